@@ -1,0 +1,17 @@
+"""The command line: one file per command, each with its options, its question and its exit code, and nothing else."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Entry point. Expected errors become a message and an exit code; only a bug shows a traceback."""
+    if sys.argv[1:] in (["--version"], ["-V"]):  # asked by scripts again and again: not worth loading anything
+        from cloudlink import __version__
+
+        sys.stdout.write(f"cloudlink {__version__}\n")
+        return
+    from cloudlink.cli.commands import run
+
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,100 @@
+"""The table of commands, and the one place where an error becomes an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import Annotated
+
+import typer
+from typer.main import get_command
+
+from cloudlink.cli import plan, sandbox, status, teardown, up, verify_dns
+from cloudlink.errors import CloudlinkError
+
+app = typer.Typer(
+    name="cloudlink",
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode=None,  # rich help costs 90 ms at every --help
+    pretty_exceptions_enable=False,  # and its tracebacks show local variables, which may hold keys
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help=(
+        "Joins an EKS VPC and an AKS VNet with redundant IPsec tunnels, and makes AWS names work in AKS pods.\n\n"
+        "Try it without an account: cloudlink up --sandbox"
+    ),
+)
+app.command("plan")(plan.plan)
+app.command("up")(up.up)
+app.command("status")(status.status)
+app.command("verify-dns")(verify_dns.verify_dns)
+app.command("teardown")(teardown.teardown)
+app.add_typer(sandbox.app, name="sandbox")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from cloudlink import __version__
+
+        typer.echo(f"cloudlink {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; returns the exit code."""
+    command = get_command(app)
+    try:
+        result = command.main(args=arguments, prog_name="cloudlink", standalone_mode=False)
+        return int(result or 0)
+    except typer.Exit as end:
+        return int(end.exit_code)
+    except typer.Abort:
+        sys.stderr.write("Nothing was changed.\n")
+        return 9
+    except CloudlinkError as error:
+        _show(error, as_json="--json" in arguments)
+        return error.exit_code
+    except BrokenPipeError:
+        # the reader of our output (head, less) has gone: no message of ours can reach anybody
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except KeyboardInterrupt:
+        sys.stderr.write("\nInterrupted; nothing further was begun.\n")
+        return 130
+    except Exception as error:
+        usage = _usage(error)
+        if usage is None:
+            raise
+        sys.stderr.write(usage)
+        return 2
+
+
+def _usage(error: Exception) -> str | None:
+    """The command line itself could not be understood."""
+    import click
+
+    if not isinstance(error, click.ClickException):
+        return None
+    context = getattr(error, "ctx", None)
+    where = f"\nSee: {context.command_path} --help" if context is not None else "\nSee: cloudlink --help"
+    return f"Error: {error.format_message()}{where}\n"
+
+
+def _show(error: CloudlinkError, *, as_json: bool) -> None:
+    """For errors outside a command's own view (a wrong configuration, no sandbox, ...)."""
+    from cloudlink.app import plain_view
+
+    if getattr(error, "shown", False):
+        return
+    plain_view(as_json=as_json).error(error)

@@ -1,0 +1,150 @@
+"""``cloudlink sandbox ...``: start, stop, reset, look at, and break the local clouds."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from typing import Annotated, Any
+
+import typer
+
+from cloudlink.cli.options import Config, Json
+
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Local clouds on loopback, for trying, developing and testing."
+)
+fault = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Faults in force: add, list, remove.")
+app.add_typer(fault, name="fault")
+
+Speed = Annotated[
+    float | None, typer.Option("--speed", help="Sandbox seconds per second (default: 60, a minute takes a second).")
+]
+
+
+@app.command()
+def start(config: Config = None, speed: Speed = None) -> int:
+    """Start it, unless it runs."""
+    from cloudlink.app import sandbox_place
+    from cloudlink.sandbox import client
+
+    place = sandbox_place(config)
+    running, started = client.start(place.home, place.config, speed=speed or place.speed)
+    if not started and speed is not None:
+        running.call("POST", "clock", {"speed": speed})
+    typer.echo(f"The sandbox {'has started' if started else 'was running already'} (process {running.pid}).")
+    typer.echo("Next: cloudlink up --sandbox")
+    return 0
+
+
+@app.command()
+def stop(config: Config = None) -> int:
+    """Stop it; its clouds are kept for the next start."""
+    from cloudlink.app import sandbox_place
+    from cloudlink.sandbox import client
+
+    stopped = client.stop(sandbox_place(config).home)
+    typer.echo("The sandbox has stopped; its clouds are kept." if stopped else "No sandbox was running.")
+    return 0
+
+
+@app.command()
+def reset(config: Config = None) -> int:
+    """Stop it and forget its clouds, and the state file of the link in it."""
+    from cloudlink.app import sandbox_place
+    from cloudlink.sandbox import client
+
+    client.reset(sandbox_place(config).home)
+    typer.echo("The sandbox's clouds are gone. The next start furnishes new ones.")
+    return 0
+
+
+@app.command()
+def status(config: Config = None, json: Json = False) -> int:
+    """Show whether it runs, its clock, its addresses, and what keeps tunnels from being up."""
+    running = _running(config, must=False)
+    if running is None:
+        typer.echo(jsonlib.dumps({"running": False}) if json else "No sandbox is running. Start one: cloudlink sandbox start")
+        return 0
+    seen: dict[str, Any] = {"running": True, **running.call("GET", "status"), **running.call("GET", "world")}
+    if json:
+        typer.echo(jsonlib.dumps(seen, indent=1))
+        return 0
+    import time
+
+    typer.echo(f"Running as process {seen['pid']}, {seen['calls']} API calls so far ({seen['writes']} of them wrote).")
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seen["now"]))
+    typer.echo(f"Its clock shows {stamp} and runs at {seen['speed']:g} times the usual speed.")
+    for name, url in seen["urls"].items():
+        typer.echo(f"  {name:6} {url}")
+    typer.echo(f"  CA     {seen['ca_file']}")
+    for tunnel in seen["tunnels"]:
+        state = "up" if tunnel["bgp"] else "down"
+        typer.echo(f"  {tunnel['outside_ip']:15} {tunnel['inside']:18} {state:5} {tunnel['why']}")
+    return 0
+
+
+@app.command()
+def clock(config: Config = None, speed: Speed = None, advance: Annotated[str | None, typer.Option(help="Move forward: 90s, 10m, 1h.")] = None) -> int:
+    """Show or set the clock: how fast it runs, or move it forward."""
+    from cloudlink.cli.durations import seconds
+
+    body: dict[str, Any] = {}
+    if speed is not None:
+        body["speed"] = speed
+    if advance is not None:
+        body["advance"] = seconds(advance)
+    answer = _running(config).call("POST", "clock", body)
+    typer.echo(f"The sandbox's clock runs at {answer['speed']:g} times the usual speed.")
+    return 0
+
+
+@fault.command("add")
+def fault_add(
+    kind: Annotated[str, typer.Argument(help="See: cloudlink sandbox fault list")],
+    place: Annotated[str, typer.Argument(help="What it hits; shell patterns work, such as 'aws.CreateVpn*'.")],
+    config: Config = None,
+    times: Annotated[int, typer.Option(help="How many calls it hits; 0: until removed.")] = 0,
+    after: Annotated[int, typer.Option(help="How many calls to let through first.")] = 0,
+    seconds: Annotated[float, typer.Option(help="For kind slow: how much longer a call takes.")] = 1.0,
+) -> int:
+    """Put a fault in force."""
+    body = {"kind": kind, "place": place, "times": times or None, "after": after, "seconds": seconds}
+    answer = _running(config).call("POST", "faults", body)
+    typer.echo(f"Fault {answer['id']} is in force: {kind} at {place}.")
+    typer.echo(f"Remove it: cloudlink sandbox fault remove {answer['id']}")
+    return 0
+
+
+@fault.command("list")
+def fault_list(config: Config = None, json: Json = False) -> int:
+    """List faults in force, and the kinds there are."""
+    answer = _running(config).call("GET", "faults")
+    if json:
+        typer.echo(jsonlib.dumps(answer, indent=1))
+        return 0
+    for f in answer["faults"]:
+        left = "until removed" if f["times"] is None else f"{f['hits']} of {f['times']} hits"
+        typer.echo(f"{f['id']:3}  {f['kind']:16} {f['place']}  ({left})")
+    typer.echo("No fault is in force." if not answer["faults"] else "")
+    typer.echo("Kinds:")
+    for kind, meaning in answer["kinds"].items():
+        typer.echo(f"  {kind:17} {meaning}")
+    return 0
+
+
+@fault.command("remove")
+def fault_remove(number: Annotated[int | None, typer.Argument(help="Its number; without one, all.")] = None, config: Config = None) -> int:
+    """Remove one fault, or all."""
+    _running(config).call("DELETE", "faults" if number is None else f"faults/{number}")
+    typer.echo("Removed.")
+    return 0
+
+
+def _running(config: Any, *, must: bool = True) -> Any:
+    from cloudlink.app import sandbox_place
+    from cloudlink.errors import UsageError
+    from cloudlink.sandbox import client
+
+    running = client.find(sandbox_place(config).home)
+    if running is None and must:
+        raise UsageError("No sandbox is running", "There is nothing to talk to.", "cloudlink sandbox start")
+    return running

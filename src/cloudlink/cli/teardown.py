@@ -1,0 +1,28 @@
+"""``cloudlink teardown``: removes exactly what cloudlink made."""
+
+from __future__ import annotations
+
+import sys
+
+from cloudlink.cli.options import Color, Config, Json, Sandbox, Yes
+
+
+def teardown(config: Config = None, sandbox: Sandbox = False, yes: Yes = False, json: Json = False, color: Color = None) -> int:
+    """Remove what cloudlink made, put back what it altered, leave everything else."""
+    from cloudlink.app import open_session
+    from cloudlink.errors import DeclinedError
+
+    with open_session("teardown", config=config, sandbox=sandbox, json=json, color=color, writes=True) as session:
+        made = session.make_plan(destroy=True)
+        if made.writes:
+            session.view.plan(made, link=session.link)
+            if not (yes or sandbox):
+                if json or not sys.stdin.isatty():
+                    raise DeclinedError(
+                        "Nobody to ask",
+                        "teardown deletes objects in two clouds and there is no terminal to confirm it on; nothing was changed.",
+                        "Say so on the command line: cloudlink teardown --yes",
+                    )
+                if not session.view.confirm("Remove these?"):
+                    raise DeclinedError("Declined", "Nothing was changed.", "Run cloudlink teardown again when you are ready.")
+        return session.teardown(made)

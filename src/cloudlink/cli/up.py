@@ -1,0 +1,45 @@
+"""``cloudlink up``: shows the plan, asks, makes it so, and verifies."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from cloudlink.cli.options import Color, Config, Json, Only, Sandbox, Yes
+
+
+def up(
+    config: Config = None,
+    sandbox: Sandbox = False,
+    yes: Yes = False,
+    json: Json = False,
+    only: Only = None,
+    verify: Annotated[
+        bool | None,
+        typer.Option("--verify/--no-verify", help="Verify at the end (default: when something was changed)."),
+    ] = None,
+    color: Color = None,
+) -> int:
+    """Build the link, or bring it in line with the configuration."""
+    from cloudlink.app import open_session
+    from cloudlink.errors import DeclinedError
+
+    with open_session("up", config=config, sandbox=sandbox, json=json, color=color, writes=True) as session:
+        made = session.make_plan(only=only)
+        if made.writes:
+            session.view.plan(made, link=session.link)
+            if not (yes or sandbox):
+                if json or not sys.stdin.isatty():
+                    raise DeclinedError(
+                        "Nobody to ask",
+                        "up changes two clouds and there is no terminal to confirm it on; nothing was changed.",
+                        "Say so on the command line: cloudlink up --yes",
+                    )
+                if not session.view.confirm("Make these changes?"):
+                    raise DeclinedError("Declined", "Nothing was changed.", "Run cloudlink up again when you are ready.")
+            session.apply(made)
+        else:
+            session.view.plan(made, link=session.link)
+        return session.verify(thorough=bool(made.writes) if verify is None else verify, skip=verify is False)

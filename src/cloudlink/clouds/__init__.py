@@ -1,0 +1,1 @@
+"""Thin client factories and error translation: the only modules that import the clouds' SDKs."""

@@ -1,0 +1,244 @@
+"""What AWS's refusals mean: the one place where botocore's exceptions become ours.
+
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from cloudlink.errors import (
+    CloudError,
+    CloudlinkError,
+    ConflictError,
+    CredentialsError,
+    MissingError,
+    UnreachableError,
+)
+
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
+_INVALID = frozenset(
+    {
+        "AuthFailure",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+        "IncompleteSignature",
+        "MissingAuthenticationToken",
+        "OptInRequired",
+    }
+)
+_DENIED = frozenset({"UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "UnauthorizedException"})
+_THROTTLED = frozenset(
+    {
+        "RequestLimitExceeded",
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "TooManyRequestsException",
+        "RequestThrottled",
+        "SlowDown",
+        "EC2ThrottledException",
+        "PriorRequestNotComplete",
+    }
+)
+_QUOTAS = {
+    "VpnGatewayLimitExceeded": "virtual private gateways (5 in a region by default)",
+    "CustomerGatewayLimitExceeded": "customer gateways (50 in a region by default)",
+    "VpnConnectionLimitExceeded": "VPN connections (50 in a region and 10 on a gateway by default)",
+    "SecurityGroupLimitExceeded": "security groups",
+    "RulesPerSecurityGroupLimitExceeded": "rules in a security group (60 by default, two for each VNet prefix)",
+    "LimitExceededException": "Resolver endpoints (4 in a region by default) or addresses of one (6 by default)",
+    "TooManyHostedZones": "hosted zones (500 by default)",
+    "HostedZoneLimitExceeded": "hosted zones of a VPC",
+    "LimitsExceeded": "Route 53's objects",
+}
+_CONFLICTS = {
+    "InvalidVpcState": (
+        "The VPC has another virtual private gateway",
+        'A VPC has at most one. Adopt the one that is attached: set aws.gateway to its id ("vgw-...").',
+    ),
+    "VpnGatewayAttachmentLimitExceeded": (
+        "The virtual private gateway is attached to another VPC",
+        "Detach it there, or let cloudlink make one of its own.",
+    ),
+    "InvalidCidr.InUse": (
+        "An inside address range is used by another tunnel of the same gateway",
+        "Set tunnels.inside to ranges that no other VPN connection of this gateway uses.",
+    ),
+    "InvalidCustomerGateway.DuplicateIpAddress": (
+        "Another customer gateway has the same address",
+        "Delete it if nothing uses it, then run the command again.",
+    ),
+    "InvalidGroup.Duplicate": (
+        "A security group of this name exists without cloudlink's tags",
+        "Delete it if nothing uses it, or give the link another name.",
+    ),
+    "ConflictingDomainExists": (
+        "The VPC has another private hosted zone of this name",
+        'Adopt that zone: set dns.hosted_zone to its id ("Z..."), or choose another dns.zone.',
+    ),
+}
+_MISSING = re.compile(
+    r"Invalid(VpnGateway|CustomerGateway|VpnConnection|RouteTable|Subnet|Vpc|Gateway|NetworkInterface)ID\.NotFound"
+    r"|InvalidVpcID\.NotFound|InvalidGroup\.NotFound|InvalidVpnGatewayAttachment\.NotFound|InvalidGroupId\.NotFound"
+    r"|InvalidPermission\.NotFound|ResourceNotFoundException|NoSuchHostedZone|NoSuchChange|LoadBalancerNotFound"
+)
+_PASSING = {  # seconds after which the same call makes sense again
+    "IncorrectState": 10.0,  # still in use by something that is being deleted
+    "DependencyViolation": 10.0,  # the same, in other words: network interfaces of an endpoint that goes
+    "Gateway.NotAttached": 5.0,  # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
+    "InvalidVpnConnection.InvalidState": 15.0,  # one change of a connection at a time
+    "InvalidVpnGatewayState": 10.0,
+    "PriorRequestNotComplete": 3.0,  # one change of a hosted zone at a time
+    "HostedZoneNotEmpty": 5.0,  # its records were deleted a moment ago; foreign ones are refused before the call
+    "ResourceInUseException": 10.0,
+}
+# Something that was made a moment ago is not known everywhere yet; elsewhere the same code means that it is gone.
+_TOO_YOUNG = frozenset(
+    {
+        "AttachVpnGateway",
+        "CreateVpnConnection",
+        "EnableVgwRoutePropagation",
+        "AuthorizeSecurityGroupIngress",
+        "CreateResolverEndpoint",
+        "ChangeResourceRecordSets",
+    }
+)
+_ACTION = re.compile(r"not authorized to perform: ([\w-]+:\w+)")
+_ENCODED = re.compile(r"\s*Encoded authorization failure message: \S+")
+
+
+def code_of(error: Exception) -> str:
+    """AWS's error code, such as ``IncorrectState``; empty for anything that is no answer of AWS."""
+    return str(_body(error).get("Code", ""))
+
+
+def _body(error: Exception) -> Mapping[str, Any]:
+    response = getattr(error, "response", None)
+    body = response.get("Error") if isinstance(response, Mapping) else None
+    return body if isinstance(body, Mapping) else {}
+
+
+def _metadata(error: Exception) -> Mapping[str, Any]:
+    response = getattr(error, "response", None)
+    return response.get("ResponseMetadata", {}) if isinstance(response, Mapping) else {}
+
+
+def _status(error: Exception) -> int:
+    return int(_metadata(error).get("HTTPStatusCode") or 0)
+
+
+def _operation(error: Exception) -> str:
+    return str(getattr(error, "operation_name", ""))
+
+
+def missing(error: Exception) -> bool:
+    """Whether AWS says that what was asked for does not exist (any more)."""
+    return _MISSING.fullmatch(code_of(error)) is not None
+
+
+def retryable(error: Exception) -> float | None:
+    """Seconds after which the same call is safe and sensible again; None: it is not.
+
+    It never speaks of a lost answer: that is ``unknown_outcome``.
+    """
+    code = code_of(error)
+    if code in _PASSING:
+        return _PASSING[code]
+    if code in _THROTTLED:
+        return 5.0
+    if missing(error) and _operation(error) in _TOO_YOUNG:
+        return 5.0
+    if code == "InvalidParameterException" and "does not exist" in str(_body(error).get("Message", "")):
+        return 5.0 if _operation(error) in _TOO_YOUNG else None
+    return None
+
+
+def unknown_outcome(error: Exception) -> bool:
+    """Whether the call may have had its effect although it failed: look before calling again.
+
+    A reused CreatorRequestId or CallerReference belongs here: both are refused because our own first call, whose
+    answer was lost, was carried out.
+    """
+    from botocore.exceptions import ConnectionError as BotoConnectionError
+    from botocore.exceptions import HTTPClientError
+    from botocore.parsers import ResponseParserError
+
+    if isinstance(error, BotoConnectionError | HTTPClientError | ResponseParserError):
+        return True
+    if code_of(error) in ("ResourceExistsException", "HostedZoneAlreadyExists"):
+        return True
+    return _status(error) >= 500 and code_of(error) not in _THROTTLED
+
+
+def translate(error: Exception, profile: str | None = None) -> CloudlinkError | None:
+    """Ours for botocore's; None when it is none of botocore's. Keys and bodies do not get into the words."""
+    if isinstance(error, CloudlinkError):
+        return error
+    from botocore import exceptions as boto
+    from botocore.parsers import ResponseParserError
+
+    sign_in = f"aws sso login --profile {profile}" if profile else "aws sso login"
+    if isinstance(error, boto.ClientError):
+        return _answered(error, sign_in)
+    if isinstance(error, boto.ProfileNotFound):
+        return CredentialsError(
+            "The AWS profile does not exist", f"{error}.", "List the profiles with: aws configure list-profiles"
+        )
+    if isinstance(error, boto.NoCredentialsError | boto.PartialCredentialsError | boto.CredentialRetrievalError):
+        return CredentialsError("Not signed in to AWS", f"{error}.", f"Sign in, for example with: {sign_in}")
+    if isinstance(error, boto.TokenRetrievalError | boto.UnauthorizedSSOTokenError | boto.SSOTokenLoadError):
+        return CredentialsError("The sign-in to AWS has expired", f"{error}.", f"Sign in again: {sign_in}")
+    if isinstance(error, ResponseParserError):
+        # botocore puts the whole body into this message, and with it perhaps a pre-shared key.
+        return UnreachableError("AWS's answer cannot be read", "It is not known whether the call had its effect.")
+    if isinstance(error, boto.ConnectionError | boto.HTTPClientError | boto.EndpointConnectionError):
+        return UnreachableError(
+            "AWS cannot be reached", f"{error}", "Check the network and any proxy, then run the command again."
+        )
+    if isinstance(error, boto.BotoCoreError):
+        return CloudError("The call to AWS could not be made", f"{error}")
+    return None
+
+
+def _answered(error: Exception, sign_in: str) -> CloudlinkError:
+    code, operation = code_of(error), _operation(error)
+    message = _ENCODED.sub("", str(_body(error).get("Message", "")))
+    rest: dict[str, str] = {"code": code, "request_id": str(_metadata(error).get("RequestId", ""))}
+    said = f"{operation} answered {code}: {message}"
+    if code in _EXPIRED:
+        return CredentialsError("The sign-in to AWS has expired", said, f"Sign in again: {sign_in}", **rest)
+    if code in _INVALID:
+        return CredentialsError("AWS does not accept the credentials", said, f"Sign in again: {sign_in}", **rest)
+    if code in _DENIED:
+        asked = _ACTION.search(message)
+        action = asked[1] if asked else operation
+        return CredentialsError(
+            "A permission is missing in AWS",
+            f"{action} is not allowed. {said}",
+            f"Ask the account's administrator to allow {action}, or use another profile.",
+            **rest,
+        )
+    if code in _QUOTAS:
+        return CloudError(
+            "A quota of AWS is used up",
+            f"No more {_QUOTAS[code]}. {said}",
+            "Delete what is not needed any more, or ask for more: https://console.aws.amazon.com/servicequotas",
+            **rest,
+        )
+    if code in _CONFLICTS:
+        summary, hint = _CONFLICTS[code]
+        return ConflictError(summary, said, hint, **rest)
+    if missing(error):
+        return MissingError("Something in AWS does not exist (any more)", said, "Look with: cloudlink status", **rest)
+    if code in _THROTTLED:
+        return CloudError("AWS is called too often", said, "Wait a minute and run the command again.", **rest)
+    if code in ("ResponseParserError", "500") or _status(error) >= 500:
+        return UnreachableError(
+            "AWS failed to answer", said, "Run the command again; it looks before it makes anything twice.", **rest
+        )
+    return CloudError("AWS refused a call", said, **rest)

@@ -1,0 +1,547 @@
+"""Azure as cloudlink uses it: sign-in, the three management clients, shared reads, and writes that return at once.
+
+Reads give the bodies as Azure wrote them (camelCase, plain dicts and lists), so that step modules never see a model
+class. Writes start a long-running operation and do not follow it: whether an object is ready is read from the object
+itself, because Azure's own Retry-After grows to 100 seconds and a poller would notice the end that much late. The
+operation's signed URL is kept only in memory, to ask once why an operation failed.
+https://learn.microsoft.com/azure/azure-resource-manager/management/async-operations
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+from cloudlink.clouds import azure_errors
+from cloudlink.clouds.azure_errors import missing, retryable, unknown_outcome
+from cloudlink.clouds.endpoints import Endpoints
+from cloudlink.clouds.ownership import LINK_TAG
+from cloudlink.clouds.reads import Reads
+from cloudlink.core.resource import Started
+from cloudlink.core.wait import Clock
+from cloudlink.errors import CloudlinkError, WaitError
+from cloudlink.link import Link
+
+__all__ = ["Azure", "Json", "missing", "retryable", "unknown_outcome"]
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+GATEWAY_SUBNET = "GatewaySubnet"  # the only name that Azure accepts for a gateway's subnet
+
+# What a write makes stale. A gateway shows in its subnet and in its public IPs, a subnet in its VNet.
+GROUP, VNET, PUBLIC_IPS, GATEWAY, LOCAL_GATEWAYS, AKS = (
+    "azure.group",
+    "azure.vnet",
+    "azure.public-ips",
+    "azure.gateway",
+    "azure.local-gateways",
+    "azure.aks",
+)
+_READ_TRIES = 3
+_ACTION_EVERY = 4.0  # seconds between looks at the result of a gateway's action; it usually takes ten
+_ACTION_DEADLINE = 180.0
+_POOL = 32
+
+
+@dataclass(frozen=True)
+class _Cloud:
+    """One of Azure's clouds. https://learn.microsoft.com/azure/developer/python/sdk/authentication-multi-cloud"""
+
+    management: str
+    scope: str
+    authority: str
+
+
+_CLOUDS = {
+    "public": _Cloud("https://management.azure.com", "https://management.azure.com/.default", "login.microsoftonline.com"),
+    "usgovernment": _Cloud(
+        "https://management.usgovcloudapi.net",
+        "https://management.core.usgovcloudapi.net/.default",
+        "login.microsoftonline.us",
+    ),
+    "china": _Cloud(
+        "https://management.chinacloudapi.cn", "https://management.chinacloudapi.cn/.default", "login.chinacloudapi.cn"
+    ),
+}
+
+
+class Azure:
+    """One subscription of one link. Thread-safe once ``sign_in`` has been called.
+
+    endpoints: of a running sandbox; None: the real Azure, signed in as DefaultAzureCredential finds it
+    (environment, workload or managed identity, ``az login``).
+    """
+
+    def __init__(self, link: Link, endpoints: Endpoints | None, clock: Clock, reads: Reads) -> None:
+        self.side = link.azure
+        self.link = link.name
+        self.clock = clock
+        self.reads = reads
+        self._endpoints = endpoints
+        self._lock = threading.RLock()
+        self._made: dict[str, Any] = {}
+        if endpoints is None:
+            cloud = _CLOUDS[link.azure.cloud]
+            self._url, self._scope, self._authority = cloud.management, cloud.scope, cloud.authority
+        else:
+            url = endpoints.azure_url.rstrip("/")
+            self._url, self._scope, self._authority = url, f"{url}/.default", url
+
+    # Names
+
+    def name(self, what: str) -> str:
+        """The name of one of our objects: ``gateway``, ``public-ip-1``, ``local-gateway-1``, ``connection-1``."""
+        return f"cloudlink-{self.link}-{what}"
+
+    def group_id(self, group: str) -> str:
+        return f"/subscriptions/{self.side.subscription}/resourceGroups/{group}"
+
+    def id(self, kind: str, name: str) -> str:
+        """The id of a Microsoft.Network object in the link's resource group, such as ``virtualNetworkGateways``."""
+        return f"{self.group_id(self.side.resource_group)}/providers/Microsoft.Network/{kind}/{name}"
+
+    @property
+    def vnet_id(self) -> str:
+        group = self.group_id(self.side.vnet_resource_group)
+        return f"{group}/providers/Microsoft.Network/virtualNetworks/{self.side.vnet}"
+
+    @property
+    def aks_id(self) -> str:
+        group = self.group_id(self.side.aks_resource_group)
+        return f"{group}/providers/Microsoft.ContainerService/managedClusters/{self.side.aks_cluster}"
+
+    # Sign-in and clients
+
+    def sign_in(self) -> None:
+        """Fetch one token and build the network client. Call it before threads start: otherwise each would sign in.
+
+        Raises azure.core.exceptions.ClientAuthenticationError; ``translate`` has the words for it.
+        """
+        self.credential.get_token(self._scope)
+        assert self.network is not None
+
+    @property
+    def credential(self) -> Any:
+        return self._once("credential", self._make_credential)
+
+    @property
+    def network(self) -> Any:
+        def make() -> Any:
+            from azure.mgmt.network import NetworkManagementClient
+
+            return NetworkManagementClient(self.credential, self.side.subscription, **self._client_settings())
+
+        return self._once("network", make)
+
+    @property
+    def containers(self) -> Any:
+        def make() -> Any:
+            from azure.mgmt.containerservice import ContainerServiceClient
+
+            return ContainerServiceClient(self.credential, self.side.subscription, **self._client_settings())
+
+        return self._once("containers", make)
+
+    @property
+    def resources(self) -> Any:
+        def make() -> Any:
+            from azure.mgmt.resource.resources import ResourceManagementClient
+
+            return ResourceManagementClient(self.credential, self.side.subscription, **self._client_settings())
+
+        return self._once("resources", make)
+
+    def _once(self, what: str, make: Callable[[], Any]) -> Any:
+        with self._lock:
+            if what not in self._made:
+                self._made[what] = make()
+            return self._made[what]
+
+    def _make_credential(self) -> Any:
+        if self._endpoints is not None:
+            from azure.identity import ClientSecretCredential
+
+            return ClientSecretCredential(
+                self._endpoints.azure_tenant,
+                self._endpoints.azure_client_id,
+                self._endpoints.azure_client_secret.reveal(),
+                authority=self._authority,
+                disable_instance_discovery=True,
+                transport=self._transport(),
+            )
+        from azure.identity import DefaultAzureCredential
+
+        if self.side.tenant is None:
+            return DefaultAzureCredential(authority=self._authority)
+        found = DefaultAzureCredential(authority=self._authority, additionally_allowed_tenants=[self.side.tenant])
+        return _InTenant(found, self.side.tenant)
+
+    def _client_settings(self) -> dict[str, Any]:
+        """No retries inside the SDK: they sleep where Ctrl-C cannot wake them, and would send a write again whose
+        answer was lost. Reads are retried below, writes by the engine."""
+        from azure.core.pipeline.policies import RetryPolicy
+
+        return {
+            "base_url": self._url,
+            "credential_scopes": [self._scope],
+            "transport": self._transport(),
+            "retry_policy": RetryPolicy.no_retries(),
+            "user_agent": "cloudlink",
+        }
+
+    def _transport(self) -> Any:
+        import requests
+        from azure.core.pipeline.transport import RequestsTransport
+        from requests.adapters import HTTPAdapter
+
+        session = requests.Session()
+        session.mount("https://", HTTPAdapter(pool_connections=_POOL, pool_maxsize=_POOL))
+        verify: bool | str = True
+        if self._endpoints is not None:
+            verify = self._endpoints.ca_file
+            session.trust_env = False  # no proxy between us and loopback
+        return RequestsTransport(session=session, connection_verify=verify, connection_timeout=20, read_timeout=60)
+
+    # Shared reads. Each takes fresh=True when the answer decides about a write or ends a wait.
+
+    def group(self, *, fresh: bool = False) -> Json | None:
+        """The link's resource group."""
+        return self._one(GROUP, lambda: self.resources.resource_groups.get(self.side.resource_group, cls=_body), fresh)
+
+    def vnet(self, *, fresh: bool = False) -> Json | None:
+        """With its subnets and peerings."""
+        where = self.side.vnet_resource_group, self.side.vnet
+        return self._one(VNET, lambda: self.network.virtual_networks.get(*where, cls=_body), fresh)
+
+    def public_ips(self, *, fresh: bool = False) -> list[Json]:
+        """Those of the link's resource group, strangers' included."""
+        return self._all(PUBLIC_IPS, lambda: self.network.public_ip_addresses.list(self.side.resource_group), fresh)
+
+    def gateway(self, *, fresh: bool = False) -> Json | None:
+        """The VPN gateway that bears our name."""
+        where = self.side.resource_group, self.name("gateway")
+        return self._one(GATEWAY, lambda: self.network.virtual_network_gateways.get(*where, cls=_body), fresh)
+
+    def local_gateways(self, *, fresh: bool = False) -> list[Json]:
+        """Those of the link's resource group, strangers' included."""
+        group = self.side.resource_group
+        return self._all(LOCAL_GATEWAYS, lambda: self.network.local_network_gateways.list(group), fresh)
+
+    def connection(self, name: str, *, fresh: bool = False) -> Json | None:
+        """One by one: lists of connections leave out the key and the status."""
+        where = self.side.resource_group, name
+        connections = "virtual_network_gateway_connections"
+        return self._one(
+            connection_kind(name), lambda: getattr(self.network, connections).get(*where, cls=_body), fresh
+        )
+
+    def aks_cluster(self, *, fresh: bool = False) -> Json | None:
+        where = self.side.aks_resource_group, self.side.aks_cluster
+        return self._one(AKS, lambda: self.containers.managed_clusters.get(*where, cls=_body), fresh)
+
+    def other_vpn_gateways(self) -> list[str]:
+        """Ids of VPN gateways in the VNet that are not ours. A VNet holds one VPN gateway at most."""
+        subnet = next((s for s in _children(self.vnet(), "subnets") if s.get("name") == GATEWAY_SUBNET), {})
+        ours = self.id("virtualNetworkGateways", self.name("gateway")).lower()
+        users = {str(c.get("id", "")).partition("/ipConfigurations/")[0] for c in _children(subnet, "ipConfigurations")}
+        found = []
+        for id_ in sorted(users):
+            if "/virtualnetworkgateways/" not in id_.lower() or id_.lower() == ours:
+                continue
+            parts = id_.split("/")
+            gateway = self._read(lambda p=parts: self.network.virtual_network_gateways.get(p[4], p[8], cls=_body))
+            if gateway.get("properties", {}).get("gatewayType") == "Vpn":
+                found.append(id_)
+        return found
+
+    # Reads that are not shared
+
+    def user_kubeconfig(self) -> bytes:
+        """The cluster's kubeconfig for users. It holds a key or a token: keep it in memory, never write it."""
+        where = self.side.aks_resource_group, self.side.aks_cluster
+        answer = self._read(lambda: self.containers.managed_clusters.list_cluster_user_credentials(*where))
+        return bytes(answer.kubeconfigs[0].value)
+
+    def bgp_peers(self) -> list[Json]:
+        """Rows of ``localAddress, neighbor, asn, state, connectedDuration, routesReceived`` ...: each neighbour once for
+        each instance of the gateway, the instances themselves included. Takes about ten seconds."""
+        return self._action("begin_get_bgp_peer_status")
+
+    def learned_routes(self) -> list[Json]:
+        """Rows of ``localAddress, network, nextHop, sourcePeer, origin, asPath, weight``. Takes about ten seconds."""
+        return self._action("begin_get_learned_routes")
+
+    def resources_by_tag(self) -> list[Json]:
+        """Everything in the subscription that says it belongs to this link: ``id``, ``name``, ``type``, ``tags``.
+
+        Asked twice, because the index of tags lags behind: by tag in the whole subscription, and without a filter in the
+        link's resource group. Children such as subnets have no tags and are not in it.
+        """
+        groups, resources = self.resources.resource_groups, self.resources.resources
+        wanted = f"tagName eq '{LINK_TAG}' and tagValue eq '{self.link}'"
+        asked: tuple[Callable[[], Iterable[Any]], ...] = (
+            lambda: resources.list(filter=wanted),
+            lambda: resources.list_by_resource_group(self.side.resource_group),
+            lambda: groups.list(filter=wanted),
+        )
+        found: dict[str, Json] = {}
+        for ask in asked:
+            for item in self._list(ask):
+                if (item.get("tags") or {}).get(LINK_TAG) == self.link:
+                    found[str(item["id"]).lower()] = item
+        return list(found.values())
+
+    def in_group(self) -> list[Json]:
+        """Whatever lives in the link's resource group."""
+        return self._list(lambda: self.resources.resources.list_by_resource_group(self.side.resource_group))
+
+    # Writes. Each sends one request and returns. Bodies are built afresh: what Azure answered is never sent back.
+
+    def put_group(self, body: Json) -> Started:
+        groups = self.resources.resource_groups
+        self._done(GROUP, lambda: groups.create_or_update(self.side.resource_group, body))
+        return Started(self.group_id(self.side.resource_group))
+
+    def delete_group(self) -> Started | None:
+        name = self.side.resource_group
+        return self._begin((GROUP,), self.group_id(name), self.resources.resource_groups.begin_delete, name)
+
+    def put_vnet(self, body: Json) -> Started:
+        begin = self.network.virtual_networks.begin_create_or_update
+        return self._put((VNET,), self.vnet_id, begin, self.side.vnet_resource_group, self.side.vnet, body)
+
+    def delete_vnet(self) -> Started | None:
+        begin = self.network.virtual_networks.begin_delete
+        return self._begin((VNET,), self.vnet_id, begin, self.side.vnet_resource_group, self.side.vnet)
+
+    def put_gateway_subnet(self, body: Json) -> Started:
+        begin, where = self.network.subnets.begin_create_or_update, (self.side.vnet_resource_group, self.side.vnet)
+        return self._put((VNET,), f"{self.vnet_id}/subnets/{GATEWAY_SUBNET}", begin, *where, GATEWAY_SUBNET, body)
+
+    def delete_gateway_subnet(self) -> Started | None:
+        begin, where = self.network.subnets.begin_delete, (self.side.vnet_resource_group, self.side.vnet)
+        return self._begin((VNET,), f"{self.vnet_id}/subnets/{GATEWAY_SUBNET}", begin, *where, GATEWAY_SUBNET)
+
+    def put_public_ip(self, name: str, body: Json) -> Started:
+        begin = self.network.public_ip_addresses.begin_create_or_update
+        return self._put((PUBLIC_IPS,), self.id("publicIPAddresses", name), begin, self.side.resource_group, name, body)
+
+    def delete_public_ip(self, name: str) -> Started | None:
+        begin = self.network.public_ip_addresses.begin_delete
+        return self._begin((PUBLIC_IPS,), self.id("publicIPAddresses", name), begin, self.side.resource_group, name)
+
+    def put_gateway(self, body: Json) -> Started:
+        name, begin = self.name("gateway"), self.network.virtual_network_gateways.begin_create_or_update
+        id_ = self.id("virtualNetworkGateways", name)
+        return self._put((GATEWAY, VNET, PUBLIC_IPS), id_, begin, self.side.resource_group, name, body)
+
+    def delete_gateway(self) -> Started | None:
+        name, begin = self.name("gateway"), self.network.virtual_network_gateways.begin_delete
+        id_ = self.id("virtualNetworkGateways", name)
+        return self._begin((GATEWAY, VNET, PUBLIC_IPS), id_, begin, self.side.resource_group, name)
+
+    def put_local_gateway(self, name: str, body: Json) -> Started:
+        begin, id_ = self.network.local_network_gateways.begin_create_or_update, self.id("localNetworkGateways", name)
+        return self._put((LOCAL_GATEWAYS,), id_, begin, self.side.resource_group, name, body)
+
+    def delete_local_gateway(self, name: str) -> Started | None:
+        begin, id_ = self.network.local_network_gateways.begin_delete, self.id("localNetworkGateways", name)
+        return self._begin((LOCAL_GATEWAYS,), id_, begin, self.side.resource_group, name)
+
+    def put_connection(self, name: str, body: Json) -> Started:
+        begin = self.network.virtual_network_gateway_connections.begin_create_or_update
+        kinds = (connection_kind(name), LOCAL_GATEWAYS)
+        return self._put(kinds, self.id("connections", name), begin, self.side.resource_group, name, body)
+
+    def put_shared_key(self, name: str, body: Json) -> Started:
+        """Changes the connection's key and nothing else. body: ``{"value": key}``."""
+        begin = self.network.virtual_network_gateway_connections.begin_set_shared_key
+        return self._put((connection_kind(name),), self.id("connections", name), begin, self.side.resource_group, name, body)
+
+    def delete_connection(self, name: str) -> Started | None:
+        begin = self.network.virtual_network_gateway_connections.begin_delete
+        kinds = (connection_kind(name), LOCAL_GATEWAYS)
+        return self._begin(kinds, self.id("connections", name), begin, self.side.resource_group, name)
+
+    def put_aks_cluster(self, body: Json) -> Started:
+        begin = self.containers.managed_clusters.begin_create_or_update
+        return self._put((AKS, VNET), self.aks_id, begin, self.side.aks_resource_group, self.side.aks_cluster, body)
+
+    def delete_aks_cluster(self) -> Started | None:
+        begin = self.containers.managed_clusters.begin_delete
+        return self._begin((AKS, VNET), self.aks_id, begin, self.side.aks_resource_group, self.side.aks_cluster)
+
+    # Errors
+
+    def translate(self, error: Exception) -> CloudlinkError | None:
+        """The error for the user; None when it is none of Azure's SDK."""
+        return azure_errors.translate(error, tenant=self.side.tenant, subscription=self.side.subscription)
+
+    # How calls are made
+
+    def _one(self, kind: str, call: Callable[[], Json], fresh: bool) -> Json | None:
+        return self.reads.get(kind, lambda: self._read_or(call, None), fresh=fresh)
+
+    def _all(self, kind: str, call: Callable[[], Iterable[Any]], fresh: bool) -> list[Json]:
+        return self.reads.get(kind, lambda: self._list(call), fresh=fresh)
+
+    def _list(self, call: Callable[[], Iterable[Any]]) -> list[Json]:
+        """All pages. A list in a resource group that is not there is empty."""
+        return self._read_or(lambda: [cast(Json, item.as_dict()) for item in call()], [])
+
+    def _read_or(self, call: Callable[[], T], absent: T) -> T:
+        try:
+            return self._read(call)
+        except Exception as error:
+            if not missing(error):
+                raise
+            return absent
+
+    def _read(self, call: Callable[[], T]) -> T:
+        """A read is tried again after a lost answer, a throttle or a hiccup of Azure's; waiting is left to our clock."""
+        for tries_left in reversed(range(_READ_TRIES)):
+            try:
+                return call()
+            except Exception as error:
+                wait = azure_errors.transient(error)
+                if wait is None or not tries_left or self.clock.wait(wait):
+                    raise
+        raise AssertionError("unreachable")
+
+    def _done(self, kind: str, call: Callable[[], Any]) -> None:
+        try:
+            call()
+        finally:
+            self.reads.wrote(kind)  # the outcome of a failed write is unknown
+
+    def _put(self, kinds: tuple[str, ...], id_: str, begin: Callable[..., Any], *arguments: Any) -> Started:
+        return Started(id_, self._send(kinds, begin, *arguments).reason)
+
+    def _begin(self, kinds: tuple[str, ...], id_: str, begin: Callable[..., Any], *arguments: Any) -> Started | None:
+        """A delete. None: Azure says that there is nothing to delete (204, or 404 where the parent is gone too)."""
+        try:
+            first = self._send(kinds, begin, *arguments)
+        except Exception as error:
+            if not missing(error):
+                raise
+            return None
+        return None if first.status_code == 204 else Started(id_, first.reason)
+
+    def _send(self, kinds: tuple[str, ...], begin: Callable[..., Any], *arguments: Any) -> _FirstAnswer:
+        first = _FirstAnswer()
+        try:
+            begin(*arguments, polling=first)
+        finally:
+            self.reads.wrote(*kinds)  # also when it raises: the outcome may be unknown
+        return first
+
+    def _action(self, begin: str) -> list[Json]:
+        """A POST whose result lies behind its Location. Looked for by our clock: Retry-After is wall time in the SDK.
+
+        Raises WaitError when it does not come.
+        """
+        from azure.core.exceptions import HttpResponseError
+
+        first = _FirstAnswer()
+        post = getattr(self.network.virtual_network_gateways, begin)
+        self._read(lambda: post(self.side.resource_group, self.name("gateway"), polling=first))
+        response, url = first.response, first.location
+        started = self.clock.now()
+        while response.status_code == 202 and url:
+            if self.clock.now() - started > _ACTION_DEADLINE or self.clock.wait(_ACTION_EVERY):
+                raise WaitError("The gateway did not answer in time", f"{begin.removeprefix('begin_')} gave no result.")
+            response = self._read(lambda: first.get(url))
+        if response.status_code >= 400:
+            raise HttpResponseError(response=response)
+        return list((response.json() or {}).get("value") or [])
+
+
+class _FirstAnswer:
+    """The SDK's place for a polling strategy: ours keeps the first answer and does not poll.
+
+    It has the methods of azure.core.polling.PollingMethod without being one, because that would import the SDK here.
+    """
+
+    def __init__(self) -> None:
+        self.client: Any = None
+        self.response: Any = None
+
+    def initialize(self, client: Any, initial_response: Any, deserialization_callback: Any) -> None:
+        del deserialization_callback
+        self.client, self.response = client, initial_response.http_response
+
+    def run(self) -> None: ...
+
+    def status(self) -> str:
+        return "Succeeded"
+
+    def finished(self) -> bool:
+        return True
+
+    def resource(self) -> None:
+        return None
+
+    @property
+    def status_code(self) -> int:
+        return int(self.response.status_code)
+
+    @property
+    def location(self) -> str:
+        return str(self.response.headers.get("Location") or "")
+
+    def get(self, url: str) -> Any:
+        """One GET through the client's pipeline. The URL is signed: it is used as it came. Raises for 5xx and 429."""
+        from azure.core.exceptions import HttpResponseError
+        from azure.core.rest import HttpRequest
+
+        response = self.client.send_request(HttpRequest("GET", url))
+        if response.status_code in (408, 429) or response.status_code >= 500:
+            raise HttpResponseError(response=response)
+        return response
+
+    def reason(self) -> str:
+        """Why the operation failed, as ``code: message``; empty when it did not fail or cannot be asked."""
+        url = self.response.headers.get("Azure-AsyncOperation")
+        if not url:
+            return ""
+        try:
+            answer = self.get(str(url)).json()
+        except Exception as error:
+            if not (azure_errors.is_azure(error) or isinstance(error, ValueError)):  # unreachable, or not JSON
+                raise
+            return ""
+        if not isinstance(answer, dict) or str(answer.get("status", "")).lower() not in ("failed", "canceled"):
+            return ""
+        error = answer.get("error") or {}
+        return azure_errors.words_of(error.get("code") or str(answer["status"]), error.get("message"))
+
+
+class _InTenant:
+    """A credential that always asks for tokens of one tenant: DefaultAzureCredential itself takes no tenant."""
+
+    def __init__(self, credential: Any, tenant: str) -> None:
+        self._credential = credential
+        self._tenant = tenant
+
+    def get_token(self, *scopes: str, **options: Any) -> Any:
+        return self._credential.get_token(*scopes, **{**options, "tenant_id": self._tenant})
+
+    def get_token_info(self, *scopes: str, options: Any = None) -> Any:
+        return self._credential.get_token_info(*scopes, options={**(options or {}), "tenant_id": self._tenant})
+
+
+def connection_kind(name: str) -> str:
+    """What a connection's read is filed under in ``Reads``."""
+    return f"azure.connection/{name}"
+
+
+def _body(response: Any, _model: Any, _headers: Any) -> Json:
+    """The body as it came, whatever the SDK's models make of it."""
+    return cast(Json, response.http_response.json())
+
+
+def _children(item: Json | None, what: str) -> list[Json]:
+    return list(((item or {}).get("properties") or {}).get(what) or [])

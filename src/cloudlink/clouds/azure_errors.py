@@ -1,0 +1,261 @@
+"""What Azure's SDK raises, in our words: which error it is, whether to try again, and what to tell the user.
+
+https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from cloudlink.errors import CloudError, CloudlinkError, CredentialsError, MissingError, UnreachableError
+
+# Something else is being done to the object, or to one that it hangs on: the same call is right a little later.
+_BUSY = {
+    "AnotherOperationInProgress": 10.0,
+    "RetryableError": 10.0,
+    "RetryableErrorDueToAnotherOperation": 10.0,
+    "ReferencedResourceNotProvisioned": 10.0,
+    "ResourceGroupBeingDeleted": 15.0,
+    "OperationNotAllowed": 20.0,  # AKS: another operation on the cluster
+}
+# Refused deletes: what used the object is going, or gone a moment ago.
+_IN_USE = frozenset({"InUseSubnetCannotBeDeleted", "PublicIPAddressCannotBeDeleted", "VirtualNetworkGatewayCannotBeDeleted"})
+_IN_USE_SECONDS = 15.0
+_UNKNOWN_STATUSES = frozenset({500, 502, 503, 504})
+_THROTTLED_SECONDS = 10.0
+_MISSING_CODES = frozenset({"ResourceNotFound", "NotFound", "ResourceGroupNotFound", "ParentResourceNotFound"})
+_PERMISSION_CODES = frozenset({"AuthorizationFailed", "LinkedAuthorizationFailed", "Forbidden"})
+_QUOTA = re.compile(r"quota|limitreached|limitexceeded", re.IGNORECASE)
+_SECONDS = re.compile(r"(?:in|after) '?(\d+)'? seconds", re.IGNORECASE)
+_SIGNED = re.compile(r"(https?://[^\s'\"?]+)\?\S*")
+_LONGEST_MESSAGE = 900
+_REQUEST_IDS = ("x-ms-request-id", "x-ms-arm-service-request-id", "x-ms-correlation-request-id")
+
+# code -> (summary, hint)
+_KNOWN: dict[str, tuple[str, str]] = {
+    "NonAzSkusNotAllowedForVPNGateway": (
+        "Azure no longer makes VPN gateways of this SKU",
+        "Set azure.vpn_gateway.sku to VpnGw1AZ or above.",
+    ),
+    "VmssVpnGatewayPublicIpsMustHaveZonesConfigured": (
+        "Azure wants the gateway's public IPs to have zones",
+        'Set azure.vpn_gateway.zones to ["1", "2", "3"].',
+    ),
+    "RegionalVmssVpnGatewayPublicIpsMustNotHaveZonesConfigured": (
+        "Azure wants the gateway's public IPs to have no zones",
+        "Set azure.vpn_gateway.sku to VpnGw1AZ or above.",
+    ),
+    "RequestDisallowedByPolicy": (
+        "An Azure policy forbids it",
+        "az policy assignment list --disable-scope-strict-match -o table",
+    ),
+    "ScopeLocked": ("A lock in Azure forbids it", "az lock list -o table"),
+    "ReadOnlyDisabledSubscription": ("The Azure subscription is disabled", "az account list -o table"),
+    "NetcfgSubnetRangesOverlap": (
+        "The subnet overlaps another one of the VNet",
+        "Choose a free range for azure.vnet.gateway_subnet.",
+    ),
+    "NetcfgInvalidSubnet": (
+        "The subnet lies outside the VNet",
+        "Choose a range inside the VNet's address space for azure.vnet.gateway_subnet.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An error answer of Azure Resource Manager, whichever of its envelopes it came in.
+
+    codes: the error's own and those of its details. wait: seconds that the answer asks for.
+    """
+
+    status: int
+    code: str
+    message: str
+    codes: tuple[str, ...]
+    wait: float | None
+    request_id: str
+
+
+def missing(error: Exception) -> bool:
+    """Whether this is a 404 that says that the object, its parent or its resource group is not there."""
+    answer = _answer(error)
+    return answer is not None and answer.status == 404 and answer.code in _MISSING_CODES
+
+
+def retryable(error: Exception) -> float | None:
+    """Seconds (the clouds' time) after which the very same call is safe and sensible again; None: do not retry."""
+    answer = _answer(error)
+    if answer is None:
+        return None
+    busy = [_BUSY[code] for code in answer.codes if code in _BUSY]
+    if answer.status == 429:
+        return answer.wait or max(busy, default=_THROTTLED_SECONDS)
+    if answer.status in (400, 404, 409) and busy:
+        return answer.wait or max(busy)
+    # Assumption: a local network gateway that a connection refers to is refused with a code of the same ending.
+    if answer.code in _IN_USE or (answer.status in (400, 409) and answer.code.endswith("CannotBeDeleted")):
+        return _IN_USE_SECONDS
+    return None
+
+
+def unknown_outcome(error: Exception) -> bool:
+    """Whether the call may have had its effect: no answer, an answer that cannot be read, or Azure's own failure."""
+    if not is_azure(error):
+        return False
+    from azure.core.exceptions import DecodeError, IncompleteReadError, ServiceRequestError, ServiceResponseError
+
+    if isinstance(error, ServiceRequestError | ServiceResponseError | DecodeError | IncompleteReadError):
+        return True
+    answer = _answer(error)
+    return answer is not None and answer.status in _UNKNOWN_STATUSES
+
+
+def transient(error: Exception) -> float | None:
+    """Seconds after which a failed *read* is worth another try; None: it is not."""
+    if unknown_outcome(error):
+        return 3.0
+    answer = _answer(error)
+    if answer is not None and answer.status in (408, 429):
+        return min(answer.wait or _THROTTLED_SECONDS, 30.0)
+    return None
+
+
+def translate(error: Exception, *, tenant: str | None = None, subscription: str = "") -> CloudlinkError | None:
+    """The error for the user; None when it is none of Azure's SDK."""
+    if not is_azure(error):
+        return None
+    from azure.core.exceptions import AzureError, ClientAuthenticationError
+
+    login = f"az login --tenant {tenant}" if tenant else "az login"
+    if isinstance(error, ClientAuthenticationError):
+        answer = _answer(error)
+        detail = f"{answer.code}: {answer.message}" if answer and answer.code else _first_lines(str(error))
+        return CredentialsError(
+            "Not signed in to Azure", detail, login, request_id=answer.request_id if answer else "", code="NotSignedIn"
+        )
+    answer = _answer(error)
+    if answer is not None:
+        return _refusal(answer, login, subscription)
+    if unknown_outcome(error):
+        return UnreachableError(
+            "Azure gave no answer that can be read",
+            _first_lines(str(error)),
+            "Check the network and run the command again; what was begun is found again.",
+        )
+    if isinstance(error, AzureError):
+        return CloudError("A call to Azure failed", _first_lines(str(error)))
+    return None
+
+
+def words_of(code: str | None, message: str | None) -> str:
+    """``code: message`` as it may be shown: without signed URLs, not too long."""
+    text = _tidy(message or "")
+    return f"{code}: {text}" if code and text else code or text
+
+
+def _refusal(answer: Answer, login: str, subscription: str) -> CloudlinkError:
+    more: dict[str, Any] = {"request_id": answer.request_id, "code": answer.code}
+    detail = words_of(answer.code, answer.message) or f"HTTP status {answer.status}"
+    scope = f" --subscription {subscription}" if subscription else ""
+    if answer.status == 401:
+        return CredentialsError("Not signed in to Azure", detail, login, **more)
+    if answer.code in _PERMISSION_CODES:
+        action = re.search(r"perform action '([^']+)'", answer.message)
+        needed = f"The action {action.group(1)} is missing. " if action else ""
+        return CredentialsError(
+            "Azure refused permission",
+            needed + detail,
+            "Ask for the role Network Contributor on the resource groups of the link and of the VNet, "
+            "then sign in again: " + login,
+            **more,
+        )
+    if answer.code in _KNOWN:
+        summary, hint = _KNOWN[answer.code]
+        return CloudError(summary, detail, hint, **more)
+    if answer.code == "SubscriptionNotFound":
+        return MissingError("The Azure subscription was not found", detail, "az account list -o table", **more)
+    if answer.code == "ResourceGroupNotFound":
+        return MissingError("The resource group was not found", detail, f"az group list{scope} -o table", **more)
+    if answer.status == 404 and answer.code in _MISSING_CODES:
+        return MissingError("Azure does not know the object", detail, f"az resource list{scope} -o table", **more)
+    if _QUOTA.search(answer.code):
+        return CloudError(
+            "A quota in Azure is used up", detail, "az network list-usages --location LOCATION -o table", **more
+        )
+    if answer.status == 429:
+        return CloudError("Azure asks to slow down", detail, "Wait a few minutes and run the command again.", **more)
+    if any(code in _BUSY for code in answer.codes):
+        return CloudError(
+            "Azure is still busy with an earlier operation", detail, "Wait a few minutes and run the command again.", **more
+        )
+    if answer.status in _UNKNOWN_STATUSES:
+        return UnreachableError(
+            "Azure failed to answer", detail, "Run the command again; what was begun is found again.", **more
+        )
+    return CloudError("Azure refused the request", detail, **more)
+
+
+def is_azure(error: Exception) -> bool:
+    """Without importing the SDK: errors of others pass through here too."""
+    return type(error).__module__.partition(".")[0] == "azure"
+
+
+def _answer(error: Exception) -> Answer | None:
+    if not is_azure(error):
+        return None
+    from azure.core.exceptions import HttpResponseError
+
+    if not isinstance(error, HttpResponseError) or error.status_code is None:
+        return None
+    headers = {k.lower(): v for k, v in (error.response.headers if error.response is not None else {}).items()}
+    body = _error_body(error)
+    code, message = str(body.get("code") or ""), str(body.get("message") or "")
+    codes, texts = [code], [message]
+    details = body.get("details")
+    for detail in details if isinstance(details, list) else []:
+        if isinstance(detail, dict):
+            codes.append(str(detail.get("code") or ""))
+            texts.append(str(detail.get("message") or ""))
+    message = " ".join(text for text in texts if text)
+    request_id = next((headers[name] for name in _REQUEST_IDS if name in headers), "")
+    return Answer(error.status_code, code, message or _first_lines(str(error)), tuple(codes), _wait(headers, message), request_id)
+
+
+def _error_body(error: Any) -> dict[str, Any]:
+    """The inner error object: under ``error``, under ``Error``, or (AKS) at the top."""
+    try:
+        body = error.response.json()
+    except Exception:  # noqa: BLE001  the body may be HTML, cut short or not there at all: then there is nothing to read
+        return {}
+    if not isinstance(body, dict):
+        return {}
+    inner = body.get("error", body.get("Error", body))
+    if not isinstance(inner, dict):
+        return {}
+    return {str(k).lower(): v for k, v in inner.items()}
+
+
+def _wait(headers: dict[str, str], message: str) -> float | None:
+    """What the message says comes first: it is in the clouds' time even where headers are for a fast clock."""
+    if said := _SECONDS.search(message):
+        return float(said.group(1))
+    for name, unit in (("retry-after-ms", 0.001), ("x-ms-retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            seconds = float(headers[name]) * unit
+        except (KeyError, ValueError):
+            continue
+        if seconds > 0:
+            return seconds
+    return None
+
+
+def _tidy(message: str) -> str:
+    text = _SIGNED.sub(r"\1", " ".join(message.split()))
+    return text if len(text) <= _LONGEST_MESSAGE else text[:_LONGEST_MESSAGE] + " ..."
+
+
+def _first_lines(text: str) -> str:
+    return _tidy(" ".join(line for line in text.splitlines()[:6]))

@@ -1,0 +1,26 @@
+"""Where the clouds are: nowhere in particular (the real ones), or on loopback (the sandbox)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cloudlink.secret import Secret
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Addresses and made-up credentials of a running sandbox. All SDKs are used unchanged against them.
+
+    ca_file: PEM file with the sandbox's certificate authority. speed: of its clock.
+    """
+
+    aws_url: str
+    aws_access_key: str
+    aws_secret_key: Secret
+    azure_url: str
+    azure_tenant: str
+    azure_client_id: str
+    azure_client_secret: Secret
+    ca_file: str
+    speed: float
+    extra: dict[str, str] = field(default_factory=dict)

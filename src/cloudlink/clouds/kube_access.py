@@ -1,0 +1,144 @@
+"""How to get into a cluster: from the user kubeconfig that AKS gives, or from what EKS says about itself.
+
+Nothing is read from or left in ``~/.kube``, and no program that a kubeconfig names is ever run.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import ssl
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cloudlink.errors import CloudError, CredentialsError
+from cloudlink.secret import Secret
+
+# The Entra application of every AKS cluster; kubelogin's kubeconfigs name it too.
+# https://azure.github.io/kubelogin/concepts/aks.html
+AKS_SERVER_ID = "6dae42f8-4368-4678-94ff-3960e28e3630"
+
+
+def _no_token() -> Secret | None:
+    return None
+
+
+@dataclass(frozen=True)
+class Access:
+    """server: ``https://host:port`` without a path. ca: PEM. token: asked before every call, for it may expire.
+
+    certificate and key: PEM of a client certificate, or empty.
+    """
+
+    name: str
+    server: str
+    ca: str
+    token: Callable[[], Secret | None] = field(default=_no_token, repr=False)
+    certificate: str = field(default="", repr=False)
+    key: Secret = field(default=Secret(""), repr=False)
+
+
+def aks_access(kubeconfig: bytes, azure_token: Callable[[str], str]) -> Access:
+    """From the answer to listClusterUserCredential.
+
+    A cluster that signs users in with Entra names kubelogin in an ``exec`` section. That program is not run: what it
+    would fetch is a token for the cluster's server application, and ``azure_token(scope)`` gives the same.
+
+    Raises CloudError when the kubeconfig is not of either kind.
+    """
+    import yaml
+
+    try:
+        config = yaml.safe_load(kubeconfig)
+    except yaml.YAMLError as error:
+        raise _unusable("it is no YAML") from error
+    if not isinstance(config, Mapping):
+        raise _unusable("it is no mapping")
+    context = _named(config, "contexts", str(config.get("current-context") or ""), "context")
+    cluster = _named(config, "clusters", str(context.get("cluster") or ""), "cluster")
+    user = _named(config, "users", str(context.get("user") or ""), "user")
+    name, server = str(context.get("cluster")), str(cluster.get("server") or "").rstrip("/")
+    if not server.startswith("https://"):
+        raise _unusable("its server is not https")
+    ca = _decoded(cluster, "certificate-authority-data")
+
+    if isinstance(user.get("exec"), Mapping):
+        scope = f"{_server_id(user['exec'].get('args') or ())}/.default"
+        return Access(name, server, ca, token=lambda: Secret(azure_token(scope)))
+    token = Secret(str(user.get("token") or ""))
+    certificate, key = _decoded(user, "client-certificate-data"), _decoded(user, "client-key-data")
+    if bool(certificate) != bool(key):
+        raise _unusable("it has a client certificate without its key, or the other way round")
+    if not certificate and not token:
+        raise _unusable("its user has neither a certificate nor a token nor an exec section")
+    return Access(name, server, ca, token=lambda: token or None, certificate=certificate, key=Secret(key))
+
+
+def eks_access(name: str, endpoint: str, ca: str, token: Callable[[], str]) -> Access:
+    """endpoint and ca (base64 PEM): as DescribeCluster gives them."""
+    try:
+        pem = base64.b64decode(ca, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise CloudError(
+            "EKS gives an unreadable certificate authority", f"That of cluster {name} is no PEM."
+        ) from error
+    return Access(name, endpoint.rstrip("/"), pem, token=lambda: Secret(token()))
+
+
+def tls_context(access: Access) -> ssl.SSLContext:
+    """Trusts the cluster's own authority alone."""
+    context = ssl.create_default_context(cadata=access.ca or None)
+    # Clusters' authorities predate RFC 5280's stricter rules (no key identifiers), which newer Pythons ask for.
+    context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
+    if access.certificate:
+        # OpenSSL's binding takes a client certificate from a file only: a private one, gone when this returns.
+        with tempfile.TemporaryDirectory(prefix="cloudlink-") as folder:
+            pem = Path(folder) / "client.pem"
+            descriptor = os.open(pem, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                file.write(f"{access.certificate}\n{access.key.reveal()}\n")
+            try:
+                context.load_cert_chain(pem)
+            except ssl.SSLError as error:
+                raise CredentialsError(
+                    "The cluster's client certificate cannot be used",
+                    f"The user kubeconfig of cluster {access.name} holds a certificate or key that OpenSSL refuses.",
+                ) from error
+    return context
+
+
+def _named(config: Mapping[str, Any], section: str, name: str, kind: str) -> Mapping[str, Any]:
+    for entry in config.get(section) or ():
+        if isinstance(entry, Mapping) and entry.get("name") == name and isinstance(entry.get(kind), Mapping):
+            found: Mapping[str, Any] = entry[kind]
+            return found
+    raise _unusable(f"it has no {kind} named {name!r}")
+
+
+def _decoded(section: Mapping[str, Any], key: str) -> str:
+    try:
+        return base64.b64decode(str(section.get(key) or ""), validate=True).decode("ascii")
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise _unusable(f"its {key} is no base64 of a PEM") from error
+
+
+def _server_id(args: Sequence[Any]) -> str:
+    words = [str(a) for a in args]
+    for i, word in enumerate(words):
+        if word == "--server-id" and i + 1 < len(words):
+            return words[i + 1]
+        if word.startswith("--server-id="):
+            return word.partition("=")[2]
+    return AKS_SERVER_ID
+
+
+def _unusable(why: str) -> CloudError:
+    return CloudError(
+        "Azure's kubeconfig for the AKS cluster cannot be used",
+        f"The user kubeconfig that Azure gives for the cluster cannot be used: {why}.",
+        "az aks get-credentials shows the same kubeconfig",
+    )

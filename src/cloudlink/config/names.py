@@ -1,0 +1,176 @@
+"""How AWS, Azure, Kubernetes and DNS let things be named. One kind for each.
+
+https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
+https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
+"""
+
+from __future__ import annotations
+
+import re
+
+from cloudlink.config.kinds import Kind, closest, refused, text
+from cloudlink.link import KubernetesTarget
+
+LINK_NAME = text(
+    "1 to 30 lower-case letters, digits and hyphens, starting with a letter (it is part of every object's name)",
+    r"[a-z]([a-z0-9-]{0,28}[a-z0-9])?",
+    near=lambda value: re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-"),
+)
+
+# --- AWS
+
+_DIRECTIONS = ("north", "northeast", "east", "southeast", "south", "southwest", "west", "northwest", "central")
+_REGION = rf"[a-z]{{2,4}}(-(gov|iso[a-z]?|de))?-({'|'.join(_DIRECTIONS)})-[0-9]{{1,2}}"
+
+
+def _near_region(value: str) -> str:
+    parts = value.strip().lower().replace("_", "-").split("-")
+    if re.fullmatch(r"[0-9]+[a-z]", parts[-1]):
+        parts[-1] = parts[-1][:-1]  # an availability zone
+    return "-".join([parts[0], *(closest(part, ("gov", *_DIRECTIONS)) or part for part in parts[1:])])
+
+
+def _aws_id(prefix: str, noun: str) -> Kind[str]:
+    return text(
+        f"the id of {noun}, {prefix}- and 8 or 17 hexadecimal digits", rf"{prefix}-([0-9a-f]{{8}}|[0-9a-f]{{17}})"
+    )
+
+
+AWS_REGION = text("an AWS region such as eu-central-1", _REGION, near=_near_region)
+AWS_PROFILE = text("the name of a profile in AWS's shared configuration files", longest=128)
+VPC_ID = _aws_id("vpc", "a VPC")
+VIRTUAL_PRIVATE_GATEWAY_ID = _aws_id("vgw", "a virtual private gateway")
+SUBNET_ID = _aws_id("subnet", "a subnet")
+ROUTE_TABLE_ID = _aws_id("rtb", "a route table")
+EKS_CLUSTER = text(
+    "1 to 100 letters, digits, hyphens and underscores, starting with a letter or digit",
+    r"[0-9A-Za-z][A-Za-z0-9_-]{0,99}",
+)
+HOSTED_ZONE_ID = text(
+    "the id of a hosted zone, Z and capital letters and digits",
+    r"Z[A-Z0-9]{3,31}",
+    near=lambda value: value.rpartition("/")[2].upper(),
+)
+
+_LOAD_BALANCER_NAME = r"(?!internal-)[A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?"
+LOAD_BALANCER_ARN = re.compile(
+    r"arn:aws[a-z-]*:elasticloadbalancing:([a-z0-9-]+):[0-9]{12}:loadbalancer/(app|net|gwy)/[A-Za-z0-9-]{1,32}/[0-9a-f]{16}"
+)
+
+
+def _read_load_balancer(value: object) -> str:
+    allowed = LOAD_BALANCER.allowed
+    if isinstance(value, str) and (match := LOAD_BALANCER_ARN.fullmatch(value)):
+        if match[2] == "gwy":
+            raise refused(value, f"{allowed}; a Gateway Load Balancer has no name to point at")
+        return value
+    if isinstance(value, str) and value.endswith(".amazonaws.com"):
+        # internal-NAME-1234567890.eu-central-1.elb.amazonaws.com (ALB), NAME-0123456789abcdef.elb... (NLB)
+        name = value.partition(".")[0].removeprefix("internal-").rpartition("-")[0]
+        near = name if re.fullmatch(_LOAD_BALANCER_NAME, name) else ""
+        raise refused(value, f"{allowed}; not its DNS name", near)
+    return text(allowed, _LOAD_BALANCER_NAME).read(value)
+
+
+LOAD_BALANCER = Kind(
+    "string",
+    "the name (1 to 32 letters, digits and hyphens) or ARN of an internal NLB or ALB",
+    _read_load_balancer,
+)
+
+# --- Azure
+
+GUID = text(
+    "a GUID such as 00000000-0000-0000-0000-000000000000",
+    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+    lower=True,
+    near=lambda value: value.strip().strip("{}").lower().rpartition("/subscriptions/")[2].partition("/")[0],
+)
+AZURE_LOCATION = text(
+    "an Azure region in its short form such as westeurope",
+    r"[a-z]{4,30}[0-9]?",
+    near=lambda value: re.sub(r"[^a-z0-9]", "", value.lower()),
+)
+RESOURCE_GROUP = text(
+    "1 to 90 letters, digits, underscores, hyphens, periods and parentheses, not ending in a period",
+    r"[\w().-]{0,89}[\w()-]",
+)
+VNET_NAME = text(
+    "2 to 64 letters, digits, underscores, hyphens and periods; starts with a letter or digit",
+    r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}[A-Za-z0-9_]",
+)
+SUBNET_NAME = text(
+    "1 to 80 letters, digits, underscores, hyphens and periods; starts with a letter or digit; not GatewaySubnet",
+    r"(?i:(?!gatewaysubnet$))[A-Za-z0-9]([A-Za-z0-9._-]{0,78}[A-Za-z0-9_])?",
+)
+AKS_CLUSTER = text(
+    "1 to 63 letters, digits, underscores and hyphens; starts and ends with a letter or digit",
+    r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?",
+)
+NODE_SIZE = text(
+    "a VM size such as Standard_D2s_v5",
+    r"Standard_[A-Za-z0-9]+(_[A-Za-z0-9-]+)*",
+    longest=64,
+    near=lambda value: f"Standard_{value.strip().partition('_')[2] or value.strip()}",
+)
+
+# --- Kubernetes
+
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+KUBERNETES_VERSION = text("a Kubernetes version such as 1.33 or 1.33.2, in quotes", r"1\.[0-9]{2}(\.[0-9]{1,3})?")
+NAMESPACE = text("a Kubernetes namespace: 1 to 63 lower-case letters, digits and hyphens", _LABEL)
+IMAGE = text(
+    "an image such as registry.example/path/name:tag",
+    r"[a-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?",
+)
+
+
+def _read_service(value: object) -> KubernetesTarget:
+    found = text('"namespace/name" of a Service on EKS', rf"{_LABEL}/{_LABEL}").read(value)
+    namespace, _, name = found.partition("/")
+    return KubernetesTarget("service", namespace, name)
+
+
+def _read_ingress(value: object) -> KubernetesTarget:
+    pattern = rf"{_LABEL}/{_LABEL}(\.{_LABEL})*"
+    found = text('"namespace/name" of an Ingress on EKS', pattern, longest=317).read(value)
+    namespace, _, name = found.partition("/")
+    return KubernetesTarget("ingress", namespace, name)
+
+
+KUBERNETES_SERVICE = Kind("string", '"namespace/name" of a Service of type LoadBalancer on EKS', _read_service)
+KUBERNETES_INGRESS = Kind("string", '"namespace/name" of an Ingress on EKS', _read_ingress)
+
+# --- DNS
+
+HOST_LABEL = text(
+    'a name below the zone in lower case (app, or a.b), "*" or "*.a" for everything below, "@" for the zone itself',
+    rf"@|\*|(\*\.)?{_LABEL}(\.{_LABEL})*",
+    longest=240,
+)
+
+# Names that a cluster or a cloud resolves itself. Forwarding one of them, or a parent, to AWS breaks the cluster.
+_TAKEN_ZONES = (
+    "cluster.local",
+    "in-addr.arpa",
+    "ip6.arpa",
+    "internal.cloudapp.net",
+    "reddog.microsoft.com",
+    "azmk8s.io",
+)
+
+
+def _read_zone(value: object) -> str:
+    allowed = ZONE.allowed
+    zone = text(allowed, rf"{_LABEL}(\.{_LABEL})+", longest=253).read(value)
+    if zone.rpartition(".")[2].isdigit():
+        raise refused(zone, "another zone: an address is no zone")
+    for taken in _TAKEN_ZONES:
+        if zone == taken or taken.endswith(f".{zone}") or zone.endswith(f".{taken}"):
+            raise refused(zone, f"another zone: AKS or Azure resolves {taken} itself")
+    return zone
+
+
+ZONE = Kind(
+    "string", "a DNS name of two or more labels in lower case, without a trailing dot, such as corp.example", _read_zone
+)

@@ -1,0 +1,138 @@
+"""What a plan consists of: for each resource one action, and why."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+from cloudlink.secret import Secret
+
+
+class Action(enum.StrEnum):
+    """One closed set with one glyph each: the single source for screen and JSON."""
+
+    NO_OP = "no-op"
+    DEFER = "defer"  # known later: depends on something that does not exist yet
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+
+    @property
+    def glyph(self) -> str:
+        return {"no-op": "=", "defer": "?", "create": "+", "update": "~", "replace": "±", "delete": "-"}[self.value]
+
+
+# Worse to the right: what really happens may be milder than what was shown, never worse.
+_SEVERITY = (Action.NO_OP, Action.CREATE, Action.DEFER, Action.UPDATE, Action.REPLACE, Action.DELETE)
+
+
+def worse(actual: Action, shown: Action) -> bool:
+    """Whether ``actual`` is something that a user who agreed to ``shown`` has not agreed to."""
+    return _SEVERITY.index(actual) > max(_SEVERITY.index(shown), _SEVERITY.index(Action.CREATE)) and not (
+        shown is Action.DEFER and actual is Action.UPDATE
+    )
+
+
+@dataclass(frozen=True)
+class FieldChange:
+    """One differing field. Secrets are shown as ``(secret)``."""
+
+    field: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """address: of the resource. why: one line for people. drift: true when the receipt's spec equals the wanted
+    one, so that somebody changed the object by hand."""
+
+    address: str
+    title: str
+    action: Action
+    why: str = ""
+    fields: tuple[FieldChange, ...] = ()
+    id: str = ""
+    drift: bool = False
+
+    @property
+    def step(self) -> str:
+        return self.address.partition(".")[0]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Changes in the order in which the topology names the resources."""
+
+    changes: tuple[Change, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def writes(self) -> tuple[Change, ...]:
+        """Those that will, or may, write."""
+        return tuple(c for c in self.changes if c.action is not Action.NO_OP)
+
+    def count(self, action: Action) -> int:
+        return sum(1 for c in self.changes if c.action is action)
+
+    def of(self, address: str) -> Change | None:
+        return next((c for c in self.changes if c.address == address), None)
+
+
+def diff(found: Any, wanted: Any) -> tuple[FieldChange, ...]:
+    """Differences between two specs of the same dataclass type, field by field."""
+    assert type(found) is type(wanted), (type(found), type(wanted))
+    changes = []
+    for f in dataclasses.fields(wanted):
+        old, new = getattr(found, f.name), getattr(wanted, f.name)
+        if old != new:
+            changes.append(FieldChange(f.name, show(old), show(new)))
+    return tuple(changes)
+
+
+def show(value: Any) -> str:
+    """A spec value for people: no secret, no Python syntax."""
+    if isinstance(value, Secret):
+        return "(secret)"
+    if value is None:
+        return "(none)"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return ", ".join(f"{f.name} {show(getattr(value, f.name))}" for f in dataclasses.fields(value))
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k}={show(v)}" for k, v in value.items()) or "(none)"
+    if isinstance(value, frozenset):
+        return ", ".join(sorted(show(v) for v in value)) or "(none)"
+    if isinstance(value, list | tuple):
+        return ", ".join(show(v) for v in value) or "(none)"
+    return str(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return "secret"  # a key is no part of a hash that is written to disk
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, frozenset):
+        return sorted((_plain(v) for v in value), key=repr)
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, IPv4Address | IPv4Network):
+        return str(value)
+    return value
+
+
+def spec_hash(spec: Any) -> str:
+    """A short stable hash of a spec for the receipt; secrets do not enter it."""
+    text = json.dumps(_plain(spec), sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,105 @@
+"""What the engine tells while it works. Views turn these into a screen, plain lines or JSON lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cloudlink.core.change import Plan
+from cloudlink.errors import CloudlinkError
+
+Verb = Literal["read", "create", "update", "replace", "delete", "wait", "check"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """at: seconds since the epoch in the clouds' time."""
+
+    at: float
+
+
+@dataclass(frozen=True)
+class Reading(Event):
+    """A read of what exists has begun (address empty: all of it) ..."""
+
+    total: int
+
+
+@dataclass(frozen=True)
+class Planned(Event):
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class Queued(Event):
+    """A resource that will be worked on, and what it still waits for."""
+
+    address: str
+    title: str
+    verb: Verb
+    needs: tuple[str, ...]
+    usual: float  # seconds it usually takes
+
+
+@dataclass(frozen=True)
+class Begun(Event):
+    address: str
+    title: str
+    verb: Verb
+    usual: float
+
+
+@dataclass(frozen=True)
+class Progress(Event):
+    """The cloud was asked how it stands. detail: its own word."""
+
+    address: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Done(Event):
+    """changed: false when it turned out that nothing had to be done."""
+
+    address: str
+    title: str
+    verb: Verb
+    seconds: float
+    id: str
+    changed: bool = True
+
+
+@dataclass(frozen=True)
+class Failed(Event):
+    address: str
+    title: str
+    error: CloudlinkError
+
+
+@dataclass(frozen=True)
+class Skipped(Event):
+    """Not begun, because something it needs failed or because the run was stopped."""
+
+    address: str
+    title: str
+    because: str
+
+
+@dataclass(frozen=True)
+class Kept(Event):
+    """Teardown leaves it, and why."""
+
+    address: str
+    title: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Note(Event):
+    level: Literal["info", "warning"]
+    text: str
+
+
+@dataclass(frozen=True)
+class Tick(Event):
+    """Nothing happened for a moment; lets a view move its clocks."""

@@ -1,0 +1,192 @@
+"""From what is wanted and what is found to a plan. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from cloudlink.core.change import Action, Change, Plan, diff, spec_hash
+from cloudlink.core.graph import Graph
+from cloudlink.core.resource import (
+    Found,
+    Given,
+    Lookup,
+    NotYetKnown,
+    Ownership,
+    Phase,
+    Receipts,
+    Resource,
+)
+from cloudlink.errors import CloudlinkError, MissingError
+
+
+@dataclass
+class Observed:
+    """What one look at the clouds showed, by address. Lookups that could not be answered are in ``missing``."""
+
+    found: dict[str, Found[Any, Any] | None] = field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    missing: dict[str, CloudlinkError] = field(default_factory=dict)
+
+
+def observe(
+    graph: Graph,
+    receipts: Receipts,
+    *,
+    guard: Callable[[str, Callable[[], Any]], Any],
+    tolerant: bool,
+    pool: ThreadPoolExecutor,
+) -> Observed:
+    """Look at everything, in parallel. ``guard(address, call)`` runs a call and translates its errors.
+
+    tolerant: a lookup that finds nothing is noted and not raised (teardown must work when a cluster is gone).
+    """
+    seen = Observed()
+
+    def find(address: str, resource: Resource[Any, Any]) -> Found[Any, Any] | None:
+        found: Found[Any, Any] | None = guard(address, lambda: resource.find(receipts))
+        return found
+
+    def look(address: str, lookup: Lookup[Any], given: Given) -> Any:
+        return guard(address, lambda: lookup.look(given))
+
+    futures = {
+        address: pool.submit(find, address, node)
+        for address, node in graph.nodes.items()
+        if isinstance(node, Resource)
+    }
+    # A lookup that needs nothing can be asked at the same time; the others follow in order below.
+    early = {
+        address: pool.submit(look, address, node, Given())
+        for address, node in graph.nodes.items()
+        if isinstance(node, Lookup) and not graph.needs[address]
+    }
+    errors: list[CloudlinkError] = []
+    for address in graph.order:
+        node = graph.nodes[address]
+        try:
+            if isinstance(node, Resource):
+                found = futures[address].result()
+                seen.found[address] = found
+                if found is not None and found.outputs is not None and found.phase is not Phase.DELETING:
+                    seen.outputs[address] = found.outputs
+            elif address in early:
+                seen.outputs[address] = early[address].result()
+            elif isinstance(node, Lookup):
+                seen.outputs[address] = look(address, node, Given(seen.outputs))
+        except NotYetKnown:
+            continue
+        except CloudlinkError as error:
+            if tolerant and isinstance(node, Lookup) and isinstance(error, MissingError):
+                seen.missing[address] = error
+            else:
+                errors.append(error)
+    if errors:
+        raise errors[0]
+    return seen
+
+
+def make_plan(graph: Graph, receipts: Receipts, seen: Observed, *, destroy: bool) -> Plan:
+    """One change for each resource, in the order in which the topology names them."""
+    changes = _removal(graph, receipts, seen) if destroy else _building(graph, receipts, seen)
+    return Plan(tuple(changes[a] for a, n in graph.nodes.items() if isinstance(n, Resource)))
+
+
+def _removal(graph: Graph, receipts: Receipts, seen: Observed) -> dict[str, Change]:
+    changes: dict[str, Change] = {}
+    for address, node in graph.nodes.items():
+        if not isinstance(node, Resource):
+            continue
+        found, receipt = seen.found[address], receipts.get(address)
+
+        def say(
+            action: Action,
+            why: str,
+            address: str = address,
+            title: str = node.title,
+            found: Found[Any, Any] | None = found,
+        ) -> None:
+            changes[address] = Change(address, title, action, why, id=found.id if found else "")
+
+        if found is None:
+            say(Action.NO_OP, "not there")
+        elif found.owned is Ownership.ADOPTED:
+            say(Action.NO_OP, "kept: cloudlink did not make it")
+        elif found.owned is Ownership.SHARED and (receipt is None or receipt.before is None):
+            say(Action.NO_OP, "kept as it is: nothing says that cloudlink altered it")
+        elif found.owned is Ownership.SHARED:
+            say(Action.DELETE, "put back as it was")
+        else:
+            say(Action.DELETE, "cloudlink made it")
+    return changes
+
+
+def _building(graph: Graph, receipts: Receipts, seen: Observed) -> dict[str, Change]:
+    changes: dict[str, Change] = {}
+    given = Given()
+    for address in graph.order:
+        node = graph.nodes[address]
+        if isinstance(node, Resource):
+            change = _change(node, given, seen.found[address], receipts, changes)
+            changes[address] = change
+            stays = change.action not in (Action.REPLACE, Action.DELETE, Action.CREATE)
+        else:
+            stays = True
+        if stays and address in seen.outputs:
+            given = given.with_(node, seen.outputs[address])
+    return changes
+
+
+def _change(
+    node: Resource[Any, Any],
+    given: Given,
+    found: Found[Any, Any] | None,
+    receipts: Receipts,
+    changes: dict[str, Change],
+) -> Change:
+    def say(action: Action, why: str, **more: Any) -> Change:
+        return Change(node.address, node.title, action, why, id=found.id if found else "", **more)
+
+    try:
+        spec = node.spec(given)
+    except NotYetKnown as unknown:
+        if found is None or found.phase is Phase.DELETING:
+            return say(Action.CREATE, f"details known after {unknown.node.address}")
+        if _stands_on_new(node, changes):
+            return say(Action.REPLACE, f"{unknown.node.address} is made anew")
+        return say(Action.DEFER, f"known after {unknown.node.address}")
+    if found is None:
+        return say(Action.NO_OP, "not wanted") if spec is None else say(Action.CREATE, "not there yet")
+    if found.phase is Phase.DELETING:
+        return say(Action.NO_OP, "being deleted") if spec is None else say(Action.CREATE, "made again once it is gone")
+    if spec is None:
+        if found.owned is Ownership.OWNED:
+            return say(Action.DELETE, "no longer in the configuration")
+        return say(Action.NO_OP, "kept: cloudlink did not make it")
+    if _stands_on_new(node, changes):
+        return say(Action.REPLACE, "what it is built on is made anew")
+    if found.phase is Phase.FAILED:
+        return say(node.after_failure, found.detail or "it is in a failed state")
+    if found.spec is None:
+        return say(Action.DEFER, "is being made already; will be waited for")
+    fields = diff(found.spec, spec)
+    if not fields:
+        if found.phase is Phase.CREATING:
+            return say(Action.DEFER, "is being made or changed already; will be waited for")
+        return say(Action.NO_OP, "as wanted")
+    receipt = receipts.of(node)
+    drift = receipt is not None and not receipt.intent and receipt.spec_hash == spec_hash(spec)
+    names = ", ".join(f.field.replace("_", " ") for f in fields)
+    why = f"{names} changed by hand" if drift else f"{names} differ{'s' if len(fields) == 1 else ''}"
+    if found.owned is Ownership.ADOPTED and not node.changes_adopted:
+        return say(Action.NO_OP, f"adopted as it is ({names} differ)")
+    action = Action.REPLACE if node.immutable & {f.field for f in fields} else Action.UPDATE
+    return say(action, why, fields=fields, drift=drift)
+
+
+def _stands_on_new(node: Resource[Any, Any], changes: dict[str, Change]) -> bool:
+    return any(
+        changes[n.address].action in (Action.REPLACE, Action.CREATE) for n in node.built_on() if n.address in changes
+    )

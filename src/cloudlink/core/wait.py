@@ -1,0 +1,112 @@
+"""Time, and the one loop that waits for something to become true."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class Clock(Protocol):
+    """Where all waiting goes through, so that tests and the sandbox can run it at their own speed."""
+
+    def now(self) -> float:
+        """Seconds since the epoch, in the clouds' time (the sandbox's clock runs fast)."""
+        ...
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep that long in the clouds' time. True if we were asked to stop meanwhile."""
+        ...
+
+    @property
+    def stopped(self) -> bool: ...
+
+    def stop(self) -> None:
+        """Wake every sleeper; from now on every wait returns True at once."""
+        ...
+
+
+class WallClock:
+    """Real time, or real time run faster by ``speed``: one second of wall time is ``speed`` seconds here."""
+
+    def __init__(self, speed: float = 1.0, epoch: float | None = None) -> None:
+        self.speed = speed
+        self._wall = time.monotonic()
+        self._epoch = time.time() if epoch is None else epoch
+        self._stop = threading.Event()
+
+    def now(self) -> float:
+        return self._epoch + (time.monotonic() - self._wall) * self.speed
+
+    def wait(self, seconds: float) -> bool:
+        return self._stop.wait(max(0.0, seconds) / self.speed)
+
+    @property
+    def stopped(self) -> bool:
+        return self._stop.is_set()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+
+class Stopped(Exception):
+    """Raised inside a wait when the user asked to stop. Not an error of its own."""
+
+
+def intervals(usual: float, elapsed: float) -> float:
+    """How long to wait before the next look at something that usually takes ``usual`` seconds.
+
+    Long where the end is far, short where it is near: one first look at six tenths of the usual time,
+    then every sixtieth of it, never oftener than every 3 s and never rarer than every 20 s.
+    """
+    if elapsed < usual * 0.6:
+        return max(usual * 0.6 - elapsed, 1.0)
+    return min(max(usual / 60, 3.0), 20.0)
+
+
+def poll(
+    look: Callable[[], T],
+    done: Callable[[T], bool],
+    *,
+    clock: Clock,
+    usual: float,
+    deadline: float,
+    seen: Callable[[T], None] = lambda _: None,
+    passing: Callable[[Exception], bool] = lambda _: False,
+    look_first: bool = True,
+) -> T:
+    """Look until ``done``; raise :class:`TimedOut` with the last observation at the deadline (seconds from now).
+
+    ``passing(error)`` says whether a failed look is worth another try: a laptop that loses its network
+    for minutes must not end a forty-minute wait. look_first: false when something has just been begun, so that
+    an immediate look would be wasted. Raises :class:`Stopped` when the clock is stopped.
+    """
+    start = clock.now()
+    last: T | None = None
+    if not look_first and clock.wait(min(intervals(usual, 0.0), deadline)):
+        raise Stopped
+    while True:
+        elapsed = clock.now() - start
+        try:
+            last = look()
+        except Exception as error:
+            if not passing(error) or elapsed >= deadline:
+                raise
+        else:
+            seen(last)
+            if done(last):
+                return last
+        if elapsed >= deadline:
+            raise TimedOut(last, elapsed)
+        if clock.wait(min(intervals(usual, elapsed), max(deadline - elapsed, 0.1))):
+            raise Stopped
+
+
+class TimedOut(Exception):
+    def __init__(self, last: object, waited: float) -> None:
+        super().__init__(f"gave up after {waited:.0f} s")
+        self.last = last
+        self.waited = waited

@@ -1,0 +1,125 @@
+"""Every way in which cloudlink can stop, and the exit code of each.
+
+    CloudlinkError
+    ├── UsageError            2   the command line cannot be understood
+    ├── ConfigError           3   the configuration is wrong; carries every mistake, not just the first
+    ├── CredentialsError      4   not signed in, or signed in without the permission
+    ├── CloudError            5   a cloud refused what it was asked
+    │   ├── ConflictError         something of ours exists twice, or something of ours exists without our tag
+    │   ├── MissingError          something the configuration says exists does not
+    │   └── UnreachableError      no answer, or one that cannot be read: the outcome is unknown
+    ├── WaitError             6   gave up waiting; safe to run again
+    ├── StateError            7   the state file
+    ├── UnhealthyError        8   the link is not healthy
+    ├── DeclinedError         9   the user said no, or the plan changed under us
+    └── Interrupted         130   Ctrl-C or SIGTERM
+
+A summary has fixed words, so that it can be searched for; what varies stands in the detail.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class CloudlinkError(Exception):
+    """An expected way to stop: shown as a message, never as a traceback.
+
+    summary: fixed words without user data. detail: full sentences, what is wrong and why it matters.
+    hint: a command to type or a thing to do next. resource: address of the resource, if one is concerned.
+    request_id: what the cloud's support would ask for.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        summary: str,
+        detail: str = "",
+        hint: str = "",
+        *,
+        resource: str = "",
+        request_id: str = "",
+        code: str = "",
+    ) -> None:
+        super().__init__(summary)
+        self.summary = summary
+        self.detail = detail
+        self.hint = hint
+        self.resource = resource
+        self.request_id = request_id
+        self.code = code
+
+    def __str__(self) -> str:
+        return f"{self.summary}: {self.detail}" if self.detail else self.summary
+
+
+class UsageError(CloudlinkError):
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One thing wrong in a configuration: where, what was found, what is allowed."""
+
+    path: str  # TOML path, such as azure.vpn_gateway.sku
+    found: str
+    allowed: str
+    near_miss: str = ""  # for a misspelt key or value: what was probably meant
+
+
+class ConfigError(CloudlinkError):
+    exit_code = 3
+
+    def __init__(self, mistakes: tuple[Mistake, ...], *, file: str = "", hint: str = "") -> None:
+        count = len(mistakes)
+        super().__init__(
+            "The configuration is not valid",
+            f"{count} mistake{'s' if count != 1 else ''} in {file or 'the configuration'}; nothing was changed.",
+            hint or "Correct the lines above and run the command again.",
+        )
+        self.mistakes = mistakes
+        self.file = file
+
+
+class CredentialsError(CloudlinkError):
+    exit_code = 4
+
+
+class CloudError(CloudlinkError):
+    exit_code = 5
+
+
+class ConflictError(CloudError):
+    pass
+
+
+class MissingError(CloudError):
+    pass
+
+
+class UnreachableError(CloudError):
+    pass
+
+
+class WaitError(CloudlinkError):
+    """Gave up waiting. The operation may still end well in the cloud; running again picks it up."""
+
+    exit_code = 6
+
+
+class StateError(CloudlinkError):
+    exit_code = 7
+
+
+class UnhealthyError(CloudlinkError):
+    exit_code = 8
+
+
+class DeclinedError(CloudlinkError):
+    exit_code = 9
+
+
+class Interrupted(CloudlinkError):
+    exit_code = 130

@@ -1,0 +1,191 @@
+"""A link, complete and immutable: what the configuration means. Nothing else reads TOML.
+
+Whatever cloudlink may choose itself (names, inside addresses) is derived here and in ``addressing``,
+before the first call to a cloud, so that neither side has to wait for the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network
+from typing import Literal
+
+from cloudlink.ipsec import IpsecPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Tunnel:
+    """One of the four tunnels, known in full before anything exists. index 0..3.
+
+    vpn: which AWS VPN connection (0, 1), which is also the Azure instance it ends on.
+    The first host of the /30 is AWS's, the second Azure's.
+    https://learn.microsoft.com/azure/vpn-gateway/vpn-gateway-howto-aws-bgp
+    """
+
+    index: int
+    vpn: int
+    inside: IPv4Network
+
+    @property
+    def name(self) -> str:
+        """As users see it: ``tunnel 1`` to ``tunnel 4``."""
+        return f"tunnel {self.index + 1}"
+
+    @property
+    def aws_inside(self) -> IPv4Address:
+        return self.inside.network_address + 1
+
+    @property
+    def azure_inside(self) -> IPv4Address:
+        return self.inside.network_address + 2
+
+
+@dataclass(frozen=True, slots=True)
+class AwsSide:
+    region: str
+    profile: str | None
+    vpc_id: str
+    eks_cluster: str
+    asn: int
+    adopt_gateway: str | None = None  # vgw-... to adopt; None: create one
+    route_tables: tuple[str, ...] | None = None  # None: those of the cluster's and endpoint's subnets
+    psk_storage: Literal["standard", "secrets-manager"] = "standard"
+
+
+@dataclass(frozen=True, slots=True)
+class AzureSubnet:
+    name: str
+    prefix: IPv4Network
+
+
+@dataclass(frozen=True, slots=True)
+class NewNetwork:
+    """A VNet that cloudlink makes (``[azure.vnet] create = true``)."""
+
+    prefixes: tuple[IPv4Network, ...]
+    cluster_subnet: AzureSubnet
+
+
+@dataclass(frozen=True, slots=True)
+class NewCluster:
+    """A small AKS test cluster that cloudlink makes (``[azure.aks] create = true``)."""
+
+    node_count: int
+    node_size: str
+    kubernetes_version: str | None
+    pod_cidr: IPv4Network
+    service_cidr: IPv4Network
+
+
+@dataclass(frozen=True, slots=True)
+class AzureSide:
+    cloud: Literal["public", "usgovernment", "china"]
+    tenant: str | None
+    subscription: str
+    resource_group: str
+    location: str
+    vnet: str
+    vnet_resource_group: str
+    gateway_subnet: IPv4Network
+    sku: str
+    zones: tuple[str, ...]
+    asn: int
+    aks_cluster: str
+    aks_resource_group: str
+    create_resource_group: bool = False
+    new_network: NewNetwork | None = None
+    new_cluster: NewCluster | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadBalancerTarget:
+    """An internal NLB or ALB, by name or ARN."""
+
+    name_or_arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class KubernetesTarget:
+    """The load balancer in the status of a Service or Ingress on EKS."""
+
+    kind: Literal["service", "ingress"]
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddressTarget:
+    """Fixed private addresses."""
+
+    addresses: tuple[IPv4Address, ...]
+
+
+Target = LoadBalancerTarget | KubernetesTarget | AddressTarget
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One name in the zone. label: ``app``, ``*`` or ``@`` (the apex), as in the configuration."""
+
+    label: str
+    target: Target
+    ports: tuple[int, ...] = (443,)
+    tls_ports: tuple[int, ...] = (443,)
+
+    def fqdn(self, zone: str) -> str:
+        """Without the trailing dot: ``app.corp.example``, ``*.corp.example`` or ``corp.example``."""
+        return zone if self.label == "@" else f"{self.label}.{zone}"
+
+
+@dataclass(frozen=True, slots=True)
+class DnsSide:
+    zone: str  # lower case, no trailing dot
+    hosts: tuple[Host, ...]
+    endpoint_subnets: tuple[str, ...] | None = None  # None: the EKS cluster's, at most six
+    adopt_zone: str | None = None  # hosted zone id to adopt; None: create one
+    record_ttl: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The short-lived pod that verify-dns asks from."""
+
+    image: str
+    namespace: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    name: str
+    aws: AwsSide
+    azure: AzureSide
+    policy: IpsecPolicy
+    tunnels: tuple[Tunnel, Tunnel, Tunnel, Tunnel]
+    dns: DnsSide
+    probe: Probe
+    sandbox: SandboxFurniture | None = None
+
+    def tunnels_of(self, vpn: int) -> tuple[Tunnel, Tunnel]:
+        """The two tunnels of one AWS VPN connection, in the order in which AWS is asked for them."""
+        first, second = (t for t in self.tunnels if t.vpn == vpn)
+        return first, second
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxFurniture:
+    """What stands in the sandbox's clouds before cloudlink comes ([sandbox] in the configuration).
+
+    It only matters there: against real clouds these facts are read from the clouds.
+    """
+
+    vpc_cidrs: tuple[IPv4Network, ...]
+    eks_service_cidr: IPv4Network
+    eks_subnets: tuple[IPv4Network, ...]
+    load_balancer_subnets: tuple[IPv4Network, ...] = ()
+    vnet_prefixes: tuple[IPv4Network, ...] = ()
+    aks_subnet: IPv4Network | None = None
+    aks_pod_cidr: IPv4Network = field(default=IPv4Network("10.244.0.0/16"))
+    aks_service_cidr: IPv4Network = field(default=IPv4Network("10.0.0.0/16"))
+    aks_version: str = "1.33"
+    aks_sign_in: Literal["certificate", "entra"] = "certificate"
+    speed: float = 60.0

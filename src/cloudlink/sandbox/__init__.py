@@ -1,0 +1,1 @@
+"""Local clouds: AWS on moto, an Azure Resource Manager, two Kubernetes APIs, and the world that joins them."""

@@ -1,0 +1,32 @@
+"""EC2: moto's answers, with the sandbox's own in front of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.ec2.responses import EC2Response
+
+from cloudlink.sandbox.aws.customer_gateways import CustomerGatewayAnswers
+from cloudlink.sandbox.aws.route_tables import RouteTableAnswers
+from cloudlink.sandbox.aws.security_groups import SecurityGroupAnswers
+from cloudlink.sandbox.aws.vpn_changes import VpnChangeAnswers
+from cloudlink.sandbox.aws.vpn_connections import VpnConnectionAnswers
+from cloudlink.sandbox.aws.vpn_gateways import VpnGatewayAnswers
+
+
+class Ec2Answers(
+    VpnGatewayAnswers,
+    CustomerGatewayAnswers,
+    VpnChangeAnswers,
+    VpnConnectionAnswers,
+    RouteTableAnswers,
+    SecurityGroupAnswers,
+    EC2Response,  # type: ignore[misc]
+):
+    """Everything the sandbox answers for EC2."""
+
+    def __init__(self) -> None:
+        EC2Response.__init__(self)
+
+    def _filters_from_querystring(self) -> Any:
+        return self.filters()

@@ -1,0 +1,77 @@
+"""What the sandbox's own EC2 operations share: filters, tags, ids, dry runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from moto.ec2.models import ec2_backends
+
+from cloudlink.sandbox.aws.answers import Answers
+from cloudlink.sandbox.aws.refusal import Refusal
+
+if TYPE_CHECKING:
+    from cloudlink.sandbox.aws.backend import SandboxEc2
+
+_ID = re.compile(r"[a-z]+(-[a-z]+)*-([0-9a-f]{8}|[0-9a-f]{17})")
+
+TAG_LAG = 3.0
+"""Sandbox seconds by which reads that filter by tag lag behind reads by id.
+
+A recorded fact: a tag-filtered read still said ``available`` in the second in which a read by id said ``deleted``.
+"""
+
+
+class Ec2Room(Answers):
+    """The store of this call's region, and the parts of a request that all EC2 operations read alike."""
+
+    @property
+    def store(self) -> SandboxEc2:
+        store: SandboxEc2 = ec2_backends[self.cloud.account][self.region]
+        return store
+
+    def filters(self) -> dict[str, list[str]]:
+        """Raises Refusal InvalidParameterValue for a filter without a name or without values."""
+        found: dict[str, list[str]] = {}
+        for item in self.given("Filters") or self.given("Filter") or []:
+            if not item.get("Name"):
+                raise Refusal("InvalidParameterValue", "The filter 'null' is invalid")
+            if not item.get("Values"):
+                raise Refusal("InvalidParameterValue", f"The filter '{item['Name']}' has no values")
+            found[item["Name"]] = item["Values"]
+        return found
+
+    def tags_for(self, kind: str) -> dict[str, str]:
+        """The tags that the create call carries. Raises Refusal when they are for another kind of resource."""
+        tags: dict[str, str] = {}
+        for spec in self.given("TagSpecifications") or self.given("TagSpecification") or []:
+            if spec.get("ResourceType") != kind:
+                raise Refusal(
+                    "InvalidParameterValue",
+                    f"'{spec.get('ResourceType')}' is not a valid taggable resource type for this operation.",
+                )
+            for tag in spec.get("Tags", []):
+                if tag["Key"].startswith("aws:"):
+                    raise Refusal(
+                        "InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use"
+                    )
+                tags[tag["Key"]] = tag.get("Value", "")
+        if len(tags) > 50:
+            raise Refusal("TagLimitExceeded", "The maximum number of Tags for a resource has been reached.")
+        return tags
+
+    def keep(self, resource_id: str, tags: Mapping[str, str]) -> None:
+        self.store.create_tags([resource_id], dict(tags))
+        self.store.born[resource_id] = self.now
+
+    def dry_run(self) -> None:
+        """Raises Refusal DryRunOperation where a dry run was asked for: the call would have worked."""
+        if self.given("DryRun"):
+            raise Refusal("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
+
+    def well_formed(self, resource_id: str, prefix: str, code: str) -> str:
+        """Raises Refusal ``<code>.Malformed`` for what cannot be an id of this kind."""
+        if not _ID.fullmatch(resource_id or "") or not resource_id.startswith(prefix + "-"):
+            raise Refusal(f"{code}.Malformed", f'Invalid id: "{resource_id}" (expecting "{prefix}-...")')
+        return resource_id

@@ -1,0 +1,205 @@
+"""What AWS's stores say, in the words of the world."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+from typing import TYPE_CHECKING, Any
+
+from moto.elbv2.models import elbv2_backends
+from moto.route53resolver.models import route53resolver_backends
+
+from cloudlink.sandbox.aws.resolver import ResolverEndpoint
+from cloudlink.sandbox.aws.route53_zones import RecordSet, plain
+from cloudlink.sandbox.facts import AwsFacts, AwsTunnel, Interface, Record, RouteTable, Rule, Subnet, Zone
+
+if TYPE_CHECKING:
+    from cloudlink.sandbox.aws.backend import SandboxEc2
+    from cloudlink.sandbox.aws.cloud import AwsCloud
+    from cloudlink.sandbox.aws.vpn_connections import VpnConnection
+
+_ALIAS_TTL = 60
+
+
+def facts_of(cloud: AwsCloud) -> AwsFacts:
+    """Called under the sky's lock, with moto's stores in place."""
+    stores = cloud.networks()
+    facts = AwsFacts({}, {}, {}, (), (), ())
+    interfaces: list[Interface] = []
+    tunnels: list[AwsTunnel] = []
+    for store in stores:
+        for vpc in store.vpcs.values():
+            blocks = vpc.get_cidr_block_association_set(ipv6=False)
+            facts.vpcs[vpc.id] = tuple(IPv4Network(b["cidr_block"]) for b in blocks)
+        _tables(store, facts)
+        interfaces += _resolver_interfaces(cloud, store)
+        interfaces += _balancer_interfaces(cloud, store)
+        for connection in store.vpn_connections.values():
+            tunnels += _tunnels(cloud, store, connection)
+    return AwsFacts(
+        facts.vpcs, facts.subnets, facts.route_tables, tuple(interfaces), _zones(cloud, interfaces), tuple(tunnels)
+    )
+
+
+def _tables(store: SandboxEc2, facts: AwsFacts) -> None:
+    main: dict[str, str] = {}
+    explicit: dict[str, str] = {}
+    for table in store.route_tables.values():
+        if table.main_association_id:
+            main[table.vpc_id] = table.id
+        for target in table._associations.values():
+            explicit[target] = table.id
+        facts.route_tables[table.id] = RouteTable(
+            table.id,
+            table.vpc_id,
+            frozenset(store.propagations.get(table.id, ())),
+            tuple(
+                (IPv4Network(r.destination_cidr_block), r.gateway_id or r.transit_gateway_id)
+                for r in table.routes
+                if r.destination_cidr_block
+                and not r.local
+                and (r.transit_gateway_id or str(r.gateway_id or "").startswith("vgw-"))
+            ),
+        )
+    for zone in store.subnets.values():
+        for subnet in zone.values():
+            facts.subnets[subnet.id] = Subnet(
+                subnet.id,
+                IPv4Network(subnet.cidr_block),
+                subnet.vpc_id,
+                explicit.get(subnet.id) or main.get(subnet.vpc_id, ""),
+            )
+
+
+def _rules(store: SandboxEc2, group_ids: tuple[str, ...]) -> tuple[Rule, ...]:
+    """Inbound rules with an address range as their source; groups as sources do not reach across the tunnels."""
+    found: list[Rule] = []
+    for group_id in group_ids:
+        group = store.get_security_group_from_id(group_id)
+        for rule in group.ingress_rules if group else ():
+            source = (rule.ip_range or {}).get("CidrIp")
+            if not source:
+                continue
+            every = rule.ip_protocol == "-1" or rule.from_port in (None, -1)
+            found.append(
+                Rule(
+                    rule.ip_protocol,
+                    0 if every else int(rule.from_port),
+                    65_535 if every else int(rule.to_port),
+                    IPv4Network(source),
+                )
+            )
+    return tuple(found)
+
+
+def _resolver_interfaces(cloud: AwsCloud, store: SandboxEc2) -> list[Interface]:
+    now = cloud.now
+    return [
+        Interface(
+            address=address.ip,
+            subnet_id=address.subnet_id,
+            kind="resolver",
+            owner=endpoint.id,
+            rules=_rules(store, endpoint.security_groups),
+            working=address.life.at(now) == "ATTACHED"
+            and endpoint.status(now) in ("OPERATIONAL", "UPDATING", "ACTION_NEEDED")
+            and not cloud.sky.faults.standing("endpoint-ip-down", str(address.ip)),
+            ports=frozenset({53}),
+        )
+        for endpoint in route53resolver_backends[cloud.account][store.region_name].resolver_endpoints.values()
+        if isinstance(endpoint, ResolverEndpoint) and endpoint.direction == "INBOUND"
+        for address in endpoint.present(now)
+    ]
+
+
+def _balancer_interfaces(cloud: AwsCloud, store: SandboxEc2) -> list[Interface]:
+    found: list[Interface] = []
+    for balancer in elbv2_backends[cloud.account][store.region_name].load_balancers.values():
+        kept = cloud.balancers.get(balancer.arn)
+        listeners = list(balancer.listeners.values())
+        groups = tuple(balancer.security_groups or ())
+        for interface_id in kept.interfaces if kept else ():
+            interface = store.enis[interface_id]
+            found.append(
+                Interface(
+                    address=IPv4Address(interface.private_ip_address),
+                    subnet_id=interface.subnet_id,
+                    kind="load-balancer",
+                    owner=balancer.arn,
+                    rules=_rules(store, groups) if groups else None,
+                    working=balancer.state == "active"
+                    and not cloud.sky.faults.standing("endpoint-ip-down", interface.private_ip_address),
+                    ports=frozenset(int(one.port) for one in listeners),
+                    tls=frozenset(int(one.port) for one in listeners if one.protocol in ("TLS", "HTTPS")),
+                )
+            )
+    return found
+
+
+def _zones(cloud: AwsCloud, interfaces: list[Interface]) -> tuple[Zone, ...]:
+    addresses: dict[str, tuple[str, ...]] = {}
+    for balancer in cloud.balancers.values():
+        addresses[balancer.dns_name.lower()] = tuple(str(i.address) for i in interfaces if i.owner == balancer.arn)
+
+    def record(found: RecordSet) -> Record | None:
+        name = plain(found.name)
+        if found.alias is None:
+            return Record(name, found.type, found.ttl or 0, found.values)
+        target = plain(found.alias[1]).removeprefix("dualstack.")
+        if found.type != "A":
+            return None  # an alias to an IPv4 load balancer has no AAAA
+        return Record(name, "A", _ALIAS_TTL, addresses.get(target, ()))
+
+    return tuple(
+        Zone(
+            zone.id,
+            plain(zone.name),
+            frozenset(zone.vpcs),
+            tuple(r for r in map(record, zone.in_order()) if r is not None),
+        )
+        for zone in cloud.zones.zones.values()
+        if zone.private
+    )
+
+
+def _gateway_facts(store: SandboxEc2, connection: VpnConnection, now: float) -> tuple[str, tuple[str, ...], int, float]:
+    """Gateway id, the VPCs it serves, Amazon's ASN, and when its attachments last changed."""
+    if connection.vpn_gateway_id:
+        gateway = store.vpn_gateways[connection.vpn_gateway_id]
+        vpcs = gateway.attached_to(now)
+        since = max((gateway.attachments[v].since(now) for v in vpcs), default=gateway.born)
+        return gateway.id, vpcs, gateway.asn, since
+    transit = store.transit_gateways[connection.transit_gateway_id]
+    attached: list[Any] = [
+        a
+        for a in store.transit_gateway_attachments.values()
+        if a.transit_gateway_id == transit.id and a.resource_type == "vpc" and a.state == "available"
+    ]
+    return transit.id, tuple(a.resource_id for a in attached), int(transit.options.get("AmazonSideAsn") or 64_512), 0.0
+
+
+def _tunnels(cloud: AwsCloud, store: SandboxEc2, connection: VpnConnection) -> list[AwsTunnel]:
+    now = cloud.now
+    if connection.life.at(now) in ("deleting", "deleted"):
+        return []
+    customer = store.customer_gateways[connection.customer_gateway_id]
+    gateway_id, vpcs, asn, gateway_since = _gateway_facts(store, connection, now)
+    opened = next((start for name, start in connection.life.steps if name == "available"), connection.born)
+    return [
+        AwsTunnel(
+            connection_id=connection.id,
+            vpc_ids=vpcs,
+            gateway_id=gateway_id,
+            outside_ip=tunnel.options.outside,
+            inside=tunnel.options.inside,
+            psk=tunnel.options.psk,
+            customer_ip=customer.ip,
+            customer_asn=customer.asn,
+            amazon_asn=asn,
+            proposals=tunnel.options.proposals(),
+            initiates=tunnel.options.startup == "start",
+            static=connection.static,
+            ready=connection.ready(tunnel, now),
+            changed_at=max(customer.life.since(now), gateway_since, tunnel.changed_at, min(opened, now)),
+        )
+        for tunnel in connection.tunnels
+    ]

@@ -1,0 +1,237 @@
+"""What stands in AWS before cloudlink comes: what the configuration says exists, and a stranger's things beside it."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from typing import TYPE_CHECKING, Any
+
+from moto.ec2.models import ec2_backends
+from moto.elbv2.models import elbv2_backends
+
+from cloudlink.link import KubernetesTarget, LoadBalancerTarget, SandboxFurniture
+from cloudlink.sandbox.aws.backend import SandboxEc2, new_id
+from cloudlink.sandbox.aws.customer_gateways import CustomerGateway
+from cloudlink.sandbox.aws.eks import Cluster
+from cloudlink.sandbox.aws.load_balancers import finish
+from cloudlink.sandbox.aws.route53_zones import HostedZone, canonical, first_records
+from cloudlink.sandbox.aws.timeline import Timeline
+from cloudlink.sandbox.aws.vpn_gateways import VpnGateway
+
+if TYPE_CHECKING:
+    from cloudlink.link import Host, Link
+    from cloudlink.sandbox.aws.cloud import AwsCloud
+
+_ARN = re.compile(
+    r"arn:[\w-]+:elasticloadbalancing:[\w-]+:\d+:loadbalancer/(?P<kind>app|net)/(?P<name>[\w-]+)/(?P<number>[0-9a-f]+)"
+)
+_LONG_AGO = 30 * 86_400.0
+
+
+@dataclass
+class Furnished:
+    """kubernetes: (kind, namespace, name) of a Service or Ingress -> DNS name of the load balancer behind it."""
+
+    kubernetes: dict[tuple[str, str, str], str] = field(default_factory=dict)
+
+
+def furnish(cloud: AwsCloud, link: Link) -> None:
+    """Called under the sky's lock. Raises ValueError when the configuration says nothing about the sandbox."""
+    furniture = link.sandbox
+    if furniture is None:
+        raise ValueError("the link has no [sandbox] part, so it is not known what stands in the VPC")
+    store: SandboxEc2 = ec2_backends[cloud.account][link.aws.region]
+    made = cloud.now - _LONG_AGO
+    vpc = _vpc(store, link.aws.vpc_id, furniture.vpc_cidrs, f"{link.aws.eks_cluster}-vpc")
+    zones = tuple(f"{link.aws.region}{letter}" for letter in "abc")
+    names = iter(_subnet_ids(link, furniture))
+    eks = [
+        _subnet(store, vpc, cidr, zones[i % 3], next(names), f"eks-{i}") for i, cidr in enumerate(furniture.eks_subnets)
+    ]
+    balancing = [
+        _subnet(store, vpc, cidr, zones[i % 3], next(names), f"lb-{i}")
+        for i, cidr in enumerate(furniture.load_balancer_subnets)
+    ]
+    _route_tables(store, link, vpc, eks, balancing)
+    group = store.create_security_group(f"eks-cluster-sg-{link.aws.eks_cluster}", "EKS created security group", vpc)
+    cloud.clusters[link.aws.region, link.aws.eks_cluster] = Cluster(
+        link.aws.eks_cluster, link.aws.region, "1.33", vpc, tuple(eks), group.id, furniture.eks_service_cidr, made
+    )
+    if link.aws.adopt_gateway:
+        gateway = VpnGateway(
+            link.aws.adopt_gateway, link.aws.asn, None, Timeline.of("available", made), made, {vpc: Timeline.of("attached", made)}
+        )
+        store.vpn_gateways[gateway.id] = gateway
+        store.create_tags([gateway.id], {"Name": "corp-gateway"})
+    if link.dns.adopt_zone:
+        _zone(cloud, link.dns.adopt_zone, link.dns.zone, {vpc: link.aws.region}, made)
+    _balancers(cloud, store, link, balancing or eks)
+    _strangers(cloud, store, vpc, link, made)
+
+
+def _subnet_ids(link: Link, furniture: SandboxFurniture) -> Iterable[str]:
+    """The subnets that the configuration names come first; the rest get ids of their own."""
+    yield from link.dns.endpoint_subnets or ()
+    while True:
+        yield new_id("subnet")
+
+
+def _vpc(store: SandboxEc2, vpc_id: str, cidrs: tuple[IPv4Network, ...], name: str) -> str:
+    """A VPC under this id. moto draws the id of a VPC itself, so it is changed wherever it stands."""
+    vpc = store.create_vpc(str(cidrs[0]))
+    old = vpc.id
+    store.vpcs[vpc_id] = store.vpcs.pop(old)
+    vpc.id = vpc_id
+    for things in (store.route_tables, store.network_acls):
+        for thing in things.values():
+            if thing.vpc_id == old:
+                thing.vpc_id = vpc_id
+    store.groups[vpc_id] = store.groups.pop(old)
+    for group in store.groups[vpc_id].values():
+        group.vpc_id = vpc_id
+    vpc.enable_dns_hostnames = vpc.enable_dns_support = "true"
+    for cidr in cidrs[1:]:
+        vpc.associate_vpc_cidr_block(str(cidr))
+        for table in store.route_tables.values():
+            if table.vpc_id == vpc_id:
+                store.create_route(table.id, str(cidr), local=True)
+    store.create_tags([vpc_id], {"Name": name})
+    return vpc_id
+
+
+def _subnet(store: SandboxEc2, vpc: str, cidr: IPv4Network, zone: str, subnet_id: str, name: str) -> str:
+    subnet = store.create_subnet(vpc, str(cidr), availability_zone=zone)
+    old = subnet.id
+    store.subnets[zone][subnet_id] = store.subnets[zone].pop(old)
+    subnet.id = subnet_id
+    for acl in store.network_acls.values():
+        for association in acl.associations.values():
+            if association.subnet_id == old:
+                association.subnet_id = subnet_id
+    store.create_tags([subnet_id], {"Name": name, "kubernetes.io/role/internal-elb": "1"})
+    return subnet_id
+
+
+def _route_tables(store: SandboxEc2, link: Link, vpc: str, eks: list[str], balancing: list[str]) -> None:
+    """One table for the first two EKS subnets, one for the others; load balancers' subnets use the main table."""
+    named = iter(link.aws.route_tables or ())
+
+    def table(name: str) -> str:
+        made = store.create_route_table(vpc)
+        table_id = next(named, made.id)
+        store.route_tables[table_id] = store.route_tables.pop(made.id)
+        made.id = table_id
+        store.create_tags([table_id], {"Name": name})
+        return str(table_id)
+
+    shared = table("eks-shared")
+    own = table("eks-own") if len(eks) > 2 else shared
+    for number, subnet in enumerate(eks):
+        store.associate_route_table(shared if number < 2 else own, subnet_id=subnet)
+    for number, table_id in enumerate(named):  # more tables than the EKS subnets need
+        made = store.create_route_table(vpc)
+        store.route_tables[table_id] = store.route_tables.pop(made.id)
+        made.id = table_id
+        if number < len(balancing):
+            store.associate_route_table(table_id, subnet_id=balancing[number])
+
+
+def _zone(cloud: AwsCloud, zone_id: str, name: str, vpcs: dict[str, str], made: float) -> None:
+    short = zone_id.rsplit("/", 1)[-1]
+    zone = HostedZone(short, canonical(name), f"made-by-hand-{short}", "", True, vpcs, made)
+    first_records(zone)
+    cloud.zones.zones[short] = zone
+
+
+def _balancers(cloud: AwsCloud, store: SandboxEc2, link: Link, subnets: list[str]) -> None:
+    for host in link.dns.hosts:
+        target = host.target
+        if isinstance(target, LoadBalancerTarget):
+            arn = _ARN.fullmatch(target.name_or_arn)
+            name = arn["name"] if arn else target.name_or_arn
+            kind = arn["kind"] if arn else ("net" if "nlb" in name.lower() else "app")
+            _balancer(cloud, store, name, kind, host, subnets, target.name_or_arn if arn else None)
+        elif isinstance(target, KubernetesTarget):
+            key = (target.kind, target.namespace, target.name)
+            kind = "net" if target.kind == "service" else "app"
+            name = f"k8s-{target.namespace[:8]}-{target.name[:8]}-{secrets.token_hex(5)}"
+            found = cloud.furnished.kubernetes.get(key)
+            dns = _balancer(cloud, store, name, kind, host, subnets, None, found)
+            cloud.furnished.kubernetes[key] = dns
+
+
+def _balancer(
+    cloud: AwsCloud,
+    store: SandboxEc2,
+    name: str,
+    kind: str,
+    host: Host,
+    subnets: list[str],
+    arn: str | None,
+    dns_name: str | None = None,
+) -> str:
+    """The DNS name of this load balancer, made now or by an earlier host; its listeners grow with every host."""
+    balancers = elbv2_backends[cloud.account][store.region_name]
+    made: Any = next(
+        (b for b in balancers.load_balancers.values() if b.arn == arn or b.dns_name == dns_name or (not dns_name and b.name == name)),
+        None,
+    )
+    if made is None:
+        groups = [_balancer_group(store, name, subnets[0])] if kind == "app" else []
+        made = balancers.create_load_balancer(
+            name, groups, subnets, scheme="internal", loadbalancer_type="network" if kind == "net" else "application"
+        )
+        kept = finish(store, balancers, made, arn)
+        cloud.balancers[kept.arn] = kept
+    there = {int(one.port) for one in made.listeners.values()}
+    for port in host.ports:
+        if port not in there:
+            tls = port in host.tls_ports
+            protocol = ("TLS" if tls else "TCP") if kind == "net" else ("HTTPS" if tls else "HTTP")
+            action = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "200"}}
+            balancers.create_listener(
+                made.arn, protocol, str(port), "ELBSecurityPolicy-TLS13-1-2-2021-06", None, [action]
+            )
+            for group_id in made.security_groups:
+                _let_in(store, group_id, port)
+    return str(made.dns_name)
+
+
+def _balancer_group(store: SandboxEc2, name: str, subnet_id: str) -> str:
+    vpc = store.get_subnet(subnet_id).vpc_id
+    return str(store.create_security_group(f"{name}-lb", "load balancer", vpc).id)
+
+
+def _let_in(store: SandboxEc2, group_id: str, port: int) -> None:
+    store.authorize_security_group_ingress(
+        group_name_or_id=group_id,
+        ip_protocol="tcp",
+        from_port=port,
+        to_port=port,
+        ip_ranges=[{"CidrIp": "0.0.0.0/0"}],
+        source_groups=[],
+        prefix_list_ids=[],
+    )
+
+
+def _strangers(cloud: AwsCloud, store: SandboxEc2, vpc: str, link: Link, made: float) -> None:
+    """Somebody else's: a VPC with its gateway, a customer gateway, a security group in our VPC, a zone."""
+    other = store.create_vpc("172.29.0.0/16").id
+    store.create_tags([other], {"Name": "billing"})
+    gateway = VpnGateway(
+        new_id("vgw"), 65_010, None, Timeline.of("available", made), made, {other: Timeline.of("attached", made)}
+    )
+    store.vpn_gateways[gateway.id] = gateway
+    store.create_tags([gateway.id], {"Name": "billing-datacenter"})
+    from ipaddress import IPv4Address
+
+    customer = CustomerGateway(
+        new_id("cgw"), IPv4Address("192.0.2.77"), 65_020, None, Timeline.of("available", made), made
+    )
+    store.customer_gateways[customer.id] = customer
+    store.create_tags([customer.id], {"Name": "billing-datacenter"})
+    store.create_security_group("bastion", "not ours", vpc, tags={"Name": "bastion"})
+    _zone(cloud, "Z0STRANGERBILLING000", "billing.internal", {other: link.aws.region}, made)

@@ -1,0 +1,169 @@
+"""A refusal, and how each of AWS's protocols puts one on the wire."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass
+from typing import Literal
+from xml.sax.saxutils import escape
+
+Protocol = Literal["ec2", "query", "rest-xml", "json", "rest-json"]
+
+PROTOCOLS: dict[str, Protocol] = {
+    "ec2": "ec2",
+    "sts": "query",
+    "elasticloadbalancing": "query",
+    "route53": "rest-xml",
+    "route53resolver": "json",
+    "secretsmanager": "json",
+    "eks": "rest-json",
+}
+"""The services that the sandbox speaks, by the name in the signature's credential scope."""
+
+
+class Refusal(Exception):
+    """What AWS answers instead of doing it."""
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+
+
+@dataclass(frozen=True)
+class WireAnswer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def request_id() -> str:
+    raw = secrets.token_hex(16)
+    return "-".join((raw[:8], raw[8:12], raw[12:16], raw[16:20], raw[20:]))
+
+
+def on_the_wire(refusal: Refusal, protocol: Protocol) -> WireAnswer:
+    """The bytes that botocore and every other SDK turn into an exception with this code."""
+    number = request_id()
+    code, message = escape(refusal.code), escape(refusal.message)
+    if protocol in ("json", "rest-json"):
+        body = json.dumps({"__type": refusal.code, "message": refusal.message, "Message": refusal.message})
+        headers = {
+            "Content-Type": "application/x-amz-json-1.1" if protocol == "json" else "application/json",
+            "x-amzn-RequestId": number,
+            "x-amzn-ErrorType": refusal.code,
+        }
+        return WireAnswer(refusal.status, headers, body.encode())
+    if protocol == "ec2":
+        body = (
+            f"<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>"
+            f"<RequestID>{number}</RequestID></Response>"
+        )
+    else:
+        space = "https://route53.amazonaws.com/doc/2013-04-01/" if protocol == "rest-xml" else ""
+        fault = "Receiver" if refusal.status >= 500 else "Sender"
+        body = (
+            f"<ErrorResponse{f' xmlns={chr(34)}{space}{chr(34)}' if space else ''}><Error><Type>{fault}</Type>"
+            f"<Code>{code}</Code><Message>{message}</Message></Error><RequestId>{number}</RequestId></ErrorResponse>"
+        )
+    headers = {"Content-Type": "text/xml", "x-amzn-RequestId": number}
+    return WireAnswer(refusal.status, headers, f'<?xml version="1.0" encoding="UTF-8"?>\n{body}'.encode())
+
+
+def throttled(protocol: Protocol) -> Refusal:
+    """Called too often. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html"""
+    match protocol:
+        case "ec2":
+            return Refusal("RequestLimitExceeded", "Request limit exceeded.", 503)
+        case "json":
+            return Refusal("ThrottlingException", "Rate exceeded")
+        case "rest-json":
+            return Refusal("ThrottlingException", "Rate exceeded", 429)
+        case _:
+            return Refusal("Throttling", "Rate exceeded")
+
+
+def broken(protocol: Protocol) -> Refusal:
+    """AWS's own fault, 5xx."""
+    match protocol:
+        case "ec2":
+            return Refusal("InternalError", "An internal error has occurred", 500)
+        case "rest-xml":
+            return Refusal("ServiceUnavailable", "Service is unavailable, please try again", 503)
+        case "json":
+            return Refusal("InternalServiceErrorException", "We encountered an unknown error. Try again.", 500)
+        case "rest-json":
+            return Refusal("ServerException", "These errors are usually caused by a server-side issue.", 500)
+        case _:
+            return Refusal("InternalFailure", "We encountered an internal error. Please try again.", 500)
+
+
+def expired(protocol: Protocol) -> Refusal:
+    message = "The security token included in the request is expired"
+    match protocol:
+        case "ec2":
+            return Refusal("RequestExpired", "Request has expired.")
+        case "json":
+            return Refusal("ExpiredTokenException", message)
+        case "rest-json":
+            return Refusal("ExpiredTokenException", message, 403)
+        case _:
+            return Refusal("ExpiredToken", message, 403)
+
+
+def denied(protocol: Protocol, principal: str, action: str) -> Refusal:
+    message = f"User: {principal} is not authorized to perform: {action}"
+    match protocol:
+        case "ec2":
+            return Refusal(
+                "UnauthorizedOperation", f"You are not authorized to perform this operation. {message}", 403
+            )
+        case "json":
+            return Refusal("AccessDeniedException", message)
+        case "rest-json":
+            return Refusal("AccessDeniedException", message, 403)
+        case _:
+            return Refusal("AccessDenied", message, 403)
+
+
+def unknown_key(protocol: Protocol) -> Refusal:
+    """The access key id is nobody's."""
+    message = "The security token included in the request is invalid."
+    match protocol:
+        case "ec2":
+            return Refusal("AuthFailure", "AWS was not able to validate the provided access credentials", 401)
+        case "json":
+            return Refusal("UnrecognizedClientException", message)
+        case "rest-json":
+            return Refusal("UnrecognizedClientException", message, 403)
+        case _:
+            return Refusal("InvalidClientTokenId", message, 403)
+
+
+def bad_signature(protocol: Protocol) -> Refusal:
+    """The key is known, the secret is not the right one."""
+    message = (
+        "The request signature we calculated does not match the signature you provided. "
+        "Check your AWS Secret Access Key and signing method."
+    )
+    match protocol:
+        case "ec2":
+            return Refusal("AuthFailure", "AWS was not able to validate the provided access credentials", 401)
+        case "json":
+            return Refusal("InvalidSignatureException", message)
+        case "rest-json":
+            return Refusal("InvalidSignatureException", message, 403)
+        case _:
+            return Refusal("SignatureDoesNotMatch", message, 403)
+
+
+def not_modelled(protocol: Protocol, operation: str) -> Refusal:
+    """An operation that the sandbox does not have: refused with AWS's words, so that nobody mistakes it for a bug."""
+    message = f"The action {operation} is not valid for this web service (the sandbox does not model it)."
+    match protocol:
+        case "json" | "rest-json":
+            return Refusal("UnknownOperationException", message, 404)
+        case _:
+            return Refusal("InvalidAction", message)

@@ -1,0 +1,82 @@
+"""Route propagation, and route tables that show what was learned over BGP."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+from typing import Any
+
+from moto.core.responses import ActionResult, EmptyResult
+
+from cloudlink.sandbox.aws.ec2_room import Ec2Room
+from cloudlink.sandbox.aws.refusal import Refusal
+
+
+class ShownTable:
+    """A route table of moto's with the gateways that propagate into it and the routes that they bring."""
+
+    def __init__(self, table: Any, gateways: tuple[str, ...], learned: tuple[tuple[IPv4Network, str], ...]) -> None:
+        self._table = table
+        self.propagating_vgws = [{"GatewayId": g} for g in gateways]
+        taken = {r.destination_cidr_block for r in table.routes}  # static and local routes of the same prefix win
+        self.routes = [
+            *table.routes,
+            *(
+                {
+                    "DestinationCidrBlock": str(prefix),
+                    "GatewayId": gateway,
+                    "Origin": "EnableVgwRoutePropagation",
+                    "State": "active",
+                }
+                for prefix, gateway in learned
+                if str(prefix) not in taken
+            ),
+        ]
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_table":
+            raise AttributeError(name)
+        return getattr(self._table, name)
+
+
+class RouteTableAnswers(Ec2Room):
+    def describe_route_tables(self) -> ActionResult:
+        self.dry_run()
+        filters = self.filters()
+        tables = self.store.describe_route_tables(self.given("RouteTableIds", []), filters)
+        shown = []
+        for table in tables:
+            gateways = tuple(self.store.propagations.get(table.id, ()))
+            learned = tuple(self.world.propagated(table.id)) if gateways else ()
+            shown.append(ShownTable(table, gateways, learned))
+        return ActionResult({"RouteTables": shown})
+
+    def enable_vgw_route_propagation(self) -> ActionResult:
+        """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EnableVgwRoutePropagation.html"""
+        gateway_id = self.given("GatewayId")
+        table = self.store.get_route_table(self.given("RouteTableId"))
+        gateway = self.store.vpn_gateways.get(gateway_id)
+        if gateway is None or gateway.life.at(self.now) == "deleted":
+            raise Refusal("InvalidGatewayID.NotFound", f"The gateway ID '{gateway_id}' does not exist")
+        if table.vpc_id not in gateway.attached_to(self.now):
+            raise Refusal("Gateway.NotAttached", f"The gateway {gateway_id} is not attached to {table.vpc_id}.")
+        self.dry_run()
+        self.store.propagations.setdefault(table.id, {}).setdefault(gateway_id, self.now)
+        return EmptyResult()
+
+    def disable_vgw_route_propagation(self) -> ActionResult:
+        table = self.store.get_route_table(self.given("RouteTableId"))
+        gateway_id = self.given("GatewayId")
+        if gateway_id not in self.store.vpn_gateways:
+            raise Refusal("InvalidGatewayID.NotFound", f"The gateway ID '{gateway_id}' does not exist")
+        self.dry_run()
+        left = self.store.propagations.get(table.id, {})
+        left.pop(gateway_id, None)
+        if not left:
+            self.store.propagations.pop(table.id, None)
+        return EmptyResult()
+
+    def delete_route_table(self) -> ActionResult:
+        table_id = self.given("RouteTableId")
+        self.store.delete_route_table(table_id)
+        self.store.propagations.pop(table_id, None)
+        return EmptyResult()

@@ -1,0 +1,88 @@
+"""Security groups: every rule of a call in its answer, and no delete while network interfaces use the group."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.core.responses import ActionResult, EmptyResult
+from moto.ec2.responses import EC2Response
+
+from cloudlink.sandbox.aws.ec2_room import TAG_LAG, Ec2Room
+from cloudlink.sandbox.aws.filters import asks_for_tags
+from cloudlink.sandbox.aws.refusal import Refusal
+
+_FILTERS = frozenset(
+    {
+        "description", "group-id", "group-name", "owner-id", "vpc-id",
+        *(
+            f"{side}ip-permission.{what}"
+            for side in ("", "egress.")
+            for what in (
+                "cidr", "from-port", "group-id", "group-name", "ipv6-cidr", "prefix-list-id", "protocol",
+                "to-port", "user-id",
+            )
+        ),
+    }
+)  # fmt: skip
+
+
+class SecurityGroupAnswers(Ec2Room):
+    def create_security_group(self) -> Any:
+        self.tags_for("security-group")
+        answer = EC2Response.create_security_group(self)
+        self.store.born[answer.result["GroupId"]] = self.now
+        return answer
+
+    def describe_security_groups(self) -> ActionResult:
+        self.dry_run()
+        filters = self.filters()
+        for name in filters:
+            if name not in _FILTERS and name != "tag-key" and not name.startswith("tag:"):
+                raise Refusal("InvalidParameterValue", f"The filter '{name}' is invalid")
+        ids = self.given("GroupIds", [])
+        groups = self.store.describe_security_groups(
+            group_ids=ids, groupnames=self.given("GroupNames", []), filters=filters
+        )
+        if asks_for_tags(filters) and not ids:
+            groups = [g for g in groups if self.store.born.get(g.id, 0.0) <= self.now - TAG_LAG]
+        return ActionResult({"SecurityGroups": groups})
+
+    def _authorize(self, add: Any) -> ActionResult:
+        self.dry_run()
+        rules: list[Any] = []
+        for asked in EC2Response._process_rules_from_querystring(self):
+            made, _ = add(**asked)
+            rules += made
+        return ActionResult({"Return": True, "SecurityGroupRules": rules})
+
+    def authorize_security_group_ingress(self) -> ActionResult:
+        return self._authorize(self.store.authorize_security_group_ingress)
+
+    def authorize_security_group_egress(self) -> ActionResult:
+        return self._authorize(self.store.authorize_security_group_egress)
+
+    def delete_security_group(self) -> ActionResult:
+        wanted = self.given("GroupId") or self.given("GroupName")
+        if not wanted:
+            raise Refusal("MissingParameter", "The request must contain the parameter groupName or groupId")
+        if self.given("GroupId"):
+            self.well_formed(wanted, "sg", "InvalidGroupId")
+        group = self.store.get_security_group_by_name_or_id(wanted)
+        if group is None:
+            raise Refusal("InvalidGroup.NotFound", f"The security group '{wanted}' does not exist")
+        if group.is_default:
+            raise Refusal("CannotDelete", f'the specified group: "{group.id}" name: "default" cannot be deleted by a user')
+        used = any(group in eni.group_set for eni in self.store.enis.values())
+        named = any(
+            (rule.source_group or {}).get("GroupId") == group.id
+            for groups in self.store.groups.values()
+            for other in groups.values()
+            if other is not group
+            for rule in (*other.ingress_rules, *other.egress_rules)
+        )
+        if used or named:
+            raise Refusal("DependencyViolation", f"resource {group.id} has a dependent object")
+        self.dry_run()
+        self.store.delete_security_group(group_id=group.id)
+        self.store.forget(group.id)
+        return EmptyResult()

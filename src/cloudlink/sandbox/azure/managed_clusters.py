@@ -1,0 +1,370 @@
+"""AKS clusters: created, read, deleted; credentials as kubeconfigs. Errors of this provider have no envelope."""
+
+from __future__ import annotations
+
+import base64
+import uuid
+import zlib
+from collections.abc import Callable
+from ipaddress import IPv4Network
+from typing import Any
+
+import yaml
+
+from cloudlink.sandbox.azure import errors
+from cloudlink.sandbox.azure.errors import Refusal
+from cloudlink.sandbox.azure.exchange import Answer, Json, Request
+from cloudlink.sandbox.azure.facts import AksEndpoint, cluster_facts
+from cloudlink.sandbox.azure.fields import array, choice, flag, inner, number
+from cloudlink.sandbox.azure.ids import ResourceId, parse
+from cloudlink.sandbox.azure.kind import Kind, tags_of
+from cloudlink.sandbox.azure.operations import AKS, Operations, refuse_if_locked
+from cloudlink.sandbox.azure.store import Record, Store
+from cloudlink.sandbox.azure.vnets import SUBNET
+
+CLUSTER = "Microsoft.ContainerService/managedClusters"
+AAD_SERVER_APP = "6dae42f8-4368-4678-94ff-3960e28e3630"  # AKS's own Entra application, the same in every tenant
+# https://learn.microsoft.com/azure/aks/supported-kubernetes-versions; newest patch of each minor version here
+VERSIONS = {"1.31": "1.31.13", "1.32": "1.32.9", "1.33": "1.33.5", "1.34": "1.34.1"}
+DEFAULT_VERSION = "1.33"
+SIZES = ("standard_", "basic_")
+
+
+class ManagedClusters(Kind):
+    namespace = AKS
+    kinds = ("managedClusters",)
+    word = "ManagedCluster"
+    lasts = ("azure.aks.create", "azure.vng.update", "azure.aks.delete")
+    etag_header = False
+    retryable = False
+
+    def __init__(self, store: Store, operations: Operations, endpoint: Callable[[], AksEndpoint]) -> None:
+        super().__init__(store, operations)
+        self.endpoint = endpoint
+
+    @property
+    def type(self) -> str:
+        return CLUSTER
+
+    def accept(self, id_: ResourceId, body: Json, old: Record | None) -> Json:
+        given = inner(body, "properties", path="")
+        pools = [self._pool(id_, p) for p in array(given, "agentPoolProfiles")]
+        if not pools:
+            raise flat(400, "InvalidParameter", "The value of parameter agentPoolProfiles is invalid: it is required.")
+        if not any(p["mode"] == "System" for p in pools):
+            raise flat(
+                400, "InvalidParameter", "There has to be at least one system agent pool.", "SystemPoolRequired"
+            )
+        wanted = str(given.get("kubernetesVersion") or "")
+        version, patch = self._version(wanted, old)
+        network = self._network(inner(given, "networkProfile"), bool(pools[0].get("vnetSubnetID")))
+        self._check_overlap(network, pools)
+        dns = str(given.get("dnsPrefix") or f"{id_.name}-dns")[:54]
+        location = str(body.get("location", "")).replace(" ", "").lower()
+        mark = f"{zlib.crc32(id_.key.encode()):08x}"
+        for pool in pools:
+            pool["orchestratorVersion"] = pool["currentOrchestratorVersion"] = patch
+        aad = inner(given, "aadProfile")
+        kept: Json = {
+            "powerState": {"code": "Running"},
+            "kubernetesVersion": version,
+            "currentKubernetesVersion": patch,
+            "dnsPrefix": dns,
+            "fqdn": f"{dns}-{mark}.hcp.{location}.azmk8s.io",
+            "azurePortalFQDN": f"{dns}-{mark}.portal.hcp.{location}.azmk8s.io",
+            "agentPoolProfiles": pools,
+            "nodeResourceGroup": str(given.get("nodeResourceGroup") or f"MC_{id_.group}_{id_.name}_{location}"),
+            "enableRBAC": flag(given, "enableRBAC", True),
+            "supportPlan": "KubernetesOfficial",
+            "networkProfile": network,
+            "maxAgentPools": 100,
+            "autoUpgradeProfile": {"nodeOSUpgradeChannel": "NodeImage"},
+            "disableLocalAccounts": flag(given, "disableLocalAccounts", False),
+            "securityProfile": {},
+            "storageProfile": {
+                "diskCSIDriver": {"enabled": True},
+                "fileCSIDriver": {"enabled": True},
+                "snapshotController": {"enabled": True},
+            },
+            "oidcIssuerProfile": {"enabled": False},
+            "workloadAutoScalerProfile": {},
+            "resourceUID": old.properties["resourceUID"] if old else uuid.uuid4().hex[:24],
+        }
+        if aad:
+            kept["aadProfile"] = {
+                "managed": flag(aad, "managed", True),
+                "enableAzureRBAC": flag(aad, "enableAzureRBAC", False),
+                "tenantID": aad.get("tenantID") or "",
+                "adminGroupObjectIDs": aad.get("adminGroupObjectIDs"),
+            }
+        if kept["disableLocalAccounts"] and not aad:
+            raise flat(
+                400, "BadRequest", "Local accounts can only be disabled on clusters with Microsoft Entra integration."
+            )
+        return kept
+
+    def _pool(self, id_: ResourceId, pool: Any) -> Json:
+        if not isinstance(pool, dict) or not pool.get("name"):
+            raise flat(400, "InvalidParameter", "The value of parameter agentPoolProfiles.name is invalid.")
+        name = str(pool["name"])
+        if not (name.isalnum() and name.islower() and len(name) <= 12 and name[0].isalpha()):
+            raise flat(400, "InvalidParameter", f"The value of parameter agentPoolProfiles.name is invalid: '{name}'.")
+        size = str(pool.get("vmSize") or "Standard_D4ds_v5")
+        if not size.lower().startswith(SIZES):
+            raise flat(400, "BadRequest", f"The VM size of {size} is not allowed in your subscription.", "VMSizeNotSupported")
+        kept: Json = {
+            "name": name,
+            "count": number(pool, "count", 1, 1, 1000, path="properties.agentPoolProfiles"),
+            "vmSize": size,
+            "osDiskSizeGB": number(pool, "osDiskSizeGB", 128, 0, 2048, path="properties.agentPoolProfiles"),
+            "osDiskType": choice(pool, "osDiskType", ("Managed", "Ephemeral"), "Managed"),
+            "kubeletDiskType": "OS",
+            "maxPods": number(pool, "maxPods", 110, 10, 250, path="properties.agentPoolProfiles"),
+            "type": choice(pool, "type", ("VirtualMachineScaleSets", "AvailabilitySet"), "VirtualMachineScaleSets"),
+            "enableAutoScaling": flag(pool, "enableAutoScaling", False),
+            "provisioningState": "Creating",
+            "powerState": {"code": "Running"},
+            "enableNodePublicIP": flag(pool, "enableNodePublicIP", False),
+            "mode": choice(pool, "mode", ("System", "User"), "User"),
+            "enableEncryptionAtHost": flag(pool, "enableEncryptionAtHost", False),
+            "enableUltraSSD": flag(pool, "enableUltraSSD", False),
+            "osType": choice(pool, "osType", ("Linux", "Windows"), "Linux"),
+            "osSKU": choice(pool, "osSKU", ("Ubuntu", "AzureLinux", "Ubuntu2204", "Ubuntu2404"), "Ubuntu"),
+            "nodeImageVersion": "AKSUbuntu-2204gen2containerd-202510.03.0",
+            "upgradeSettings": {"maxSurge": "10%"},
+            "enableFIPS": False,
+        }
+        if subnet := pool.get("vnetSubnetID"):
+            found = self.store.find(parse(subnet))
+            if found is None or not found.is_type(SUBNET):
+                wanted = parse(subnet)
+                raise flat(
+                    500 if self.store.find(wanted.parent()) is None else 400,
+                    "GetVnetError" if self.store.find(wanted.parent()) is None else "SubnetNotFound",
+                    f"Get virtual network failed. Subscription: {wanted.subscription}; resource group: {wanted.group}; "
+                    f"virtual network name: {wanted.names[0]}; subnet name: {wanted.name}",
+                )
+            kept["vnetSubnetID"] = str(found.id)
+        return kept
+
+    def _version(self, wanted: str, old: Record | None) -> tuple[str, str]:
+        if not wanted:
+            kept = (old.properties["kubernetesVersion"], old.properties["currentKubernetesVersion"]) if old else None
+            return kept or (DEFAULT_VERSION, VERSIONS[DEFAULT_VERSION])
+        minor = ".".join(wanted.split(".")[:2])
+        if minor not in VERSIONS or (wanted != minor and not wanted.replace(".", "").isdigit()):
+            raise flat(
+                400,
+                "K8sVersionNotSupported",
+                f"Managed cluster is on version {wanted} which is not supported in this region. Please use `az aks "
+                f"get-versions` to get the supported version list. Supported: {', '.join(VERSIONS)}.",
+            )
+        return wanted, wanted if wanted != minor else VERSIONS[minor]
+
+    def _network(self, given: Json, byo_subnet: bool) -> Json:
+        plugin = choice(given, "networkPlugin", ("azure", "kubenet", "none"), "azure")
+        mode = given.get("networkPluginMode")
+        if mode is not None:
+            choice(given, "networkPluginMode", ("overlay",))
+        overlay = mode is not None or plugin == "kubenet"
+        service = self._cidr(given, "serviceCidr", "10.0.0.0/16")
+        network: Json = {"networkPlugin": plugin}
+        if mode is not None:
+            network["networkPluginMode"] = "overlay"
+        network["networkPolicy"] = choice(given, "networkPolicy", ("none", "calico", "azure", "cilium"), "none")
+        network["networkDataplane"] = choice(given, "networkDataplane", ("azure", "cilium"), "azure")
+        network["loadBalancerSku"] = choice(given, "loadBalancerSku", ("standard",), "standard")
+        network["loadBalancerProfile"] = {"managedOutboundIPs": {"count": 1}, "backendPoolType": "nodeIPConfiguration"}
+        if overlay:
+            network["podCidr"] = self._cidr(given, "podCidr", "10.244.0.0/16")
+        elif given.get("podCidr"):
+            raise flat(400, "InvalidParameter", "podCidr cannot be set with the azure network plugin without overlay.")
+        dns = str(given.get("dnsServiceIP") or IPv4Network(service).network_address + 10)
+        network.update({"serviceCidr": service, "dnsServiceIP": dns})
+        outbound = ("loadBalancer", "userDefinedRouting", "managedNATGateway", "userAssignedNATGateway", "none")
+        network["outboundType"] = choice(given, "outboundType", outbound, "loadBalancer")
+        if network["outboundType"] == "userDefinedRouting" and not byo_subnet:
+            raise flat(400, "BadRequest", "userDefinedRouting needs a subnet of your own.")
+        if overlay:
+            network["podCidrs"] = [network["podCidr"]]
+        network["serviceCidrs"] = [service]
+        network["ipFamilies"] = ["IPv4"]
+        return network
+
+    def _cidr(self, given: Json, name: str, default: str) -> str:
+        text = str(given.get(name) or default)
+        try:
+            return str(IPv4Network(text))
+        except ValueError:
+            raise flat(
+                400, "InvalidParameter", f"The value of parameter networkProfile.{name} is invalid: '{text}'."
+            ) from None
+
+    def _check_overlap(self, network: Json, pools: list[Json]) -> None:
+        service = IPv4Network(network["serviceCidr"])
+        taken = [("podCidr", IPv4Network(network["podCidr"]))] if "podCidr" in network else []
+        for pool in pools:
+            subnet = self.store.find(parse(pool["vnetSubnetID"])) if "vnetSubnetID" in pool else None
+            if subnet is not None and (text := subnet.properties.get("addressPrefix")):
+                taken.append((f"subnet {subnet.name}", IPv4Network(text)))
+        for what, other in taken:
+            if service.overlaps(other):
+                raise flat(
+                    400,
+                    "ServiceCidrOverlapExistingSubnetsCidr",
+                    f"The specified service CIDR {service} is conflicted with an existing CIDR {other} ({what}).",
+                )
+
+    def top(self, body: Json, old: Record | None) -> Json:
+        identity = inner(body, "identity", path="")
+        top: Json = {}
+        if identity:
+            kind = choice(identity, "type", ("SystemAssigned", "UserAssigned", "None"), path="identity")
+            top["identity"] = {"type": kind}
+            if kind == "SystemAssigned":
+                kept = (old.top.get("identity", {}).get("principalId") if old else None) or str(uuid.uuid4())
+                top["identity"]["principalId"] = kept
+        top["sku"] = {
+            "name": choice(inner(body, "sku", path=""), "name", ("Base", "Automatic"), "Base", path="sku"),
+            "tier": choice(inner(body, "sku", path=""), "tier", ("Free", "Standard", "Premium"), "Free", path="sku"),
+        }
+        return top
+
+    def show(self, record: Record, *, listed: bool = False) -> Json:
+        shown = super().show(record, listed=listed)
+        shown.pop("etag")
+        shown["type"] = "Microsoft.ContainerService/ManagedClusters"  # as the provider spells it
+        return shown
+
+    def shape(self, record: Record, state: str, *, listed: bool) -> Json:
+        shown = super().shape(record, state, listed=listed)
+        shown.pop("resourceGuid")
+        for pool in shown["agentPoolProfiles"]:
+            pool["provisioningState"] = state
+        return shown
+
+    def write_state(self, record: Record, *, created: bool) -> str:
+        del record
+        return "Creating" if created else "Updating"
+
+    def put(self, request: Request) -> Answer:
+        try:
+            return super().put(request)
+        except Refusal as refusal:
+            if "x-ms-failure-cause" not in refusal.headers:
+                refusal.flat = True  # this provider's own errors have no envelope
+            raise
+
+    def patch(self, request: Request) -> Answer:
+        record = self.record(request)
+        refuse_if_locked(self.store, self.operations, request, record.id, (record.id.key,), retryable=False)
+        record.tags = tags_of(request.json())
+        return Answer(200, self.show(record))
+
+    # Agent pools are read through their own address, and changed with the cluster
+
+    def pools(self, request: Request) -> Answer:
+        record = self.record(request)
+        return Answer(200, {"value": [self._show_pool(record, p) for p in self._pools(record)]})
+
+    def pool(self, request: Request) -> Answer:
+        record = self.record(request)
+        for pool in self._pools(record):
+            if pool["name"] == request.where["pool"].lower():
+                return Answer(200, self._show_pool(record, pool))
+        raise flat(404, "NotFound", f"Could not find agent pool {request.where['pool']} in cluster {record.name}.")
+
+    def _pools(self, record: Record) -> list[Json]:
+        pools: list[Json] = self.show(record)["properties"]["agentPoolProfiles"]
+        return pools
+
+    def _show_pool(self, record: Record, pool: Json) -> Json:
+        properties = {k: v for k, v in pool.items() if k != "name"}
+        return {
+            "id": f"{record.id}/agentPools/{pool['name']}",
+            "name": pool["name"],
+            "type": f"{CLUSTER}/agentPools",
+            "properties": properties,
+        }
+
+    # Credentials
+
+    def user_credential(self, request: Request) -> Answer:
+        record = self._running(request)
+        form = request.query.get("format", "azure")
+        config = self._entra_config(record, form) if record.properties.get("aadProfile") else self._config(record, "User")
+        return _kubeconfigs("clusterUser", config)
+
+    def admin_credential(self, request: Request) -> Answer:
+        record = self._running(request)
+        if record.properties["disableLocalAccounts"]:
+            raise flat(
+                400,
+                "BadRequest",
+                "Getting static credential is not allowed because this cluster is set to disable local accounts.",
+            )
+        return _kubeconfigs("clusterAdmin", self._config(record, "Admin"))
+
+    def _running(self, request: Request) -> Record:
+        record = self.record(request)
+        if record.effective is None:
+            raise flat(404, "NotFound", f"Could not find credentials of managed cluster {record.name}: it is being made.")
+        return record
+
+    def _config(self, record: Record, role: str) -> Json:
+        url, authority, token = self.endpoint()(cluster_facts(self.store, record))
+        user = f"cluster{role}_{record.id.group}_{record.name}"
+        return _kubeconfig(record.name + ("-admin" if role == "Admin" else ""), url, authority, user, {"token": token})
+
+    def _entra_config(self, record: Record, form: str) -> Json:
+        """``format=exec`` gives what kubelogin understands; so does no format since Kubernetes 1.24."""
+        if form not in ("azure", "exec"):
+            raise flat(400, "BadRequest", f"The format {form} is not valid.")
+        url, authority, _ = self.endpoint()(cluster_facts(self.store, record))
+        arguments = ["get-token", "--environment", "AzurePublicCloud", "--server-id", AAD_SERVER_APP]
+        arguments += ["--client-id", "80faf920-1908-4b52-b5ef-a8e7bedfc67a"]
+        arguments += ["--tenant-id", record.properties["aadProfile"]["tenantID"], "--login", "devicecode"]
+        user = {
+            "exec": {
+                "apiVersion": "client.authentication.k8s.io/v1beta1",
+                "command": "kubelogin",
+                "args": arguments,
+                "env": None,
+                "provideClusterInfo": False,
+                "installHint": "kubelogin is not installed; see https://aka.ms/aks/kubelogin",
+            }
+        }
+        return _kubeconfig(record.name, url, authority, f"clusterUser_{record.id.group}_{record.name}", user)
+
+    def missing(self, id_: ResourceId) -> Refusal:
+        return errors.resource_not_found(CLUSTER, id_.name, id_.group)
+
+
+def flat(status: int, code: str, message: str, subcode: str = "") -> Refusal:
+    """An error as this provider answers it: no ``error`` around it."""
+    return Refusal(status, code, message, flat=True, subcode=subcode)
+
+
+def _kubeconfig(cluster: str, url: str, authority: str, user: str, credential: Json) -> Json:
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "preferences": {},
+        "clusters": [
+            {
+                "name": cluster,
+                "cluster": {
+                    "certificate-authority-data": base64.b64encode(authority.encode()).decode(),
+                    "server": url,
+                },
+            }
+        ],
+        "contexts": [{"name": cluster, "context": {"cluster": cluster, "user": user}}],
+        "current-context": cluster,
+        "users": [{"name": user, "user": credential}],
+    }
+
+
+def _kubeconfigs(name: str, config: Json) -> Answer:
+    value = base64.b64encode(yaml.safe_dump(config, sort_keys=False).encode()).decode()
+    return Answer(200, {"kubeconfigs": [{"name": name, "value": value}]})

@@ -1,0 +1,327 @@
+"""Virtual networks, their subnets and peerings. Subnets are resources of their own that their VNet shows inline."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+from collections.abc import Callable, Iterator
+
+from cloudlink.sandbox.azure import errors
+from cloudlink.sandbox.azure.errors import Refusal
+from cloudlink.sandbox.azure.exchange import Json
+from cloudlink.sandbox.azure.fields import address, array, check_overlap, choice, flag, inner, prefix
+from cloudlink.sandbox.azure.ids import ResourceId, parse, reference
+from cloudlink.sandbox.azure.kind import Kind
+from cloudlink.sandbox.azure.operations import SHORT
+from cloudlink.sandbox.azure.store import Record, Store
+
+VNET = "Microsoft.Network/virtualNetworks"
+SUBNET = "Microsoft.Network/virtualNetworks/subnets"
+PEERING = "Microsoft.Network/virtualNetworks/virtualNetworkPeerings"
+GATEWAY = "Microsoft.Network/virtualNetworkGateways"
+GATEWAY_SUBNET = "GatewaySubnet"
+
+Find = Callable[[ResourceId], Record | None]
+OfType = Callable[[str], Iterator[Record]]
+
+
+class VirtualNetworks(Kind):
+    kinds = ("virtualNetworks",)
+    word = "VirtualNetwork"
+    lasts = ("azure.vnet", "azure.vnet", "azure.delete")
+    steps = SHORT
+
+    def accept(self, id_: ResourceId, body: Json, old: Record | None) -> Json:
+        given = inner(body, "properties", path="")
+        space = inner(given, "addressSpace")
+        prefixes = [prefix(p, id_) for p in array(space, "addressPrefixes")]
+        if not prefixes:
+            raise errors.missing_property("properties.addressSpace.addressPrefixes")
+        check_overlap(
+            prefixes, "VnetAddressSpaceOverlaps", f"Address prefixes {{0}} and {{1}} of virtual network {id_} overlap."
+        )
+        for subnet in array(given, "subnets"):
+            if not isinstance(subnet, dict) or not subnet.get("name"):
+                raise errors.missing_property("properties.subnets.name")
+        properties: Json = {"addressSpace": {"addressPrefixes": prefixes}}
+        servers = [str(s) for s in array(inner(given, "dhcpOptions"), "dnsServers")]
+        if any(address(s) is None for s in servers):
+            raise errors.invalid_value("properties.dhcpOptions.dnsServers", servers)
+        if servers:
+            properties["dhcpOptions"] = {"dnsServers": servers}
+        properties["enableDdosProtection"] = flag(given, "enableDdosProtection", False)
+        self._check_subnets(id_, prefixes, given, old)
+        return properties
+
+    def _check_subnets(self, id_: ResourceId, prefixes: list[str], given: Json, old: Record | None) -> None:
+        """Everything is checked before anything is changed: a refused PUT leaves no half of it behind.
+
+        Assumption: a PUT without ``subnets`` leaves the present ones alone (Azure since 2024); with the list, those
+        that are missing from it are deleted.
+        """
+        present = self.store.children(id_, "subnets") if old else []
+        if "subnets" not in given:
+            check_inside(present, prefixes)
+            return
+        names = {str(s["name"]).lower() for s in given["subnets"]}
+        for gone in (s for s in present if s.name.lower() not in names):
+            refuse_used_subnet(self.store.of_type, gone)
+        wanted = [
+            subnet_properties(id_.child("subnets", str(s["name"])), inner(s, "properties"), prefixes)
+            for s in given["subnets"]
+        ]
+        check_overlap([p for w in wanted for p in prefixes_of(w)], "NetcfgSubnetRangesOverlap", OVERLAP)
+        for s, w in zip(given["subnets"], wanted, strict=True):
+            check_subnet_references(self.store.find, id_.child("subnets", str(s["name"])), w)
+
+    def written(self, record: Record, body: Json) -> tuple[str, ...]:
+        given = inner(body, "properties", path="")
+        settled = [record.id.key]
+        if "subnets" not in given:
+            return tuple(settled)
+        prefixes = record.properties["addressSpace"]["addressPrefixes"]
+        names = {str(s["name"]).lower() for s in given["subnets"]}
+        for gone in self.store.children(record.id, "subnets"):
+            if gone.name.lower() not in names:
+                self.store.drop(gone.id.key)
+        for subnet in given["subnets"]:
+            child = record.id.child("subnets", str(subnet["name"]))
+            properties = subnet_properties(child, inner(subnet, "properties"), prefixes)
+            if old := self.store.find(child):
+                old.properties = properties
+            else:
+                self.store.add(Record(child, None, properties))
+            settled.append(child.key)
+        return tuple(settled)
+
+    def flips(self, id_: ResourceId) -> tuple[str, ...]:
+        return family(self.store.children(id_, "subnets"), id_)
+
+    def shape(self, record: Record, state: str, *, listed: bool) -> Json:
+        subnets = [show_subnet(self.store.state_of(s), s, self.store) for s in self.store.children(record.id, "subnets")]
+        peerings = [
+            show_peering(self.store.state_of(p), p, self.store)
+            for p in self.store.children(record.id, "virtualNetworkPeerings")
+        ]
+        shown = super().shape(record, state, listed=listed)
+        ddos = shown.pop("enableDdosProtection")
+        return {**shown, "subnets": subnets, "virtualNetworkPeerings": peerings, "enableDdosProtection": ddos}
+
+    def refuse_delete(self, record: Record) -> None:
+        for subnet in self.store.children(record.id, "subnets"):
+            refuse_used_subnet(self.store.of_type, subnet)
+
+
+class Subnets(Kind):
+    kinds = ("virtualNetworks", "subnets")
+    word = "Subnet"
+    lasts = ("azure.subnet", "azure.subnet", "azure.delete")
+    steps = SHORT
+    tracked = False
+    retryable = False
+
+    def missing(self, id_: ResourceId) -> Refusal:
+        if self.store.find(id_.parent()) is None:
+            return errors.resource_not_found(id_.parent().type, id_.parent().name, id_.group)
+        return super().missing(id_)
+
+    def accept(self, id_: ResourceId, body: Json, old: Record | None) -> Json:
+        del old
+        vnet = self.store.find(id_.parent())
+        if vnet is None:
+            raise parent_missing(id_)
+        prefixes = vnet.properties["addressSpace"]["addressPrefixes"]
+        properties = subnet_properties(id_, inner(body, "properties", path=""), prefixes)
+        others = [s for s in self.store.children(vnet.id, "subnets") if s.id.key != id_.key]
+        taken = [p for s in others for p in prefixes_of(s.properties)]
+        check_overlap([*prefixes_of(properties), *taken], "NetcfgSubnetRangesOverlap", OVERLAP)
+        check_subnet_references(self.store.find, id_, properties)
+        return properties
+
+    def locks(self, id_: ResourceId, properties: Json) -> tuple[str, ...]:
+        del properties
+        return (id_.parent().key,)  # one write per VNet at a time
+
+    def flips(self, id_: ResourceId) -> tuple[str, ...]:
+        return family(self.store.children(id_.parent(), "subnets"), id_.parent())
+
+    def show(self, record: Record, *, listed: bool = False) -> Json:
+        del listed
+        return show_subnet(self.store.state_of(record), record, self.store)
+
+    def refuse_delete(self, record: Record) -> None:
+        refuse_used_subnet(self.store.of_type, record)
+
+
+class Peerings(Kind):
+    kinds = ("virtualNetworks", "virtualNetworkPeerings")
+    word = "VirtualNetworkPeering"
+    lasts = ("azure.vnet", "azure.vnet", "azure.delete")
+    steps = SHORT
+    tracked = False
+    retryable = False
+
+    def accept(self, id_: ResourceId, body: Json, old: Record | None) -> Json:
+        del old
+        if self.store.find(id_.parent()) is None:
+            raise parent_missing(id_)
+        given = inner(body, "properties", path="")
+        remote = reference(given.get("remoteVirtualNetwork"), "properties.remoteVirtualNetwork.id")
+        if self.store.find(remote) is None:
+            raise errors.reference_not_found(str(remote), str(id_))
+        return {
+            "remoteVirtualNetwork": {"id": str(remote)},
+            "allowVirtualNetworkAccess": flag(given, "allowVirtualNetworkAccess", True),
+            "allowForwardedTraffic": flag(given, "allowForwardedTraffic", False),
+            "allowGatewayTransit": flag(given, "allowGatewayTransit", False),
+            "useRemoteGateways": flag(given, "useRemoteGateways", False),
+            "doNotVerifyRemoteGateways": flag(given, "doNotVerifyRemoteGateways", False),
+        }
+
+    def locks(self, id_: ResourceId, properties: Json) -> tuple[str, ...]:
+        del properties
+        return (id_.parent().key,)
+
+    def show(self, record: Record, *, listed: bool = False) -> Json:
+        del listed
+        return show_peering(self.store.state_of(record), record, self.store)
+
+
+OVERLAP = "Subnet prefix {0} is not valid because it overlaps with subnet prefix {1} of the same virtual network."
+
+
+def family(subnets: list[Record], vnet: ResourceId) -> tuple[str, ...]:
+    """A VNet and its subnets change state together."""
+    return (vnet.key, *(s.id.key for s in subnets))
+
+
+def parent_missing(id_: ResourceId) -> Refusal:
+    return errors.gateway(
+        404,
+        "ParentResourceNotFound",
+        f"Failed to perform 'write' on resource(s) of type '{id_.type}', because the parent resource "
+        f"'{id_.parent()}' could not be found.",
+    )
+
+
+def prefixes_of(properties: Json) -> list[str]:
+    return list(properties.get("addressPrefixes") or [properties["addressPrefix"]])
+
+
+def subnet_properties(id_: ResourceId, given: Json, space: list[str]) -> Json:
+    """Raises Refusal when the prefix is malformed, too small for its use, or outside the VNet."""
+    several = [prefix(p, id_) for p in array(given, "addressPrefixes")]
+    single = given.get("addressPrefix")
+    if single is None and not several:
+        raise errors.missing_property("properties.addressPrefix")
+    mine = several or [prefix(single, id_)]
+    for p in mine:
+        network = IPv4Network(p)
+        if not any(network.subnet_of(IPv4Network(s)) for s in space):
+            raise Refusal(
+                400,
+                "NetcfgInvalidSubnet",
+                f"Subnet '{id_.name}' is not valid in virtual network '{id_.parent().name}'.",
+            )
+        if network.prefixlen > 29:
+            raise Refusal(
+                400, "InvalidSubnetPrefixLength", f"The prefix length of subnet {id_} must be 29 or less, not {p}."
+            )
+    properties: Json = {"addressPrefixes": mine} if len(mine) > 1 or single is None else {"addressPrefix": mine[0]}
+    for name in ("networkSecurityGroup", "routeTable", "natGateway"):
+        if given.get(name):
+            properties[name] = {"id": str(reference(given[name], f"properties.{name}.id"))}
+    if endpoints := array(given, "serviceEndpoints"):
+        properties["serviceEndpoints"] = endpoints
+    properties["delegations"] = array(given, "delegations")
+    policies = ("Enabled", "Disabled")
+    properties["privateEndpointNetworkPolicies"] = choice(
+        given,
+        "privateEndpointNetworkPolicies",
+        (*policies, "NetworkSecurityGroupEnabled", "RouteTableEnabled"),
+        "Disabled",
+    )
+    properties["privateLinkServiceNetworkPolicies"] = choice(
+        given, "privateLinkServiceNetworkPolicies", policies, "Enabled"
+    )
+    if "defaultOutboundAccess" in given:
+        properties["defaultOutboundAccess"] = flag(given, "defaultOutboundAccess", True)
+    return properties
+
+
+def check_inside(subnets: list[Record], space: list[str]) -> None:
+    for subnet in subnets:
+        for p in prefixes_of(subnet.properties):
+            if not any(IPv4Network(p).subnet_of(IPv4Network(s)) for s in space):
+                raise Refusal(
+                    400,
+                    "InUsePrefixCannotBeDeleted",
+                    f"IpPrefix {p} on Subnet {subnet.name} has active allocations and cannot be deleted.",
+                )
+
+
+def check_subnet_references(find: Find, id_: ResourceId, properties: Json) -> None:
+    for name in ("networkSecurityGroup", "routeTable"):
+        if name in properties and find(parse(properties[name]["id"])) is None:
+            raise errors.reference_not_found(properties[name]["id"], str(id_))
+
+
+def users_of_subnet(of_type: OfType, subnet: Record) -> list[str]:
+    """What stands in a subnet: gateways' ipConfigurations and AKS agent pools (as their scale sets)."""
+    users = [
+        f"{gateway.id}/ipConfigurations/{config['name']}"
+        for gateway in of_type(GATEWAY)
+        for config in gateway.properties["ipConfigurations"]
+        if config["properties"]["subnet"]["id"].lower() == subnet.id.key
+    ]
+    for cluster in of_type("Microsoft.ContainerService/managedClusters"):
+        for pool in cluster.properties["agentPoolProfiles"]:
+            if str(pool.get("vnetSubnetID", "")).lower() == subnet.id.key:
+                users.append(
+                    f"/subscriptions/{cluster.id.subscription}/resourceGroups/{cluster.properties['nodeResourceGroup']}"
+                    f"/providers/Microsoft.Compute/virtualMachineScaleSets/aks-{pool['name']}-vmss"
+                    "/virtualMachines/0/networkInterfaces/aks/ipConfigurations/ipconfig1"
+                )
+    return users
+
+
+def refuse_used_subnet(of_type: OfType, subnet: Record) -> None:
+    if users := users_of_subnet(of_type, subnet):
+        raise errors.subnet_in_use(subnet.name, users[0])
+
+
+def show_subnet(state: str, record: Record, store: Store) -> Json:
+    properties = {"provisioningState": state, **record.properties}
+    users = users_of_subnet(store.of_type, record)
+    if users:
+        properties["ipConfigurations"] = [{"id": u} for u in users]
+    return {
+        "name": record.name,
+        "id": str(record.id),
+        "etag": record.etag,
+        "properties": properties,
+        "type": SUBNET,
+    }
+
+
+def show_peering(state: str, record: Record, store: Store) -> Json:
+    remote = store.find(parse(record.properties["remoteVirtualNetwork"]["id"]))
+    back = remote is not None and any(
+        p.properties["remoteVirtualNetwork"]["id"].lower() == record.id.parent().key
+        for p in store.children(remote.id, "virtualNetworkPeerings")
+    )
+    space = remote.properties["addressSpace"] if remote is not None else {"addressPrefixes": []}
+    return {
+        "name": record.name,
+        "id": str(record.id),
+        "etag": record.etag,
+        "type": PEERING,
+        "properties": {
+            "provisioningState": state,
+            "resourceGuid": record.guid,
+            "peeringState": "Connected" if back else ("Initiated" if remote is not None else "Disconnected"),
+            "peeringSyncLevel": "FullyInSync" if back else "RemoteNotInSync",
+            **record.properties,
+            "remoteAddressSpace": space,
+            "remoteVirtualNetworkAddressSpace": space,
+        },
+    }

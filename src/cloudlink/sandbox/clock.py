@@ -1,0 +1,46 @@
+"""The one clock of a sandbox: it can run fast, stand still and be moved forward, never back."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+
+class SandboxClock:
+    """now() in sandbox seconds since the epoch. speed: sandbox seconds per second of wall time; 0 stands still."""
+
+    def __init__(self, speed: float = 60.0, start: float | None = None) -> None:
+        self._lock = threading.Lock()
+        self._speed = speed
+        self._base = time.time() if start is None else start
+        self._wall = time.monotonic()
+
+    @property
+    def speed(self) -> float:
+        return self._speed
+
+    def now(self) -> float:
+        with self._lock:
+            return self._now()
+
+    def _now(self) -> float:
+        return self._base + (time.monotonic() - self._wall) * self._speed
+
+    def set_speed(self, speed: float) -> None:
+        if speed < 0:
+            raise ValueError("a clock does not run backwards")
+        with self._lock:
+            self._base, self._wall = self._now(), time.monotonic()
+            self._speed = speed
+
+    def advance(self, seconds: float) -> None:
+        if seconds < 0:
+            raise ValueError("a clock does not run backwards")
+        with self._lock:
+            self._base += seconds
+
+    def __getstate__(self) -> dict[str, float]:
+        return {"now": self.now(), "speed": self._speed}
+
+    def __setstate__(self, state: dict[str, float]) -> None:
+        self.__init__(state["speed"], state["now"])  # type: ignore[misc]

@@ -1,0 +1,216 @@
+"""What both sides' stores say, in the few words that the world needs. Plain frozen data, no behaviour.
+
+``sandbox.aws`` gives AwsFacts, ``sandbox.azure`` gives AzureFacts; ``world`` and ``wire`` read nothing else.
+All times are sandbox seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """What one end of a tunnel accepts, in neutral words: AES128, AES256, AES128-GCM, AES256-GCM, DES3;
+    SHA1, SHA256, SHA384, SHA512 (integrity is not compared for GCM); groups by number, 0 = none (no PFS)."""
+
+    ike_versions: frozenset[int]
+    ike_encryption: frozenset[str]
+    ike_integrity: frozenset[str]
+    ike_groups: frozenset[int]
+    esp_encryption: frozenset[str]
+    esp_integrity: frozenset[str]
+    pfs_groups: frozenset[int]
+
+
+@dataclass(frozen=True)
+class AwsTunnel:
+    """One of the two tunnels of a VPN connection, as AWS is configured.
+
+    ready: the connection is available and this tunnel's endpoint is not being replaced.
+    changed_at: when anything that matters to this tunnel last changed on AWS's side (its customer gateway included).
+    """
+
+    connection_id: str
+    vpc_ids: tuple[str, ...]  # VPCs that the gateway serves (attached)
+    gateway_id: str
+    outside_ip: IPv4Address
+    inside: IPv4Network
+    psk: str = field(repr=False)
+    customer_ip: IPv4Address
+    customer_asn: int
+    amazon_asn: int
+    proposals: Proposals
+    initiates: bool  # StartupAction start
+    static: bool
+    ready: bool
+    changed_at: float
+
+
+@dataclass(frozen=True)
+class Subnet:
+    id: str
+    cidr: IPv4Network
+    vpc_id: str
+    route_table_id: str  # the explicit one, else the VPC's main
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An inbound rule of a security group. protocol: tcp, udp, icmp or -1 (all)."""
+
+    protocol: str
+    from_port: int
+    to_port: int
+    source: IPv4Network
+
+
+@dataclass(frozen=True)
+class RouteTable:
+    """propagating: gateways whose learned routes appear in it. routes: static ones to a gateway."""
+
+    id: str
+    vpc_id: str
+    propagating: frozenset[str]
+    static: tuple[tuple[IPv4Network, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Interface:
+    """An address in the VPC that answers something. kind: ``resolver`` or ``load-balancer``.
+
+    rules None: no security group, everything is let in. working: false while being made, or broken by a fault.
+    ports: TCP ports with a listener; tls: those that speak TLS. owner: endpoint id or load balancer ARN.
+    """
+
+    address: IPv4Address
+    subnet_id: str
+    kind: str
+    owner: str
+    rules: tuple[Rule, ...] | None
+    working: bool
+    ports: frozenset[int] = frozenset()
+    tls: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Record:
+    """name: lower case without trailing dot, ``*`` spelled ``*``. values: addresses for A, texts otherwise."""
+
+    name: str
+    type: str
+    ttl: int
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A private hosted zone. Aliases are already resolved to A records with the load balancer's addresses."""
+
+    id: str
+    name: str
+    vpc_ids: frozenset[str]
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True)
+class AwsFacts:
+    vpcs: dict[str, tuple[IPv4Network, ...]]
+    subnets: dict[str, Subnet]
+    route_tables: dict[str, RouteTable]
+    interfaces: tuple[Interface, ...]
+    zones: tuple[Zone, ...]
+    tunnels: tuple[AwsTunnel, ...]
+
+
+@dataclass(frozen=True)
+class AzureInstance:
+    """One instance of a VPN gateway. config: the name of its ipConfiguration, in lower case."""
+
+    config: str
+    public_ip: IPv4Address
+    default_bgp: IPv4Address
+    custom_bgp: tuple[IPv4Address, ...]
+    working: bool = True
+
+
+@dataclass(frozen=True)
+class AzureGateway:
+    """ready: provisioning has succeeded (an update in progress does not take the gateway down)."""
+
+    id: str
+    asn: int
+    active_active: bool
+    instances: tuple[AzureInstance, ...]
+    vnet_id: str
+    ready: bool
+
+
+@dataclass(frozen=True)
+class AzureConnection:
+    """An IPsec connection with its local network gateway.
+
+    custom_bgp: ipConfiguration name (lower case) -> the address that it was told to use; an instance without an
+    entry uses its first custom address, or its default one when it has none.
+    changed_at covers the connection, its local network gateway and its gateway.
+    """
+
+    id: str
+    name: str
+    gateway_id: str
+    peer_ip: IPv4Address
+    peer_bgp: IPv4Address | None
+    peer_asn: int
+    peer_prefixes: tuple[IPv4Network, ...]
+    psk: str = field(repr=False)
+    proposals: Proposals
+    initiates: bool
+    responds: bool
+    bgp: bool
+    custom_bgp: dict[str, IPv4Address]
+    ready: bool
+    changed_at: float
+
+
+@dataclass(frozen=True)
+class VnetSubnet:
+    """propagates: false when a route table with disableBgpRoutePropagation is on it."""
+
+    id: str
+    prefixes: tuple[IPv4Network, ...]
+    propagates: bool
+
+
+@dataclass(frozen=True)
+class Vnet:
+    """advertised: own prefixes plus those of peered VNets with gateway transit."""
+
+    id: str
+    prefixes: tuple[IPv4Network, ...]
+    advertised: tuple[IPv4Network, ...]
+    subnets: tuple[VnetSubnet, ...]
+
+
+@dataclass(frozen=True)
+class AksCluster:
+    """source: where a pod's packets come from outside the VNet (``node`` or ``pod``)."""
+
+    id: str
+    name: str
+    vnet_id: str
+    subnet_id: str
+    node_addresses: tuple[IPv4Address, ...]
+    pod_cidr: IPv4Network
+    service_cidr: IPv4Network
+    dns_service: IPv4Address
+    source: str
+    version: str
+
+
+@dataclass(frozen=True)
+class AzureFacts:
+    vnets: dict[str, Vnet]
+    gateways: dict[str, AzureGateway]
+    connections: tuple[AzureConnection, ...]
+    clusters: tuple[AksCluster, ...]

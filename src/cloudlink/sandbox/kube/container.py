@@ -1,0 +1,159 @@
+"""A pod's container as a process of this machine: its own empty folder, a clean environment, packets by the wire.
+
+Only Python and a few shell basics can be run, whatever the image says; the image is never fetched. Python runs with
+isolation and without installed packages, as in a plain Python image, and its sockets are replaced by
+``sandbox/wire/pod_python.py``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+_PYTHON = re.compile(r"python(3(\.\d+)?)?")
+_SHELLS = {"sh", "ash", "bash", "dash"}
+_TOOLS = ("sleep", "true", "false", "echo", "printf", "env", "date", "seq", "test")
+_LOG_LIMIT = 1 << 20
+_WALL_SECONDS = 300.0
+_LAUNCHER = Path(__file__).parents[1] / "wire" / "pod_python.py"
+
+
+class CannotRun(Exception):
+    """The container's program does not exist here."""
+
+
+@dataclass(frozen=True)
+class PodNetwork:
+    """port: the wire's, on loopback, for UDP and TCP. token: says which pod asks. speed: of the sandbox's clock."""
+
+    port: int
+    token: str
+    resolv_conf: str
+    speed: float
+
+
+def timer_seconds(argv: list[str]) -> float | None:
+    """For ``sleep N``: how long, in sandbox seconds; no process is needed for it."""
+    if len(argv) == 2 and Path(argv[0]).name == "sleep":
+        if argv[1] in ("infinity", "inf"):
+            return float("inf")
+        if found := re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", argv[1]):
+            return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]]
+    return None
+
+
+def can_run(program: str) -> bool:
+    name = Path(program).name
+    return bool(_PYTHON.fullmatch(name)) or name in _SHELLS or name in _TOOLS
+
+
+class Container:
+    """A started process. exit_code is None while it runs; 137 after a kill, as the kubelet says."""
+
+    def __init__(self, argv: list[str], env: dict[str, str], hostname: str, network: PodNetwork | None) -> None:
+        """Raises CannotRun."""
+        if not argv or not can_run(argv[0]):
+            raise CannotRun(f'exec: "{argv[0] if argv else ""}": executable file not found in $PATH')
+        self.exit_code: int | None = None
+        self.started = time.monotonic()
+        self._log = bytearray()
+        self._lock = threading.Lock()
+        self._folder = Path(tempfile.mkdtemp(prefix="cloudlink-pod-"))
+        work = self._folder / "work"
+        work.mkdir()
+        environment = {
+            "PATH": str(self._bin(network, hostname)),
+            "HOME": str(work),
+            "HOSTNAME": hostname,
+            "LANG": "C.UTF-8",
+            **{k: v for k, v in env.items() if k != "PATH"},
+        }
+        name = Path(argv[0]).name
+        if _PYTHON.fullmatch(name):
+            command = [*_python(network, hostname, "PYTHONUNBUFFERED" in env), *argv[1:]]
+        elif name in _SHELLS:
+            command = ["/bin/sh", *argv[1:]]
+        else:
+            command = [shutil.which(name) or f"/bin/{name}", *argv[1:]]
+        self._process = subprocess.Popen(
+            command,
+            cwd=work,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self._limit = threading.Timer(_WALL_SECONDS, self.kill)
+        self._limit.daemon = True
+        self._limit.start()
+        threading.Thread(target=self._read, name=f"pod {hostname}", daemon=True).start()
+
+    def _bin(self, network: PodNetwork | None, hostname: str) -> Path:
+        """The only folder on PATH: the tools that there are, and python3."""
+        folder = self._folder / "bin"
+        folder.mkdir()
+        for tool in _TOOLS:
+            if found := shutil.which(tool):
+                (folder / tool).symlink_to(found)
+        (folder / "sh").symlink_to("/bin/sh")
+        quoted = " ".join("'" + a.replace("'", "'\\''") + "'" for a in _python(network, hostname, False))
+        for name in ("python3", "python"):
+            script = folder / name
+            script.write_text(f'#!/bin/sh\nexec {quoted} "$@"\n')
+            script.chmod(0o755)
+        return folder
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        while chunk := self._process.stdout.read1(65536):  # type: ignore[attr-defined]
+            with self._lock:
+                self._log += chunk[: max(0, _LOG_LIMIT - len(self._log))]
+        code = self._process.wait()
+        self._limit.cancel()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self.exit_code = code if code >= 0 else 128 - code
+
+    @property
+    def log(self) -> bytes:
+        with self._lock:
+            return bytes(self._log)
+
+    def kill(self) -> None:
+        """The process and whatever it started."""
+        if self._process.poll() is None:
+            try:
+                # the process leads its own session, so its group is its own
+                import os
+
+                os.killpg(self._process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
+    def wait(self, seconds: float) -> int | None:
+        """For tests and for the end of a sandbox: the exit code, or None after this many seconds of wall time."""
+        end = time.monotonic() + seconds
+        while self.exit_code is None and time.monotonic() < end:
+            time.sleep(0.005)
+        return self.exit_code
+
+
+def _python(network: PodNetwork | None, hostname: str, unbuffered: bool) -> list[str]:
+    settings = {"hostname": hostname}
+    if network is not None:
+        settings |= {
+            "port": network.port,  # type: ignore[dict-item]
+            "token": network.token,
+            "resolv_conf": network.resolv_conf,
+            "speed": network.speed,  # type: ignore[dict-item]
+        }
+    return [sys.executable, "-I", "-S", *(["-u"] if unbuffered else []), str(_LAUNCHER), json.dumps(settings)]

@@ -1,0 +1,287 @@
+"""One sandbox: the clouds, their listeners, and what ties them together. Runs in a process of its own
+(``python -m cloudlink.sandbox``) that outlives the command which started it; tests run it in theirs."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import pickle
+import secrets
+import threading
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from cloudlink.clouds.endpoints import Endpoints
+from cloudlink.link import Link, SandboxFurniture
+from cloudlink.sandbox.aws import AwsCloud
+from cloudlink.sandbox.azure import AzureCloud
+from cloudlink.sandbox.clock import SandboxClock
+from cloudlink.sandbox.cloud import Sky
+from cloudlink.sandbox.control import Control
+from cloudlink.sandbox.durations import Durations
+from cloudlink.sandbox.facts import AksCluster
+from cloudlink.sandbox.faults import FaultBook
+from cloudlink.sandbox.journal import Journal
+from cloudlink.sandbox.kube import KubeCloud
+from cloudlink.sandbox.listener import Listener
+from cloudlink.sandbox.tls import Authority
+from cloudlink.sandbox.wire import Wire
+from cloudlink.secret import Secret
+
+ACCESS_KEY = "SANDBOXACCESSKEY0001"
+TENANT = "5a4db0c5-0000-4000-8000-000000000001"
+CLIENT_ID = "5a4db0c5-0000-4000-8000-000000000002"
+WORLD_FILE = "world.pickle"
+
+
+@dataclass
+class _Saved:
+    """What is pickled. Another version of cloudlink or moto cannot read it, and does not try."""
+
+    versions: tuple[str, str]
+    furnished: str
+    clock: SandboxClock
+    faults: FaultBook
+    aws: Any
+    azure: Any
+    aks: Any
+    eks: Any
+    aks_token: str
+
+
+def _versions() -> tuple[str, str]:
+    return version("cloudlink"), version("moto")
+
+
+class Sandbox:
+    """Builds the clouds, listens, and furnishes them from a link. All addresses are on loopback.
+
+    home: a 0700 folder for certificates, the address file, the log and the saved world.
+    """
+
+    def __init__(
+        self, home: Path, *, speed: float = 60.0, durations: Durations | None = None, start: float | None = None
+    ) -> None:
+        self.home = home
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        home.chmod(0o700)
+        self.sky = Sky(SandboxClock(speed, start), FaultBook(), Journal(), durations or Durations(), home)
+        self.token = secrets.token_urlsafe(24)
+        self._aws_secret = secrets.token_urlsafe(30)
+        self._azure_secret = secrets.token_urlsafe(30)
+        self._aks_token = secrets.token_urlsafe(30)
+        self._furnished = ""
+        self._started = time.time()
+        self._used = time.monotonic()
+        self.stopping = threading.Event()
+
+        authority = Authority(home)
+        self.ca_file = authority.ca_file
+        self._ca_pem = Path(authority.ca_file).read_text(encoding="ascii")
+        self.aws = AwsCloud(self.sky, access_key=ACCESS_KEY, secret_key=self._aws_secret)
+        self.azure = AzureCloud(
+            self.sky, tenant=TENANT, client_id=CLIENT_ID, client_secret=self._azure_secret
+        )
+        self.aks = KubeCloud(self.sky, name="aks", authenticate=self._aks_user)
+        self.eks = KubeCloud(self.sky, name="eks", authenticate=self._eks_user)
+        self.sky.aws_facts = self.aws.facts
+        self.sky.azure_facts = self.azure.facts
+        self.wire = Wire(self.sky)
+        self.aks.wire = self.wire
+
+        tls = authority.server_context()
+        self._listeners = {
+            "aws": Listener(self.aws.app),
+            "azure": Listener(self.azure.app, tls),
+            "aks": Listener(self.aks.app, tls),
+            "eks": Listener(self.eks.app, tls),
+            "control": Listener(Control(self, self.token)),
+        }
+        self.azure.base_url = self._listeners["azure"].url
+        self.aks.base_url = self._listeners["aks"].url
+        self.eks.base_url = self._listeners["eks"].url
+        self.azure.aks_endpoint = self._aks_endpoint
+        self.aws.eks_endpoint = lambda: self._listeners["eks"].url
+        self.aws.eks_ca = base64.b64encode(self._ca_pem.encode()).decode()
+
+    # --- who may in -------------------------------------------------------------------------------------
+
+    def _aks_user(self, token: str | None) -> str | None:
+        if token is None:
+            return None
+        if secrets.compare_digest(token, self._aks_token):
+            return "clusterUser"
+        return self.azure.token_valid(token)
+
+    def _eks_user(self, token: str | None) -> str | None:
+        return self.aws.identity_of_token(token) if token else None
+
+    def _aks_endpoint(self, cluster: AksCluster) -> tuple[str, str, str]:
+        return self.aks.url_of(cluster.id), self._ca_pem, self._aks_token
+
+    # --- life -------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        self.wire.start()
+        for listener in self._listeners.values():
+            listener.start()
+
+    def stop(self) -> None:
+        for listener in self._listeners.values():
+            listener.stop()
+        self.wire.stop()
+
+    def stop_soon(self) -> None:
+        self.stopping.set()
+
+    def used(self) -> None:
+        self._used = time.monotonic()
+
+    def idle_seconds(self) -> float:
+        """Wall seconds since anybody asked anything of it."""
+        newest = self.sky.journal.last_wall()
+        return time.monotonic() - max(self._used, newest)
+
+    def endpoints(self) -> Endpoints:
+        return Endpoints(
+            aws_url=self._listeners["aws"].url,
+            aws_access_key=ACCESS_KEY,
+            aws_secret_key=Secret(self._aws_secret),
+            azure_url=self._listeners["azure"].url,
+            azure_tenant=TENANT,
+            azure_client_id=CLIENT_ID,
+            azure_client_secret=Secret(self._azure_secret),
+            ca_file=str(self.ca_file),
+            speed=self.sky.clock.speed,
+        )
+
+    def address(self) -> dict[str, Any]:
+        """The content of the address file: how commands find the sandbox. The keys in it open nothing else."""
+        ends = self.endpoints()
+        return {
+            "pid": os.getpid(),
+            "control": self._listeners["control"].url,
+            "token": self.token,
+            "aws_url": ends.aws_url,
+            "aws_access_key": ends.aws_access_key,
+            "aws_secret_key": ends.aws_secret_key.reveal(),
+            "azure_url": ends.azure_url,
+            "azure_tenant": ends.azure_tenant,
+            "azure_client_id": ends.azure_client_id,
+            "azure_client_secret": ends.azure_client_secret.reveal(),
+            "ca_file": ends.ca_file,
+        }
+
+    def status(self) -> dict[str, Any]:
+        journal = self.sky.journal.json()
+        return {
+            "pid": os.getpid(),
+            "started": self._started,
+            "now": self.sky.clock.now(),
+            "speed": self.sky.clock.speed,
+            "idle": self.idle_seconds(),
+            "calls": journal["total"],
+            "writes": journal["writes"],
+            "by_cloud": journal["by_cloud"],
+            "faults": len(self.sky.faults.faults),
+            "urls": {name: listener.url for name, listener in self._listeners.items() if name != "control"},
+            "ca_file": str(self.ca_file),
+        }
+
+    # --- furniture --------------------------------------------------------------------------------------
+
+    def furnish(self, config: str) -> bool:
+        """Put there what the configuration says exists, unless that was done already. True if something was."""
+        from cloudlink.config import load
+
+        return self.furnish_link(load(Path(config), sandbox=True))
+
+    def furnish_link(self, link: Link) -> bool:
+        mark = _fingerprint(link)
+        with self.sky.lock:
+            if mark == self._furnished:
+                return False
+            self.aws.furnish(link)
+            self.azure.furnish(link)
+            self.eks.furnish(link, load_balancer_of=self.aws.load_balancer_of)
+            self._furnished = mark
+            self.sky.touch()
+        return True
+
+    # --- keeping it -------------------------------------------------------------------------------------
+
+    def save(self) -> Path:
+        """Everything in one file, readable by the same versions only. Written beside and renamed."""
+        with self.sky.lock:
+            saved = _Saved(
+                _versions(),
+                self._furnished,
+                self.sky.clock,
+                self.sky.faults,
+                self.aws.snapshot(),
+                self.azure.snapshot(),
+                self.aks.snapshot(),
+                self.eks.snapshot(),
+                self._aks_token,
+            )
+            data = pickle.dumps(saved)
+        path = self.home / WORLD_FILE
+        temporary = path.with_suffix(".new")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as out:
+            out.write(data)
+        temporary.replace(path)
+        return path
+
+    def load(self) -> bool:
+        """Take up what was saved. False when there is nothing that these versions can read."""
+        path = self.home / WORLD_FILE
+        try:
+            saved = pickle.loads(path.read_bytes())  # noqa: S301 - our own file in a 0700 folder
+        except (OSError, pickle.UnpicklingError, AttributeError, ImportError, EOFError, IndexError, TypeError):
+            return False
+        if not isinstance(saved, _Saved) or saved.versions != _versions():
+            return False
+        with self.sky.lock:
+            speed = self.sky.clock.speed
+            self.sky.clock.__setstate__(saved.clock.__getstate__())
+            self.sky.clock.set_speed(speed)
+            self.sky.faults.__setstate__(saved.faults.__getstate__())
+            self._aks_token = saved.aks_token
+            self.aws.restore(saved.aws)
+            self.azure.restore(saved.azure)
+            self.aks.restore(saved.aks)
+            self.eks.restore(saved.eks)
+            self._furnished = saved.furnished
+            self.sky.touch()
+        return True
+
+
+def _fingerprint(link: Link) -> str:
+    """Of what decides about the furniture; a change of the sandbox's speed alone is none."""
+    furniture = link.sandbox
+    facts: tuple[Any, ...] = (
+        link.name,
+        link.aws.region,
+        link.aws.vpc_id,
+        link.aws.eks_cluster,
+        link.aws.adopt_gateway,
+        link.aws.route_tables,
+        link.azure.subscription,
+        link.azure.resource_group,
+        link.azure.vnet,
+        link.azure.aks_cluster,
+        link.azure.create_resource_group,
+        link.azure.new_network,
+        link.azure.new_cluster,
+        link.dns.adopt_zone,
+        link.dns.endpoint_subnets,
+        tuple(h.target for h in link.dns.hosts),
+        None if furniture is None else [(f, getattr(furniture, f)) for f in SandboxFurniture.__slots__ if f != "speed"],
+    )
+    return hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()

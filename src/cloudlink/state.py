@@ -1,0 +1,304 @@
+"""The state file: a receipt of what cloudlink made, altered and adopted. Never a secret, never the truth.
+
+One JSON object: ``{format, link, serial, resources: {address: {id, phase, spec_hash, owned, since, intent, before}}}``,
+mode 0600 in a 0700 folder, written as temporary file + fsync + rename; the previous serial is kept beside it.
+Newer formats are refused, older ones are migrated by the named functions in MIGRATIONS.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import getpass
+import json
+import os
+import socket
+import stat
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from cloudlink.core.resource import Ownership, Receipt, Receipts
+from cloudlink.errors import StateError
+
+FORMAT = 1
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""Format n -> a pure function that makes format n + 1 of it."""
+
+
+def state_path(folder: Path, link: str) -> Path:
+    return folder / f"{link}.state.json"
+
+
+class StateFile:
+    """Receipts of one link, on disk after every change. Use as a context manager: it holds the lock.
+
+    Raises StateError when the file cannot be read, belongs to another link, is of a newer format, can be written by
+    others, or when another run holds the lock (the message names the holder).
+    """
+
+    def __init__(self, path: Path, link: str, *, command: str = "", readonly: bool = False) -> None:
+        self.path = path
+        self.link = link
+        self.lost = False  # whether there was no file to begin with
+        self._command = command
+        self._readonly = readonly
+        self._serial = 0
+        self._receipts: dict[str, Receipt] = {}
+        self._lock: int | None = None
+        self._loaded_text: str | None = None
+
+    # --- life ---------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> StateFile:
+        if not self._readonly:
+            self._make_folder()
+            self._take_lock()
+        try:
+            self._load()
+        except BaseException:
+            self._release_lock()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._release_lock()
+
+    # --- the engine's side --------------------------------------------------------------------------------
+
+    def receipts(self) -> Receipts:
+        return Receipts(self._receipts)
+
+    def put(self, receipt: Receipt) -> None:
+        self._receipts = {**self._receipts, receipt.address: receipt}
+        self._save()
+
+    def forget(self, address: str) -> None:
+        if address in self._receipts:
+            self._receipts = {a: r for a, r in self._receipts.items() if a != address}
+            self._save()
+
+    def remove_if_empty(self) -> None:
+        """After a complete teardown nothing is left to remember."""
+        if not self._receipts:
+            for path in (self.path, self._previous):
+                path.unlink(missing_ok=True)
+
+    # --- disk ---------------------------------------------------------------------------------------------
+
+    @property
+    def _previous(self) -> Path:
+        return self.path.with_name(self.path.name + ".previous")
+
+    @property
+    def _lock_path(self) -> Path:
+        return self.path.with_name(self.path.name + ".lock")
+
+    def _make_folder(self) -> None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.path.parent.chmod(0o700)
+        except OSError as error:
+            raise StateError(
+                "The state folder cannot be written",
+                f"{self.path.parent}: {error.strerror}. Without it an interrupted run could not be picked up.",
+                "Run cloudlink from a folder that you may write to.",
+            ) from error
+
+    def _load(self) -> None:
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            self.lost = True
+            return
+        except (OSError, UnicodeDecodeError) as error:
+            raise StateError(
+                "The state file cannot be read", f"{self.path}: {error}.", self._without_hint()
+            ) from error
+        mode = stat.S_IMODE(self.path.stat().st_mode)
+        if mode & 0o022:
+            raise StateError(
+                "The state file can be written by others",
+                f"{self.path} has mode {mode:04o}. Whoever can write it could make cloudlink delete the wrong objects.",
+                f"Check that nobody changed it, then: chmod 600 {self.path}",
+            )
+        self._parse(text)
+
+    def _without_hint(self) -> str:
+        return (
+            f"Put back {self._previous.name} if it is good, or move the state file away: cloudlink finds its objects "
+            "again by their tags."
+        )
+
+    def _parse(self, text: str) -> None:
+        try:
+            content = json.loads(text)
+            if not isinstance(content, dict):
+                raise TypeError("it is no JSON object")  # noqa: TRY301
+            number = int(content["format"])
+            if number > FORMAT:
+                raise StateError(
+                    "The state file is of a newer version",
+                    f"{self.path} has format {number}; this cloudlink knows formats up to {FORMAT}.",
+                    "Use the cloudlink that wrote it, or a newer one.",
+                )
+            while number < FORMAT:
+                content = MIGRATIONS[number](content)
+                number = int(content["format"])
+            if content["link"] != self.link:
+                raise StateError(
+                    "The state file belongs to another link",
+                    f"{self.path} is of the link {content['link']!r}, the configuration of {self.link!r}.",
+                    "Use the configuration that goes with it, or another folder.",
+                )
+            self._serial = int(content["serial"])
+            self._receipts = {
+                str(address): Receipt(
+                    address=str(address),
+                    id=str(item["id"]),
+                    phase=str(item["phase"]),
+                    spec_hash=str(item["spec_hash"]),
+                    owned=Ownership(item["owned"]),
+                    since=float(item["since"]),
+                    intent=str(item.get("intent", "")),
+                    before=item.get("before"),
+                )
+                for address, item in content["resources"].items()
+            }
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise StateError(
+                "The state file is damaged",
+                f"{self.path} is not a state file of cloudlink: {type(error).__name__}. Nothing was changed.",
+                self._without_hint(),
+            ) from error
+        self._loaded_text = text
+
+    def _save(self) -> None:
+        if self._readonly:
+            raise AssertionError("a read-only state was written to")
+        self._serial += 1
+        content = {
+            "format": FORMAT,
+            "link": self.link,
+            "serial": self._serial,
+            "resources": {
+                a: {k: v for k, v in asdict(r).items() if k != "address"} for a, r in sorted(self._receipts.items())
+            },
+        }
+        text = json.dumps(content, indent=1, sort_keys=True) + "\n"
+        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+                out.write(text)
+                out.flush()
+                os.fsync(out.fileno())
+            if self._loaded_text is not None:
+                self._keep_previous()
+            temporary.replace(self.path)
+            self._sync_folder()
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise StateError(
+                "The state file cannot be written",
+                f"{self.path}: {error.strerror}. Nothing further is created, so that nothing is made without a receipt.",
+                "Make room or mend the permissions, then run the same command again: it finds what it made.",
+            ) from error
+        self._loaded_text = text
+
+    def _keep_previous(self) -> None:
+        """A hard link: the previous serial costs one directory entry, and there is no moment without it."""
+        self._previous.unlink(missing_ok=True)
+        try:
+            os.link(self.path, self._previous)
+        except OSError as error:
+            if error.errno == errno.ENOENT:
+                return
+            with contextlib.suppress(OSError):  # a file system without links: the previous serial is a courtesy
+                self._previous.write_text(self._loaded_text or "", encoding="utf-8")
+                self._previous.chmod(0o600)
+
+    def _sync_folder(self) -> None:
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    # --- lock ---------------------------------------------------------------------------------------------
+
+    def _take_lock(self) -> None:
+        """flock: the kernel gives it back when its holder dies, however it dies. The content names the holder."""
+        try:
+            descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise StateError(
+                "The lock file cannot be written", f"{self._lock_path}: {error.strerror}.", "Mend its permissions."
+            ) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = self._holder(descriptor)
+            os.close(descriptor)
+            raise StateError(
+                "Another run holds this link",
+                f"{self._said(holder)} Two runs at once could make things twice.",
+                "Wait for it to end, or stop it, then run the command again.",
+            ) from None
+        holder = self._holder(descriptor)
+        if holder.get("host") not in (None, socket.gethostname()):
+            os.close(descriptor)
+            raise StateError(
+                "Another host holds this link",
+                f"{self._said(holder)} From here it cannot be told whether that run still lives.",
+                f"If it does not: rm {self._lock_path}",
+            )
+        me = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "user": _user(),
+            "since": time.time(),
+            "command": self._command,
+        }
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(me).encode(), 0)
+        self._lock = descriptor
+
+    @staticmethod
+    def _holder(descriptor: int) -> dict[str, Any]:
+        try:
+            content = json.loads(os.pread(descriptor, 4096, 0) or b"{}")
+        except ValueError:
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    @staticmethod
+    def _said(holder: dict[str, Any]) -> str:
+        try:
+            since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(float(holder["since"])))
+            return (
+                f"`{holder['command']}` of {holder['user']} on {holder['host']} (process {holder['pid']}) "
+                f"has held it since {since}."
+            )
+        except (KeyError, TypeError, ValueError, OverflowError, OSError):
+            return "It does not say who it is."
+
+    def _release_lock(self) -> None:
+        if self._lock is not None:
+            os.ftruncate(self._lock, 0)
+            os.close(self._lock)
+            self._lock = None
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

@@ -1,0 +1,363 @@
+"""dns_forward: CoreDNS on AKS forwards the zone to the inbound endpoint's addresses.
+
+One key of the ConfigMap ``kube-system/coredns-custom`` is ours, and one annotation on CoreDNS's pod template, which
+says with which text of that key CoreDNS was last restarted. The restart is deliberate: a running CoreDNS silently
+keeps its old configuration when the new one is wrong, and dies of it at some later node upgrade. So what was written
+is proved at once, while the old pods still serve.
+https://learn.microsoft.com/azure/aks/coredns-custom
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from ipaddress import IPv4Address
+from typing import Any, ClassVar
+
+from cloudlink.clouds.kube import Kube, KubeObject, NoCluster, missing
+from cloudlink.core.resource import (
+    Found,
+    Given,
+    Node,
+    Ownership,
+    Phase,
+    Receipts,
+    Resource,
+    Started,
+    Usual,
+)
+from cloudlink.errors import ConflictError, CredentialsError, MissingError
+from cloudlink.link import Link
+from cloudlink.steps import corefile
+from cloudlink.steps.outputs import Endpoint, Nothing
+
+NAMESPACE = "kube-system"
+CONFIG_MAP = "coredns-custom"
+DEPLOYMENT = "coredns"
+_PODS = "k8s-app=kube-dns"
+_ANNOTATIONS = "cloudlink.dev"
+
+_READ = "kube.coredns"
+
+
+@dataclass(frozen=True)
+class ForwardSpec:
+    """upstreams: sorted. options: the block's other lines. restarted: CoreDNS runs with exactly this."""
+
+    zone: str
+    upstreams: tuple[IPv4Address, ...]
+    options: tuple[str, ...]
+    restarted: bool
+
+
+@dataclass(frozen=True)
+class _State:
+    """What the cluster says. text None: our key is not there. applied: the annotation's hash."""
+
+    data: Mapping[str, str]
+    version: str
+    text: str | None
+    applied: str
+    deployment: KubeObject
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Forward(Resource[ForwardSpec, Nothing]):
+    """Our key, and CoreDNS restarted with it. Each write is one call: the key first, the restart in the next round,
+
+    so that a run which dies between the two leaves a hash that differs, and the next run restarts.
+    """
+
+    usual: ClassVar[Usual] = Usual(create=60, update=60, delete=60, deadline=180)
+
+    link: Link
+    kube: Kube = field(repr=False)
+    endpoint: Node[Endpoint]
+    after: tuple[Node[Any], ...] = ()
+    # What the key held before this run wrote it, for undo.
+    _previous: list[str | None] = field(default_factory=list, init=False, repr=False)
+    _permitted: list[bool] = field(default_factory=list, init=False, repr=False)
+
+    @property
+    def key(self) -> str:
+        return corefile.key_of(self.link.name)
+
+    @property
+    def annotation(self) -> str:
+        return f"{_ANNOTATIONS}/{self.link.name}"
+
+    # --- the resource ------------------------------------------------------------------------------------
+
+    def spec(self, given: Given) -> ForwardSpec | None:
+        wanted = corefile.block(self.link.dns.zone, tuple(given[self.endpoint].addresses.values()))
+        return ForwardSpec(wanted.zone, wanted.upstreams, wanted.options, restarted=True)
+
+    def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[ForwardSpec, Nothing] | None:
+        try:
+            state = self._state(fresh=fresh)
+        except NoCluster:
+            return None  # not made yet, or gone and the key with it
+        rolling = _rolling(state.deployment)
+        if state.text is None:
+            if not state.applied and not (rolling and receipts.of(self)):
+                return None
+            if not state.applied:
+                return self._found(Phase.DELETING, _ABSENT, rolling)
+            # The key is gone but CoreDNS was not restarted without it: somebody removed it, or a teardown died.
+            return self._found(Phase.READY, _ABSENT, "the key is gone, CoreDNS was not restarted")
+        if not (corefile.is_marked(state.text, self.link.name) or state.applied or receipts.of(self)):
+            raise ConflictError(
+                "A CoreDNS key with our name is not ours",
+                f"The ConfigMap {NAMESPACE}/{CONFIG_MAP} of cluster {self.kube.name} has a key {self.key} that "
+                "cloudlink did not write.",
+                f"Rename or remove it: kubectl edit configmap {CONFIG_MAP} --namespace {NAMESPACE}",
+                resource=self.address,
+            )
+        block = corefile.read(state.text)
+        restarted = state.applied == _hash(state.text)
+        spec = ForwardSpec(block.zone, block.upstreams, block.options, restarted)
+        if not restarted:
+            return self._found(Phase.READY, spec, "CoreDNS was not restarted with this")
+        if crash := self._crash(state) if rolling else "":
+            return self._found(Phase.FAILED, spec, crash)
+        return self._found(Phase.CREATING if rolling else Phase.READY, spec, rolling)
+
+    def create(self, spec: ForwardSpec) -> Started:
+        return self._write_key(spec)
+
+    def update(self, found: Found[ForwardSpec, Nothing], spec: ForwardSpec) -> Started:  # noqa: ARG002 - looked at afresh
+        state = self._state(fresh=True)
+        if state.text != self._text(spec):
+            return self._write_key(spec, state)
+        self._check(state)
+        self._restart(_hash(state.text))
+        return self._started()
+
+    def delete(self, found: Found[ForwardSpec, Nothing], before: Any) -> Started | None:  # noqa: ARG002
+        state = self._state(fresh=True)
+        self._permission()
+        previous = before if isinstance(before, str) else None
+        if state.text is None and not state.applied:
+            return None
+        if state.text != previous:
+            self._patch_key(previous, state.version)
+        # One restart serves both: with what was there before, CoreDNS is proved to start too.
+        self._restart(None)
+        return self._started()
+
+    def before(self, found: Found[ForwardSpec, Nothing] | None) -> Any:
+        """The key's text if it is there and not ours; normally it is absent."""
+        if found is None:
+            return None
+        text = self._state(fresh=False).text
+        return text if text is not None and not corefile.is_marked(text, self.link.name) else None
+
+    def undo(self, found: Found[ForwardSpec, Nothing] | None, before: Any) -> str:  # noqa: ARG002
+        """Put the key back to what it held, and restart again: the cluster's own names come first."""
+        state = self._state(fresh=True)
+        previous = self._previous[0] if self._previous else (before if isinstance(before, str) else None)
+        if state.text == previous and state.applied == (_hash(previous) if previous is not None else ""):
+            return ""
+        self._patch_key(previous, state.version)
+        self._restart(_hash(previous) if previous is not None else None)
+        what = "put back to what it was" if previous is not None else "removed again"
+        return f"The key {self.key} was {what} and CoreDNS restarted, so that the cluster's DNS goes on working."
+
+    # --- for others --------------------------------------------------------------------------------------
+
+    def warnings(self) -> tuple[str, ...]:
+        """What other keys do to names of our zone. One read, shared with find."""
+        return corefile.examine(self._state(fresh=False).data, self.key, self.link.dns.zone).warnings
+
+    def conflicts(self) -> tuple[str, ...]:
+        """Why nothing could be written now; empty when it could."""
+        return corefile.examine(self._state(fresh=False).data, self.key, self.link.dns.zone).conflicts
+
+    def check_access(self) -> None:
+        """Raises CredentialsError when the signed-in user may not patch the ConfigMap and the Deployment."""
+        wanted = (("", "configmaps", CONFIG_MAP), ("apps", "deployments", DEPLOYMENT))
+        refused = [
+            f"{resource}/{name}"
+            for group, resource, name in wanted
+            if not self.kube.allowed("patch", group, resource, NAMESPACE, name)
+        ]
+        if refused:
+            raise CredentialsError(
+                "A permission is missing in the AKS cluster",
+                f"The signed-in user may not patch {' and '.join(refused)} in namespace {NAMESPACE} of cluster "
+                f"{self.kube.name}. cloudlink adds one key for CoreDNS there and restarts CoreDNS. On AKS Automatic "
+                "the namespace may be locked for everybody.",
+                "With Azure RBAC: the role Azure Kubernetes Service RBAC Admin on the cluster; with Kubernetes RBAC: a Role "
+                f"in {NAMESPACE} that allows get and patch on these two.",
+                resource=self.address,
+            )
+
+    # --- parts -------------------------------------------------------------------------------------------
+
+    def _state(self, *, fresh: bool) -> _State:
+        def look() -> tuple[KubeObject, KubeObject]:
+            return self.kube.config_map(NAMESPACE, CONFIG_MAP), self.kube.deployment(NAMESPACE, DEPLOYMENT)
+
+        try:
+            config_map, deployment = self.kube.reads.get(_READ, look, fresh=fresh)
+        except Exception as error:
+            if not missing(error):
+                raise
+            raise MissingError(
+                "The AKS cluster's CoreDNS is not as AKS makes it",
+                f"Cluster {self.kube.name} has no ConfigMap {CONFIG_MAP} or no Deployment {DEPLOYMENT} in namespace "
+                f"{NAMESPACE}. AKS makes both and puts them back when they are removed.",
+                f"kubectl get configmap,deployment --namespace {NAMESPACE}",
+                resource=self.address,
+            ) from error
+        data = {str(k): str(v) for k, v in (config_map.get("data") or {}).items()}
+        template = ((deployment.get("spec") or {}).get("template") or {}).get("metadata") or {}
+        return _State(
+            data=data,
+            version=str((config_map.get("metadata") or {}).get("resourceVersion") or ""),
+            text=data.get(self.key),
+            applied=str((template.get("annotations") or {}).get(self.annotation) or ""),
+            deployment=deployment,
+        )
+
+    def _write_key(self, spec: ForwardSpec, state: _State | None = None) -> Started:
+        state = state or self._state(fresh=True)
+        self._check(state)
+        if not self._previous:
+            self._previous.append(state.text)
+        text = self._text(spec)
+        self._patch_key(text, state.version)
+        if state.applied == _hash(text):
+            # Somebody changed or removed the key by hand: CoreDNS was restarted with this text, but long before.
+            self._restart(state.applied)
+        return self._started()
+
+    def _check(self, state: _State) -> None:
+        self._permission()
+        found = corefile.examine(state.data, self.key, self.link.dns.zone)
+        if found.conflicts:
+            raise ConflictError(
+                "CoreDNS would not start with the zone added",
+                f"{' '.join(found.conflicts)} Nothing was written.",
+                f"kubectl edit configmap {CONFIG_MAP} --namespace {NAMESPACE}",
+                resource=self.address,
+            )
+
+    def _permission(self) -> None:
+        if not self._permitted:
+            self.check_access()
+            self._permitted.append(True)
+
+    def _text(self, spec: ForwardSpec) -> str:
+        return corefile.written(self.link.name, corefile.Block(spec.zone, spec.upstreams, spec.options))
+
+    def _patch_key(self, text: str | None, version: str) -> None:
+        patch: dict[str, Any] = {"data": {self.key: text}}
+        if version:
+            patch["metadata"] = {"resourceVersion": version}
+        try:
+            self.kube.patch_config_map(NAMESPACE, CONFIG_MAP, patch)
+        finally:
+            self.kube.reads.wrote(_READ)
+
+    def _restart(self, applied: str | None) -> None:
+        """As ``kubectl rollout restart`` does it, and our annotation beside it (None: taken away)."""
+        annotations = {
+            "kubectl.kubernetes.io/restartedAt": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            self.annotation: applied,
+        }
+        patch = {"spec": {"template": {"metadata": {"annotations": annotations}}}}
+        try:
+            self.kube.patch_deployment(NAMESPACE, DEPLOYMENT, patch)
+        finally:
+            self.kube.reads.wrote(_READ)
+
+    def _found(self, phase: Phase, spec: ForwardSpec, detail: str) -> Found[ForwardSpec, Nothing]:
+        return Found(self._id, phase, spec, Nothing(), Ownership.SHARED, detail)
+
+    @property
+    def _id(self) -> str:
+        return f"{NAMESPACE}/{CONFIG_MAP}/{self.key}"
+
+    def _started(self) -> Started:
+        return Started(self._id, reason=self._reason)
+
+    def _reason(self) -> str:
+        return self._crash(self._state(fresh=True))
+
+    def _crash(self, state: _State) -> str:
+        """Why CoreDNS does not come up with our text; empty while it may still do so."""
+        for pod in self.kube.pods(NAMESPACE, _PODS):
+            metadata = pod.get("metadata") or {}
+            if (metadata.get("annotations") or {}).get(self.annotation) != state.applied:
+                continue  # one of the old ones
+            for status in (pod.get("status") or {}).get("containerStatuses") or ():
+                restarts = int(status.get("restartCount") or 0)
+                waiting = (status.get("state") or {}).get("waiting") or {}
+                if waiting.get("reason") == "CrashLoopBackOff" or (restarts >= 2 and not status.get("ready")):
+                    return f"CoreDNS does not start with it: {self._last_words(str(metadata.get('name')), restarts)}"
+        for condition in (state.deployment.get("status") or {}).get("conditions") or ():
+            if condition.get("type") == "Progressing" and condition.get("status") == "False":
+                return f"CoreDNS's rollout does not get on: {condition.get('message') or condition.get('reason')}"
+        return ""
+
+    def _last_words(self, pod: str, restarts: int) -> str:
+        for previous in (True, False) if restarts else (False,):
+            try:
+                log = self.kube.pod_log(NAMESPACE, pod, tail=5, previous=previous)
+            except Exception as error:
+                if missing(error) or getattr(error, "status", 0) == 400:
+                    continue  # that container has left no log
+                raise
+            lines = [line.strip() for line in log.splitlines() if line.strip()]
+            if lines:
+                return lines[-1]
+        return f"pod {pod} restarts again and again and has left no log"
+
+
+_ABSENT = ForwardSpec("", (), (), restarted=False)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _rolling(deployment: KubeObject) -> str:
+    """What a rollout still waits for; empty when it is complete (the conditions of ``kubectl rollout status``)."""
+    status = deployment.get("status") or {}
+    replicas = (deployment.get("spec") or {}).get("replicas")
+    wanted = 1 if replicas is None else int(replicas)
+    total, updated, available = (int(status.get(k) or 0) for k in ("replicas", "updatedReplicas", "availableReplicas"))
+    if int(status.get("observedGeneration") or 0) < int((deployment.get("metadata") or {}).get("generation") or 0):
+        return "CoreDNS's restart has not begun"
+    if updated < wanted:
+        return f"{updated} of {wanted} CoreDNS pods are new"
+    if total > updated:
+        return f"{total - updated} old CoreDNS pods are still there"
+    if available < updated:
+        return f"{available} of {updated} CoreDNS pods are ready"
+    return ""
+
+
+class DnsForward:
+    """The fourth step: AKS's CoreDNS asks AWS for the zone.
+
+    after: what must be up before CoreDNS is told to use it, such as the connections and the records.
+    """
+
+    title = "DNS forwarding on AKS"
+
+    def __init__(self, link: Link, kube: Kube, endpoint: Node[Endpoint], after: tuple[Node[Any], ...] = ()) -> None:
+        self.forward = Forward(
+            address="dns_forward.forward",
+            title=f"CoreDNS forwards {link.dns.zone}",
+            link=link,
+            kube=kube,
+            endpoint=endpoint,
+            after=after,
+        )
+
+    def nodes(self) -> tuple[Node[Any], ...]:
+        return (self.forward,)

@@ -1,0 +1,176 @@
+"""The few frozen types that cross between step modules: what one gives and another needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network
+
+from cloudlink.secret import Secret
+
+# --- AWS --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class EksCluster:
+    """subnets: of the cluster, in the order in which EKS names them. endpoint and ca: of its Kubernetes API."""
+
+    name: str
+    vpc_id: str
+    subnets: tuple[str, ...]
+    service_cidr: IPv4Network | None
+    endpoint: str
+    ca: str  # base64 PEM
+    version: str
+
+
+@dataclass(frozen=True)
+class VpcRanges:
+    id: str
+    cidrs: tuple[IPv4Network, ...]
+
+
+@dataclass(frozen=True)
+class VpnGateway:
+    """A virtual private gateway."""
+
+    id: str
+    asn: int
+
+
+@dataclass(frozen=True)
+class CustomerGateway:
+    id: str
+
+
+@dataclass(frozen=True)
+class AwsTunnelEnd:
+    """One tunnel of a VPN connection as Azure needs it; found by its inside range, never by position."""
+
+    outside_ip: IPv4Address
+    inside: IPv4Network
+    psk: Secret
+
+
+@dataclass(frozen=True)
+class VpnConnection:
+    id: str
+    tunnels: tuple[AwsTunnelEnd, ...]
+
+    def tunnel(self, inside: IPv4Network) -> AwsTunnelEnd:
+        """Raises KeyError when AWS has no tunnel with that inside range."""
+        for end in self.tunnels:
+            if end.inside == inside:
+                return end
+        raise KeyError(str(inside))
+
+
+# --- Azure ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ResourceGroup:
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class VirtualNetwork:
+    """prefixes: own. advertised: own and those of peered VNets that use the gateway. subnets: name -> prefixes."""
+
+    id: str
+    prefixes: tuple[IPv4Network, ...]
+    advertised: tuple[IPv4Network, ...]
+    subnets: dict[str, tuple[IPv4Network, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class GatewaySubnet:
+    """ours: cloudlink made it and deletes it; otherwise it was there before and stays."""
+
+    id: str
+    ours: bool = False
+
+
+@dataclass(frozen=True)
+class PublicIp:
+    id: str
+    address: IPv4Address
+
+
+@dataclass(frozen=True)
+class GatewayInstance:
+    """One of the two instances, matched with its public IP by what Azure says, not by position."""
+
+    config_id: str  # id of the ipConfiguration
+    public_ip: IPv4Address
+
+
+@dataclass(frozen=True)
+class AzureGateway:
+    id: str
+    asn: int
+    instances: tuple[GatewayInstance, ...]
+
+
+@dataclass(frozen=True)
+class LocalGateway:
+    id: str
+
+
+@dataclass(frozen=True)
+class AzureConnection:
+    id: str
+
+
+@dataclass(frozen=True)
+class AksCluster:
+    id: str
+    name: str
+    version: str
+    pod_cidr: IPv4Network | None
+    service_cidr: IPv4Network | None
+
+
+# --- names ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SecurityGroup:
+    id: str
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """The inbound endpoint. addresses: subnet id -> address, as CoreDNS needs them."""
+
+    id: str
+    addresses: dict[str, IPv4Address]
+
+
+@dataclass(frozen=True)
+class HostedZone:
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class LoadBalancer:
+    """An internal load balancer. addresses: its private ones, one in each of its subnets."""
+
+    name: str
+    dns_name: str
+    hosted_zone_id: str
+    addresses: tuple[IPv4Address, ...]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What each configured name points at: label -> load balancer, or fixed addresses."""
+
+    load_balancers: dict[str, LoadBalancer]
+    addresses: dict[str, tuple[IPv4Address, ...]]
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """For resources from which nobody needs anything."""

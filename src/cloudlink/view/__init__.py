@@ -1,0 +1,103 @@
+"""Everything the user sees. Results go to stdout; progress, questions, notes and errors to stderr.
+
+Three kinds of view: ``live`` for terminals, ``plain`` for logs and simple terminals, ``json`` for programs.
+rich is imported by the live view and by nothing else in cloudlink.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Literal, Protocol, TextIO, TypeAlias
+
+from cloudlink.core.change import Plan
+from cloudlink.core.event import Event
+from cloudlink.core.wait import Clock
+from cloudlink.errors import CloudlinkError
+from cloudlink.link import Link
+from cloudlink.steps.report import DnsReport, StatusReport, TeardownReport
+
+Kind: TypeAlias = Literal["live", "plain", "json"]
+
+
+class View(Protocol):
+    """To be used from the main thread only, and closed at the end whatever happened."""
+
+    def event(self, event: Event) -> None:
+        """Something happened, or (Tick) time passed."""
+        ...
+
+    def plan(self, plan: Plan, *, link: Link) -> None: ...
+
+    def status(self, report: StatusReport) -> None:
+        """In full; of ``up``: the verdict and what is not as it should be."""
+        ...
+
+    def dns(self, report: DnsReport) -> None: ...
+
+    def teardown(self, report: TeardownReport) -> None: ...
+
+    def error(self, error: CloudlinkError) -> None: ...
+
+    def note(self, text: str) -> None:
+        """A sentence that is neither result nor error."""
+        ...
+
+    def confirm(self, question: str) -> bool:
+        """Ask on stderr, read one line from stdin; only ``y`` and ``yes`` mean yes."""
+        ...
+
+    def close(self) -> None:
+        """Bring the terminal to rest and say what has not been said. Safe to call twice."""
+        ...
+
+
+def choose(json: bool, stderr_is_terminal: bool, env: Mapping[str, str]) -> Kind:
+    """The kind of view that suits where the output goes. CI systems get lines even where they fake a terminal."""
+    from cloudlink.view.printer import is_dumb
+
+    if json:
+        return "json"
+    if not stderr_is_terminal or is_dumb(env) or env.get("CI", "").lower() in ("1", "true"):
+        return "plain"
+    return "live"
+
+
+def open_view(
+    kind: Kind,
+    *,
+    out: TextIO,
+    err: TextIO,
+    color: bool | None,
+    clock: Clock,
+    command: str,
+    link: str,
+    sandbox_speed: float | None,
+) -> View:
+    """color: None decides by the streams and NO_COLOR; only the live view has colours at all.
+
+    command: ``up``, ``teardown``, ``plan``, ``status`` or ``verify-dns``. link: its name. sandbox_speed: None
+    against real clouds.
+    """
+    if kind == "json":
+        from cloudlink.view.json_lines import JsonView
+
+        return JsonView(out=out, err=err, clock=clock, command=command, link=link)
+    if kind == "plain":
+        from cloudlink.view.plain import PlainView
+
+        return PlainView(
+            out=out, err=err, clock=clock, command=command, link=link, sandbox_speed=sandbox_speed, env=os.environ
+        )
+    from cloudlink.view.live import LiveView
+
+    return LiveView(
+        out=out,
+        err=err,
+        color=color,
+        clock=clock,
+        command=command,
+        link=link,
+        sandbox_speed=sandbox_speed,
+        env=os.environ,
+    )

@@ -1,0 +1,36 @@
+"""An error as a screen: what is wrong, why it matters, what to do, and what support would ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cloudlink.errors import CloudlinkError, ConfigError, Interrupted, Mistake
+from cloudlink.view.text import EMPTY, Line, Look, Span, labelled, line, paragraph, table
+
+
+def error_lines(error: CloudlinkError, look: Look) -> Iterator[Line]:
+    word = "Stopped" if isinstance(error, Interrupted) else "Error"
+    mark = Span(f"{look.glyph('bad')} {word}:", "bad")
+    yield from table([[mark, Span(error.summary, "strong")]], look, gap=1)
+    yield from paragraph(error.detail, look, 2)
+    if isinstance(error, ConfigError):
+        for mistake in error.mistakes:
+            yield EMPTY
+            yield from _mistake(mistake, look)
+    facts = [("resource", error.resource), ("code", error.code), ("request id", error.request_id)]
+    present = [(label, fact) for label, fact in facts if fact]
+    if present:
+        yield EMPTY
+    for label, fact in present:
+        yield from labelled(label, fact, look, 2, 10)
+    if error.hint:
+        yield EMPTY
+        yield line("  What to do:")
+        yield from paragraph(error.hint, look, 4)
+
+
+def _mistake(mistake: Mistake, look: Look) -> Iterator[Line]:
+    yield line("  ", Span(mistake.path, "strong"))
+    for label, text in (("found", mistake.found), ("allowed", mistake.allowed), ("meant?", mistake.near_miss)):
+        if text:
+            yield from labelled(label, text, look, 4, 7)

@@ -1,0 +1,261 @@
+"""The same facts for programs: JSON on stdout, in two shapes.
+
+``plan``, ``status`` and ``verify-dns`` print one object, the result or an error. ``up`` and ``teardown`` print one
+object per line as things happen, each with ``at`` (RFC 3339, UTC, in the clouds' time) and ``type``:
+
+    type       further keys
+    reading    total                                         a read of what exists has begun
+    planned    link changes counts warnings                  the same object as ``plan --json`` prints
+    queued     address title verb needs[] usual              will be worked on; usual: seconds it usually takes
+    begun      address title verb usual
+    progress   address detail                                the cloud's own word
+    done       address title verb seconds id changed
+    failed     address title error{}                         error: as below
+    skipped    address title because                         not begun
+    kept       address title why                             teardown leaves it
+    note       level text                                    level: info or warning
+    error      summary detail hint exit_code resource request_id code mistakes[]{path found allowed near_miss}
+    result     command link outcome exit_code seconds counts{} health status{} dns{} teardown{}
+
+``result`` is always the last line; outcome: ``done``, ``unhealthy`` or ``error``; health, status, dns and teardown
+are null where the command has none. Keys may be added, never renamed. verb: read, create, update, replace, delete,
+wait or check. Notes of the one-object commands go to stderr.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+import re
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from cloudlink.core.change import Action, Change, Plan
+from cloudlink.core.event import Done, Event, Failed, Kept, Planned, Skipped, Tick
+from cloudlink.core.wait import Clock
+from cloudlink.errors import CloudlinkError, ConfigError
+from cloudlink.link import Link
+from cloudlink.secret import Secret
+from cloudlink.steps.report import DnsReport, Health, StatusReport, TeardownReport
+from cloudlink.view.printer import Printer
+from cloudlink.view.prompt import answered_yes
+from cloudlink.view.text import line
+
+_STREAMING = frozenset({"up", "teardown"})
+_NAMED_ROWS: dict[str, tuple[str, str, str]] = {
+    "records": ("name", "kind", "target"),
+    "addresses": ("address", "subnet", "state"),
+    "deleted": ("address", "title", "detail"),
+    "restored": ("address", "title", "detail"),
+    "kept": ("address", "title", "detail"),
+    "leftovers": ("address", "title", "detail"),
+}
+
+
+def as_json(thing: object) -> Any:
+    """A plan, report, change, event, error or any of their parts as what ``json.dumps`` takes."""
+    if isinstance(thing, Secret):
+        return "(secret)"
+    if isinstance(thing, Plan):
+        return _plan(thing)
+    if isinstance(thing, Change):
+        return _change(thing)
+    if isinstance(thing, CloudlinkError):
+        return _error(thing)
+    if isinstance(thing, Event):
+        return _event(thing)
+    if isinstance(thing, enum.Enum):
+        return thing.value
+    if dataclasses.is_dataclass(thing) and not isinstance(thing, type):
+        return {f.name: _field(f.name, getattr(thing, f.name)) for f in dataclasses.fields(thing)}
+    if isinstance(thing, dict):
+        return {str(key): as_json(value) for key, value in thing.items()}
+    if isinstance(thing, list | tuple):
+        return [as_json(item) for item in thing]
+    if thing is None or isinstance(thing, str | int | float | bool):
+        return thing
+    return str(thing)
+
+
+def _field(name: str, value: object) -> Any:
+    if name in _NAMED_ROWS and isinstance(value, tuple):
+        return [dict(zip(_NAMED_ROWS[name], row, strict=True)) for row in value]
+    return as_json(value)
+
+
+def _change(change: Change) -> dict[str, Any]:
+    return {
+        "address": change.address,
+        "action": change.action.value,
+        "title": change.title,
+        "step": change.step,
+        "why": change.why,
+        "fields": [as_json(f) for f in change.fields],
+        "id": change.id,
+        "drift": change.drift,
+    }
+
+
+def _plan(plan: Plan) -> dict[str, Any]:
+    return {
+        "changes": [_change(c) for c in plan.changes],
+        "counts": {_snake(action.value): plan.count(action) for action in Action},
+        "warnings": list(plan.warnings),
+    }
+
+
+def _error(error: CloudlinkError) -> dict[str, Any]:
+    mistakes = error.mistakes if isinstance(error, ConfigError) else ()
+    return {
+        "type": "error",
+        "summary": error.summary,
+        "detail": error.detail,
+        "hint": error.hint,
+        "exit_code": error.exit_code,
+        "resource": error.resource,
+        "request_id": error.request_id,
+        "code": error.code,
+        "mistakes": [as_json(m) for m in mistakes],
+    }
+
+
+def _event(event: Event) -> dict[str, Any]:
+    fields = {f.name: getattr(event, f.name) for f in dataclasses.fields(event) if f.name != "at"}
+    head = {"at": timestamp(event.at), "type": _snake(type(event).__name__)}
+    if isinstance(event, Planned):
+        return {**head, **_plan(event.plan)}
+    return {**head, **{name: as_json(value) for name, value in fields.items()}}
+
+
+def timestamp(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).replace("-", "_").lower()
+
+
+def dumped(thing: Any) -> str:
+    """One line of ASCII: whatever could steer a terminal is escaped, DEL (which JSON lets pass) included."""
+    return json.dumps(thing, ensure_ascii=True).replace("\x7f", "\\u007f")
+
+
+class JsonView:
+    """Objects on stdout; only questions, and notes that have no line of their own, on stderr."""
+
+    def __init__(self, *, out: TextIO, err: TextIO, clock: Clock, command: str, link: str) -> None:
+        self._out = out
+        self._err = Printer(err, colour=False)
+        self._clock = clock
+        self._command = command
+        self._link = link
+        self._streaming = command in _STREAMING
+        self._began = clock.now()
+        self._counts: Counter[str] = Counter()
+        self._plan: Plan | None = None
+        self._results: dict[str, Any] = {"health": None, "status": None, "dns": None, "teardown": None}
+        self._error: CloudlinkError | None = None
+        self._said = False  # the one object of a command that prints one
+        self._closed = False
+
+    def event(self, event: Event) -> None:
+        if isinstance(event, Done):
+            word = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted"}.get(
+                event.verb
+            )
+            if word and event.changed:
+                self._counts[word] += 1
+        elif isinstance(event, Failed | Skipped | Kept):
+            self._counts[type(event).__name__.lower()] += 1
+        if not self._streaming or isinstance(event, Tick):
+            return
+        if isinstance(event, Planned):
+            self._say_plan(event.plan, at=event.at)
+        else:
+            self._write(as_json(event))
+
+    def plan(self, plan: Plan, *, link: Link) -> None:
+        if self._streaming:
+            self._say_plan(plan, at=self._clock.now())
+        else:
+            self._one({"link": link.name, **as_json(plan)})
+
+    def status(self, report: StatusReport) -> None:
+        self._result("status", report, report.health)
+
+    def dns(self, report: DnsReport) -> None:
+        self._result("dns", report, report.health)
+
+    def teardown(self, report: TeardownReport) -> None:
+        self._result("teardown", report, None)
+
+    def error(self, error: CloudlinkError) -> None:
+        self._error = error
+        if self._streaming:
+            self._write({"at": timestamp(self._clock.now()), **as_json(error)})
+        elif self._said:
+            self._err.print([line(f"{error.summary}: {error.detail}" if error.detail else error.summary)])
+        else:
+            self._one(as_json(error))
+
+    def note(self, text: str) -> None:
+        if self._streaming:
+            self._write({"at": timestamp(self._clock.now()), "type": "note", "level": "info", "text": text})
+        else:
+            self._err.print([line(text)])
+
+    def confirm(self, question: str) -> bool:
+        self._err.ask("".join(span.text for span in line(question)) + " [y/N] ")
+        return answered_yes()
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        if not self._streaming:
+            return
+        unhealthy = self._results["health"] not in (None, Health.HEALTHY.value)
+        if self._error:
+            outcome, code = "error", self._error.exit_code
+        elif unhealthy and self._command != "teardown":
+            outcome, code = "unhealthy", 8
+        else:
+            outcome, code = "done", 0
+        counted = ("created", "updated", "replaced", "deleted", "failed", "skipped", "kept")
+        self._write(
+            {
+                "at": timestamp(self._clock.now()),
+                "type": "result",
+                "command": self._command,
+                "link": self._link,
+                "outcome": outcome,
+                "exit_code": code,
+                "seconds": round(self._clock.now() - self._began, 3),
+                "counts": {word: self._counts[word] for word in counted},
+                **self._results,
+            }
+        )
+
+    def _result(self, key: str, report: StatusReport | DnsReport | TeardownReport, health: Health | None) -> None:
+        if not self._streaming:
+            self._one(as_json(report))
+            return
+        self._results[key] = as_json(report)
+        if health is not None and (key == "status" or self._results["health"] is None):
+            self._results["health"] = health.value
+
+    def _say_plan(self, plan: Plan, *, at: float) -> None:
+        """The engine tells the plan that the command has shown; programs need it once."""
+        if plan != self._plan:
+            self._plan = plan
+            self._write({"at": timestamp(at), "type": "planned", "link": self._link, **as_json(plan)})
+
+    def _one(self, thing: Any) -> None:
+        self._said = True
+        self._write(thing)
+
+    def _write(self, thing: Any) -> None:
+        self._out.write(dumped(thing) + "\n")
+        self._out.flush()

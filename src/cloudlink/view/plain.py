@@ -1,0 +1,158 @@
+"""Progress as lines, for logs and for terminals that cannot do more: ``HH:MM:SS  address  word  (more)``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TextIO
+
+from cloudlink.core.event import (
+    Begun,
+    Done,
+    Event,
+    Failed,
+    Kept,
+    Note,
+    Progress,
+    Queued,
+    Reading,
+    Skipped,
+)
+from cloudlink.core.wait import Clock
+from cloudlink.view import words
+from cloudlink.view.board import Board, Item
+from cloudlink.view.screens import TextView, note_lines
+from cloudlink.view.text import EMPTY, Line, line
+
+HEARTBEAT = 60.0  # seconds of the clouds' time without any line before one says what is waited for
+_HEARTBEAT_WALL = 2.0  # seconds of wall time that a heartbeat is at least apart in a fast sandbox
+_ADDRESS_WIDTH = 29  # the longest address; the columns stay where they are from line to line
+
+
+class PlainView(TextView):
+    """One line when something begins, ends, fails or is told anew by a cloud; a heartbeat in long waits."""
+
+    def __init__(
+        self,
+        *,
+        out: TextIO,
+        err: TextIO,
+        clock: Clock,
+        command: str,
+        link: str,
+        sandbox_speed: float | None,
+        env: Mapping[str, str],
+    ) -> None:
+        super().__init__(
+            out=out, err=err, color=False, clock=clock, command=command, link=link, sandbox_speed=sandbox_speed, env=env
+        )
+        self._heartbeat = max(HEARTBEAT, _HEARTBEAT_WALL * (sandbox_speed or 0.0))
+        self._last: float | None = None
+        self._introduced = False
+        self._details: dict[str, str] = {}
+        self._working = False
+
+    def event(self, event: Event) -> None:
+        before = (
+            self._board.items[event.address].state
+            if isinstance(event, Done) and event.address in self._board.items
+            else ""
+        )
+        self._board.take(event)
+        text = self._text(event, before)
+        if text:
+            self._introduce()
+            self._say(event.at, text)
+        elif self._last is None:
+            self._last = event.at
+        elif event.at - self._last >= self._heartbeat:
+            running = self._board.of("running")
+            if running:
+                self._say(event.at, f"{'still waiting':<{_ADDRESS_WIDTH}}  {waits(self._board, running)}")
+        if isinstance(event, Note):
+            self._err.print(note_lines(event.text, self._err.look, warning=event.level == "warning"))
+
+    def _text(self, event: Event, before: str) -> str:
+        if isinstance(event, Reading):
+            return f"{'reading what exists':<{_ADDRESS_WIDTH}}  {words.count(event.total, 'object')}"
+        if isinstance(event, Progress):
+            item = self._board.items[event.address]
+            if not event.detail or self._details.get(event.address) == event.detail:
+                return ""
+            self._details[event.address] = event.detail
+            return _row(event.address, event.detail, timing(self._board, item))
+        if isinstance(event, Begun):
+            self._working = True
+            # What takes no time worth telling is told once, when it is done.
+            return "" if event.verb == "read" else _row(event.address, words.doing(event.verb), _usual(event.usual))
+        if isinstance(event, Done):
+            if event.verb == "read" or (not event.changed and before != "running"):
+                return ""
+            return _row(
+                event.address, words.did(event.verb, event.changed), f"in {words.duration(event.seconds)}", event.id
+            )
+        if isinstance(event, Failed):
+            said = f": {event.error.detail}" if event.error.detail else ""
+            return _row(event.address, "failed") + f"  {event.error.summary}{said}"
+        if isinstance(event, Skipped):
+            return _row(event.address, "not begun", event.because)
+        if isinstance(event, Kept):
+            return _row(event.address, "kept", event.why)
+        if isinstance(event, Queued):
+            self._working = True
+        return ""
+
+    def _introduce(self) -> None:
+        if not self._introduced:
+            self._introduced = True
+            if self._sandbox_speed is not None:
+                self._err.print([line(words.sandbox_sentence(self._sandbox_speed))])
+
+    def _say(self, at: float, text: str) -> None:
+        self._last = at
+        self._err.print([line(f"{words.time_of_day(at)}  {text}")])
+
+    def _settle(self) -> None:
+        if self._working:
+            self._working = False
+            self._err.print(total_lines(self._board))
+
+
+def _row(address: str, word: str, more: str = "", after: str = "") -> str:
+    text = f"{address:<{_ADDRESS_WIDTH}}  {word}"
+    text += f"  ({more})" if more else ""
+    return text + (f"  {after}" if after else "")
+
+
+def _usual(seconds: float) -> str:
+    return words.about(seconds) if seconds >= 10 else ""
+
+
+def timing(board: Board, item: Item) -> str:
+    """``18m20s of about 23m``, and said plainly when it takes longer than usual."""
+    elapsed = board.elapsed(item)
+    if item.usual < 10 and elapsed < 10:
+        return words.duration(elapsed) if elapsed >= 1 else ""
+    text = f"{words.duration(elapsed)} of {words.about(item.usual)}"
+    return f"{text}, longer than usual" if elapsed > max(item.usual * 1.25, 20) else text
+
+
+def waits(board: Board, running: list[Item]) -> str:
+    """The longest waits, on one line."""
+    longest = sorted(running, key=board.elapsed, reverse=True)
+    named = [f"{item.address} {timing(board, item)}".rstrip() for item in longest[:2]]
+    if len(longest) > 2:
+        named.append(f"and {len(longest) - 2} more")
+    return "; ".join(named)
+
+
+def total_lines(board: Board) -> list[Line]:
+    """How a run ended, on one line."""
+    done = [item for item in board.of("done") if item.verb not in ("read", "wait", "check")]
+    verbs = (("create", "created"), ("update", "updated"), ("replace", "replaced"), ("delete", "deleted"))
+    counts = [(word, sum(1 for item in done if item.changed and item.verb == verb)) for verb, word in verbs]
+    counts += [("checked", sum(1 for item in board.of("done") if item.verb == "check"))]
+    counts += [("unchanged", sum(1 for item in done if not item.changed))]
+    counts += [("kept", len(board.of("kept"))), ("failed", len(board.of("failed")))]
+    counts += [("not begun", len(board.of("skipped", "waiting"))), ("not finished", len(board.of("running")))]
+    said = ", ".join(f"{number} {word}" for word, number in counts if number)
+    return [line(f"After {words.duration(board.worked)}: {said}."), EMPTY] if said else []

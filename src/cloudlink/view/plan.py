@@ -1,0 +1,88 @@
+"""The plan as a screen: what would be done, step by step, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from cloudlink.core.change import Action, Change, Plan
+from cloudlink.link import Link
+from cloudlink.view import words
+from cloudlink.view.text import EMPTY, Line, Look, Span, Tone, fold, heading, labelled, line, paragraph
+
+TONES: dict[Action, Tone] = {
+    Action.NO_OP: "dim",
+    Action.DEFER: "dim",
+    Action.CREATE: "good",
+    Action.UPDATE: "warn",
+    Action.REPLACE: "warn",
+    Action.DELETE: "bad",
+}
+
+
+def plan_lines(plan: Plan, look: Look, *, link: Link) -> Iterator[Line]:
+    yield heading(f"Plan for the link {link.name}")
+    yield from paragraph(
+        f"AWS: {link.aws.vpc_id} in {link.aws.region}, EKS cluster {link.aws.eks_cluster}", look, 2, "dim"
+    )
+    yield from paragraph(
+        f"Azure: {link.azure.vnet} in {link.azure.location}, AKS cluster {link.azure.aks_cluster}", look, 2, "dim"
+    )
+    yield EMPTY
+    if plan.writes:
+        ordered = sorted(plan.changes, key=lambda c: words.step_order(c.step))
+        action_width = max(len(words.action_word(c.action)) for c in plan.writes)
+        address_width = max(len(c.address) for c in plan.writes)
+        for step, group in groupby(ordered, key=lambda c: c.step):
+            changes = tuple(group)
+            yield heading(words.step_title(step))
+            for change in changes:
+                if change.action is not Action.NO_OP:
+                    yield from _change(change, look, action_width, address_width)
+            unchanged = sum(1 for c in changes if c.action is Action.NO_OP)
+            if unchanged:
+                yield line(Span(f"  {look.action(Action.NO_OP)} {unchanged} unchanged", "dim"))
+            yield EMPTY
+        yield from paragraph(totals(plan), look)
+    else:
+        yield from paragraph(
+            f"Nothing to do: {words.count(len(plan.changes), 'resource')} looked at, all as the configuration says.",
+            look,
+        )
+    if plan.warnings:
+        yield EMPTY
+    for warning in plan.warnings:
+        yield from labelled(look.glyph("warn"), warning, look, 0, tone="warn")
+
+
+def totals(plan: Plan) -> str:
+    """``30 to create, 0 to update, ...``: always the same words in the same order."""
+    counts = [f"{plan.count(a)} to {a}" for a in (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.DELETE)]
+    if plan.count(Action.DEFER):
+        counts.append(f"{plan.count(Action.DEFER)} known later")
+    counts.append(f"{plan.count(Action.NO_OP)} unchanged")
+    return ", ".join(counts) + "."
+
+
+def _change(change: Change, look: Look, action_width: int, address_width: int) -> Iterator[Line]:
+    mark = f"{look.action(change.action)} {words.action_word(change.action):<{action_width}}"
+    indent = 2 + len(mark) + 2
+    parts = [Span("  "), Span(mark, TONES[change.action]), Span("  ")]
+    title = [Span(change.title)]
+    if change.drift:
+        title.append(Span("  (changed by hand)", "warn"))
+    if look.narrow:
+        yield line(*parts, change.address)
+        yield from fold(line(" " * indent, *title), look.width, indent)
+    else:
+        hang = indent + address_width + 2
+        yield from fold(line(*parts, f"{change.address:<{address_width}}  ", *title), look.width, hang)
+    why = change.why
+    if change.action is Action.DEFER:
+        why = f"depends on what does not exist yet{': ' + why if why else '.'}"
+    if why:
+        yield from paragraph(why, look, indent, "dim")
+    pad = max((len(f.field) for f in change.fields), default=0)
+    for field in change.fields:
+        shown = f"{field.old} {look.glyph('arrow')} {field.new}"
+        yield from labelled(field.field, shown, look, indent, pad)

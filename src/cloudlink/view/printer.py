@@ -1,0 +1,127 @@
+"""One output stream and what it can show: its width, its encoding, and whether it takes colour."""
+
+from __future__ import annotations
+
+import codecs
+import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Final, TextIO
+
+from cloudlink.view.text import Line, Look, Tone, text_of
+from cloudlink.view.words import ascii_only
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+# Few colours, all from the terminal's own sixteen, so that they suit its theme.
+STYLES: Final[dict[Tone, str]] = {
+    "": "",
+    "strong": "bold",
+    "dim": "dim",
+    "good": "green",
+    "warn": "yellow",
+    "bad": "red",
+}
+_DUMB = ("dumb", "unknown")
+
+
+def is_terminal(stream: TextIO) -> bool:
+    try:
+        return stream.isatty()
+    except (AttributeError, ValueError):  # closed, or no real stream
+        return False
+
+
+def is_dumb(env: Mapping[str, str]) -> bool:
+    """A terminal that cannot move its cursor."""
+    return env.get("TERM", "").lower() in _DUMB
+
+
+def takes_colour(stream: TextIO, env: Mapping[str, str]) -> bool:
+    """Unless the user says otherwise: terminals do; NO_COLOR (https://no-color.org) and dumb ones do not."""
+    return is_terminal(stream) and not env.get("NO_COLOR") and not is_dumb(env)
+
+
+def width_of(stream: TextIO, env: Mapping[str, str]) -> int:
+    """COLUMNS, else the terminal's width, else 100; never so small that nothing fits or so wide that it tires."""
+    columns = env.get("COLUMNS", "")
+    if columns.isdigit() and int(columns) > 0:
+        width = int(columns)
+    else:
+        try:
+            width = os.get_terminal_size(stream.fileno()).columns or 100
+        except (OSError, ValueError, AttributeError):
+            width = 100
+    return min(max(width, 40), 120)
+
+
+def speaks_unicode(stream: TextIO) -> bool:
+    """Streams without an encoding live in memory and carry everything."""
+    encoding = getattr(stream, "encoding", None)
+    if not encoding:
+        return True
+    try:
+        return codecs.lookup(encoding).name.startswith("utf")
+    except LookupError:
+        return False
+
+
+class Printer:
+    """Prints lines to one stream. rich is only imported where there is colour."""
+
+    def __init__(self, stream: TextIO, *, colour: bool, env: Mapping[str, str] | None = None) -> None:
+        self._stream = stream
+        self._env = os.environ if env is None else env
+        self._unicode = speaks_unicode(stream)
+        self._console = console(stream, colour=True) if colour else None
+
+    @property
+    def look(self) -> Look:
+        """Asked anew for each screen: terminals are resized."""
+        return Look(width_of(self._stream, self._env), self._unicode)
+
+    def print(self, lines: Iterable[Line]) -> None:
+        if self._console is None:
+            self._stream.write("".join(self.encodable(text_of(parts)) + "\n" for parts in lines))
+        else:
+            self._console.print(rich_text(lines, unicode=self._unicode), soft_wrap=True)
+        self._stream.flush()
+
+    def ask(self, question: str) -> None:
+        """Without a line break: the answer is typed behind it."""
+        self._stream.write(self.encodable(question))
+        self._stream.flush()
+
+    def encodable(self, text: str) -> str:
+        return text if self._unicode else ascii_only(text)
+
+
+def console(stream: TextIO, *, colour: bool) -> Console:
+    """A rich console that interprets nothing in what it is given. Colour or none is decided by us, not by rich."""
+    from rich.console import Console
+
+    return Console(
+        file=stream,
+        force_terminal=True,
+        color_system="standard" if colour else None,
+        no_color=not colour,
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
+
+
+def rich_text(lines: Iterable[Line], *, unicode: bool) -> Text:
+    from rich.text import Text
+
+    text = Text(no_wrap=True, overflow="crop", end="\n")
+    for number, parts in enumerate(lines):
+        if number:
+            text.append("\n")
+        kept = len(text_of(parts))
+        for span in parts:
+            piece = span.text[:kept]
+            kept -= len(piece)
+            text.append(piece if unicode else ascii_only(piece), STYLES[span.tone] or None)
+    return text

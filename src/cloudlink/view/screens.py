@@ -1,0 +1,112 @@
+"""What the two views for people share: results on stdout, questions, notes and errors on stderr."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TextIO
+
+from cloudlink.core.change import Plan
+from cloudlink.core.event import Event
+from cloudlink.core.wait import Clock
+from cloudlink.errors import CloudlinkError
+from cloudlink.link import Link
+from cloudlink.steps.report import DnsReport, StatusReport, TeardownReport
+from cloudlink.view.board import Board
+from cloudlink.view.dns import dns_lines
+from cloudlink.view.error import error_lines
+from cloudlink.view.plan import plan_lines
+from cloudlink.view.printer import Printer, takes_colour
+from cloudlink.view.prompt import answered_yes
+from cloudlink.view.status import status_lines, up_lines
+from cloudlink.view.teardown import teardown_lines
+from cloudlink.view.text import EMPTY, Line, Look, Span, labelled, text_of
+
+
+def note_lines(text: str, look: Look, *, warning: bool = False) -> list[Line]:
+    if warning:
+        return list(labelled(f"{look.glyph('warn')} warning:", text, look, 0, tone="warn"))
+    return [(Span(part),) for part in text.splitlines()] or [EMPTY]
+
+
+class TextView(ABC):
+    """Results as screens. Subclasses show what happens meanwhile."""
+
+    def __init__(
+        self,
+        *,
+        out: TextIO,
+        err: TextIO,
+        color: bool | None,
+        clock: Clock,
+        command: str,
+        link: str,
+        sandbox_speed: float | None,
+        env: Mapping[str, str],
+    ) -> None:
+        self._out = Printer(out, colour=takes_colour(out, env) if color is None else color, env=env)
+        self._err_colour = takes_colour(err, env) if color is None else color
+        self._err = Printer(err, colour=self._err_colour, env=env)
+        self._clock = clock
+        self._command = command
+        self._link = link
+        self._sandbox_speed = sandbox_speed
+        self._board = Board()
+        self._shown: list[CloudlinkError] = []
+
+    @abstractmethod
+    def event(self, event: Event) -> None: ...
+
+    @abstractmethod
+    def _settle(self) -> None:
+        """Bring the progress to rest: something else is about to be printed."""
+
+    def plan(self, plan: Plan, *, link: Link) -> None:
+        self._settle()
+        self._out.print(plan_lines(plan, self._out.look, link=link))
+
+    def status(self, report: StatusReport) -> None:
+        self._settle()
+        look = self._out.look
+        if self._command == "up":
+            self._out.print(up_lines(report, look))
+        else:
+            self._out.print(status_lines(report, look, self._clock.now()))
+
+    def dns(self, report: DnsReport) -> None:
+        self._settle()
+        self._out.print(dns_lines(report, self._out.look))
+
+    def teardown(self, report: TeardownReport) -> None:
+        self._settle()
+        self._out.print(teardown_lines(report, self._out.look))
+
+    def error(self, error: CloudlinkError) -> None:
+        """In full, after every other failure of the run that has not been shown in full yet."""
+        self._settle()
+        for each in [*self._failures(), error]:
+            if not any(_same(each, shown) for shown in self._shown) and (each is error or not _same(each, error)):
+                self._shown.append(each)
+                self._err.print([*error_lines(each, self._err.look)])
+
+    def note(self, text: str) -> None:
+        self._err.print(note_lines(text, self._err.look))
+
+    def confirm(self, question: str) -> bool:
+        self._settle()
+        self._err.ask(text_of((Span(question),)) + " [y/N] ")
+        return answered_yes()
+
+    def close(self) -> None:
+        self._settle()
+        unseen = self._failures()
+        if unseen:
+            self.error(unseen[-1])
+
+    def _failures(self) -> list[CloudlinkError]:
+        errors = [item.error for item in self._board.of("failed") if item.error]
+        return [e for e in errors if not any(_same(e, shown) for shown in self._shown)]
+
+
+def _same(one: CloudlinkError, other: CloudlinkError) -> bool:
+    return (one.summary, one.detail, one.resource) == (other.summary, other.detail, other.resource)

@@ -1,0 +1,46 @@
+"""What a teardown did, as a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cloudlink.steps.report import TeardownReport
+from cloudlink.view import words
+from cloudlink.view.text import EMPTY, Line, Look, Span, Tone, heading, table
+
+_Rows = tuple[tuple[str, str, str], ...]
+
+
+def teardown_lines(report: TeardownReport, look: Look) -> Iterator[Line]:
+    mark = Span(look.glyph("bad"), "bad") if report.leftovers else Span(look.glyph("good"), "good")
+    yield from table([[mark, Span(_sentence(report), "strong")]], look)
+    sections: tuple[tuple[str, str, Tone, _Rows], ...] = (
+        ("Deleted", "-", "", report.deleted),
+        ("Put back as it was", "~", "", report.restored),
+        ("Kept", "=", "", report.kept),
+        (
+            "Left over: delete these yourself, or run cloudlink teardown again",
+            look.glyph("bad"),
+            "bad",
+            report.leftovers,
+        ),
+    )
+    for title, glyph, tone, rows in sections:
+        if rows:
+            yield EMPTY
+            yield heading(title)
+            yield from table(
+                [[Span(glyph, tone), address, what, Span(detail, "dim")] for address, what, detail in rows],
+                look,
+                indent=2,
+            )
+
+
+def _sentence(report: TeardownReport) -> str:
+    if not (report.deleted or report.restored or report.leftovers):
+        return f"There was nothing to take down for the link {report.link}."
+    counts = [f"{len(report.deleted)} deleted", f"{len(report.restored)} put back", f"{len(report.kept)} kept"]
+    if report.leftovers:
+        left = words.count(len(report.leftovers), "object is", "objects are")
+        return f"The link {report.link} is not fully taken down: {left} left over; {', '.join(counts)}."
+    return f"The link {report.link} is taken down: {', '.join(counts)}."

@@ -1,0 +1,296 @@
+"""The engine over a toy cloud: order, drift, replacement, failure, retries, lost answers, interruption, kills."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cloudlink.core import event as ev
+from cloudlink.core.change import Action
+from cloudlink.core.resource import Node, Ownership, Receipt
+from cloudlink.errors import CloudError, DeclinedError, Interrupted
+
+from .toy import Killed, MemoryStore, RemadeToy, SerialToy, SteppingClock, Toy, ToyCloud, engine
+
+
+@pytest.fixture
+def cloud() -> ToyCloud:
+    return ToyCloud(SteppingClock())
+
+
+def up(nodes: list[Node[Any]], cloud: ToyCloud, store: MemoryStore) -> list[ev.Event]:
+    e = engine(nodes, cloud, store)
+    return list(e.apply(e.plan()))
+
+
+def down(nodes: list[Node[Any]], cloud: ToyCloud, store: MemoryStore) -> list[ev.Event]:
+    e = engine(nodes, cloud, store)
+    return list(e.apply(e.plan(destroy=True)))
+
+
+def actions(nodes: list[Node[Any]], cloud: ToyCloud, store: MemoryStore, **kw: Any) -> dict[str, Action]:
+    return {c.address: c.action for c in engine(nodes, cloud, store).plan(**kw).changes}
+
+
+def chain(cloud: ToyCloud, value: str = "v") -> list[Node[Any]]:
+    a = Toy(address="s.a", title="A", cloud=cloud, value=value)
+    b = Toy(address="s.b", title="B", cloud=cloud, parents=(a,))
+    c = Toy(address="s.c", title="C", cloud=cloud, base=(b,))
+    return [a, b, c]
+
+
+def test_builds_in_order_and_a_second_run_writes_nothing(cloud: ToyCloud) -> None:
+    store = MemoryStore()
+    assert set(actions(chain(cloud), cloud, store).values()) == {Action.CREATE}
+    up(chain(cloud), cloud, store)
+    assert cloud.writes == ["create s.a", "create s.b", "create s.c"]
+    assert set(actions(chain(cloud), cloud, store).values()) == {Action.NO_OP}
+    up(chain(cloud), cloud, store)
+    assert len(cloud.writes) == 3
+    assert {r.phase for r in store.items.values()} == {"ready"}
+    assert {r.intent for r in store.items.values()} == {""}
+
+
+def test_a_changed_value_changes_only_that(cloud: ToyCloud) -> None:
+    store = MemoryStore()
+    up(chain(cloud), cloud, store)
+    plan = engine(chain(cloud, "w"), cloud, store).plan()
+    assert {c.address: c.action for c in plan.changes} == {
+        "s.a": Action.UPDATE, "s.b": Action.NO_OP, "s.c": Action.NO_OP,
+    }  # fmt: skip
+    assert not plan.changes[0].drift
+    up(chain(cloud, "w"), cloud, store)
+    assert cloud.writes[3:] == ["update s.a"]
+
+
+def test_drift_by_hand_is_named_and_repaired(cloud: ToyCloud) -> None:
+    store = MemoryStore()
+    up(chain(cloud), cloud, store)
+    thing = cloud.by_name("s.b")
+    assert thing
+    thing.value = "by hand"
+    change = engine(chain(cloud), cloud, store).plan().of("s.b")
+    assert change and change.action is Action.UPDATE and change.drift and "by hand" in change.why
+    up(chain(cloud), cloud, store)
+    assert thing.value == "v"
+
+
+def test_immutable_change_replaces_it_and_what_is_built_on_it(cloud: ToyCloud) -> None:
+    store = MemoryStore()
+    up(chain(cloud), cloud, store)
+
+    def changed() -> list[Node[Any]]:
+        a = Toy(address="s.a", title="A", cloud=cloud)
+        b = Toy(address="s.b", title="B", cloud=cloud, parents=(a,), kind="other")
+        return [a, b, Toy(address="s.c", title="C", cloud=cloud, base=(b,))]
+
+    assert actions(changed(), cloud, store) == {"s.a": Action.NO_OP, "s.b": Action.REPLACE, "s.c": Action.REPLACE}
+    up(changed(), cloud, store)
+    assert cloud.writes[3:] == ["delete s.c", "delete s.b", "create s.b", "create s.c"]
+    assert set(actions(changed(), cloud, store).values()) == {Action.NO_OP}
+
+
+def test_teardown_goes_backwards_and_again_does_nothing(cloud: ToyCloud) -> None:
+    store = MemoryStore()
+    up(chain(cloud), cloud, store)
+    down(chain(cloud), cloud, store)
+    assert cloud.writes[3:] == ["delete s.c", "delete s.b", "delete s.a"]
+    assert not store.items
+    down(chain(cloud), cloud, store)
+    assert len(cloud.writes) == 6
+
+
+def test_teardown_keeps_what_is_adopted(cloud: ToyCloud) -> None:
+    store = MemoryStore()
+    up(chain(cloud), cloud, store)
+    thing = cloud.by_name("s.a")
+    assert thing
+    thing.owner = Ownership.ADOPTED
+    assert actions(chain(cloud), cloud, store, destroy=True)["s.a"] is Action.NO_OP
+    down(chain(cloud), cloud, store)
+    assert cloud.by_name("s.a") is not None
+
+
+def test_no_longer_wanted_is_deleted(cloud: ToyCloud) -> None:
+    store = MemoryStore()
+    up(chain(cloud), cloud, store)
+    nodes = chain(cloud)
+    nodes[2] = Toy(address="s.c", title="C", cloud=cloud, value=None)
+    assert actions(nodes, cloud, store)["s.c"] is Action.DELETE
+    up(nodes, cloud, store)
+    assert cloud.by_name("s.c") is None
+
+
+def test_a_failure_skips_only_what_depends_on_it(cloud: ToyCloud) -> None:
+    store = MemoryStore()
+    other = Toy(address="s.x", title="X", cloud=cloud)
+    cloud.trouble["create s.b"] = ["refused"]
+    e = engine([*chain(cloud), other], cloud, store)
+    seen: list[ev.Event] = []
+    with pytest.raises(CloudError, match="Refused") as raised:
+        for event in e.apply(e.plan()):
+            seen.append(event)
+    assert raised.value.resource == "s.b"
+    assert [x.address for x in seen if isinstance(x, ev.Failed)] == ["s.b"]
+    assert [(x.address, x.because) for x in seen if isinstance(x, ev.Skipped)] == [("s.c", "s.b did not succeed")]
+    assert cloud.by_name("s.x") is not None
+    up([*chain(cloud), other], cloud, store)
+    assert cloud.by_name("s.c") is not None
+
+
+def test_busy_is_waited_out(cloud: ToyCloud) -> None:
+    cloud.trouble["create s.a"] = ["busy", "busy"]
+    events = up(chain(cloud), cloud, MemoryStore())
+    assert cloud.by_name("s.a") is not None
+    assert any(isinstance(e, ev.Progress) and "waiting" in e.detail for e in events)
+
+
+@pytest.mark.parametrize("kind", ["cut-before", "cut-after"])
+@pytest.mark.parametrize("verb", ["create", "update", "delete"])
+def test_a_lost_answer_makes_nothing_twice(cloud: ToyCloud, kind: str, verb: str) -> None:
+    store = MemoryStore()
+    if verb != "create":
+        up(chain(cloud), cloud, store)
+    cloud.trouble[f"{verb} s.a"] = [kind]
+    if verb == "delete":
+        down(chain(cloud), cloud, store)
+        assert cloud.by_name("s.a") is None
+    else:
+        up(chain(cloud, "w"), cloud, store)
+        assert [t.name for t in cloud.things.values()].count("s.a") == 1
+        thing = cloud.by_name("s.a")
+        assert thing and thing.value == "w"
+
+
+def test_a_failed_operation_says_why(cloud: ToyCloud) -> None:
+    store = MemoryStore()
+    cloud.trouble["end s.a"] = ["fails"]
+    with pytest.raises(CloudError, match="quota of toys"):
+        up(chain(cloud), cloud, store)
+    assert actions(chain(cloud), cloud, store)["s.a"] is Action.UPDATE
+    cloud.trouble.clear()
+    up(chain(cloud), cloud, store)
+    assert set(actions(chain(cloud), cloud, store).values()) == {Action.NO_OP}
+
+
+def test_a_failed_one_that_cannot_be_mended_is_made_anew(cloud: ToyCloud) -> None:
+    store = MemoryStore()
+    nodes: list[Node[Any]] = [RemadeToy(address="s.a", title="A", cloud=cloud)]
+    cloud.trouble["end s.a"] = ["fails"]
+    with pytest.raises(CloudError):
+        up(nodes, cloud, store)
+    cloud.trouble.clear()
+    assert actions(nodes, cloud, store)["s.a"] is Action.REPLACE
+    up(nodes, cloud, store)
+    assert cloud.writes == ["create s.a", "delete s.a", "create s.a"]
+
+
+def test_one_at_a_time_is_kept(cloud: ToyCloud) -> None:
+    nodes: list[Node[Any]] = [SerialToy(address=f"s.t[{i}]", title="T", cloud=cloud) for i in range(4)]
+    up(nodes, cloud, MemoryStore())
+    starts = sorted(t.ready_at for t in cloud.things.values())
+    assert all(later - earlier >= cloud.takes for earlier, later in zip(starts, starts[1:], strict=False))
+
+
+def test_independent_ones_run_side_by_side(cloud: ToyCloud) -> None:
+    cloud.takes = 400
+    nodes: list[Node[Any]] = [Toy(address=f"s.t[{i}]", title="T", cloud=cloud) for i in range(6)]
+    up(nodes, cloud, MemoryStore())
+    starts = [t.ready_at for t in cloud.things.values()]
+    assert max(starts) - min(starts) < cloud.takes
+
+
+def test_worse_than_shown_stops(cloud: ToyCloud) -> None:
+    store = MemoryStore()
+    up(chain(cloud), cloud, store)
+    e = engine(chain(cloud, "w"), cloud, store)
+    plan = e.plan()
+    thing = cloud.by_name("s.a")
+    assert thing
+    thing.kind = "by hand"
+    with pytest.raises(DeclinedError, match="plan has changed"):
+        list(e.apply(plan))
+    assert cloud.writes == ["create s.a", "create s.b", "create s.c"]
+
+
+def test_interruption_names_what_goes_on_and_the_next_run_goes_on(cloud: ToyCloud) -> None:
+    store = MemoryStore()
+    cloud.takes = 2000
+    e = engine(chain(cloud), cloud, store)
+    with pytest.raises(Interrupted, match=r"s\.a \(being created\)"):
+        for event in e.apply(e.plan()):
+            if cloud.writes and not isinstance(event, ev.Begun):
+                cloud.clock.stop()
+    cloud.clock = SteppingClock()
+    cloud.takes = 10
+    for thing in cloud.things.values():
+        thing.ready_at = 0
+    up(chain(cloud), cloud, store)
+    assert cloud.writes == ["create s.a", "create s.b", "create s.c"]
+
+
+def test_a_bug_is_raised_as_it_is(cloud: ToyCloud) -> None:
+    cloud.trouble["create s.a"] = ["bug"]
+    with pytest.raises(ZeroDivisionError):
+        up(chain(cloud), cloud, MemoryStore())
+
+
+def test_a_lost_state_file_is_rebuilt(cloud: ToyCloud) -> None:
+    up(chain(cloud), cloud, MemoryStore())
+    store = MemoryStore()
+    up(chain(cloud), cloud, store)
+    assert len(cloud.writes) == 3
+    # nothing had to be done, and nothing was written; a run that changes something remembers the rest as well
+    up(chain(cloud, "w"), cloud, store)
+    assert "s.a" in store.items
+
+
+def test_no_write_without_a_receipt(cloud: ToyCloud) -> None:
+    class Full(MemoryStore):
+        def put(self, receipt: Receipt) -> None:
+            raise CloudError("No space left", "on the disk")
+
+    with pytest.raises(CloudError, match="No space left"):
+        up(chain(cloud), cloud, Full())
+    assert not cloud.writes
+
+
+@st.composite
+def dags(draw: st.DrawFn) -> list[tuple[int, ...]]:
+    size = draw(st.integers(2, 7))
+    return [tuple(sorted(draw(st.sets(st.integers(0, i - 1), max_size=3)))) if i else () for i in range(size)]
+
+
+def build(shape: list[tuple[int, ...]], cloud: ToyCloud, value: str = "v") -> list[Node[Any]]:
+    nodes: list[Node[Any]] = []
+    for i, parents in enumerate(shape):
+        nodes.append(Toy(address=f"s.n[{i}]", title=f"N{i}", cloud=cloud, value=value, parents=tuple(nodes[p] for p in parents)))
+    return nodes
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(shape=dags(), die=st.integers(1, 20), destroy=st.booleans(), lose=st.booleans())
+def test_killed_anywhere_the_next_run_ends_the_same(
+    shape: list[tuple[int, ...]], die: int, destroy: bool, lose: bool
+) -> None:
+    cloud = ToyCloud(SteppingClock(8000), takes=5)
+    store = MemoryStore()
+    if destroy:
+        up(build(shape, cloud), cloud, store)
+    cloud.die_at, cloud.points = die, 0
+    try:
+        (down if destroy else up)(build(shape, cloud), cloud, store)
+    except Killed:
+        pass
+    cloud.die_at = None
+    if lose:
+        store = MemoryStore()
+    (down if destroy else up)(build(shape, cloud), cloud, store)
+    names = [t.name for t in cloud.things.values() if t.gone_at is None]
+    assert sorted(names) == ([] if destroy else sorted(f"s.n[{i}]" for i in range(len(shape))))
+    before = len(cloud.writes)
+    (down if destroy else up)(build(shape, cloud), cloud, store)
+    assert len(cloud.writes) == before
