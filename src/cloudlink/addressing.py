@@ -190,7 +190,7 @@ def _without(prefix: IPv4Network, taken: Sequence[IPv4Network]) -> Iterator[IPv4
             continue
         if first > start:
             yield from _blocks(start, first - 1)
-        start = max(start, last + 1)
+        start = last + 1
     if start <= end:
         yield from _blocks(start, end)
 

@@ -50,6 +50,7 @@ class CloudlinkError(Exception):
         self.resource = resource
         self.request_id = request_id
         self.code = code
+        self.shown = False  # whether a view has shown it already
 
     def __str__(self) -> str:
         return f"{self.summary}: {self.detail}" if self.detail else self.summary

@@ -13,7 +13,7 @@ import pytest
 from cloudlink import config
 from cloudlink.ipsec import IpsecPolicy
 from cloudlink.link import AddressTarget, AzureSubnet, KubernetesTarget, LoadBalancerTarget, SandboxFurniture
-from unit.config_texts import CREATES, EXAMPLE, SMALLEST, add, parsed, swap
+from tests.unit.config_texts import CREATES, EXAMPLE, SMALLEST, add, parsed, swap
 
 
 def net(text: str) -> IPv4Network:
@@ -57,7 +57,12 @@ def test_defaults():
         "169.254.22.4/30",
     ]
     assert [tunnel.vpn for tunnel in link.tunnels] == [0, 0, 1, 1]
-    assert (link.aws.asn, link.azure.asn, link.azure.sku, link.azure.zones) == (64512, 65000, "VpnGw1AZ", ("1", "2", "3"))
+    assert (link.aws.asn, link.azure.asn, link.azure.sku, link.azure.zones) == (
+        64512,
+        65000,
+        "VpnGw1AZ",
+        ("1", "2", "3"),
+    )
     assert link.azure.vnet_resource_group == link.azure.aks_resource_group == link.azure.resource_group == "demo"
     assert link.azure.new_network is None
     assert link.azure.new_cluster is None
@@ -68,7 +73,9 @@ def test_defaults():
 
 def test_adoption_and_lists():
     text = add("aws", 'gateway = "vgw-0a1b2c3d"\nroute_tables = ["rtb-0a1b2c3d"]\nprofile = "prod"')
-    text = add("dns", 'hosted_zone = "Z0ABCDEF"\nendpoint_subnets = ["subnet-0a1b2c3d", "subnet-1a1b2c3d"]\nttl = 30', text)
+    text = add(
+        "dns", 'hosted_zone = "Z0ABCDEF"\nendpoint_subnets = ["subnet-0a1b2c3d", "subnet-1a1b2c3d"]\nttl = 30', text
+    )
     link = parsed(add("vpn", 'psk_storage = "secrets-manager"', text))
     assert link.aws.adopt_gateway == "vgw-0a1b2c3d"
     assert link.aws.route_tables == ("rtb-0a1b2c3d",)

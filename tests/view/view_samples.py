@@ -8,7 +8,20 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
 from cloudlink.core.change import Action, Change, FieldChange, Plan
-from cloudlink.core.event import Begun, Done, Event, Failed, Kept, Note, Planned, Progress, Queued, Reading, Skipped, Tick
+from cloudlink.core.event import (
+    Begun,
+    Done,
+    Event,
+    Failed,
+    Kept,
+    Note,
+    Planned,
+    Progress,
+    Queued,
+    Reading,
+    Skipped,
+    Tick,
+)
 from cloudlink.errors import CloudError, ConfigError, CredentialsError, Mistake
 from cloudlink.ipsec import IpsecPolicy
 from cloudlink.link import AddressTarget, AwsSide, AzureSide, DnsSide, Host, Link, Probe, Tunnel
@@ -250,7 +263,9 @@ HEALTHY = replace(
     next=("cloudlink verify-dns",),
 )
 
-ABSENT = StatusReport("prod-test", Health.ABSENT, "cloudlink has made nothing for this link.", (), next=("cloudlink up",))
+ABSENT = StatusReport(
+    "prod-test", Health.ABSENT, "cloudlink has made nothing for this link.", (), next=("cloudlink up",)
+)
 
 DNS = DnsReport(
     "prod-test",
@@ -289,7 +304,9 @@ TEARDOWN = TeardownReport(
         ("azure_vpn.gateway", "VPN gateway, active-active", "in 14m02s"),
         ("aws_vpn.connection[0]", "VPN connection to Azure instance 0, two tunnels", "vpn-0a1b2c3d4e5f60710"),
     ),
-    restored=(("dns_forward.forward", "Forwarding of corp.example in CoreDNS", "other keys of coredns-custom untouched"),),
+    restored=(
+        ("dns_forward.forward", "Forwarding of corp.example in CoreDNS", "other keys of coredns-custom untouched"),
+    ),
     kept=(("aws_vpn.gateway", "Virtual private gateway", "adopted by the configuration"),),
 )
 LEFTOVERS = replace(
@@ -311,7 +328,9 @@ MISTAKEN = ConfigError(
     ),
     file="config.toml",
 )
-UNSIGNED = CredentialsError("Not signed in to AWS", "No credentials were found for the profile prod.", "aws sso login --profile prod")
+UNSIGNED = CredentialsError(
+    "Not signed in to AWS", "No credentials were found for the profile prod.", "aws sso login --profile prod"
+)
 
 
 def up_events() -> Iterator[Event]:
@@ -338,7 +357,9 @@ def up_events() -> Iterator[Event]:
     for i in range(4):
         needs = ("azure_vpn.gateway", f"azure_vpn.local_gateway[{i}]")
         yield Queued(t + 5, f"azure_vpn.connection[{i}]", f"Connection of tunnel {i + 1}", "create", needs, 40)
-    yield Queued(t + 5, "verify.tunnels", "All four tunnels", "check", tuple(f"azure_vpn.connection[{i}]" for i in range(4)), 60)
+    yield Queued(
+        t + 5, "verify.tunnels", "All four tunnels", "check", tuple(f"azure_vpn.connection[{i}]" for i in range(4)), 60
+    )
     yield Begun(t + 5, "aws_vpn.gateway", "Virtual private gateway", "create", 5)
     yield Begun(t + 5, "azure_vpn.public_ip[0]", "Public IP of instance 0", "create", 12)
     yield Begun(t + 6, "azure_vpn.public_ip[1]", "Public IP of instance 1", "create", 12)

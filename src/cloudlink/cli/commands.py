@@ -82,13 +82,12 @@ def run(arguments: list[str]) -> int:
 
 def _usage(error: Exception) -> str | None:
     """The command line itself could not be understood."""
-    import click
-
-    if not isinstance(error, click.ClickException):
+    if not isinstance(error, typer.BadParameter.__mro__[1]):  # typer's UsageError has no public name
         return None
     context = getattr(error, "ctx", None)
-    where = f"\nSee: {context.command_path} --help" if context is not None else "\nSee: cloudlink --help"
-    return f"Error: {error.format_message()}{where}\n"
+    message = getattr(error, "format_message", error.__str__)()
+    where = context.command_path if context is not None else "cloudlink"
+    return f"Error: {message}\nSee: {where} --help\n"
 
 
 def _show(error: CloudlinkError, *, as_json: bool) -> None:

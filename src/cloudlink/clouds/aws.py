@@ -10,8 +10,8 @@ import base64
 import json
 import os
 import threading
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from cloudlink import __version__
 from cloudlink.clouds import aws_errors
@@ -39,8 +39,10 @@ ZONE_VPCS = "aws.zone_vpcs"
 RECORDS = "aws.records"
 VPC_ATTRIBUTES = "aws.vpc_attributes"
 
-_TOKEN_PREFIX = "k8s-aws-v1."
-_TOKEN_SECONDS = 60
+_EKS_TOKEN = "k8s-aws-v1.{}"  # noqa: S105 the form of a token, none itself
+_SIGNED_FOR_SECONDS = 60
+
+T = TypeVar("T")
 
 
 class Aws:
@@ -184,18 +186,17 @@ class Aws:
         Raises botocore's NoCredentialsError.
         """
         from botocore.exceptions import NoCredentialsError
+        from botocore.hooks import HierarchicalEmitter
         from botocore.model import ServiceId
         from botocore.signers import RequestSigner
 
         client = self.sts
         with self._lock:
-            session = self._session()
-            credentials = session.get_credentials()
-            if credentials is None:
-                raise NoCredentialsError
-            signer = RequestSigner(
-                ServiceId("STS"), self.region, "sts", "v4", credentials, session._session.get_component("event_emitter")
-            )
+            credentials = self._session().get_credentials()
+        if credentials is None:
+            raise NoCredentialsError
+        emitter = HierarchicalEmitter()  # the signer itself holds it weakly only
+        signer = RequestSigner(ServiceId("STS"), self.region, "sts", "v4", credentials, emitter)
         url = signer.generate_presigned_url(
             {
                 "method": "GET",
@@ -205,21 +206,21 @@ class Aws:
                 "context": {},
             },
             region_name=self.region,
-            expires_in=_TOKEN_SECONDS,
+            expires_in=_SIGNED_FOR_SECONDS,
             operation_name="",
         )
-        return Secret(_TOKEN_PREFIX + base64.urlsafe_b64encode(url.encode()).decode().rstrip("="))
+        return Secret(_EKS_TOKEN.format(base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")))
 
     # --- shared reads: EKS and the VPC --------------------------------------------------------------------
 
     def eks_cluster(self, name: str, *, fresh: bool = False) -> AwsObject | None:
         """None: there is no such cluster in the region."""
-        return self._get(f"aws.eks_cluster/{name}", lambda: self.eks.describe_cluster(name=name)["cluster"], fresh=fresh)
+        return self._get(
+            f"aws.eks_cluster/{name}", lambda: self.eks.describe_cluster(name=name)["cluster"], fresh=fresh
+        )
 
     def vpc(self, vpc_id: str, *, fresh: bool = False) -> AwsObject | None:
-        return self._get(
-            f"aws.vpc/{vpc_id}", lambda: self.ec2.describe_vpcs(VpcIds=[vpc_id])["Vpcs"][0], fresh=fresh
-        )
+        return self._get(f"aws.vpc/{vpc_id}", lambda: self.ec2.describe_vpcs(VpcIds=[vpc_id])["Vpcs"][0], fresh=fresh)
 
     def vpc_attribute(self, vpc_id: str, name: str, *, fresh: bool = False) -> bool | None:
         """name: ``enableDnsSupport`` or ``enableDnsHostnames``. None: there is no such VPC."""
@@ -228,8 +229,7 @@ class Aws:
         def read() -> bool:
             return bool(self.ec2.describe_vpc_attribute(VpcId=vpc_id, Attribute=name)[field]["Value"])
 
-        kind = f"{VPC_ATTRIBUTES}/{name}"
-        return self._get(kind, read, fresh=fresh)
+        return self._get(f"{VPC_ATTRIBUTES}/{vpc_id}/{name}", read, fresh=fresh)
 
     def subnets(self, vpc_id: str, *, fresh: bool = False) -> list[AwsObject]:
         return self._list("aws.subnets", "ec2", "describe_subnets", "Subnets", fresh=fresh, Filters=_in(vpc_id))
@@ -298,7 +298,7 @@ class Aws:
 
     def endpoint_addresses(self, endpoint_id: str, *, fresh: bool = False) -> list[AwsObject]:
         return self._list(
-            ENDPOINT_ADDRESSES,
+            f"{ENDPOINT_ADDRESSES}/{endpoint_id}",
             "route53resolver",
             "list_resolver_endpoint_ip_addresses",
             "IpAddresses",
@@ -342,7 +342,7 @@ class Aws:
         if change is None:
             return True
         try:
-            done = self.route53.get_change(Id=change)["ChangeInfo"]["Status"] == "INSYNC"
+            done = bool(self.route53.get_change(Id=change)["ChangeInfo"]["Status"] == "INSYNC")
         except Exception as error:
             if not self.missing(error):
                 raise
@@ -371,10 +371,10 @@ class Aws:
 
     # --- how reads are shared -----------------------------------------------------------------------------
 
-    def _get(self, kind: str, call: Any, *, fresh: bool) -> Any:
+    def _get(self, kind: str, call: Callable[[], T], *, fresh: bool) -> T | None:
         """One object, or None when AWS says that it does not exist."""
 
-        def read() -> Any:
+        def read() -> T | None:
             try:
                 return call()
             except Exception as error:

@@ -9,13 +9,13 @@ https://learn.microsoft.com/azure/azure-resource-manager/management/async-operat
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from cloudlink.clouds import azure_errors
 from cloudlink.clouds.azure_errors import missing, retryable, unknown_outcome
+from cloudlink.clouds.azure_session import AzureSession, FirstAnswer
 from cloudlink.clouds.endpoints import Endpoints
 from cloudlink.clouds.ownership import LINK_TAG
 from cloudlink.clouds.reads import Reads
@@ -43,52 +43,17 @@ GROUP, VNET, PUBLIC_IPS, GATEWAY, LOCAL_GATEWAYS, AKS = (
 _READ_TRIES = 3
 _ACTION_EVERY = 4.0  # seconds between looks at the result of a gateway's action; it usually takes ten
 _ACTION_DEADLINE = 180.0
-_POOL = 32
-
-
-@dataclass(frozen=True)
-class _Cloud:
-    """One of Azure's clouds. https://learn.microsoft.com/azure/developer/python/sdk/authentication-multi-cloud"""
-
-    management: str
-    scope: str
-    authority: str
-
-
-_CLOUDS = {
-    "public": _Cloud("https://management.azure.com", "https://management.azure.com/.default", "login.microsoftonline.com"),
-    "usgovernment": _Cloud(
-        "https://management.usgovcloudapi.net",
-        "https://management.core.usgovcloudapi.net/.default",
-        "login.microsoftonline.us",
-    ),
-    "china": _Cloud(
-        "https://management.chinacloudapi.cn", "https://management.chinacloudapi.cn/.default", "login.chinacloudapi.cn"
-    ),
-}
 
 
 class Azure:
-    """One subscription of one link. Thread-safe once ``sign_in`` has been called.
-
-    endpoints: of a running sandbox; None: the real Azure, signed in as DefaultAzureCredential finds it
-    (environment, workload or managed identity, ``az login``).
-    """
+    """The Azure side of one link. Thread-safe once ``sign_in`` has been called. endpoints: see AzureSession."""
 
     def __init__(self, link: Link, endpoints: Endpoints | None, clock: Clock, reads: Reads) -> None:
         self.side = link.azure
         self.link = link.name
         self.clock = clock
         self.reads = reads
-        self._endpoints = endpoints
-        self._lock = threading.RLock()
-        self._made: dict[str, Any] = {}
-        if endpoints is None:
-            cloud = _CLOUDS[link.azure.cloud]
-            self._url, self._scope, self._authority = cloud.management, cloud.scope, cloud.authority
-        else:
-            url = endpoints.azure_url.rstrip("/")
-            self._url, self._scope, self._authority = url, f"{url}/.default", url
+        self._session = AzureSession(link.azure, endpoints)
 
     # Names
 
@@ -113,97 +78,31 @@ class Azure:
         group = self.group_id(self.side.aks_resource_group)
         return f"{group}/providers/Microsoft.ContainerService/managedClusters/{self.side.aks_cluster}"
 
-    # Sign-in and clients
-
     def sign_in(self) -> None:
         """Fetch one token and build the network client. Call it before threads start: otherwise each would sign in.
 
         Raises azure.core.exceptions.ClientAuthenticationError; ``translate`` has the words for it.
         """
-        self.credential.get_token(self._scope)
-        assert self.network is not None
+        self._session.sign_in()
 
-    @property
-    def credential(self) -> Any:
-        return self._once("credential", self._make_credential)
+    def token(self, scope: str) -> str:
+        """A bearer token of the signed-in user for something else, such as an AKS cluster that signs in through Entra."""
+        return str(self._session.credential.get_token(scope).token)
 
     @property
     def network(self) -> Any:
-        def make() -> Any:
-            from azure.mgmt.network import NetworkManagementClient
-
-            return NetworkManagementClient(self.credential, self.side.subscription, **self._client_settings())
-
-        return self._once("network", make)
+        """The NetworkManagementClient."""
+        return self._session.network
 
     @property
     def containers(self) -> Any:
-        def make() -> Any:
-            from azure.mgmt.containerservice import ContainerServiceClient
-
-            return ContainerServiceClient(self.credential, self.side.subscription, **self._client_settings())
-
-        return self._once("containers", make)
+        """The ContainerServiceClient."""
+        return self._session.containers
 
     @property
     def resources(self) -> Any:
-        def make() -> Any:
-            from azure.mgmt.resource.resources import ResourceManagementClient
-
-            return ResourceManagementClient(self.credential, self.side.subscription, **self._client_settings())
-
-        return self._once("resources", make)
-
-    def _once(self, what: str, make: Callable[[], Any]) -> Any:
-        with self._lock:
-            if what not in self._made:
-                self._made[what] = make()
-            return self._made[what]
-
-    def _make_credential(self) -> Any:
-        if self._endpoints is not None:
-            from azure.identity import ClientSecretCredential
-
-            return ClientSecretCredential(
-                self._endpoints.azure_tenant,
-                self._endpoints.azure_client_id,
-                self._endpoints.azure_client_secret.reveal(),
-                authority=self._authority,
-                disable_instance_discovery=True,
-                transport=self._transport(),
-            )
-        from azure.identity import DefaultAzureCredential
-
-        if self.side.tenant is None:
-            return DefaultAzureCredential(authority=self._authority)
-        found = DefaultAzureCredential(authority=self._authority, additionally_allowed_tenants=[self.side.tenant])
-        return _InTenant(found, self.side.tenant)
-
-    def _client_settings(self) -> dict[str, Any]:
-        """No retries inside the SDK: they sleep where Ctrl-C cannot wake them, and would send a write again whose
-        answer was lost. Reads are retried below, writes by the engine."""
-        from azure.core.pipeline.policies import RetryPolicy
-
-        return {
-            "base_url": self._url,
-            "credential_scopes": [self._scope],
-            "transport": self._transport(),
-            "retry_policy": RetryPolicy.no_retries(),
-            "user_agent": "cloudlink",
-        }
-
-    def _transport(self) -> Any:
-        import requests
-        from azure.core.pipeline.transport import RequestsTransport
-        from requests.adapters import HTTPAdapter
-
-        session = requests.Session()
-        session.mount("https://", HTTPAdapter(pool_connections=_POOL, pool_maxsize=_POOL))
-        verify: bool | str = True
-        if self._endpoints is not None:
-            verify = self._endpoints.ca_file
-            session.trust_env = False  # no proxy between us and loopback
-        return RequestsTransport(session=session, connection_verify=verify, connection_timeout=20, read_timeout=60)
+        """The ResourceManagementClient."""
+        return self._session.resources
 
     # Shared reads. Each takes fresh=True when the answer decides about a write or ends a wait.
 
@@ -252,8 +151,8 @@ class Azure:
             if "/virtualnetworkgateways/" not in id_.lower() or id_.lower() == ours:
                 continue
             parts = id_.split("/")
-            gateway = self._read(lambda p=parts: self.network.virtual_network_gateways.get(p[4], p[8], cls=_body))
-            if gateway.get("properties", {}).get("gatewayType") == "Vpn":
+            get = partial(self.network.virtual_network_gateways.get, parts[4], parts[8], cls=_body)
+            if self._read(get).get("properties", {}).get("gatewayType") == "Vpn":
                 found.append(id_)
         return found
 
@@ -359,7 +258,9 @@ class Azure:
     def put_shared_key(self, name: str, body: Json) -> Started:
         """Changes the connection's key and nothing else. body: ``{"value": key}``."""
         begin = self.network.virtual_network_gateway_connections.begin_set_shared_key
-        return self._put((connection_kind(name),), self.id("connections", name), begin, self.side.resource_group, name, body)
+        return self._put(
+            (connection_kind(name),), self.id("connections", name), begin, self.side.resource_group, name, body
+        )
 
     def delete_connection(self, name: str) -> Started | None:
         begin = self.network.virtual_network_gateway_connections.begin_delete
@@ -378,7 +279,8 @@ class Azure:
 
     def translate(self, error: Exception) -> CloudlinkError | None:
         """The error for the user; None when it is none of Azure's SDK."""
-        return azure_errors.translate(error, tenant=self.side.tenant, subscription=self.side.subscription)
+        side = self.side
+        return azure_errors.translate(error, tenant=side.tenant, subscription=side.subscription, location=side.location)
 
     # How calls are made
 
@@ -430,8 +332,8 @@ class Azure:
             return None
         return None if first.status_code == 204 else Started(id_, first.reason)
 
-    def _send(self, kinds: tuple[str, ...], begin: Callable[..., Any], *arguments: Any) -> _FirstAnswer:
-        first = _FirstAnswer()
+    def _send(self, kinds: tuple[str, ...], begin: Callable[..., Any], *arguments: Any) -> FirstAnswer:
+        first = FirstAnswer()
         try:
             begin(*arguments, polling=first)
         finally:
@@ -445,7 +347,7 @@ class Azure:
         """
         from azure.core.exceptions import HttpResponseError
 
-        first = _FirstAnswer()
+        first = FirstAnswer()
         post = getattr(self.network.virtual_network_gateways, begin)
         self._read(lambda: post(self.side.resource_group, self.name("gateway"), polling=first))
         response, url = first.response, first.location
@@ -457,80 +359,6 @@ class Azure:
         if response.status_code >= 400:
             raise HttpResponseError(response=response)
         return list((response.json() or {}).get("value") or [])
-
-
-class _FirstAnswer:
-    """The SDK's place for a polling strategy: ours keeps the first answer and does not poll.
-
-    It has the methods of azure.core.polling.PollingMethod without being one, because that would import the SDK here.
-    """
-
-    def __init__(self) -> None:
-        self.client: Any = None
-        self.response: Any = None
-
-    def initialize(self, client: Any, initial_response: Any, deserialization_callback: Any) -> None:
-        del deserialization_callback
-        self.client, self.response = client, initial_response.http_response
-
-    def run(self) -> None: ...
-
-    def status(self) -> str:
-        return "Succeeded"
-
-    def finished(self) -> bool:
-        return True
-
-    def resource(self) -> None:
-        return None
-
-    @property
-    def status_code(self) -> int:
-        return int(self.response.status_code)
-
-    @property
-    def location(self) -> str:
-        return str(self.response.headers.get("Location") or "")
-
-    def get(self, url: str) -> Any:
-        """One GET through the client's pipeline. The URL is signed: it is used as it came. Raises for 5xx and 429."""
-        from azure.core.exceptions import HttpResponseError
-        from azure.core.rest import HttpRequest
-
-        response = self.client.send_request(HttpRequest("GET", url))
-        if response.status_code in (408, 429) or response.status_code >= 500:
-            raise HttpResponseError(response=response)
-        return response
-
-    def reason(self) -> str:
-        """Why the operation failed, as ``code: message``; empty when it did not fail or cannot be asked."""
-        url = self.response.headers.get("Azure-AsyncOperation")
-        if not url:
-            return ""
-        try:
-            answer = self.get(str(url)).json()
-        except Exception as error:
-            if not (azure_errors.is_azure(error) or isinstance(error, ValueError)):  # unreachable, or not JSON
-                raise
-            return ""
-        if not isinstance(answer, dict) or str(answer.get("status", "")).lower() not in ("failed", "canceled"):
-            return ""
-        error = answer.get("error") or {}
-        return azure_errors.words_of(error.get("code") or str(answer["status"]), error.get("message"))
-
-
-class _InTenant:
-    """A credential that always asks for tokens of one tenant: DefaultAzureCredential itself takes no tenant."""
-
-    def __init__(self, credential: Any, tenant: str) -> None:
-        self._credential = credential
-        self._tenant = tenant
-
-    def get_token(self, *scopes: str, **options: Any) -> Any:
-        return self._credential.get_token(*scopes, **{**options, "tenant_id": self._tenant})
-
-    def get_token_info(self, *scopes: str, options: Any = None) -> Any:
-        return self._credential.get_token_info(*scopes, options={**(options or {}), "tenant_id": self._tenant})
 
 
 def connection_kind(name: str) -> str:

@@ -21,7 +21,9 @@ _BUSY = {
     "OperationNotAllowed": 20.0,  # AKS: another operation on the cluster
 }
 # Refused deletes: what used the object is going, or gone a moment ago.
-_IN_USE = frozenset({"InUseSubnetCannotBeDeleted", "PublicIPAddressCannotBeDeleted", "VirtualNetworkGatewayCannotBeDeleted"})
+_IN_USE = frozenset(
+    {"InUseSubnetCannotBeDeleted", "PublicIPAddressCannotBeDeleted", "VirtualNetworkGatewayCannotBeDeleted"}
+)
 _IN_USE_SECONDS = 15.0
 _UNKNOWN_STATUSES = frozenset({500, 502, 503, 504})
 _THROTTLED_SECONDS = 10.0
@@ -123,7 +125,9 @@ def transient(error: Exception) -> float | None:
     return None
 
 
-def translate(error: Exception, *, tenant: str | None = None, subscription: str = "") -> CloudlinkError | None:
+def translate(
+    error: Exception, *, tenant: str | None = None, subscription: str = "", location: str = "LOCATION"
+) -> CloudlinkError | None:
     """The error for the user; None when it is none of Azure's SDK."""
     if not is_azure(error):
         return None
@@ -138,7 +142,7 @@ def translate(error: Exception, *, tenant: str | None = None, subscription: str 
         )
     answer = _answer(error)
     if answer is not None:
-        return _refusal(answer, login, subscription)
+        return _refusal(answer, login, subscription, location)
     if unknown_outcome(error):
         return UnreachableError(
             "Azure gave no answer that can be read",
@@ -156,7 +160,7 @@ def words_of(code: str | None, message: str | None) -> str:
     return f"{code}: {text}" if code and text else code or text
 
 
-def _refusal(answer: Answer, login: str, subscription: str) -> CloudlinkError:
+def _refusal(answer: Answer, login: str, subscription: str, location: str) -> CloudlinkError:
     more: dict[str, Any] = {"request_id": answer.request_id, "code": answer.code}
     detail = words_of(answer.code, answer.message) or f"HTTP status {answer.status}"
     scope = f" --subscription {subscription}" if subscription else ""
@@ -183,13 +187,16 @@ def _refusal(answer: Answer, login: str, subscription: str) -> CloudlinkError:
         return MissingError("Azure does not know the object", detail, f"az resource list{scope} -o table", **more)
     if _QUOTA.search(answer.code):
         return CloudError(
-            "A quota in Azure is used up", detail, "az network list-usages --location LOCATION -o table", **more
+            "A quota in Azure is used up", detail, f"az network list-usages --location {location} -o table", **more
         )
     if answer.status == 429:
         return CloudError("Azure asks to slow down", detail, "Wait a few minutes and run the command again.", **more)
     if any(code in _BUSY for code in answer.codes):
         return CloudError(
-            "Azure is still busy with an earlier operation", detail, "Wait a few minutes and run the command again.", **more
+            "Azure is still busy with an earlier operation",
+            detail,
+            "Wait a few minutes and run the command again.",
+            **more,
         )
     if answer.status in _UNKNOWN_STATUSES:
         return UnreachableError(
@@ -210,7 +217,8 @@ def _answer(error: Exception) -> Answer | None:
 
     if not isinstance(error, HttpResponseError) or error.status_code is None:
         return None
-    headers = {k.lower(): v for k, v in (error.response.headers if error.response is not None else {}).items()}
+    response: Any = error.response
+    headers = {k.lower(): v for k, v in (response.headers if response is not None else {}).items()}
     body = _error_body(error)
     code, message = str(body.get("code") or ""), str(body.get("message") or "")
     codes, texts = [code], [message]
@@ -221,7 +229,9 @@ def _answer(error: Exception) -> Answer | None:
             texts.append(str(detail.get("message") or ""))
     message = " ".join(text for text in texts if text)
     request_id = next((headers[name] for name in _REQUEST_IDS if name in headers), "")
-    return Answer(error.status_code, code, message or _first_lines(str(error)), tuple(codes), _wait(headers, message), request_id)
+    return Answer(
+        error.status_code, code, message or _first_lines(str(error)), tuple(codes), _wait(headers, message), request_id
+    )
 
 
 def _error_body(error: Any) -> dict[str, Any]:

@@ -40,12 +40,12 @@ def refused(value: object, allowed: str, near_miss: str = "") -> Refused:
     return Refused(Mistake("", shown(value), allowed, near_miss))
 
 
-def closest(word: str, words: Sequence[str]) -> str:
-    """The word that was probably meant, or an empty string."""
+def closest(word: str, words: Sequence[str], likeness: float = 0.6) -> str:
+    """The word that was probably meant, or an empty string. likeness: 1 for the same word, 0 for any."""
     import difflib
 
     folded = {known.casefold(): known for known in reversed(words)}
-    found = difflib.get_close_matches(word[:80].casefold(), folded, n=1, cutoff=0.6)
+    found = difflib.get_close_matches(word[:80].casefold(), folded, n=1, cutoff=likeness)
     return folded[found[0]] if found else ""
 
 
@@ -63,12 +63,12 @@ def text(
     """
 
     def fits(value: str) -> bool:
-        return len(value) <= longest and value.isprintable() and re.fullmatch(pattern, value) is not None
+        return len(value) <= longest and re.fullmatch(pattern, value) is not None
 
     def read(value: object) -> str:
         if not isinstance(value, str):
-            quoted = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
-            raise refused(value, f"a string: {allowed}", f'"{quoted}"' if quoted and fits(quoted) else "")
+            unquoted = shown(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
+            raise refused(value, f"a string: {allowed}", f'"{unquoted}"' if fits(unquoted) else "")
         if not value.isprintable():
             raise refused(value, f"text without control characters: {allowed}")
         wanted = value.lower() if lower else value
@@ -138,7 +138,7 @@ def choice(
         reason = (refusals or {}).get(value) if isinstance(value, str | int) else None
         near = ""
         if isinstance(value, str):
-            near = (meant or {}).get(value.casefold(), "") or closest(value, names)
+            near = (meant or {}).get(value.casefold(), "") or ("" if reason else closest(value, names))
         raise refused(value, f"{words} ({reason})" if reason else words, near)
 
     return Kind(type_, words, read)

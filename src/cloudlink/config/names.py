@@ -111,7 +111,7 @@ NODE_SIZE = text(
     "a VM size such as Standard_D2s_v5",
     r"Standard_[A-Za-z0-9]+(_[A-Za-z0-9-]+)*",
     longest=64,
-    near=lambda value: f"Standard_{value.strip().partition('_')[2] or value.strip()}",
+    near=lambda value: "Standard_" + re.sub(r"(?i)^standard[ _-]?", "", value.strip()),
 )
 
 # --- Kubernetes

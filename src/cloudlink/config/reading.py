@@ -159,14 +159,18 @@ class _Reader:
             if _CREDENTIAL.search(name):
                 self.mistakes.append(Mistake(path, "a key that looks like a credential", _NO_CREDENTIALS))
                 continue
-            self.guesses += 1
-            near = (
-                closest(name, [other for other in known if other not in raw]) if self.guesses <= _MOST_GUESSES else ""
-            )
+            near = self._near(name, table, [other for other in known if other not in raw])
             meant.add(near)
             allowed = "one of " + ", ".join(known)
-            self.mistakes.append(Mistake(path, "an unknown key", allowed, near or _elsewhere(name, table)))
+            self.mistakes.append(Mistake(path, "an unknown key", allowed, near))
         return meant
+
+    def _near(self, name: str, table: Table, known: list[str]) -> str:
+        """A key of this table that is spelled much like it, the same key of another table, or one not unlike it."""
+        self.guesses += 1
+        if self.guesses > _MOST_GUESSES:
+            return ""
+        return closest(name, known, 0.8) or _elsewhere(name, table) or closest(name, known)
 
 
 def read(raw: dict[str, Any]) -> tuple[Document, list[Mistake]]:

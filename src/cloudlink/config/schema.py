@@ -186,6 +186,7 @@ GATEWAY_SKU = _defaulted(
         {sku: sku for sku in _SKUS},
         refusals={f"VpnGw{size}": "Azure makes no new gateways without AZ and retires them" for size in range(1, 6)}
         | {"Basic": _NO_BGP, "Standard": "Azure has retired it", "HighPerformance": "Azure has retired it"},
+        meant={f"vpngw{size}": f"VpnGw{size}AZ" for size in range(1, 6)},
     ),
     "VpnGw1AZ",
     '"VpnGw1AZ"',
@@ -271,9 +272,20 @@ _ENCRYPTION_MEANT = {
     "aes256-gcm-16": "AES256-GCM",
     "aes128-gcm-16": "AES128-GCM",
     "gcmaes192": "AES256-GCM",
+    "aes192-gcm": "AES256-GCM",
+    "aes192": "AES256",
     "aes": "AES256",
 }
-_HASH_MEANT = {"sha2-256": "SHA256", "sha2-384": "SHA384", "sha-256": "SHA256", "sha-384": "SHA384", "sha2": "SHA256"}
+_HASH_MEANT = {
+    "sha2-256": "SHA256",
+    "sha2-384": "SHA384",
+    "sha-256": "SHA256",
+    "sha-384": "SHA384",
+    "sha2": "SHA256",
+} | {
+    "sha1": "SHA256",
+    "md5": "SHA256",
+}
 _GROUP_MEANT = {
     **dict.fromkeys(("dhgroup14", "dhgroup2048", "pfs14", "pfs2048", "14"), "14"),
     **dict.fromkeys(("ecp256", "19"), "19"),

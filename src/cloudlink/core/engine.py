@@ -22,6 +22,7 @@ from cloudlink.core.resource import (
     Given,
     Lookup,
     Node,
+    NotYetKnown,
     Ownership,
     Phase,
     Receipt,
@@ -124,7 +125,7 @@ class Engine:
         while True:
             try:
                 return call()
-            except CloudlinkError:
+            except (CloudlinkError, NotYetKnown):
                 raise
             except Exception as error:
                 wait = self._sense.retry_after(error)

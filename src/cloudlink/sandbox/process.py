@@ -18,7 +18,7 @@ from typing import Any
 
 from cloudlink.clouds.endpoints import Endpoints
 from cloudlink.link import Link, SandboxFurniture
-from cloudlink.sandbox.aws import AwsCloud
+from cloudlink.sandbox.aws.cloud import AwsCloud
 from cloudlink.sandbox.azure import AzureCloud
 from cloudlink.sandbox.clock import SandboxClock
 from cloudlink.sandbox.cloud import Sky
@@ -27,10 +27,10 @@ from cloudlink.sandbox.durations import Durations
 from cloudlink.sandbox.facts import AksCluster
 from cloudlink.sandbox.faults import FaultBook
 from cloudlink.sandbox.journal import Journal
-from cloudlink.sandbox.kube import KubeCloud
+from cloudlink.sandbox.kube.server import KubeCloud
 from cloudlink.sandbox.listener import Listener
 from cloudlink.sandbox.tls import Authority
-from cloudlink.sandbox.wire import Wire
+from cloudlink.sandbox.wire.service import Wire
 from cloudlink.secret import Secret
 
 ACCESS_KEY = "SANDBOXACCESSKEY0001"
@@ -52,6 +52,7 @@ class _Saved:
     aks: Any
     eks: Any
     aks_token: str
+    eks_cluster: str
 
 
 def _versions() -> tuple[str, str]:
@@ -76,6 +77,7 @@ class Sandbox:
         self._azure_secret = secrets.token_urlsafe(30)
         self._aks_token = secrets.token_urlsafe(30)
         self._furnished = ""
+        self._eks_cluster = ""
         self._started = time.time()
         self._used = time.monotonic()
         self.stopping = threading.Event()
@@ -91,8 +93,7 @@ class Sandbox:
         self.eks = KubeCloud(self.sky, name="eks", authenticate=self._eks_user)
         self.sky.aws_facts = self.aws.facts
         self.sky.azure_facts = self.azure.facts
-        self.wire = Wire(self.sky)
-        self.aks.wire = self.wire
+        self.wire = Wire(self.sky, self.aks)
 
         tls = authority.server_context()
         self._listeners = {
@@ -106,8 +107,8 @@ class Sandbox:
         self.aks.base_url = self._listeners["aks"].url
         self.eks.base_url = self._listeners["eks"].url
         self.azure.aks_endpoint = self._aks_endpoint
-        self.aws.eks_endpoint = lambda: self._listeners["eks"].url
-        self.aws.eks_ca = base64.b64encode(self._ca_pem.encode()).decode()
+        self.aws.eks_endpoint = lambda: self.eks.url_of(self._eks_cluster)
+        self.aws.eks_certificate = lambda: base64.b64encode(self._ca_pem.encode()).decode()
 
     # --- who may in -------------------------------------------------------------------------------------
 
@@ -206,12 +207,18 @@ class Sandbox:
         with self.sky.lock:
             if mark == self._furnished:
                 return False
+            self._eks_cluster = link.aws.eks_cluster
             self.aws.furnish(link)
             self.azure.furnish(link)
-            self.eks.furnish(link, load_balancer_of=self.aws.load_balancer_of)
+            self.eks.furnish(link, load_balancer_of=self._load_balancer_of)
             self._furnished = mark
             self.sky.touch()
         return True
+
+    def _load_balancer_of(self, kind: str, namespace: str, name: str) -> str:
+        found = self.aws.load_balancer_of("ingress" if kind == "ingress" else "service", namespace, name)
+        assert found is not None, "the AWS half furnishes a load balancer for every Kubernetes target"
+        return found
 
     # --- keeping it -------------------------------------------------------------------------------------
 
@@ -228,6 +235,7 @@ class Sandbox:
                 self.aks.snapshot(),
                 self.eks.snapshot(),
                 self._aks_token,
+                self._eks_cluster,
             )
             data = pickle.dumps(saved)
         path = self.home / WORLD_FILE
@@ -252,7 +260,7 @@ class Sandbox:
             self.sky.clock.__setstate__(saved.clock.__getstate__())
             self.sky.clock.set_speed(speed)
             self.sky.faults.__setstate__(saved.faults.__getstate__())
-            self._aks_token = saved.aks_token
+            self._aks_token, self._eks_cluster = saved.aks_token, saved.eks_cluster
             self.aws.restore(saved.aws)
             self.azure.restore(saved.azure)
             self.aks.restore(saved.aks)

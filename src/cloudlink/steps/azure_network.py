@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -18,7 +18,6 @@ from cloudlink.steps.azure_resource import (
     networks,
     phase,
     properties,
-    reference,
     state,
     subnet_prefixes,
 )
@@ -147,7 +146,9 @@ class NewGroup(AzureResource[GroupSpec, ResourceGroup]):
         Raises ConflictError that names them.
         """
         others = [
-            str(item["id"]) for item in self.azure.in_group() if (item.get("tags") or {}).get(LINK_TAG) != self.link.name
+            str(item["id"])
+            for item in self.azure.in_group()
+            if (item.get("tags") or {}).get(LINK_TAG) != self.link.name
         ]
         if others:
             raise ConflictError(
@@ -179,7 +180,9 @@ class NewVirtualNetwork(AzureResource[NetworkSpec, VirtualNetwork]):
 
     def spec(self, given: Given) -> NetworkSpec:
         _ = given[self.group]
-        return NetworkSpec(location(self.link.azure.location), frozenset(self.wanted.prefixes), self.wanted.cluster_subnet)
+        return NetworkSpec(
+            location(self.link.azure.location), frozenset(self.wanted.prefixes), self.wanted.cluster_subnet
+        )
 
     def raw(self, *, fresh: bool) -> Json | None:
         return self.azure.vnet(fresh=fresh)
@@ -294,7 +297,7 @@ class NewAksCluster(AzureResource[ClusterSpec, AksCluster]):
                     "osType": "Linux",
                     "count": spec.node_count,
                     "vmSize": spec.node_size,
-                    "vnetSubnetID": spec.subnet,
+                    "vnetSubnetID": f"{self.azure.vnet_id}/subnets/{self.subnet_name}",
                 }
             ],
             "networkProfile": {
@@ -328,12 +331,16 @@ class GatewaySubnetSpec:
 class GatewaySubnetResource(Resource[GatewaySubnetSpec, GatewaySubnet]):
     """The subnet ``GatewaySubnet``. One that is there already is used as it is and never deleted.
 
-    Subnets have no tags: that one is ours is said by the receipt, or by a tag on our gateway.
+    Subnets have no tags: that one is ours is said by the receipt, or by a tag on our gateway. So a subnet whose receipt
+    was lost before there was a gateway counts as somebody else's, and stays.
+
+    proven: ids that the gateway's tag has shown to be ours in this run; when they are deleted, it is gone already.
     """
 
     link: Link
     azure: Azure
     network: Node[VirtualNetwork] = built_on()
+    proven: set[str] = field(default_factory=set, repr=False)
 
     usual = Usual(create=4, update=4, delete=10, deadline=900)
     immutable = frozenset({"prefix"})
@@ -348,10 +355,11 @@ class GatewaySubnetResource(Resource[GatewaySubnetSpec, GatewaySubnet]):
         if raw is None:
             return None
         id_, prefixes = str(raw["id"]), subnet_prefixes(raw)
-        if self._ours(receipts, prefixes):
+        if self._ours(receipts, id_, prefixes):
             outputs = GatewaySubnet(id_, ours=True)
-            spec = GatewaySubnetSpec(prefixes[0]) if len(prefixes) == 1 else None
-            return Found(id_, phase(raw), spec, outputs, Ownership.OWNED, state(raw))
+            wanted = self.link.azure.gateway_subnet
+            prefix = wanted if wanted in prefixes else prefixes[0]
+            return Found(id_, phase(raw), GatewaySubnetSpec(prefix), outputs, Ownership.OWNED, state(raw))
         # Not ours, so its range is no drift: Azure makes no subnet smaller than /29, which is enough for two instances.
         shown = ", ".join(map(str, prefixes))
         small = any(p.prefixlen > SMALLEST_ADVISED for p in prefixes)
@@ -360,7 +368,6 @@ class GatewaySubnetResource(Resource[GatewaySubnetSpec, GatewaySubnet]):
         return Found(id_, phase(raw), spec, GatewaySubnet(id_), Ownership.ADOPTED, detail)
 
     def create(self, spec: GatewaySubnetSpec) -> Started:
-        # Explicit, although it is the default today: the gateway fetches what it needs over its public addresses.
         return self.azure.put_gateway_subnet({"properties": {"addressPrefix": str(spec.prefix)}})
 
     def update(self, found: Found[GatewaySubnetSpec, GatewaySubnet], spec: GatewaySubnetSpec) -> Started:
@@ -370,14 +377,16 @@ class GatewaySubnetResource(Resource[GatewaySubnetSpec, GatewaySubnet]):
         del before
         return self.azure.delete_gateway_subnet() if found.owned is Ownership.OWNED else None
 
-    def _ours(self, receipts: Receipts, prefixes: tuple[IPv4Network, ...]) -> bool:
+    def _ours(self, receipts: Receipts, id_: str, prefixes: tuple[IPv4Network, ...]) -> bool:
         receipt = receipts.of(self)
         if receipt is not None and receipt.intent != "create":
             return receipt.owned is Ownership.OWNED
         if receipt is not None and prefixes == (self.link.azure.gateway_subnet,):
             return True  # we had begun to make it when we were killed, and it is what we would have made
         tags = (self.azure.gateway() or {}).get("tags") or {}
-        return tags.get(LINK_TAG) == self.link.name and tags.get(MADE_SUBNET_TAG) == "true"
+        if tags.get(LINK_TAG) == self.link.name and tags.get(MADE_SUBNET_TAG) == "true":
+            self.proven.add(id_)
+        return id_ in self.proven
 
 
 # --- reading ----------------------------------------------------------------------------------------------
@@ -406,25 +415,13 @@ def aks_cluster(raw: Json) -> AksCluster:
     network = held.get("networkProfile") or {}
     version = held.get("currentKubernetesVersion") or held.get("kubernetesVersion") or ""
     return AksCluster(
-        str(raw["id"]), str(raw["name"]), str(version), _network(network.get("podCidr")), _network(network.get("serviceCidr"))
+        str(raw["id"]),
+        str(raw["name"]),
+        str(version),
+        _network(network.get("podCidr")),
+        _network(network.get("serviceCidr")),
     )
 
 
 def _network(text: Any) -> IPv4Network | None:
     return IPv4Network(text) if text and ":" not in str(text) else None
-
-
-__all__ = [
-    "MADE_SUBNET_TAG",
-    "ClusterLookup",
-    "GatewaySubnetResource",
-    "GatewaySubnetSpec",
-    "GroupLookup",
-    "NetworkLookup",
-    "NewAksCluster",
-    "NewGroup",
-    "NewVirtualNetwork",
-    "aks_cluster",
-    "reference",
-    "virtual_network",
-]

@@ -188,10 +188,24 @@ def _head(address: str) -> Head:
 
 @dataclass(frozen=True)
 class Examination:
-    """conflicts: CoreDNS would not start, or would not serve us: nothing may be written. warnings: for the user."""
+    """conflicts: CoreDNS would not start, or would not serve us: nothing may be written. warnings: for the user.
+
+    shadowed: zones below ours that another key serves.
+    """
 
     conflicts: tuple[str, ...]
     warnings: tuple[str, ...]
+    shadowed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class View:
+    """CoreDNS as status and verify-dns show it. line: how it stands. problem: what is wrong with it, or empty."""
+
+    line: str
+    problem: str = ""
+    warnings: tuple[str, ...] = ()
+    shadowed: tuple[str, ...] = ()
 
 
 def examine(data: Mapping[str, str], key: str, zone: str) -> Examination:
@@ -202,6 +216,7 @@ def examine(data: Mapping[str, str], key: str, zone: str) -> Examination:
     """
     conflicts: list[str] = []
     warnings: list[str] = []
+    shadowed: list[str] = []
     served: dict[str, str] = {}
     for other, text in sorted(data.items()):
         if other == key:
@@ -227,5 +242,6 @@ def examine(data: Mapping[str, str], key: str, zone: str) -> Examination:
                 conflicts.append(f"The keys {served[theirs]} and {other} both serve {theirs}.")
             elif theirs.endswith(f".{zone}"):
                 warnings.append(f"The key {other} serves {theirs}: names below it never reach AWS.")
+                shadowed.append(theirs)
             served[theirs] = other
-    return Examination(tuple(conflicts), tuple(warnings))
+    return Examination(tuple(conflicts), tuple(warnings), tuple(shadowed))

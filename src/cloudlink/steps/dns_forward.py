@@ -175,6 +175,38 @@ class Forward(Resource[ForwardSpec, Nothing]):
         """Why nothing could be written now; empty when it could."""
         return corefile.examine(self._state(fresh=False).data, self.key, self.link.dns.zone).conflicts
 
+    def view(self, wanted: tuple[IPv4Address, ...] | None = None) -> corefile.View:
+        """How CoreDNS stands, for status and verify-dns. wanted: the endpoint's addresses now, if they are known.
+
+        Raises NoCluster, KubeRefusal and urllib3's errors.
+        """
+        state = self._state(fresh=False)
+        seen = corefile.examine(state.data, self.key, self.link.dns.zone)
+        line, problem = self._account(state, wanted)
+        return corefile.View(line, problem or " ".join(seen.conflicts), seen.warnings, seen.shadowed)
+
+    def _account(self, state: _State, wanted: tuple[IPv4Address, ...] | None) -> tuple[str, str]:
+        if state.text is None:
+            absent = f"the ConfigMap {NAMESPACE}/{CONFIG_MAP} has no key {self.key}"
+            return absent, absent
+        block = corefile.read(state.text)
+        line = f"{block.zone} to {', '.join(str(u) for u in block.upstreams)}"
+        problem = ""
+        if block.zone != self.link.dns.zone:
+            problem = f"the key {self.key} serves {block.zone or 'no zone'} instead of {self.link.dns.zone}"
+        elif wanted is not None and block.upstreams != tuple(sorted(wanted)):
+            problem = (
+                f"CoreDNS forwards to {', '.join(str(u) for u in block.upstreams)}, "
+                f"the endpoint has {', '.join(str(u) for u in sorted(wanted))}"
+            )
+        elif block.options != corefile.block(block.zone, block.upstreams).options:
+            problem = f"the key {self.key} was changed by hand"
+        elif state.applied != _hash(state.text):
+            problem = "CoreDNS was not restarted with its key"
+        elif rolling := _rolling(state.deployment):
+            problem = self._crash(state) or rolling
+        return line, problem
+
     def check_access(self) -> None:
         """Raises CredentialsError when the signed-in user may not patch the ConfigMap and the Deployment."""
         wanted = (("", "configmaps", CONFIG_MAP), ("apps", "deployments", DEPLOYMENT))

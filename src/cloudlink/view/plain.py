@@ -21,7 +21,7 @@ from cloudlink.core.wait import Clock
 from cloudlink.view import words
 from cloudlink.view.board import Board, Item
 from cloudlink.view.screens import TextView, note_lines
-from cloudlink.view.text import EMPTY, Line, line
+from cloudlink.view.text import EMPTY, Line, Look, line, paragraph
 
 HEARTBEAT = 60.0  # seconds of the clouds' time without any line before one says what is waited for
 _HEARTBEAT_WALL = 2.0  # seconds of wall time that a heartbeat is at least apart in a fast sandbox
@@ -49,7 +49,7 @@ class PlainView(TextView):
         self._last: float | None = None
         self._introduced = False
         self._details: dict[str, str] = {}
-        self._working = False
+        self._working = False  # something was begun since the last total
 
     def event(self, event: Event) -> None:
         before = (
@@ -112,9 +112,9 @@ class PlainView(TextView):
         self._err.print([line(f"{words.time_of_day(at)}  {text}")])
 
     def _settle(self) -> None:
-        if self._working:
-            self._working = False
-            self._err.print(total_lines(self._board))
+        if self._working and self._does_work:
+            self._err.print(total_lines(self._board, self._err.look))
+        self._working = False
 
 
 def _row(address: str, word: str, more: str = "", after: str = "") -> str:
@@ -130,8 +130,10 @@ def _usual(seconds: float) -> str:
 def timing(board: Board, item: Item) -> str:
     """``18m20s of about 23m``, and said plainly when it takes longer than usual."""
     elapsed = board.elapsed(item)
+    if elapsed < 1:
+        return _usual(item.usual)
     if item.usual < 10 and elapsed < 10:
-        return words.duration(elapsed) if elapsed >= 1 else ""
+        return words.duration(elapsed)
     text = f"{words.duration(elapsed)} of {words.about(item.usual)}"
     return f"{text}, longer than usual" if elapsed > max(item.usual * 1.25, 20) else text
 
@@ -145,8 +147,8 @@ def waits(board: Board, running: list[Item]) -> str:
     return "; ".join(named)
 
 
-def total_lines(board: Board) -> list[Line]:
-    """How a run ended, on one line."""
+def totals(board: Board) -> str:
+    """``3 created, 1 failed``; empty when nothing was written, checked or left undone."""
     done = [item for item in board.of("done") if item.verb not in ("read", "wait", "check")]
     verbs = (("create", "created"), ("update", "updated"), ("replace", "replaced"), ("delete", "deleted"))
     counts = [(word, sum(1 for item in done if item.changed and item.verb == verb)) for verb, word in verbs]
@@ -154,5 +156,10 @@ def total_lines(board: Board) -> list[Line]:
     counts += [("unchanged", sum(1 for item in done if not item.changed))]
     counts += [("kept", len(board.of("kept"))), ("failed", len(board.of("failed")))]
     counts += [("not begun", len(board.of("skipped", "waiting"))), ("not finished", len(board.of("running")))]
-    said = ", ".join(f"{number} {word}" for word, number in counts if number)
-    return [line(f"After {words.duration(board.worked)}: {said}."), EMPTY] if said else []
+    return ", ".join(f"{number} {word}" for word, number in counts if number)
+
+
+def total_lines(board: Board, look: Look) -> list[Line]:
+    """How a run ended, on one line."""
+    said = totals(board)
+    return [*paragraph(f"After {words.duration(board.worked)}: {said}.", look), EMPTY] if said else []

@@ -68,19 +68,16 @@ def _change(change: Change, look: Look, action_width: int, address_width: int) -
     mark = f"{look.action(change.action)} {words.action_word(change.action):<{action_width}}"
     indent = 2 + len(mark) + 2
     parts = [Span("  "), Span(mark, TONES[change.action]), Span("  ")]
-    title = [Span(change.title)]
-    if change.drift:
-        title.append(Span("  (changed by hand)", "warn"))
     if look.narrow:
         yield line(*parts, change.address)
-        yield from fold(line(" " * indent, *title), look.width, indent)
+        yield from fold(line(" " * indent, change.title), look.width, indent)
     else:
         hang = indent + address_width + 2
-        yield from fold(line(*parts, f"{change.address:<{address_width}}  ", *title), look.width, hang)
-    why = change.why
-    if change.action is Action.DEFER:
-        why = f"depends on what does not exist yet{': ' + why if why else '.'}"
-    if why:
+        yield from fold(line(*parts, f"{change.address:<{address_width}}  ", change.title), look.width, hang)
+    why = change.why or ("depends on what does not exist yet" if change.action is Action.DEFER else "")
+    if change.drift:
+        yield from labelled("changed by hand", why, look, indent, tone="warn")
+    else:
         yield from paragraph(why, look, indent, "dim")
     pad = max((len(f.field) for f in change.fields), default=0)
     for field in change.fields:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TextIO
 
 from cloudlink.core.change import Plan
@@ -52,7 +52,9 @@ class TextView(ABC):
         self._link = link
         self._sandbox_speed = sandbox_speed
         self._board = Board()
+        self._does_work = command in ("up", "teardown")  # the others only look, and their result says all
         self._shown: list[CloudlinkError] = []
+        self._said = False  # a result, from which an error should stand apart
 
     @abstractmethod
     def event(self, event: Event) -> None: ...
@@ -62,24 +64,27 @@ class TextView(ABC):
         """Bring the progress to rest: something else is about to be printed."""
 
     def plan(self, plan: Plan, *, link: Link) -> None:
-        self._settle()
-        self._out.print(plan_lines(plan, self._out.look, link=link))
+        self._show(plan_lines(plan, self._out.look, link=link))
+        self._board = Board()  # what was read for the plan is no part of the work
 
     def status(self, report: StatusReport) -> None:
-        self._settle()
         look = self._out.look
         if self._command == "up":
-            self._out.print(up_lines(report, look))
+            self._show(up_lines(report, look))
         else:
-            self._out.print(status_lines(report, look, self._clock.now()))
+            self._show(status_lines(report, look, self._clock.now()))
 
     def dns(self, report: DnsReport) -> None:
-        self._settle()
-        self._out.print(dns_lines(report, self._out.look))
+        self._show(dns_lines(report, self._out.look))
 
     def teardown(self, report: TeardownReport) -> None:
+        self._show(teardown_lines(report, self._out.look))
+
+    def _show(self, screen: Iterable[Line]) -> None:
+        """A result, apart from the one before."""
         self._settle()
-        self._out.print(teardown_lines(report, self._out.look))
+        self._out.print([EMPTY, *screen] if self._said else screen)
+        self._said = True
 
     def error(self, error: CloudlinkError) -> None:
         """In full, after every other failure of the run that has not been shown in full yet."""
@@ -87,7 +92,9 @@ class TextView(ABC):
         for each in [*self._failures(), error]:
             if not any(_same(each, shown) for shown in self._shown) and (each is error or not _same(each, error)):
                 self._shown.append(each)
-                self._err.print([*error_lines(each, self._err.look)])
+                apart = [EMPTY] if self._said else []
+                self._err.print([*apart, *error_lines(each, self._err.look)])
+                self._said = True
 
     def note(self, text: str) -> None:
         self._err.print(note_lines(text, self._err.look))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from cloudlink.steps.report import Health, Outcome, StatusReport, TunnelStatus
 from cloudlink.view import words
-from cloudlink.view.text import EMPTY, Cell, Line, Look, Span, Tone, heading, labelled, line, paragraph, table
+from cloudlink.view.text import EMPTY, Cell, Line, Look, Span, Tone, advice, heading, labelled, line, paragraph, table
 
 HEALTH_TONES: dict[Health, Tone] = {
     Health.HEALTHY: "good",
@@ -134,12 +134,12 @@ def _troubled(tunnels: tuple[TunnelStatus, ...], look: Look) -> Iterator[Line]:
             where.insert(0, f"{tunnel.aws.connection} at {tunnel.aws.outside_ip}")
         if tunnel.azure:
             where.append(tunnel.azure.connection)
-        yield from labelled("where", ", ".join(where), look, 4, 5)
-        yield from labelled("why", tunnel.why or "The cause could not be found from what the clouds say.", look, 4, 5)
+        yield from labelled("where", ", ".join(where), look, 4, 8)
+        yield from labelled("why", tunnel.why or "The cause could not be found from what the clouds say.", look, 4, 8)
         if tunnel.aws and tunnel.aws.message:
-            yield from labelled("AWS", f"says: {tunnel.aws.message}", look, 4, 5)
+            yield from labelled("AWS says", tunnel.aws.message, look, 4, 8)
         if tunnel.fix:
-            yield from labelled("fix", tunnel.fix, look, 4, 5)
+            yield from advice(tunnel.fix, look, 4, "fix", 8)
 
 
 def _routes(report: StatusReport, look: Look) -> Iterator[Line]:
@@ -193,7 +193,7 @@ def _checks(report: StatusReport, look: Look, wanted: frozenset[Outcome]) -> Ite
         if check.detail:
             yield from paragraph(check.detail, look, indent, "dim")
         if check.fix:
-            yield from labelled("fix", check.fix, look, indent)
+            yield from advice(check.fix, look, indent, "fix")
 
 
 def _next(report: StatusReport, look: Look) -> Iterator[Line]:
@@ -201,4 +201,4 @@ def _next(report: StatusReport, look: Look) -> Iterator[Line]:
         yield EMPTY
         yield heading("Next")
         for command in report.next:
-            yield from paragraph(command, look, 2)
+            yield from advice(command, look, 2)

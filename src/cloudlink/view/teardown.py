@@ -19,7 +19,7 @@ def teardown_lines(report: TeardownReport, look: Look) -> Iterator[Line]:
         ("Put back as it was", "~", "", report.restored),
         ("Kept", "=", "", report.kept),
         (
-            "Left over: delete these yourself, or run cloudlink teardown again",
+            "Left over (run cloudlink teardown again)",
             look.glyph("bad"),
             "bad",
             report.leftovers,

@@ -80,16 +80,26 @@ def fold(parts: Line, width: int, hang: int) -> list[Line]:
                 current, column, fresh = [Span(" " * hang)], hang, True
             elif blank and fresh and folded:
                 continue  # the space at which the line was broken
-            current.append(Span(piece, span.tone))
+            _append(current, Span(piece, span.tone))
             column += size
             fresh = fresh and blank
     folded.append(_trimmed(current))
     return folded
 
 
+def _append(spans: list[Span], span: Span) -> None:
+    """Joined with the one before where the tone is the same: one colour code for both."""
+    if spans and spans[-1].tone == span.tone:
+        spans[-1] = Span(spans[-1].text + span.text, span.tone)
+    else:
+        spans.append(span)
+
+
 def _trimmed(spans: list[Span]) -> Line:
     while spans and not spans[-1].text.strip():
         spans.pop()
+    if spans:
+        spans[-1] = Span(spans[-1].text.rstrip(), spans[-1].tone)
     return tuple(spans)
 
 
@@ -107,6 +117,13 @@ def labelled(label: str, text: str, look: Look, indent: int, pad: int = 0, *, to
     for part in text.splitlines() or [""]:
         yield from fold(line(Span(first, tone), part), look.width, hang)
         first = " " * hang
+
+
+def advice(text: str, look: Look, indent: int, label: str = "", pad: int = 0) -> Iterator[Line]:
+    """What to do next: sentences are folded, a command stays on one line so that it can be copied."""
+    is_command = not text.rstrip().endswith((".", "!", "?", ":"))
+    wide = Look(max(look.width, 10_000), look.unicode) if is_command else look
+    yield from labelled(label, text, wide, indent, pad) if label else paragraph(text, wide, indent)
 
 
 def table(rows: Iterable[Sequence[Cell]], look: Look, indent: int = 0, gap: int = 2) -> Iterator[Line]:

@@ -178,4 +178,4 @@ def count(number: int, singular: str, plural: str = "") -> str:
 
 
 def sandbox_sentence(speed: float) -> str:
-    return f"Sandbox: its clock runs {speed:g}× faster than yours; all times shown are the clouds' times."
+    return f"Sandbox: its clock runs {speed:g}× as fast as yours; all times shown are the clouds' times."

@@ -180,9 +180,7 @@ def _unreadable(said: Signed | None, headers: dict[str, str]) -> WireAnswer:
     if said is None:
         return on_the_wire(Refusal("MissingAuthenticationToken", "Missing Authentication Token", 403), protocol)
     service = said.scope.service
-    return on_the_wire(
-        Refusal("InvalidAction", f"The sandbox does not model the service {service}."), protocol
-    )
+    return on_the_wire(Refusal("InvalidAction", f"The sandbox does not model the service {service}."), protocol)
 
 
 def _operation(call: Incoming, environ: dict[str, Any]) -> str:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
-
-os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")  # 1.6 MB of images that nobody starts
 
 import moto
 from moto.core.base_backend import BackendDict

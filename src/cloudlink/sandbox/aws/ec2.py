@@ -7,6 +7,7 @@ from typing import Any
 from moto.ec2.responses import EC2Response
 
 from cloudlink.sandbox.aws.customer_gateways import CustomerGatewayAnswers
+from cloudlink.sandbox.aws.refusal import not_modelled
 from cloudlink.sandbox.aws.route_tables import RouteTableAnswers
 from cloudlink.sandbox.aws.security_groups import SecurityGroupAnswers
 from cloudlink.sandbox.aws.vpn_changes import VpnChangeAnswers
@@ -30,3 +31,9 @@ class Ec2Answers(
 
     def _filters_from_querystring(self) -> Any:
         return self.filters()
+
+    def describe_instance_types(self) -> Any:
+        """The sandbox has no catalogue of instances. Raises Refusal."""
+        raise not_modelled(self.protocol, self._get_action())
+
+    describe_instance_type_offerings = run_instances = describe_instance_types

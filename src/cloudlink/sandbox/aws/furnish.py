@@ -62,7 +62,12 @@ def furnish(cloud: AwsCloud, link: Link) -> None:
     )
     if link.aws.adopt_gateway:
         gateway = VpnGateway(
-            link.aws.adopt_gateway, link.aws.asn, None, Timeline.of("available", made), made, {vpc: Timeline.of("attached", made)}
+            link.aws.adopt_gateway,
+            link.aws.asn,
+            None,
+            Timeline.of("available", made),
+            made,
+            {vpc: Timeline.of("attached", made)},
         )
         store.vpn_gateways[gateway.id] = gateway
         store.create_tags([gateway.id], {"Name": "corp-gateway"})
@@ -108,7 +113,7 @@ def _subnet(store: SandboxEc2, vpc: str, cidr: IPv4Network, zone: str, subnet_id
     store.subnets[zone][subnet_id] = store.subnets[zone].pop(old)
     subnet.id = subnet_id
     for acl in store.network_acls.values():
-        for association in acl.associations.values():
+        for association in acl.associations:
             if association.subnet_id == old:
                 association.subnet_id = subnet_id
     store.create_tags([subnet_id], {"Name": name, "kubernetes.io/role/internal-elb": "1"})
@@ -176,7 +181,11 @@ def _balancer(
     """The DNS name of this load balancer, made now or by an earlier host; its listeners grow with every host."""
     balancers = elbv2_backends[cloud.account][store.region_name]
     made: Any = next(
-        (b for b in balancers.load_balancers.values() if b.arn == arn or b.dns_name == dns_name or (not dns_name and b.name == name)),
+        (
+            b
+            for b in balancers.load_balancers.values()
+            if b.arn == arn or b.dns_name == dns_name or (not dns_name and b.name == name)
+        ),
         None,
     )
     if made is None:

@@ -104,7 +104,7 @@ class LoadBalancerAnswers(Answers, ELBV2Response):  # type: ignore[misc]
         for wanted in (*arns, *names):
             if not any(wanted in (b.arn, b.name) for b in known):
                 raise Refusal("LoadBalancerNotFound", f"Load balancers '[{wanted}]' not found")
-        found = [b for b in known if not arns and not names or b.arn in arns or b.name in names]
+        found = [b for b in known if (not arns and not names) or b.arn in arns or b.name in names]
         size, start = int(self.given("PageSize", 400)), int(self.given("Marker") or 0)
         result: dict[str, Any] = {"LoadBalancers": found[start : start + size]}
         if start + size < len(found):

@@ -117,9 +117,7 @@ def denied(protocol: Protocol, principal: str, action: str) -> Refusal:
     message = f"User: {principal} is not authorized to perform: {action}"
     match protocol:
         case "ec2":
-            return Refusal(
-                "UnauthorizedOperation", f"You are not authorized to perform this operation. {message}", 403
-            )
+            return Refusal("UnauthorizedOperation", f"You are not authorized to perform this operation. {message}", 403)
         case "json":
             return Refusal("AccessDeniedException", message)
         case "rest-json":

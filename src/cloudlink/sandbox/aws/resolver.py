@@ -164,9 +164,7 @@ class ResolverAnswers(Answers, Route53ResolverResponse):  # type: ignore[misc]
     def _subnet(self, subnet_id: str) -> Any:
         found = [s[subnet_id] for s in self.network.subnets.values() if subnet_id in s]
         if not found:
-            raise Refusal(
-                "InvalidParameterException", f"[RSLVR-00406] The subnet ID '{subnet_id}' does not exist"
-            )
+            raise Refusal("InvalidParameterException", f"[RSLVR-00406] The subnet ID '{subnet_id}' does not exist")
         return found[0]
 
     def _choose(self, asked: list[dict[str, Any]], key: str) -> list[tuple[str, IPv4Address]]:
@@ -219,7 +217,9 @@ class ResolverAnswers(Answers, Route53ResolverResponse):  # type: ignore[misc]
         if not creator or len(creator) > 255:
             raise Refusal("InvalidParameterException", "CreatorRequestId must have between 1 and 255 characters.")
         if direction not in _DIRECTIONS:
-            raise Refusal("InvalidParameterException", f"Direction '{direction}' is invalid or not modelled by the sandbox.")
+            raise Refusal(
+                "InvalidParameterException", f"Direction '{direction}' is invalid or not modelled by the sandbox."
+            )
         if name is not None and (len(name) > 64 or not re.fullmatch(r"(?!\d+$)[a-zA-Z0-9\-_' ]+", name)):
             raise Refusal("InvalidParameterException", f"The name '{name}' is not valid.")
         if self.given("ResolverEndpointType", "IPV4") != "IPV4":
@@ -249,7 +249,17 @@ class ResolverAnswers(Answers, Route53ResolverResponse):  # type: ignore[misc]
         endpoint_id = f"rslvr-{_DIRECTIONS[direction]}-{secrets.token_hex(9)[:17]}"
         arn = f"arn:aws:route53resolver:{self.region}:{self.cloud.account}:resolver-endpoint/{endpoint_id}"
         endpoint = ResolverEndpoint(
-            endpoint_id, arn, self.region, name, creator, direction, tuple(groups), vpc_id, protocols, Timeline(), self.now
+            endpoint_id,
+            arn,
+            self.region,
+            name,
+            creator,
+            direction,
+            tuple(groups),
+            vpc_id,
+            protocols,
+            Timeline(),
+            self.now,
         )
         outcome = self.outcome()
         seconds = self.draw("aws.resolver.create", creator)

@@ -183,7 +183,8 @@ class Route53Answers(Answers):
         zone = self._zone(self.given("Id"))
         if not zone.holds_own_records_only():
             raise Refusal(
-                "HostedZoneNotEmpty", "The specified hosted zone contains non-required resource record sets  and so cannot be deleted."
+                "HostedZoneNotEmpty",
+                "The specified hosted zone contains non-required resource record sets  and so cannot be deleted.",
             )
         change = self._change(zone)
         del self.store.zones[zone.id]
@@ -247,7 +248,9 @@ class Route53Answers(Answers):
         if self.given("ResourceType") != "hostedzone":
             raise Refusal("InvalidInput", "Only hosted zones are modelled by the sandbox.")
         if "/" in given_id or len(given_id) > 32:
-            raise Refusal("InvalidInput", f"1 validation error detected: Value '{given_id}' at 'resourceId' is not valid")
+            raise Refusal(
+                "InvalidInput", f"1 validation error detected: Value '{given_id}' at 'resourceId' is not valid"
+            )
         return self._zone(given_id)
 
     def change_tags_for_resource(self) -> ActionResult:

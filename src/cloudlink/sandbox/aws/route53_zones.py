@@ -117,7 +117,15 @@ def parsed(asked: Mapping[str, Any]) -> RecordSet:
     """A ResourceRecordSet of a request. Raises ValueError with Route 53's words."""
     name, kind = canonical(asked["Name"]), asked["Type"]
     shown = f"[name='{name}', type='{kind}']"
-    for unsupported in ("SetIdentifier", "Weight", "Region", "GeoLocation", "Failover", "MultiValueAnswer", "HealthCheckId"):
+    for unsupported in (
+        "SetIdentifier",
+        "Weight",
+        "Region",
+        "GeoLocation",
+        "Failover",
+        "MultiValueAnswer",
+        "HealthCheckId",
+    ):
         if asked.get(unsupported):
             raise ValueError(f"{unsupported} in {shown} is not modelled by the sandbox")
     if kind not in _TYPES:
@@ -130,9 +138,7 @@ def parsed(asked: Mapping[str, Any]) -> RecordSet:
         )
     if alias is not None:
         target = alias["DNSName"].lower().removesuffix(".") + "."
-        return RecordSet(
-            name, kind, None, (), (alias["HostedZoneId"], target, bool(alias.get("EvaluateTargetHealth")))
-        )
+        return RecordSet(name, kind, None, (), (alias["HostedZoneId"], target, bool(alias.get("EvaluateTargetHealth"))))
     values = tuple(r["Value"] for r in records)
     if len(set(values)) != len(values):
         raise ValueError(f"Duplicate Resource Record in {shown}")
@@ -189,9 +195,7 @@ def applied(zone: HostedZone, changes: list[dict[str, Any]]) -> dict[tuple[str, 
 def _apply(zone: HostedZone, after: dict[tuple[str, str], RecordSet], action: str, record: RecordSet) -> None:
     shown = f"[name='{record.name}', type='{record.type}']"
     if record.name != zone.name and not record.name.endswith("." + zone.name):
-        raise ValueError(
-            f"RRSet with DNS name {record.name} is not permitted in zone {zone.name}"
-        )
+        raise ValueError(f"RRSet with DNS name {record.name} is not permitted in zone {zone.name}")
     there = after.get(record.key)
     apex = record.name == zone.name and record.type in ("NS", "SOA")
     if action == "DELETE":
@@ -210,7 +214,9 @@ def _apply(zone: HostedZone, after: dict[tuple[str, str], RecordSet], action: st
     if action == "CREATE" and there is not None:
         raise ValueError(f"Tried to create resource record set {shown} but it already exists")
     if record.type == "CNAME" and record.name == zone.name:
-        raise ValueError(f"RRSet of type CNAME with DNS name {record.name} is not permitted at apex in zone {zone.name}")
+        raise ValueError(
+            f"RRSet of type CNAME with DNS name {record.name} is not permitted at apex in zone {zone.name}"
+        )
     others = {kind for name, kind in after if name == record.name and kind != record.type}
     if "CNAME" in others or (record.type == "CNAME" and others):
         raise ValueError(

@@ -71,7 +71,9 @@ class SecurityGroupAnswers(Ec2Room):
         if group is None:
             raise Refusal("InvalidGroup.NotFound", f"The security group '{wanted}' does not exist")
         if group.is_default:
-            raise Refusal("CannotDelete", f'the specified group: "{group.id}" name: "default" cannot be deleted by a user')
+            raise Refusal(
+                "CannotDelete", f'the specified group: "{group.id}" name: "default" cannot be deleted by a user'
+            )
         used = any(group in eni.group_set for eni in self.store.enis.values())
         named = any(
             (rule.source_group or {}).get("GroupId") == group.id

@@ -50,9 +50,7 @@ def signed(query: str, headers: Mapping[str, str]) -> Signed | None:
     """Read the signature of a request; None when it carries none. ``headers`` have lower-case names."""
     authorization = headers.get("authorization", "")
     if authorization.startswith(_ALGORITHM):
-        fields = dict(
-            part.strip().split("=", 1) for part in authorization[len(_ALGORITHM) :].split(",") if "=" in part
-        )
+        fields = dict(part.strip().split("=", 1) for part in authorization[len(_ALGORITHM) :].split(",") if "=" in part)
         moment, in_query = headers.get("x-amz-date", ""), False
         credential, names = fields.get("Credential", ""), fields.get("SignedHeaders", "")
         signature = fields.get("Signature", "")
@@ -82,7 +80,9 @@ def _hmac(key: bytes, text: str) -> bytes:
     return hmac.new(key, text.encode(), hashlib.sha256).digest()
 
 
-def is_right(said: Signed, secret_key: str, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> bool:
+def is_right(
+    said: Signed, secret_key: str, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
+) -> bool:
     """Whether this secret key made this signature. ``path`` is as it stood on the wire (percent-encoded)."""
     canonical = "\n".join(
         (
@@ -95,9 +95,7 @@ def is_right(said: Signed, secret_key: str, method: str, path: str, query: str, 
             hashlib.sha256(body).hexdigest(),
         )
     )
-    to_sign = "\n".join(
-        (_ALGORITHM, said.moment, said.scope.text, hashlib.sha256(canonical.encode()).hexdigest())
-    )
+    to_sign = "\n".join((_ALGORITHM, said.moment, said.scope.text, hashlib.sha256(canonical.encode()).hexdigest()))
     key = f"AWS4{secret_key}".encode()
     for part in (said.scope.date, said.scope.region, said.scope.service, "aws4_request"):
         key = _hmac(key, part)

@@ -37,8 +37,8 @@ def _is_sts(host: str) -> bool:
     name = host.rsplit(":", 1)[0]
     return (
         name in ("127.0.0.1", "localhost", "sts.amazonaws.com")
-        or name.startswith("sts.")
-        and name.endswith((".amazonaws.com", ".amazonaws.com.cn"))
+        or (name.startswith("sts.")
+        and name.endswith((".amazonaws.com", ".amazonaws.com.cn")))
     )
 
 

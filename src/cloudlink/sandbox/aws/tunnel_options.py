@@ -47,10 +47,12 @@ WORDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "StartupAction": ("startup", ("add", "start")),
 }
 
-_OUTPUT = {"DPDTimeoutSeconds": "DpdTimeoutSeconds", "DPDTimeoutAction": "DpdTimeoutAction", "IKEVersions": "IkeVersions"}
-_RESERVED = tuple(
-    IPv4Network(n) for n in (*(f"169.254.{i}.0/30" for i in range(6)), "169.254.169.252/30")
-)
+_OUTPUT = {
+    "DPDTimeoutSeconds": "DpdTimeoutSeconds",
+    "DPDTimeoutAction": "DpdTimeoutAction",
+    "IKEVersions": "IkeVersions",
+}
+_RESERVED = tuple(IPv4Network(n) for n in (*(f"169.254.{i}.0/30" for i in range(6)), "169.254.169.252/30"))
 _APIPA = IPv4Network("169.254.0.0/16")
 _KEY = re.compile(r"[A-Za-z1-9._][A-Za-z0-9._]{7,63}")
 _NOT_MODELLED = (
@@ -175,7 +177,9 @@ def changed(options: TunnelOptions, asked: Mapping[str, Any]) -> TunnelOptions:
         values = tuple(item["Value"] for item in asked[name])
         for value in values:
             if value not in allowed:
-                raise _invalid(f"The value {value} for {name} is invalid. Valid values are {', '.join(map(str, allowed))}.")
+                raise _invalid(
+                    f"The value {value} for {name} is invalid. Valid values are {', '.join(map(str, allowed))}."
+                )
         new[attribute] = values
     for name, (attribute, low, high) in NUMBERS.items():
         if asked.get(name) is None:

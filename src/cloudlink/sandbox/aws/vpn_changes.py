@@ -76,9 +76,13 @@ class VpnChangeAnswers(VpnConnectionAnswers):
             self.given("TransitGatewayId"),
         )
         if sum(map(bool, (customer_id, vgw_id, tgw_id))) != 1:
-            raise Refusal("InvalidParameterCombination", "Give one of customerGatewayId, vpnGatewayId, transitGatewayId.")
+            raise Refusal(
+                "InvalidParameterCombination", "Give one of customerGatewayId, vpnGatewayId, transitGatewayId."
+            )
         if tgw_id or connection.transit_gateway_id:
-            raise Refusal("InvalidParameterValue", "Moving to or from a transit gateway is not modelled by the sandbox.")
+            raise Refusal(
+                "InvalidParameterValue", "Moving to or from a transit gateway is not modelled by the sandbox."
+            )
         if customer_id:
             self._customer_gateway(customer_id)  # type: ignore[attr-defined]
         else:

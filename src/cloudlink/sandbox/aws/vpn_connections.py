@@ -173,7 +173,9 @@ class VpnConnectionAnswers(Ec2Room):
             raise Refusal("InvalidParameterValue", f"Value ({self.given('Type')}) for parameter type is invalid.")
         vgw_id, tgw_id = self.given("VpnGatewayId"), self.given("TransitGatewayId")
         if self.given("VpnConcentratorId"):
-            raise Refusal("InvalidParameterValue", "VpnConcentratorId is not supported (the sandbox does not model it).")
+            raise Refusal(
+                "InvalidParameterValue", "VpnConcentratorId is not supported (the sandbox does not model it)."
+            )
         if vgw_id and tgw_id:
             raise Refusal(
                 "InvalidParameterCombination",
@@ -187,7 +189,9 @@ class VpnConnectionAnswers(Ec2Room):
         else:
             self.well_formed(tgw_id, "tgw", "InvalidTransitGatewayID")
             if tgw_id not in self.store.transit_gateways:
-                raise Refusal("InvalidTransitGatewayID.NotFound", f"Transit Gateway {tgw_id} was deleted or does not exist.")
+                raise Refusal(
+                    "InvalidTransitGatewayID.NotFound", f"Transit Gateway {tgw_id} was deleted or does not exist."
+                )
             amazon_asn = int(self.store.transit_gateways[tgw_id].options.get("AmazonSideAsn") or 64_512)
         options = self.given("Options") or {}
         self._only_modelled(options)
@@ -215,9 +219,7 @@ class VpnConnectionAnswers(Ec2Room):
         if len(live) >= LIMIT or (vgw_id and sum(c.vpn_gateway_id == vgw_id for c in live) >= LIMIT_PER_GATEWAY):
             raise Refusal("VpnConnectionLimitExceeded", "The maximum number of VPN connections has been reached.")
         first, second = (
-            Tunnel(
-                changed(TunnelOptions(inside, new_key(), self.store.next_outside()), plan), self.now
-            )
+            Tunnel(changed(TunnelOptions(inside, new_key(), self.store.next_outside()), plan), self.now)
             for inside, plan in plans
         )
         connection = VpnConnection(
@@ -243,12 +245,16 @@ class VpnConnectionAnswers(Ec2Room):
         }
         for name, value in refused.items():
             if options.get(name) == value:
-                raise Refusal("InvalidParameterValue", f"{name} {value} is not supported (the sandbox does not model it).")
+                raise Refusal(
+                    "InvalidParameterValue", f"{name} {value} is not supported (the sandbox does not model it)."
+                )
         for name in ("LocalIpv6NetworkCidr", "RemoteIpv6NetworkCidr", "TransportTransitGatewayAttachmentId"):
             if options.get(name):
                 raise Refusal("InvalidParameterValue", f"{name} is not supported (the sandbox does not model it).")
 
-    def _plan_tunnels(self, asked: list[dict[str, Any]], vgw_id: str | None) -> list[tuple[IPv4Network, dict[str, Any]]]:
+    def _plan_tunnels(
+        self, asked: list[dict[str, Any]], vgw_id: str | None
+    ) -> list[tuple[IPv4Network, dict[str, Any]]]:
         """Check both tunnels before either is made. Raises Refusal InvalidCidr.InUse for an inside CIDR used twice."""
         used = self._inside_in_use(vgw_id)
         plans: list[tuple[IPv4Network, dict[str, Any]]] = []

@@ -57,9 +57,7 @@ class VpnGatewayAnswers(Ec2Room):
             "AvailabilityZone": gateway.zone,
             "AmazonSideAsn": gateway.asn,
             "VpcAttachments": [
-                {"VpcId": vpc, "State": life.at(moment)}
-                for vpc, life in gateway.attachments.items()
-                if life.at(moment)
+                {"VpcId": vpc, "State": life.at(moment)} for vpc, life in gateway.attachments.items() if life.at(moment)
             ],
             "Tags": self.store.tag_list_of(gateway.id),
         }

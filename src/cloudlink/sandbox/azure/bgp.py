@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from cloudlink.sandbox.azure.errors import Refusal
 from cloudlink.sandbox.azure.exchange import Answer, Json, Request
 from cloudlink.sandbox.azure.fields import address
-from cloudlink.sandbox.azure.errors import Refusal
 from cloudlink.sandbox.azure.operations import Operations
 from cloudlink.sandbox.azure.store import Operation, Store
 from cloudlink.sandbox.azure.vpn_gateways import VpnGateways

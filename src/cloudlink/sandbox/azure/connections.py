@@ -11,7 +11,7 @@ import string
 from cloudlink.sandbox.azure import errors
 from cloudlink.sandbox.azure.errors import Refusal
 from cloudlink.sandbox.azure.exchange import Answer, Json, Request
-from cloudlink.sandbox.azure.fields import array, choice, flag, inner, number
+from cloudlink.sandbox.azure.fields import choice, flag, inner, number, objects
 from cloudlink.sandbox.azure.ids import ResourceId, parse, reference
 from cloudlink.sandbox.azure.ipsec_policies import accept_policy
 from cloudlink.sandbox.azure.kind import Kind
@@ -63,7 +63,7 @@ class Connections(Kind):
             "useLocalAzureIpAddress": flag(given, "useLocalAzureIpAddress", False),
             "usePolicyBasedTrafficSelectors": flag(given, "usePolicyBasedTrafficSelectors", False),
             "ipsecPolicies": self._policies(given),
-            "trafficSelectorPolicies": array(given, "trafficSelectorPolicies"),
+            "trafficSelectorPolicies": objects(given, "trafficSelectorPolicies"),
             "expressRouteGatewayBypass": flag(given, "expressRouteGatewayBypass", False),
             "dpdTimeoutSeconds": dpd,
             "connectionMode": choice(given, "connectionMode", MODES, "Default"),
@@ -122,17 +122,15 @@ class Connections(Kind):
         return str(key)
 
     def _policies(self, given: Json) -> list[Json]:
-        policies = array(given, "ipsecPolicies")
+        policies = objects(given, "ipsecPolicies")
         if len(policies) > 1:
             raise Refusal(400, "OnlyOneIpsecPolicyAllowed", "A connection can have one IPsec policy.")
         return [accept_policy(p) for p in policies]
 
     def _custom(self, id_: ResourceId, given: Json, gateway: Record) -> list[Json]:
         """Each address must be one of the custom addresses of the ipConfiguration that it names."""
-        entries = array(given, "gatewayCustomBgpIpAddresses")
-        known = {
-            e["ipconfigurationId"].lower(): e for e in gateway.properties["bgpSettings"]["bgpPeeringAddresses"]
-        }
+        entries = objects(given, "gatewayCustomBgpIpAddresses")
+        known = {e["ipconfigurationId"].lower(): e for e in gateway.properties["bgpSettings"]["bgpPeeringAddresses"]}
         kept: list[Json] = []
         for entry in entries:
             config, value = str(entry.get("ipConfigurationId") or ""), str(entry.get("customBgpIpAddress") or "")
@@ -196,13 +194,13 @@ class Connections(Kind):
     def list_of_gateway(self, request: Request) -> Answer:
         where = request.where
         group = self.store.group(where["subscription"], where["group"])
-        id_ = ResourceId(group.subscription, group.name, "Microsoft.Network", ("virtualNetworkGateways",), (where["name"],))
+        id_ = ResourceId(
+            group.subscription, group.name, "Microsoft.Network", ("virtualNetworkGateways",), (where["name"],)
+        )
         if self.store.find(id_) is None:
             raise errors.resource_not_found(GATEWAY, where["name"], where["group"])
         mine = [
-            c
-            for c in self.store.of_type(CONNECTION)
-            if c.properties["virtualNetworkGateway1"]["id"].lower() == id_.key
+            c for c in self.store.of_type(CONNECTION) if c.properties["virtualNetworkGateway1"]["id"].lower() == id_.key
         ]
         return Answer(200, {"value": [self.show(c, listed=True) for c in mine]})
 
@@ -277,7 +275,9 @@ def check_key(key: object) -> None:
     fine = isinstance(key, str) and 1 <= len(key) <= 128 and all("!" <= c < "~" and c != "-" for c in key)
     if not fine:
         # Assumption: the code; the rule is documented.
-        raise Refusal(400, "InvalidSharedKey", "The shared key contains characters that are not allowed, or is too long.")
+        raise Refusal(
+            400, "InvalidSharedKey", "The shared key contains characters that are not allowed, or is too long."
+        )
 
 
 def random_key(length: int) -> str:

@@ -46,7 +46,12 @@ class Refusal(Exception):
 
     def body(self) -> dict[str, Any]:
         if self.flat:
-            return {"code": self.code, "details": self.details or None, "message": self.message, "subcode": self.subcode}
+            return {
+                "code": self.code,
+                "details": self.details or None,
+                "message": self.message,
+                "subcode": self.subcode,
+            }
         return {"error": self.error()}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
+from typing import Any
 
 from cloudlink.sandbox.azure import errors
 from cloudlink.sandbox.azure.errors import Refusal
@@ -11,7 +12,9 @@ from cloudlink.sandbox.azure.exchange import Json
 from cloudlink.sandbox.azure.ids import ResourceId
 
 
-def choice(source: Json, name: str, allowed: Iterable[str], default: str | None = None, *, path: str = "properties") -> str:
+def choice(
+    source: Json, name: str, allowed: Iterable[str], default: str | None = None, *, path: str = "properties"
+) -> str:
     """One of the values of an enum, in Azure's spelling whatever the case it came in. Without a default: required."""
     value = source.get(name)
     if value is None:
@@ -45,13 +48,22 @@ def number(source: Json, name: str, default: int | None, low: int, high: int, *,
     return value
 
 
-def array(source: Json, name: str, *, path: str = "properties") -> list[Json]:
+def array(source: Json, name: str, *, path: str = "properties") -> list[Any]:
     value = source.get(name)
     if value is None:
         return []
     if not isinstance(value, list):
         raise errors.invalid_value(f"{path}.{name}", value)
     return value
+
+
+def objects(source: Json, name: str, *, path: str = "properties") -> list[Json]:
+    """A list of objects, empty when it is missing or null."""
+    values = array(source, name, path=path)
+    for i, value in enumerate(values):
+        if not isinstance(value, dict):
+            raise errors.invalid_value(f"{path}.{name}[{i}]", value)
+    return values
 
 
 def inner(source: Json, name: str, *, path: str = "properties") -> Json:

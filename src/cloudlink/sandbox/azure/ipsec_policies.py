@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from cloudlink.sandbox.azure import errors
 from cloudlink.sandbox.azure.errors import Refusal
 from cloudlink.sandbox.azure.exchange import Json
 from cloudlink.sandbox.azure.fields import choice, number
@@ -45,10 +42,8 @@ GROUPS = {
 }
 
 
-def accept_policy(given: Any) -> Json:
+def accept_policy(given: Json) -> Json:
     """All eight fields are needed; GCM encryption and integrity must be the same. Raises Refusal."""
-    if not isinstance(given, dict):
-        raise errors.invalid_value("properties.ipsecPolicies", given)
     path = "properties.ipsecPolicies[0]"
     policy: Json = {
         "saLifeTimeSeconds": number(given, "saLifeTimeSeconds", None, 300, 172_799, path=path),

@@ -85,7 +85,9 @@ class Kind:
         where = request.where
         names = [where[k] for k in ("parent", "name") if k in where]
         group = self.store.group(where["subscription"], where["group"])
-        return ResourceId(self.store.subscriptions[group.subscription.lower()], group.name, self.namespace, self.kinds, tuple(names))
+        return ResourceId(
+            self.store.subscriptions[group.subscription.lower()], group.name, self.namespace, self.kinds, tuple(names)
+        )
 
     def record(self, request: Request) -> Record:
         """Raises Refusal in the form that ARM has for this depth: the front answers for resources, the resource
@@ -167,7 +169,7 @@ class Kind:
             request,
             record,
             name=f"Put{self.word}Operation",
-            lasts=self.lasts[0] if old is None else self.lasts[1],
+            lasts=self.lasts[0] if record.effective is None else self.lasts[1],
             shows=self.write_state(record, created=old is None),
             flips=flips,
             settles=settles,
@@ -230,7 +232,9 @@ class Kind:
         if wanted and wanted != "*" and (old is None or old.etag != wanted):
             raise Refusal(412, "PreconditionFailed", "The precondition given in the request header If-Match failed.")
         if request.headers.get("if-none-match") == "*" and old is not None:
-            raise Refusal(412, "PreconditionFailed", "The precondition given in the request header If-None-Match failed.")
+            raise Refusal(
+                412, "PreconditionFailed", "The precondition given in the request header If-None-Match failed."
+            )
 
 
 def _in_group(record: Record, subscription: str, group: str) -> bool:

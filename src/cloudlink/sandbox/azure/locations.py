@@ -6,17 +6,72 @@ from cloudlink.sandbox.azure import errors
 
 # Public cloud, US Government and China; names as `az account list-locations` spells them.
 LOCATIONS = frozenset(
-    """
-    eastus eastus2 southcentralus westus2 westus3 australiaeast southeastasia northeurope swedencentral uksouth
-    westeurope centralus southafricanorth centralindia eastasia indonesiacentral japaneast japanwest koreacentral
-    malaysiawest newzealandnorth canadacentral austriaeast belgiumcentral francecentral germanywestcentral italynorth
-    norwayeast polandcentral spaincentral switzerlandnorth mexicocentral uaenorth brazilsouth chilecentral israelcentral
-    qatarcentral northcentralus westus westcentralus southafricawest australiacentral australiacentral2
-    australiasoutheast koreasouth southindia westindia canadaeast francesouth germanynorth norwaywest switzerlandwest
-    ukwest uaecentral brazilsoutheast
-    usgovvirginia usgovtexas usgovarizona
-    chinaeast chinaeast2 chinaeast3 chinanorth chinanorth2 chinanorth3
-    """.split()
+    [
+        "eastus",
+        "eastus2",
+        "southcentralus",
+        "westus2",
+        "westus3",
+        "australiaeast",
+        "southeastasia",
+        "northeurope",
+        "swedencentral",
+        "uksouth",
+        "westeurope",
+        "centralus",
+        "southafricanorth",
+        "centralindia",
+        "eastasia",
+        "indonesiacentral",
+        "japaneast",
+        "japanwest",
+        "koreacentral",
+        "malaysiawest",
+        "newzealandnorth",
+        "canadacentral",
+        "austriaeast",
+        "belgiumcentral",
+        "francecentral",
+        "germanywestcentral",
+        "italynorth",
+        "norwayeast",
+        "polandcentral",
+        "spaincentral",
+        "switzerlandnorth",
+        "mexicocentral",
+        "uaenorth",
+        "brazilsouth",
+        "chilecentral",
+        "israelcentral",
+        "qatarcentral",
+        "northcentralus",
+        "westus",
+        "westcentralus",
+        "southafricawest",
+        "australiacentral",
+        "australiacentral2",
+        "australiasoutheast",
+        "koreasouth",
+        "southindia",
+        "westindia",
+        "canadaeast",
+        "francesouth",
+        "germanynorth",
+        "norwaywest",
+        "switzerlandwest",
+        "ukwest",
+        "uaecentral",
+        "brazilsoutheast",
+        "usgovvirginia",
+        "usgovtexas",
+        "usgovarizona",
+        "chinaeast",
+        "chinaeast2",
+        "chinaeast3",
+        "chinanorth",
+        "chinanorth2",
+        "chinanorth3",
+    ]
 )
 
 

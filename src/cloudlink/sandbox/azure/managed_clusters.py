@@ -7,7 +7,6 @@ import uuid
 import zlib
 from collections.abc import Callable
 from ipaddress import IPv4Network
-from typing import Any
 
 import yaml
 
@@ -15,7 +14,7 @@ from cloudlink.sandbox.azure import errors
 from cloudlink.sandbox.azure.errors import Refusal
 from cloudlink.sandbox.azure.exchange import Answer, Json, Request
 from cloudlink.sandbox.azure.facts import AksEndpoint, cluster_facts
-from cloudlink.sandbox.azure.fields import array, choice, flag, inner, number
+from cloudlink.sandbox.azure.fields import choice, flag, inner, number, objects
 from cloudlink.sandbox.azure.ids import ResourceId, parse
 from cloudlink.sandbox.azure.kind import Kind, tags_of
 from cloudlink.sandbox.azure.operations import AKS, Operations, refuse_if_locked
@@ -48,13 +47,11 @@ class ManagedClusters(Kind):
 
     def accept(self, id_: ResourceId, body: Json, old: Record | None) -> Json:
         given = inner(body, "properties", path="")
-        pools = [self._pool(id_, p) for p in array(given, "agentPoolProfiles")]
+        pools = [self._pool(p) for p in objects(given, "agentPoolProfiles")]
         if not pools:
             raise flat(400, "InvalidParameter", "The value of parameter agentPoolProfiles is invalid: it is required.")
         if not any(p["mode"] == "System" for p in pools):
-            raise flat(
-                400, "InvalidParameter", "There has to be at least one system agent pool.", "SystemPoolRequired"
-            )
+            raise flat(400, "InvalidParameter", "There has to be at least one system agent pool.", "SystemPoolRequired")
         wanted = str(given.get("kubernetesVersion") or "")
         version, patch = self._version(wanted, old)
         network = self._network(inner(given, "networkProfile"), bool(pools[0].get("vnetSubnetID")))
@@ -103,15 +100,17 @@ class ManagedClusters(Kind):
             )
         return kept
 
-    def _pool(self, id_: ResourceId, pool: Any) -> Json:
-        if not isinstance(pool, dict) or not pool.get("name"):
+    def _pool(self, pool: Json) -> Json:
+        if not pool.get("name"):
             raise flat(400, "InvalidParameter", "The value of parameter agentPoolProfiles.name is invalid.")
         name = str(pool["name"])
         if not (name.isalnum() and name.islower() and len(name) <= 12 and name[0].isalpha()):
             raise flat(400, "InvalidParameter", f"The value of parameter agentPoolProfiles.name is invalid: '{name}'.")
         size = str(pool.get("vmSize") or "Standard_D4ds_v5")
         if not size.lower().startswith(SIZES):
-            raise flat(400, "BadRequest", f"The VM size of {size} is not allowed in your subscription.", "VMSizeNotSupported")
+            raise flat(
+                400, "BadRequest", f"The VM size of {size} is not allowed in your subscription.", "VMSizeNotSupported"
+            )
         kept: Json = {
             "name": name,
             "count": number(pool, "count", 1, 1, 1000, path="properties.agentPoolProfiles"),
@@ -251,9 +250,13 @@ class ManagedClusters(Kind):
         try:
             return super().put(request)
         except Refusal as refusal:
-            if "x-ms-failure-cause" not in refusal.headers:
-                refusal.flat = True  # this provider's own errors have no envelope
-            raise
+            raise unenveloped(refusal) from None
+
+    def delete(self, request: Request) -> Answer:
+        try:
+            return super().delete(request)
+        except Refusal as refusal:
+            raise unenveloped(refusal) from None
 
     def patch(self, request: Request) -> Answer:
         record = self.record(request)
@@ -292,7 +295,9 @@ class ManagedClusters(Kind):
     def user_credential(self, request: Request) -> Answer:
         record = self._running(request)
         form = request.query.get("format", "azure")
-        config = self._entra_config(record, form) if record.properties.get("aadProfile") else self._config(record, "User")
+        config = (
+            self._entra_config(record, form) if record.properties.get("aadProfile") else self._config(record, "User")
+        )
         return _kubeconfigs("clusterUser", config)
 
     def admin_credential(self, request: Request) -> Answer:
@@ -308,7 +313,9 @@ class ManagedClusters(Kind):
     def _running(self, request: Request) -> Record:
         record = self.record(request)
         if record.effective is None:
-            raise flat(404, "NotFound", f"Could not find credentials of managed cluster {record.name}: it is being made.")
+            raise flat(
+                404, "NotFound", f"Could not find credentials of managed cluster {record.name}: it is being made."
+            )
         return record
 
     def _config(self, record: Record, role: str) -> Json:
@@ -343,6 +350,18 @@ class ManagedClusters(Kind):
 def flat(status: int, code: str, message: str, subcode: str = "") -> Refusal:
     """An error as this provider answers it: no ``error`` around it."""
     return Refusal(status, code, message, flat=True, subcode=subcode)
+
+
+def unenveloped(refusal: Refusal) -> Refusal:
+    """This provider's own errors have no envelope; those of ARM's front keep it."""
+    if refusal.code == "AnotherOperationInProgress":
+        return flat(
+            409,
+            "OperationNotAllowed",
+            "Operation is not allowed because there's an in progress operation on the managed cluster.",
+        )
+    refusal.flat = "x-ms-failure-cause" not in refusal.headers
+    return refusal
 
 
 def _kubeconfig(cluster: str, url: str, authority: str, user: str, credential: Json) -> Json:

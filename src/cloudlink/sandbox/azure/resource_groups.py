@@ -145,14 +145,15 @@ class ResourceGroups:
         key = (request.where["subscription"].lower(), request.where["group"].lower())
         return Answer(204 if key in self.store.groups else 404)
 
-    def list(self, request: Request) -> Answer:
+    def list_groups(self, request: Request) -> Answer:
         subscription = request.where["subscription"]
         self.store.check_subscription(subscription)
         wanted = Filter(request.query.get("$filter", ""))
         shown = [
             self._show(g)
             for g in self.store.groups.values()
-            if g.subscription.lower() == subscription.lower() and wanted.fits("Microsoft.Resources/resourceGroups", g.name, g.tags)
+            if g.subscription.lower() == subscription.lower()
+            and wanted.fits("Microsoft.Resources/resourceGroups", g.name, g.tags)
         ]
         return Answer(200, {"value": shown})
 
@@ -198,7 +199,10 @@ class ResourceGroups:
 
     def delete(self, request: Request) -> Answer:
         group = self.store.group(request.where["subscription"], request.where["group"])
-        named = {"jobId": f"RESOURCEGROUPDELETIONJOB-{group.name.upper()}-{group.location.upper()}", "jobLocation": group.location}
+        named = {
+            "jobId": f"RESOURCEGROUPDELETIONJOB-{group.name.upper()}-{group.location.upper()}",
+            "jobLocation": group.location,
+        }
         job = base64.urlsafe_b64encode(json.dumps(named, separators=(",", ":")).encode()).decode().rstrip("=")
         if group.state != "Deleting":
             group.state = "Deleting"
@@ -214,7 +218,9 @@ class ResourceGroups:
         return Answer(202, ..., {"Location": self._job_url(request, group.subscription, job)}, retry_after=15)
 
     def _job_url(self, request: Request, subscription: str, job: str) -> str:
-        return f"{request.base_url}/subscriptions/{subscription}/operationresults/{job}?api-version={request.api_version}"
+        return (
+            f"{request.base_url}/subscriptions/{subscription}/operationresults/{job}?api-version={request.api_version}"
+        )
 
     def job(self, request: Request) -> Answer:
         job = self.store.jobs.get(request.where["job"])
@@ -254,9 +260,7 @@ class ResourceGroups:
 
     def _inside(self, group: Group) -> list[Record]:
         wanted = (group.subscription.lower(), group.name.lower())
-        return [
-            r for r in self.store.resources.values() if (r.id.subscription.lower(), r.id.group.lower()) == wanted
-        ]
+        return [r for r in self.store.resources.values() if (r.id.subscription.lower(), r.id.group.lower()) == wanted]
 
     # Resources across types
 
@@ -311,7 +315,9 @@ class ResourceGroups:
         where = request.where
         group = self.store.group(where["subscription"], where["group"])
         type_ = f"{where['namespace']}/{where['type']}"
-        id_ = f"/subscriptions/{group.subscription}/resourcegroups/{group.name}/providers/{type_}/{where['name']}".lower()
+        id_ = (
+            f"/subscriptions/{group.subscription}/resourcegroups/{group.name}/providers/{type_}/{where['name']}".lower()
+        )
         record = self.store.find(id_)
         if record is None:
             raise errors.resource_not_found(type_, where["name"], group.name)
@@ -370,7 +376,9 @@ def _show_tags(record: Record) -> Json:
 class Filter:
     """The part of ARM's ``$filter`` that lists of resources know: equality, joined by ``and``."""
 
-    _TERM = re.compile(r"\s*(?:substringof\('(?P<part>[^']*)',\s*name\)|(?P<field>\w+)\s+eq\s+'(?P<value>(?:[^']|'')*)')\s*")
+    _TERM = re.compile(
+        r"\s*(?:substringof\('(?P<part>[^']*)',\s*name\)|(?P<field>\w+)\s+eq\s+'(?P<value>(?:[^']|'')*)')\s*"
+    )
 
     def __init__(self, text: str) -> None:
         self.terms: dict[str, str] = {}
@@ -380,7 +388,9 @@ class Filter:
             match = self._TERM.fullmatch(term)
             field = match and (match["field"] or "substring")
             if match is None or field not in _FIELDS:
-                raise errors.gateway(400, "InvalidFilterInQueryString", f"Invalid $filter '{text}' specified in the query string.")
+                raise errors.gateway(
+                    400, "InvalidFilterInQueryString", f"Invalid $filter '{text}' specified in the query string."
+                )
             value = match["part"] if match["part"] is not None else match["value"]
             self.terms[str(field)] = value.replace("''", "'")
         if "tagName" in self.terms and "resourceType" in self.terms:
@@ -389,9 +399,7 @@ class Filter:
                 400, "InvalidFilterInQueryString", f"Invalid $filter '{text}' specified in the query string."
             )
 
-    def fits(
-        self, type_: str, name: str, tags: dict[str, str] | None, *, group: str = "", location: str = ""
-    ) -> bool:
+    def fits(self, type_: str, name: str, tags: dict[str, str] | None, *, group: str = "", location: str = "") -> bool:
         lowered = {k.lower(): v for k, v in (tags or {}).items()}
         tests: dict[str, Callable[[str], bool]] = {
             "tagName": lambda v: v.lower() in lowered,

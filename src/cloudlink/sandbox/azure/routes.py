@@ -47,8 +47,20 @@ def table(parts: Parts) -> list[Route]:
         # Entra ID
         Route("GET", "/metadata/endpoints", entra.endpoints, "metadata", open=True),
         Route("GET", "/common/discovery/instance", entra.instance_discovery, "discovery", open=True),
-        Route("GET", "/{tenant}/v2.0/.well-known/openid-configuration", entra.openid_configuration, "openid-configuration", open=True),
-        Route("GET", "/{tenant}/.well-known/openid-configuration", entra.openid_configuration, "openid-configuration", open=True),
+        Route(
+            "GET",
+            "/{tenant}/v2.0/.well-known/openid-configuration",
+            entra.openid_configuration,
+            "openid-configuration",
+            open=True,
+        ),
+        Route(
+            "GET",
+            "/{tenant}/.well-known/openid-configuration",
+            entra.openid_configuration,
+            "openid-configuration",
+            open=True,
+        ),
         Route("GET", "/{tenant}/discovery/v2.0/keys", entra.keys, "keys", open=True),
         Route("POST", "/{tenant}/oauth2/v2.0/token", entra.token, "token", open=True),
         Route("POST", "/{tenant}/oauth2/token", entra.token, "token", open=True),
@@ -62,7 +74,7 @@ def table(parts: Parts) -> list[Route]:
         Route("POST", SUB + "/providers/{namespace}/register", groups.provider, "register", "namespace"),
         Route("GET", SUB + "/resources", groups.resources, "resources"),
         Route("GET", GROUP + "/resources", groups.resources, "resources", "group"),
-        Route("GET", SUB + "/resourceGroups", groups.list, "resourceGroups"),
+        Route("GET", SUB + "/resourceGroups", groups.list_groups, "resourceGroups"),
         Route("GET", GROUP, groups.get, "resourceGroups", "group"),
         Route("HEAD", GROUP, groups.head, "resourceGroups", "group"),
         Route("PUT", GROUP, groups.put, "resourceGroups", "group", writes=True),
@@ -71,8 +83,18 @@ def table(parts: Parts) -> list[Route]:
         Route("GET", SUB + "/operationresults/{job}", groups.job, "operationResults"),
         *_tags(parts),
         # Operations
-        Route("GET", SUB + "/providers/{namespace}/locations/{location}/operations/{guid}", operations.status, "operations"),
-        Route("GET", SUB + "/providers/{namespace}/locations/{location}/operationResults/{guid}", operations.result, "operationResults"),
+        Route(
+            "GET",
+            SUB + "/providers/{namespace}/locations/{location}/operations/{guid}",
+            operations.status,
+            "operations",
+        ),
+        Route(
+            "GET",
+            SUB + "/providers/{namespace}/locations/{location}/operationResults/{guid}",
+            operations.result,
+            "operationResults",
+        ),
         # Microsoft.Network
         *_resource(NET, "virtualNetworks", parts.vnets),
         *_child(NET, "virtualNetworks", "subnets", parts.subnets),
@@ -96,8 +118,20 @@ def table(parts: Parts) -> list[Route]:
         *_resource(GROUP + "/providers/Microsoft.ContainerService", "managedClusters", clusters),
         Route("GET", cluster + "/agentPools", clusters.pools, "agentPools"),
         Route("GET", cluster + "/agentPools/{pool}", clusters.pool, "agentPools", "pool"),
-        Route("POST", cluster + "/listClusterUserCredential", clusters.user_credential, "listClusterUserCredential", "name"),
-        Route("POST", cluster + "/listClusterAdminCredential", clusters.admin_credential, "listClusterAdminCredential", "name"),
+        Route(
+            "POST",
+            cluster + "/listClusterUserCredential",
+            clusters.user_credential,
+            "listClusterUserCredential",
+            "name",
+        ),
+        Route(
+            "POST",
+            cluster + "/listClusterAdminCredential",
+            clusters.admin_credential,
+            "listClusterAdminCredential",
+            "name",
+        ),
     ]
 
 

@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from cloudlink.sandbox.azure import errors
 from cloudlink.sandbox.azure.exchange import Json
-from cloudlink.sandbox.azure.fields import address, array, choice, flag, inner, number, prefix
+from cloudlink.sandbox.azure.fields import address, choice, flag, inner, number, objects, prefix
 from cloudlink.sandbox.azure.ids import ResourceId
 from cloudlink.sandbox.azure.kind import Kind
 from cloudlink.sandbox.azure.operations import SHORT
@@ -58,11 +56,11 @@ class RouteTables(_OnSubnets):
         given = inner(body, "properties", path="")
         return {
             "disableBgpRoutePropagation": flag(given, "disableBgpRoutePropagation", False),
-            "routes": [self._route(id_, r) for r in array(given, "routes")],
+            "routes": [self._route(id_, r) for r in objects(given, "routes")],
         }
 
-    def _route(self, id_: ResourceId, route: Any) -> Json:
-        if not isinstance(route, dict) or not route.get("name"):
+    def _route(self, id_: ResourceId, route: Json) -> Json:
+        if not route.get("name"):
             raise errors.missing_property("properties.routes.name")
         child = id_.child("routes", str(route["name"]))
         given = inner(route, "properties")
@@ -91,14 +89,14 @@ class SecurityGroups(_OnSubnets):
     def accept(self, id_: ResourceId, body: Json, old: Record | None) -> Json:
         del old
         given = inner(body, "properties", path="")
-        return {"securityRules": [self._rule(id_, r) for r in array(given, "securityRules")]}
+        return {"securityRules": [self._rule(id_, r) for r in objects(given, "securityRules")]}
 
-    def _rule(self, id_: ResourceId, rule: Any) -> Json:
-        if not isinstance(rule, dict) or not rule.get("name"):
+    def _rule(self, id_: ResourceId, rule: Json) -> Json:
+        if not rule.get("name"):
             raise errors.missing_property("properties.securityRules.name")
         child = id_.child("securityRules", str(rule["name"]))
         given = inner(rule, "properties")
-        kept = {
+        kept: Json = {
             k: given[k]
             for k in (
                 "description",
@@ -113,7 +111,7 @@ class SecurityGroups(_OnSubnets):
             )
             if k in given
         }
-        properties = {
+        properties: Json = {
             "provisioningState": "Succeeded",
             **kept,
             "protocol": choice(given, "protocol", ("Tcp", "Udp", "Icmp", "Esp", "Ah", "*")),

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from cloudlink.sandbox.cloud import Sky
 
 
+KEPT_SECONDS = 86_400
+
+
 @dataclass
 class Record:
     """A resource. properties: as it was last asked for. effective: what is in force, None before the first success.
@@ -197,7 +200,14 @@ class Store:
         for operation in due:
             self._finish(operation)
         if due:
+            self._forget(now)
             self.sky.touch()
+
+    def _forget(self, now: float) -> None:
+        """Azure keeps finished operations for a day (assumption), then their URLs are not found any more."""
+        old = [g for g, o in self.operations.items() if o.settled and now - o.ends_at > KEPT_SECONDS]
+        for guid in old:
+            del self.operations[guid]
 
     def _finish(self, operation: Operation) -> None:
         operation.settled = True

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network
 from collections.abc import Callable, Iterator
+from ipaddress import IPv4Network
 
 from cloudlink.sandbox.azure import errors
 from cloudlink.sandbox.azure.errors import Refusal
 from cloudlink.sandbox.azure.exchange import Json
-from cloudlink.sandbox.azure.fields import address, array, check_overlap, choice, flag, inner, prefix
+from cloudlink.sandbox.azure.fields import address, array, check_overlap, choice, flag, inner, objects, prefix
 from cloudlink.sandbox.azure.ids import ResourceId, parse, reference
 from cloudlink.sandbox.azure.kind import Kind
 from cloudlink.sandbox.azure.operations import SHORT
@@ -39,8 +39,8 @@ class VirtualNetworks(Kind):
         check_overlap(
             prefixes, "VnetAddressSpaceOverlaps", f"Address prefixes {{0}} and {{1}} of virtual network {id_} overlap."
         )
-        for subnet in array(given, "subnets"):
-            if not isinstance(subnet, dict) or not subnet.get("name"):
+        for subnet in objects(given, "subnets"):
+            if not subnet.get("name"):
                 raise errors.missing_property("properties.subnets.name")
         properties: Json = {"addressSpace": {"addressPrefixes": prefixes}}
         servers = [str(s) for s in array(inner(given, "dhcpOptions"), "dnsServers")]
@@ -59,7 +59,7 @@ class VirtualNetworks(Kind):
         that are missing from it are deleted.
         """
         present = self.store.children(id_, "subnets") if old else []
-        if "subnets" not in given:
+        if given.get("subnets") is None:
             check_inside(present, prefixes)
             return
         names = {str(s["name"]).lower() for s in given["subnets"]}
@@ -76,7 +76,7 @@ class VirtualNetworks(Kind):
     def written(self, record: Record, body: Json) -> tuple[str, ...]:
         given = inner(body, "properties", path="")
         settled = [record.id.key]
-        if "subnets" not in given:
+        if given.get("subnets") is None:
             return tuple(settled)
         prefixes = record.properties["addressSpace"]["addressPrefixes"]
         names = {str(s["name"]).lower() for s in given["subnets"]}
@@ -97,7 +97,9 @@ class VirtualNetworks(Kind):
         return family(self.store.children(id_, "subnets"), id_)
 
     def shape(self, record: Record, state: str, *, listed: bool) -> Json:
-        subnets = [show_subnet(self.store.state_of(s), s, self.store) for s in self.store.children(record.id, "subnets")]
+        subnets = [
+            show_subnet(self.store.state_of(s), s, self.store) for s in self.store.children(record.id, "subnets")
+        ]
         peerings = [
             show_peering(self.store.state_of(p), p, self.store)
             for p in self.store.children(record.id, "virtualNetworkPeerings")
@@ -230,9 +232,9 @@ def subnet_properties(id_: ResourceId, given: Json, space: list[str]) -> Json:
     for name in ("networkSecurityGroup", "routeTable", "natGateway"):
         if given.get(name):
             properties[name] = {"id": str(reference(given[name], f"properties.{name}.id"))}
-    if endpoints := array(given, "serviceEndpoints"):
+    if endpoints := objects(given, "serviceEndpoints"):
         properties["serviceEndpoints"] = endpoints
-    properties["delegations"] = array(given, "delegations")
+    properties["delegations"] = objects(given, "delegations")
     policies = ("Enabled", "Disabled")
     properties["privateEndpointNetworkPolicies"] = choice(
         given,
@@ -274,13 +276,13 @@ def users_of_subnet(of_type: OfType, subnet: Record) -> list[str]:
         if config["properties"]["subnet"]["id"].lower() == subnet.id.key
     ]
     for cluster in of_type("Microsoft.ContainerService/managedClusters"):
-        for pool in cluster.properties["agentPoolProfiles"]:
-            if str(pool.get("vnetSubnetID", "")).lower() == subnet.id.key:
-                users.append(
-                    f"/subscriptions/{cluster.id.subscription}/resourceGroups/{cluster.properties['nodeResourceGroup']}"
-                    f"/providers/Microsoft.Compute/virtualMachineScaleSets/aks-{pool['name']}-vmss"
-                    "/virtualMachines/0/networkInterfaces/aks/ipConfigurations/ipconfig1"
-                )
+        nodes = f"/subscriptions/{cluster.id.subscription}/resourceGroups/{cluster.properties['nodeResourceGroup']}"
+        users.extend(
+            f"{nodes}/providers/Microsoft.Compute/virtualMachineScaleSets/aks-{pool['name']}-vmss"
+            "/virtualMachines/0/networkInterfaces/aks/ipConfigurations/ipconfig1"
+            for pool in cluster.properties["agentPoolProfiles"]
+            if str(pool.get("vnetSubnetID", "")).lower() == subnet.id.key
+        )
     return users
 
 

@@ -9,7 +9,7 @@ from cloudlink.sandbox.azure import errors
 from cloudlink.sandbox.azure.asn import DEFAULT, refuse_own_asn
 from cloudlink.sandbox.azure.errors import Refusal
 from cloudlink.sandbox.azure.exchange import Answer, Json, Request
-from cloudlink.sandbox.azure.fields import address, array, choice, flag, inner, number
+from cloudlink.sandbox.azure.fields import address, array, choice, flag, inner, number, objects
 from cloudlink.sandbox.azure.ids import ResourceId, parse, reference
 from cloudlink.sandbox.azure.kind import Kind
 from cloudlink.sandbox.azure.local_gateways import CONNECTION
@@ -102,7 +102,7 @@ class VpnGateways(Kind):
         return name
 
     def _configs(self, id_: ResourceId, given: Json, active_active: bool, old: Record | None) -> list[Json]:
-        configs = array(given, "ipConfigurations")
+        configs = objects(given, "ipConfigurations")
         if active_active and len(configs) != 2:
             raise Refusal(
                 400,
@@ -120,7 +120,7 @@ class VpnGateways(Kind):
             )
         shown: list[Json] = []
         for config in configs:
-            if not isinstance(config, dict) or not config.get("name"):
+            if not config.get("name"):
                 raise errors.missing_property("properties.ipConfigurations.name")
             inside = inner(config, "properties")
             child = id_.child("ipConfigurations", str(config["name"]))
@@ -142,8 +142,7 @@ class VpnGateways(Kind):
             raise Refusal(
                 400,
                 "DuplicateResourceName",
-                f"Resource {id_}/ipConfigurations/ has two child resources with the same name "
-                f"({shown[0]['name']}).",
+                f"Resource {id_}/ipConfigurations/ has two child resources with the same name ({shown[0]['name']}).",
             )
         if len({c["properties"]["publicIPAddress"]["id"].lower() for c in shown}) != len(shown):
             raise Refusal(
@@ -166,7 +165,10 @@ class VpnGateways(Kind):
         subnet = self.store.find(parse(configs[0]["properties"]["subnet"]["id"]))
         if subnet is None or not subnet.is_type(SUBNET):
             raise errors.reference_not_found(configs[0]["properties"]["subnet"]["id"], str(id_))
-        if old is not None and old.properties["ipConfigurations"][0]["properties"]["subnet"]["id"].lower() not in subnets:
+        if (
+            old is not None
+            and old.properties["ipConfigurations"][0]["properties"]["subnet"]["id"].lower() not in subnets
+        ):
             raise Refusal(
                 400, "VirtualNetworkGatewaySubnetCannotBeModified", f"The subnet of gateway {id_} cannot be changed."
             )
@@ -217,9 +219,7 @@ class VpnGateways(Kind):
                 "Standard Public IPs associated with VPN Gateways with AZ VPN skus must have zones configured.",
             )
 
-    def _bgp(
-        self, id_: ResourceId, given: Json, configs: list[Json], active_active: bool, old: Record | None
-    ) -> Json:
+    def _bgp(self, id_: ResourceId, given: Json, configs: list[Json], active_active: bool, old: Record | None) -> Json:
         bgp = inner(given, "bgpSettings")
         asn = number(bgp, "asn", 0, 0, 2**32 - 1, path="properties.bgpSettings")
         if asn:
@@ -234,7 +234,7 @@ class VpnGateways(Kind):
                     "VirtualNetworkGatewayBgpPeeringAddressCannotBeModified",
                     f"The BgpPeeringAddress for the virtual network gateway {id_} cannot be modified",
                 )
-        entries = array(bgp, "bgpPeeringAddresses", path="properties.bgpSettings")
+        entries = objects(bgp, "bgpPeeringAddresses", path="properties.bgpSettings")
         custom: dict[str, list[str]] = {c["id"].lower(): [] for c in configs}
         if entries and len(entries) != len(configs):
             raise Refusal(
@@ -318,18 +318,16 @@ class VpnGateways(Kind):
     def shape(self, record: Record, state: str, *, listed: bool) -> Json:
         shown = super().shape(record, state, listed=listed)
         built = record.effective is not None
-        configs = []
-        for config in record.properties["ipConfigurations"]:
-            configs.append(
-                {
-                    "name": config["name"],
-                    "id": config["id"],
-                    "etag": record.etag,
-                    "type": f"{GATEWAY}/ipConfigurations",
-                    "properties": {"provisioningState": state, **config["properties"]},
-                }
-            )
-        shown["ipConfigurations"] = configs
+        shown["ipConfigurations"] = [
+            {
+                "name": config["name"],
+                "id": config["id"],
+                "etag": record.etag,
+                "type": f"{GATEWAY}/ipConfigurations",
+                "properties": {"provisioningState": state, **config["properties"]},
+            }
+            for config in record.properties["ipConfigurations"]
+        ]
         if state == "Updating":
             shown["vpnClientConfiguration"] = {
                 "vpnClientProtocols": ["OpenVPN", "IkeV2"],

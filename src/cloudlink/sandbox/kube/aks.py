@@ -82,7 +82,10 @@ def furnish_aks(cluster: Cluster, facts: AksCluster) -> None:
     furnish_namespaces(cluster)
     for index, address in enumerate(facts.node_addresses):
         store.create(NODES, _node(index, str(address), facts.version))
-    store.create(SERVICES, _service("kubernetes", "default", str(facts.service_cidr.network_address + 1), [("https", 443, "TCP")]))
+    store.create(
+        SERVICES,
+        _service("kubernetes", "default", str(facts.service_cidr.network_address + 1), [("https", 443, "TCP")]),
+    )
     ports = [("dns", 53, "UDP"), ("dns-tcp", 53, "TCP")]
     dns = _service("kube-dns", DNS_NAMESPACE, str(facts.dns_service), ports)
     dns["metadata"]["labels"] = {**DNS_LABELS, "kubernetes.io/name": "CoreDNS"}
@@ -106,7 +109,14 @@ def _node(index: int, address: str, version: str) -> dict[str, Any]:
         "spec": {"providerID": f"azure:///virtualMachines/{name}"},
         "status": {
             "addresses": [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}],
-            "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status"}],
+            "conditions": [
+                {
+                    "type": "Ready",
+                    "status": "True",
+                    "reason": "KubeletReady",
+                    "message": "kubelet is posting ready status",
+                }
+            ],
             "nodeInfo": {"kubeletVersion": f"v{version}", "operatingSystem": "linux", "architecture": "amd64"},
         },
     }

@@ -101,7 +101,7 @@ class Cluster:
                 n["metadata"]["name"],
                 next((a["address"] for a in n["status"].get("addresses", ()) if a["type"] == "InternalIP"), ""),
             )
-            for n in self.store.list(NODES)
+            for n in self.store.all(NODES)
         ]
 
     def next_pod_address(self) -> str:
@@ -115,7 +115,7 @@ class Cluster:
 
     def next_service_address(self) -> str:
         facts = self.facts()
-        taken = {s["spec"].get("clusterIP") for s in self.store.list(SERVICES)}
+        taken = {s["spec"].get("clusterIP") for s in self.store.all(SERVICES)}
         first = facts.service_cidr.network_address if facts else IPv4Address("172.20.0.0")
         return next(a for a in (str(first + i) for i in range(100, 4000)) if a not in taken)
 

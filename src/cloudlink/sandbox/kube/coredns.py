@@ -82,9 +82,7 @@ class CoreDns:
             return Reply(_refusal(query, "FORMERR"), 0.0)
         question = query.question[0]
         name = fqdn(question.name.to_text())
-        blocks = [
-            b for b in self.configuration.blocks if b.scheme == "dns" and b.port == 53 and within(name, b.zone)
-        ]
+        blocks = [b for b in self.configuration.blocks if b.scheme == "dns" and b.port == 53 and within(name, b.zone)]
         if not blocks:
             return Reply(_refusal(query, "REFUSED"), 0.0)
         block = max(blocks, key=lambda b: len(b.zone) if b.zone != "." else 0)
@@ -111,7 +109,7 @@ class CoreDns:
         response.set_rcode(message.rcode())
         for section, kept in ((response.answer, message.answer), (response.authority, message.authority)):
             for rrset in kept:
-                again = rrset.copy()
+                again: dns.rrset.RRset = rrset.copy()  # type: ignore[no-untyped-call]
                 again.ttl = max(0, int(expires - now))
                 section.append(again)
         return response
@@ -136,9 +134,7 @@ class CoreDns:
 
     # --- the plugins, in the order of plugin.cfg ---------------------------------------------------------------
 
-    def _uncached(
-        self, block: Block, query: dns.message.Message, name: str, transport: Transport, now: float
-    ) -> Reply:
+    def _uncached(self, block: Block, query: dns.message.Message, name: str, transport: Transport, now: float) -> Reply:
         for template in block.templates:
             if within(name, template.zone):
                 if any(re.search(m, name) for m in template.matches):
@@ -154,8 +150,8 @@ class CoreDns:
             return Reply(_refusal(query, "NXDOMAIN"), 0.0)
         if block.kubernetes:
             zone = next((z for z in block.kubernetes.zones if within(name, z)), None)
-            if zone is not None and (response := self._kubernetes(block.kubernetes, zone, query, name)):
-                return Reply(response, 0.0)
+            if zone is not None and (found := self._kubernetes(block.kubernetes, zone, query, name)):
+                return Reply(found, 0.0)
         for forward in block.forwards:
             if within(name, forward.zone) and not any(within(name, z) for z in forward.excepted):
                 return self._forward(forward, query, name, transport, now)
@@ -167,8 +163,8 @@ class CoreDns:
         kind = query.question[0].rdtype
         services = self.network.services()
         if zone.endswith(".arpa."):
-            for (namespace, service), address in services.items():
-                if address != "None" and fqdn(IPv4Address(address).reverse_pointer) == name:
+            for (namespace, service), own in services.items():
+                if own != "None" and fqdn(IPv4Address(own).reverse_pointer) == name:
                     response = _answer(query)
                     target = f"{service}.{namespace}.svc.cluster.local."
                     response.answer.append(dns.rrset.from_text(name, plugin.ttl, "IN", "PTR", target))
@@ -265,9 +261,7 @@ class CoreDns:
         return now - since >= forward.max_fails * (forward.health_check + 1.0)
 
 
-def _service(
-    labels: list[str], services: dict[tuple[str, str], str], namespaces: set[str]
-) -> tuple[bool, str | None]:
+def _service(labels: list[str], services: dict[tuple[str, str], str], namespaces: set[str]) -> tuple[bool, str | None]:
     """Whether a name below the cluster's zone exists, and its address."""
     match labels:
         case [] | ["svc"] | ["pod"]:

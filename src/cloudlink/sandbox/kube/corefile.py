@@ -102,7 +102,9 @@ class _Parser:
             while end < len(tokens) and tokens[end].line == token.line:
                 end += 1
             if end == at + 1:
-                raise BrokenCorefile(f"{token.file}:{token.number} - Error during parsing: Wrong argument count after 'import'")
+                raise BrokenCorefile(
+                    f"{token.file}:{token.number} - Error during parsing: Wrong argument count after 'import'"
+                )
             pattern = tokens[at + 1].text
             result += self.expand(self._imported(pattern, token), depth + 1)
             at, line = end, -1
@@ -114,7 +116,9 @@ class _Parser:
         pattern = pattern.removeprefix("/etc/coredns/")
         names = sorted(f for f in self.files if fnmatch.fnmatchcase(f, pattern) and f.count("/") == pattern.count("/"))
         if not names and not any(c in pattern for c in "*?["):
-            raise BrokenCorefile(f"{token.file}:{token.number} - Error during parsing: File to import not found: {pattern}")
+            raise BrokenCorefile(
+                f"{token.file}:{token.number} - Error during parsing: File to import not found: {pattern}"
+            )
         return [t for name in names for t in self.tokens(name)]
 
     def blocks(self, main: str) -> tuple[ServerBlock, ...]:
@@ -134,7 +138,9 @@ class _Parser:
             if len(keys) == 1 and keys[0].text.startswith("(") and keys[0].text.endswith(")"):
                 name = keys[0].text[1:-1]
                 if name in self.snippets:
-                    raise BrokenCorefile(f"{_where(keys[0])} - Error during parsing: redeclaration of previously declared snippet {name}")
+                    raise BrokenCorefile(
+                        f"{_where(keys[0])} - Error during parsing: redeclaration of previously declared snippet {name}"
+                    )
                 self.snippets[name] = body
                 continue
             directives = self._directives(self.expand(body))
@@ -148,14 +154,20 @@ class _Parser:
         while at < len(tokens) and not _is(tokens[at], "{"):
             token = tokens[at]
             if not more and token.line != keys[-1].line:
-                raise BrokenCorefile(f"{_where(token)} - Error during parsing: server block without braces: '{token.text}'")
+                raise BrokenCorefile(
+                    f"{_where(token)} - Error during parsing: server block without braces: '{token.text}'"
+                )
             if _is(token, "}"):
-                raise BrokenCorefile(f"{_where(token)} - Error during parsing: Unexpected '}}' because no matching opening brace")
+                raise BrokenCorefile(
+                    f"{_where(token)} - Error during parsing: Unexpected '}}' because no matching opening brace"
+                )
             more = token.text.endswith(",")
             keys += [Token(k, token.file, token.number, token.line) for k in token.text.split(",") if k]
             at += 1
         if at == len(tokens):
-            raise BrokenCorefile(f"{_where(first)} - Error during parsing: Unexpected EOF: '{first.text}' opens no block")
+            raise BrokenCorefile(
+                f"{_where(first)} - Error during parsing: Unexpected EOF: '{first.text}' opens no block"
+            )
         if not keys:
             raise BrokenCorefile(f"{_where(first)} - Error during parsing: server block without a zone")
         depth, start = 1, at + 1
@@ -184,7 +196,9 @@ class _Parser:
                         depth += _is(tokens[end], "{") - _is(tokens[end], "}")
                         end += 1
                     if depth:
-                        raise BrokenCorefile(f"{_where(head)} - Error during parsing: Unexpected EOF, a brace is not closed")
+                        raise BrokenCorefile(
+                            f"{_where(head)} - Error during parsing: Unexpected EOF, a brace is not closed"
+                        )
                     block = self._directives(tokens[at + 1 : end - 1])
                     at = end
                     break

@@ -84,11 +84,12 @@ class Deployments:
             s["spec"]["replicas"] = wanted if s is new else len(pods)
             s["status"] = {**counts, "availableReplicas": counts["readyReplicas"], "observedGeneration": 1}
             store.replace(REPLICASETS, s)
-        self._report(namespace, name, new, new_pods, old_pods, unavailable)
+        self._report((namespace, name), new, new_pods, old_pods, unavailable)
 
     def _report(
-        self, namespace: str, name: str, new: Object, new_pods: list[Object], old_pods: list[Object], unavailable: int
+        self, place: tuple[str, str], new: Object, new_pods: list[Object], old_pods: list[Object], unavailable: int
     ) -> None:
+        namespace, name = place
         store = self._cluster.store
         now = self._cluster.now()
         deployment = store.get(DEPLOYMENTS, namespace, name)
@@ -124,8 +125,8 @@ class Deployments:
             "availableReplicas": available,
             "unavailableReplicas": max(0, wanted - available),
             "conditions": [
-                _condition(old, "Available", "True" if enough else "False", reason, text, now),
-                _condition(old, "Progressing", *progressing, now),
+                _condition(old, "Available", ("True" if enough else "False", reason, text), now),
+                _condition(old, "Progressing", progressing, now),
             ],
         }
         # the real server leaves out counts of zero
@@ -226,20 +227,25 @@ def _owner(kind: str, obj: Object) -> Object:
 
 
 def _living(pods: list[Object]) -> list[Object]:
-    return [p for p in pods if p["status"]["phase"] not in ("Failed", "Succeeded") and "deletionTimestamp" not in p["metadata"]]
+    return [
+        p
+        for p in pods
+        if p["status"]["phase"] not in ("Failed", "Succeeded") and "deletionTimestamp" not in p["metadata"]
+    ]
 
 
 def _ready(pod: Object) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", ()))
 
 
-def _condition(before: list[Object], type: str, status: str, reason: str, message: str, now: float) -> Object:
-    old = next((c for c in before if c["type"] == type), None)
-    if old and (old["status"], old["reason"], old["message"]) == (status, reason, message):
+def _condition(before: list[Object], name: str, said: tuple[str, str, str], now: float) -> Object:
+    status, reason, message = said
+    old = next((c for c in before if c["type"] == name), None)
+    if old and (old["status"], old["reason"], old["message"]) == said:
         return old
     since = old["lastTransitionTime"] if old and old["status"] == status else timestamp(now)
     return {
-        "type": type,
+        "type": name,
         "status": status,
         "reason": reason,
         "message": message,

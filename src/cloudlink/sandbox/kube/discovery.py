@@ -11,7 +11,7 @@ Json = dict[str, Any]
 
 def version(kubernetes: str) -> Json:
     """kubernetes: ``1.33`` or ``1.33.2``."""
-    parts = (kubernetes.split(".") + ["0", "0"])[:3]
+    parts = [*kubernetes.split("."), "0", "0"][:3]
     return {
         "major": parts[0],
         "minor": parts[1],
@@ -75,7 +75,11 @@ def _resources(group: str, version: str) -> Json:
                 "singularName": "",
                 "namespaced": kind.namespaced,
                 "kind": kind.kind,
-                "verbs": ["get"] if sub == "log" else ["create", "get"] if sub == "exec" else ["get", "patch", "update"],
+                "verbs": ["get"]
+                if sub == "log"
+                else ["create", "get"]
+                if sub == "exec"
+                else ["get", "patch", "update"],
             }
             for sub in kind.subresources
         )
@@ -95,7 +99,12 @@ def _openapi(group: str, version: str) -> Json:
             "post": {"parameters": [check], "x-kubernetes-action": "post", "x-kubernetes-group-version-kind": gvk, **ok}
         }
         paths[f"{where}/{kind.plural}/{{name}}"] = {
-            "patch": {"parameters": [check], "x-kubernetes-action": "patch", "x-kubernetes-group-version-kind": gvk, **ok}
+            "patch": {
+                "parameters": [check],
+                "x-kubernetes-action": "patch",
+                "x-kubernetes-group-version-kind": gvk,
+                **ok,
+            }
         }
     return {
         "openapi": "3.0.0",

@@ -43,7 +43,7 @@ class DnsPods:
     @staticmethod
     def is_dns(pod: Object) -> bool:
         labels = pod["metadata"].get("labels", {})
-        return pod["metadata"]["namespace"] == DNS_NAMESPACE and DNS_LABELS.items() <= labels.items()
+        return bool(pod["metadata"]["namespace"] == DNS_NAMESPACE) and DNS_LABELS.items() <= labels.items()
 
     def files(self) -> Files:
         """What the ConfigMaps say now, as files below /etc/coredns."""
@@ -79,7 +79,7 @@ class DnsPods:
 
     def stopped(self, name: str) -> None:
         for table in (self._projected, self._running, self._servers):
-            table.pop(name, None)  # type: ignore[attr-defined]
+            table.pop(name, None)
 
     def _serve(self, name: str, configuration: Configuration) -> None:
         if self.network is not None:
@@ -168,5 +168,3 @@ class DnsPods:
         self._servers = {}
         if self.network is not None:
             self.adopt_network(self.network)
-
-

@@ -43,14 +43,10 @@ KINDS = (
     Kind("", "v1", "secrets", "Secret", True),
     Kind("", "v1", "serviceaccounts", "ServiceAccount", True, ("sa",)),
     Kind("", "v1", "events", "Event", True, ("ev",)),
-    Kind(
-        "apps", "v1", "deployments", "Deployment", True, ("deploy",), subresources=("status",), categories=("all",)
-    ),
+    Kind("apps", "v1", "deployments", "Deployment", True, ("deploy",), subresources=("status",), categories=("all",)),
     Kind("apps", "v1", "replicasets", "ReplicaSet", True, ("rs",), subresources=("status",), categories=("all",)),
     Kind("networking.k8s.io", "v1", "ingresses", "Ingress", True, ("ing",), subresources=("status",)),
-    Kind(
-        "authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", False, verbs=("create",)
-    ),
+    Kind("authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", False, verbs=("create",)),
 )
 
 BY_KEY = {k.key: k for k in KINDS}

@@ -58,7 +58,7 @@ class Store:
             raise status.not_found(kind, name)
         return found
 
-    def list(self, kind: Kind, namespace: str | None = None) -> list[Object]:
+    def all(self, kind: Kind, namespace: str | None = None) -> list[Object]:
         """In the order of namespace and name. namespace None: all of them."""
         rows = self.objects.get(kind.key, {})
         return [copy.deepcopy(rows[k]) for k in sorted(rows) if namespace is None or k[0] == namespace]
@@ -68,7 +68,7 @@ class Store:
         uid = owner["metadata"]["uid"]
         return [
             o
-            for o in self.list(kind, owner["metadata"].get("namespace"))
+            for o in self.all(kind, owner["metadata"].get("namespace"))
             if any(r.get("uid") == uid for r in o["metadata"].get("ownerReferences", ()))
         ]
 
@@ -122,11 +122,11 @@ class Store:
             raise status.not_found(kind, name)
         return self._written("DELETED", kind, obj)
 
-    def _written(self, type: str, kind: Kind, obj: Object) -> Object:
+    def _written(self, event: str, kind: Kind, obj: Object) -> Object:
         self.revision += 1
         obj["metadata"]["resourceVersion"] = str(self.revision)
-        self.changes.append(Change(self.revision, type, kind.key, copy.deepcopy(obj)))
-        self.changed(kind, copy.deepcopy(obj), type == "DELETED")
+        self.changes.append(Change(self.revision, event, kind.key, copy.deepcopy(obj)))
+        self.changed(kind, copy.deepcopy(obj), event == "DELETED")
         return copy.deepcopy(obj)
 
     def since(self, kind: Kind, revision: int) -> Iterator[Change]:

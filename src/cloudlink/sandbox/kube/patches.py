@@ -39,7 +39,9 @@ def apply_patch(content_type: str, body: bytes, obj: dict[str, Any]) -> dict[str
         "application/json-patch+json",
     ):
         known = "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json"
-        raise unsupported_media(f"the body of the request was in an unknown format - accepted media types include: {known}")
+        raise unsupported_media(
+            f"the body of the request was in an unknown format - accepted media types include: {known}"
+        )
     try:
         patch = json.loads(body)
     except ValueError as e:
@@ -47,7 +49,10 @@ def apply_patch(content_type: str, body: bytes, obj: dict[str, Any]) -> dict[str
     if kind == "application/json-patch+json":
         if not isinstance(patch, list):
             raise bad_request("error decoding patch: a JSON patch is a list of operations")
-        return json_patch(copy.deepcopy(obj), patch)
+        patched: Any = json_patch(copy.deepcopy(obj), patch)
+        if not isinstance(patched, dict):
+            raise _cannot("the patched document is not an object")
+        return patched
     if not isinstance(patch, dict):
         raise bad_request("error decoding patch: a merge patch is an object")
     if kind == "application/merge-patch+json":
@@ -86,9 +91,7 @@ def strategic(target: Any, patch: Any) -> Any:
             result[name] = [v for v in result.get(name, ()) if v not in value]
         elif key.startswith("$"):
             continue  # $setElementOrder, $retainKeys: order does not matter here
-        elif value is None:
-            result.pop(key, None)
-        elif isinstance(value, dict) and value.get("$patch") == "delete":
+        elif value is None or (isinstance(value, dict) and value.get("$patch") == "delete"):
             result.pop(key, None)
         elif isinstance(value, list):
             result[key] = _strategic_list(key, result.get(key) or [], value)

@@ -15,10 +15,19 @@ from cloudlink.sandbox.kube.corefile import BrokenCorefile, Directive, ServerBlo
 
 Version = tuple[int, int, int]
 
-_PLUGINS: dict[str, Version] = dict.fromkeys(
-    """root metadata geoip cancel tls reload nsid bufsize bind debug trace ready health pprof prometheus errors log
+_PLUGIN_NAMES = """root metadata geoip cancel tls reload nsid bufsize bind debug trace ready health pprof prometheus errors log
     dnstap local dns64 acl any chaos loadbalance cache rewrite header dnssec autopath minimal template transfer hosts
-    route53 azure clouddns k8s_external kubernetes file auto secondary etcd loop forward grpc erratic whoami on sign""".split(),
+    route53 azure clouddns k8s_external kubernetes file auto secondary etcd loop forward grpc erratic whoami on sign"""
+_SAFE_FORWARD_OPTIONS = (
+    """except force_tcp prefer_udp expire max_fails tls tls_servername policy health_check max_concurrent"""
+)
+_KUBERNETES_OPTION_NAMES = """endpoint tls kubeconfig namespaces labels pods endpoint_pod_names ttl noendpoints fallthrough ignore
+    namespace_labels apiserver_qps apiserver_burst apiserver_max_inflight multicluster startup_timeout"""
+_MODELLED_NAMES = """errors log ready health prometheus loop reload loadbalance cache forward kubernetes template hosts
+    pprof debug bufsize nsid metadata minimal cancel root trace dnstap any"""
+
+_PLUGINS: dict[str, Version] = dict.fromkeys(
+    _PLUGIN_NAMES.split(),
     (1, 8, 5),
 ) | {
     "tsig": (1, 10, 0),
@@ -30,7 +39,8 @@ _PLUGINS: dict[str, Version] = dict.fromkeys(
 }
 _ONCE = {"cache", "errors", "kubernetes", "hosts", "loop", "ready", "prometheus"}
 _FORWARD_OPTIONS: dict[str, Version] = dict.fromkeys(
-    """except force_tcp prefer_udp expire max_fails tls tls_servername policy health_check max_concurrent""".split(), (1, 9, 0)
+    _SAFE_FORWARD_OPTIONS.split(),
+    (1, 9, 0),
 ) | {
     "next": (1, 12, 0),
     "failfast_all_unhealthy_upstreams": (1, 12, 0),
@@ -41,15 +51,9 @@ _FORWARD_OPTIONS: dict[str, Version] = dict.fromkeys(
 }
 _MANY_FORWARDS: Version = (1, 9, 4)
 _MOST_UPSTREAMS = 15
-_KUBERNETES_OPTIONS = set(
-    """endpoint tls kubeconfig namespaces labels pods endpoint_pod_names ttl noendpoints fallthrough ignore
-    namespace_labels apiserver_qps apiserver_burst apiserver_max_inflight multicluster startup_timeout""".split()
-)
+_KUBERNETES_OPTIONS = set(_KUBERNETES_OPTION_NAMES.split())
 # Plugins that do not change what is answered, or whose effect is computed here.
-_MODELLED = set(
-    """errors log ready health prometheus loop reload loadbalance cache forward kubernetes template hosts
-    pprof debug bufsize nsid metadata minimal cancel root trace dnstap any""".split()
-)
+_MODELLED = set(_MODELLED_NAMES.split())
 
 
 @dataclass(frozen=True)
@@ -127,7 +131,7 @@ class Configuration:
 
 def coredns_version(kubernetes: str) -> str:
     """Which CoreDNS AKS ships with a Kubernetes version. Assumption for 1.36 and later: 1.14.3."""
-    major, minor = (int(p) for p in (kubernetes.lstrip("v").split(".") + ["0"])[:2])
+    major, minor = (int(p) for p in [*kubernetes.lstrip("v").split("."), "0"][:2])
     if (major, minor) <= (1, 31):
         return "1.9.4"
     return {32: "1.11.3", 33: "1.12.1", 34: "1.13.1", 35: "1.13.1"}.get(minor, "1.14.3")
@@ -169,7 +173,7 @@ def fqdn(name: str) -> str:
 
 def within(name: str, zone: str) -> bool:
     """Both fully qualified."""
-    return zone == "." or name == zone or name.endswith("." + zone)
+    return zone in (".", name) or name.endswith("." + zone)
 
 
 def _zone_key(key: str, server: ServerBlock) -> tuple[str, str, int]:
@@ -204,9 +208,7 @@ def _zone(text: str, where: str) -> str:
 
 def _plugins(
     server: ServerBlock, version: Version, zone: str, own: set[str]
-) -> tuple[
-    tuple[Forward, ...], Cache | None, Kubernetes | None, tuple[Template, ...], Hosts | None, tuple[str, ...]
-]:
+) -> tuple[tuple[Forward, ...], Cache | None, Kubernetes | None, tuple[Template, ...], Hosts | None, tuple[str, ...]]:
     seen: set[str] = set()
     forwards: list[Forward] = []
     templates: list[Template] = []
@@ -273,7 +275,7 @@ def _forward(d: Directive, version: Version) -> Forward:
     if len(d.args) < 2:
         raise _wrong_count(d)
     zone = _zone(d.args[0], d.where)
-    upstreams = tuple(u for text in d.args[1:] for u in _upstreams(text, d))
+    upstreams = tuple(u for text in d.args[1:] for u in _upstreams(text))
     if len(upstreams) > _MOST_UPSTREAMS:
         raise BrokenCorefile(f"plugin/forward: more than {_MOST_UPSTREAMS} TOs configured: {len(upstreams)}")
     excepted: list[str] = []
@@ -316,7 +318,7 @@ def _forward(d: Directive, version: Version) -> Forward:
     )
 
 
-def _upstreams(text: str, d: Directive) -> tuple[Upstream, ...]:
+def _upstreams(text: str) -> tuple[Upstream, ...]:
     if text == "/etc/resolv.conf":
         # CoreDNS pods have dnsPolicy Default: the node's resolv.conf, which names Azure's resolver.
         return (Upstream("168.63.129.16", 53, "dns"),)
@@ -324,7 +326,9 @@ def _upstreams(text: str, d: Directive) -> tuple[Upstream, ...]:
     if not found:
         scheme, rest = "dns", text
     if scheme not in ("dns", "tls"):
-        raise BrokenCorefile(f"plugin/forward: '{scheme}' is not supported as a destination protocol in forward: {text}")
+        raise BrokenCorefile(
+            f"plugin/forward: '{scheme}' is not supported as a destination protocol in forward: {text}"
+        )
     address, port = rest.partition("%")[0], 853 if scheme == "tls" else 53
     if rest.count(":") == 1 or rest.startswith("["):
         address, _, number = rest.rpartition(":")
@@ -410,7 +414,9 @@ def _hosts(d: Directive) -> Hosts:
                 try:
                     address = ip_address(text)
                 except ValueError:
-                    raise BrokenCorefile(f"plugin/hosts: {o.where} - Error during parsing: unknown property '{text}'") from None
+                    raise BrokenCorefile(
+                        f"plugin/hosts: {o.where} - Error during parsing: unknown property '{text}'"
+                    ) from None
                 if isinstance(address, IPv4Address):
                     entries += [(fqdn(name), address) for name in o.args]
     return Hosts(tuple(entries), ttl, fallthrough)

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cloudlink.sandbox.kube import status
-from cloudlink.sandbox.kube.container import CannotRun, Container, can_run, timer_seconds
+from cloudlink.sandbox.kube.container import CannotRun, Container, timer_seconds
 from cloudlink.sandbox.kube.corefile import BrokenCorefile
 from cloudlink.sandbox.kube.kinds import CONFIGMAPS, PODS, SECRETS
 from cloudlink.sandbox.kube.objects import Object, timestamp
@@ -52,7 +52,8 @@ class Pods:
         containers[0].setdefault("imagePullPolicy", "IfNotPresent")
         conditions = [{"type": "PodScheduled", "status": "True", "lastTransitionTime": timestamp(self._cluster.now())}]
         made = self._cluster.store.create(
-            PODS, {**pod, "spec": spec, "status": {"phase": "Pending", "qosClass": "BestEffort", "conditions": conditions}}
+            PODS,
+            {**pod, "spec": spec, "status": {"phase": "Pending", "qosClass": "BestEffort", "conditions": conditions}},
         )
         nodes = self._cluster.nodes()
         if nodes:
@@ -105,7 +106,7 @@ class Pods:
 
     def start_now(self, namespace: str) -> None:
         """Start what is pending, without its time to start: for a cluster that is handed over running."""
-        for pod in self._cluster.store.list(PODS, namespace):
+        for pod in self._cluster.store.all(PODS, namespace):
             self.start(*_place(pod))
 
     def start(self, namespace: str, name: str) -> None:
@@ -185,7 +186,9 @@ class Pods:
         found = self._cluster.store.find(kind, pod["metadata"]["namespace"], ref["name"]) or {}
         value = (found.get("data") or {}).get(ref["key"])
         if value is None and not ref.get("optional"):
-            raise _BadConfiguration(f'couldn\'t find key {ref["key"]} in {kind.kind} {pod["metadata"]["namespace"]}/{ref["name"]}')
+            raise _BadConfiguration(
+                f"couldn't find key {ref['key']} in {kind.kind} {pod['metadata']['namespace']}/{ref['name']}"
+            )
         return str(value or "")
 
     def collect(self) -> None:
@@ -265,7 +268,14 @@ class Pods:
         self._put(pod, "Pending", {"waiting": {"reason": reason, "message": message}}, ready=False)
 
     def _put(
-        self, pod: Object, phase: str, state: Object, *, ready: bool, last: Object | None = None, restarts: int | None = None
+        self,
+        pod: Object,
+        phase: str,
+        state: Object,
+        *,
+        ready: bool,
+        last: Object | None = None,
+        restarts: int | None = None,
     ) -> None:
         before = (pod["status"].get("containerStatuses") or [{}])[0]
         count = before.get("restartCount", 0) if restarts is None else restarts
@@ -303,12 +313,12 @@ def _place(pod: Object) -> Place:
 
 def _argv(pod: Object) -> list[str]:
     """Empty: the image's own program, which is not known here and is taken to run for ever. Arguments alone are
-    taken as the program when they name one that can be run, as images with an entry point script do it."""
+    taken as the program unless the first is an option, as images with an entry point script do it."""
     container = pod["spec"]["containers"][0]
     command, args = list(container.get("command") or ()), list(container.get("args") or ())
     if command:
         return command + args
-    return args if args and can_run(args[0]) else []
+    return args if args and not args[0].startswith("-") else []
 
 
 def _container(pod: Object, state: Object, *, ready: bool, restarts: int) -> Object:

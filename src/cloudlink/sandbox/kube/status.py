@@ -14,7 +14,12 @@ class KubeRefusal(Exception):
     """A request that is answered with a Status of failure."""
 
     def __init__(
-        self, code: int, reason: str, message: str, details: dict[str, Any] | None = None, retry_after: int | None = None
+        self,
+        code: int,
+        reason: str,
+        message: str,
+        details: dict[str, Any] | None = None,
+        retry_after: int | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code

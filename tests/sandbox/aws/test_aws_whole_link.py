@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 from typing import Any
 
-from conftest import VPC, Account  # type: ignore[import-not-found]
+from aws_account import VPC, Account
 
 TAGS = [{"Key": "cloudlink", "Value": "staging"}]
 
@@ -72,7 +72,8 @@ def test_made_seen_and_taken_away(furnished: Account) -> None:
     rules = ec2.authorize_security_group_ingress(
         GroupId=group,
         IpPermissions=[
-            {"IpProtocol": p, "FromPort": 53, "ToPort": 53, "IpRanges": [{"CidrIp": "10.1.0.0/16"}]} for p in ("tcp", "udp")
+            {"IpProtocol": p, "FromPort": 53, "ToPort": 53, "IpRanges": [{"CidrIp": "10.1.0.0/16"}]}
+            for p in ("tcp", "udp")
         ],
     )["SecurityGroupRules"]
     assert {r["IpProtocol"] for r in rules} == {"tcp", "udp"}

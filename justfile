@@ -1,0 +1,44 @@
+# What CI runs, and every part of it. `just check` is all of it.
+set shell := ["bash", "-uc"]
+bin := justfile_directory() / ".venv/bin"
+
+default:
+    @{{bin}}/just --list
+
+# everything that CI runs
+check: lint types layers test docs
+
+# install for working on cloudlink
+setup:
+    python3 -m venv .venv && .venv/bin/pip install -e '.[dev]'
+
+lint:
+    {{bin}}/ruff check .
+    {{bin}}/ruff format --check .
+
+fmt:
+    {{bin}}/ruff check --fix .
+    {{bin}}/ruff format .
+
+types:
+    {{bin}}/mypy
+
+# import-linter: who may import whom
+layers:
+    {{bin}}/lint-imports
+
+test *arguments:
+    {{bin}}/python -m pytest -n 2 {{arguments}}
+
+# with branch coverage
+cover:
+    {{bin}}/coverage run -m pytest -p no:xdist
+    {{bin}}/coverage report
+
+# that the README's generated parts are true
+docs:
+    {{bin}}/python docs/generate.py --check
+
+# speed and memory on the sandbox
+bench:
+    {{bin}}/python bench/up.py

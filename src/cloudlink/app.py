@@ -1,0 +1,394 @@
+"""The composition root: finds the configuration, the sandbox, the clouds and the view, and joins them for a command.
+
+A command opens a :class:`Session`, asks it for one thing, and returns its exit code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cloudlink.config import load
+from cloudlink.core.change import Action, Plan
+from cloudlink.core.wait import Clock, Stopped, WallClock
+from cloudlink.errors import CloudlinkError, Interrupted, UsageError
+from cloudlink.link import Link
+from cloudlink.log import open_log
+from cloudlink.state import StateFile, state_path
+from cloudlink.view import View, choose, open_view
+
+if TYPE_CHECKING:
+    from cloudlink.clouds.aws import Aws
+    from cloudlink.clouds.azure import Azure
+    from cloudlink.clouds.endpoints import Endpoints
+    from cloudlink.clouds.kube import Kube
+    from cloudlink.core.engine import Engine
+    from cloudlink.topology import Topology
+
+CONFIG = Path("config.toml")
+EXAMPLE = Path("config.example.toml")
+FOLDER = ".cloudlink"
+DEFAULT_SPEED = 60.0
+TUNNELS_UP_WITHIN = 300.0  # seconds after the last write in which tunnels and BGP usually come up
+
+
+@dataclass(frozen=True)
+class SandboxPlace:
+    """Where the sandbox of a configuration lives."""
+
+    home: Path
+    config: Path
+    speed: float
+    link: Link
+
+
+def find_config(config: Path | None, *, sandbox: bool) -> Path:
+    """The named file, else config.toml, else (in the sandbox, where nothing can go wrong) the example."""
+    if config is not None:
+        return config
+    if sandbox and not CONFIG.exists() and EXAMPLE.exists():
+        return EXAMPLE
+    return CONFIG
+
+
+def sandbox_place(config: Path | None) -> SandboxPlace:
+    path = find_config(config, sandbox=True)
+    link = load(path, sandbox=True)
+    home = path.resolve().parent / FOLDER / "sandbox" / link.name
+    return SandboxPlace(home, path, link.sandbox.speed if link.sandbox else DEFAULT_SPEED, link)
+
+
+def plain_view(*, as_json: bool) -> View:
+    """For what has to be said before, or outside, a session."""
+    kind = choose(as_json, False, os.environ)
+    return open_view(
+        kind, out=sys.stdout, err=sys.stderr, color=None, clock=WallClock(), command="", link="", sandbox_speed=None
+    )
+
+
+@contextlib.contextmanager
+def open_session(
+    command: str, *, config: Path | None, sandbox: bool, json: bool, color: bool | None, writes: bool
+) -> Iterator[Session]:
+    """Everything a command needs; closed whatever happens. Errors raised inside are shown by the session's view.
+
+    writes: takes the lock of the state file, so that no two runs write at the same time.
+    """
+    path = find_config(config, sandbox=sandbox)
+    endpoints: Endpoints | None = None
+    clock: WallClock
+    if sandbox:
+        from cloudlink.sandbox import client
+
+        place = sandbox_place(path)
+        link, folder = place.link, place.home
+        running, _ = client.start(place.home, place.config, speed=place.speed)
+        seen = running.call("GET", "status")
+        # a sandbox whose clock stands still is moved by hand; waiting for it must not take for ever
+        speed = float(seen["speed"]) or 1.0
+        clock = WallClock(speed, float(seen["now"]))
+        endpoints = running.endpoints(speed)
+    else:
+        link = load(path)
+        folder = path.resolve().parent / FOLDER
+        clock = WallClock()
+    kind = choose(json, sys.stderr.isatty(), os.environ)
+    view = open_view(
+        kind,
+        out=sys.stdout,
+        err=sys.stderr,
+        color=color,
+        clock=clock,
+        command=command,
+        link=link.name,
+        sandbox_speed=clock.speed if sandbox else None,
+    )
+    if sandbox and config is None and path == EXAMPLE and not json:
+        view.note(f"No {CONFIG} here: using {EXAMPLE}.")
+    state = StateFile(state_path(folder, link.name), link.name, command=f"cloudlink {command}", readonly=not writes)
+    session = Session(link, clock, view, state, endpoints, command)
+    try:
+        with _stopping(clock), state:
+            if writes:
+                open_log(folder / f"{link.name}.log")
+            yield session
+    except Stopped:
+        error = Interrupted("Interrupted", "Stopped as asked.", "Run the same command again: it goes on from here.")
+        view.error(error)
+        error.shown = True
+        raise error from None
+    except CloudlinkError as error:
+        if not error.shown:
+            view.error(error)
+            error.shown = True
+        raise
+    finally:
+        view.close()
+
+
+@contextlib.contextmanager
+def _stopping(clock: Clock) -> Iterator[None]:
+    """First Ctrl-C, SIGTERM or SIGHUP: stop cleanly. A second Ctrl-C: at once."""
+
+    def stop(number: int, _frame: Any) -> None:
+        if clock.stopped and number == signal.SIGINT:
+            sys.stderr.write("\nStopped at once; what the clouds had begun goes on. Run the command again to go on.\n")
+            sys.stderr.flush()
+            os._exit(130)
+        clock.stop()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    earlier = {n: signal.signal(n, stop) for n in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+
+@dataclass
+class Session:
+    """One command's run over one link."""
+
+    link: Link
+    clock: Clock
+    view: View
+    state: StateFile
+    endpoints: Endpoints | None
+    command: str
+    _clouds: Clouds | None = field(default=None, init=False)
+    _engine: Engine | None = field(default=None, init=False)
+
+    @property
+    def clouds(self) -> Clouds:
+        if self._clouds is None:
+            self._clouds = connect(self.link, self.clock, self.endpoints)
+        return self._clouds
+
+    # --- plan, up, teardown ------------------------------------------------------------------------------
+
+    def _make_engine(self, nodes: Sequence[Any]) -> Engine:
+        from cloudlink.core.engine import Engine
+
+        self._engine = Engine(nodes, clock=self.clock, store=self.state, sense=self.clouds.sense())
+        return self._engine
+
+    def make_plan(self, *, destroy: bool = False, only: Sequence[str] | None = None) -> Plan:
+        """Look at both clouds and compare. Runs the checks that must hold before anything is created."""
+        nodes = self.clouds.topology.nodes()
+        engine = self._make_engine(nodes)
+        plan = engine.plan(destroy=destroy)
+        if only:
+            plan = self._only(plan, only)
+        if not destroy and any(c.action in (Action.CREATE, Action.REPLACE) for c in plan.changes):
+            from cloudlink.steps import preflight
+
+            warnings = preflight.check(self.link, self.clouds.aws, self.clouds.azure, plan)
+            plan = Plan(plan.changes, (*plan.warnings, *warnings))
+        return plan
+
+    def _only(self, plan: Plan, only: Sequence[str]) -> Plan:
+        """The named steps; the others' changes are left out. What those steps need must be there already."""
+        from dataclasses import replace
+
+        from cloudlink.topology import STEPS
+
+        unknown = [name for name in only if name not in STEPS]
+        if unknown:
+            raise UsageError(
+                "No such step", f"{', '.join(unknown)} was given.", f"Steps are {', '.join(STEPS)}."
+            )
+        changes = tuple(
+            c if c.step in only or c.action is Action.NO_OP else replace(c, action=Action.NO_OP, why="left out by --only", fields=())
+            for c in plan.changes
+        )
+        assert self._engine is not None
+        chosen = {c.address for c in changes if c.action is not Action.NO_OP}
+        left_out = {c.address for c in plan.changes if c.action is Action.CREATE and c.step not in only}
+        needed = sorted(self._engine.graph.below(chosen) & left_out)
+        if needed:
+            raise UsageError(
+                "What these steps need is not there",
+                f"{', '.join(needed)} would have to be created first.",
+                "Name those steps too, or run cloudlink up without --only.",
+            )
+        return Plan(changes, plan.warnings)
+
+    def apply(self, plan: Plan) -> None:
+        assert self._engine is not None
+        for event in self._engine.apply(plan):
+            self.view.event(event)
+        self.clouds.reads.forget()
+
+    def teardown(self, plan: Plan) -> int:
+        """Carry out a removal; says what was deleted, put back and kept, and what our tags still find."""
+        from cloudlink import sweep
+
+        if plan.writes:
+            self.apply(plan)
+        report = sweep.report(self.link, self.clouds.aws, self.clouds.azure, plan)
+        if not report.leftovers:
+            for address in list(self.state.receipts()):
+                self.state.forget(address)
+            self.state.remove_if_empty()
+        self.view.teardown(report)
+        return 8 if report.leftovers else 0
+
+    # --- looking -----------------------------------------------------------------------------------------
+
+    def verify(self, *, thorough: bool, skip: bool = False) -> int:
+        """The end of ``up``. thorough: waits for the tunnels and asks the names from a pod; else only what the run
+        has read anyway is judged."""
+        from cloudlink.steps.report import Health
+
+        verification = self.clouds.verification
+        if skip:
+            return 0
+        if not thorough:
+            quick = verification.quick()
+            self.view.status(quick)
+            return 0 if quick.health is Health.HEALTHY else 8
+        report = self._wait_until_healthy(TUNNELS_UP_WITHIN)
+        dns = verification.dns(())
+        self.view.status(report)
+        self.view.dns(dns)
+        return 0 if report.health is Health.HEALTHY and dns.health is Health.HEALTHY else 8
+
+    def _wait_until_healthy(self, deadline: float) -> Any:
+        from cloudlink.core import event as ev
+        from cloudlink.steps.report import Health
+
+        start = self.clock.now()
+        title = "the four tunnels and their BGP sessions"
+        self.view.event(ev.Begun(start, "verify.tunnels", title, "check", 60.0))
+        while True:
+            self.clouds.reads.forget()
+            report = self.clouds.verification.tunnels()
+            now = self.clock.now()
+            up = sum(t.up for t in report)
+            self.view.event(ev.Progress(now, "verify.tunnels", f"{up} of {len(report)} up"))
+            if up == len(report) or now - start > deadline:
+                break
+            if self.clock.wait(10.0):
+                raise Stopped
+        self.view.event(ev.Done(now, "verify.tunnels", title, "check", now - start, "", changed=False))
+        status = self.clouds.verification.status()
+        if status.health is not Health.HEALTHY and now - start <= deadline and up == len(report):
+            # routes follow the sessions by some seconds
+            self.clock.wait(10.0)
+            self.clouds.reads.forget()
+            status = self.clouds.verification.status()
+        return status
+
+    def status(self, *, watch: bool, wait: float | None) -> int:
+        from cloudlink.steps.report import Health
+
+        start = self.clock.now()
+        while True:
+            report = self.clouds.verification.status(drift=True)
+            healthy = report.health is Health.HEALTHY
+            if watch:
+                self.view.status(report)
+                if self.clock.wait(5.0):
+                    return 0 if healthy else 8
+            elif wait is not None and not healthy and self.clock.now() - start < wait:
+                self.view.note(f"{report.health.value}: {report.verdict}")
+                if self.clock.wait(10.0):
+                    raise Stopped
+            else:
+                self.view.status(report)
+                return 0 if healthy else 8
+            self.clouds.reads.forget()
+
+    def verify_dns(self, names: Sequence[str], *, image: str | None) -> int:
+        from cloudlink.steps.report import Health
+
+        report = self.clouds.verification.dns(tuple(names), image=image)
+        self.view.dns(report)
+        return 0 if report.health is Health.HEALTHY else 8
+
+
+@dataclass
+class Clouds:
+    """Both clouds, both clusters and the topology over them. Clients are built on the main thread."""
+
+    link: Link
+    aws: Aws
+    azure: Azure
+    aks: Kube
+    eks: Kube
+    reads: Any
+    clock: Clock
+    _topology: Topology | None = None
+
+    @property
+    def topology(self) -> Topology:
+        if self._topology is None:
+            from cloudlink.topology import build
+
+            self._topology = build(self.link, self.aws, self.azure, self.aks, self.eks)
+        return self._topology
+
+    def sense(self) -> Any:
+        """What errors of any of the SDKs mean."""
+        from cloudlink.clouds import kube
+        from cloudlink.core.engine import Sense
+
+        def translate(error: Exception) -> CloudlinkError | None:
+            return self.aws.translate(error) or self.azure.translate(error) or kube.translate(error)
+
+        def retry_after(error: Exception) -> float | None:
+            for ask in (self.aws.retryable, azure_errors.retryable, kube.retryable):
+                if (wait := ask(error)) is not None:
+                    return wait
+            return None
+
+        def unknown(error: Exception) -> bool:
+            return (
+                self.aws.unknown_outcome(error) or azure_errors.unknown_outcome(error) or kube.unknown_outcome(error)
+            )
+
+        from cloudlink.clouds import azure_errors
+
+        return Sense(translate, retry_after, unknown)
+
+
+def connect(link: Link, clock: Clock, endpoints: Endpoints | None) -> Clouds:
+    """Sign in to both clouds. Raises CredentialsError with what to type."""
+    from cloudlink.clouds.aws import Aws
+    from cloudlink.clouds.azure import Azure
+    from cloudlink.clouds.kube import Kube
+    from cloudlink.clouds.kube_access import Access, aks_access, eks_access
+    from cloudlink.clouds.reads import Reads
+
+    reads = Reads(clock)
+    aws = Aws(region=link.aws.region, profile=link.aws.profile, endpoints=endpoints, clock=clock, reads=reads)
+    azure = Azure(link, endpoints, clock, reads)
+
+    def aks() -> Access:
+        return aks_access(azure.user_kubeconfig(), azure.token)
+
+    def eks() -> Access:
+        cluster = aws.eks_cluster(link.aws.eks_cluster)
+        assert cluster is not None
+        return eks_access(
+            link.aws.eks_cluster,
+            cluster["endpoint"],
+            cluster["certificateAuthority"]["data"],
+            lambda: aws.eks_token(link.aws.eks_cluster).reveal(),
+        )
+
+    azure.sign_in()
+    return Clouds(
+        link, aws, azure, Kube(link.azure.aks_cluster, aks, reads), Kube(link.aws.eks_cluster, eks, reads), reads, clock
+    )

@@ -1,0 +1,48 @@
+"""The log file: what was called and how it ended, never what was in it.
+
+SDK loggers stay at WARNING whatever is asked for: at DEBUG botocore prints the keys of a VPN connection. Every record
+passes a filter that masks what looks like a key, as a second net below :class:`cloudlink.secret.Secret`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from pathlib import Path
+
+_QUIET = ("boto3", "botocore", "urllib3", "azure", "msal", "kubernetes", "s3transfer", "werkzeug")
+_KEYS = re.compile(
+    r"(?i)(pre_?shared_?key|shared_?key|client_secret|secret_access_key|password|token|authorization)"
+    r"(['\"]?\s*[:=>]\s*['\"]?)([^\s'\"<,;&}]{6,})"
+)
+
+
+class _Mask(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        masked = _KEYS.sub(r"\1\2********", text)
+        if masked != text:
+            record.msg, record.args = masked, ()
+        return True
+
+
+def open_log(path: Path) -> None:
+    """Append to a 0600 file in a folder of ours; a log that cannot be written is no reason to stop."""
+    root = logging.getLogger("cloudlink")
+    for handler in list(root.handlers):
+        root.removeHandler(handler)
+        handler.close()
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    root.propagate = False
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+        handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    except OSError:
+        root.addHandler(logging.NullHandler())
+        return
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.addFilter(_Mask())
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)

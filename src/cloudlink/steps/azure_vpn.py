@@ -1,0 +1,384 @@
+"""The Azure side of the link: two public IPs, one active-active VPN gateway, and the step that wires everything of Azure.
+
+https://learn.microsoft.com/azure/vpn-gateway/vpn-gateway-howto-aws-bgp
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Any
+
+from cloudlink.clouds.azure import GATEWAY_SUBNET, Azure, Json
+from cloudlink.core.resource import Given, Node, Started, Usual, built_on
+from cloudlink.errors import ConflictError
+from cloudlink.link import Link
+from cloudlink.steps.azure_connections import GATEWAY_SERIAL, ConnectionResource, LocalGatewayResource
+from cloudlink.steps.azure_network import (
+    MADE_SUBNET_TAG,
+    ClusterLookup,
+    GatewaySubnetResource,
+    GroupLookup,
+    NetworkLookup,
+    NewAksCluster,
+    NewGroup,
+    NewVirtualNetwork,
+)
+from cloudlink.steps.azure_resource import AzureResource, location, named, properties, reference, state
+from cloudlink.steps.outputs import (
+    AksCluster,
+    AzureConnection,
+    AzureGateway,
+    GatewayInstance,
+    GatewaySubnet,
+    LocalGateway,
+    PublicIp,
+    ResourceGroup,
+    VirtualNetwork,
+    VpnConnection,
+    VpnGateway,
+)
+
+INSTANCES = (0, 1)
+
+# --- public IPs -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PublicIpSpec:
+    location: str
+    sku: str
+    allocation: str
+    zones: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PublicIpResource(AzureResource[PublicIpSpec, PublicIp]):
+    """The public address of one instance. Standard and static: it is known long before the gateway is there, so that
+    AWS's side can be made meanwhile."""
+
+    index: int
+    group: Node[ResourceGroup]
+
+    usual = Usual(create=4, update=4, delete=20, deadline=900)
+    immutable = frozenset({"location", "sku", "allocation", "zones"})
+
+    @property
+    def name(self) -> str:
+        return public_ip_name(self.azure, self.index)
+
+    def spec(self, given: Given) -> PublicIpSpec:
+        _ = given[self.group]
+        side = self.link.azure
+        return PublicIpSpec(location(side.location), "Standard", "Static", tuple(sorted(side.zones)))
+
+    def raw(self, *, fresh: bool) -> Json | None:
+        return named(self.azure.public_ips(fresh=fresh), self.name)
+
+    def seen(self, raw: Json) -> PublicIpSpec:
+        return PublicIpSpec(
+            location(raw.get("location")),
+            str((raw.get("sku") or {}).get("name") or ""),
+            str(properties(raw).get("publicIPAllocationMethod") or ""),
+            tuple(sorted(raw.get("zones") or ())),
+        )
+
+    def gives(self, raw: Json) -> PublicIp | None:
+        address = properties(raw).get("ipAddress")
+        return PublicIp(str(raw["id"]), IPv4Address(address)) if address else None
+
+    def put(self, spec: PublicIpSpec, tags: dict[str, str]) -> Started:
+        body: Json = {
+            "location": spec.location,
+            "tags": tags,
+            "sku": {"name": spec.sku, "tier": "Regional"},
+            "properties": {"publicIPAllocationMethod": spec.allocation, "publicIPAddressVersion": "IPv4"},
+        }
+        if spec.zones:
+            body["zones"] = list(spec.zones)
+        return self.azure.put_public_ip(self.name, body)
+
+    def remove(self) -> Started | None:
+        return self.azure.delete_public_ip(self.name)
+
+
+def public_ip_name(azure: Azure, instance: int) -> str:
+    return azure.name(f"public-ip-{instance + 1}")
+
+
+# --- the gateway ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class GatewaySpec:
+    """Ids in lower case. public_ips and bgp_addresses: of instance 0 and 1; the latter are Azure's inside addresses.
+    made_subnet: written down on the gateway, see MADE_SUBNET_TAG."""
+
+    location: str
+    type: str
+    routing: str
+    sku: str
+    active_active: bool
+    bgp: bool
+    asn: int
+    subnet: str
+    public_ips: tuple[str, ...]
+    bgp_addresses: tuple[tuple[IPv4Address, ...], ...]
+    made_subnet: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GatewayResource(AzureResource[GatewaySpec, AzureGateway]):
+    """The VPN gateway: route-based, active-active, with BGP. Making it takes 20 to 75 minutes.
+
+    Which instance has which public address is read back from ``tunnelIpAddresses``; neither the order of lists nor the
+    names of ipConfigurations say it.
+    """
+
+    subnet: Node[GatewaySubnet] = built_on()
+    public_ips: tuple[Node[PublicIp], Node[PublicIp]] = built_on()
+
+    usual = Usual(create=1400, update=150, delete=420, deadline=5400)
+    immutable = frozenset({"location", "type", "routing", "subnet", "public_ips"})
+    serial = GATEWAY_SERIAL
+
+    @property
+    def name(self) -> str:
+        return self.azure.name("gateway")
+
+    def spec(self, given: Given) -> GatewaySpec:
+        side, subnet = self.link.azure, given[self.subnet]
+        return GatewaySpec(
+            location=location(side.location),
+            type="Vpn",
+            routing="RouteBased",
+            sku=side.sku,
+            active_active=True,
+            bgp=True,
+            asn=side.asn,
+            subnet=subnet.id.lower(),
+            public_ips=tuple(given[ip].id.lower() for ip in self.public_ips),
+            bgp_addresses=tuple(tuple(sorted(t.azure_inside for t in self.link.tunnels_of(i))) for i in INSTANCES),
+            made_subnet=subnet.ours,
+        )
+
+    def raw(self, *, fresh: bool) -> Json | None:
+        return self.azure.gateway(fresh=fresh)
+
+    def seen(self, raw: Json) -> GatewaySpec:
+        held = properties(raw)
+        configs = [self._config(raw, i) for i in INSTANCES]
+        peering = _peering(raw)
+        custom = [peering.get(reference(c), {}).get("customBgpIpAddresses") or () for c in configs]
+        subnets = {reference(properties(c).get("subnet")) for c in configs if c}
+        return GatewaySpec(
+            location=location(raw.get("location")),
+            type=str(held.get("gatewayType") or ""),
+            routing=str(held.get("vpnType") or ""),
+            sku=str((held.get("sku") or {}).get("name") or ""),
+            active_active=bool(held.get("activeActive")),
+            bgp=bool(held.get("enableBgp")),
+            asn=int((held.get("bgpSettings") or {}).get("asn") or 0),
+            subnet=", ".join(sorted(subnets)),
+            public_ips=tuple(reference(properties(c).get("publicIPAddress")) for c in configs),
+            bgp_addresses=tuple(tuple(sorted(IPv4Address(a) for a in addresses)) for addresses in custom),
+            made_subnet=(raw.get("tags") or {}).get(MADE_SUBNET_TAG) == "true",
+        )
+
+    def gives(self, raw: Json) -> AzureGateway | None:
+        """Known when the gateway has succeeded: before that Azure does not say which instance has which address."""
+        if state(raw).lower() != "succeeded":
+            return None
+        instances = []
+        for i in INSTANCES:
+            address = self._public_address(i)
+            config = self._config(raw, i)
+            if config is None or address not in (
+                _peering(raw).get(reference(config), {}).get("tunnelIpAddresses") or ()
+            ):
+                return None
+            instances.append(GatewayInstance(str(config["id"]), IPv4Address(address)))
+        return AzureGateway(str(raw["id"]), int(properties(raw)["bgpSettings"]["asn"]), tuple(instances))
+
+    def create(self, spec: GatewaySpec) -> Started:
+        """Raises ConflictError when the VNet has a VPN gateway already: Azure would find out only after minutes."""
+        if others := self.azure.other_vpn_gateways():
+            raise ConflictError(
+                "The VNet already has a VPN gateway",
+                f"A VNet holds one VPN gateway, and {self.link.azure.vnet} has {', '.join(others)}.",
+                f"If it is not needed: az network vnet-gateway delete --ids {others[0]}\n"
+                "Otherwise name another VNet in azure.vnet, peered with this one with gateway transit.",
+                resource=self.address,
+            )
+        return super().create(spec)
+
+    def put(self, spec: GatewaySpec, tags: dict[str, str]) -> Started:
+        """bgpPeeringAddress is left out: Azure refuses to change it, and gives it itself.
+
+        The ipConfigurations' ids name children of the gateway that is being made; Azure accepts that.
+        """
+        id_ = self.azure.id("virtualNetworkGateways", self.name)
+        there = self.azure.gateway()
+        configs, peering = [], []
+        for i in INSTANCES:
+            name = str((self._config(there, i) or {}).get("name") or f"instance{i}")
+            public_ip = self.azure.id("publicIPAddresses", public_ip_name(self.azure, i))
+            held = {
+                "privateIPAllocationMethod": "Dynamic",
+                "publicIPAddress": {"id": public_ip},
+                "subnet": {"id": f"{self.azure.vnet_id}/subnets/{GATEWAY_SUBNET}"},
+            }
+            configs.append({"name": name, "properties": held})
+            addresses = [str(a) for a in spec.bgp_addresses[i]]
+            peering.append({"ipconfigurationId": f"{id_}/ipConfigurations/{name}", "customBgpIpAddresses": addresses})
+        tags = {k: v for k, v in tags.items() if k != MADE_SUBNET_TAG}
+        if spec.made_subnet:
+            tags[MADE_SUBNET_TAG] = "true"
+        body = {
+            "location": spec.location,
+            "tags": tags,
+            "properties": {
+                "gatewayType": spec.type,
+                "vpnType": spec.routing,
+                "sku": {"name": spec.sku, "tier": spec.sku},
+                "activeActive": spec.active_active,
+                "enableBgp": spec.bgp,
+                "ipConfigurations": configs,
+                "bgpSettings": {"asn": spec.asn, "bgpPeeringAddresses": peering},
+            },
+        }
+        return self.azure.put_gateway(body)
+
+    def remove(self) -> Started | None:
+        return self.azure.delete_gateway()
+
+    def _public_address(self, instance: int) -> str:
+        raw = named(self.azure.public_ips(), public_ip_name(self.azure, instance))
+        return str(properties(raw).get("ipAddress") or "")
+
+    def _config(self, raw: Json | None, instance: int) -> Json | None:
+        """The ipConfiguration of an instance: the one that tunnels with its public address, or, as long as Azure does not
+        say that yet, the one that was given its public IP."""
+        configs = {reference(c): c for c in properties(raw).get("ipConfigurations") or []}
+        address = self._public_address(instance)
+        for id_, entry in _peering(raw).items():
+            if address and address in (entry.get("tunnelIpAddresses") or ()):
+                return configs.get(id_)
+        wanted = self.azure.id("publicIPAddresses", public_ip_name(self.azure, instance)).lower()
+        return next((c for c in configs.values() if reference(properties(c).get("publicIPAddress")) == wanted), None)
+
+
+def _peering(raw: Json | None) -> dict[str, Json]:
+    """BGP addresses by ipConfiguration id. (Gateways write ipconfigurationId, connections ipConfigurationId.)"""
+    entries = (properties(raw).get("bgpSettings") or {}).get("bgpPeeringAddresses") or []
+    return {str(e.get("ipconfigurationId", "")).lower(): e for e in entries}
+
+
+# --- the step ---------------------------------------------------------------------------------------------
+
+
+class AzureVpn:
+    """Everything of the link in Azure. ``join`` adds what needs AWS's side to be known."""
+
+    title = "Azure VPN"
+
+    def __init__(self, link: Link, azure: Azure) -> None:
+        self._link = link
+        self._azure = azure
+        side = link.azure
+        here: dict[str, Any] = {"link": link, "azure": azure}
+        self.resource_group: Node[ResourceGroup] = (
+            NewGroup(address="azure_vpn.resource_group", title=f"resource group {side.resource_group}", **here)
+            if side.create_resource_group
+            else GroupLookup(address="azure_vpn.resource_group", title=f"resource group {side.resource_group}", **here)
+        )
+        self.network: Node[VirtualNetwork] = self._network()
+        self.cluster: Node[AksCluster] = self._cluster()
+        self.gateway_subnet: Node[GatewaySubnet] = GatewaySubnetResource(
+            address="azure_vpn.gateway_subnet", title="gateway subnet", network=self.network, **here
+        )
+        first, second = (
+            PublicIpResource(
+                address=f"azure_vpn.public_ip[{i}]",
+                title=f"public IP {i + 1}",
+                index=i,
+                group=self.resource_group,
+                **here,
+            )
+            for i in INSTANCES
+        )
+        self.public_ips: tuple[Node[PublicIp], Node[PublicIp]] = (first, second)
+        self.gateway: Node[AzureGateway] = GatewayResource(
+            address="azure_vpn.gateway",
+            title="VPN gateway",
+            subnet=self.gateway_subnet,
+            public_ips=self.public_ips,
+            **here,
+        )
+        self.local_gateways: tuple[Node[LocalGateway], ...] = ()
+        self.connections: tuple[Node[AzureConnection], ...] = ()
+
+    def join(self, connections: tuple[Node[VpnConnection], Node[VpnConnection]], gateway: Node[VpnGateway]) -> AzureVpn:
+        """Add the local network gateways and connections: one for each tunnel of AWS's two VPN connections."""
+        link = self._link
+        here: dict[str, Any] = {"link": link, "azure": self._azure}
+        self.local_gateways = tuple(
+            LocalGatewayResource(
+                address=f"azure_vpn.local_gateway[{t.index}]",
+                title=f"local network gateway {t.index + 1}",
+                tunnel=t,
+                group=self.resource_group,
+                vpn=connections[t.vpn],
+                aws_gateway=gateway,
+                **here,
+            )
+            for t in link.tunnels
+        )
+        self.connections = tuple(
+            ConnectionResource(
+                address=f"azure_vpn.connection[{t.index}]",
+                title=f"connection {t.index + 1}",
+                tunnel=t,
+                gateway=self.gateway,
+                local_gateway=local,
+                vpn=connections[t.vpn],
+                **here,
+            )
+            for t, local in zip(link.tunnels, self.local_gateways, strict=True)
+        )
+        return self
+
+    def nodes(self) -> tuple[Node[Any], ...]:
+        return (
+            self.resource_group,
+            self.network,
+            self.cluster,
+            self.gateway_subnet,
+            *self.public_ips,
+            self.gateway,
+            *self.local_gateways,
+            *self.connections,
+        )
+
+    def _network(self) -> Node[VirtualNetwork]:
+        link, address, title = self._link, "azure_vpn.network", f"VNet {self._link.azure.vnet}"
+        if link.azure.new_network is None:
+            return NetworkLookup(address=address, title=title, link=link, azure=self._azure)
+        group, wanted = self.resource_group, link.azure.new_network
+        return NewVirtualNetwork(address=address, title=title, link=link, azure=self._azure, group=group, wanted=wanted)
+
+    def _cluster(self) -> Node[AksCluster]:
+        link, address, title = self._link, "azure_vpn.cluster", f"AKS cluster {self._link.azure.aks_cluster}"
+        if link.azure.new_cluster is None:
+            return ClusterLookup(address=address, title=title, link=link, azure=self._azure)
+        assert link.azure.new_network is not None, "a cluster is made only in a VNet that is made too"
+        return NewAksCluster(
+            address=address,
+            title=title,
+            link=link,
+            azure=self._azure,
+            network=self.network,
+            group=self.resource_group,
+            wanted=link.azure.new_cluster,
+            subnet_name=link.azure.new_network.cluster_subnet.name,
+        )

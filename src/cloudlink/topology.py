@@ -1,0 +1,51 @@
+"""Every step and resource of a link, constructed and wired: this file reads as the diagram of what cloudlink builds.
+
+    public IPs ──> customer gateways ──> VPN connections ──> local network gateways ──> connections
+    gateway subnet ──> Azure gateway (25 to 45 minutes) ─────────────────────────────────┘    │
+    virtual private gateway ──> attachment ──> route propagation                              │
+    security group ──> inbound endpoint ──> CoreDNS forward zone (last, once a path exists) <─┘
+    hosted zone ──> records
+
+The two VPN steps need each other (AWS needs Azure's public IPs, Azure needs AWS's outside IPs), so the graph is over
+resources; that the inside addresses and ASNs are ours to choose is what keeps it free of cycles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from cloudlink.clouds.aws import Aws
+from cloudlink.clouds.azure import Azure
+from cloudlink.clouds.kube import Kube
+from cloudlink.core.resource import Node
+from cloudlink.link import Link
+from cloudlink.steps.aws_vpn import AwsVpn
+from cloudlink.steps.azure_vpn import AzureVpn
+from cloudlink.steps.dns_forward import DnsForward
+from cloudlink.steps.resolver import Resolver
+
+STEPS = ("aws_vpn", "azure_vpn", "resolver", "dns_forward", "verify")
+
+
+@dataclass(frozen=True)
+class Topology:
+    aws_vpn: AwsVpn
+    azure_vpn: AzureVpn
+    resolver: Resolver
+    dns_forward: DnsForward
+
+    def nodes(self) -> tuple[Node[Any], ...]:
+        """All of them, in the order in which users see them."""
+        steps = (self.aws_vpn, self.azure_vpn, self.resolver, self.dns_forward)
+        return tuple(node for step in steps for node in step.nodes())
+
+
+def build(link: Link, aws: Aws, azure: Azure, aks: Kube, eks: Kube) -> Topology:
+    azure_vpn = AzureVpn(link, azure)
+    aws_vpn = AwsVpn(link, aws, public_ips=azure_vpn.public_ips)
+    azure_vpn.join(aws_vpn.connections, aws_vpn.gateway)
+    resolver = Resolver(link, aws, cluster=aws_vpn.cluster, network=azure_vpn.network, kube_eks=lambda _: eks)
+    # names are switched last: until a path exists, pods keep whatever they resolve today
+    dns_forward = DnsForward(link, aks, endpoint=resolver.endpoint, after=azure_vpn.connections)
+    return Topology(aws_vpn, azure_vpn, resolver, dns_forward)

@@ -1,0 +1,269 @@
+"""The application around the services: callers, faults, the journal, tokens, snapshots, start-up."""
+
+from __future__ import annotations
+
+import base64
+import os
+import pickle
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+import botocore.session
+import pytest
+from aws_account import REGION, VPC, Account, Gateways, refused
+from botocore.exceptions import ClientError, ConnectionClosedError
+from botocore.parsers import ResponseParserError
+from botocore.signers import RequestSigner
+
+from cloudlink.sandbox.faults import Fault
+
+FIRST_CALLS: dict[str, tuple[str, dict[str, Any]]] = {
+    "ec2": ("describe_vpn_gateways", {}),
+    "sts": ("get_caller_identity", {}),
+    "elbv2": ("describe_load_balancers", {}),
+    "route53": ("list_hosted_zones", {}),
+    "route53resolver": ("list_resolver_endpoints", {}),
+    "eks": ("list_clusters", {}),
+    "secretsmanager": ("list_secrets", {}),
+}
+
+WORDS: dict[str, dict[str, tuple[str, int]]] = {
+    "unknown": {
+        "ec2": ("AuthFailure", 401), "sts": ("InvalidClientTokenId", 403), "elbv2": ("InvalidClientTokenId", 403),
+        "route53": ("InvalidClientTokenId", 403), "route53resolver": ("UnrecognizedClientException", 400),
+        "eks": ("UnrecognizedClientException", 403), "secretsmanager": ("UnrecognizedClientException", 400),
+    },
+    "signature": {
+        "ec2": ("AuthFailure", 401), "sts": ("SignatureDoesNotMatch", 403), "elbv2": ("SignatureDoesNotMatch", 403),
+        "route53": ("SignatureDoesNotMatch", 403), "route53resolver": ("InvalidSignatureException", 400),
+        "eks": ("InvalidSignatureException", 403), "secretsmanager": ("InvalidSignatureException", 400),
+    },
+    "throttled": {
+        "ec2": ("RequestLimitExceeded", 503), "sts": ("Throttling", 400), "elbv2": ("Throttling", 400),
+        "route53": ("Throttling", 400), "route53resolver": ("ThrottlingException", 400),
+        "eks": ("ThrottlingException", 429), "secretsmanager": ("ThrottlingException", 400),
+    },
+    "expired": {
+        "ec2": ("RequestExpired", 400), "sts": ("ExpiredToken", 403), "elbv2": ("ExpiredToken", 403),
+        "route53": ("ExpiredToken", 403), "route53resolver": ("ExpiredTokenException", 400),
+        "eks": ("ExpiredTokenException", 403), "secretsmanager": ("ExpiredTokenException", 400),
+    },
+    "denied": {
+        "ec2": ("UnauthorizedOperation", 403), "sts": ("AccessDenied", 403), "elbv2": ("AccessDenied", 403),
+        "route53": ("AccessDenied", 403), "route53resolver": ("AccessDeniedException", 400),
+        "eks": ("AccessDeniedException", 403), "secretsmanager": ("AccessDeniedException", 400),
+    },
+    "error": {
+        "ec2": ("InternalError", 500), "sts": ("InternalFailure", 500), "elbv2": ("InternalFailure", 500),
+        "route53": ("ServiceUnavailable", 503), "route53resolver": ("InternalServiceErrorException", 500),
+        "eks": ("ServerException", 500), "secretsmanager": ("InternalServiceErrorException", 500),
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("service", FIRST_CALLS)
+@pytest.mark.parametrize("kind", WORDS)
+def test_each_protocol_has_its_own_words(account: Account, service: str, kind: str) -> None:
+    name, arguments = FIRST_CALLS[service]
+    keys: dict[str, str] = {}
+    if kind == "unknown":
+        keys["aws_access_key_id"] = "AKIANOBODY"
+    elif kind == "signature":
+        keys["aws_secret_access_key"] = "wrong"
+    else:
+        account.sky.faults.add(Fault(kind, "aws.*"))
+    code, status = WORDS[kind][service]
+    refused(code, status, getattr(account.client(service, **keys), name), **arguments)
+    getattr(account.client(service), name)(**arguments)
+
+
+def test_boto_gets_through_a_throttle(account: Account) -> None:
+    account.sky.faults.add(Fault("throttled", "aws.DescribeVpnGateways"))
+    assert account.client("ec2", attempts=3).describe_vpn_gateways()["VpnGateways"] == []
+    assert [c.status for c in account.sky.journal.calls()] == [503, 200]
+
+
+def test_cut_before_and_after_the_effect(account: Account) -> None:
+    ec2 = account.client("ec2")
+    for kind, gateways in (("cut-before", 0), ("cut-after", 1)):
+        account.sky.faults.add(Fault(kind, "aws.CreateVpnGateway"))
+        with pytest.raises(ConnectionClosedError):
+            ec2.create_vpn_gateway(Type="ipsec.1")
+        assert len(ec2.describe_vpn_gateways()["VpnGateways"]) == gateways
+
+
+def test_garbage_has_its_effect(account: Account) -> None:
+    ec2 = account.client("ec2")
+    account.sky.faults.add(Fault("garbage", "aws.CreateVpnGateway"))
+    with pytest.raises(ResponseParserError):
+        ec2.create_vpn_gateway(Type="ipsec.1")
+    assert len(ec2.describe_vpn_gateways()["VpnGateways"]) == 1
+
+
+def test_operations_that_fail_or_hang(furnished: Account) -> None:
+    gateways, faults, ec2 = Gateways.of(furnished), furnished.sky.faults, furnished.client("ec2")
+    faults.add(Fault("operation-fails", "aws.CreateVpnConnection"))
+    gateways.connection({"TunnelInsideCidr": "169.254.21.0/30"})
+    faults.add(Fault("operation-hangs", "aws.CreateVpnConnection"))
+    gateways.connection({"TunnelInsideCidr": "169.254.30.0/30"})
+    furnished.later(1000)
+    states = {c["State"] for c in ec2.describe_vpn_connections()["VpnConnections"]}
+    assert states == {"deleted", "pending"}
+    faults.add(Fault("operation-fails", "aws.CreateResolverEndpoint"))
+    group = ec2.create_security_group(GroupName="cl", Description="d", VpcId=VPC)["GroupId"]
+    subnets = furnished.client("eks").describe_cluster(name="prod")["cluster"]["resourcesVpcConfig"]["subnetIds"]
+    resolver = furnished.client("route53resolver")
+    made = resolver.create_resolver_endpoint(
+        CreatorRequestId="x",
+        Direction="INBOUND",
+        SecurityGroupIds=[group],
+        IpAddresses=[{"SubnetId": s} for s in subnets],
+    )["ResolverEndpoint"]
+    furnished.later(100)
+    seen = resolver.get_resolver_endpoint(ResolverEndpointId=made["Id"])["ResolverEndpoint"]
+    assert seen["Status"] == "ACTION_NEEDED"
+    ips = resolver.list_resolver_endpoint_ip_addresses(ResolverEndpointId=made["Id"])["IpAddresses"]
+    assert sorted(i["Status"] for i in ips) == ["ATTACHED", "ATTACHED", "FAILED_CREATION"]
+
+
+def test_journal(furnished: Account) -> None:
+    gateways = Gateways.of(furnished)
+    furnished.client("ec2").describe_vpn_gateways(VpnGatewayIds=[gateways.vgw])
+    furnished.client("eks").describe_cluster(name="prod")
+    furnished.client("route53").list_hosted_zones()
+    gateways.connection({"PreSharedKey": "a.very.secret.key"})
+    calls = furnished.sky.journal.calls()
+    assert [(c.operation, c.target, c.status, c.writes) for c in calls][:6] == [
+        ("CreateVpnGateway", gateways.vgw, 200, True),
+        ("AttachVpnGateway", gateways.vgw, 200, True),
+        ("CreateCustomerGateway", gateways.cgw, 200, True),
+        ("DescribeVpnGateways", gateways.vgw, 200, False),
+        ("DescribeCluster", "prod", 200, False),
+        ("ListHostedZones", "hostedzone", 200, False),
+    ]
+    assert "secret" not in repr(calls)
+
+
+def presigned(account: Account, cluster: str, **changes: Any) -> str:
+    session = botocore.session.get_session()
+    session.set_credentials(
+        changes.get("key", account.cloud.access_key), changes.get("secret", account.cloud.secret_key)
+    )
+    signer = RequestSigner(
+        session.get_service_model("sts").service_id,
+        REGION,
+        "sts",
+        "v4",
+        session.get_credentials(),
+        session.get_component("event_emitter"),
+    )
+    request = {
+        "method": "GET",
+        "url": f"{changes.get('url', account.url)}/?Action={changes.get('action', 'GetCallerIdentity')}&Version=2011-06-15",
+        "body": {},
+        "headers": {"x-k8s-aws-id": cluster},
+        "context": {},
+    }
+    return str(signer.generate_presigned_url(request, region_name=REGION, expires_in=60, operation_name=""))
+
+
+def token(url: str) -> str:
+    return "k8s-aws-v1." + base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")
+
+
+def test_tokens_for_eks(furnished: Account) -> None:
+    identify = furnished.cloud.identity_of_token
+    assert identify(token(presigned(furnished, "prod"))) == furnished.cloud.principal
+    real = f"https://sts.{REGION}.amazonaws.com"
+    assert identify(token(presigned(furnished, "prod", url=real))) == furnished.cloud.principal
+    for bad in (
+        presigned(furnished, "another-cluster"),
+        presigned(furnished, "prod", secret="wrong"),
+        presigned(furnished, "prod", key="AKIANOBODY"),
+        presigned(furnished, "prod", action="GetSessionToken"),
+        presigned(furnished, "prod", url="https://evil.example"),
+        presigned(furnished, "prod").replace("X-Amz-Expires=60", "X-Amz-Expires=61"),
+        presigned(furnished, "prod").replace("X-Amz-Date=20", "X-Amz-Date=19"),
+    ):
+        assert identify(token(bad)) is None, bad
+    assert identify("k8s-aws-v1.!!") is None
+    assert identify("Bearer x") is None
+
+
+def test_a_presigned_identity_call_reaches_sts(furnished: Account) -> None:
+    request = urllib.request.Request(presigned(furnished, "prod"), headers={"x-k8s-aws-id": "prod"})
+    with urllib.request.urlopen(request) as answer:
+        assert furnished.cloud.principal in answer.read().decode()
+    other = urllib.request.Request(presigned(furnished, "prod"), headers={"x-k8s-aws-id": "another"})
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(other)
+    assert caught.value.code == 403
+
+
+def test_unsigned_and_unmodelled_services(account: Account) -> None:
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(account.url + "/")
+    assert caught.value.code == 403
+    with pytest.raises(ClientError, match="does not model the service sqs"):
+        account.client("sqs").list_queues()
+
+
+def test_identity(account: Account) -> None:
+    who = account.client("sts").get_caller_identity()
+    assert (who["Account"], who["Arn"]) == ("123456789012", "arn:aws:iam::123456789012:user/cloudlink")
+
+
+def test_snapshot_and_restore(furnished: Account, make_account: Callable[[], Account]) -> None:
+    gateways = Gateways.of(furnished)
+    vpn = gateways.connection({"PreSharedKey": "abcdefgh.1"})["VpnConnectionId"]
+    furnished.client("route53").create_hosted_zone(
+        Name="corp.example", CallerReference="x", VPC={"VPCId": VPC, "VPCRegion": REGION}
+    )
+    before = furnished.cloud.facts()
+    saved = pickle.loads(pickle.dumps(furnished.cloud.snapshot()))
+    other = make_account()
+    assert other.client("ec2").describe_vpn_connections()["VpnConnections"] == []
+    other.later(furnished.cloud.now - other.cloud.now)
+    other.cloud.restore(saved)
+    assert other.cloud.facts() == before
+    other.client("ec2").delete_vpn_connection(VpnConnectionId=vpn)
+    other.later(100)
+    assert other.cloud.facts().tunnels == ()
+    assert len(furnished.cloud.facts().tunnels) == 2  # the first cloud is untouched
+    with pytest.raises(ValueError, match="cannot be restored"):
+        other.cloud.restore(saved | {"moto": "4.0"})
+
+
+def test_two_clouds_do_not_mix(make_account: Callable[[], Account]) -> None:
+    first = make_account()
+    first.client("ec2").create_vpn_gateway(Type="ipsec.1")
+    second = make_account()
+    assert second.client("ec2").describe_vpn_gateways()["VpnGateways"] == []
+    assert len([g for n in first.cloud.networks() for g in n.vpn_gateways]) == 1
+
+
+def test_regions_are_apart(account: Account) -> None:
+    account.client("ec2").create_vpn_gateway(Type="ipsec.1")
+    assert account.client("ec2", region="us-east-1").describe_vpn_gateways()["VpnGateways"] == []
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is read from /proc")
+def test_start_up_is_light() -> None:
+    """Import and first store in a fresh interpreter: generous bounds for a busy machine, tight enough for a slip."""
+    code = """
+import re, time
+begun = time.process_time()
+from cloudlink.sandbox.aws.cloud import AwsCloud
+from moto.ec2.models import ec2_backends
+ec2_backends["123456789012"]["eu-central-1"]
+print(time.process_time() - begun, int(re.search(r"VmRSS:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024)
+"""
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    out = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout
+    seconds, megabytes = map(float, out.split())
+    assert seconds < 4
+    assert megabytes < 180

@@ -1,0 +1,134 @@
+"""What stands in the account before cloudlink comes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Network
+from typing import Any
+
+import pytest
+from aws_account import ALB, REGION, VPC, Account, a_link, refused
+
+OURS = [{"Name": "vpc-id", "Values": [VPC]}]
+
+
+def test_network(furnished: Account) -> None:
+    ec2 = furnished.client("ec2")
+    (vpc,) = ec2.describe_vpcs(VpcIds=[VPC])["Vpcs"]
+    assert [a["CidrBlock"] for a in vpc["CidrBlockAssociationSet"]] == ["10.20.0.0/16", "100.64.0.0/16"]
+    for name in ("enableDnsSupport", "enableDnsHostnames"):
+        value = ec2.describe_vpc_attribute(VpcId=VPC, Attribute=name)
+        assert value[name[0].upper() + name[1:]] == {"Value": True}
+    subnets = ec2.describe_subnets(Filters=OURS)["Subnets"]
+    assert len({s["AvailabilityZone"] for s in subnets}) == 3
+    assert all(0 < s["AvailableIpAddressCount"] <= 251 for s in subnets)
+    tables = ec2.describe_route_tables(Filters=OURS)["RouteTables"]
+    explicit = sorted(len([a for a in t["Associations"] if not a["Main"]]) for t in tables)
+    assert explicit == [0, 1, 2]
+    assert all({r["DestinationCidrBlock"] for r in t["Routes"]} == {"10.20.0.0/16", "100.64.0.0/16"} for t in tables)
+    facts = furnished.cloud.facts()
+    assert facts.vpcs[VPC] == (IPv4Network("10.20.0.0/16"), IPv4Network("100.64.0.0/16"))
+    main = next(t["RouteTableId"] for t in tables if any(a["Main"] for a in t["Associations"]))
+    using = [s.route_table_id for s in facts.subnets.values() if s.vpc_id == VPC]
+    assert using.count(main) == 2  # the load balancers' subnets have no table of their own
+
+
+def test_cluster(furnished: Account) -> None:
+    cluster = furnished.client("eks").describe_cluster(name="prod")["cluster"]
+    assert (cluster["status"], cluster["endpoint"]) == ("ACTIVE", "https://127.0.0.1:1")
+    assert cluster["certificateAuthority"]["data"] == "Q0E="
+    assert cluster["kubernetesNetworkConfig"]["serviceIpv4Cidr"] == "172.20.0.0/16"
+    config = cluster["resourcesVpcConfig"]
+    groups = furnished.client("ec2").describe_security_groups(GroupIds=[config["clusterSecurityGroupId"]])
+    assert groups["SecurityGroups"][0]["VpcId"] == VPC == config["vpcId"]
+    assert furnished.client("eks").list_clusters()["clusters"] == ["prod"]
+    refused("ResourceNotFoundException", 404, furnished.client("eks").describe_cluster, name="other")
+
+
+def test_load_balancers(furnished: Account) -> None:
+    elb, ec2 = furnished.client("elbv2"), furnished.client("ec2")
+    (nlb,) = elb.describe_load_balancers(Names=["internal-nlb"])["LoadBalancers"]
+    assert (nlb["Type"], nlb["Scheme"], nlb["State"]["Code"]) == ("network", "internal", "active")
+    assert nlb["CanonicalHostedZoneId"] == "Z3F0SRJ5LGBH90"
+    assert nlb["DNSName"].endswith(f".elb.{REGION}.amazonaws.com")
+    (alb,) = elb.describe_load_balancers(LoadBalancerArns=[ALB])["LoadBalancers"]
+    assert (alb["Type"], alb["LoadBalancerName"], alb["CanonicalHostedZoneId"]) == (
+        "application",
+        "shop",
+        "Z215JYRZR1TBD5",
+    )
+    assert alb["DNSName"].startswith("internal-shop-")
+    number = nlb["LoadBalancerArn"].rsplit("/", 1)[-1]
+    wanted = [{"Name": "description", "Values": [f"ELB net/internal-nlb/{number}"]}]
+    interfaces = ec2.describe_network_interfaces(Filters=wanted)["NetworkInterfaces"]
+    assert {i["SubnetId"] for i in interfaces} == {z["SubnetId"] for z in nlb["AvailabilityZones"]}
+    assert {i["RequesterManaged"] for i in interfaces} == {True}
+    facts = {i.address: i for i in furnished.cloud.facts().interfaces if i.owner == nlb["LoadBalancerArn"]}
+    assert {str(a) for a in facts} == {i["PrivateIpAddress"] for i in interfaces}
+    assert {(i.ports, i.tls, i.rules) for i in facts.values()} == {(frozenset({443, 5432}), frozenset({443}), None)}
+    listeners = elb.describe_listeners(LoadBalancerArn=nlb["LoadBalancerArn"])["Listeners"]
+    assert {(one["Port"], one["Protocol"]) for one in listeners} == {(443, "TLS"), (5432, "TCP")}
+    refused("LoadBalancerNotFound", 400, elb.describe_load_balancers, Names=["internal-nlb", "nobody"])
+
+
+def test_load_balancers_behind_kubernetes(furnished: Account) -> None:
+    cloud = furnished.cloud
+    names = {b["DNSName"]: b for b in furnished.client("elbv2").describe_load_balancers()["LoadBalancers"]}
+    ingress = cloud.load_balancer_of("ingress", "ingress-nginx", "main")
+    service = cloud.load_balancer_of("service", "vault", "vault")
+    assert ingress is not None
+    assert service is not None
+    assert (names[ingress]["Type"], names[service]["Type"]) == ("application", "network")
+    assert cloud.load_balancer_of("service", "vault", "other") is None
+
+
+def test_a_load_balancer_made_later(furnished: Account) -> None:
+    elb = furnished.client("elbv2")
+    subnets = furnished.client("eks").describe_cluster(name="prod")["cluster"]["resourcesVpcConfig"]["subnetIds"]
+    made = elb.create_load_balancer(Name="late", Subnets=subnets, Scheme="internal", Type="network")["LoadBalancers"][0]
+    owned = [i for i in furnished.cloud.facts().interfaces if i.owner == made["LoadBalancerArn"]]
+    assert len(owned) == 3
+    elb.delete_load_balancer(LoadBalancerArn=made["LoadBalancerArn"])
+    assert made["LoadBalancerArn"] not in {i.owner for i in furnished.cloud.facts().interfaces}
+
+
+def test_strangers(furnished: Account) -> None:
+    ec2: Any = furnished.client("ec2")
+    assert len(ec2.describe_vpn_gateways()["VpnGateways"]) == 1
+    assert len(ec2.describe_customer_gateways()["CustomerGateways"]) == 1
+    names = {g["GroupName"] for g in ec2.describe_security_groups(Filters=OURS)["SecurityGroups"]}
+    assert "bastion" in names
+    zones = furnished.client("route53").list_hosted_zones()["HostedZones"]
+    assert [z["Name"] for z in zones] == ["billing.internal."]
+
+
+def test_everything_named_in_the_configuration_has_that_name(account: Account) -> None:
+    link = a_link()
+    link = replace(
+        link,
+        aws=replace(
+            link.aws,
+            adopt_gateway="vgw-0aaaaaaaaaaaaaaaa",
+            route_tables=("rtb-0aaaaaaaaaaaaaaaa", "rtb-0bbbbbbbbbbbbbbbb"),
+        ),
+        dns=replace(
+            link.dns,
+            adopt_zone="Z0CORP",
+            endpoint_subnets=("subnet-0aaaaaaaaaaaaaaaa", "subnet-0bbbbbbbbbbbbbbbb"),
+        ),
+    )
+    account.cloud.furnish(link)
+    ec2 = account.client("ec2")
+    gateway = ec2.describe_vpn_gateways(VpnGatewayIds=["vgw-0aaaaaaaaaaaaaaaa"])["VpnGateways"][0]
+    assert gateway["VpcAttachments"] == [{"VpcId": VPC, "State": "attached"}]
+    assert link.dns.endpoint_subnets
+    assert len(ec2.describe_subnets(SubnetIds=list(link.dns.endpoint_subnets))["Subnets"]) == 2
+    assert link.aws.route_tables
+    tables = ec2.describe_route_tables(RouteTableIds=list(link.aws.route_tables))["RouteTables"]
+    assert sorted(len(t["Associations"]) for t in tables) == [1, 2]
+    assert account.client("route53").get_hosted_zone(Id="Z0CORP")["HostedZone"]["Name"] == "corp.example."
+
+
+def test_a_link_without_furniture_is_refused(account: Account) -> None:
+    with pytest.raises(ValueError, match="sandbox"):
+        account.cloud.furnish(replace(a_link(), sandbox=None))

@@ -1,0 +1,62 @@
+"""The places where the sandbox holds on to moto's internals. When moto moves one of them, this fails first."""
+
+from __future__ import annotations
+
+import inspect
+
+import moto
+from aws_account import Account, refused
+from moto.core.base_backend import BackendDict
+from moto.core.responses import ActionResult, BaseResponse
+from moto.ec2.models import EC2Backend, ec2_backends
+from moto.ec2.models.instance_types import INSTANCE_TYPES
+from moto.ec2.responses import EC2Response
+from moto.utilities import utils
+
+from cloudlink.sandbox.aws.answers import Answers
+from cloudlink.sandbox.aws.backend import SandboxEc2
+from cloudlink.sandbox.aws.ec2 import Ec2Answers
+
+
+def test_the_version_that_the_seams_were_made_for() -> None:
+    assert moto.__version__ == "5.2.5"
+
+
+def test_the_store_is_ours(account: Account) -> None:
+    assert isinstance(ec2_backends, BackendDict)
+    assert ec2_backends.backend is SandboxEc2
+    account.client("ec2").describe_vpcs()
+    assert [type(n) for n in account.cloud.networks()] == [SandboxEc2]
+    fresh = vars(EC2Backend("eu-central-1", "1"))
+    assert {"vpn_gateways", "customer_gateways", "vpn_connections", "route_tables", "enis", "groups", "tags"} <= set(
+        fresh
+    )
+
+
+def test_a_request_goes_through_our_dispatch(account: Account) -> None:
+    assert BaseResponse.call_action is not Answers.call_action is Ec2Answers.call_action
+    assert "self.call_action()" in inspect.getsource(BaseResponse._dispatch)
+    assert list(inspect.signature(BaseResponse.serialized).parameters) == ["self", "action_result"]
+    assert ActionResult({"a": 1}).result == {"a": 1}
+    # an operation that moto lacks answers, one that nobody has is refused in EC2's own words
+    assert not hasattr(EC2Response, "enable_vgw_route_propagation")
+    refused(
+        "InvalidRouteTableID.NotFound", 400, account.client("ec2").enable_vgw_route_propagation,
+        GatewayId="vgw-0123456789abcdef0", RouteTableId="rtb-0123456789abcdef0",
+    )  # fmt: skip
+    refused("InvalidAction", 400, account.client("ec2").describe_verified_access_groups)
+
+
+def test_ours_come_before_motos() -> None:
+    ours = [n for n in dir(Ec2Answers) if "vpn" in n and not n.startswith("_") and callable(getattr(Ec2Answers, n))]
+    for name in ours:
+        if name != "create_transit_gateway_vpn_attachment":
+            assert getattr(Ec2Answers, name).__module__.startswith("cloudlink."), name
+
+
+def test_the_lean_import_left_nothing_behind() -> None:
+    assert INSTANCE_TYPES == {}
+    assert utils.load_resource.__module__ == "moto.utilities.utils"
+    import boto3
+
+    assert boto3.Session.__module__ == "boto3.session"

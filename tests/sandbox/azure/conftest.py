@@ -1,0 +1,69 @@
+"""One sandbox Azure over HTTPS on loopback, with a clock that stands still until a test moves it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure_sandbox import CLIENT, SECRET, TENANT, Azure, StillSky, gateway, lng, make_link, put_gateway_subnet, put_ips
+
+from cloudlink.sandbox.azure import AzureCloud
+from cloudlink.sandbox.listener import Listener
+from cloudlink.sandbox.tls import Authority
+
+
+@dataclass
+class Switch:
+    """One listener for all tests: it hands each request to the cloud of the test that runs."""
+
+    authority: Authority
+    url: str = ""
+    cloud: AzureCloud | None = None
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        assert self.cloud is not None
+        return self.cloud.app(environ, start_response)
+
+
+@pytest.fixture(scope="session")
+def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Switch]:
+    switch = Switch(Authority(tmp_path_factory.mktemp("authority")))
+    listener = Listener(switch, switch.authority.server_context())
+    listener.start()
+    switch.url = listener.url
+    try:
+        yield switch
+    finally:
+        listener.stop()
+
+
+@pytest.fixture
+def azure(switch: Switch, tmp_path: Path) -> Azure:
+    sky = StillSky(tmp_path)
+    cloud = AzureCloud(sky, tenant=TENANT, client_id=CLIENT, client_secret=SECRET)  # type: ignore[arg-type]
+    sky.cloud = cloud
+    cloud.base_url = switch.url
+    cloud.aks_endpoint = lambda cluster: (f"{switch.url}/aks/{cluster.name}", switch.authority.ca_pem, "static-token")
+    switch.cloud = cloud
+    return Azure(sky, cloud, switch.url, switch.authority.ca_file)
+
+
+@pytest.fixture
+def furnished(azure: Azure) -> Azure:
+    azure.cloud.furnish(make_link())
+    return azure
+
+
+@pytest.fixture
+def built(furnished: Azure) -> Azure:
+    """A finished gateway and two local gateways."""
+    put_ips(furnished)
+    put_gateway_subnet(furnished)
+    furnished.settle(furnished.call("PUT", furnished.path("virtualNetworkGateways", "gw"), gateway(furnished)))
+    for i in range(2):
+        path = furnished.path("localNetworkGateways", f"lng-{i}")
+        furnished.settle(furnished.call("PUT", path, lng(f"3.120.0.{i + 1}", f"169.254.2{i + 1}.1")), 60)
+    return furnished

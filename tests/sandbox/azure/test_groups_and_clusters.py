@@ -1,0 +1,203 @@
+"""Resource groups, resources by tag, AKS clusters and their credentials, with the real SDKs where cloudlink has them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from typing import Any
+
+import pytest
+import yaml
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.identity import ClientSecretCredential
+from azure.mgmt.containerservice import ContainerServiceClient
+from azure.mgmt.resource.resources import ResourceManagementClient
+from azure_sandbox import CLIENT, GROUP, SECRET, SUBNETS, SUBSCRIPTION, TENANT, Azure, code, make_link, put_ips
+
+NODES = f"{SUBNETS}/aks"
+
+
+def client_of(azure: Azure, kind: Any) -> Any:
+    credential = ClientSecretCredential(
+        TENANT, CLIENT, SECRET, authority=azure.url, disable_instance_discovery=True, connection_verify=azure.ca
+    )
+    return kind(
+        credential,
+        SUBSCRIPTION,
+        base_url=azure.url,
+        credential_scopes=[azure.url + "/.default"],
+        connection_verify=azure.ca,
+        retry_total=1,
+        polling_interval=0.02,
+    )
+
+
+def finish(azure: Azure, poller: Any) -> Any:
+    while not poller.done():
+        azure.advance(60)
+        threading.Event().wait(0.01)
+    return poller.result()
+
+
+def test_groups_and_resources_by_tag(furnished: Azure) -> None:
+    client = client_of(furnished, ResourceManagementClient)
+    made = client.resource_groups.create_or_update("new-rg", {"location": "West Europe", "tags": {"cloudlink": "demo"}})
+    assert (made.location, made.properties.provisioning_state) == ("westeurope", "Succeeded")
+    assert client.resource_groups.check_existence("new-rg")
+    assert not client.resource_groups.check_existence("no-rg")
+    assert {g.name for g in client.resource_groups.list()} == {"new-rg", GROUP, "net-rg", "aks-rg", "contoso-hub"}
+    put_ips(furnished, 1, tags={"cloudlink": "demo"})
+    put_ips(furnished, 1, tags={"cloudlink": "demo"})
+    found = list(client.resources.list(filter="tagName eq 'cloudlink' and tagValue eq 'demo'"))
+    assert [(r.type, r.name) for r in found] == [("Microsoft.Network/publicIPAddresses", "pip-0")]
+    strangers = client.resources.list_by_resource_group("contoso-hub")
+    assert {r.type.split("/")[1] for r in strangers} == {
+        "virtualNetworks",
+        "publicIPAddresses",
+        "virtualNetworkGateways",
+        "localNetworkGateways",
+    }
+    assert code(furnished.call("GET", f"/subscriptions/{SUBSCRIPTION}/resources", **{"$filter": "colour gt 3"})) == (
+        400,
+        "InvalidFilterInQueryString",
+    )
+    merged = client.tags.begin_update_at_scope(found[0].id, {"operation": "Merge", "properties": {"tags": {"b": "2"}}})
+    assert finish(furnished, merged).properties.tags == {"cloudlink": "demo", "b": "2"}
+
+
+def test_a_group_is_deleted_with_all_it_holds_or_not_at_all(built: Azure) -> None:
+    client = client_of(built, ResourceManagementClient)
+    net = built.call("DELETE", f"/subscriptions/{SUBSCRIPTION}/resourcegroups/net-rg")
+    assert net.status_code == 202
+    busy = built.call("PUT", f"{SUBNETS}/x", {"properties": {"addressPrefix": "10.60.9.0/24"}})
+    assert code(busy) == (409, "ResourceGroupBeingDeleted")
+    assert built.call("GET", net.headers["Location"]).status_code == 202
+    built.advance(600)
+    blocked = built.call("GET", net.headers["Location"])
+    assert blocked.status_code == 409
+    assert blocked.json()["Error"]["Code"] == "ResourceGroupDeletionBlocked"
+    inner = json.loads(blocked.json()["Error"]["Details"][0]["Message"])
+    assert inner["error"]["code"] == "InUseSubnetCannotBeDeleted"
+    assert client.resource_groups.get("net-rg").properties.provisioning_state == "Succeeded"
+    finish(built, client.resource_groups.begin_delete(GROUP))
+    with pytest.raises(ResourceNotFoundError):
+        client.resource_groups.get(GROUP)
+    assert built.call("DELETE", f"/subscriptions/{SUBSCRIPTION}/resourcegroups/{GROUP}").status_code == 404
+
+
+def test_the_furnished_cluster_stands_in_the_users_vnet(furnished: Azure) -> None:
+    client = client_of(furnished, ContainerServiceClient)
+    cluster = client.managed_clusters.get("aks-rg", "test-aks")
+    assert cluster.agent_pool_profiles[0].vnet_subnet_id == NODES
+    assert (cluster.network_profile.network_plugin_mode, cluster.network_profile.pod_cidr) == (
+        "overlay",
+        "10.244.0.0/16",
+    )
+    assert [p.name for p in client.agent_pools.list("aks-rg", "test-aks")] == ["nodepool1"]
+    given = client.managed_clusters.list_cluster_user_credentials("aks-rg", "test-aks").kubeconfigs[0]
+    config = yaml.safe_load(bytes(given.value))
+    assert config["clusters"][0]["cluster"]["server"] == f"{furnished.url}/aks/test-aks"
+    authority = base64.b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"])
+    assert authority.startswith(b"-----BEGIN CERTIFICATE-----")
+    assert config["users"][0]["user"] == {"token": "static-token"}
+    fact = furnished.cloud.facts().clusters[0]
+    assert (fact.source, fact.subnet_id, str(fact.node_addresses[0])) == ("node", NODES, "10.60.0.4")
+
+
+def test_a_cluster_with_entra_sign_in_refuses_static_credentials(azure: Azure) -> None:
+    azure.cloud.furnish(make_link(aks_sign_in="entra"))
+    client = client_of(azure, ContainerServiceClient)
+    given = client.managed_clusters.list_cluster_user_credentials("aks-rg", "test-aks", format="exec").kubeconfigs[0]
+    run = yaml.safe_load(bytes(given.value))["users"][0]["user"]["exec"]
+    assert run["command"] == "kubelogin"
+    assert run["args"][run["args"].index("--server-id") + 1] == "6dae42f8-4368-4678-94ff-3960e28e3630"
+    with pytest.raises(HttpResponseError) as refused:
+        client.managed_clusters.list_cluster_admin_credentials("aks-rg", "test-aks")
+    assert refused.value.error.code == "BadRequest"
+
+
+def cluster_body(**network: str) -> dict[str, Any]:
+    profile = {"networkPlugin": "azure", "networkPluginMode": "overlay"} | network
+    pool = {"name": "sys", "count": 1, "vmSize": "Standard_B2s", "mode": "System", "vnetSubnetID": NODES}
+    return {
+        "location": "westeurope",
+        "identity": {"type": "SystemAssigned"},
+        "properties": {"dnsPrefix": "n", "agentPoolProfiles": [pool], "networkProfile": profile},
+    }
+
+
+def test_a_cluster_can_be_made_and_removed(furnished: Azure) -> None:
+    client = client_of(furnished, ContainerServiceClient)
+    poller = client.managed_clusters.begin_create_or_update("aks-rg", "fresh", cluster_body())
+    assert client.managed_clusters.get("aks-rg", "fresh").provisioning_state == "Creating"
+    assert len(furnished.cloud.facts().clusters) == 1
+    made = finish(furnished, poller)
+    assert made.provisioning_state == "Succeeded"
+    assert made.fqdn.endswith(".hcp.westeurope.azmk8s.io")
+    assert {c.name for c in furnished.cloud.facts().clusters} == {"test-aks", "fresh"}
+    finish(furnished, client.managed_clusters.begin_delete("aks-rg", "fresh"))
+    with pytest.raises(ResourceNotFoundError):
+        client.managed_clusters.get("aks-rg", "fresh")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"properties.networkProfile.serviceCidr": "10.60.0.0/20"}, "ServiceCidrOverlapExistingSubnetsCidr"),
+        ({"properties.kubernetesVersion": "1.19"}, "K8sVersionNotSupported"),
+        ({"properties.networkProfile.networkPlugin": "carrier-pigeon"}, "InvalidRequestFormat"),
+    ],
+)
+def test_clusters_are_refused_without_an_envelope(furnished: Azure, change: dict[str, str], expected: str) -> None:
+    body = cluster_body()
+    for path, value in change.items():
+        *steps, last = path.split(".")
+        place = body
+        for step in steps:
+            place = place[step]
+        place[last] = value
+    address = (
+        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/aks-rg/providers/Microsoft.ContainerService/managedClusters/x"
+    )
+    answer = furnished.call("PUT", address, body)
+    assert answer.status_code == 400
+    assert answer.json()["code"] == expected
+
+
+def test_furniture_leaves_out_what_cloudlink_is_to_make_and_keeps_what_is_there(azure: Azure) -> None:
+    from ipaddress import IPv4Network
+
+    from cloudlink.link import AzureSubnet, NewCluster, NewNetwork
+
+    network = NewNetwork((IPv4Network("10.60.0.0/16"),), AzureSubnet("nodes", IPv4Network("10.60.0.0/22")))
+    cluster = NewCluster(1, "Standard_B2s", None, IPv4Network("10.244.0.0/16"), IPv4Network("10.0.0.0/16"))
+    azure.cloud.furnish(make_link(create_resource_group=True, new_network=network, new_cluster=cluster))
+    assert {g.name for g in azure.cloud.store.groups.values()} == {"contoso-hub"}
+    assert [v.rsplit("/", 1)[-1] for v in azure.cloud.facts().vnets] == ["hub"]
+    azure.cloud.furnish(make_link())
+    before = azure.cloud.snapshot()["resources"].keys()
+    azure.cloud.furnish(make_link())
+    assert azure.cloud.snapshot()["resources"].keys() == before
+    hub = next(iter(azure.cloud.facts().gateways.values()))
+    assert hub.ready
+    assert hub.id.startswith(f"/subscriptions/{SUBSCRIPTION}/resourceGroups/contoso-hub/")
+
+
+def test_peered_vnets_and_route_tables_reach_the_facts(furnished: Azure) -> None:
+    vnets = furnished.path("virtualNetworks", "", "net-rg").rstrip("/")
+    spoke = {"location": "westeurope", "properties": {"addressSpace": {"addressPrefixes": ["10.70.0.0/16"]}}}
+    furnished.settle(furnished.call("PUT", f"{vnets}/spoke", spoke), 60)
+    for one, other, flag in (("aks-vnet", "spoke", "allowGatewayTransit"), ("spoke", "aks-vnet", "useRemoteGateways")):
+        body = {"properties": {"remoteVirtualNetwork": {"id": f"{vnets}/{other}"}, flag: True}}
+        furnished.settle(furnished.call("PUT", f"{vnets}/{one}/virtualNetworkPeerings/p", body), 60)
+    table = furnished.path("routeTables", "rt", "net-rg")
+    body = {"location": "westeurope", "properties": {"disableBgpRoutePropagation": True}}
+    furnished.settle(furnished.call("PUT", table, body), 60)
+    subnet = {"properties": {"addressPrefix": "10.60.0.0/22", "routeTable": {"id": table}}}
+    furnished.settle(furnished.call("PUT", NODES, subnet), 60)
+    fact = furnished.cloud.facts().vnets[f"{vnets}/aks-vnet"]
+    assert [str(p) for p in fact.advertised] == ["10.60.0.0/16", "10.70.0.0/16"]
+    assert [s.propagates for s in fact.subnets] == [False]
+    shown = furnished.call("GET", f"{vnets}/aks-vnet").json()["properties"]["virtualNetworkPeerings"][0]["properties"]
+    assert shown["peeringState"] == "Connected"

@@ -1,0 +1,261 @@
+"""The protocol around resources: operations and their URLs, locks, both forms of 404, faults, api-versions."""
+
+from __future__ import annotations
+
+import pickle
+import ssl
+
+import pytest
+import requests
+from azure_sandbox import (
+    GROUP,
+    PIP,
+    SUBNETS,
+    SUBSCRIPTION,
+    Azure,
+    code,
+    connection,
+    gateway,
+    lng,
+    put_gateway_subnet,
+    put_ips,
+)
+
+from cloudlink.sandbox.azure.store import Store
+from cloudlink.sandbox.faults import Fault
+
+
+def test_a_put_is_201_then_an_operation_then_the_resource(furnished: Azure) -> None:
+    path = furnished.path("publicIPAddresses", "pip")
+    made = furnished.call("PUT", path, PIP)
+    assert made.status_code == 201
+    assert made.json()["properties"]["provisioningState"] == "Updating"
+    assert "ipAddress" not in made.json()["properties"]
+    assert "Location" not in made.headers
+    url = made.headers["Azure-AsyncOperation"]
+    assert len(url) > 2300
+    assert furnished.call("GET", url).json() == {"status": "InProgress"}
+    assert code(furnished.call("GET", url.split("&t=")[0])) == (404, None)  # the signature is part of the URL
+    furnished.advance(10)
+    done = furnished.call("GET", url)
+    assert done.json() == {"status": "Succeeded"}
+    assert "Retry-After" not in done.headers
+    assert "retry-after-ms" not in done.headers
+    shown = furnished.call("GET", path)
+    assert shown.headers["ETag"] == shown.json()["etag"] != made.json()["etag"]
+    assert shown.json()["properties"]["ipAddress"].startswith("20.")
+    assert furnished.call("PUT", path, PIP).status_code == 200
+
+
+def test_waits_follow_the_clock_and_azures_steps(furnished: Azure) -> None:
+    put_ips(furnished)
+    put_gateway_subnet(furnished)
+    furnished.sky.clock.set_speed(1)
+    furnished.cloud.sky.durations.overrides["azure.vng.create"] = 5000
+    made = furnished.call("PUT", furnished.path("virtualNetworkGateways", "gw"), gateway(furnished))
+    waits = [int(made.headers["Retry-After"])]
+    url = made.headers["Azure-AsyncOperation"]
+    waits += [int(furnished.call("GET", url).headers["Retry-After"]) for _ in range(10)]
+    assert waits == [10, 10, 20, 20, 40, 40, 80, 160, 100, 100, 100]
+    furnished.sky.clock.set_speed(50)
+    fast = furnished.call("GET", url)
+    assert fast.headers["retry-after-ms"] == "2000"
+    assert "Retry-After" not in fast.headers
+
+
+def test_delete_gives_both_urls_and_missing_is_204(furnished: Azure) -> None:
+    put_ips(furnished, 1)
+    path = furnished.path("publicIPAddresses", "pip-0")
+    gone = furnished.call("DELETE", path)
+    assert (gone.status_code, gone.content) == (202, b"")
+    assert furnished.call("GET", path).json()["properties"]["provisioningState"] == "Deleting"
+    furnished.settle(gone, 60)
+    assert furnished.call("GET", gone.headers["Location"]).status_code == 204
+    assert furnished.call("DELETE", path).status_code == 204
+    assert code(furnished.call("GET", path)) == (404, "ResourceNotFound")
+    assert code(furnished.call("GET", f"{SUBNETS}/nothing")) == (404, "NotFound")
+    assert code(furnished.call("GET", furnished.path("publicIPAddresses", "p", group="none"))) == (
+        404,
+        "ResourceGroupNotFound",
+    )
+
+
+def test_parallel_writes_are_refused_in_azures_three_ways(built: Azure) -> None:
+    for i in range(2):
+        first = built.call("PUT", built.path("connections", f"t-{i}"), connection(built, i))
+        if i == 0:
+            other = built.call("PUT", built.path("connections", "t-1"), connection(built, 1))
+            assert code(other) == (409, "AnotherOperationInProgress")
+            busy = built.call("PUT", built.path("virtualNetworkGateways", "gw"), gateway(built))
+            assert code(busy) == (409, "AnotherOperationInProgress")
+        built.settle(first, 60)
+    update = built.call("PUT", built.path("virtualNetworkGateways", "gw"), gateway(built))
+    assert update.status_code == 200
+    again = built.call("PUT", built.path("virtualNetworkGateways", "gw"), gateway(built))
+    assert code(again) == (429, "RetryableError")
+    assert again.headers["retry-after-ms"] == "20"
+    detail = built.call("PUT", built.path("connections", "t-0"), connection(built)).json()["error"]["details"][0]
+    assert detail["code"] == "ReferencedResourceNotProvisioned"
+    gone = built.call("DELETE", built.path("connections", "t-0"))
+    assert code(gone) == (409, "AnotherOperationInProgress")
+    one = built.call("PUT", f"{SUBNETS}/one", {"properties": {"addressPrefix": "10.60.8.0/24"}})
+    two = built.call("PUT", f"{SUBNETS}/two", {"properties": {"addressPrefix": "10.60.9.0/24"}})
+    assert (one.status_code, code(two)) == (201, (409, "AnotherOperationInProgress"))
+
+
+def test_shared_keys_can_be_read_set_and_made_anew(built: Azure) -> None:
+    path = built.path("connections", "t-0")
+    made = built.call("PUT", path, connection(built))
+    assert "connectionStatus" not in made.json()["properties"]
+    built.settle(made, 60)
+    before = built.cloud.facts().connections[0].changed_at
+    written = built.call("PUT", f"{path}/sharedkey", {"value": "another"})
+    assert (written.status_code, written.content) == (200, b"")
+    built.settle(written, 60)
+    assert built.call("GET", f"{path}/sharedkey").json() == {"value": "another"}
+    fact = built.cloud.facts().connections[0]
+    assert fact.psk == "another"
+    assert fact.changed_at > before
+    anew = built.call("POST", f"{path}/sharedkey/reset", {"keyLength": 64})
+    assert anew.status_code == 202
+    built.advance(60)
+    ended = built.call("GET", anew.headers["Azure-AsyncOperation"]).json()
+    assert ended == {"status": "Succeeded", "properties": {}}
+    assert built.call("GET", anew.headers["Location"]).json() is None
+    assert len(built.call("GET", path).json()["properties"]["sharedKey"]) == 64
+    assert code(built.call("PUT", f"{path}/sharedkey", {"value": "with space"})) == (400, "InvalidSharedKey")
+
+
+def test_an_update_that_changes_nothing_does_not_disturb_tunnels(built: Azure) -> None:
+    path = built.path("connections", "t-0")
+    built.settle(built.call("PUT", path, connection(built)), 60)
+    before = built.cloud.facts().connections[0].changed_at
+    built.settle(built.call("PUT", path, {**connection(built), "tags": {"a": "b"}}), 60)
+    assert built.cloud.facts().connections[0].changed_at == before
+    built.settle(built.call("POST", f"{path}/resetconnection"), 60)
+    assert built.cloud.facts().connections[0].changed_at > before
+
+
+def test_custom_policies_reach_the_facts_in_neutral_words(built: Azure) -> None:
+    policy = {
+        "saLifeTimeSeconds": 3600,
+        "saDataSizeKilobytes": 102_400_000,
+        "ipsecEncryption": "GCMAES256",
+        "ipsecIntegrity": "GCMAES256",
+        "ikeEncryption": "AES256",
+        "ikeIntegrity": "SHA384",
+        "dhGroup": "ECP384",
+        "pfsGroup": "PFS2048",
+    }
+    path = built.path("connections", "t-0")
+    built.settle(built.call("PUT", path, connection(built, ipsecPolicies=[policy])), 60)
+    offered = built.cloud.facts().connections[0].proposals
+    assert offered.esp_encryption == {"AES256-GCM"}
+    assert (offered.ike_groups, offered.pfs_groups, offered.ike_integrity) == ({20}, {14}, {"SHA384"})
+    del policy["pfsGroup"]
+    assert built.call("PUT", path, connection(built, ipsecPolicies=[policy])).status_code == 400
+
+
+def test_versions_types_and_actions_are_checked(furnished: Azure) -> None:
+    path = furnished.path("virtualNetworks")
+    for version in ("2018-02-01", "2026-03-01", "2024-05-01-preview"):
+        assert furnished.call("GET", path, api=version).status_code == 200
+    assert code(furnished.call("GET", path, api=None)) == (400, "MissingApiVersionParameter")
+    assert code(furnished.call("GET", path, api="latest")) == (400, "InvalidApiVersionParameter")
+    assert code(furnished.call("GET", furnished.path("flyingCarpets", "x"))) == (404, "InvalidResourceType")
+    action = furnished.path("virtualNetworkGateways", "gw") + "/sing"
+    assert code(furnished.call("POST", action)) == (404, "InvalidResourceAction")
+    foreign = furnished.path("x").replace("Microsoft.Network", "Microsoft.Nothing")
+    assert code(furnished.call("GET", foreign)) == (404, "InvalidResourceNamespace")
+    nobody = path.replace(SUBSCRIPTION, "00000000-0000-0000-0000-000000000000")
+    assert code(furnished.call("GET", nobody)) == (404, "SubscriptionNotFound")
+    assert furnished.call("PATCH", f"{SUBNETS}/aks", {}).status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "inner"),
+    [
+        ("throttled", 429, "SubscriptionRequestsThrottled"),
+        ("error", 500, "InternalServerError"),
+        ("expired", 401, "ExpiredAuthenticationToken"),
+        ("denied", 403, "AuthorizationFailed"),
+    ],
+)
+def test_faults_before_the_call(furnished: Azure, kind: str, status: int, inner: str) -> None:
+    furnished.sky.faults.add(Fault(kind, "azure.PUT:publicIPAddresses/pip-*"))
+    path = furnished.path("publicIPAddresses", "pip-0")
+    assert code(furnished.call("PUT", path, PIP)) == (status, inner)
+    assert code(furnished.call("GET", path)) == (404, "ResourceNotFound")
+    assert furnished.call("PUT", path, PIP).status_code == 201
+
+
+def test_a_cut_connection_leaves_its_effect_or_none(furnished: Azure) -> None:
+    path = furnished.path("publicIPAddresses", "pip-0")
+    for kind, there in (("cut-before", 404), ("cut-after", 200)):
+        furnished.sky.faults.add(Fault(kind, "azure.PUT:publicIPAddresses/*"))
+        with pytest.raises((requests.ConnectionError, ssl.SSLError)):
+            furnished.call("PUT", path, PIP)
+        assert furnished.call("GET", path).status_code == there
+    furnished.sky.faults.add(Fault("garbage", "azure.GET:publicIPAddresses/*"))
+    with pytest.raises(ValueError):
+        furnished.call("GET", path).json()
+
+
+def test_operations_can_fail_or_never_end(furnished: Azure) -> None:
+    path = furnished.path("localNetworkGateways", "lng-0")
+    furnished.sky.faults.add(Fault("operation-fails", "azure.PUT:localNetworkGateways/*"))
+    made = furnished.call("PUT", path, lng())
+    furnished.advance(60)
+    ended = furnished.call("GET", made.headers["Azure-AsyncOperation"]).json()
+    assert (ended["status"], ended["error"]["code"]) == ("Failed", "InternalServerError")
+    assert furnished.call("GET", path).json()["properties"]["provisioningState"] == "Failed"
+    furnished.sky.faults.add(Fault("operation-hangs", "azure.PUT:localNetworkGateways/*"))
+    again = furnished.call("PUT", path, lng())
+    furnished.advance(10**7)
+    assert furnished.call("GET", again.headers["Azure-AsyncOperation"]).json() == {"status": "InProgress"}
+
+
+def test_a_bad_bgp_peer_address_fails_late(furnished: Azure) -> None:
+    made = furnished.call("PUT", furnished.path("localNetworkGateways", "l"), lng(peer="255.255.255.255"))
+    assert made.status_code == 201
+    furnished.advance(60)
+    ended = furnished.call("GET", made.headers["Azure-AsyncOperation"]).json()
+    assert ended["error"]["code"] == "InvalidIPAddress"
+
+
+def test_the_journal_names_calls_and_counts_writes(furnished: Azure) -> None:
+    furnished.sky.journal.clear()
+    put_ips(furnished, 1)
+    calls = furnished.sky.journal.calls()
+    assert [(c.cloud, c.operation, c.target, c.status, c.writes) for c in calls] == [
+        ("azure", "PUT publicIPAddresses", "pip-0", 201, True),
+        ("azure", "GET operations", "", 200, False),
+    ]
+
+
+def test_state_survives_pickling_in_the_middle_of_an_operation(furnished: Azure) -> None:
+    made = furnished.call("PUT", furnished.path("publicIPAddresses", "pip-0"), PIP)
+    kept = pickle.loads(pickle.dumps(furnished.cloud.snapshot()))
+    furnished.cloud.store.__dict__.update(Store(furnished.sky).__dict__)  # type: ignore[arg-type]
+    assert furnished.call("GET", furnished.path("publicIPAddresses")).status_code == 404
+    furnished.cloud.restore(kept)
+    furnished.settle(made, 60)
+    assert [p["name"] for p in furnished.call("GET", furnished.path("publicIPAddresses")).json()["value"]] == ["pip-0"]
+
+
+def test_an_answer_takes_little_time(built: Azure) -> None:
+    built.sky.journal.clear()
+    token = built.token()
+    for _ in range(30):
+        built.call("GET", built.path("virtualNetworkGateways", "gw"), token=token)
+    times = sorted(c.ms for c in built.sky.journal.calls())
+    assert times[len(times) // 2] < 10
+
+
+def test_a_dead_instance_does_not_work(built: Azure) -> None:
+    gateways = built.cloud.facts().gateways
+    mine = next(g for g in gateways.values() if g.id.endswith("/gw"))
+    built.sky.faults.add(Fault("instance-down", str(mine.instances[1].public_ip), times=None))
+    now = built.cloud.facts().gateways[mine.id]
+    assert [i.working for i in now.instances] == [True, False]
+    assert GROUP in mine.id

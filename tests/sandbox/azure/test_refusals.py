@@ -1,0 +1,193 @@
+"""What Azure would not take: each refusal with its code, and nothing changed by it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from azure_sandbox import PIP, SUBNETS, Azure, code, connection, gateway, lng, put_gateway_subnet, put_ips
+
+
+def change(body: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """The body with one field, named by dots and indices, set."""
+    place: Any = body
+    *steps, last = [int(s) if s.isdigit() else s for s in path.split(".")]
+    for step in steps:
+        place = place[step]
+    if value is None:
+        del place[last]
+    else:
+        place[last] = value
+    return body
+
+
+@pytest.fixture
+def ready(furnished: Azure) -> Azure:
+    """Everything that a gateway needs."""
+    put_ips(furnished)
+    put_gateway_subnet(furnished)
+    return furnished
+
+
+SKU = "properties.sku"
+CUSTOM = "properties.bgpSettings.bgpPeeringAddresses.0.customBgpIpAddresses"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        (SKU, {"name": "VpnGw1", "tier": "VpnGw1"}, "NonAzSkusNotAllowedForVPNGateway"),
+        (SKU, {"name": "Basic", "tier": "Basic"}, "InvalidGatewaySkuSpecifiedForGatewayDeploymentType"),
+        (SKU, {"name": "VpnGw9AZ", "tier": "VpnGw9AZ"}, "InvalidRequestFormat"),
+        ("properties.ipConfigurations.1", None, "ActiveActiveGatewayMustHaveExactlyTwoIpConfigurations"),
+        ("properties.bgpSettings.bgpPeeringAddresses.1", None, "BgpPeeringAddressesCountNotCorrect"),
+        (
+            "properties.bgpSettings.bgpPeeringAddresses.1.ipconfigurationId",
+            "/x",
+            "InvalidIpConfigurationIdInBgpPeeringAddresses",
+        ),
+        (CUSTOM, ["169.254.21.256"], "InvalidIpAddress"),
+        (CUSTOM, ["169.254.20.255"], "CustomBgpIpAddressOutOfRange"),
+        (CUSTOM, ["169.254.23.0"], "CustomBgpIpAddressOutOfRange"),
+        (CUSTOM, ["169.254.21.6"], "DuplicateCustomBgpIpAddress"),
+        ("properties.bgpSettings.asn", 8075, "VirtualNetworkGatewayAsnIsReserved"),
+        ("properties.gatewayType", "Teleport", "InvalidRequestFormat"),
+        ("properties.activeActive", "yes", "InvalidRequestFormat"),
+        ("properties.ipConfigurations.0.properties.subnet.id", f"{SUBNETS}/aks", "InvalidSubnetNameForGateway"),
+        ("properties.ipConfigurations.0.properties.publicIPAddress.id", "pip", "LinkedInvalidPropertyId"),
+        ("location", "atlantis", "LocationNotAvailableForResourceType"),
+        ("location", None, "LocationRequired"),
+    ],
+)
+def test_gateways(ready: Azure, path: str, value: Any, expected: str) -> None:
+    address = ready.path("virtualNetworkGateways", "gw")
+    answer = ready.call("PUT", address, change(gateway(ready), path, value))
+    assert code(answer) == (400, expected), answer.text
+    assert ready.call("GET", address).status_code == 404
+    assert ready.call("PUT", address, gateway(ready)).status_code == 201
+
+
+def test_gateways_need_public_ips_with_the_same_zones(ready: Azure) -> None:
+    for name, zones in (("plain", None), ("one", ["1"])):
+        body = {**PIP, "zones": zones} if zones else {k: v for k, v in PIP.items() if k != "zones"}
+        ready.settle(ready.call("PUT", ready.path("publicIPAddresses", name), body), 60)
+    config = "properties.ipConfigurations.{}.properties.publicIPAddress.id"
+    address = ready.path("virtualNetworkGateways", "gw")
+    mixed = change(gateway(ready), config.format(0), ready.path("publicIPAddresses", "one"))
+    assert code(ready.call("PUT", address, mixed))[1] == "ActiveActiveGatewayPublicIPAddressesDiffersInSkuOrZones"
+    twice = change(gateway(ready), config.format(0), ready.path("publicIPAddresses", "pip-1"))
+    assert code(ready.call("PUT", address, twice))[1] == "IpConfigurationsReferenceSamePublicIPAddress"
+    alone = gateway(ready, activeActive=False, bgpSettings={"asn": 65000})
+    del alone["properties"]["ipConfigurations"][1]
+    change(alone, config.format(0), ready.path("publicIPAddresses", "plain"))
+    assert code(ready.call("PUT", address, alone))[1] == "VmssVpnGatewayPublicIpsMustHaveZonesConfigured"
+    gone = change(gateway(ready), config.format(0), ready.path("publicIPAddresses", "nobody"))
+    assert code(ready.call("PUT", address, gone)) == (400, "InvalidResourceReference")
+
+
+def test_a_vnet_has_one_gateway_and_an_address_one_user(built: Azure) -> None:
+    other = built.call("PUT", built.path("virtualNetworkGateways", "second"), gateway(built, "second"))
+    assert code(other) == (400, "SubnetAlreadyHasVirtualNetworkGateway")
+    changed = gateway(built)
+    changed["properties"]["bgpSettings"]["bgpPeeringAddress"] = "10.60.255.30"
+    answer = built.call("PUT", built.path("virtualNetworkGateways", "gw"), changed)
+    assert code(answer) == (400, "VirtualNetworkGatewayBgpPeeringAddressCannotBeModified")
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (lng(asn=0), "LocalNetworkGatewayCannotHaveZeroAsn"),
+        (lng(asn=65515), "LocalNetworkGatewayAsnIsReserved"),
+        (lng(address="10.0.0.257"), "InvalidIpAddress"),
+        (
+            change(lng(), "properties.localNetworkAddressSpace", {"addressPrefixes": ["192.168.0.0"]}),
+            "InvalidAddressPrefixFormat",
+        ),
+        (
+            change(lng(), "properties.localNetworkAddressSpace", {"addressPrefixes": ["169.254.21.1/32"]}),
+            "LocalNetworkGatewayApipaPrefixNotAllowed",
+        ),
+        (change(lng(), "properties.gatewayIpAddress", None), "InvalidRequestFormat"),
+    ],
+)
+def test_local_gateways(furnished: Azure, body: dict[str, Any], expected: str) -> None:
+    answer = furnished.call("PUT", furnished.path("localNetworkGateways", "l"), body)
+    assert code(answer) == (400, expected)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"localNetworkGateway2": None}, "GatewayConnectionMustHaveExactlyTwoEndpoints"),
+        ({"connectionType": "Rope"}, "InvalidRequestFormat"),
+        ({"connectionMode": "Sometimes"}, "InvalidRequestFormat"),
+        ({"sharedKey": "two words"}, "InvalidSharedKey"),
+        ({"sharedKey": "x" * 129}, "InvalidSharedKey"),
+        ({"dpdTimeoutSeconds": 5}, "InvalidRequestFormat"),
+        ({"ipsecPolicies": [{"saLifeTimeSeconds": 3600}]}, "InvalidRequestFormat"),
+        ({"ipsecPolicies": ["all"]}, "InvalidRequestFormat"),
+    ],
+)
+def test_connections(built: Azure, fields: dict[str, Any], expected: str) -> None:
+    answer = built.call("PUT", built.path("connections", "t"), connection(built, **fields))
+    assert code(answer) == (400, expected)
+
+
+def test_a_connection_may_only_use_its_own_instance_s_custom_addresses(built: Azure) -> None:
+    config = built.path("virtualNetworkGateways", "gw") + "/ipConfigurations/{}"
+
+    def put(name: str, address: str) -> tuple[int, str | None]:
+        chosen = [{"ipConfigurationId": config.format(name), "customBgpIpAddress": address}]
+        body = connection(built, gatewayCustomBgpIpAddresses=chosen)
+        return code(built.call("PUT", built.path("connections", "t"), body))
+
+    assert put("c0", "169.254.21.6") == (400, "GatewayCustomBgpIpAddressNotFound")
+    assert put("c7", "169.254.21.2") == (400, "GatewayCustomBgpIpConfigurationNotFound")
+    assert put("c0", "169.254.22.2")[0] == 201
+
+
+def test_what_is_used_is_not_deleted(built: Azure) -> None:
+    built.settle(built.call("PUT", built.path("connections", "t"), connection(built)), 60)
+    vnet = SUBNETS.removesuffix("/subnets")
+    for path, expected in (
+        (built.path("localNetworkGateways", "lng-0"), "LocalNetworkGatewayCannotBeDeleted"),
+        (built.path("virtualNetworkGateways", "gw"), "VirtualNetworkGatewayCannotBeDeleted"),
+        (built.path("publicIPAddresses", "pip-0"), "PublicIPAddressCannotBeDeleted"),
+        (f"{SUBNETS}/GatewaySubnet", "InUseSubnetCannotBeDeleted"),
+        (f"{SUBNETS}/aks", "InUseSubnetCannotBeDeleted"),
+        (vnet, "InUseSubnetCannotBeDeleted"),
+        (
+            built.path("networkSecurityGroups", "aks-vnet-aks", group="net-rg"),
+            "InUseNetworkSecurityGroupCannotBeDeleted",
+        ),
+    ):
+        assert code(built.call("DELETE", path)) == (400, expected)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "expected"),
+    [
+        ("10.61.0.0/24", "NetcfgInvalidSubnet"),
+        ("10.60.0.0/24", "NetcfgSubnetRangesOverlap"),
+        ("10.60.9.1/24", "InvalidCIDRNotation"),
+        ("10.60.9.0", "InvalidAddressPrefixFormat"),
+        ("10.60.9.0/30", "InvalidSubnetPrefixLength"),
+    ],
+)
+def test_subnets(furnished: Azure, prefix: str, expected: str) -> None:
+    answer = furnished.call("PUT", f"{SUBNETS}/new", {"properties": {"addressPrefix": prefix}})
+    assert code(answer) == (400, expected)
+
+
+def test_public_ips(furnished: Azure) -> None:
+    path = furnished.path("publicIPAddresses", "pip")
+    assert code(furnished.call("PUT", path, {"location": "westeurope"}))[1] == "IPv4BasicSkuPublicIpCountLimitReached"
+    assert code(furnished.call("PUT", path, {**PIP, "zones": ["9"]}))[1] == "InvalidRequestFormat"
+    put_ips(furnished, 8)  # the stranger has two
+    assert code(furnished.call("PUT", path, PIP)) == (400, "PublicIPCountLimitReached")
+    zoneless = {k: v for k, v in PIP.items() if k != "zones"}
+    again = furnished.call("PUT", furnished.path("publicIPAddresses", "pip-0"), zoneless)
+    assert code(again) == (400, "ResourceAvailabilityZonesCannotBeModified")
+    moved = furnished.call("PUT", furnished.path("publicIPAddresses", "pip-0"), {**PIP, "location": "northeurope"})
+    assert code(moved) == (409, "InvalidResourceLocation")

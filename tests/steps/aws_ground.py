@@ -1,0 +1,239 @@
+"""The sandbox's AWS under the steps: the real SDK over HTTP, a clock that stands still until a test waits."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any
+
+from cloudlink.clouds.aws import Aws
+from cloudlink.clouds.endpoints import Endpoints
+from cloudlink.clouds.ownership import LINK_TAG
+from cloudlink.core.resource import Given, Lookup, Node
+from cloudlink.ipsec import IpsecPolicy
+from cloudlink.link import (
+    AddressTarget,
+    AwsSide,
+    AzureSide,
+    DnsSide,
+    Host,
+    KubernetesTarget,
+    Link,
+    LoadBalancerTarget,
+    Probe,
+    SandboxFurniture,
+    Tunnel,
+)
+from cloudlink.sandbox.aws.cloud import AwsCloud
+from cloudlink.sandbox.clock import SandboxClock
+from cloudlink.sandbox.cloud import Sky
+from cloudlink.sandbox.durations import Durations
+from cloudlink.sandbox.facts import AzureFacts
+from cloudlink.sandbox.faults import Fault, FaultBook
+from cloudlink.sandbox.journal import Journal
+from cloudlink.sandbox.listener import Listener
+from cloudlink.secret import Secret
+from cloudlink.steps.outputs import PublicIp, VirtualNetwork
+
+REGION, VPC = "eu-central-1", "vpc-0a1b2c3d4e5f60718"
+RANGES = ("169.254.21.0/30", "169.254.22.0/30", "169.254.21.4/30", "169.254.22.4/30")
+HOSTS = (
+    Host("app", LoadBalancerTarget("internal-nlb")),
+    Host("*", KubernetesTarget("ingress", "web", "main")),
+    Host("@", AddressTarget((IPv4Address("10.20.0.9"), IPv4Address("10.20.0.10")))),
+)
+
+
+def a_link(*, aws: dict[str, Any] | None = None, dns: dict[str, Any] | None = None, **changes: Any) -> Link:
+    """aws, dns: changes of those sides; the rest of the link itself."""
+    link = Link(
+        name="demo",
+        aws=AwsSide(REGION, None, VPC, "prod", 64_512),
+        azure=AzureSide(
+            cloud="public",
+            tenant=None,
+            subscription="sub",
+            resource_group="rg",
+            location="westeurope",
+            vnet="vnet",
+            vnet_resource_group="rg",
+            gateway_subnet=IPv4Network("10.1.255.0/27"),
+            sku="VpnGw1AZ",
+            zones=("1",),
+            asn=65_000,
+            aks_cluster="aks",
+            aks_resource_group="rg",
+        ),
+        policy=IpsecPolicy(),
+        tunnels=tuple(Tunnel(i, i // 2, IPv4Network(r)) for i, r in enumerate(RANGES)),  # type: ignore[arg-type]
+        dns=DnsSide("corp.example", HOSTS),
+        probe=Probe("busybox", "default"),
+        sandbox=SandboxFurniture(
+            vpc_cidrs=(IPv4Network("10.20.0.0/16"),),
+            eks_service_cidr=IPv4Network("172.20.0.0/16"),
+            eks_subnets=tuple(IPv4Network(f"10.20.{i}.0/24") for i in range(3)),
+            load_balancer_subnets=(IPv4Network("10.20.10.0/24"), IPv4Network("10.20.11.0/24")),
+        ),
+    )
+    return dataclasses.replace(
+        link,
+        aws=dataclasses.replace(link.aws, **(aws or {})),
+        dns=dataclasses.replace(link.dns, **(dns or {})),
+        **changes,
+    )
+
+
+class SlowClock:
+    """Core's clock over the sandbox's: waiting moves it on."""
+
+    def __init__(self, clock: SandboxClock) -> None:
+        self._clock = clock
+
+    def now(self) -> float:
+        return self._clock.now()
+
+    def wait(self, seconds: float) -> bool:
+        self._clock.advance(seconds)
+        return False
+
+    @property
+    def stopped(self) -> bool:
+        return False
+
+    def stop(self) -> None:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fixed(Lookup[Any]):
+    """A node of another step, which says what the test wants."""
+
+    def look(self, given: Given) -> Any:
+        raise NotImplementedError
+
+
+PUBLIC_IPS = (
+    Fixed(address="azure_vpn.public_ip[0]", title="public IP 1"),
+    Fixed(address="azure_vpn.public_ip[1]", title="public IP 2"),
+)
+NETWORK = Fixed(address="azure_vpn.network", title="virtual network")
+
+
+def from_azure() -> Given:
+    """What the Azure side gives to AWS's."""
+    prefixes = (IPv4Network("10.1.0.0/16"), IPv4Network("10.2.0.0/16"))
+    return (
+        Given()
+        .with_(PUBLIC_IPS[0], PublicIp("pip-1", IPv4Address("20.0.0.1")))
+        .with_(PUBLIC_IPS[1], PublicIp("pip-2", IPv4Address("20.0.0.2")))
+        .with_(NETWORK, VirtualNetwork("vnet", prefixes[:1], prefixes))
+    )
+
+
+@dataclass
+class Ground:
+    """hand: clients of the test's own, through which things are changed by hand."""
+
+    link: Link
+    sky: Sky
+    cloud: AwsCloud
+    aws: Aws
+
+    def wait(self, seconds: float) -> None:
+        self.sky.clock.advance(seconds)
+
+    @property
+    def hand(self) -> Any:
+        return self.aws.ec2
+
+    def writes(self) -> int:
+        return sum(call.writes for call in self.sky.journal.calls())
+
+    def calls(self, operation: str) -> int:
+        return sum(call.operation == operation for call in self.sky.journal.calls())
+
+    def fault(self, kind: str, place: str, **more: Any) -> None:
+        self.sky.faults.add(Fault(kind, place, **more))
+
+    def again(self) -> Aws:
+        """A second run of the program: nothing remembered, new clients."""
+        return Aws(
+            region=REGION, endpoints=self.aws.endpoints, clock=SlowClock(self.sky.clock)
+        )
+
+    def look(self, given: Given, *lookups: Node[Any]) -> Given:
+        for lookup in lookups:
+            assert isinstance(lookup, Lookup)
+            given = given.with_(lookup, lookup.look(given))
+        return given
+
+    def strangers(self) -> Any:
+        """Everything in the account's VPN and DNS that does not carry our link's name."""
+        ec2 = self.aws.ec2
+
+        def foreign(things: Iterable[Any], key: str) -> list[tuple[str, str]]:
+            return sorted(
+                (t[key], t.get("State", ""))
+                for t in things
+                if not any(tag["Key"] == LINK_TAG for tag in t.get("Tags") or ())
+            )
+
+        return (
+            foreign(ec2.describe_vpn_gateways()["VpnGateways"], "VpnGatewayId"),
+            foreign(ec2.describe_customer_gateways()["CustomerGateways"], "CustomerGatewayId"),
+            foreign(ec2.describe_security_groups()["SecurityGroups"], "GroupId"),
+            [
+                (z["Id"], z["ResourceRecordSetCount"])
+                for z in self.aws.route53.list_hosted_zones()["HostedZones"]
+                if not z["CallerReference"].startswith("cloudlink/")
+            ],
+        )
+
+
+class Front:
+    """The application behind the listener, exchanged by every test: one listener and its connections serve them all."""
+
+    def __init__(self) -> None:
+        self.app: Any = None
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        answer: Iterable[bytes] = self.app(environ, start_response)
+        return answer
+
+
+@contextmanager
+def listening() -> Iterator[tuple[Front, str]]:
+    front = Front()
+    listener = Listener(front)
+    listener.start()
+    try:
+        yield front, listener.url
+    finally:
+        listener.stop()
+
+
+def a_ground(link: Link, home: Path, front: Front, url: str) -> Ground:
+    sky = Sky(SandboxClock(0, 1_800_000_000.0), FaultBook(), Journal(), Durations(exact=True), home)
+    cloud = AwsCloud(sky)
+    cloud.eks_endpoint = lambda: "https://127.0.0.1:1"
+    cloud.eks_certificate = lambda: "Q0E="
+    sky.aws_facts = cloud.facts
+    sky.azure_facts = lambda: AzureFacts({}, {}, (), ())
+    cloud.furnish(link)
+    front.app = cloud.app
+    endpoints = Endpoints(
+        aws_url=url,
+        aws_access_key=cloud.access_key,
+        aws_secret_key=Secret(cloud.secret_key),
+        azure_url="",
+        azure_tenant="",
+        azure_client_id="",
+        azure_client_secret=Secret(""),
+        ca_file="",
+        speed=1,
+    )
+    return Ground(link, sky, cloud, Aws(region=REGION, endpoints=endpoints, clock=SlowClock(sky.clock)))

@@ -1,0 +1,191 @@
+"""An AKS cluster of the sandbox over HTTPS, cloudlink's client for it, and a clock whose waiting moves the sandbox's."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any
+
+from cloudlink.clouds.kube import Kube
+from cloudlink.clouds.kube_access import Access
+from cloudlink.clouds.reads import Reads
+from cloudlink.core.change import diff
+from cloudlink.core.resource import Found, Given, Lookup, Ownership, Phase, Receipt, Receipts
+from cloudlink.ipsec import IpsecPolicy
+from cloudlink.link import AddressTarget, AwsSide, AzureSide, DnsSide, Host, Link, Probe, Tunnel
+from cloudlink.sandbox.clock import SandboxClock
+from cloudlink.sandbox.faults import Fault
+from cloudlink.sandbox.kube.cluster import Cluster
+from cloudlink.sandbox.kube.server import KubeCloud
+from cloudlink.sandbox.listener import Listener
+from cloudlink.sandbox.tls import Authority
+from cloudlink.sandbox.wire.service import Wire
+from cloudlink.secret import Secret
+from cloudlink.steps.dns_forward import DnsForward, Forward
+from cloudlink.steps.outputs import Endpoint
+from tests.sandbox.kube.small_world import BALANCER, CLUSTER_ID, RESOLVERS, ZONE, SmallWorld
+
+TOKEN = "a-good-token"
+RANGES = ("169.254.21.0/30", "169.254.22.0/30", "169.254.21.4/30", "169.254.22.4/30")
+HOSTS = (
+    Host("app", AddressTarget((BALANCER,)), ports=(80, 443), tls_ports=(443,)),
+    Host("*.wild", AddressTarget((BALANCER,)), ports=(443,), tls_ports=(443,)),
+)
+
+
+def a_link(*hosts: Host, zone: str = ZONE) -> Link:
+    return Link(
+        name="demo",
+        aws=AwsSide("eu-west-1", None, "vpc-1", "prod", 64512),
+        azure=AzureSide(
+            cloud="public",
+            tenant=None,
+            subscription="3c0ffee0-1111-4222-8333-444455556666",
+            resource_group="link-rg",
+            location="westeurope",
+            vnet="apps",
+            vnet_resource_group="net-rg",
+            gateway_subnet=IPv4Network("10.20.255.0/27"),
+            sku="VpnGw1AZ",
+            zones=("1", "2", "3"),
+            asn=65000,
+            aks_cluster="aks-one",
+            aks_resource_group="rg",
+        ),
+        policy=IpsecPolicy(),
+        tunnels=tuple(Tunnel(i, i // 2, IPv4Network(r)) for i, r in enumerate(RANGES)),  # type: ignore[arg-type]
+        dns=DnsSide(zone, hosts or HOSTS),
+        probe=Probe("python:3.12-slim", "default"),
+    )
+
+
+class BenchTime:
+    """Waiting moves the sandbox's clock at once. A little real time passes too, for programs that run in pods."""
+
+    stopped = False
+
+    def __init__(self, clock: SandboxClock) -> None:
+        self._clock = clock
+
+    def now(self) -> float:
+        return self._clock.now()
+
+    def wait(self, seconds: float) -> bool:
+        self._clock.advance(max(seconds, 0.01))
+        time.sleep(0.01)
+        return self.stopped
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Stand(Lookup[Any]):
+    """In place of the inbound endpoint."""
+
+    def look(self, given: Given) -> Any:
+        raise AssertionError(self.address)
+
+
+class KubeBench:
+    """world: both clouds' facts, to be changed by tests."""
+
+    def __init__(self, home: Path, link: Link | None = None) -> None:
+        self.link = link or a_link()
+        self.world = SmallWorld(home)
+        self.cloud = KubeCloud(self.world.sky, name="aks", authenticate=lambda t: "admin" if t == TOKEN else None)
+        self.wire = Wire(self.world.sky, self.cloud)
+        self.authority = Authority(home)
+        self.listener = Listener(self.cloud.app, self.authority.server_context())
+        self.cloud.base_url = self.listener.url
+        self.listener.start()
+        self.time = BenchTime(self.world.sky.clock)
+        self.kube = self.client()
+        self.endpoint = Stand(address="resolver.endpoint", title="")
+        self.addresses = RESOLVERS
+        self.receipts = Receipts()
+        self.forward = self.another_run()
+
+    def client(self, token: str = TOKEN) -> Kube:
+        access = Access("aks-one", self.cloud.url_of(CLUSTER_ID), self.authority.ca_pem, lambda: Secret(token))
+        return Kube("aks-one", lambda: access, Reads(self.time))
+
+    def another_run(self) -> Forward:
+        """What a new process would build."""
+        self.kube = self.client()
+        self.forward = DnsForward(self.link, self.kube, self.endpoint).forward
+        return self.forward
+
+    def stop(self) -> None:
+        self.cloud.stop()
+        self.wire.stop()
+        self.listener.stop()
+
+    @property
+    def cluster(self) -> Cluster:
+        with self.world.sky.lock:
+            found = self.cloud.by_name(CLUSTER_ID)
+        assert found is not None
+        return found
+
+    @property
+    def given(self) -> Given:
+        named = {f"subnet-{i}": a for i, a in enumerate(self.addresses)}
+        return Given({self.endpoint.address: Endpoint("rslvr-in-1", named)})
+
+    # --- like the engine ---------------------------------------------------------------------------------
+
+    def find(self) -> Found[Any, Any] | None:
+        self.time.wait(3)
+        return self.forward.find(self.receipts, fresh=True)
+
+    def settle(self) -> Found[Any, Any] | None:
+        """Look until it neither grows nor goes."""
+        for _ in range(100):
+            found = self.find()
+            if found is None or found.phase in (Phase.READY, Phase.FAILED):
+                return found
+        raise AssertionError("it does not settle")
+
+    def up(self, rounds: int = 4) -> Found[Any, Any]:
+        """Rounds of one write each until nothing differs; stops at FAILED."""
+        wanted = self.forward.spec(self.given)
+        assert wanted is not None
+        found = self.settle()
+        if found is None:
+            self.note("create")
+            self.forward.create(wanted)
+            found = self.settle()
+        for _ in range(rounds):
+            assert found is not None
+            if found.phase is Phase.FAILED or not diff(found.spec, wanted):
+                self.note()
+                return found
+            self.forward.update(found, wanted)
+            found = self.settle()
+        raise AssertionError(f"it never gets there: {found}")
+
+    def note(self, intent: str = "") -> None:
+        receipt = Receipt(self.forward.address, "", "ready", "", Ownership.SHARED, self.time.now(), intent=intent)
+        self.receipts = Receipts({self.forward.address: receipt})
+
+    # --- by hand -----------------------------------------------------------------------------------------
+
+    def keys(self) -> dict[str, str]:
+        return dict(self.kube.config_map("kube-system", "coredns-custom").get("data") or {})
+
+    def set_key(self, key: str, text: str | None) -> None:
+        self.kube.patch_config_map("kube-system", "coredns-custom", {"data": {key: text}})
+        self.kube.reads.forget()
+
+    def writes(self) -> list[str]:
+        return [f"{c.operation}" for c in self.world.sky.journal.calls() if c.writes]
+
+    def fault(self, kind: str, place: str, times: int | None = 1) -> None:
+        self.world.sky.faults.add(Fault(kind, place, times))
+
+
+def address(text: str) -> IPv4Address:
+    return IPv4Address(text)

@@ -1,0 +1,451 @@
+"""AWS's half of the tunnels, against the sandbox's AWS."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_ground import NETWORK, PUBLIC_IPS, RANGES, VPC, Front, Ground, a_ground, a_link, from_azure, listening
+from contract import NO_RECEIPTS, bring_up, check_contract, receipt_of, settle, settle_gone, take_down
+
+from cloudlink.core.change import diff
+from cloudlink.core.resource import Found, Given, Ownership, Phase
+from cloudlink.errors import CloudError, ConflictError, MissingError
+from cloudlink.ipsec import IpsecPolicy
+from cloudlink.link import Link
+from cloudlink.steps.aws_gateway import gateway_of_vpc
+from cloudlink.steps.aws_routes import propagating, table_of
+from cloudlink.steps.aws_vpn import AwsVpn
+
+MakeGround = Callable[..., Ground]
+
+
+@pytest.fixture(scope="module")
+def front() -> Iterator[tuple[Front, str]]:
+    with listening() as pair:
+        yield pair
+
+
+@pytest.fixture
+def ground_of(front: tuple[Front, str], tmp_path: Path) -> MakeGround:
+    return lambda link=None: a_ground(link or a_link(), tmp_path, *front)
+
+
+@pytest.fixture
+def ground(ground_of: MakeGround) -> Ground:
+    return ground_of()
+
+
+def step_of(ground: Ground, link: Link | None = None) -> AwsVpn:
+    return AwsVpn(link or ground.link, ground.aws, PUBLIC_IPS)
+
+
+def built(ground: Ground, step: AwsVpn, *nodes: Any) -> Given:
+    """These resources brought up in order, and what they give."""
+    given = from_azure()
+    for node in nodes:
+        if hasattr(node, "look"):
+            given = ground.look(given, node)
+        else:
+            given = given.with_(node, bring_up(node, given, ground.wait).outputs)
+    return given
+
+
+def everything(ground: Ground, step: AwsVpn) -> Given:
+    return built(ground, step, *step.nodes())
+
+
+# --- the cluster --------------------------------------------------------------------------------------------
+
+
+def test_cluster_gives_its_network(ground: Ground) -> None:
+    cluster = step_of(ground).cluster.look(Given())
+    assert cluster.vpc_id == VPC
+    assert len(cluster.subnets) == 3
+    assert cluster.service_cidr == IPv4Network("172.20.0.0/16")
+
+
+def test_cluster_that_is_not_there(ground: Ground) -> None:
+    link = a_link(aws={"eks_cluster": "nope"})
+    with pytest.raises(MissingError, match="nope"):
+        step_of(ground, link).cluster.look(Given())
+
+
+def test_cluster_in_another_vpc(ground: Ground) -> None:
+    link = a_link(aws={"vpc_id": "vpc-00000000000000000"})
+    with pytest.raises(CloudError, match="another VPC"):
+        step_of(ground, link).cluster.look(Given())
+
+
+# --- the contract -------------------------------------------------------------------------------------------
+
+
+def test_gateway_contract(ground: Ground) -> None:
+    def twin(found: Found[Any, Any]) -> Callable[[], object]:
+        tags = [{"ResourceType": "vpn-gateway", "Tags": tags_of(ground, found.id)}]
+        made = ground.hand.create_vpn_gateway(Type="ipsec.1", TagSpecifications=tags)["VpnGateway"]["VpnGatewayId"]
+        return lambda: ground.hand.delete_vpn_gateway(VpnGatewayId=made)
+
+    check_contract(
+        step_of(ground).gateway,  # type: ignore[arg-type]
+        Given(),
+        wait=ground.wait,
+        make_twin=twin,
+        strangers=ground.strangers,
+        writes=ground.writes,
+    )
+
+
+def tags_of(ground: Ground, number: str) -> list[dict[str, str]]:
+    found = ground.hand.describe_tags(Filters=[{"Name": "resource-id", "Values": [number]}])["Tags"]
+    return [{"Key": t["Key"], "Value": t["Value"]} for t in found]
+
+
+def test_attachment_contract(ground: Ground) -> None:
+    step = step_of(ground)
+    given = built(ground, step, step.gateway)
+    check_contract(step.attachment, given, wait=ground.wait, strangers=ground.strangers, writes=ground.writes)
+
+
+def test_customer_gateway_contract(ground: Ground) -> None:
+    def twin(found: Found[Any, Any]) -> Callable[[], object]:
+        made = ground.hand.create_customer_gateway(
+            Type="ipsec.1",
+            IpAddress="20.0.0.9",
+            BgpAsn=65_000,
+            TagSpecifications=[{"ResourceType": "customer-gateway", "Tags": tags_of(ground, found.id)}],
+        )["CustomerGateway"]["CustomerGatewayId"]
+        return lambda: ground.hand.delete_customer_gateway(CustomerGatewayId=made)
+
+    check_contract(
+        step_of(ground).customer_gateways[1],
+        from_azure(),
+        wait=ground.wait,
+        make_twin=twin,
+        strangers=ground.strangers,
+        writes=ground.writes,
+    )
+
+
+@pytest.mark.parametrize("storage", ["standard", "secrets-manager"])
+def test_connection_contract(ground_of: MakeGround, storage: str) -> None:
+    ground = ground_of(a_link(aws={"psk_storage": storage}))
+    step = step_of(ground)
+    given = built(ground, step, step.gateway, step.customer_gateways[0])
+
+    def drift(found: Found[Any, Any]) -> None:
+        for end, change in zip(
+            found.outputs.tunnels,
+            ({"Phase2LifetimeSeconds": 1800}, {"DPDTimeoutAction": "clear", "StartupAction": "add"}),
+            strict=True,
+        ):
+            ground.hand.modify_vpn_tunnel_options(
+                VpnConnectionId=found.id, VpnTunnelOutsideIpAddress=str(end.outside_ip), TunnelOptions=change
+            )
+            ground.wait(200)
+
+    found = check_contract(
+        step.connections[0],  # type: ignore[arg-type]
+        given,
+        wait=ground.wait,
+        make_drift=drift,
+        strangers=ground.strangers,
+        writes=ground.writes,
+    )
+    assert {end.inside for end in found.outputs.tunnels} == {IPv4Network(RANGES[0]), IPv4Network(RANGES[1])}
+
+
+def test_propagation_contract(ground: Ground) -> None:
+    step = step_of(ground)
+    given = built(ground, step, step.cluster, step.gateway, step.attachment, step.route_tables)
+
+    def drift(found: Found[Any, Any]) -> None:
+        table = sorted(found.spec.tables)[0]
+        ground.hand.disable_vgw_route_propagation(GatewayId=found.spec.gateway, RouteTableId=table)
+
+    check_contract(step.propagation, given, wait=ground.wait, make_drift=drift, writes=ground.writes)
+
+
+# --- pre-shared keys ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("storage", ["standard", "secrets-manager"])
+def test_each_tunnel_gives_back_its_own_key(ground_of: MakeGround, storage: str) -> None:
+    ground = ground_of(a_link(aws={"psk_storage": storage}))
+    step = step_of(ground)
+    given = built(ground, step, step.gateway, step.customer_gateways[0], step.connections[0])
+    out = given[step.connections[0]]
+    real = {t.inside: t.psk for t in ground.cloud.facts().tunnels}
+    assert {end.inside: end.psk.reveal() for end in out.tunnels} == real
+    assert len(set(real.values())) == 2
+    assert all(len(key) >= 32 for key in real.values())
+
+
+def test_no_raw_answer_with_a_key_lives_on(ground: Ground) -> None:
+    step = step_of(ground)
+    given = built(ground, step, step.gateway, step.customer_gateways[0], step.connections[0])
+    keys = [end.psk.reveal() for end in given[step.connections[0]].tunnels]
+    kept = repr(ground.aws.vpn_connections()) + repr(given[step.connections[0]])
+    assert not any(key in kept for key in keys)
+    assert "CustomerGatewayConfiguration" not in kept
+
+
+def test_a_garbled_answer_does_not_show_the_key(ground: Ground) -> None:
+    step = step_of(ground)
+    built(ground, step, step.gateway, step.customer_gateways[0])
+    given = built(ground, step, step.gateway, step.customer_gateways[0])
+    ground.fault("garbage", "aws.CreateVpnConnection")
+    connection: Any = step.connections[0]
+    with pytest.raises(Exception) as caught:  # noqa: PT011 the SDK's own
+        connection.create(connection.spec(given))
+    ours = ground.aws.translate(caught.value)
+    assert ours is not None
+    key = next(t.psk for t in ground.cloud.facts().tunnels)
+    assert key not in f"{ours} {ours.detail} {ours.hint}"
+
+
+# --- one call, one object -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["cut-after", "garbage"])
+def test_a_lost_answer_makes_one_gateway(ground: Ground, kind: str) -> None:
+    gateway: Any = step_of(ground).gateway
+    ground.fault(kind, "aws.CreateVpnGateway")
+    with pytest.raises(Exception) as caught:  # noqa: PT011
+        gateway.create(gateway.spec(Given()))
+    assert ground.aws.unknown_outcome(caught.value)
+    assert ground.calls("CreateVpnGateway") == 1
+    assert settle(gateway, ground.wait).phase is Phase.READY
+
+
+def test_looking_costs_one_call_for_each_kind(ground: Ground) -> None:
+    everything(ground, step_of(ground))
+    ground.aws = ground.again()
+    ground.sky.journal.clear()
+    step = step_of(ground)
+    given = from_azure()
+    for node in step.nodes():
+        if hasattr(node, "look"):
+            given = ground.look(given, node)
+        else:
+            found: Any = node.find(NO_RECEIPTS)  # type: ignore[attr-defined]
+            assert diff(found.spec, node.spec(given.with_(node, found.outputs))) == ()  # type: ignore[attr-defined]
+            given = given.with_(node, found.outputs)
+    assert ground.writes() == 0
+    assert sorted(c.operation for c in ground.sky.journal.calls()) == [
+        "DescribeCluster",
+        "DescribeCustomerGateways",
+        "DescribeLoadBalancers",
+        "DescribeRouteTables",
+        "DescribeVpnConnections",
+        "DescribeVpnGateways",
+    ]
+
+
+# --- the gateway --------------------------------------------------------------------------------------------
+
+
+def test_a_vpc_with_another_gateway_is_a_conflict_before_anything_is_made(ground: Ground) -> None:
+    other = ground.hand.create_vpn_gateway(Type="ipsec.1", AmazonSideAsn=64_999)["VpnGateway"]["VpnGatewayId"]
+    ground.hand.attach_vpn_gateway(VpnGatewayId=other, VpcId=VPC)
+    ground.wait(60)
+    gateway: Any = step_of(ground).gateway
+    calls = ground.calls("CreateVpnGateway")
+    with pytest.raises(ConflictError) as caught:
+        gateway.create(gateway.spec(Given()))
+    assert other in caught.value.hint
+    assert "64999" in caught.value.hint
+    assert ground.calls("CreateVpnGateway") == calls
+    held = gateway_of_vpc(ground.aws, VPC)
+    assert held is not None
+    assert held["VpnGatewayId"] == other
+
+
+def test_another_asn_needs_another_gateway(ground: Ground) -> None:
+    step = step_of(ground)
+    built(ground, step, step.gateway)
+    other: Any = step_of(ground, a_link(aws={"asn": 64_600})).gateway
+    found = other.find(NO_RECEIPTS)
+    assert {c.field for c in diff(found.spec, other.spec(Given()))} == {"asn"} <= other.immutable
+
+
+def test_deleted_objects_are_absent_and_deleting_ones_are_said(ground: Ground) -> None:
+    step = step_of(ground)
+    built(ground, step, step.gateway, step.customer_gateways[0], step.connections[0])
+    connection: Any = step.connections[0]
+    found = connection.find(NO_RECEIPTS)
+    connection.delete(found, None)
+    assert connection.find(NO_RECEIPTS, fresh=True).phase is Phase.DELETING
+    settle_gone(connection, ground.wait)
+    assert any(c["State"] == "deleted" for c in ground.aws.vpn_connections()), "AWS lists it still"
+
+
+def test_gateway_in_use_is_refused_for_a_while(ground: Ground) -> None:
+    step = step_of(ground)
+    built(ground, step, step.gateway, step.attachment)
+    gateway: Any = step.gateway
+    with pytest.raises(Exception) as caught:  # noqa: PT011
+        gateway.delete(gateway.find(NO_RECEIPTS), None)
+    assert ground.aws.retryable(caught.value)
+
+
+# --- an adopted gateway -------------------------------------------------------------------------------------
+
+
+ADOPTED = "vgw-0aaaabbbbccccdddd"
+
+
+def test_adopted_gateway_is_used_and_kept(ground_of: MakeGround) -> None:
+    ground = ground_of(a_link(aws={"adopt_gateway": ADOPTED, "asn": 64_700}))
+    main = main_table(ground)
+    ground.hand.enable_vgw_route_propagation(GatewayId=ADOPTED, RouteTableId=main)
+    step = step_of(ground)
+    given = ground.look(from_azure(), step.cluster, step.gateway)
+    assert (given[step.gateway].id, given[step.gateway].asn) == (ADOPTED, 64_700)
+
+    attachment = step.attachment.find(NO_RECEIPTS)
+    assert attachment is not None
+    assert (attachment.owned, attachment.spec) == (Ownership.ADOPTED, step.attachment.spec(given))
+
+    given = ground.look(given.with_(step.attachment, attachment.outputs), step.route_tables)
+    propagation = step.propagation
+    found = propagation.find(NO_RECEIPTS)
+    assert found is not None
+    assert found.owned is Ownership.SHARED
+    before = propagation.before(found)
+    assert before == [main]
+    found = bring_up(propagation, given, ground.wait)
+    assert found.spec is not None
+    assert main in found.spec.tables, "what others switched on stays on"
+    assert len(found.spec.tables) == 3
+    propagation.delete(found, before)
+    ground.wait(3)
+    left = propagation.find(receipt_of(propagation, found, before), fresh=True)
+    assert left is not None
+    assert left.spec is not None
+    assert left.spec.tables == {main}
+    assert propagation.delete(left, before) is None
+
+
+def main_table(ground: Ground) -> str:
+    tables = ground.hand.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [VPC]}])["RouteTables"]
+    return next(t["RouteTableId"] for t in tables if any(a.get("Main") for a in t["Associations"]))
+
+
+def test_adopted_gateway_that_is_missing_or_elsewhere(ground: Ground) -> None:
+    missing: Any = step_of(ground, a_link(aws={"adopt_gateway": "vgw-0123456789abcdef0"})).gateway
+    with pytest.raises(MissingError, match="vgw-0123456789abcdef0"):
+        missing.look(Given())
+    strangers = next(g for g in ground.aws.vpn_gateways() if g["AmazonSideAsn"] == 65_010)["VpnGatewayId"]
+    elsewhere: Any = step_of(ground, a_link(aws={"adopt_gateway": strangers})).gateway
+    with pytest.raises(ConflictError, match="another VPC"):
+        elsewhere.look(Given())
+
+
+# --- customer gateways --------------------------------------------------------------------------------------
+
+
+def test_a_strangers_customer_gateway_of_the_same_address_is_not_taken(ground: Ground) -> None:
+    other = ground.hand.create_customer_gateway(Type="ipsec.1", IpAddress="20.0.0.1", BgpAsn=65_000)
+    step = step_of(ground)
+    given = built(ground, step, step.customer_gateways[0])
+    assert given[step.customer_gateways[0]].id != other["CustomerGateway"]["CustomerGatewayId"]
+
+
+def test_wide_asn(ground: Ground) -> None:
+    link = ground.link
+    link = dataclasses.replace(link, azure=dataclasses.replace(link.azure, asn=4_200_000_100))
+    check_contract(step_of(ground, link).customer_gateways[0], from_azure(), wait=ground.wait)
+
+
+# --- route tables -------------------------------------------------------------------------------------------
+
+
+def test_tables_of_the_cluster_and_of_the_load_balancers(ground: Ground) -> None:
+    step = step_of(ground)
+    given = ground.look(Given(), step.cluster)
+    tables = ground.aws.route_tables(VPC)
+    wanted = {table_of(subnet, tables) for subnet in given[step.cluster].subnets}
+    assert len(wanted) == 2
+    # The load balancers' subnets have no table of their own: they use the main one.
+    assert step.route_tables.look(given).ids == wanted | {main_table(ground)}
+
+
+def test_exactly_the_listed_tables(ground: Ground) -> None:
+    main = main_table(ground)
+    step = step_of(ground, a_link(aws={"route_tables": (main,)}))
+    given = built(ground, step, step.cluster, step.gateway, step.attachment, step.route_tables, step.propagation)
+    assert propagating(ground.aws.route_tables(VPC, fresh=True), given[step.gateway].id) == {main}
+
+
+def test_a_listed_table_that_is_not_there(ground: Ground) -> None:
+    step = step_of(ground, a_link(aws={"route_tables": ("rtb-00000000000000000",)}))
+    with pytest.raises(MissingError, match="rtb-00000000000000000"):
+        step.route_tables.look(Given())
+
+
+def test_propagation_too_early_is_worth_another_try(ground: Ground) -> None:
+    step = step_of(ground)
+    given = built(ground, step, step.cluster, step.gateway, step.route_tables)
+    with pytest.raises(Exception) as caught:  # noqa: PT011
+        step.propagation.create(step.propagation.spec(given))
+    assert ground.aws.retryable(caught.value)
+    assert ground.aws.translate(caught.value) is not None
+
+
+# --- connections --------------------------------------------------------------------------------------------
+
+
+def test_only_the_differing_tunnel_is_changed(ground: Ground) -> None:
+    step = step_of(ground)
+    given = built(ground, step, step.gateway, step.customer_gateways[0], step.connections[0])
+    connection: Any = step.connections[0]
+    first, second = given[connection].tunnels
+    ground.hand.modify_vpn_tunnel_options(
+        VpnConnectionId=given[connection].id,
+        VpnTunnelOutsideIpAddress=str(second.outside_ip),
+        TunnelOptions={"Phase1DHGroupNumbers": [{"Value": 14}]},
+    )
+    ground.wait(200)
+    found = settle(connection, ground.wait)
+    calls = ground.calls("ModifyVpnTunnelOptions")
+    bring_up(connection, given, ground.wait)
+    assert ground.calls("ModifyVpnTunnelOptions") == calls + 1
+    psks = {t.inside: t.psk for t in ground.cloud.facts().tunnels}
+    assert psks == {first.inside: first.psk.reveal(), second.inside: second.psk.reveal()}, "keys stay as they are"
+    assert found.id == given[connection].id
+
+
+def test_another_policy_is_an_update_and_other_ranges_a_replacement(ground: Ground) -> None:
+    step = step_of(ground)
+    given = built(ground, step, step.gateway, step.customer_gateways[0], step.connections[0])
+    other: Any = step_of(ground, a_link(policy=IpsecPolicy(pfs_group=14))).connections[0]
+    found = other.find(NO_RECEIPTS)
+    assert {c.field for c in diff(found.spec, other.spec(given))} == {"policies"}
+    assert "policies" not in other.immutable
+    tunnels = tuple(
+        dataclasses.replace(t, inside=IPv4Network((int(t.inside.network_address) + 64, 30))) for t in ground.link.tunnels
+    )
+    moved: Any = step_of(ground, a_link(tunnels=tunnels)).connections[0]
+    assert {c.field for c in diff(found.spec, moved.spec(given))} == {"insides"} <= moved.immutable
+
+
+def test_whole_step_up_and_down(ground: Ground) -> None:
+    before = ground.strangers()
+    step = step_of(ground)
+    everything(ground, step)
+    facts = ground.cloud.facts()
+    assert sorted(str(t.inside) for t in facts.tunnels) == sorted(RANGES)
+    assert {(str(t.customer_ip), t.inside) for t in facts.tunnels} == {
+        (f"20.0.0.{t.vpn + 1}", t.inside) for t in ground.link.tunnels
+    }
+    order = (*step.connections, step.propagation, step.attachment, *step.customer_gateways, step.gateway)
+    for resource in order:
+        found = resource.find(NO_RECEIPTS, fresh=True)  # type: ignore[attr-defined]
+        take_down(resource, found, ground.wait)  # type: ignore[arg-type]
+    assert ground.strangers() == before
+    assert NETWORK.address == "azure_vpn.network"

@@ -1,0 +1,798 @@
+"""The Azure steps against the sandbox's Azure, through the real SDKs over TLS. The clock stands still until we wait."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloudlink.clouds.azure import Azure, retryable, unknown_outcome
+from cloudlink.clouds.endpoints import Endpoints
+from cloudlink.clouds.ownership import LINK_TAG
+from cloudlink.clouds.reads import Reads
+from cloudlink.core.change import Action, diff
+from cloudlink.core.engine import Engine, Sense
+from cloudlink.core.resource import Found, Given, Lookup, Node, Ownership, Phase, Receipt, Receipts, Resource
+from cloudlink.errors import CloudError, ConflictError, CredentialsError, MissingError, UnreachableError
+from cloudlink.ipsec import IpsecPolicy
+from cloudlink.link import (
+    AwsSide,
+    AzureSide,
+    AzureSubnet,
+    DnsSide,
+    Link,
+    NewCluster,
+    NewNetwork,
+    Probe,
+    SandboxFurniture,
+    Tunnel,
+)
+from cloudlink.sandbox.azure.azure_cloud import AzureCloud
+from cloudlink.sandbox.clock import SandboxClock
+from cloudlink.sandbox.cloud import Sky
+from cloudlink.sandbox.durations import Durations
+from cloudlink.sandbox.facts import AwsFacts, AwsTunnel, Proposals
+from cloudlink.sandbox.faults import Fault, FaultBook
+from cloudlink.sandbox.journal import Journal
+from cloudlink.sandbox.listener import Listener
+from cloudlink.sandbox.tls import Authority
+from cloudlink.secret import Secret
+from cloudlink.steps.azure_vpn import AzureVpn
+from cloudlink.steps.outputs import AwsTunnelEnd, VpnConnection, VpnGateway
+
+TENANT, CLIENT, PASSWORD = "8d3a1f3e-1f6b-4c58-9d8c-0b0f7c9f1a11", "a-client", "a-password"
+SUBSCRIPTION = "3c0ffee0-1111-4222-8333-444455556666"
+RANGES = ("169.254.21.0/30", "169.254.22.0/30", "169.254.21.4/30", "169.254.22.4/30")
+
+
+def a_link(**changes: Any) -> Link:
+    """changes: of the Azure side."""
+    azure = AzureSide(
+        cloud="public",
+        tenant=TENANT,
+        subscription=SUBSCRIPTION,
+        resource_group="link-rg",
+        location="West Europe",
+        vnet="apps",
+        vnet_resource_group="net-rg",
+        gateway_subnet=IPv4Network("10.20.255.0/27"),
+        sku="VpnGw1AZ",
+        zones=("1", "2", "3"),
+        asn=65000,
+        aks_cluster="test",
+        aks_resource_group="aks-rg",
+    )
+    tunnels = tuple(Tunnel(i, i // 2, IPv4Network(r)) for i, r in enumerate(RANGES))
+    return Link(
+        name="demo",
+        aws=AwsSide("eu-west-1", None, "vpc-1", "prod", 64512),
+        azure=dataclasses.replace(azure, **changes),
+        policy=IpsecPolicy(),
+        tunnels=tunnels,  # type: ignore[arg-type]
+        dns=DnsSide("corp.example", ()),
+        probe=Probe("busybox", "default"),
+        sandbox=SandboxFurniture(
+            vpc_cidrs=(IPv4Network("10.10.0.0/16"),),
+            eks_service_cidr=IPv4Network("172.20.0.0/16"),
+            eks_subnets=(IPv4Network("10.10.1.0/24"),),
+            vnet_prefixes=(IPv4Network("10.20.0.0/16"),),
+            aks_subnet=IPv4Network("10.20.0.0/22"),
+        ),
+    )
+
+
+class SandboxTime:
+    """A client's clock whose waiting moves the sandbox's."""
+
+    stopped = False
+
+    def __init__(self, clock: SandboxClock) -> None:
+        self._clock = clock
+
+    def now(self) -> float:
+        return self._clock.now()
+
+    def wait(self, seconds: float) -> bool:
+        self._clock.advance(max(seconds, 0.01))
+        return False
+
+    def stop(self) -> None:
+        raise AssertionError("nobody stops here")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Stand(Lookup[Any]):
+    """In place of one of AWS's nodes."""
+
+    def look(self, given: Given) -> Any:
+        return AWS[self.address]
+
+
+PSKS = [Secret(f"psk{i}" + "x" * 29) for i in range(4)]
+AWS_GATEWAY = Stand(address="aws_vpn.gateway", title="")
+AWS_VPNS = (Stand(address="aws_vpn.connection[0]", title=""), Stand(address="aws_vpn.connection[1]", title=""))
+OUTSIDE = [IPv4Address(f"52.10.0.{i + 1}") for i in range(4)]
+AWS: dict[str, Any] = {
+    AWS_GATEWAY.address: VpnGateway("vgw-1", 64512),
+    **{
+        # The second tunnel first: AWS's order means nothing.
+        AWS_VPNS[v].address: VpnConnection(
+            f"vpn-{v}",
+            tuple(AwsTunnelEnd(OUTSIDE[i], IPv4Network(RANGES[i]), PSKS[i]) for i in (2 * v + 1, 2 * v)),
+        )
+        for v in (0, 1)
+    },
+}
+
+
+class Front:
+    """One listener for all tests: stopping one takes half a second. Passes requests on to the cloud of the moment."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.authority = Authority(home)
+        self.cloud: AzureCloud | None = None
+        self.listener = Listener(self.pass_on, self.authority.server_context())
+        self.listener.start()
+
+    def pass_on(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        assert self.cloud is not None
+        return self.cloud.app(environ, start_response)
+
+
+class Bench:
+    """A sandbox's Azure and cloudlink's view of it."""
+
+    def __init__(self, link: Link, front: Front, furnish: bool = True) -> None:
+        self.link = link
+        self.sky = Sky(SandboxClock(0, 1_800_000_000.0), FaultBook(), Journal(), Durations(exact=True), front.home)
+        self.cloud = AzureCloud(self.sky, tenant=TENANT, client_id=CLIENT, client_secret=PASSWORD)
+        self.sky.azure_facts = self.cloud.facts
+        self.sky.aws_facts = lambda: AwsFacts({}, {}, {}, (), (), ())
+        if furnish:
+            self.cloud.furnish(link)
+        front.cloud = self.cloud
+        url = self.cloud.base_url = front.listener.url
+        ca_file = front.authority.ca_file
+        self.endpoints = Endpoints("", "", Secret(""), url, TENANT, CLIENT, Secret(PASSWORD), ca_file, 1.0)
+        self.time = SandboxTime(self.sky.clock)
+        self.azure, self.step = self.look_anew()
+        self.given: dict[str, Any] = dict(AWS)
+        self.receipts = Receipts()
+
+    def look_anew(self, link: Link | None = None) -> tuple[Azure, AzureVpn]:
+        """What another run of cloudlink would build."""
+        azure = Azure(link or self.link, self.endpoints, self.time, Reads(self.time))
+        return azure, AzureVpn(link or self.link, azure).join(AWS_VPNS, AWS_GATEWAY)
+
+    def node(self, address: str) -> Any:
+        return next(n for n in self.step.nodes() if n.address == address)
+
+    def record(self, tail: str) -> Any:
+        """The sandbox's own record of the one object whose id ends so."""
+        (found,) = [r for k, r in self.cloud.store.resources.items() if k.endswith(tail.lower())]
+        return found
+
+    def find(self, resource: Resource[Any, Any]) -> Found[Any, Any] | None:
+        self.time.wait(3)  # a fresh read of before is not fresh now
+        return resource.find(self.receipts, fresh=True)
+
+    def wait(self, resource: Resource[Any, Any], *phases: Phase) -> Found[Any, Any]:
+        for i in range(20):
+            found = self.find(resource)
+            if found is not None and found.phase in (phases or (Phase.READY,)):
+                return found
+            self.time.wait(5 * 2**i)
+        raise AssertionError(f"{resource.address} did not get there")
+
+    def make(self, address: str) -> Found[Any, Any]:
+        """Like the engine: brings one resource to what it should be and keeps its outputs."""
+        node: Node[Any] = self.node(address)
+        if isinstance(node, Lookup):
+            self.given[address] = node.look(Given(self.given))
+            return None  # type: ignore[return-value]
+        assert isinstance(node, Resource)
+        spec = node.spec(Given(self.given))
+        found = self.find(node)
+        if found is None:
+            self.note(address, "create")
+            node.create(spec)
+            found = self.wait(node)
+            self.note(address)
+        for _ in range(3):
+            if not diff(found.spec, spec):
+                break
+            node.update(found, spec)
+            found = self.wait(node)
+        assert found.spec == spec, diff(found.spec, spec)
+        self.given[address] = found.outputs
+        return found
+
+    def note(self, address: str, intent: str = "") -> None:
+        receipt = Receipt(address, "", "creating", "", Ownership.OWNED, self.time.now(), intent=intent)
+        self.receipts = Receipts({**self.receipts, address: receipt})
+
+    def make_all(self, until: str = "") -> None:
+        for node in self.step.nodes():
+            self.make(node.address)
+            if node.address == until:
+                return
+
+    def gone(self, resource: Resource[Any, Any]) -> None:
+        """Deletes it, waits until it is gone, deletes it again."""
+        found = self.find(resource)
+        assert found is not None
+        started = resource.delete(found, None)
+        assert started is not None
+        for i in range(20):
+            left = self.find(resource)
+            if left is None:
+                assert resource.delete(found, None) is None
+                return
+            assert left.phase is Phase.DELETING
+            self.time.wait(5 * 2**i)
+        raise AssertionError(f"{resource.address} does not go")
+
+    def fault(self, kind: str, place: str, times: int | None = 1) -> None:
+        self.sky.faults.add(Fault(kind, place, times))
+
+    def writes(self) -> list[str]:
+        return [f"{c.operation}/{c.target}" for c in self.sky.journal.calls() if c.writes]
+
+
+@pytest.fixture(scope="module")
+def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    front = Front(tmp_path_factory.mktemp("sandbox"))
+    yield front
+    front.listener.stop()
+
+
+@pytest.fixture
+def make_bench(front: Front) -> Callable[..., Bench]:
+    def make(link: Link | None = None, *, furnish: bool = True) -> Bench:
+        return Bench(link or a_link(), front, furnish)
+
+    return make
+
+
+@pytest.fixture
+def bench(make_bench: Callable[..., Bench]) -> Bench:
+    return make_bench()
+
+
+# --- lives ------------------------------------------------------------------------------------------------
+
+
+def lives(bench: Bench, address: str, drift: Callable[[Any], None], expected: set[str]) -> None:
+    """absent -> create -> ready -> drift -> update -> ready -> delete, with the change shown in between."""
+    resource = bench.node(address)
+    before = bench.find(resource)
+    assert before is None
+    found = bench.make(address)
+    assert found.phase is Phase.READY
+    assert found.owned is Ownership.OWNED
+    assert found.outputs is not None
+    drift(bench.record(found.id))
+    seen = bench.find(resource)
+    assert seen is not None
+    wanted = resource.spec(Given(bench.given))
+    assert {c.field for c in diff(seen.spec, wanted)} == expected
+    if not expected & resource.immutable:
+        bench.make(address)
+        bench.gone(resource)
+
+
+def test_public_ip(bench: Bench) -> None:
+    bench.make("azure_vpn.resource_group")
+    lives(bench, "azure_vpn.public_ip[1]", lambda r: r.top.update(zones=["1"]), {"zones"})
+    address = bench.given["azure_vpn.public_ip[1]"].address
+    assert not address.is_private
+    bench.gone(bench.node("azure_vpn.public_ip[1]"))
+
+
+def test_local_gateway(bench: Bench) -> None:
+    bench.make("azure_vpn.resource_group")
+
+    def drift(record: Any) -> None:
+        record.properties["bgpSettings"]["asn"] = 64999
+        record.properties["gatewayIpAddress"] = "52.99.0.1"
+        record.properties["localNetworkAddressSpace"] = {"addressPrefixes": ["10.99.0.0/16"]}
+
+    lives(bench, "azure_vpn.local_gateway[1]", drift, {"asn", "address", "prefixes"})
+
+
+def test_gateway(bench: Bench) -> None:
+    bench.make_all(until="azure_vpn.public_ip[1]")
+
+    def drift(record: Any) -> None:
+        record.properties["bgpSettings"]["asn"] = 65099
+        record.properties["bgpSettings"]["bgpPeeringAddresses"][1]["customBgpIpAddresses"] = ["169.254.21.50"]
+        record.tags["cost-centre"] = "4711"
+
+    resource = bench.node("azure_vpn.gateway")
+    assert resource.usual.create > 1000
+    bench.make("azure_vpn.gateway")
+    drift(bench.record("virtualNetworkGateways/cloudlink-demo-gateway"))
+    seen = bench.find(resource)
+    assert seen is not None
+    changes = {c.field: c.new for c in diff(seen.spec, resource.spec(Given(bench.given)))}
+    assert changes == {
+        "asn": "65000",
+        "bgp_addresses": "169.254.21.2, 169.254.22.2, 169.254.21.6, 169.254.22.6",
+    }
+    bench.make("azure_vpn.gateway")
+    tags = bench.record("virtualNetworkGateways/cloudlink-demo-gateway").tags
+    assert tags["cost-centre"] == "4711"
+    assert tags["cloudlink-made-subnet"] == "true"
+    bench.gone(resource)
+
+
+def test_sku_is_changed_in_place(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench()
+    bench.make_all(until="azure_vpn.gateway")
+    bench.azure, bench.step = bench.look_anew(a_link(sku="VpnGw2AZ"))
+    bench.sky.journal.clear()
+    assert bench.make("azure_vpn.gateway").spec.sku == "VpnGw2AZ"
+    assert bench.writes() == ["PUT virtualNetworkGateways/cloudlink-demo-gateway"]
+
+
+def test_instances_are_known_by_their_public_address(bench: Bench) -> None:
+    bench.make_all(until="azure_vpn.public_ip[1]")
+    resource = bench.node("azure_vpn.gateway")
+    resource.create(resource.spec(Given(bench.given)))
+    building = bench.find(resource)
+    assert building is not None
+    assert building.phase is Phase.CREATING
+    assert building.outputs is None
+    bench.wait(resource)
+    held = bench.record("virtualNetworkGateways/cloudlink-demo-gateway").properties
+    held["ipConfigurations"].reverse()
+    held["bgpSettings"]["bgpPeeringAddresses"].reverse()
+    found = bench.find(resource)
+    assert found is not None
+    assert found.spec == resource.spec(Given(bench.given))
+    assert found.outputs is not None
+    assert [i.public_ip for i in found.outputs.instances] == [
+        bench.given[f"azure_vpn.public_ip[{i}]"].address for i in (0, 1)
+    ]
+    assert [i.config_id.rpartition("/")[2] for i in found.outputs.instances] == ["instance0", "instance1"]
+
+
+# --- connections ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def whole(bench: Bench) -> Bench:
+    bench.make_all()
+    return bench
+
+
+def test_connections_use_one_address_for_each_instance(whole: Bench) -> None:
+    table = []
+    for i in range(4):
+        held = whole.record(f"connections/cloudlink-demo-connection-{i + 1}").properties
+        table.append([a["customBgpIpAddress"] for a in held["gatewayCustomBgpIpAddresses"]])
+    assert table == [
+        ["169.254.21.2", "169.254.21.6"],
+        ["169.254.22.2", "169.254.21.6"],
+        ["169.254.21.2", "169.254.21.6"],
+        ["169.254.21.2", "169.254.22.6"],
+    ]
+
+
+def test_what_is_written_brings_all_four_tunnels_up(whole: Bench) -> None:
+    """The world compares it with an AWS side that was built from the same link."""
+    proposals = Proposals(
+        frozenset({2}),
+        frozenset({"AES256"}),
+        frozenset({"SHA256"}),
+        frozenset({20}),
+        frozenset({"AES256-GCM"}),
+        frozenset({"SHA256"}),
+        frozenset({20}),
+    )
+    ends = tuple(
+        AwsTunnel(
+            connection_id=f"vpn-{t.vpn}",
+            vpc_ids=("vpc-1",),
+            gateway_id="vgw-1",
+            outside_ip=OUTSIDE[t.index],
+            inside=t.inside,
+            psk=PSKS[t.index].reveal(),
+            customer_ip=whole.given[f"azure_vpn.public_ip[{t.vpn}]"].address,
+            customer_asn=65000,
+            amazon_asn=64512,
+            proposals=proposals,
+            initiates=True,
+            static=False,
+            ready=True,
+            changed_at=0.0,
+        )
+        for t in whole.link.tunnels
+    )
+    whole.sky.aws_facts = lambda: AwsFacts({"vpc-1": (IPv4Network("10.10.0.0/16"),)}, {}, {}, (), (), ends)
+    whole.time.wait(600)
+    for t in whole.link.tunnels:
+        found = whole.azure.connection(whole.azure.name(f"connection-{t.index + 1}"), fresh=True)
+        assert found is not None
+        assert found["properties"]["connectionStatus"] == "Connected"
+    connected = {
+        (r["localAddress"], r["neighbor"])
+        for r in whole.azure.bgp_peers()
+        if r["state"] == "Connected" and r["asn"] == 64512
+    }
+    assert connected == {(str(t.azure_inside), str(t.aws_inside)) for t in whole.link.tunnels}
+    assert "10.10.0.0/16" in {r["network"] for r in whole.azure.learned_routes()}
+
+
+def test_connection_life(whole: Bench) -> None:
+    resource = whole.node("azure_vpn.connection[3]")
+    held = whole.record("connections/cloudlink-demo-connection-4").properties
+    held["gatewayCustomBgpIpAddresses"][1]["customBgpIpAddress"] = "169.254.21.6"
+    held["ipsecPolicies"] = []
+    held["dpdTimeoutSeconds"] = 0
+    held["enableBgp"] = False
+    seen = whole.find(resource)
+    assert seen is not None
+    fields = {c.field for c in diff(seen.spec, resource.spec(Given(whole.given)))}
+    assert fields == {"bgp_addresses", "policy", "bgp"}
+    whole.sky.journal.clear()
+    whole.make("azure_vpn.connection[3]")
+    assert whole.writes() == ["PUT connections/cloudlink-demo-connection-4"]
+    whole.gone(resource)
+
+
+def test_a_key_alone_is_changed_alone(whole: Bench) -> None:
+    resource = whole.node("azure_vpn.connection[0]")
+    whole.record("connections/cloudlink-demo-connection-1").properties["sharedKey"] = "somebodyelsesK3y"
+    seen = whole.find(resource)
+    assert seen is not None
+    changes = diff(seen.spec, resource.spec(Given(whole.given)))
+    assert [(c.field, c.old, c.new) for c in changes] == [("key", "(secret)", "(secret)")]
+    assert "somebodyelses" not in repr(seen)
+    whole.sky.journal.clear()
+    whole.make("azure_vpn.connection[0]")
+    assert whole.writes() == ["PUT sharedkey/cloudlink-demo-connection-1"]
+
+
+def test_another_protocol_means_a_new_connection(whole: Bench) -> None:
+    resource = whole.node("azure_vpn.connection[2]")
+    whole.record("connections/cloudlink-demo-connection-3").properties["connectionProtocol"] = "IKEv1"
+    seen = whole.find(resource)
+    assert seen is not None
+    changed = {c.field for c in diff(seen.spec, resource.spec(Given(whole.given)))}
+    assert changed == {"protocol"} <= resource.immutable
+
+
+def test_nothing_to_do_costs_one_call_for_each_kind(whole: Bench) -> None:
+    azure, step = whole.look_anew()
+    azure.sign_in()
+    whole.sky.journal.clear()
+    given: dict[str, Any] = dict(AWS)
+    for node in step.nodes():
+        if isinstance(node, Lookup):
+            given[node.address] = node.look(Given(given))
+        elif isinstance(node, Resource):
+            found = node.find(Receipts())
+            assert found is not None
+            given[node.address] = found.outputs
+            assert found.spec == node.spec(Given(given))
+    calls = [c.operation for c in whole.sky.journal.calls()]
+    assert whole.writes() == []
+    assert sorted(set(calls)) == sorted(
+        {
+            "GET resourceGroups",
+            "GET virtualNetworks",
+            "GET managedClusters",
+            "GET publicIPAddresses",
+            "GET virtualNetworkGateways",
+            "GET localNetworkGateways",
+            "GET connections",
+        }
+    )
+    assert len(calls) == 10  # one of each, and the four connections one by one
+
+
+def test_aws_without_the_tunnel(bench: Bench) -> None:
+    bench.make("azure_vpn.resource_group")
+    given = {**bench.given, AWS_VPNS[0].address: VpnConnection("vpn-0", ())}
+    with pytest.raises(MissingError, match="vpn-0"):
+        bench.node("azure_vpn.local_gateway[0]").spec(Given(given))
+
+
+# --- the gateway's subnet ---------------------------------------------------------------------------------
+
+
+def test_our_gateway_subnet(bench: Bench) -> None:
+    bench.make_all(until="azure_vpn.network")
+    resource = bench.node("azure_vpn.gateway_subnet")
+    assert bench.find(resource) is None
+    spec = resource.spec(Given(bench.given))
+    bench.note(resource.address, "create")
+    resource.create(spec)
+    assert bench.wait(resource).owned is Ownership.OWNED  # also when we are killed here
+    bench.note(resource.address)
+    found = bench.wait(resource)
+    assert (found.owned, found.spec) == (Ownership.OWNED, spec)
+    bench.gone(resource)
+
+
+def test_our_gateway_subnet_is_known_without_the_state_file(bench: Bench) -> None:
+    bench.make_all(until="azure_vpn.network")
+    resource = bench.node("azure_vpn.gateway_subnet")
+    for address in ("gateway_subnet", "public_ip[0]", "public_ip[1]", "gateway"):
+        bench.make(f"azure_vpn.{address}")
+    bench.receipts = Receipts()
+    found = bench.wait(resource)
+    assert found.owned is Ownership.OWNED
+    assert found.outputs is not None
+    assert found.outputs.ours
+    with pytest.raises(Exception, match="InUseSubnetCannotBeDeleted") as caught:
+        resource.delete(found, None)
+    assert retryable(caught.value) is not None
+
+
+def test_a_gateway_subnet_that_was_there_is_used_and_kept(bench: Bench) -> None:
+    bench.azure.network.subnets.begin_create_or_update(
+        "net-rg", "apps", "GatewaySubnet", {"properties": {"addressPrefix": "10.20.200.0/28"}}, polling=False
+    )
+    bench.make_all(until="azure_vpn.network")
+    resource = bench.node("azure_vpn.gateway_subnet")
+    found = bench.wait(resource)
+    assert found.owned is Ownership.ADOPTED
+    assert "10.20.200.0/28, smaller" in found.detail
+    assert diff(found.spec, resource.spec(Given(bench.given))) == ()
+    assert resource.delete(found, None) is None
+    for address in ("gateway_subnet", "public_ip[0]", "public_ip[1]", "gateway"):
+        bench.make(f"azure_vpn.{address}")
+    assert "cloudlink-made-subnet" not in bench.record("virtualNetworkGateways/cloudlink-demo-gateway").tags
+    bench.receipts = Receipts()
+    assert bench.wait(resource).owned is Ownership.ADOPTED
+
+
+# --- strangers --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("address", "record"),
+    [
+        ("azure_vpn.public_ip[0]", "publicIPAddresses/cloudlink-demo-public-ip-1"),
+        ("azure_vpn.local_gateway[2]", "localNetworkGateways/cloudlink-demo-local-gateway-3"),
+        ("azure_vpn.gateway", "virtualNetworkGateways/cloudlink-demo-gateway"),
+        ("azure_vpn.connection[1]", "connections/cloudlink-demo-connection-2"),
+    ],
+)
+def test_our_name_without_our_tags_is_left_alone(whole: Bench, address: str, record: str) -> None:
+    whole.record(record).tags.pop(LINK_TAG)
+    with pytest.raises(ConflictError, match=record) as caught:
+        whole.find(whole.node(address))
+    assert f"{LINK_TAG}=demo" in caught.value.hint
+
+
+def test_a_vnet_with_a_gateway_takes_no_second_one(bench: Bench) -> None:
+    bench.make_all(until="azure_vpn.gateway")
+    other = a_link(resource_group="other-rg", create_resource_group=True)
+    bench.azure, bench.step = bench.look_anew(dataclasses.replace(other, name="second"))
+    for address in ("resource_group", "network", "gateway_subnet", "public_ip[0]", "public_ip[1]"):
+        bench.make(f"azure_vpn.{address}")
+    with pytest.raises(ConflictError, match="cloudlink-demo-gateway"):
+        bench.make("azure_vpn.gateway")
+
+
+# --- what stands there, and what is made on request -------------------------------------------------------
+
+
+def test_missing_things_are_named(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(furnish=False)
+    bench.cloud.store.subscriptions[SUBSCRIPTION] = SUBSCRIPTION
+    for name, what in (("resource_group", "link-rg"), ("network", "apps"), ("cluster", "test")):
+        with pytest.raises(MissingError, match=what) as caught:
+            bench.node(f"azure_vpn.{name}").look(Given())
+        assert caught.value.hint.startswith("az ")
+    for node in bench.step.nodes():
+        if isinstance(node, Resource):
+            assert bench.find(node) is None
+
+
+def test_a_vnet_of_akss_own_is_refused(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(a_link(vnet_resource_group="MC_aks-rg_test_westeurope"))
+    with pytest.raises(CloudError, match="AKS made"):
+        bench.node("azure_vpn.network").look(Given())
+
+
+def test_lookups_say_what_there_is(bench: Bench) -> None:
+    bench.make_all(until="azure_vpn.cluster")
+    network, cluster = bench.given["azure_vpn.network"], bench.given["azure_vpn.cluster"]
+    assert network.prefixes == network.advertised == (IPv4Network("10.20.0.0/16"),)
+    assert network.subnets == {"aks": (IPv4Network("10.20.0.0/22"),)}
+    assert cluster.pod_cidr == IPv4Network("10.244.0.0/16")
+    assert cluster.version.startswith("1.33")
+
+
+def made_from_nothing() -> Link:
+    return a_link(
+        vnet_resource_group="link-rg",
+        aks_resource_group="link-rg",
+        create_resource_group=True,
+        new_network=NewNetwork((IPv4Network("10.20.0.0/16"),), AzureSubnet("cluster", IPv4Network("10.20.0.0/22"))),
+        new_cluster=NewCluster(2, "Standard_D2s_v5", None, IPv4Network("10.244.0.0/16"), IPv4Network("10.96.0.0/16")),
+    )
+
+
+def test_made_from_nothing_and_taken_away_again(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(made_from_nothing())
+    bench.make_all(until="azure_vpn.gateway_subnet")
+    network = bench.given["azure_vpn.network"]
+    assert network.prefixes == (IPv4Network("10.20.0.0/16"),)
+    held = bench.record("managedClusters/test").properties
+    assert held["agentPoolProfiles"][0]["vnetSubnetID"].endswith("/virtualNetworks/apps/subnets/cluster")
+    assert held["networkProfile"]["networkPluginMode"] == "overlay"
+    held["agentPoolProfiles"][0]["count"] = 5
+    bench.make("azure_vpn.cluster")
+    assert bench.record("managedClusters/test").properties["agentPoolProfiles"][0]["count"] == 2
+
+    wider = dataclasses.replace(
+        made_from_nothing().azure.new_network or pytest.fail(), prefixes=(IPv4Network("10.20.0.0/15"),)
+    )
+    bench.azure, bench.step = bench.look_anew(
+        dataclasses.replace(bench.link, azure=dataclasses.replace(bench.link.azure, new_network=wider))
+    )
+    bench.make("azure_vpn.network")
+    assert bench.record("virtualNetworks/apps/subnets/GatewaySubnet").properties["addressPrefix"] == "10.20.255.0/27"
+
+    tagged = {r["name"] for r in bench.azure.resources_by_tag()}
+    assert tagged == {"link-rg", "apps", "test"}
+    gateway_subnet = bench.node("azure_vpn.gateway_subnet")
+    bench.azure.delete_gateway_subnet()
+    while bench.find(gateway_subnet) is not None:
+        bench.time.wait(5)
+    for address in ("cluster", "network", "resource_group"):
+        bench.gone(bench.node(f"azure_vpn.{address}"))
+
+
+def test_a_group_with_things_of_others_is_kept(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(a_link(create_resource_group=True))
+    bench.make("azure_vpn.resource_group")
+    body = {"location": "westeurope", "sku": {"name": "Standard"}, "properties": {"publicIPAllocationMethod": "Static"}}
+    bench.azure.put_public_ip("theirs", body)
+    group = bench.node("azure_vpn.resource_group")
+    found = bench.find(group)
+    assert found is not None
+    with pytest.raises(ConflictError, match="theirs"):
+        group.delete(found, None)
+
+
+# --- when things go wrong ---------------------------------------------------------------------------------
+
+
+def test_a_failed_operation_says_why(bench: Bench) -> None:
+    bench.make("azure_vpn.resource_group")
+    resource = bench.node("azure_vpn.local_gateway[0]")
+    bench.fault("operation-fails", "azure.PUT:localNetworkGateways/*")
+    started = resource.create(resource.spec(Given(bench.given)))
+    assert started.reason() == ""  # still running
+    found = bench.wait(resource, Phase.FAILED, Phase.READY)
+    assert found.phase is Phase.FAILED
+    assert found.detail == "Failed"
+    assert started.reason().startswith("InternalServerError: ")
+
+
+def test_not_signed_in(bench: Bench) -> None:
+    bench.endpoints = dataclasses.replace(bench.endpoints, azure_client_secret=Secret("a-wrong-one"))
+    azure, _ = bench.look_anew()
+    with pytest.raises(Exception, match="AADSTS7000215") as caught:
+        azure.sign_in()
+    error = azure.translate(caught.value)
+    assert isinstance(error, CredentialsError)
+    assert error.hint == f"az login --tenant {TENANT}"
+    assert "a-wrong-one" not in f"{error} {error.hint}"
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "words"),
+    [
+        ("expired", CredentialsError, "ExpiredAuthenticationToken"),
+        ("denied", CredentialsError, "Microsoft.Network/localNetworkGateways/write"),
+        ("error", UnreachableError, "InternalServerError"),
+        ("cut-before", UnreachableError, ""),
+        ("cut-after", UnreachableError, ""),
+    ],
+)
+def test_refusals_are_translated(bench: Bench, fault: str, kind: type[Exception], words: str) -> None:
+    bench.make("azure_vpn.resource_group")
+    resource = bench.node("azure_vpn.local_gateway[0]")
+    bench.fault(fault, "azure.PUT:localNetworkGateways/*")
+    with pytest.raises(Exception) as caught:
+        resource.create(resource.spec(Given(bench.given)))
+    error = bench.azure.translate(caught.value)
+    assert type(error) is kind
+    assert words in error.detail
+    assert unknown_outcome(caught.value) is (kind is UnreachableError)
+    assert retryable(caught.value) is None
+    found = bench.find(resource)  # whatever was believed before is forgotten
+    assert (found is not None) is (fault == "cut-after")
+
+
+def test_reads_survive_hiccups(bench: Bench) -> None:
+    for kind in ("throttled", "error", "cut-before"):
+        bench.fault(kind, "azure.GET:publicIPAddresses*")
+        bench.fault(kind, "azure.GET:publicIPAddresses*")
+        assert bench.find(bench.node("azure_vpn.public_ip[0]")) is None
+    bench.fault("error", "azure.GET:publicIPAddresses*", None)
+    with pytest.raises(Exception) as caught:
+        bench.find(bench.node("azure_vpn.public_ip[0]"))
+    assert isinstance(bench.azure.translate(caught.value), UnreachableError)
+
+
+def test_a_second_write_is_told_to_come_again(bench: Bench) -> None:
+    bench.make("azure_vpn.resource_group")
+    resource = bench.node("azure_vpn.local_gateway[0]")
+    spec = resource.spec(Given(bench.given))
+    resource.create(spec)
+    with pytest.raises(Exception) as caught:
+        resource.create(spec)
+    wait = retryable(caught.value)
+    assert wait is not None
+    assert 0 < wait <= 60
+    assert not unknown_outcome(caught.value)
+    before = len(bench.writes())
+    assert before == 2  # the SDK itself did not try again
+
+
+def test_kubeconfig_is_given_as_bytes(bench: Bench) -> None:
+    bench.cloud.aks_endpoint = lambda cluster: ("https://127.0.0.1:1", "Q0E=", "a-token")
+    assert b"apiVersion" in bench.azure.user_kubeconfig()
+
+
+# --- under the engine -------------------------------------------------------------------------------------
+
+
+class Memory:
+    """A state file without a file."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, Receipt] = {}
+
+    def receipts(self) -> Receipts:
+        return Receipts(self.held)
+
+    def put(self, receipt: Receipt) -> None:
+        self.held[receipt.address] = receipt
+
+    def forget(self, address: str) -> None:
+        self.held.pop(address, None)
+
+
+def run(bench: Bench, memory: Memory, *, destroy: bool = False) -> list[Action]:
+    """One run of the engine as a command makes it. Returns the plan's actions."""
+    azure, step = bench.look_anew()
+    engine = Engine(
+        (*step.nodes(), AWS_GATEWAY, *AWS_VPNS),
+        clock=bench.time,
+        store=memory,
+        sense=Sense(azure.translate, retryable, unknown_outcome),
+        workers=4,
+    )
+    plan = engine.plan(destroy=destroy)
+    for _ in engine.apply(plan):
+        pass
+    return [c.action for c in plan.changes]
+
+
+def test_the_engine_makes_all_of_it_and_takes_it_away_without_a_state_file(bench: Bench) -> None:
+    bench.fault("cut-after", "azure.PUT:publicIPAddresses/*")
+    bench.fault("throttled", "azure.PUT:connections/*")
+    assert set(run(bench, memory := Memory())) == {Action.CREATE}
+    bench.sky.journal.clear()
+    assert set(run(bench, memory)) == {Action.NO_OP}
+    assert bench.writes() == []
+    assert set(run(bench, Memory())) == {Action.NO_OP}
+    before = set(bench.cloud.store.resources)
+    assert set(run(bench, Memory(), destroy=True)) == {Action.DELETE}
+    left = set(bench.cloud.store.resources)
+    assert not [k for k in left if "cloudlink" in k or k.endswith("/virtualnetworks/apps/subnets/gatewaysubnet")]
+    assert len(before - left) == 12

@@ -1,0 +1,263 @@
+"""The CoreDNS step against the sandbox's AKS: real HTTPS, real merge patches, a CoreDNS that parses what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+
+from cloudlink.clouds import kube as kube_module
+from cloudlink.clouds.kube import Kube, KubeRefusal
+from cloudlink.clouds.reads import Reads
+from cloudlink.core.change import diff
+from cloudlink.core.resource import Ownership, Phase
+from cloudlink.errors import ConflictError, CredentialsError, MissingError
+from cloudlink.steps.dns_forward import DnsForward
+from tests.sandbox.kube.small_world import RESOLVERS, ZONE
+from tests.steps.kube_bench import KubeBench
+
+KEY = "cloudlink-demo.server"
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[KubeBench]:
+    made = KubeBench(tmp_path)
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+def test_absent_then_made_then_nothing_to_do(bench: KubeBench) -> None:
+    assert bench.find() is None
+    found = bench.up()
+    assert found.phase is Phase.READY
+    assert found.owned is Ownership.SHARED
+    assert found.spec == bench.forward.spec(bench.given)
+    text = bench.keys()[KEY]
+    assert "forward . 10.1.1.10 10.1.2.10 {" in text
+    assert "link demo" in text
+
+    written = bench.writes()
+    bench.another_run()
+    again = bench.find()
+    assert again is not None and again.phase is Phase.READY
+    assert diff(again.spec, bench.forward.spec(bench.given)) == ()
+    assert bench.writes() == written
+
+
+def test_a_run_with_nothing_to_do_makes_two_calls(bench: KubeBench) -> None:
+    bench.up()
+    bench.another_run()
+    bench.time.wait(3)
+    before = len(bench.world.sky.journal.calls())
+    bench.forward.find(bench.receipts)
+    bench.forward.find(bench.receipts)
+    bench.forward.view(bench.addresses)
+    assert len(bench.world.sky.journal.calls()) - before == 2
+
+
+def test_one_write_in_a_round(bench: KubeBench) -> None:
+    wanted = bench.forward.spec(bench.given)
+    assert wanted is not None
+    before = bench.forward.before(None)
+    assert before is None
+    first = len(bench.writes())
+    bench.forward.create(wanted)
+    # the question whether we may is a POST, but changes nothing
+    assert [w for w in bench.writes()[first:] if "PATCH" in w] == ["PATCH configmaps"]
+    found = bench.find()
+    assert found is not None and found.spec is not None and not found.spec.restarted
+
+
+def test_killed_between_key_and_restart(bench: KubeBench) -> None:
+    wanted = bench.forward.spec(bench.given)
+    assert wanted is not None
+    bench.forward.create(wanted)
+    bench.another_run()  # the receipt is lost as well
+    found = bench.settle()
+    assert found is not None
+    assert [c.field for c in diff(found.spec, wanted)] == ["restarted"]
+    assert bench.up().spec == wanted
+
+
+def test_other_addresses_are_an_update(bench: KubeBench) -> None:
+    bench.up()
+    bench.addresses = (IPv4Address("10.1.3.10"), IPv4Address("10.1.1.10"))
+    found = bench.find()
+    assert found is not None
+    assert [c.field for c in diff(found.spec, bench.forward.spec(bench.given))] == ["upstreams"]
+    assert bench.up().phase is Phase.READY
+    assert "forward . 10.1.1.10 10.1.3.10 {" in bench.keys()[KEY]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [("policy random", "policy sequential", "options"), ("10.1.2.10", "10.1.2.11", "upstreams"), (ZONE + ":53", "x.y", "zone")],
+)
+def test_a_change_by_hand_is_drift_and_is_undone_with_a_restart(bench: KubeBench, old: str, new: str, field: str) -> None:
+    bench.up()
+    text = bench.keys()[KEY]
+    bench.set_key(KEY, text.replace(old, new))
+    found = bench.find()
+    assert found is not None
+    assert field in [c.field for c in diff(found.spec, bench.forward.spec(bench.given))]
+    restarts = sum("deployments" in w for w in bench.writes())
+    bench.up()
+    assert bench.keys()[KEY] == text
+    # although CoreDNS was restarted with this very text before
+    assert sum("deployments" in w for w in bench.writes()) > restarts
+
+
+def test_a_key_removed_by_hand_comes_back(bench: KubeBench) -> None:
+    bench.up()
+    bench.set_key(KEY, None)
+    assert bench.up().phase is Phase.READY
+    assert KEY in bench.keys()
+
+
+def test_other_keys_stay(bench: KubeBench) -> None:
+    bench.set_key("team.server", "team.example:53 {\n  forward . 10.9.9.9\n}\n")
+    bench.up()
+    found = bench.find()
+    assert found is not None
+    bench.forward.delete(found, None)
+    assert set(bench.keys()) == {"team.server"}
+
+
+def test_delete_removes_only_the_key_and_restarts(bench: KubeBench) -> None:
+    found = bench.up()
+    assert bench.forward.delete(found, None) is not None
+    gone = bench.find()
+    assert gone is not None and gone.phase is Phase.DELETING
+    assert bench.settle() is None
+    assert bench.keys() == {}
+    assert bench.forward.delete(found, None) is None
+
+
+def test_a_teardown_killed_before_the_restart_goes_on(bench: KubeBench) -> None:
+    found = bench.up()
+    bench.fault("cut-before", "kube.PATCH:deployments/coredns")
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - whatever the transport says
+        bench.forward.delete(found, None)
+    assert kube_module.unknown_outcome(caught.value)
+    bench.another_run()
+    left = bench.find()
+    assert left is not None and left.phase is Phase.READY
+    assert bench.forward.delete(left, None) is not None
+    assert bench.settle() is None
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "words"),
+    [
+        ("other.server", f"{ZONE} {{\n forward . 10.9.9.9\n}}\n", "already serves"),
+        ("other.server", ". {\n forward . 10.9.9.9\n}\n", "root zone"),
+        ("other.server", "a.example {\n forward . 10.9.9.9\n", "cannot be read"),
+    ],
+)
+def test_what_coredns_would_die_of_is_refused_before_anything_is_written(
+    bench: KubeBench, key: str, text: str, words: str
+) -> None:
+    bench.set_key(key, text)
+    written = len([w for w in bench.writes() if "PATCH" in w])
+    with pytest.raises(ConflictError, match=words):
+        bench.up()
+    assert len([w for w in bench.writes() if "PATCH" in w]) == written
+
+
+def test_a_more_specific_zone_is_a_warning(bench: KubeBench) -> None:
+    bench.set_key("team.server", f"sub.{ZONE}:53 {{\n forward . 10.9.9.9\n}}\n")
+    assert bench.up().phase is Phase.READY
+    (warning,) = bench.forward.warnings()
+    assert f"sub.{ZONE}" in warning
+    assert bench.forward.view().shadowed == (f"sub.{ZONE}",)
+
+
+def test_a_key_of_our_name_that_we_did_not_write(bench: KubeBench) -> None:
+    bench.set_key(KEY, "team.example {\n forward . 10.9.9.9\n}\n")
+    with pytest.raises(ConflictError):
+        bench.find()
+
+
+def test_coredns_that_dies_of_it_is_failed_and_undone(bench: KubeBench) -> None:
+    good = bench.up()
+    assert good.phase is Phase.READY
+    text = bench.keys()[KEY]
+    bench.another_run()
+    bench.fault("pod-fails", "kube-system/coredns-*", None)
+    bench.addresses = (RESOLVERS[0],)
+    found = bench.up()
+    assert found.phase is Phase.FAILED
+    assert "CoreDNS does not start" in found.detail
+    sentence = bench.forward.undo(found, None)
+    assert "put back" in sentence
+    assert bench.keys()[KEY] == text
+
+
+def test_the_first_key_is_removed_again_when_coredns_dies_of_it(bench: KubeBench) -> None:
+    bench.fault("pod-fails", "kube-system/coredns-*", None)
+    found = bench.up()
+    assert found.phase is Phase.FAILED
+    assert "removed again" in bench.forward.undo(found, None)
+    assert bench.keys() == {}
+    bench.world.sky.faults.clear()
+    assert bench.settle() is None
+
+
+def test_without_permission(bench: KubeBench) -> None:
+    bench.fault("denied", "kube.PATCH:*", None)
+    try:
+        with pytest.raises((CredentialsError, KubeRefusal)) as caught:
+            bench.up()
+    finally:
+        bench.world.sky.faults.clear()
+    error = caught.value
+    translated = error if isinstance(error, CredentialsError) else kube_module.translate(error)
+    assert isinstance(translated, CredentialsError)
+
+
+def test_a_wrong_token(bench: KubeBench) -> None:
+    with pytest.raises(KubeRefusal) as caught:
+        bench.client("wrong").config_map("kube-system", "coredns-custom")
+    assert isinstance(kube_module.translate(caught.value), CredentialsError)
+
+
+def test_a_lost_answer_is_an_unknown_outcome(bench: KubeBench) -> None:
+    wanted = bench.forward.spec(bench.given)
+    assert wanted is not None
+    bench.fault("cut-after", "kube.PATCH:configmaps/*")
+    with pytest.raises(Exception) as caught:  # noqa: PT011
+        bench.forward.create(wanted)
+    assert kube_module.unknown_outcome(caught.value)
+    assert KEY in bench.keys()
+    assert bench.up().phase is Phase.READY
+
+
+def test_somebody_else_writing_in_between_is_a_conflict_to_try_again(bench: KubeBench) -> None:
+    version = bench.kube.config_map("kube-system", "coredns-custom")["metadata"]["resourceVersion"]
+    bench.set_key("team.server", "team.example:53 {\n forward . 10.9.9.9\n}\n")
+    patch = {"metadata": {"resourceVersion": version}, "data": {KEY: "x"}}
+    with pytest.raises(KubeRefusal) as caught:
+        bench.kube.patch_config_map("kube-system", "coredns-custom", patch)
+    assert kube_module.retryable(caught.value) is not None
+    assert not kube_module.unknown_outcome(caught.value)
+
+
+def test_a_cluster_that_is_not_there_yet_has_no_key(bench: KubeBench) -> None:
+    def none() -> None:
+        raise MissingError("There is no AKS cluster")
+
+    forward = DnsForward(bench.link, Kube("aks-one", none, Reads(bench.time)), bench.endpoint).forward  # type: ignore[arg-type]
+    assert forward.find(bench.receipts) is None
+
+
+def test_the_view_says_what_is_wrong(bench: KubeBench) -> None:
+    assert "has no key" in bench.forward.view().problem
+    bench.up()
+    assert bench.forward.view(RESOLVERS).problem == ""
+    assert "10.1.9.9" in bench.forward.view((IPv4Address("10.1.9.9"),)).problem
+    bench.set_key(KEY, bench.keys()[KEY].replace("policy random", "policy sequential"))
+    assert "by hand" in bench.forward.view(RESOLVERS).problem
