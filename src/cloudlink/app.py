@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cloudlink.clouds.endpoints import Endpoints
     from cloudlink.clouds.kube import Kube
     from cloudlink.core.engine import Engine
+    from cloudlink.inspection import Inspection
     from cloudlink.topology import Topology
 
 CONFIG = Path("config.toml")
@@ -175,6 +176,14 @@ class Session:
             self._clouds = connect(self.link, self.clock, self.endpoints)
         return self._clouds
 
+    @property
+    def inspection(self) -> Inspection:
+        from cloudlink.inspection import Inspection
+
+        clouds = self.clouds
+        engine = self._engine or self._make_engine(clouds.topology.nodes())
+        return Inspection(self.link, clouds.aws, clouds.azure, clouds.aks, clouds.topology, engine, self.clock)
+
     # --- plan, up, teardown ------------------------------------------------------------------------------
 
     def _make_engine(self, nodes: Sequence[Any]) -> Engine:
@@ -251,15 +260,15 @@ class Session:
         has read anyway is judged."""
         from cloudlink.steps.report import Health
 
-        verification = self.clouds.verification
         if skip:
             return 0
+        inspection = self.inspection
         if not thorough:
-            quick = verification.quick()
+            quick = inspection.quick()
             self.view.status(quick)
             return 0 if quick.health is Health.HEALTHY else 8
         report = self._wait_until_healthy(TUNNELS_UP_WITHIN)
-        dns = verification.dns(())
+        dns = inspection.dns(())
         self.view.status(report)
         self.view.dns(dns)
         return 0 if report.health is Health.HEALTHY and dns.health is Health.HEALTHY else 8
@@ -273,7 +282,7 @@ class Session:
         self.view.event(ev.Begun(start, "verify.tunnels", title, "check", 60.0))
         while True:
             self.clouds.reads.forget()
-            report = self.clouds.verification.tunnels()
+            report = self.inspection.quick().tunnels
             now = self.clock.now()
             up = sum(t.up for t in report)
             self.view.event(ev.Progress(now, "verify.tunnels", f"{up} of {len(report)} up"))
@@ -282,12 +291,14 @@ class Session:
             if self.clock.wait(10.0):
                 raise Stopped
         self.view.event(ev.Done(now, "verify.tunnels", title, "check", now - start, "", changed=False))
-        status = self.clouds.verification.status()
-        if status.health is not Health.HEALTHY and now - start <= deadline and up == len(report):
+        self.clouds.reads.forget()
+        status = self.inspection.status()
+        if status.health is not Health.HEALTHY and up == len(report):
             # routes follow the sessions by some seconds
-            self.clock.wait(10.0)
+            if self.clock.wait(15.0):
+                raise Stopped
             self.clouds.reads.forget()
-            status = self.clouds.verification.status()
+            status = self.inspection.status()
         return status
 
     def status(self, *, watch: bool, wait: float | None) -> int:
@@ -295,7 +306,7 @@ class Session:
 
         start = self.clock.now()
         while True:
-            report = self.clouds.verification.status(drift=True)
+            report = self.inspection.status()
             healthy = report.health is Health.HEALTHY
             if watch:
                 self.view.status(report)
@@ -313,7 +324,7 @@ class Session:
     def verify_dns(self, names: Sequence[str], *, image: str | None) -> int:
         from cloudlink.steps.report import Health
 
-        report = self.clouds.verification.dns(tuple(names), image=image)
+        report = self.inspection.dns(tuple(names), image=image)
         self.view.dns(report)
         return 0 if report.health is Health.HEALTHY else 8
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ class KubeBench:
     def stop(self) -> None:
         self.cloud.stop()
         self.wire.stop()
-        self.listener.stop()
+        threading.Thread(target=self.listener.stop, daemon=True).start()  # it takes half a second
 
     @property
     def cluster(self) -> Cluster:
@@ -186,6 +187,3 @@ class KubeBench:
     def fault(self, kind: str, place: str, times: int | None = 1) -> None:
         self.world.sky.faults.add(Fault(kind, place, times))
 
-
-def address(text: str) -> IPv4Address:
-    return IPv4Address(text)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_ground import NETWORK, PUBLIC_IPS, RANGES, VPC, Front, Ground, a_ground, a_link, from_azure, listening
-from contract import NO_RECEIPTS, bring_up, check_contract, receipt_of, settle, settle_gone, take_down
+from tests.steps.aws_ground import NETWORK, PUBLIC_IPS, RANGES, VPC, Front, Ground, a_ground, a_link, from_azure, listening
+from tests.steps.contract import NO_RECEIPTS, bring_up, check_contract, receipt_of, settle, settle_gone, take_down
 
 from cloudlink.core.change import diff
 from cloudlink.core.resource import Found, Given, Ownership, Phase

@@ -3,245 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
-from ipaddress import IPv4Address, IPv4Network
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
 
-from cloudlink.clouds.azure import Azure, retryable, unknown_outcome
-from cloudlink.clouds.endpoints import Endpoints
+from cloudlink.clouds.azure import retryable, unknown_outcome
 from cloudlink.clouds.ownership import LINK_TAG
-from cloudlink.clouds.reads import Reads
 from cloudlink.core.change import Action, diff
 from cloudlink.core.engine import Engine, Sense
-from cloudlink.core.resource import Found, Given, Lookup, Node, Ownership, Phase, Receipt, Receipts, Resource
+from cloudlink.core.resource import Found, Given, Lookup, Ownership, Phase, Receipt, Receipts, Resource
 from cloudlink.errors import CloudError, ConflictError, CredentialsError, MissingError, UnreachableError
-from cloudlink.ipsec import IpsecPolicy
-from cloudlink.link import (
-    AwsSide,
-    AzureSide,
-    AzureSubnet,
-    DnsSide,
-    Link,
-    NewCluster,
-    NewNetwork,
-    Probe,
-    SandboxFurniture,
-    Tunnel,
-)
-from cloudlink.sandbox.azure.azure_cloud import AzureCloud
-from cloudlink.sandbox.clock import SandboxClock
-from cloudlink.sandbox.cloud import Sky
-from cloudlink.sandbox.durations import Durations
 from cloudlink.sandbox.facts import AwsFacts, AwsTunnel, Proposals
-from cloudlink.sandbox.faults import Fault, FaultBook
-from cloudlink.sandbox.journal import Journal
-from cloudlink.sandbox.listener import Listener
-from cloudlink.sandbox.tls import Authority
+from cloudlink.link import Link
 from cloudlink.secret import Secret
-from cloudlink.steps.azure_vpn import AzureVpn
-from cloudlink.steps.outputs import AwsTunnelEnd, VpnConnection, VpnGateway
-
-TENANT, CLIENT, PASSWORD = "8d3a1f3e-1f6b-4c58-9d8c-0b0f7c9f1a11", "a-client", "a-password"
-SUBSCRIPTION = "3c0ffee0-1111-4222-8333-444455556666"
-RANGES = ("169.254.21.0/30", "169.254.22.0/30", "169.254.21.4/30", "169.254.22.4/30")
-
-
-def a_link(**changes: Any) -> Link:
-    """changes: of the Azure side."""
-    azure = AzureSide(
-        cloud="public",
-        tenant=TENANT,
-        subscription=SUBSCRIPTION,
-        resource_group="link-rg",
-        location="West Europe",
-        vnet="apps",
-        vnet_resource_group="net-rg",
-        gateway_subnet=IPv4Network("10.20.255.0/27"),
-        sku="VpnGw1AZ",
-        zones=("1", "2", "3"),
-        asn=65000,
-        aks_cluster="test",
-        aks_resource_group="aks-rg",
-    )
-    tunnels = tuple(Tunnel(i, i // 2, IPv4Network(r)) for i, r in enumerate(RANGES))
-    return Link(
-        name="demo",
-        aws=AwsSide("eu-west-1", None, "vpc-1", "prod", 64512),
-        azure=dataclasses.replace(azure, **changes),
-        policy=IpsecPolicy(),
-        tunnels=tunnels,  # type: ignore[arg-type]
-        dns=DnsSide("corp.example", ()),
-        probe=Probe("busybox", "default"),
-        sandbox=SandboxFurniture(
-            vpc_cidrs=(IPv4Network("10.10.0.0/16"),),
-            eks_service_cidr=IPv4Network("172.20.0.0/16"),
-            eks_subnets=(IPv4Network("10.10.1.0/24"),),
-            vnet_prefixes=(IPv4Network("10.20.0.0/16"),),
-            aks_subnet=IPv4Network("10.20.0.0/22"),
-        ),
-    )
-
-
-class SandboxTime:
-    """A client's clock whose waiting moves the sandbox's."""
-
-    stopped = False
-
-    def __init__(self, clock: SandboxClock) -> None:
-        self._clock = clock
-
-    def now(self) -> float:
-        return self._clock.now()
-
-    def wait(self, seconds: float) -> bool:
-        self._clock.advance(max(seconds, 0.01))
-        return False
-
-    def stop(self) -> None:
-        raise AssertionError("nobody stops here")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Stand(Lookup[Any]):
-    """In place of one of AWS's nodes."""
-
-    def look(self, given: Given) -> Any:
-        return AWS[self.address]
-
-
-PSKS = [Secret(f"psk{i}" + "x" * 29) for i in range(4)]
-AWS_GATEWAY = Stand(address="aws_vpn.gateway", title="")
-AWS_VPNS = (Stand(address="aws_vpn.connection[0]", title=""), Stand(address="aws_vpn.connection[1]", title=""))
-OUTSIDE = [IPv4Address(f"52.10.0.{i + 1}") for i in range(4)]
-AWS: dict[str, Any] = {
-    AWS_GATEWAY.address: VpnGateway("vgw-1", 64512),
-    **{
-        # The second tunnel first: AWS's order means nothing.
-        AWS_VPNS[v].address: VpnConnection(
-            f"vpn-{v}",
-            tuple(AwsTunnelEnd(OUTSIDE[i], IPv4Network(RANGES[i]), PSKS[i]) for i in (2 * v + 1, 2 * v)),
-        )
-        for v in (0, 1)
-    },
-}
-
-
-class Front:
-    """One listener for all tests: stopping one takes half a second. Passes requests on to the cloud of the moment."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.authority = Authority(home)
-        self.cloud: AzureCloud | None = None
-        self.listener = Listener(self.pass_on, self.authority.server_context())
-        self.listener.start()
-
-    def pass_on(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        assert self.cloud is not None
-        return self.cloud.app(environ, start_response)
-
-
-class Bench:
-    """A sandbox's Azure and cloudlink's view of it."""
-
-    def __init__(self, link: Link, front: Front, furnish: bool = True) -> None:
-        self.link = link
-        self.sky = Sky(SandboxClock(0, 1_800_000_000.0), FaultBook(), Journal(), Durations(exact=True), front.home)
-        self.cloud = AzureCloud(self.sky, tenant=TENANT, client_id=CLIENT, client_secret=PASSWORD)
-        self.sky.azure_facts = self.cloud.facts
-        self.sky.aws_facts = lambda: AwsFacts({}, {}, {}, (), (), ())
-        if furnish:
-            self.cloud.furnish(link)
-        front.cloud = self.cloud
-        url = self.cloud.base_url = front.listener.url
-        ca_file = front.authority.ca_file
-        self.endpoints = Endpoints("", "", Secret(""), url, TENANT, CLIENT, Secret(PASSWORD), ca_file, 1.0)
-        self.time = SandboxTime(self.sky.clock)
-        self.azure, self.step = self.look_anew()
-        self.given: dict[str, Any] = dict(AWS)
-        self.receipts = Receipts()
-
-    def look_anew(self, link: Link | None = None) -> tuple[Azure, AzureVpn]:
-        """What another run of cloudlink would build."""
-        azure = Azure(link or self.link, self.endpoints, self.time, Reads(self.time))
-        return azure, AzureVpn(link or self.link, azure).join(AWS_VPNS, AWS_GATEWAY)
-
-    def node(self, address: str) -> Any:
-        return next(n for n in self.step.nodes() if n.address == address)
-
-    def record(self, tail: str) -> Any:
-        """The sandbox's own record of the one object whose id ends so."""
-        (found,) = [r for k, r in self.cloud.store.resources.items() if k.endswith(tail.lower())]
-        return found
-
-    def find(self, resource: Resource[Any, Any]) -> Found[Any, Any] | None:
-        self.time.wait(3)  # a fresh read of before is not fresh now
-        return resource.find(self.receipts, fresh=True)
-
-    def wait(self, resource: Resource[Any, Any], *phases: Phase) -> Found[Any, Any]:
-        for i in range(20):
-            found = self.find(resource)
-            if found is not None and found.phase in (phases or (Phase.READY,)):
-                return found
-            self.time.wait(5 * 2**i)
-        raise AssertionError(f"{resource.address} did not get there")
-
-    def make(self, address: str) -> Found[Any, Any]:
-        """Like the engine: brings one resource to what it should be and keeps its outputs."""
-        node: Node[Any] = self.node(address)
-        if isinstance(node, Lookup):
-            self.given[address] = node.look(Given(self.given))
-            return None  # type: ignore[return-value]
-        assert isinstance(node, Resource)
-        spec = node.spec(Given(self.given))
-        found = self.find(node)
-        if found is None:
-            self.note(address, "create")
-            node.create(spec)
-            found = self.wait(node)
-            self.note(address)
-        for _ in range(3):
-            if not diff(found.spec, spec):
-                break
-            node.update(found, spec)
-            found = self.wait(node)
-        assert found.spec == spec, diff(found.spec, spec)
-        self.given[address] = found.outputs
-        return found
-
-    def note(self, address: str, intent: str = "") -> None:
-        receipt = Receipt(address, "", "creating", "", Ownership.OWNED, self.time.now(), intent=intent)
-        self.receipts = Receipts({**self.receipts, address: receipt})
-
-    def make_all(self, until: str = "") -> None:
-        for node in self.step.nodes():
-            self.make(node.address)
-            if node.address == until:
-                return
-
-    def gone(self, resource: Resource[Any, Any]) -> None:
-        """Deletes it, waits until it is gone, deletes it again."""
-        found = self.find(resource)
-        assert found is not None
-        started = resource.delete(found, None)
-        assert started is not None
-        for i in range(20):
-            left = self.find(resource)
-            if left is None:
-                assert resource.delete(found, None) is None
-                return
-            assert left.phase is Phase.DELETING
-            self.time.wait(5 * 2**i)
-        raise AssertionError(f"{resource.address} does not go")
-
-    def fault(self, kind: str, place: str, times: int | None = 1) -> None:
-        self.sky.faults.add(Fault(kind, place, times))
-
-    def writes(self) -> list[str]:
-        return [f"{c.operation}/{c.target}" for c in self.sky.journal.calls() if c.writes]
+from cloudlink.steps.outputs import VpnConnection
+from tests.steps.azure_bench import (
+    AWS,
+    AWS_GATEWAY,
+    AWS_VPNS,
+    OUTSIDE,
+    PSKS,
+    SUBSCRIPTION,
+    TENANT,
+    Bench,
+    Front,
+    a_link,
+    made_from_nothing,
+)
+from tests.steps.contract import check_contract, take_down
 
 
 @pytest.fixture(scope="module")
@@ -267,31 +58,29 @@ def bench(make_bench: Callable[..., Bench]) -> Bench:
 # --- lives ------------------------------------------------------------------------------------------------
 
 
-def lives(bench: Bench, address: str, drift: Callable[[Any], None], expected: set[str]) -> None:
-    """absent -> create -> ready -> drift -> update -> ready -> delete, with the change shown in between."""
-    resource = bench.node(address)
-    before = bench.find(resource)
-    assert before is None
-    found = bench.make(address)
-    assert found.phase is Phase.READY
-    assert found.owned is Ownership.OWNED
-    assert found.outputs is not None
-    drift(bench.record(found.id))
-    seen = bench.find(resource)
-    assert seen is not None
-    wanted = resource.spec(Given(bench.given))
-    assert {c.field for c in diff(seen.spec, wanted)} == expected
-    if not expected & resource.immutable:
-        bench.make(address)
-        bench.gone(resource)
+def lives(bench: Bench, address: str, drift: Callable[[Any], None]) -> Found[Any, Any]:
+    """drift: changes the sandbox's own record."""
+    return check_contract(
+        bench.node(address),
+        Given(bench.given),
+        wait=lambda seconds: bench.time.wait(20 * seconds),  # a gateway takes 1400
+        make_drift=lambda found: drift(bench.record(found.id)),
+        strangers=bench.others,
+        writes=lambda: len(bench.writes()),
+    )
 
 
 def test_public_ip(bench: Bench) -> None:
     bench.make("azure_vpn.resource_group")
-    lives(bench, "azure_vpn.public_ip[1]", lambda r: r.top.update(zones=["1"]), {"zones"})
-    address = bench.given["azure_vpn.public_ip[1]"].address
-    assert not address.is_private
-    bench.gone(bench.node("azure_vpn.public_ip[1]"))
+    resource = bench.node("azure_vpn.public_ip[1]")
+    found = check_contract(resource, Given(bench.given), wait=bench.time.wait, strangers=bench.others, keep=True)
+    assert not found.outputs.address.is_private
+    bench.record(found.id).top.update(zones=["1"])
+    seen = bench.find(resource)
+    assert seen is not None
+    (change,) = diff(seen.spec, found.spec)
+    assert change.field in resource.immutable
+    take_down(resource, found, bench.time.wait)
 
 
 def test_local_gateway(bench: Bench) -> None:
@@ -302,7 +91,7 @@ def test_local_gateway(bench: Bench) -> None:
         record.properties["gatewayIpAddress"] = "52.99.0.1"
         record.properties["localNetworkAddressSpace"] = {"addressPrefixes": ["10.99.0.0/16"]}
 
-    lives(bench, "azure_vpn.local_gateway[1]", drift, {"asn", "address", "prefixes"})
+    lives(bench, "azure_vpn.local_gateway[1]", drift)
 
 
 def test_gateway(bench: Bench) -> None:
@@ -311,24 +100,32 @@ def test_gateway(bench: Bench) -> None:
     def drift(record: Any) -> None:
         record.properties["bgpSettings"]["asn"] = 65099
         record.properties["bgpSettings"]["bgpPeeringAddresses"][1]["customBgpIpAddresses"] = ["169.254.21.50"]
-        record.tags["cost-centre"] = "4711"
 
-    resource = bench.node("azure_vpn.gateway")
-    assert resource.usual.create > 1000
-    bench.make("azure_vpn.gateway")
-    drift(bench.record("virtualNetworkGateways/cloudlink-demo-gateway"))
-    seen = bench.find(resource)
-    assert seen is not None
-    changes = {c.field: c.new for c in diff(seen.spec, resource.spec(Given(bench.given)))}
-    assert changes == {
-        "asn": "65000",
-        "bgp_addresses": "169.254.21.2, 169.254.22.2, 169.254.21.6, 169.254.22.6",
-    }
-    bench.make("azure_vpn.gateway")
-    tags = bench.record("virtualNetworkGateways/cloudlink-demo-gateway").tags
-    assert tags["cost-centre"] == "4711"
-    assert tags["cloudlink-made-subnet"] == "true"
-    bench.gone(resource)
+    lives(bench, "azure_vpn.gateway", drift)
+
+
+def test_connection(bench: Bench) -> None:
+    bench.make_all(until="azure_vpn.local_gateway[3]")
+
+    def drift(record: Any) -> None:
+        held = record.properties
+        held["gatewayCustomBgpIpAddresses"][1]["customBgpIpAddress"] = "169.254.21.6"
+        held["ipsecPolicies"] = []
+        held["enableBgp"] = False
+
+    lives(bench, "azure_vpn.connection[3]", drift)
+
+
+def test_tags_of_others_survive_an_update(whole: Bench) -> None:
+    for tail in ("virtualNetworkGateways/cloudlink-demo-gateway", "connections/cloudlink-demo-connection-1"):
+        whole.record(tail).tags["cost-centre"] = "4711"
+    whole.record("virtualNetworkGateways/cloudlink-demo-gateway").properties["bgpSettings"]["asn"] = 65099
+    whole.record("connections/cloudlink-demo-connection-1").properties["connectionMode"] = "ResponderOnly"
+    for address in ("azure_vpn.gateway", "azure_vpn.connection[0]"):
+        found = whole.make(address)
+        assert whole.record(found.id).tags["cost-centre"] == "4711"
+        assert whole.record(found.id).tags[LINK_TAG] == "demo"
+    assert whole.record("virtualNetworkGateways/cloudlink-demo-gateway").tags["cloudlink-made-subnet"] == "true"
 
 
 def test_sku_is_changed_in_place(make_bench: Callable[..., Bench]) -> None:
@@ -429,23 +226,6 @@ def test_what_is_written_brings_all_four_tunnels_up(whole: Bench) -> None:
     assert "10.10.0.0/16" in {r["network"] for r in whole.azure.learned_routes()}
 
 
-def test_connection_life(whole: Bench) -> None:
-    resource = whole.node("azure_vpn.connection[3]")
-    held = whole.record("connections/cloudlink-demo-connection-4").properties
-    held["gatewayCustomBgpIpAddresses"][1]["customBgpIpAddress"] = "169.254.21.6"
-    held["ipsecPolicies"] = []
-    held["dpdTimeoutSeconds"] = 0
-    held["enableBgp"] = False
-    seen = whole.find(resource)
-    assert seen is not None
-    fields = {c.field for c in diff(seen.spec, resource.spec(Given(whole.given)))}
-    assert fields == {"bgp_addresses", "policy", "bgp"}
-    whole.sky.journal.clear()
-    whole.make("azure_vpn.connection[3]")
-    assert whole.writes() == ["PUT connections/cloudlink-demo-connection-4"]
-    whole.gone(resource)
-
-
 def test_a_key_alone_is_changed_alone(whole: Bench) -> None:
     resource = whole.node("azure_vpn.connection[0]")
     whole.record("connections/cloudlink-demo-connection-1").properties["sharedKey"] = "somebodyelsesK3y"
@@ -518,7 +298,7 @@ def test_our_gateway_subnet(bench: Bench) -> None:
     bench.note(resource.address)
     found = bench.wait(resource)
     assert (found.owned, found.spec) == (Ownership.OWNED, spec)
-    bench.gone(resource)
+    take_down(resource, bench.wait(resource), bench.time.wait)
 
 
 def test_our_gateway_subnet_is_known_without_the_state_file(bench: Bench) -> None:
@@ -583,6 +363,27 @@ def test_a_vnet_with_a_gateway_takes_no_second_one(bench: Bench) -> None:
         bench.make("azure_vpn.gateway")
 
 
+def test_a_gateway_with_connections_of_others_is_kept(whole: Bench) -> None:
+    ours = whole.azure.connection(whole.azure.name("connection-1"))
+    assert ours is not None
+    local = {
+        "location": "westeurope",
+        "properties": {"gatewayIpAddress": "198.51.100.9", "localNetworkAddressSpace": {}},
+    }
+    whole.azure.put_local_gateway("branch", local)
+    whole.time.wait(60)
+    ends = {
+        "virtualNetworkGateway1": ours["properties"]["virtualNetworkGateway1"],
+        "localNetworkGateway2": {"id": whole.azure.id("localNetworkGateways", "branch")},
+    }
+    body = {"connectionType": "IPsec", "sharedKey": "theirs", **ends}
+    whole.azure.put_connection("branch", {"location": "westeurope", "properties": body})
+    whole.time.wait(60)
+    gateway = whole.node("azure_vpn.gateway")
+    with pytest.raises(ConflictError, match="connections/branch"):
+        gateway.delete(whole.wait(gateway), None)
+
+
 # --- what stands there, and what is made on request -------------------------------------------------------
 
 
@@ -613,16 +414,6 @@ def test_lookups_say_what_there_is(bench: Bench) -> None:
     assert cluster.version.startswith("1.33")
 
 
-def made_from_nothing() -> Link:
-    return a_link(
-        vnet_resource_group="link-rg",
-        aks_resource_group="link-rg",
-        create_resource_group=True,
-        new_network=NewNetwork((IPv4Network("10.20.0.0/16"),), AzureSubnet("cluster", IPv4Network("10.20.0.0/22"))),
-        new_cluster=NewCluster(2, "Standard_D2s_v5", None, IPv4Network("10.244.0.0/16"), IPv4Network("10.96.0.0/16")),
-    )
-
-
 def test_made_from_nothing_and_taken_away_again(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench(made_from_nothing())
     bench.make_all(until="azure_vpn.gateway_subnet")
@@ -651,7 +442,8 @@ def test_made_from_nothing_and_taken_away_again(make_bench: Callable[..., Bench]
     while bench.find(gateway_subnet) is not None:
         bench.time.wait(5)
     for address in ("cluster", "network", "resource_group"):
-        bench.gone(bench.node(f"azure_vpn.{address}"))
+        node = bench.node(f"azure_vpn.{address}")
+        take_down(node, bench.wait(node), bench.time.wait)
 
 
 def test_a_group_with_things_of_others_is_kept(make_bench: Callable[..., Bench]) -> None:
@@ -684,12 +476,10 @@ def test_a_failed_operation_says_why(bench: Bench) -> None:
 def test_not_signed_in(bench: Bench) -> None:
     bench.endpoints = dataclasses.replace(bench.endpoints, azure_client_secret=Secret("a-wrong-one"))
     azure, _ = bench.look_anew()
-    with pytest.raises(Exception, match="AADSTS7000215") as caught:
+    with pytest.raises(CredentialsError, match="AADSTS7000215") as caught:
         azure.sign_in()
-    error = azure.translate(caught.value)
-    assert isinstance(error, CredentialsError)
-    assert error.hint == f"az login --tenant {TENANT}"
-    assert "a-wrong-one" not in f"{error} {error.hint}"
+    assert caught.value.hint == f"az login --tenant {TENANT}"
+    assert "a-wrong-one" not in f"{caught.value} {caught.value.hint}"
 
 
 @pytest.mark.parametrize(
@@ -746,6 +536,7 @@ def test_a_second_write_is_told_to_come_again(bench: Bench) -> None:
 def test_kubeconfig_is_given_as_bytes(bench: Bench) -> None:
     bench.cloud.aks_endpoint = lambda cluster: ("https://127.0.0.1:1", "Q0E=", "a-token")
     assert b"apiVersion" in bench.azure.user_kubeconfig()
+    assert bench.cloud.token_valid(bench.azure.token("api://aks/.default")) == "api://aks"
 
 
 # --- under the engine -------------------------------------------------------------------------------------
@@ -796,3 +587,18 @@ def test_the_engine_makes_all_of_it_and_takes_it_away_without_a_state_file(bench
     left = set(bench.cloud.store.resources)
     assert not [k for k in left if "cloudlink" in k or k.endswith("/virtualnetworks/apps/subnets/gatewaysubnet")]
     assert len(before - left) == 12
+
+
+@pytest.mark.parametrize("kind", ["cut-before", "cut-after", "error", "throttled", "garbage"])
+def test_every_write_may_go_wrong_once(bench: Bench, kind: str) -> None:
+    written = ("subnets", "publicIPAddresses", "virtualNetworkGateways", "localNetworkGateways", "connections")
+    for word in written:
+        bench.fault(kind, f"azure.PUT:{word}/*")
+    run(bench, memory := Memory())
+    assert set(run(bench, memory)) == {Action.NO_OP}
+    assert sum(f.hits for f in bench.sky.faults.faults) == len(written)
+    for word in written:
+        bench.fault(kind, f"azure.DELETE:{word}/*")
+    run(bench, memory, destroy=True)
+    assert not [k for k in bench.cloud.store.resources if "cloudlink" in k]
+    assert memory.held == {}

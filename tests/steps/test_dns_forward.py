@@ -59,23 +59,24 @@ def test_a_run_with_nothing_to_do_makes_two_calls(bench: KubeBench) -> None:
     assert len(bench.world.sky.journal.calls()) - before == 2
 
 
-def test_one_write_in_a_round(bench: KubeBench) -> None:
+def test_two_writes_and_the_key_first(bench: KubeBench) -> None:
     wanted = bench.forward.spec(bench.given)
     assert wanted is not None
-    before = bench.forward.before(None)
-    assert before is None
-    first = len(bench.writes())
+    assert bench.forward.before(None) is None
     bench.forward.create(wanted)
-    # the question whether we may is a POST, but changes nothing
-    assert [w for w in bench.writes()[first:] if "PATCH" in w] == ["PATCH configmaps"]
+    # the question whether we may is a POST that changes nothing
+    assert [w for w in bench.writes() if "PATCH" in w] == ["PATCH configmaps", "PATCH deployments"]
     found = bench.find()
-    assert found is not None and found.spec is not None and not found.spec.restarted
+    assert found is not None and found.phase is Phase.CREATING
 
 
 def test_killed_between_key_and_restart(bench: KubeBench) -> None:
     wanted = bench.forward.spec(bench.given)
     assert wanted is not None
-    bench.forward.create(wanted)
+    bench.fault("cut-before", "kube.PATCH:deployments/coredns")
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - whatever the transport says
+        bench.forward.create(wanted)
+    assert kube_module.unknown_outcome(caught.value)
     bench.another_run()  # the receipt is lost as well
     found = bench.settle()
     assert found is not None

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from cloudlink import __version__
-from cloudlink.clouds import aws_errors
+from cloudlink.clouds import aws_errors, ownership
 from cloudlink.clouds.endpoints import Endpoints
 from cloudlink.clouds.reads import Reads
 from cloudlink.core.wait import Clock
@@ -241,6 +241,36 @@ class Aws:
         return self._list(
             SECURITY_GROUPS, "ec2", "describe_security_groups", "SecurityGroups", fresh=fresh, Filters=_in(vpc_id)
         )
+
+    def tagged(self, link: str) -> list[tuple[str, str]]:
+        """(id, kind) of everything in EC2 and Route 53 Resolver that says it belongs to this link and still exists.
+
+        The index of tags lists deleted objects for an hour, so each kind that lingers is looked up by itself.
+        """
+        found: list[tuple[str, str]] = []
+        lists: tuple[tuple[str, str, Iterable[AwsObject]], ...] = (
+            ("VPN connection", "VpnConnectionId", self.vpn_connections(fresh=True)),
+            ("customer gateway", "CustomerGatewayId", self.customer_gateways(fresh=True)),
+            ("virtual private gateway", "VpnGatewayId", self.vpn_gateways(fresh=True)),
+        )
+        for kind, key, items in lists:
+            for item in items:
+                tags = ownership.from_aws(item.get("Tags"))
+                if tags.get(ownership.LINK_TAG) == link and item.get("State") not in ("deleted", "deleting"):
+                    found.append((str(item[key]), kind))
+        pages = self.ec2.get_paginator("describe_tags").paginate(
+            Filters=[{"Name": "key", "Values": [ownership.LINK_TAG]}, {"Name": "value", "Values": [link]}]
+        )
+        lingering = ("vpn-connection", "customer-gateway", "vpn-gateway")
+        for page in pages:
+            for tag in page["Tags"]:
+                if tag["ResourceType"] not in lingering:
+                    found.append((str(tag["ResourceId"]), str(tag["ResourceType"]).replace("-", " ")))
+        for endpoint in self.resolver_endpoints(fresh=True):
+            asked = self.route53resolver.list_tags_for_resource(ResourceArn=endpoint["Arn"])
+            if ownership.from_aws(asked.get("Tags")).get(ownership.LINK_TAG) == link and endpoint["Status"] != "DELETING":
+                found.append((str(endpoint["Id"]), "Resolver endpoint"))
+        return found
 
     def network_interfaces(self, descriptions: Iterable[str]) -> list[AwsObject]:
         """Those with one of these descriptions. Not shared."""

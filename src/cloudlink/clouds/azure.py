@@ -81,13 +81,19 @@ class Azure:
     def sign_in(self) -> None:
         """Fetch one token and build the network client. Call it before threads start: otherwise each would sign in.
 
-        Raises azure.core.exceptions.ClientAuthenticationError; ``translate`` has the words for it.
+        Raises CredentialsError, or UnreachableError when there is nobody to ask.
         """
-        self._session.sign_in()
+        try:
+            self._session.sign_in()
+        except Exception as error:
+            translated = self.translate(error)
+            if translated is None:
+                raise
+            raise translated from error
 
     def token(self, scope: str) -> str:
-        """A bearer token of the signed-in user for something else, such as an AKS cluster that signs in through Entra."""
-        return str(self._session.credential.get_token(scope).token)
+        """An Entra token for another audience, such as ``<AKS server application>/.default``. Keep it in memory."""
+        return self._session.token(scope)
 
     @property
     def network(self) -> Any:
@@ -141,15 +147,17 @@ class Azure:
         where = self.side.aks_resource_group, self.side.aks_cluster
         return self._one(AKS, lambda: self.containers.managed_clusters.get(*where, cls=_body), fresh)
 
-    def other_vpn_gateways(self) -> list[str]:
-        """Ids of VPN gateways in the VNet that are not ours. A VNet holds one VPN gateway at most."""
+    def other_gateways(self) -> list[str]:
+        """Ids of gateways of any kind in the VNet's gateway subnet that are not ours."""
         subnet = next((s for s in _children(self.vnet(), "subnets") if s.get("name") == GATEWAY_SUBNET), {})
         ours = self.id("virtualNetworkGateways", self.name("gateway")).lower()
         users = {str(c.get("id", "")).partition("/ipConfigurations/")[0] for c in _children(subnet, "ipConfigurations")}
+        return sorted(u for u in users if "/virtualnetworkgateways/" in u.lower() and u.lower() != ours)
+
+    def other_vpn_gateways(self) -> list[str]:
+        """Ids of VPN gateways in the VNet that are not ours. A VNet holds one VPN gateway at most."""
         found = []
-        for id_ in sorted(users):
-            if "/virtualnetworkgateways/" not in id_.lower() or id_.lower() == ours:
-                continue
+        for id_ in self.other_gateways():
             parts = id_.split("/")
             get = partial(self.network.virtual_network_gateways.get, parts[4], parts[8], cls=_body)
             if self._read(get).get("properties", {}).get("gatewayType") == "Vpn":
@@ -157,6 +165,11 @@ class Azure:
         return found
 
     # Reads that are not shared
+
+    def gateway_connections(self) -> list[Json]:
+        """Connections on our gateway, whoever made them; without key and status, which lists leave out."""
+        where = self.side.resource_group, self.name("gateway")
+        return self._list(lambda: self.network.virtual_network_gateways.list_connections(*where))
 
     def user_kubeconfig(self) -> bytes:
         """The cluster's kubeconfig for users. It holds a key or a token: keep it in memory, never write it."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from cloudlink import __version__
 from cloudlink.clouds import azure_errors
 from cloudlink.clouds.endpoints import Endpoints
 from cloudlink.link import AzureSide
@@ -61,12 +62,12 @@ class AzureSession:
             self._url, self._scope, self._authority = url, f"{url}/.default", url
 
     def sign_in(self) -> None:
-        """Fetch one token and build the network client. Call it before threads start: otherwise each would sign in.
-
-        Raises azure.core.exceptions.ClientAuthenticationError; ``translate`` has the words for it.
-        """
-        self.credential.get_token(self._scope)
+        """Fetch one token and build the network client. Raises azure.core.exceptions.ClientAuthenticationError."""
+        self.token(self._scope)
         assert self.network is not None
+
+    def token(self, scope: str) -> str:
+        return str(self.credential.get_token(scope).token)
 
     @property
     def credential(self) -> Any:
@@ -134,7 +135,7 @@ class AzureSession:
             "credential_scopes": [self._scope],
             "transport": self._transport(),
             "retry_policy": RetryPolicy.no_retries(),
-            "user_agent": "cloudlink",
+            "user_agent": f"cloudlink/{__version__}",
         }
 
     def _transport(self) -> Any:

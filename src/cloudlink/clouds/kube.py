@@ -208,9 +208,14 @@ class _Opened:
     rest: Any
 
 
+# The package's modules import each other lazily, and half-made when two threads begin at once.
+_importing = threading.Lock()
+
+
 def _transport(access: Access) -> Any:
-    from kubernetes.client.configuration import Configuration
-    from kubernetes.client.rest import RESTClientObject
+    with _importing:
+        from kubernetes.client.configuration import Configuration
+        from kubernetes.client.rest import RESTClientObject
     from urllib3.util.retry import Retry
 
     configuration = Configuration(host=access.server)

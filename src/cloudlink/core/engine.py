@@ -110,11 +110,14 @@ class Engine:
 
     # --- plan --------------------------------------------------------------------------------------------
 
-    def plan(self, *, destroy: bool = False) -> Plan:
-        """Look at everything and compare; writes nothing. Raises what the first failed look raised."""
+    def plan(self, *, destroy: bool = False, tolerant: bool = False) -> Plan:
+        """Look at everything and compare; writes nothing. Raises what the first failed look raised.
+
+        tolerant: a cluster, VPC or load balancer that is not there is no error (always so when destroying).
+        """
         with ThreadPoolExecutor(self._workers, thread_name_prefix="look") as pool:
             self.seen = observe(
-                self.graph, self._store.receipts(), guard=self._read, tolerant=destroy, pool=pool
+                self.graph, self._store.receipts(), guard=self._read, tolerant=destroy or tolerant, pool=pool
             )
         return make_plan(self.graph, self._store.receipts(), self.seen, destroy=destroy)
 
@@ -350,7 +353,8 @@ class Engine:
                     self._remove(node, found)
                     found = None
                     continue
-                self._agreed(node, Action.UPDATE, change)
+                if not changed:  # what this run has written itself may need several writes
+                    self._agreed(node, Action.UPDATE, change)
                 found = self._update(node, found, spec, receipts)
                 changed = True
         else:

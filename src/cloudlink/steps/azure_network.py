@@ -371,11 +371,23 @@ class GatewaySubnetResource(Resource[GatewaySubnetSpec, GatewaySubnet]):
         return self.azure.put_gateway_subnet({"properties": {"addressPrefix": str(spec.prefix)}})
 
     def update(self, found: Found[GatewaySubnetSpec, GatewaySubnet], spec: GatewaySubnetSpec) -> Started:
-        raise AssertionError(f"the range of {found.id} is immutable; wanted {spec}")
+        """Only a failed one is written again: its range is immutable."""
+        del found
+        return self.create(spec)
 
     def delete(self, found: Found[GatewaySubnetSpec, GatewaySubnet], before: Any) -> Started | None:
+        """Raises ConflictError while a gateway of others is in it: Azure would refuse, and waiting does not help."""
         del before
-        return self.azure.delete_gateway_subnet() if found.owned is Ownership.OWNED else None
+        if found.owned is not Ownership.OWNED:
+            return None
+        if others := self.azure.other_gateways():
+            raise ConflictError(
+                "The gateway subnet is used by others",
+                f"cloudlink made it, and {', '.join(others)} now stands in it too. It is kept.",
+                "Delete it together with that gateway.",
+                resource=self.address,
+            )
+        return self.azure.delete_gateway_subnet()
 
     def _ours(self, receipts: Receipts, id_: str, prefixes: tuple[IPv4Network, ...]) -> bool:
         receipt = receipts.of(self)

@@ -250,6 +250,18 @@ class GatewayResource(AzureResource[GatewaySpec, AzureGateway]):
         return self.azure.put_gateway(body)
 
     def remove(self) -> Started | None:
+        """Raises ConflictError while connections of others are on it: Azure would refuse, and waiting does not help."""
+        prefix = self.azure.name("connection-").lower()
+        others = [
+            str(c["id"]) for c in self.azure.gateway_connections() if not str(c["name"]).lower().startswith(prefix)
+        ]
+        if others:
+            raise ConflictError(
+                "The gateway has connections that are not cloudlink's",
+                f"It is kept, because they would go down with it: {', '.join(sorted(others))}.",
+                f"If they are not needed: az network vpn-connection delete --ids {' '.join(sorted(others))}",
+                resource=self.address,
+            )
         return self.azure.delete_gateway()
 
     def _public_address(self, instance: int) -> str:

@@ -65,9 +65,8 @@ class _State:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Forward(Resource[ForwardSpec, Nothing]):
-    """Our key, and CoreDNS restarted with it. Each write is one call: the key first, the restart in the next round,
-
-    so that a run which dies between the two leaves a hash that differs, and the next run restarts.
+    """Our key, and CoreDNS restarted with it: two calls, for there is nothing to wait for between them. A run that dies
+    there leaves an annotation whose hash is not the key's, and the next run restarts.
     """
 
     usual: ClassVar[Usual] = Usual(create=60, update=60, delete=60, deadline=180)
@@ -125,15 +124,10 @@ class Forward(Resource[ForwardSpec, Nothing]):
         return self._found(Phase.CREATING if rolling else Phase.READY, spec, rolling)
 
     def create(self, spec: ForwardSpec) -> Started:
-        return self._write_key(spec)
+        return self._write(spec)
 
     def update(self, found: Found[ForwardSpec, Nothing], spec: ForwardSpec) -> Started:  # noqa: ARG002 - looked at afresh
-        state = self._state(fresh=True)
-        if state.text != self._text(spec):
-            return self._write_key(spec, state)
-        self._check(state)
-        self._restart(_hash(state.text))
-        return self._started()
+        return self._write(spec)
 
     def delete(self, found: Found[ForwardSpec, Nothing], before: Any) -> Started | None:  # noqa: ARG002
         state = self._state(fresh=True)
@@ -145,7 +139,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
             self._patch_key(previous, state.version)
         # One restart serves both: with what was there before, CoreDNS is proved to start too.
         self._restart(None)
-        return self._started()
+        return Started(self._id)
 
     def before(self, found: Found[ForwardSpec, Nothing] | None) -> Any:
         """The key's text if it is there and not ours; normally it is absent."""
@@ -254,17 +248,17 @@ class Forward(Resource[ForwardSpec, Nothing]):
             deployment=deployment,
         )
 
-    def _write_key(self, spec: ForwardSpec, state: _State | None = None) -> Started:
-        state = state or self._state(fresh=True)
+    def _write(self, spec: ForwardSpec) -> Started:
+        state = self._state(fresh=True)
         self._check(state)
-        if not self._previous:
-            self._previous.append(state.text)
-        text = self._text(spec)
-        self._patch_key(text, state.version)
-        if state.applied == _hash(text):
-            # Somebody changed or removed the key by hand: CoreDNS was restarted with this text, but long before.
-            self._restart(state.applied)
-        return self._started()
+        text = corefile.written(self.link.name, corefile.Block(spec.zone, spec.upstreams, spec.options))
+        if state.text != text:
+            if not self._previous:
+                self._previous.append(state.text)
+            self._patch_key(text, state.version)
+        # Also when the annotation says that CoreDNS was restarted with this text: the key was changed by hand since.
+        self._restart(_hash(text))
+        return Started(self._id, reason=self._reason)
 
     def _check(self, state: _State) -> None:
         self._permission()
@@ -281,9 +275,6 @@ class Forward(Resource[ForwardSpec, Nothing]):
         if not self._permitted:
             self.check_access()
             self._permitted.append(True)
-
-    def _text(self, spec: ForwardSpec) -> str:
-        return corefile.written(self.link.name, corefile.Block(spec.zone, spec.upstreams, spec.options))
 
     def _patch_key(self, text: str | None, version: str) -> None:
         patch: dict[str, Any] = {"data": {self.key: text}}
@@ -312,9 +303,6 @@ class Forward(Resource[ForwardSpec, Nothing]):
     @property
     def _id(self) -> str:
         return f"{NAMESPACE}/{CONFIG_MAP}/{self.key}"
-
-    def _started(self) -> Started:
-        return Started(self._id, reason=self._reason)
 
     def _reason(self) -> str:
         return self._crash(self._state(fresh=True))

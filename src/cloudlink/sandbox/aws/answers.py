@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cloudlink.sandbox.world import World
 
 
-class Answers(BaseResponse):  # type: ignore[misc]
+class Answers(BaseResponse):
     """One request of one service. Subclasses have a method for each operation, named in snake case."""
 
     cloud: AwsCloud

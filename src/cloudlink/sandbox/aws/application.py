@@ -16,7 +16,8 @@ from urllib.parse import parse_qs, unquote
 
 from botocore.model import OperationNotFoundError
 from moto.core.request import Request
-from moto.core.routing import NotFound, get_service_router
+from moto.core.routing import get_service_router
+from werkzeug.exceptions import NotFound
 
 from cloudlink.sandbox.aws.answers import Answers
 from cloudlink.sandbox.aws.refusal import (
@@ -124,7 +125,7 @@ class Application:
             return on_the_wire(refusal, call.protocol), False
         except OperationNotFoundError:
             return on_the_wire(not_modelled(call.protocol, operation), call.protocol), False
-        except Exception:
+        except Exception:  # noqa: BLE001  whatever it is, the client gets an answer of its protocol
             _log.exception("a bug in the sandbox, in %s", operation)
             problem = Refusal("InternalError", f"A bug in the sandbox, in {operation}; its log says more.", 500)
             return on_the_wire(problem, call.protocol), False
@@ -147,7 +148,15 @@ class Application:
         said = call.said
         if said.scope.access_key != self.cloud.access_key:
             raise unknown_key(call.protocol)
-        if not is_right(said, self.cloud.secret_key, call.method, call.path, call.query, call.headers, call.body):
+        if not is_right(
+            said,
+            self.cloud.secret_key,
+            method=call.method,
+            path=call.path,
+            query=call.query,
+            headers=call.headers,
+            body=call.body,
+        ):
             raise bad_signature(call.protocol)
 
 

@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 _OUTSIDE = IPv4Address("198.51.100.10")
 
 
-class SandboxEc2(EC2Backend):  # type: ignore[misc]
+class SandboxEc2(EC2Backend):
     """propagations: route table id -> gateway id -> since when. born: id -> when it was made.
 
     The VPN dictionaries carry moto's names, so that moto's own look-ups (a route to a gateway, tags) find our objects.
     """
 
-    vpn_gateways: dict[str, VpnGateway]
-    customer_gateways: dict[str, CustomerGateway]
-    vpn_connections: dict[str, VpnConnection]
+    vpn_gateways: dict[str, VpnGateway]  # type: ignore[assignment]
+    customer_gateways: dict[str, CustomerGateway]  # type: ignore[assignment]
+    vpn_connections: dict[str, VpnConnection]  # type: ignore[assignment]
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
@@ -72,6 +72,18 @@ class SandboxEc2(EC2Backend):  # type: ignore[misc]
             if wanted not in self.vpn_connections:
                 raise Refusal("InvalidVpnConnectionID.NotFound", f"The vpnConnection ID '{wanted}' does not exist")
         return list(self.vpn_connections.values())
+
+
+def network_of(account: str, region: str) -> SandboxEc2:
+    """The store of one region, made when it is first asked for."""
+    store = ec2_backends[account][region]
+    assert isinstance(store, SandboxEc2)
+    return store
+
+
+def networks_of(account: str) -> list[SandboxEc2]:
+    """The stores of all regions in use."""
+    return [s for s in ec2_backends[account].values() if isinstance(s, SandboxEc2)]
 
 
 def new_id(prefix: str) -> str:

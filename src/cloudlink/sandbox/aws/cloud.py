@@ -15,7 +15,7 @@ from moto.elbv2.models import elbv2_backends
 from moto.route53resolver.models import route53resolver_backends
 
 from cloudlink.sandbox.aws.application import Application, Incoming, dispatched
-from cloudlink.sandbox.aws.backend import SandboxEc2
+from cloudlink.sandbox.aws.backend import SandboxEc2, networks_of
 from cloudlink.sandbox.aws.ec2 import Ec2Answers
 from cloudlink.sandbox.aws.eks import Cluster, EksAnswers
 from cloudlink.sandbox.aws.facts import facts_of
@@ -119,7 +119,7 @@ class AwsCloud:
     def networks(self) -> list[SandboxEc2]:
         """The EC2 stores of all regions in use."""
         self._install()
-        return list(ec2_backends[self.account].values())
+        return networks_of(self.account)
 
     def _settle(self) -> None:
         """Let everything that is due by now take effect: new options, freed interfaces, lapsed objects."""
@@ -129,12 +129,13 @@ class AwsCloud:
                 connection.settle(now)
                 if connection.life.at(now) == "deleted":
                     self.secrets.by_arn.pop(connection.secret_arn or "", None)
-            for book in (store.vpn_connections, store.customer_gateways, store.vpn_gateways):
+            books: tuple[dict[str, Any], ...] = (store.vpn_connections, store.customer_gateways, store.vpn_gateways)
+            for book in books:
                 for thing in list(book.values()):
                     if thing.life.at(now) == "deleted" and now - thing.life.since(now) >= linger:
                         del book[thing.id]
                         store.forget(thing.id)
-            settle_resolver(route53resolver_backends[self.account][store.region_name], store, now)
+            settle_resolver(store, now)
 
     def facts(self) -> AwsFacts:
         with self.sky.lock, _ONE_AT_A_TIME:

@@ -85,7 +85,7 @@ class CustomerGatewayAnswers(Ec2Room):
             raise Refusal("CustomerGatewayLimitExceeded", "The maximum number of customer gateways has been reached.")
         gateway = CustomerGateway(new_id("cgw"), ip, asn, device, Timeline(), self.now)
         seconds = self.draw("aws.cgw", str(ip))
-        gateway.life.go(self.now, "pending", seconds, self.outcome(), "available", "deleted")
+        gateway.life.go(self.now, "pending", seconds, ends=self.outcome(), good="available", bad="deleted")
         self.store.customer_gateways[gateway.id] = gateway
         self.keep(gateway.id, tags)
         return ActionResult({"CustomerGateway": self._customer_gateway_json(gateway, self.now)})
@@ -123,5 +123,5 @@ class CustomerGatewayAnswers(Ec2Room):
         ):
             raise Refusal("IncorrectState", "The customer gateway is in use.")
         seconds = self.draw("aws.cgw", f"delete {gateway.ip}")
-        gateway.life.go(self.now, "deleting", seconds, self.outcome(), "deleted", "available")
+        gateway.life.go(self.now, "deleting", seconds, ends=self.outcome(), good="deleted", bad="available")
         return EmptyResult()

@@ -22,7 +22,7 @@ class Ec2Answers(
     VpnConnectionAnswers,
     RouteTableAnswers,
     SecurityGroupAnswers,
-    EC2Response,  # type: ignore[misc]
+    EC2Response,
 ):
     """Everything the sandbox answers for EC2."""
 

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
-from moto.ec2.models import ec2_backends
 
 from cloudlink.sandbox.aws.answers import Answers
+from cloudlink.sandbox.aws.backend import SandboxEc2, network_of
 from cloudlink.sandbox.aws.refusal import Refusal
-
-if TYPE_CHECKING:
-    from cloudlink.sandbox.aws.backend import SandboxEc2
 
 _ID = re.compile(r"[a-z]+(-[a-z]+)*-([0-9a-f]{8}|[0-9a-f]{17})")
 
@@ -28,8 +23,7 @@ class Ec2Room(Answers):
 
     @property
     def store(self) -> SandboxEc2:
-        store: SandboxEc2 = ec2_backends[self.cloud.account][self.region]
-        return store
+        return network_of(self.cloud.account, self.region)
 
     def filters(self) -> dict[str, list[str]]:
         """Raises Refusal InvalidParameterValue for a filter without a name or without values."""

@@ -6,9 +6,8 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any
 
 from moto.elbv2.models import elbv2_backends
-from moto.route53resolver.models import route53resolver_backends
 
-from cloudlink.sandbox.aws.resolver import ResolverEndpoint
+from cloudlink.sandbox.aws.resolver import endpoints_of
 from cloudlink.sandbox.aws.route53_zones import RecordSet, plain
 from cloudlink.sandbox.facts import AwsFacts, AwsTunnel, Interface, Record, RouteTable, Rule, Subnet, Zone
 
@@ -53,7 +52,7 @@ def _tables(store: SandboxEc2, facts: AwsFacts) -> None:
             table.vpc_id,
             frozenset(store.propagations.get(table.id, ())),
             tuple(
-                (IPv4Network(r.destination_cidr_block), r.gateway_id or r.transit_gateway_id)
+                (IPv4Network(r.destination_cidr_block), str(r.gateway_id or r.transit_gateway_id))
                 for r in table.routes
                 if r.destination_cidr_block
                 and not r.local
@@ -79,12 +78,13 @@ def _rules(store: SandboxEc2, group_ids: tuple[str, ...]) -> tuple[Rule, ...]:
             source = (rule.ip_range or {}).get("CidrIp")
             if not source:
                 continue
-            every = rule.ip_protocol == "-1" or rule.from_port in (None, -1)
+            first, last = rule.from_port, rule.to_port
+            every = rule.ip_protocol == "-1" or first in (None, -1)
             found.append(
                 Rule(
-                    rule.ip_protocol,
-                    0 if every else int(rule.from_port),
-                    65_535 if every else int(rule.to_port),
+                    str(rule.ip_protocol),
+                    0 if every else int(first or 0),
+                    65_535 if every else int(last or 0),
                     IPv4Network(source),
                 )
             )
@@ -105,8 +105,8 @@ def _resolver_interfaces(cloud: AwsCloud, store: SandboxEc2) -> list[Interface]:
             and not cloud.sky.faults.standing("endpoint-ip-down", str(address.ip)),
             ports=frozenset({53}),
         )
-        for endpoint in route53resolver_backends[cloud.account][store.region_name].resolver_endpoints.values()
-        if isinstance(endpoint, ResolverEndpoint) and endpoint.direction == "INBOUND"
+        for endpoint in endpoints_of(cloud.account, store.region_name).values()
+        if endpoint.direction == "INBOUND"
         for address in endpoint.present(now)
     ]
 
@@ -127,7 +127,7 @@ def _balancer_interfaces(cloud: AwsCloud, store: SandboxEc2) -> list[Interface]:
                     owner=balancer.arn,
                     rules=_rules(store, groups) if groups else None,
                     working=balancer.state == "active"
-                    and not cloud.sky.faults.standing("endpoint-ip-down", interface.private_ip_address),
+                    and not cloud.sky.faults.standing("endpoint-ip-down", str(interface.private_ip_address)),
                     ports=frozenset(int(one.port) for one in listeners),
                     tls=frozenset(int(one.port) for one in listeners if one.protocol in ("TLS", "HTTPS")),
                 )
@@ -168,7 +168,7 @@ def _gateway_facts(store: SandboxEc2, connection: VpnConnection, now: float) -> 
         vpcs = gateway.attached_to(now)
         since = max((gateway.attachments[v].since(now) for v in vpcs), default=gateway.born)
         return gateway.id, vpcs, gateway.asn, since
-    transit = store.transit_gateways[connection.transit_gateway_id]
+    transit = store.transit_gateways[connection.transit_gateway_id or ""]
     attached: list[Any] = [
         a
         for a in store.transit_gateway_attachments.values()

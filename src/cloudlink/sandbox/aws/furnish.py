@@ -6,14 +6,13 @@ import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any
 
-from moto.ec2.models import ec2_backends
 from moto.elbv2.models import elbv2_backends
 
-from cloudlink.link import KubernetesTarget, LoadBalancerTarget, SandboxFurniture
-from cloudlink.sandbox.aws.backend import SandboxEc2, new_id
+from cloudlink.link import KubernetesTarget, LoadBalancerTarget
+from cloudlink.sandbox.aws.backend import SandboxEc2, network_of, new_id
 from cloudlink.sandbox.aws.customer_gateways import CustomerGateway
 from cloudlink.sandbox.aws.eks import Cluster
 from cloudlink.sandbox.aws.load_balancers import finish
@@ -43,16 +42,17 @@ def furnish(cloud: AwsCloud, link: Link) -> None:
     furniture = link.sandbox
     if furniture is None:
         raise ValueError("the link has no [sandbox] part, so it is not known what stands in the VPC")
-    store: SandboxEc2 = ec2_backends[cloud.account][link.aws.region]
+    store = network_of(cloud.account, link.aws.region)
     made = cloud.now - _LONG_AGO
     vpc = _vpc(store, link.aws.vpc_id, furniture.vpc_cidrs, f"{link.aws.eks_cluster}-vpc")
     zones = tuple(f"{link.aws.region}{letter}" for letter in "abc")
-    names = iter(_subnet_ids(link, furniture))
+    names = iter(_subnet_ids(link))
     eks = [
-        _subnet(store, vpc, cidr, zones[i % 3], next(names), f"eks-{i}") for i, cidr in enumerate(furniture.eks_subnets)
+        _subnet(store, vpc, cidr, zone=zones[i % 3], subnet_id=next(names), name=f"eks-{i}")
+        for i, cidr in enumerate(furniture.eks_subnets)
     ]
     balancing = [
-        _subnet(store, vpc, cidr, zones[i % 3], next(names), f"lb-{i}")
+        _subnet(store, vpc, cidr, zone=zones[i % 3], subnet_id=next(names), name=f"lb-{i}")
         for i, cidr in enumerate(furniture.load_balancer_subnets)
     ]
     _route_tables(store, link, vpc, eks, balancing)
@@ -77,7 +77,7 @@ def furnish(cloud: AwsCloud, link: Link) -> None:
     _strangers(cloud, store, vpc, link, made)
 
 
-def _subnet_ids(link: Link, furniture: SandboxFurniture) -> Iterable[str]:
+def _subnet_ids(link: Link) -> Iterable[str]:
     """The subnets that the configuration names come first; the rest get ids of their own."""
     yield from link.dns.endpoint_subnets or ()
     while True:
@@ -97,7 +97,7 @@ def _vpc(store: SandboxEc2, vpc_id: str, cidrs: tuple[IPv4Network, ...], name: s
     store.groups[vpc_id] = store.groups.pop(old)
     for group in store.groups[vpc_id].values():
         group.vpc_id = vpc_id
-    vpc.enable_dns_hostnames = vpc.enable_dns_support = "true"
+    vpc.enable_dns_hostnames = vpc.enable_dns_support = True
     for cidr in cidrs[1:]:
         vpc.associate_vpc_cidr_block(str(cidr))
         for table in store.route_tables.values():
@@ -107,7 +107,7 @@ def _vpc(store: SandboxEc2, vpc_id: str, cidrs: tuple[IPv4Network, ...], name: s
     return vpc_id
 
 
-def _subnet(store: SandboxEc2, vpc: str, cidr: IPv4Network, zone: str, subnet_id: str, name: str) -> str:
+def _subnet(store: SandboxEc2, vpc: str, cidr: IPv4Network, *, zone: str, subnet_id: str, name: str) -> str:
     subnet = store.create_subnet(vpc, str(cidr), availability_zone=zone)
     old = subnet.id
     store.subnets[zone][subnet_id] = store.subnets[zone].pop(old)
@@ -158,22 +158,25 @@ def _balancers(cloud: AwsCloud, store: SandboxEc2, link: Link, subnets: list[str
             arn = _ARN.fullmatch(target.name_or_arn)
             name = arn["name"] if arn else target.name_or_arn
             kind = arn["kind"] if arn else ("net" if "nlb" in name.lower() else "app")
-            _balancer(cloud, store, name, kind, host, subnets, target.name_or_arn if arn else None)
+            _balancer(
+                cloud, store, host, name=name, kind=kind, subnets=subnets, arn=target.name_or_arn if arn else None
+            )
         elif isinstance(target, KubernetesTarget):
             key = (target.kind, target.namespace, target.name)
             kind = "net" if target.kind == "service" else "app"
             name = f"k8s-{target.namespace[:8]}-{target.name[:8]}-{secrets.token_hex(5)}"
             found = cloud.furnished.kubernetes.get(key)
-            dns = _balancer(cloud, store, name, kind, host, subnets, None, found)
+            dns = _balancer(cloud, store, host, name=name, kind=kind, subnets=subnets, arn=None, dns_name=found)
             cloud.furnished.kubernetes[key] = dns
 
 
 def _balancer(
     cloud: AwsCloud,
     store: SandboxEc2,
+    host: Host,
+    *,
     name: str,
     kind: str,
-    host: Host,
     subnets: list[str],
     arn: str | None,
     dns_name: str | None = None,
@@ -218,8 +221,8 @@ def _let_in(store: SandboxEc2, group_id: str, port: int) -> None:
     store.authorize_security_group_ingress(
         group_name_or_id=group_id,
         ip_protocol="tcp",
-        from_port=port,
-        to_port=port,
+        from_port=str(port),
+        to_port=str(port),
         ip_ranges=[{"CidrIp": "0.0.0.0/0"}],
         source_groups=[],
         prefix_list_ids=[],
@@ -235,8 +238,6 @@ def _strangers(cloud: AwsCloud, store: SandboxEc2, vpc: str, link: Link, made: f
     )
     store.vpn_gateways[gateway.id] = gateway
     store.create_tags([gateway.id], {"Name": "billing-datacenter"})
-    from ipaddress import IPv4Address
-
     customer = CustomerGateway(
         new_id("cgw"), IPv4Address("192.0.2.77"), 65_020, None, Timeline.of("available", made), made
     )

@@ -6,6 +6,7 @@ three botocore sessions that it opens to list regions are one. Nothing of moto s
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Iterator
@@ -35,7 +36,7 @@ def _without_catalogues() -> Iterator[None]:
             return {}
         return load(resource)
 
-    utils.load_resource, boto3.Session = load_little, SharedSession  # type: ignore[misc]
+    utils.load_resource, boto3.Session = load_little, SharedSession  # type: ignore[misc, assignment]
     try:
         yield
     finally:
@@ -44,4 +45,4 @@ def _without_catalogues() -> Iterator[None]:
 
 if "moto.ec2.models" not in sys.modules:
     with _without_catalogues():
-        pass
+        importlib.import_module("moto.ec2.models")

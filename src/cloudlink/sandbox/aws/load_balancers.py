@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
-from moto.ec2.models import ec2_backends
 from moto.elbv2.models import elbv2_backends
 from moto.elbv2.responses import ELBV2Response
 
 from cloudlink.sandbox.aws.answers import Answers
-from cloudlink.sandbox.aws.backend import SandboxEc2
+from cloudlink.sandbox.aws.backend import SandboxEc2, network_of
 from cloudlink.sandbox.aws.refusal import Refusal
 from cloudlink.sandbox.aws.resolver import free_address
 
@@ -80,17 +79,16 @@ def finish(store: SandboxEc2, balancers: Any, made: Any, arn: str | None = None)
     return Balancer(made.arn, made.dns_name, tuple(interfaces))
 
 
-class LoadBalancerAnswers(Answers, ELBV2Response):  # type: ignore[misc]
+class LoadBalancerAnswers(Answers, ELBV2Response):
     def __init__(self) -> None:
         ELBV2Response.__init__(self)
 
     @property
     def network(self) -> SandboxEc2:
-        store: SandboxEc2 = ec2_backends[self.cloud.account][self.region]
-        return store
+        return network_of(self.cloud.account, self.region)
 
     def create_load_balancer(self) -> ActionResult:
-        answer = ELBV2Response.create_load_balancer(self)
+        answer: Any = ELBV2Response.create_load_balancer(self)
         (made,) = answer.result["LoadBalancers"]
         balancer = finish(self.network, elbv2_backends[self.cloud.account][self.region], made)
         self.cloud.balancers[balancer.arn] = balancer

@@ -9,17 +9,16 @@ import json
 import re
 import secrets
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
-from typing import Any
+from typing import Any, cast
 
-from moto.ec2.models import ec2_backends
 from moto.route53resolver.models import Route53ResolverBackend, route53resolver_backends
 from moto.route53resolver.responses import Route53ResolverResponse
 
 from cloudlink.sandbox.aws.answers import Answers
-from cloudlink.sandbox.aws.backend import SandboxEc2
+from cloudlink.sandbox.aws.backend import SandboxEc2, network_of
 from cloudlink.sandbox.aws.refusal import Refusal
 from cloudlink.sandbox.aws.timeline import Timeline, as_text
 
@@ -94,6 +93,11 @@ class ResolverEndpoint:
         }
 
 
+def endpoints_of(account: str, region: str) -> dict[str, ResolverEndpoint]:
+    """The endpoints of one region. They stand where moto would keep its own, so that its rules find them."""
+    return cast("dict[str, ResolverEndpoint]", route53resolver_backends[account][region].resolver_endpoints)
+
+
 def free_address(store: SandboxEc2, subnet_id: str, key: str, besides: Iterable[IPv4Address] = ()) -> IPv4Address:
     """An unused address of the subnet, as good as random but repeatable for the same key.
 
@@ -110,7 +114,7 @@ def free_address(store: SandboxEc2, subnet_id: str, key: str, besides: Iterable[
     raise Refusal("InvalidRequestException", f"Subnet {subnet_id} has no free IP address")
 
 
-class ResolverAnswers(Answers, Route53ResolverResponse):  # type: ignore[misc]
+class ResolverAnswers(Answers, Route53ResolverResponse):
     def __init__(self) -> None:
         Route53ResolverResponse.__init__(self)
 
@@ -120,13 +124,16 @@ class ResolverAnswers(Answers, Route53ResolverResponse):  # type: ignore[misc]
 
     @property
     def network(self) -> SandboxEc2:
-        store: SandboxEc2 = ec2_backends[self.cloud.account][self.region]
-        return store
+        return network_of(self.cloud.account, self.region)
+
+    @property
+    def endpoints(self) -> dict[str, ResolverEndpoint]:
+        return endpoints_of(self.cloud.account, self.region)
 
     def _endpoint(self, wanted: str) -> ResolverEndpoint:
         """Raises Refusal for an endpoint that is unknown or gone."""
-        endpoint = self.store.resolver_endpoints.get(wanted)
-        if not isinstance(endpoint, ResolverEndpoint):
+        endpoint = self.endpoints.get(wanted)
+        if endpoint is None:
             raise Refusal(
                 "ResourceNotFoundException",
                 f"[RSLVR-00703] Resolver endpoint with ID '{wanted}' does not exist.",
@@ -228,7 +235,7 @@ class ResolverAnswers(Answers, Route53ResolverResponse):  # type: ignore[misc]
             raise Refusal("InvalidParameterException", f"The protocols {', '.join(protocols)} cannot be combined.")
         if len(asked) < 2:
             raise Refusal("InvalidRequestException", "Resolver endpoint needs to have at least 2 IP addresses")
-        live = [e for e in self.store.resolver_endpoints.values() if isinstance(e, ResolverEndpoint)]
+        live = list(self.endpoints.values())
         if any(e.creator_request_id == creator for e in live):
             raise Refusal(
                 "ResourceExistsException",
@@ -263,12 +270,12 @@ class ResolverAnswers(Answers, Route53ResolverResponse):  # type: ignore[misc]
         )
         outcome = self.outcome()
         seconds = self.draw("aws.resolver.create", creator)
-        endpoint.life.go(self.now, "CREATING", seconds, outcome, "OPERATIONAL", "ACTION_NEEDED")
+        endpoint.life.go(self.now, "CREATING", seconds, ends=outcome, good="OPERATIONAL", bad="ACTION_NEEDED")
         for number, (subnet_id, ip) in enumerate(chosen):
             address = self._place(endpoint, subnet_id, ip)
             ends: Any = outcome if number == 0 or outcome == "hangs" else "succeeds"
-            address.life.go(self.now, "CREATING", seconds, ends, "ATTACHED", "FAILED_CREATION")
-        self.store.resolver_endpoints[endpoint_id] = endpoint
+            address.life.go(self.now, "CREATING", seconds, ends=ends, good="ATTACHED", bad="FAILED_CREATION")
+        self.endpoints[endpoint_id] = endpoint
         self.store.tagger.tag_resource(arn, self.given("Tags") or [])
         return self._answer(endpoint)
 
@@ -294,8 +301,8 @@ class ResolverAnswers(Answers, Route53ResolverResponse):  # type: ignore[misc]
 
     def list_resolver_endpoints(self) -> str:
         now = self.now
-        found = [e for e in self.store.resolver_endpoints.values() if isinstance(e, ResolverEndpoint)]
-        read = {
+        found = list(self.endpoints.values())
+        read: dict[str, Callable[[ResolverEndpoint], Iterable[str]]] = {
             "CREATORREQUESTID": lambda e: (e.creator_request_id,),
             "DIRECTION": lambda e: (e.direction,),
             "HOSTVPCID": lambda e: (e.vpc_id,),
@@ -332,7 +339,9 @@ class ResolverAnswers(Answers, Route53ResolverResponse):  # type: ignore[misc]
     def _update(self, endpoint: ResolverEndpoint) -> float:
         seconds = self.draw("aws.resolver.update", endpoint.creator_request_id)
         endpoint.modified = self.now
-        return endpoint.life.go(self.now, "UPDATING", seconds, self.outcome(), "OPERATIONAL", "ACTION_NEEDED")
+        return endpoint.life.go(
+            self.now, "UPDATING", seconds, ends=self.outcome(), good="OPERATIONAL", bad="ACTION_NEEDED"
+        )
 
     def update_resolver_endpoint(self) -> str:
         endpoint = self._calm(self._endpoint(self.given("ResolverEndpointId")))
@@ -391,21 +400,24 @@ class ResolverAnswers(Answers, Route53ResolverResponse):  # type: ignore[misc]
                 f"The following rules still exist for this resolver endpoint:  {','.join(rules)}",
             )
         seconds = self.draw("aws.resolver.delete", endpoint.creator_request_id)
-        end = endpoint.life.go(self.now, "DELETING", seconds, self.outcome(), "gone", "ACTION_NEEDED")
+        end = endpoint.life.go(self.now, "DELETING", seconds, ends=self.outcome(), good="gone", bad="ACTION_NEEDED")
         if endpoint.life.steps[-1][0] == "gone":
             for address in endpoint.addresses:
                 address.life.steps = [("DELETING", self.now), ("gone", end)]
         return self._answer(endpoint)
 
 
-def settle_resolver(store: Any, network: SandboxEc2, now: float) -> None:
+def settle_resolver(store: SandboxEc2, now: float) -> None:
     """Take away what has ended by now: interfaces of addresses that went, endpoints that are gone."""
-    for endpoint in list(store.resolver_endpoints.values()):
+    endpoints = endpoints_of(store.account_id, store.region_name)
+    for endpoint in list(endpoints.values()):
         for address in list(endpoint.addresses):
             if address.life.at(now) == "gone":
-                network.enis.pop(address.interface_id, None)
-                network.forget(address.interface_id)
+                store.enis.pop(address.interface_id, None)
+                store.forget(address.interface_id)
                 endpoint.addresses.remove(address)
         if endpoint.status(now) == "gone":
-            store.tagger.delete_all_tags_for_resource(endpoint.arn)
-            del store.resolver_endpoints[endpoint.id]
+            route53resolver_backends[store.account_id][store.region_name].tagger.delete_all_tags_for_resource(
+                endpoint.arn
+            )
+            del endpoints[endpoint.id]

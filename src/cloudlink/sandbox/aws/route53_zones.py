@@ -142,11 +142,11 @@ def parsed(asked: Mapping[str, Any]) -> RecordSet:
     values = tuple(r["Value"] for r in records)
     if len(set(values)) != len(values):
         raise ValueError(f"Duplicate Resource Record in {shown}")
-    if not 0 <= int(ttl) <= 2_147_483_647:
+    if not 0 <= int(ttl or 0) <= 2_147_483_647:
         raise ValueError(f"Invalid TTL in {shown}")
     for value in values:
         _check_value(kind, value, shown)
-    return RecordSet(name, kind, int(ttl), values)
+    return RecordSet(name, kind, int(ttl or 0), values)
 
 
 def _check_value(kind: str, value: str, shown: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
-from moto.ec2.responses import EC2Response
+from moto.ec2.responses.security_groups import SecurityGroups
 
 from cloudlink.sandbox.aws.ec2_room import TAG_LAG, Ec2Room
 from cloudlink.sandbox.aws.filters import asks_for_tags
@@ -26,12 +26,17 @@ _FILTERS = frozenset(
 )  # fmt: skip
 
 
-class SecurityGroupAnswers(Ec2Room):
-    def create_security_group(self) -> Any:
-        self.tags_for("security-group")
-        answer = EC2Response.create_security_group(self)
-        self.store.born[answer.result["GroupId"]] = self.now
-        return answer
+class SecurityGroupAnswers(Ec2Room, SecurityGroups):
+    def create_security_group(self) -> ActionResult:
+        tags = self.tags_for("security-group")
+        self.dry_run()
+        group = self.store.create_security_group(
+            self.given("GroupName"), self.given("Description"), vpc_id=self.given("VpcId"), tags=tags
+        )
+        self.store.born[group.id] = self.now
+        return ActionResult(
+            {"GroupId": group.id, "SecurityGroupArn": group.arn, "Tags": self.store.tag_list_of(group.id)}
+        )
 
     def describe_security_groups(self) -> ActionResult:
         self.dry_run()
@@ -50,7 +55,7 @@ class SecurityGroupAnswers(Ec2Room):
     def _authorize(self, add: Any) -> ActionResult:
         self.dry_run()
         rules: list[Any] = []
-        for asked in EC2Response._process_rules_from_querystring(self):
+        for asked in self._process_rules_from_querystring():
             made, _ = add(**asked)
             rules += made
         return ActionResult({"Return": True, "SecurityGroupRules": rules})

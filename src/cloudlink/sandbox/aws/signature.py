@@ -81,7 +81,7 @@ def _hmac(key: bytes, text: str) -> bytes:
 
 
 def is_right(
-    said: Signed, secret_key: str, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
+    said: Signed, secret_key: str, *, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
 ) -> bool:
     """Whether this secret key made this signature. ``path`` is as it stood on the wire (percent-encoded)."""
     canonical = "\n".join(

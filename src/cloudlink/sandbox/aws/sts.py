@@ -35,10 +35,8 @@ class StsAnswers(Answers):
 
 def _is_sts(host: str) -> bool:
     name = host.rsplit(":", 1)[0]
-    return (
-        name in ("127.0.0.1", "localhost", "sts.amazonaws.com")
-        or (name.startswith("sts.")
-        and name.endswith((".amazonaws.com", ".amazonaws.com.cn")))
+    return name in ("127.0.0.1", "localhost", "sts.amazonaws.com") or (
+        name.startswith("sts.") and name.endswith((".amazonaws.com", ".amazonaws.com.cn"))
     )
 
 
@@ -80,6 +78,6 @@ def cluster_of_token(
         return None
     for cluster in clusters:
         headers = {"host": parts.netloc, "x-k8s-aws-id": cluster}
-        if is_right(said, secret_key, "GET", parts.path, parts.query, headers, b""):
+        if is_right(said, secret_key, method="GET", path=parts.path, query=parts.query, headers=headers, body=b""):
             return cluster
     return None

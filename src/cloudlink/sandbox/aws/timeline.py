@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
@@ -35,15 +34,15 @@ class Timeline:
         """When the state of this moment began."""
         return max((start for _, start in self.steps if start <= moment), default=-math.inf)
 
-    def go(self, now: float, passing: str, seconds: float, outcome: Outcome, good: str, bad: str) -> float:
+    def go(self, now: float, passing: str, seconds: float, *, ends: Outcome, good: str, bad: str) -> float:
         """Forget what was planned after now; pass through ``passing`` and end in ``good`` (or ``bad``, or never).
 
         Returns the moment at which it ends.
         """
         self.steps = [(name, start) for name, start in self.steps if start <= now]
         self.steps.append((passing, now))
-        end = math.inf if outcome == "hangs" else now + seconds
-        self.steps.append((good if outcome == "succeeds" else bad, end))
+        end = math.inf if ends == "hangs" else now + seconds
+        self.steps.append((good if ends == "succeeds" else bad, end))
         return end
 
 
@@ -55,6 +54,3 @@ def as_datetime(moment: float) -> datetime:
 def as_text(moment: float) -> str:
     """Sandbox seconds as the Resolver spells them."""
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-
-
-Lagged = Callable[[float], bool]

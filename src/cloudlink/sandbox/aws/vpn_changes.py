@@ -37,7 +37,7 @@ class VpnChangeAnswers(VpnConnectionAnswers):
         """Take endpoints away for a while; what they become takes effect at the end, unless the change fails."""
         outcome = self.outcome()
         seconds = self.draw("aws.vpn.modify", str(connection.tunnels[0].options.inside))
-        end = connection.life.go(self.now, "modifying", seconds, outcome, "available", "available")
+        end = connection.life.go(self.now, "modifying", seconds, ends=outcome, good="available", bad="available")
         for tunnel, options in changes:
             tunnel.away_until = end
             tunnel.next = options if outcome == "succeeds" else tunnel.options

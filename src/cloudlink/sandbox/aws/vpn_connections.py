@@ -77,7 +77,7 @@ class VpnConnectionAnswers(Ec2Room):
     def _amazon_asn(self, connection: VpnConnection) -> int:
         if connection.vpn_gateway_id:
             return self.store.vpn_gateways[connection.vpn_gateway_id].asn
-        gateway = self.store.transit_gateways[connection.transit_gateway_id]
+        gateway = self.store.transit_gateways[connection.transit_gateway_id or ""]
         return int(gateway.options.get("AmazonSideAsn") or 64_512)
 
     def _connection_json(self, connection: VpnConnection, moment: float, *, created: bool = False) -> dict[str, Any]:
@@ -228,7 +228,7 @@ class VpnConnectionAnswers(Ec2Room):
         connection.local_cidr = options.get("LocalIpv4NetworkCidr") or connection.local_cidr
         connection.remote_cidr = options.get("RemoteIpv4NetworkCidr") or connection.remote_cidr
         seconds = self.draw("aws.vpn.create", str(first.options.inside))
-        connection.life.go(self.now, "pending", seconds, self.outcome(), "available", "deleted")
+        connection.life.go(self.now, "pending", seconds, ends=self.outcome(), good="available", bad="deleted")
         if storage == "SecretsManager":
             connection.secret_arn = self.cloud.secrets.keep_keys(self.region, connection)
         self.store.vpn_connections[connection.id] = connection
@@ -303,7 +303,7 @@ class VpnConnectionAnswers(Ec2Room):
         self.dry_run()
         if connection.life.at(self.now) != "deleting":
             seconds = self.draw("aws.vpn.delete", str(connection.tunnels[0].options.inside))
-            connection.life.go(self.now, "deleting", seconds, self.outcome(), "deleted", "available")
+            connection.life.go(self.now, "deleting", seconds, ends=self.outcome(), good="deleted", bad="available")
             for attachment in self.store.transit_gateway_attachments.values():
                 if getattr(attachment, "resource_id", None) == connection.id:
                     attachment.state = "deleted"

@@ -124,7 +124,14 @@ class VpnGatewayAnswers(Ec2Room):
             raise Refusal("IncorrectState", f"The attachment of {gateway.id} to {vpc.id} is detaching.")
         if life is None or life.at(now) == "detached":
             life = gateway.attachments[vpc.id] = Timeline()
-            life.go(now, "attaching", self.draw("aws.vgw.attach", vpc.id), self.outcome(), "attached", "detached")
+            life.go(
+                now,
+                "attaching",
+                self.draw("aws.vgw.attach", vpc.id),
+                ends=self.outcome(),
+                good="attached",
+                bad="detached",
+            )
         return ActionResult({"VpcAttachment": {"VpcId": vpc.id, "State": life.at(now)}})
 
     def detach_vpn_gateway(self) -> ActionResult:
@@ -139,7 +146,9 @@ class VpnGatewayAnswers(Ec2Room):
             )
         if life.at(now) == "attaching":
             raise Refusal("IncorrectState", f"The attachment of {gateway.id} to {vpc_id} is attaching.")
-        life.go(now, "detaching", self.draw("aws.vgw.detach", vpc_id), self.outcome(), "detached", "attached")
+        life.go(
+            now, "detaching", self.draw("aws.vgw.detach", vpc_id), ends=self.outcome(), good="detached", bad="attached"
+        )
         for table_id in [t.id for t in self.store.route_tables.values() if t.vpc_id == vpc_id]:
             self.store.propagations.get(table_id, {}).pop(gateway.id, None)
         return EmptyResult()
@@ -154,5 +163,5 @@ class VpnGatewayAnswers(Ec2Room):
         if used or gateway.held_by(self.now):
             raise Refusal("IncorrectState", "The VPN gateway is in use.")
         if gateway.life.at(self.now) == "available":
-            gateway.life.go(self.now, "deleted", 0, "succeeds", "deleted", "deleted")
+            gateway.life.go(self.now, "deleted", 0, ends="succeeds", good="deleted", bad="deleted")
         return EmptyResult()

@@ -117,7 +117,18 @@ def _node(index: int, address: str, version: str) -> dict[str, Any]:
                     "message": "kubelet is posting ready status",
                 }
             ],
-            "nodeInfo": {"kubeletVersion": f"v{version}", "operatingSystem": "linux", "architecture": "amd64"},
+            "nodeInfo": {
+                "architecture": "amd64",
+                "bootID": f"sandbox-{index}",
+                "containerRuntimeVersion": "sandbox://1",
+                "kernelVersion": "sandbox",
+                "kubeProxyVersion": "",
+                "kubeletVersion": f"v{version}",
+                "machineID": f"sandbox-{index}",
+                "operatingSystem": "linux",
+                "osImage": "cloudlink sandbox",
+                "systemUUID": f"sandbox-{index}",
+            },
         },
     }
 

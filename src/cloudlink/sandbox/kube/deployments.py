@@ -19,11 +19,12 @@ _SYNC_SECONDS = 0.2
 
 
 class Deployments:
-    """progress: (namespace, name) -> when the rollout last moved."""
+    """progress: (namespace, name) -> when the rollout last moved. counts: new pods, ready ones of them, old pods."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._progress: dict[tuple[str, str], float] = {}
+        self._counts: dict[tuple[str, str], tuple[int, int, int]] = {}
 
     def changed(self, obj: Object, gone: bool) -> None:
         meta = obj["metadata"]
@@ -97,7 +98,9 @@ class Deployments:
         wanted = spec.get("replicas", 1)
         ready_new, ready_old = sum(map(_ready, new_pods)), sum(map(_ready, old_pods))
         available = ready_new + ready_old
-        if (len(new_pods), ready_new) != self._seen(before):
+        counts = (len(new_pods), ready_new, len(old_pods))
+        if self._counts.get((namespace, name)) != counts:
+            self._counts[namespace, name] = counts
             self._moved(deployment)
         complete = ready_new == wanted == len(new_pods) and not old_pods
         started = self._progress.setdefault((namespace, name), now)
@@ -134,10 +137,6 @@ class Deployments:
         revision = new["metadata"]["annotations"][_REVISION]
         deployment["metadata"].setdefault("annotations", {})[_REVISION] = revision
         store.replace(DEPLOYMENTS, deployment, bump=False)
-
-    @staticmethod
-    def _seen(status: dict[str, Any]) -> tuple[int, int]:
-        return status.get("updatedReplicas", 0), status.get("readyReplicas", 0)
 
     def _moved(self, deployment: Object) -> None:
         meta = deployment["metadata"]
@@ -190,10 +189,10 @@ class Deployments:
         return self._cluster.pods.create(pod)
 
     def snapshot(self) -> dict[str, Any]:
-        return {"progress": dict(self._progress)}
+        return {"progress": dict(self._progress), "counts": dict(self._counts)}
 
     def restore(self, saved: dict[str, Any]) -> None:
-        self._progress = dict(saved["progress"])
+        self._progress, self._counts = dict(saved["progress"]), dict(saved["counts"])
 
 
 def _limits(spec: Object, wanted: int) -> tuple[int, int]:

@@ -1,0 +1,122 @@
+"""Looking at a link: how it stands, whether anything was changed by hand, and whether names work from a pod."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from cloudlink.clouds import kube
+from cloudlink.clouds.aws import Aws
+from cloudlink.clouds.azure import Azure
+from cloudlink.clouds.kube import Kube
+from cloudlink.core.change import Action, Plan
+from cloudlink.core.engine import Engine
+from cloudlink.core.resource import Found
+from cloudlink.core.wait import Clock
+from cloudlink.errors import CloudlinkError, MissingError
+from cloudlink.link import Link
+from cloudlink.steps import status, verify
+from cloudlink.steps.corefile import View
+from cloudlink.steps.outputs import Endpoint, HostedZone, Targets, VirtualNetwork
+from cloudlink.steps.probe import Probe
+from cloudlink.steps.report import DnsReport, Drift, Health, StatusReport
+from cloudlink.topology import Topology
+
+
+@dataclass
+class Inspection:
+    """Reads only. engine: over the topology's nodes; it finds the objects and says what differs."""
+
+    link: Link
+    aws: Aws
+    azure: Azure
+    aks: Kube
+    topology: Topology
+    engine: Engine
+    clock: Clock
+
+    def status(self) -> StatusReport:
+        """Everything that ``cloudlink status`` shows. A missing cluster or load balancer is shown, not raised."""
+        plan = self.engine.plan(tolerant=True)
+        endpoint: Endpoint | None = self._output(self.topology.resolver.endpoint)
+        zone: HostedZone | None = self._output(self.topology.resolver.zone)
+        network: VirtualNetwork | None = self._output(self.topology.azure_vpn.network)
+        facts = status.gather(
+            self.link,
+            self.aws,
+            self.azure,
+            self._forward,
+            endpoint_id=endpoint.id if endpoint else None,
+            zone_id=zone.id if zone else None,
+            network=network,
+            fresh=False,
+        )
+        drift = self._drift(plan)
+        made = status.report(self.link, facts, drift)
+        if made.health is Health.ABSENT and self._anything():
+            # no tunnel yet, but something of ours stands there: an up or a teardown was not finished
+            return replace(
+                made, health=Health.DOWN, verdict="The link is not complete: run cloudlink up to finish it.", next=("cloudlink up",)
+            )
+        return made
+
+    def quick(self) -> StatusReport:
+        """The verdict on the four tunnels from what has been read anyway."""
+        return status.quick(self.link, self.aws, self.azure)
+
+    def dns(self, names: Sequence[str], *, image: str | None = None) -> DnsReport:
+        """Ask from a pod. Raises MissingError when there is no inbound endpoint to ask yet, UsageError for names
+        outside the zone."""
+        link = self.link if image is None else replace(self.link, probe=replace(self.link.probe, image=image))
+        self.engine.plan(tolerant=True)
+        endpoint: Endpoint | None = self._output(self.topology.resolver.endpoint)
+        targets: Targets | None = self._output(self.topology.resolver.targets)
+        if endpoint is None:
+            raise MissingError(
+                "The link does not exist",
+                f"There is no inbound endpoint for {self.link.dns.zone}, so no pod could be answered.",
+                "cloudlink up",
+            )
+        return verify.dns(
+            link,
+            Probe(link, self.aks, self.clock),
+            endpoint=list(endpoint.addresses.values()),
+            addresses=verify.expected(targets) if targets is not None else {},
+            asked=names,
+            forward=self._forward(),
+        )
+
+    def _forward(self) -> View:
+        """CoreDNS as it stands; a cluster that cannot be asked is a finding, not the end of the report."""
+        endpoint: Endpoint | None = self._output(self.topology.resolver.endpoint)
+        try:
+            return self.topology.dns_forward.forward.view(tuple(endpoint.addresses.values()) if endpoint else None)
+        except Exception as error:
+            known = error if isinstance(error, CloudlinkError) else kube.translate(error)
+            if known is None:
+                raise
+            return View("cannot be read", problem=str(known))
+
+    def _output(self, node: Any) -> Any:
+        return self.engine.seen.outputs.get(node.address)
+
+    def _anything(self) -> bool:
+        return any(found is not None and found.owned.value == "owned" for found in self._found().values())
+
+    def _found(self) -> dict[str, Found[Any, Any] | None]:
+        return self.engine.seen.found
+
+    def _drift(self, plan: Plan) -> tuple[Drift, ...]:
+        """What an ``up`` would change, where something of the link exists already."""
+        if not self._anything():
+            return ()
+        return tuple(
+            Drift(
+                c.address,
+                c.title,
+                "; ".join(f"{f.field.replace('_', ' ')}: {f.old}, wanted {f.new}" for f in c.fields) or c.why,
+            )
+            for c in plan.changes
+            if c.action in (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.DELETE)
+        )

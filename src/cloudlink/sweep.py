@@ -1,0 +1,37 @@
+"""After a teardown: what was done, and whether either cloud still holds something that carries our tags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cloudlink.clouds.aws import Aws
+from cloudlink.clouds.azure import Azure
+from cloudlink.core.change import Action, Plan
+from cloudlink.link import Link
+from cloudlink.steps.report import TeardownReport
+
+Row = tuple[str, str, str]
+
+
+def report(link: Link, aws: Aws, azure: Azure, plan: Plan) -> TeardownReport:
+    """plan: the removal that was carried out. Raises the SDKs' errors."""
+    deleted: list[Row] = []
+    restored: list[Row] = []
+    kept: list[Row] = []
+    for change in plan.changes:
+        row = (change.address, change.title, change.id)
+        if change.action is Action.DELETE:
+            (restored if change.why.startswith("put back") else deleted).append(row)
+        elif change.id:
+            kept.append((change.address, change.title, change.why))
+    return TeardownReport(
+        link.name, tuple(deleted), tuple(restored), tuple(kept), tuple(leftovers(link, aws, azure))
+    )
+
+
+def leftovers(link: Link, aws: Aws, azure: Azure) -> Iterable[Row]:
+    """Objects that say they belong to this link. What is being deleted, or is listed as deleted, does not count."""
+    for id_, kind in aws.tagged(link.name):
+        yield (id_, kind, f"aws resourcegroupstaggingapi get-resources --tag-filters Key=cloudlink-link,Values={link.name}")
+    for item in azure.resources_by_tag():
+        yield (str(item["id"]), str(item.get("type", "")), f"az resource show --ids {item['id']}")

@@ -1,0 +1,184 @@
+"""Pods: their phases, programs, logs, restarts, deadlines, and their end."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+import pytest
+from kubernetes import client
+from kubernetes.client.exceptions import ApiException
+
+from cloudlink.sandbox.faults import Fault
+from tests.sandbox.kube.conftest import Aks
+
+
+def run(aks: Aks, command: list[str], name: str = "p", **spec: Any) -> None:
+    env = spec.pop("env", [])
+    container = {"name": "c", "image": "python:3-slim", "command": command, "env": env}
+    body = {"metadata": {"name": name}, "spec": {"restartPolicy": "Never", "containers": [container], **spec}}
+    aks.core.create_namespaced_pod("default", body)
+
+
+def ended(aks: Aks, name: str = "p") -> client.V1Pod:
+    aks.advance(10)
+    for _ in range(400):
+        pod = aks.core.read_namespaced_pod(name, "default")
+        if pod.status.phase in ("Succeeded", "Failed"):
+            return pod
+        time.sleep(0.02)
+    raise AssertionError(f"{name} is still {pod.status}")
+
+
+def log(aks: Aks, name: str = "p", **query: Any) -> str:
+    return str(aks.core.read_namespaced_pod_log(name, "default", **query))
+
+
+def test_pending_running_succeeded(aks: Aks) -> None:
+    run(aks, ["python3", "-c", "import sys; print('out'); print('err', file=sys.stderr)"])
+    pod = aks.core.read_namespaced_pod("p", "default")
+    assert pod.status.phase == "Pending"
+    with pytest.raises(ApiException, match="waiting to start"):
+        log(aks)
+    pod = ended(aks)
+    assert pod.status.phase == "Succeeded"
+    state = pod.status.container_statuses[0].state.terminated
+    assert (state.exit_code, state.reason) == (0, "Completed")
+    assert sorted(log(aks).split()) == ["err", "out"]
+    aks.core.delete_namespaced_pod("p", "default")
+    with pytest.raises(ApiException, match="NotFound"):
+        aks.core.read_namespaced_pod("p", "default")
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "reason"),
+    [
+        (["python3", "-c", "raise SystemExit(3)"], 3, "Error"),
+        (["python3", "-c", "1/0"], 1, "Error"),
+        (["sh", "-c", "exit 7"], 7, "Error"),
+        (["sh", "-c", "curl example.org"], 127, "Error"),
+        (["/bin/true"], 0, "Completed"),
+        (["nginx", "-g", "daemon off;"], 127, "ContainerCannotRun"),
+        (["sleep", "3"], 0, "Completed"),
+    ],
+)
+def test_exit_codes(aks: Aks, command: list[str], code: int, reason: str) -> None:
+    run(aks, command)
+    aks.advance(10)
+    aks.core.list_namespace()
+    state = ended(aks).status.container_statuses[0].state.terminated
+    assert (state.exit_code, state.reason) == (code, reason)
+
+
+def test_a_traceback_shows_the_script_alone(aks: Aks) -> None:
+    run(aks, ["python3", "-u", "-c", "import sys\nprint(sys.argv)\nraise ValueError('x')", "a"])
+    ended(aks)
+    assert log(aks).startswith("['-c', 'a']\n")
+    assert "ValueError: x" in log(aks)
+
+
+def test_nothing_of_this_machine_gets_in(aks: Aks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "do-not-tell")
+    script = (
+        "import os, sys, socket; print(sorted(os.environ), os.listdir('.'), socket.gethostname(), os.environ['X'])\n"
+        "try:\n import dns\nexcept ImportError: print('bare')"
+    )
+    run(aks, ["python3", "-c", script], env=[{"name": "X", "value": "1"}])
+    ended(aks)
+    assert log(aks) == "['HOME', 'HOSTNAME', 'LANG', 'PATH', 'X'] [] p 1\nbare\n"
+    assert os.environ["AWS_SECRET_ACCESS_KEY"] == "do-not-tell"
+
+
+def test_env_from_config_maps(aks: Aks) -> None:
+    aks.core.create_namespaced_config_map("default", {"metadata": {"name": "m"}, "data": {"k": "v"}})
+    source = {"configMapKeyRef": {"name": "m", "key": "k"}}
+    run(aks, ["sh", "-c", "echo $X"], env=[{"name": "X", "valueFrom": source}])
+    ended(aks)
+    assert log(aks) == "v\n"
+    run(aks, ["true"], "q", env=[{"name": "X", "valueFrom": {"configMapKeyRef": {"name": "m", "key": "none"}}}])
+    aks.advance(10)
+    waiting = aks.core.read_namespaced_pod("q", "default").status.container_statuses[0].state.waiting
+    assert waiting.reason == "CreateContainerConfigError"
+
+
+def test_restarts_back_off(aks: Aks) -> None:
+    run(aks, ["nginx"], restartPolicy="Always")
+    aks.advance(10)
+    status = aks.core.read_namespaced_pod("p", "default").status.container_statuses[0]
+    assert (status.state.waiting.reason, status.restart_count) == ("CrashLoopBackOff", 1)
+    assert status.last_state.terminated.exit_code == 127
+    aks.advance(12)
+    assert aks.core.read_namespaced_pod("p", "default").status.container_statuses[0].restart_count == 2
+    aks.advance(12)
+    assert aks.core.read_namespaced_pod("p", "default").status.container_statuses[0].restart_count == 2
+
+
+def test_a_deadline_ends_a_pod(aks: Aks) -> None:
+    run(aks, ["sleep", "3600"], activeDeadlineSeconds=60)
+    aks.advance(50)
+    assert aks.core.read_namespaced_pod("p", "default").status.phase == "Running"
+    aks.advance(15)
+    pod = aks.core.read_namespaced_pod("p", "default")
+    assert (pod.status.phase, pod.status.reason) == ("Failed", "DeadlineExceeded")
+
+
+def test_a_running_pod_gets_its_grace(aks: Aks) -> None:
+    run(aks, ["python3", "-c", "import time; print('here', flush=True); time.sleep(60)"])
+    aks.advance(10)
+    for _ in range(200):
+        if "Running" in aks.core.read_namespaced_pod("p", "default").status.phase and "here" in log(aks):
+            break
+        time.sleep(0.02)
+    aks.core.delete_namespaced_pod("p", "default")
+    assert aks.core.read_namespaced_pod("p", "default").metadata.deletion_timestamp is not None
+    aks.advance(31)
+    with pytest.raises(ApiException, match="NotFound"):
+        aks.core.read_namespaced_pod("p", "default")
+    run(aks, ["sleep", "60"], "q")
+    aks.advance(10)
+    assert aks.core.read_namespaced_pod("q", "default").status.phase == "Running"
+    aks.core.delete_namespaced_pod("q", "default", grace_period_seconds=0)
+    with pytest.raises(ApiException, match="NotFound"):
+        aks.core.read_namespaced_pod("q", "default")
+
+
+def test_pods_that_are_to_fail(aks: Aks) -> None:
+    aks.world.sky.faults.add(Fault("pod-fails", "default/cloudlink-*"))
+    run(aks, ["true"], "cloudlink-probe")
+    assert ended(aks, "cloudlink-probe").status.phase == "Failed"
+    run(aks, ["true"], "other")
+    assert ended(aks, "other").status.phase == "Succeeded"
+
+
+def test_tail_and_follow(aks: Aks) -> None:
+    run(aks, ["sh", "-c", "echo 1; echo 2; sleep 0.2; echo 3"])
+    aks.advance(10)
+    aks.core.list_namespace()
+    stream = aks.core.read_namespaced_pod_log_without_preload_content("p", "default", follow=True)
+    assert b"".join(stream.stream()) == b"1\n2\n3\n"
+    ended(aks)
+    assert log(aks, tail_lines=1) == "3\n"
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"containers": []},
+        {"containers": [{"name": "a", "image": "x"}, {"name": "b", "image": "x"}]},
+        {"containers": [{"name": "a", "image": "x"}], "initContainers": [{"name": "b", "image": "x"}]},
+    ],
+)
+def test_pods_that_are_not_modelled_are_refused(aks: Aks, spec: dict[str, Any]) -> None:
+    with pytest.raises(ApiException) as e:
+        aks.core.create_namespaced_pod("default", {"metadata": {"name": "x"}, "spec": spec})
+    assert e.value.status == 422
+
+
+def test_running_pods_come_back_as_crashed_after_loading(aks: Aks) -> None:
+    run(aks, ["python3", "-c", "import time; time.sleep(60)"])
+    aks.advance(10)
+    assert aks.core.read_namespaced_pod("p", "default").status.phase == "Running"
+    aks.cloud.restore(aks.cloud.snapshot())
+    pod = aks.core.read_namespaced_pod("p", "default")
+    assert (pod.status.phase, pod.status.container_statuses[0].state.terminated.exit_code) == ("Failed", 137)

@@ -1,0 +1,239 @@
+"""A sandbox's Azure behind a listener, and cloudlink's Azure steps in front of it. AWS's nodes are stood in for."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any
+
+from cloudlink.clouds.azure import Azure
+from cloudlink.clouds.endpoints import Endpoints
+from cloudlink.clouds.reads import Reads
+from cloudlink.core.change import diff
+from cloudlink.core.resource import Found, Given, Lookup, Node, Ownership, Phase, Receipt, Receipts, Resource
+from cloudlink.ipsec import IpsecPolicy
+from cloudlink.link import (
+    AwsSide,
+    AzureSide,
+    AzureSubnet,
+    DnsSide,
+    Link,
+    NewCluster,
+    NewNetwork,
+    Probe,
+    SandboxFurniture,
+    Tunnel,
+)
+from cloudlink.sandbox.azure.azure_cloud import AzureCloud
+from cloudlink.sandbox.clock import SandboxClock
+from cloudlink.sandbox.cloud import Sky
+from cloudlink.sandbox.durations import Durations
+from cloudlink.sandbox.facts import AwsFacts
+from cloudlink.sandbox.faults import Fault, FaultBook
+from cloudlink.sandbox.journal import Journal
+from cloudlink.sandbox.listener import Listener
+from cloudlink.sandbox.tls import Authority
+from cloudlink.secret import Secret
+from cloudlink.steps.azure_vpn import AzureVpn
+from cloudlink.steps.outputs import AwsTunnelEnd, VpnConnection, VpnGateway
+
+TENANT, CLIENT, PASSWORD = "8d3a1f3e-1f6b-4c58-9d8c-0b0f7c9f1a11", "a-client", "a-password"
+SUBSCRIPTION = "3c0ffee0-1111-4222-8333-444455556666"
+RANGES = ("169.254.21.0/30", "169.254.22.0/30", "169.254.21.4/30", "169.254.22.4/30")
+
+
+def a_link(**changes: Any) -> Link:
+    """changes: of the Azure side."""
+    azure = AzureSide(
+        cloud="public",
+        tenant=TENANT,
+        subscription=SUBSCRIPTION,
+        resource_group="link-rg",
+        location="West Europe",
+        vnet="apps",
+        vnet_resource_group="net-rg",
+        gateway_subnet=IPv4Network("10.20.255.0/27"),
+        sku="VpnGw1AZ",
+        zones=("1", "2", "3"),
+        asn=65000,
+        aks_cluster="test",
+        aks_resource_group="aks-rg",
+    )
+    tunnels = tuple(Tunnel(i, i // 2, IPv4Network(r)) for i, r in enumerate(RANGES))
+    return Link(
+        name="demo",
+        aws=AwsSide("eu-west-1", None, "vpc-1", "prod", 64512),
+        azure=dataclasses.replace(azure, **changes),
+        policy=IpsecPolicy(),
+        tunnels=tunnels,  # type: ignore[arg-type]
+        dns=DnsSide("corp.example", ()),
+        probe=Probe("busybox", "default"),
+        sandbox=SandboxFurniture(
+            vpc_cidrs=(IPv4Network("10.10.0.0/16"),),
+            eks_service_cidr=IPv4Network("172.20.0.0/16"),
+            eks_subnets=(IPv4Network("10.10.1.0/24"),),
+            vnet_prefixes=(IPv4Network("10.20.0.0/16"),),
+            aks_subnet=IPv4Network("10.20.0.0/22"),
+        ),
+    )
+
+
+def made_from_nothing() -> Link:
+    return a_link(
+        vnet_resource_group="link-rg",
+        aks_resource_group="link-rg",
+        create_resource_group=True,
+        new_network=NewNetwork((IPv4Network("10.20.0.0/16"),), AzureSubnet("cluster", IPv4Network("10.20.0.0/22"))),
+        new_cluster=NewCluster(2, "Standard_D2s_v5", None, IPv4Network("10.244.0.0/16"), IPv4Network("10.96.0.0/16")),
+    )
+
+
+class SandboxTime:
+    """A client's clock whose waiting moves the sandbox's."""
+
+    stopped = False
+
+    def __init__(self, clock: SandboxClock) -> None:
+        self._clock = clock
+
+    def now(self) -> float:
+        return self._clock.now()
+
+    def wait(self, seconds: float) -> bool:
+        self._clock.advance(max(seconds, 0.01))
+        return False
+
+    def stop(self) -> None:
+        raise AssertionError("nobody stops here")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Stand(Lookup[Any]):
+    """In place of one of AWS's nodes."""
+
+    def look(self, given: Given) -> Any:
+        return AWS[self.address]
+
+
+PSKS = [Secret(f"psk{i}" + "x" * 29) for i in range(4)]
+AWS_GATEWAY = Stand(address="aws_vpn.gateway", title="")
+AWS_VPNS = (Stand(address="aws_vpn.connection[0]", title=""), Stand(address="aws_vpn.connection[1]", title=""))
+OUTSIDE = [IPv4Address(f"52.10.0.{i + 1}") for i in range(4)]
+AWS: dict[str, Any] = {
+    AWS_GATEWAY.address: VpnGateway("vgw-1", 64512),
+    **{
+        # The second tunnel first: AWS's order means nothing.
+        AWS_VPNS[v].address: VpnConnection(
+            f"vpn-{v}",
+            tuple(AwsTunnelEnd(OUTSIDE[i], IPv4Network(RANGES[i]), PSKS[i]) for i in (2 * v + 1, 2 * v)),
+        )
+        for v in (0, 1)
+    },
+}
+
+
+class Front:
+    """One listener for all tests: stopping one takes half a second. Passes requests on to the cloud of the moment."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.authority = Authority(home)
+        self.cloud: AzureCloud | None = None
+        self.listener = Listener(self.pass_on, self.authority.server_context())
+        self.listener.start()
+
+    def pass_on(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        assert self.cloud is not None
+        return self.cloud.app(environ, start_response)
+
+
+class Bench:
+    """A sandbox's Azure and cloudlink's view of it."""
+
+    def __init__(self, link: Link, front: Front, furnish: bool = True) -> None:
+        self.link = link
+        self.sky = Sky(SandboxClock(0, 1_800_000_000.0), FaultBook(), Journal(), Durations(exact=True), front.home)
+        self.cloud = AzureCloud(self.sky, tenant=TENANT, client_id=CLIENT, client_secret=PASSWORD)
+        self.sky.azure_facts = self.cloud.facts
+        self.sky.aws_facts = lambda: AwsFacts({}, {}, {}, (), (), ())
+        if furnish:
+            self.cloud.furnish(link)
+        front.cloud = self.cloud
+        url = self.cloud.base_url = front.listener.url
+        ca_file = front.authority.ca_file
+        self.endpoints = Endpoints("", "", Secret(""), url, TENANT, CLIENT, Secret(PASSWORD), ca_file, 1.0)
+        self.time = SandboxTime(self.sky.clock)
+        self.azure, self.step = self.look_anew()
+        self.given: dict[str, Any] = dict(AWS)
+        self.receipts = Receipts()
+
+    def look_anew(self, link: Link | None = None) -> tuple[Azure, AzureVpn]:
+        """What another run of cloudlink would build."""
+        azure = Azure(link or self.link, self.endpoints, self.time, Reads(self.time))
+        return azure, AzureVpn(link or self.link, azure).join(AWS_VPNS, AWS_GATEWAY)
+
+    def node(self, address: str) -> Any:
+        return next(n for n in self.step.nodes() if n.address == address)
+
+    def record(self, tail: str) -> Any:
+        """The sandbox's own record of the one object whose id ends so."""
+        (found,) = [r for k, r in self.cloud.store.resources.items() if k.endswith(tail.lower())]
+        return found
+
+    def find(self, resource: Resource[Any, Any]) -> Found[Any, Any] | None:
+        self.time.wait(3)  # a fresh read of before is not fresh now
+        return resource.find(self.receipts, fresh=True)
+
+    def wait(self, resource: Resource[Any, Any], *phases: Phase) -> Found[Any, Any]:
+        for i in range(20):
+            found = self.find(resource)
+            if found is not None and found.phase in (phases or (Phase.READY,)):
+                return found
+            self.time.wait(5 * 2**i)
+        raise AssertionError(f"{resource.address} did not get there")
+
+    def make(self, address: str) -> Found[Any, Any]:
+        """Like the engine: brings one resource to what it should be and keeps its outputs."""
+        node: Node[Any] = self.node(address)
+        if isinstance(node, Lookup):
+            self.given[address] = node.look(Given(self.given))
+            return None  # type: ignore[return-value]
+        assert isinstance(node, Resource)
+        spec = node.spec(Given(self.given))
+        found = self.find(node)
+        if found is None:
+            self.note(address, "create")
+            node.create(spec)
+            found = self.wait(node)
+            self.note(address)
+        for _ in range(3):
+            if not diff(found.spec, spec):
+                break
+            node.update(found, spec)
+            found = self.wait(node)
+        assert found.spec == spec, diff(found.spec, spec)
+        self.given[address] = found.outputs
+        return found
+
+    def note(self, address: str, intent: str = "") -> None:
+        receipt = Receipt(address, "", "creating", "", Ownership.OWNED, self.time.now(), intent=intent)
+        self.receipts = Receipts({**self.receipts, address: receipt})
+
+    def make_all(self, until: str = "") -> None:
+        for node in self.step.nodes():
+            self.make(node.address)
+            if node.address == until:
+                return
+
+    def others(self) -> dict[str, Any]:
+        """Everything that is not cloudlink's, as it is."""
+        kept = self.cloud.store.resources.items()
+        return {k: (dict(r.properties), dict(r.tags or {})) for k, r in kept if "cloudlink" not in k}
+
+    def fault(self, kind: str, place: str, times: int | None = 1) -> None:
+        self.sky.faults.add(Fault(kind, place, times))
+
+    def writes(self) -> list[str]:
+        return [f"{c.operation}/{c.target}" for c in self.sky.journal.calls() if c.writes]

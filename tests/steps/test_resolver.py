@@ -1,0 +1,620 @@
+"""Names in AWS, against the sandbox's AWS."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given as given_any
+from hypothesis import strategies as st
+
+from cloudlink.core.change import diff
+from cloudlink.core.resource import Found, Given, Ownership, Phase
+from cloudlink.errors import CloudError, ConflictError, MissingError
+from cloudlink.link import AddressTarget, Host, KubernetesTarget, Link, LoadBalancerTarget
+from cloudlink.sandbox.aws.cloud import AwsCloud
+from cloudlink.steps.hosted_zone import plain_name
+from cloudlink.steps.outputs import EksCluster, VirtualNetwork
+from cloudlink.steps.resolver import Resolver, Rule, permission_of, rules_of
+from cloudlink.steps.resolver_endpoint import spread
+from cloudlink.steps.zone_records import ZoneRecord, record_of, record_set
+from tests.steps.aws_ground import NETWORK, REGION, VPC, Fixed, Front, Ground, a_ground, a_link, from_azure, listening
+from tests.steps.contract import NO_RECEIPTS, bring_up, check_contract, receipt_of, settle, settle_gone, take_down
+
+MakeGround = Callable[..., Ground]
+CLUSTER = Fixed(address="aws_vpn.cluster", title="EKS cluster")
+
+
+class EksStatus:
+    """The status of Services and Ingresses on EKS, as the sandbox has them."""
+
+    def __init__(self, cloud: AwsCloud) -> None:
+        self._cloud = cloud
+
+    def load_balancer_of(self, kind: str, namespace: str, name: str) -> str:
+        found = self._cloud.load_balancer_of(kind, namespace, name)  # type: ignore[arg-type]
+        if found is None:
+            raise MissingError("There is no such service", name)
+        return found
+
+
+@pytest.fixture(scope="module")
+def front() -> Iterator[tuple[Front, str]]:
+    with listening() as pair:
+        yield pair
+
+
+@pytest.fixture
+def ground_of(front: tuple[Front, str], tmp_path: Path) -> MakeGround:
+    return lambda link=None: a_ground(link or a_link(), tmp_path, *front)
+
+
+@pytest.fixture
+def ground(ground_of: MakeGround) -> Ground:
+    return ground_of()
+
+
+def step_of(ground: Ground, link: Link | None = None) -> Resolver:
+    return Resolver(link or ground.link, ground.aws, CLUSTER, NETWORK, lambda _: EksStatus(ground.cloud))
+
+
+def eks_given(ground: Ground) -> Given:
+    subnets = ground.aws.eks_cluster("prod")["resourcesVpcConfig"]["subnetIds"]  # type: ignore[index]
+    return from_azure().with_(CLUSTER, EksCluster("prod", VPC, tuple(subnets), None, "", "", "1.33"))
+
+
+def built(ground: Ground, *nodes: Any) -> Given:
+    given = eks_given(ground)
+    for node in nodes:
+        if hasattr(node, "look"):
+            given = ground.look(given, node)
+        else:
+            given = given.with_(node, bring_up(node, given, ground.wait).outputs)
+    return given
+
+
+def records_by_hand(ground: Ground, zone: str) -> dict[tuple[str, str], Any]:
+    found = ground.aws.route53.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+    return {(plain_name(r["Name"]), r["Type"]): r for r in found}
+
+
+def change(ground: Ground, zone: str, action: str, record: dict[str, Any]) -> None:
+    ground.aws.route53.change_resource_record_sets(
+        HostedZoneId=zone, ChangeBatch={"Changes": [{"Action": action, "ResourceRecordSet": record}]}
+    )
+
+
+def an_address(name: str, *values: str) -> dict[str, Any]:
+    return {"Name": name, "Type": "A", "TTL": 5, "ResourceRecords": [{"Value": v} for v in values]}
+
+
+# --- DNS settings of the VPC --------------------------------------------------------------------------------
+
+
+def test_vpc_dns_is_switched_on_and_put_back(ground: Ground) -> None:
+    ground.hand.modify_vpc_attribute(VpcId=VPC, EnableDnsHostnames={"Value": False})
+    ground.hand.modify_vpc_attribute(VpcId=VPC, EnableDnsSupport={"Value": False})
+    vpc_dns = step_of(ground).vpc_dns
+    first = vpc_dns.find(NO_RECEIPTS)
+    assert first is not None
+    assert first.owned is Ownership.SHARED
+    before = vpc_dns.before(first)
+    assert before == {"support": False, "hostnames": False}
+    found = bring_up(vpc_dns, Given(), ground.wait)
+    assert vpc_dns.delete(found, before) is not None
+    ground.wait(3)
+    back = vpc_dns.find(receipt_of(vpc_dns, found, before), fresh=True)
+    assert back is not None
+    assert back.spec == first.spec
+    assert vpc_dns.delete(back, before) is None
+
+
+def test_vpc_dns_that_was_on_is_left_alone(ground: Ground) -> None:
+    vpc_dns = step_of(ground).vpc_dns
+    found = vpc_dns.find(NO_RECEIPTS)
+    assert found is not None
+    assert found.spec is not None
+    assert diff(found.spec, vpc_dns.spec(Given())) == ()
+    calls = ground.writes()
+    assert vpc_dns.delete(found, None) is None
+    assert ground.writes() == calls
+
+
+# --- the security group -------------------------------------------------------------------------------------
+
+
+def test_security_group_contract(ground: Ground) -> None:
+    def twin(found: Found[Any, Any]) -> Callable[[], object]:
+        tags = ground.hand.describe_tags(Filters=[{"Name": "resource-id", "Values": [found.id]}])["Tags"]
+        made = ground.hand.create_security_group(GroupName="twin", Description="twin", VpcId=VPC)["GroupId"]
+        ground.hand.create_tags(Resources=[made], Tags=[{"Key": t["Key"], "Value": t["Value"]} for t in tags])
+        return lambda: ground.hand.delete_security_group(GroupId=made)
+
+    group = step_of(ground).security_group
+    check_contract(
+        group, Given(), wait=ground.wait, make_twin=twin, strangers=ground.strangers, writes=ground.writes
+    )
+
+
+def test_a_strangers_group_of_our_name_is_a_conflict(ground: Ground) -> None:
+    made = ground.hand.create_security_group(GroupName="cloudlink-demo-resolver", Description="x", VpcId=VPC)
+    with pytest.raises(ConflictError, match=made["GroupId"]):
+        step_of(ground).security_group.find(NO_RECEIPTS)
+
+
+def test_ingress_contract(ground: Ground) -> None:
+    step = step_of(ground)
+    given = built(ground, step.security_group)
+
+    def drift(found: Found[Any, Any]) -> None:
+        keep, change_it, lose, *_ = sorted(found.spec.rules)
+        assert keep
+        ground.hand.revoke_security_group_ingress(GroupId=found.id, IpPermissions=[permission_of(lose)])
+        ground.hand.update_security_group_rule_descriptions_ingress(
+            GroupId=found.id, IpPermissions=[permission_of(dataclasses.replace(change_it, description="by hand"))]
+        )
+        ground.hand.authorize_security_group_ingress(
+            GroupId=found.id, IpPermissions=[permission_of(Rule("tcp", 22, 22, "0.0.0.0/0", "oops"))]
+        )
+
+    found = check_contract(
+        step.ingress, given, wait=ground.wait, make_drift=drift, strangers=ground.strangers, writes=ground.writes
+    )
+    assert found.spec is not None
+    assert {(r.protocol, r.first_port, r.source) for r in found.spec.rules} == {
+        (protocol, 53, prefix) for protocol in ("tcp", "udp") for prefix in ("10.1.0.0/16", "10.2.0.0/16")
+    }
+
+
+def test_a_new_prefix_of_azure_is_let_in_before_the_old_one_is_shut_out(ground: Ground) -> None:
+    step = step_of(ground)
+    given = built(ground, step.security_group, step.ingress)
+    network = VirtualNetwork("vnet", (), (IPv4Network("10.9.0.0/16"),))
+    given = given.with_(NETWORK, network)
+    found = step.ingress.find(NO_RECEIPTS)
+    assert found is not None
+    step.ingress.update(found, step.ingress.spec(given))
+    between = step.ingress.find(NO_RECEIPTS, fresh=True)
+    assert between is not None
+    assert between.spec is not None
+    assert len(between.spec.rules) == 6
+    bring_up(step.ingress, given, ground.wait)
+
+
+SOURCES = st.one_of(
+    st.integers(0, 255).map(lambda n: f"10.{n}.0.0/16"),
+    st.just("2001:db8::/32"),
+    st.just("sg-0123456789abcdef0"),
+    st.just("pl-0123456789abcdef0"),
+)
+
+
+@given_any(
+    st.builds(Rule, st.sampled_from(["tcp", "udp", "icmp"]), st.integers(-1, 9), st.integers(-1, 9), SOURCES, st.text())
+)
+def test_rules_there_and_back(rule: Rule) -> None:
+    assert rules_of(permission_of(rule)) == [rule]
+
+
+def test_a_rule_for_everything_has_no_ports() -> None:
+    assert rules_of({"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}) == [
+        Rule("-1", -1, -1, "0.0.0.0/0", "")
+    ]
+    assert "FromPort" not in permission_of(Rule("-1", -1, -1, "0.0.0.0/0", ""))
+
+
+# --- the endpoint -------------------------------------------------------------------------------------------
+
+
+def test_endpoint_contract(ground: Ground) -> None:
+    step = step_of(ground)
+    given = built(ground, step.security_group, step.subnets)
+
+    def drift(found: Found[Any, Any]) -> None:
+        gone, *_ = sorted(
+            ground.aws.route53resolver.list_resolver_endpoint_ip_addresses(ResolverEndpointId=found.id)["IpAddresses"],
+            key=lambda a: a["IpId"],
+        )
+        ground.aws.route53resolver.disassociate_resolver_endpoint_ip_address(
+            ResolverEndpointId=found.id, IpAddress={"IpId": gone["IpId"]}
+        )
+        ground.wait(100)
+        ground.aws.route53resolver.update_resolver_endpoint(ResolverEndpointId=found.id, Protocols=["Do53", "DoH"])
+
+    def twin(found: Found[Any, Any]) -> Callable[[], object]:
+        made = ground.aws.route53resolver.create_resolver_endpoint(
+            CreatorRequestId="cloudlink/demo/twin",
+            Direction="INBOUND",
+            SecurityGroupIds=sorted(found.spec.groups),
+            IpAddresses=[{"SubnetId": s} for s in found.spec.subnets],
+        )["ResolverEndpoint"]["Id"]
+
+        def undo() -> None:
+            ground.wait(200)
+            ground.aws.route53resolver.delete_resolver_endpoint(ResolverEndpointId=made)
+
+        return undo
+
+    found = check_contract(
+        step.endpoint,
+        given,
+        wait=ground.wait,
+        make_drift=drift,
+        make_twin=twin,
+        strangers=ground.strangers,
+        writes=ground.writes,
+    )
+    assert found.outputs is not None
+    assert set(found.outputs.addresses) == given[step.subnets].ids
+
+
+def test_another_links_endpoint_is_not_ours(ground: Ground) -> None:
+    step = step_of(ground)
+    built(ground, step.security_group, step.subnets, step.endpoint)
+    other = step_of(ground, dataclasses.replace(ground.link, name="dem"))
+    assert other.endpoint.find(NO_RECEIPTS) is None
+
+
+def test_subnets_are_exchanged_one_by_one_and_a_new_one_comes_first(ground: Ground) -> None:
+    step = step_of(ground)
+    given = built(ground, step.security_group, step.subnets, step.endpoint)
+    all_of_them = [s["SubnetId"] for s in ground.aws.subnets(VPC)]
+    old = sorted(given[step.subnets].ids)
+    new = [s for s in all_of_them if s not in old]
+    moved = step_of(ground, a_link(dns={"endpoint_subnets": (old[0], *new)}))
+    given = ground.look(given, moved.subnets)
+    ground.sky.journal.clear()
+    found = bring_up(moved.endpoint, given, ground.wait)
+    assert found.outputs is not None
+    assert set(found.outputs.addresses) == {old[0], *new}
+    assert [c.operation for c in ground.sky.journal.calls() if c.writes] == [
+        *["AssociateResolverEndpointIpAddress"] * 2,
+        *["DisassociateResolverEndpointIpAddress"] * 2,
+    ]
+
+
+def test_an_address_that_failed_is_exchanged(ground: Ground) -> None:
+    ground.fault("operation-fails", "aws.CreateResolverEndpoint")
+    step = step_of(ground)
+    given = built(ground, step.security_group, step.subnets)
+    step.endpoint.create(step.endpoint.spec(given))
+    ground.wait(120)
+    passing = step.endpoint.find(NO_RECEIPTS, fresh=True)
+    assert passing is not None
+    assert passing.phase is Phase.CREATING, "it has been seen to recover by itself"
+    ground.wait(400)
+    found = bring_up(step.endpoint, given, ground.wait)
+    assert found.outputs is not None
+    assert set(found.outputs.addresses) == given[step.subnets].ids
+
+
+def test_a_repeated_create_makes_no_second_endpoint(ground: Ground) -> None:
+    step = step_of(ground)
+    given = built(ground, step.security_group, step.subnets)
+    spec = step.endpoint.spec(given)
+    ground.fault("cut-after", "aws.CreateResolverEndpoint")
+    for _ in range(2):
+        with pytest.raises(Exception) as caught:  # noqa: PT011
+            step.endpoint.create(spec)
+        assert ground.aws.unknown_outcome(caught.value)
+    settle(step.endpoint, ground.wait)
+    assert len(ground.aws.resolver_endpoints()) == 1
+
+
+def test_the_group_cannot_go_before_the_endpoint(ground: Ground) -> None:
+    step = step_of(ground)
+    built(ground, step.security_group, step.subnets, step.endpoint)
+    group = step.security_group.find(NO_RECEIPTS)
+    assert group is not None
+    with pytest.raises(Exception) as caught:  # noqa: PT011
+        step.security_group.delete(group, None)
+    assert ground.aws.retryable(caught.value)
+
+
+@given_any(st.dictionaries(st.integers(0, 99).map(lambda n: f"subnet-{n:02}"), st.sampled_from("abc"), max_size=30))
+def test_spread_takes_all_zones_first(zones: dict[str, str]) -> None:
+    chosen = spread(zones, 6)
+    assert len(chosen) == len(set(chosen)) == min(6, len(zones))
+    assert {zones[s] for s in chosen} == set(zones.values())
+    assert spread(dict(reversed(zones.items())), 6) == chosen
+
+
+def test_subnets_elsewhere(ground: Ground) -> None:
+    step = step_of(ground, a_link(dns={"endpoint_subnets": ("subnet-0000000a", "subnet-0000000b")}))
+    with pytest.raises(MissingError, match="subnet-0000000a"):
+        step.subnets.look(Given())
+
+
+# --- the zone -----------------------------------------------------------------------------------------------
+
+
+def test_zone_contract(ground: Ground) -> None:
+    step = step_of(ground)
+    other = ground.hand.create_vpc(CidrBlock="10.99.0.0/16")["Vpc"]["VpcId"]
+
+    def drift(found: Found[Any, Any]) -> None:
+        zone = {"HostedZoneId": found.id}
+        ground.aws.route53.associate_vpc_with_hosted_zone(**zone, VPC={"VPCRegion": REGION, "VPCId": other})
+        ground.aws.route53.disassociate_vpc_from_hosted_zone(**zone, VPC={"VPCRegion": REGION, "VPCId": VPC})
+
+    def twin(found: Found[Any, Any]) -> Callable[[], object]:
+        made = ground.aws.route53.create_hosted_zone(Name="twin.example", CallerReference="cloudlink/demo/twin")
+        return lambda: ground.aws.route53.delete_hosted_zone(Id=made["HostedZone"]["Id"])
+
+    check_contract(
+        step.zone,  # type: ignore[arg-type]
+        Given(),
+        wait=ground.wait,
+        make_drift=drift,
+        make_twin=twin,
+        strangers=ground.strangers,
+        writes=ground.writes,
+    )
+
+
+def test_zone_waits_until_it_is_served(ground: Ground) -> None:
+    zone: Any = step_of(ground).zone
+    zone.create(zone.spec(Given()))
+    assert zone.find(NO_RECEIPTS, fresh=True).phase is Phase.CREATING
+    ground.wait(60)
+    assert zone.find(NO_RECEIPTS, fresh=True).phase is Phase.READY
+    calls = ground.calls("GetChange")
+    zone.find(NO_RECEIPTS, fresh=True)
+    assert ground.calls("GetChange") == calls
+
+
+def test_a_zone_with_foreign_records_is_kept(ground: Ground) -> None:
+    step = step_of(ground)
+    given = built(ground, step.zone)
+    zone: Any = step.zone
+    number = given[step.zone].id
+    change(ground, number, "CREATE", an_address("mine.corp.example", "10.0.0.1"))
+    found = zone.find(NO_RECEIPTS, fresh=True)
+    with pytest.raises(ConflictError, match=r"mine\.corp\.example A"):
+        zone.delete(found, None)
+    assert ground.calls("DeleteHostedZone") == 0
+    change(ground, number, "DELETE", an_address("mine.corp.example", "10.0.0.1"))
+    ground.wait(3)
+    take_down(zone, found, ground.wait)
+
+
+def test_another_zone_of_the_name_is_a_conflict(ground: Ground) -> None:
+    vpc = {"VPCRegion": REGION, "VPCId": VPC}
+    ground.aws.route53.create_hosted_zone(Name="corp.example", CallerReference="by hand", VPC=vpc)
+    zone: Any = step_of(ground).zone
+    assert zone.find(NO_RECEIPTS) is None, "a stranger's zone is not ours by its name"
+    with pytest.raises(Exception) as caught:  # noqa: PT011
+        zone.create(zone.spec(Given()))
+    ours = ground.aws.translate(caught.value)
+    assert isinstance(ours, ConflictError)
+    assert "dns.hosted_zone" in ours.hint
+
+
+ADOPTED = "Z0ADOPTEDZONE0000000"
+
+
+def test_adopted_zone_is_cleaned_without_a_state_file_and_kept(ground_of: MakeGround) -> None:
+    ground = ground_of(a_link(dns={"adopt_zone": ADOPTED}))
+    step = step_of(ground)
+    change(ground, ADOPTED, "CREATE", an_address("theirs.corp.example", "10.0.0.1"))
+    before = records_by_hand(ground, ADOPTED)
+    given = ground.look(eks_given(ground), step.zone, step.targets)
+    found = bring_up(step.records, given, ground.wait)
+    assert len(records_by_hand(ground, ADOPTED)) == len(before) + 4
+    again = step_of(ground, ground.link)
+    seen = again.records.find(NO_RECEIPTS, fresh=True)
+    assert seen is not None
+    assert seen.spec == found.spec
+    take_down(again.records, seen, ground.wait)
+    assert records_by_hand(ground, ADOPTED) == before
+
+
+def test_adopted_zone_that_cannot_serve(ground_of: MakeGround) -> None:
+    ground = ground_of(a_link(dns={"adopt_zone": ADOPTED}))
+    missing: Any = step_of(ground, a_link(dns={"adopt_zone": "Z0NOTHERE"})).zone
+    with pytest.raises(MissingError, match="Z0NOTHERE"):
+        missing.look(Given())
+    renamed: Any = step_of(ground, a_link(dns={"adopt_zone": ADOPTED, "zone": "other.example"})).zone
+    with pytest.raises(CloudError, match="another name"):
+        renamed.look(Given())
+    elsewhere: Any = step_of(
+        ground, a_link(dns={"adopt_zone": "Z0STRANGERBILLING000", "zone": "billing.internal"})
+    ).zone
+    with pytest.raises(CloudError, match="does not serve"):
+        elsewhere.look(Given())
+    public = ground.aws.route53.create_hosted_zone(Name="corp.example", CallerReference="public")["HostedZone"]["Id"]
+    open_zone: Any = step_of(ground, a_link(dns={"adopt_zone": public.rpartition("/")[2]})).zone
+    with pytest.raises(CloudError, match="public"):
+        open_zone.look(Given())
+
+
+# --- records ------------------------------------------------------------------------------------------------
+
+
+def test_records_contract(ground: Ground) -> None:
+    step = step_of(ground)
+    given = built(ground, step.zone, step.targets)
+    zone = given[step.zone].id
+
+    def drift(found: Found[Any, Any]) -> None:
+        there = records_by_hand(ground, zone)
+        change(ground, zone, "DELETE", there["*.corp.example", "A"])
+        change(ground, zone, "UPSERT", an_address("app.corp.example", "10.0.0.99"))
+
+    def others() -> Any:
+        return [(k, r) for k, r in records_by_hand(ground, zone).items() if k[1] in ("NS", "SOA", "MX")]
+
+    change(
+        ground,
+        zone,
+        "CREATE",
+        {"Name": "corp.example", "Type": "MX", "TTL": 5, "ResourceRecords": [{"Value": "10 mail.corp.example"}]},
+    )
+    found = check_contract(
+        step.records, given, wait=ground.wait, make_drift=drift, strangers=others, writes=ground.writes, keep=True
+    )
+    there = records_by_hand(ground, zone)
+    balancer = given[step.targets].load_balancers["app"]
+    assert there["app.corp.example", "A"]["AliasTarget"]["HostedZoneId"] == balancer.hosted_zone_id
+    assert there["app.corp.example", "A"]["AliasTarget"]["DNSName"].removesuffix(".") == balancer.dns_name
+    assert "AliasTarget" in there["*.corp.example", "A"]
+    assert {v["Value"] for v in there["corp.example", "A"]["ResourceRecords"]} == {"10.20.0.9", "10.20.0.10"}
+    assert ("_cloudlink-demo.corp.example", "TXT") in there
+    take_down(step.records, found, ground.wait)
+    assert set(records_by_hand(ground, zone)) == {("corp.example", k) for k in ("MX", "NS", "SOA")}
+
+
+def test_records_go_in_one_batch(ground: Ground) -> None:
+    step = step_of(ground)
+    given = built(ground, step.zone, step.targets)
+    calls = ground.calls("ChangeResourceRecordSets")
+    bring_up(step.records, given, ground.wait)
+    assert ground.calls("ChangeResourceRecordSets") == calls + 1
+
+
+def test_a_name_that_is_wanted_no_more_goes(ground: Ground) -> None:
+    step = step_of(ground)
+    given = built(ground, step.zone, step.targets, step.records)
+    fewer = step_of(ground, a_link(dns={"hosts": ground.link.dns.hosts[:1]}))
+    bring_up(fewer.records, given, ground.wait)
+    assert set(records_by_hand(ground, given[step.zone].id)) == {
+        ("corp.example", "NS"),
+        ("corp.example", "SOA"),
+        ("app.corp.example", "A"),
+        ("_cloudlink-demo.corp.example", "TXT"),
+    }
+
+
+@pytest.mark.parametrize("kind", ["A", "CNAME"])
+def test_somebody_elses_record_is_not_overwritten(ground: Ground, kind: str) -> None:
+    step = step_of(ground)
+    given = built(ground, step.zone, step.targets)
+    theirs = an_address("App.corp.example", "10.0.0.1")
+    if kind == "CNAME":
+        theirs = {**theirs, "Type": "CNAME", "ResourceRecords": [{"Value": "elsewhere.example"}]}
+    change(ground, given[step.zone].id, "CREATE", theirs)
+    ground.wait(3)
+    with pytest.raises(ConflictError, match=rf"app\.corp\.example {kind}"):
+        step.records.create(step.records.spec(given))
+
+
+def test_a_lost_owner_record_is_made_again(ground: Ground) -> None:
+    step = step_of(ground)
+    given = built(ground, step.zone, step.targets, step.records)
+    zone = given[step.zone].id
+    change(ground, zone, "DELETE", records_by_hand(ground, zone)["_cloudlink-demo.corp.example", "TXT"])
+    ground.wait(3)
+    assert step.records.find(NO_RECEIPTS, fresh=True) is None
+    bring_up(step.records, given, ground.wait)
+
+
+def test_two_links_share_an_adopted_zone(ground_of: MakeGround) -> None:
+    ground = ground_of(a_link(dns={"adopt_zone": ADOPTED}))
+    first = step_of(ground)
+    given = ground.look(eks_given(ground), first.zone, first.targets)
+    bring_up(first.records, given, ground.wait)
+    hosts = (Host("db", AddressTarget((IPv4Address("10.20.0.50"),))),)
+    other = step_of(ground, dataclasses.replace(a_link(dns={"adopt_zone": ADOPTED, "hosts": hosts}), name="demo-2"))
+    assert other.records.find(NO_RECEIPTS) is None
+    given = ground.look(given, other.targets)
+    found = bring_up(other.records, given, ground.wait)
+    take_down(other.records, found, ground.wait)
+    mine = first.records.find(NO_RECEIPTS, fresh=True)
+    assert mine is not None
+    assert mine.spec is not None
+    assert len(mine.spec.records) == 4
+
+
+NAMES = st.sampled_from(["corp.example", "*.corp.example", "a.corp.example", "_x.corp.example"])
+ADDRESSES = st.lists(st.ip_addresses(v=4).map(int), min_size=1, max_size=5, unique=True).map(
+    lambda numbers: tuple(str(IPv4Address(n)) for n in sorted(numbers))
+)
+
+
+@given_any(
+    st.one_of(
+        st.builds(ZoneRecord, NAMES, st.just("A"), ADDRESSES, ttl=st.integers(1, 900)),
+        st.builds(ZoneRecord, NAMES, st.just("A"), st.just(("nlb-1.elb.eu-1.amazonaws.com",)), alias=st.just("Z1")),
+        st.builds(ZoneRecord, NAMES, st.just("TXT"), st.just(('"owns A *.x"', '"z"')), ttl=st.just(300)),
+    )
+)
+def test_records_there_and_back(record: ZoneRecord) -> None:
+    assert record_of(record_set(record)) == record
+
+
+def test_names_as_route_53_spells_them() -> None:
+    assert plain_name("\\052.Corp.Example.") == "*.corp.example"
+    assert plain_name("corp.example") == "corp.example"
+
+
+# --- targets ------------------------------------------------------------------------------------------------
+
+
+def test_targets(ground: Ground) -> None:
+    step = step_of(ground)
+    targets = step.targets.look(eks_given(ground))
+    assert set(targets.load_balancers) == {"app", "*"}
+    assert targets.addresses == {"@": (IPv4Address("10.20.0.9"), IPv4Address("10.20.0.10"))}
+    for balancer in targets.load_balancers.values():
+        assert len(balancer.addresses) == 2
+        assert all(a in IPv4Network("10.20.0.0/16") for a in balancer.addresses)
+    assert ground.calls("DescribeNetworkInterfaces") == 1
+
+
+def test_a_public_load_balancer_is_refused(ground: Ground) -> None:
+    subnets = [s["SubnetId"] for s in ground.aws.subnets(VPC)][:2]
+    ground.aws.elbv2.create_load_balancer(Name="shopfront", Subnets=subnets, Scheme="internet-facing", Type="network")
+    step = step_of(ground, a_link(dns={"hosts": (Host("shop", LoadBalancerTarget("shopfront")),)}))
+    with pytest.raises(CloudError, match="internet-facing"):
+        step.targets.look(Given())
+
+
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        (LoadBalancerTarget("nope"), "nope"),
+        (KubernetesTarget("service", "default", "nope"), "nope"),
+    ],
+)
+def test_a_target_that_is_not_there(ground: Ground, target: Any, says: str) -> None:
+    step = step_of(ground, a_link(dns={"hosts": (Host("x", target),)}))
+    with pytest.raises(MissingError, match=says):
+        step.targets.look(eks_given(ground))
+
+
+# --- the whole step -----------------------------------------------------------------------------------------
+
+
+def test_whole_step_up_and_down(ground: Ground) -> None:
+    before = ground.strangers()
+    step = step_of(ground)
+    built(ground, *step.nodes())
+    facts = ground.cloud.facts()
+    zone = next(z for z in facts.zones if z.name.strip(".") == "corp.example")
+    assert {r.name.strip(".") for r in zone.records if r.type == "A"} == {
+        "corp.example",
+        "*.corp.example",
+        "app.corp.example",
+    }
+    ground.aws = ground.again()
+    ground.sky.journal.clear()
+    second = step_of(ground)
+    given = eks_given(ground)
+    for node in second.nodes():
+        if hasattr(node, "look"):
+            given = ground.look(given, node)
+            continue
+        found: Any = node.find(NO_RECEIPTS)  # type: ignore[attr-defined]
+        given = given.with_(node, found.outputs)
+        assert diff(found.spec, node.spec(given)) == ()  # type: ignore[attr-defined]
+    assert ground.writes() == 0
+    assert len(ground.sky.journal.calls()) <= 12
+    for node in (second.records, second.zone, second.endpoint, second.ingress, second.security_group):
+        resource: Any = node
+        resource.delete(resource.find(NO_RECEIPTS, fresh=True), None)
+        settle_gone(resource, ground.wait)
+    assert ground.strangers() == before
