@@ -161,9 +161,7 @@ class Ground:
 
     def again(self) -> Aws:
         """A second run of the program: nothing remembered, new clients."""
-        return Aws(
-            region=REGION, endpoints=self.aws.endpoints, clock=SlowClock(self.sky.clock)
-        )
+        return Aws(region=REGION, endpoints=self.aws.endpoints, clock=SlowClock(self.sky.clock))
 
     def look(self, given: Given, *lookups: Node[Any]) -> Given:
         for lookup in lookups:

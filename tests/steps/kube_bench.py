@@ -174,7 +174,7 @@ class KubeBench:
 
     # --- by hand -----------------------------------------------------------------------------------------
 
-    def keys(self) -> dict[str, str]:
+    def custom(self) -> dict[str, str]:
         return dict(self.kube.config_map("kube-system", "coredns-custom").get("data") or {})
 
     def set_key(self, key: str, text: str | None) -> None:
@@ -186,4 +186,3 @@ class KubeBench:
 
     def fault(self, kind: str, place: str, times: int | None = 1) -> None:
         self.world.sky.faults.add(Fault(kind, place, times))
-

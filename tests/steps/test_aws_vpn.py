@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.steps.aws_ground import NETWORK, PUBLIC_IPS, RANGES, VPC, Front, Ground, a_ground, a_link, from_azure, listening
-from tests.steps.contract import NO_RECEIPTS, bring_up, check_contract, receipt_of, settle, settle_gone, take_down
 
 from cloudlink.core.change import diff
 from cloudlink.core.resource import Found, Given, Ownership, Phase
@@ -20,6 +18,19 @@ from cloudlink.link import Link
 from cloudlink.steps.aws_gateway import gateway_of_vpc
 from cloudlink.steps.aws_routes import propagating, table_of
 from cloudlink.steps.aws_vpn import AwsVpn
+from tests.steps.aws_ground import (
+    NETWORK,
+    PUBLIC_IPS,
+    RANGES,
+    VPC,
+    Front,
+    Ground,
+    a_ground,
+    a_link,
+    from_azure,
+    listening,
+)
+from tests.steps.contract import NO_RECEIPTS, bring_up, check_contract, receipt_of, settle, settle_gone, take_down
 
 MakeGround = Callable[..., Ground]
 
@@ -200,7 +211,7 @@ def test_a_garbled_answer_does_not_show_the_key(ground: Ground) -> None:
     given = built(ground, step, step.gateway, step.customer_gateways[0])
     ground.fault("garbage", "aws.CreateVpnConnection")
     connection: Any = step.connections[0]
-    with pytest.raises(Exception) as caught:  # noqa: PT011 the SDK's own
+    with pytest.raises(Exception) as caught:
         connection.create(connection.spec(given))
     ours = ground.aws.translate(caught.value)
     assert ours is not None
@@ -215,7 +226,7 @@ def test_a_garbled_answer_does_not_show_the_key(ground: Ground) -> None:
 def test_a_lost_answer_makes_one_gateway(ground: Ground, kind: str) -> None:
     gateway: Any = step_of(ground).gateway
     ground.fault(kind, "aws.CreateVpnGateway")
-    with pytest.raises(Exception) as caught:  # noqa: PT011
+    with pytest.raises(Exception) as caught:
         gateway.create(gateway.spec(Given()))
     assert ground.aws.unknown_outcome(caught.value)
     assert ground.calls("CreateVpnGateway") == 1
@@ -288,7 +299,7 @@ def test_gateway_in_use_is_refused_for_a_while(ground: Ground) -> None:
     step = step_of(ground)
     built(ground, step, step.gateway, step.attachment)
     gateway: Any = step.gateway
-    with pytest.raises(Exception) as caught:  # noqa: PT011
+    with pytest.raises(Exception) as caught:
         gateway.delete(gateway.find(NO_RECEIPTS), None)
     assert ground.aws.retryable(caught.value)
 
@@ -391,7 +402,7 @@ def test_a_listed_table_that_is_not_there(ground: Ground) -> None:
 def test_propagation_too_early_is_worth_another_try(ground: Ground) -> None:
     step = step_of(ground)
     given = built(ground, step, step.cluster, step.gateway, step.route_tables)
-    with pytest.raises(Exception) as caught:  # noqa: PT011
+    with pytest.raises(Exception) as caught:
         step.propagation.create(step.propagation.spec(given))
     assert ground.aws.retryable(caught.value)
     assert ground.aws.translate(caught.value) is not None
@@ -428,7 +439,8 @@ def test_another_policy_is_an_update_and_other_ranges_a_replacement(ground: Grou
     assert {c.field for c in diff(found.spec, other.spec(given))} == {"policies"}
     assert "policies" not in other.immutable
     tunnels = tuple(
-        dataclasses.replace(t, inside=IPv4Network((int(t.inside.network_address) + 64, 30))) for t in ground.link.tunnels
+        dataclasses.replace(t, inside=IPv4Network((int(t.inside.network_address) + 64, 30)))
+        for t in ground.link.tunnels
     )
     moved: Any = step_of(ground, a_link(tunnels=tunnels)).connections[0]
     assert {c.field for c in diff(found.spec, moved.spec(given))} == {"insides"} <= moved.immutable

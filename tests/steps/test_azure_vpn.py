@@ -15,8 +15,8 @@ from cloudlink.core.change import Action, diff
 from cloudlink.core.engine import Engine, Sense
 from cloudlink.core.resource import Found, Given, Lookup, Ownership, Phase, Receipt, Receipts, Resource
 from cloudlink.errors import CloudError, ConflictError, CredentialsError, MissingError, UnreachableError
-from cloudlink.sandbox.facts import AwsFacts, AwsTunnel, Proposals
 from cloudlink.link import Link
+from cloudlink.sandbox.facts import AwsFacts, AwsTunnel, Proposals
 from cloudlink.secret import Secret
 from cloudlink.steps.outputs import VpnConnection
 from tests.steps.azure_bench import (
@@ -159,6 +159,24 @@ def test_instances_are_known_by_their_public_address(bench: Bench) -> None:
     assert [i.config_id.rpartition("/")[2] for i in found.outputs.instances] == ["instance0", "instance1"]
 
 
+def test_what_azure_does_not_say_is_not_guessed(whole: Bench) -> None:
+    raw = whole.azure.gateway()
+    assert raw is not None
+    resource = whole.node("azure_vpn.gateway")
+    assert resource.gives(raw) is not None
+    for entry in raw["properties"]["bgpSettings"]["bgpPeeringAddresses"]:
+        entry["tunnelIpAddresses"] = []
+    assert resource.gives(raw) is None
+
+
+def test_a_write_makes_earlier_reads_stale(bench: Bench) -> None:
+    bench.make("azure_vpn.resource_group")
+    resource = bench.node("azure_vpn.public_ip[0]")
+    assert resource.find(Receipts()) is None
+    resource.create(resource.spec(Given(bench.given)))
+    assert resource.find(Receipts()) is not None
+
+
 # --- connections ------------------------------------------------------------------------------------------
 
 
@@ -234,6 +252,7 @@ def test_a_key_alone_is_changed_alone(whole: Bench) -> None:
     changes = diff(seen.spec, resource.spec(Given(whole.given)))
     assert [(c.field, c.old, c.new) for c in changes] == [("key", "(secret)", "(secret)")]
     assert "somebodyelses" not in repr(seen)
+    assert "somebodyelses" not in repr(whole.azure.connection(resource.name))
     whole.sky.journal.clear()
     whole.make("azure_vpn.connection[0]")
     assert whole.writes() == ["PUT sharedkey/cloudlink-demo-connection-1"]
@@ -361,6 +380,12 @@ def test_a_vnet_with_a_gateway_takes_no_second_one(bench: Bench) -> None:
         bench.make(f"azure_vpn.{address}")
     with pytest.raises(ConflictError, match="cloudlink-demo-gateway"):
         bench.make("azure_vpn.gateway")
+    subnet = bench.node("azure_vpn.gateway_subnet")
+    bench.note(subnet.address)
+    found = bench.find(subnet)
+    assert found is not None
+    with pytest.raises(ConflictError, match="cloudlink-demo-gateway"):
+        subnet.delete(found, None)
 
 
 def test_a_gateway_with_connections_of_others_is_kept(whole: Bench) -> None:

@@ -36,7 +36,7 @@ def test_absent_then_made_then_nothing_to_do(bench: KubeBench) -> None:
     assert found.phase is Phase.READY
     assert found.owned is Ownership.SHARED
     assert found.spec == bench.forward.spec(bench.given)
-    text = bench.keys()[KEY]
+    text = bench.custom()[KEY]
     assert "forward . 10.1.1.10 10.1.2.10 {" in text
     assert "link demo" in text
 
@@ -74,7 +74,7 @@ def test_killed_between_key_and_restart(bench: KubeBench) -> None:
     wanted = bench.forward.spec(bench.given)
     assert wanted is not None
     bench.fault("cut-before", "kube.PATCH:deployments/coredns")
-    with pytest.raises(Exception) as caught:  # noqa: PT011 - whatever the transport says
+    with pytest.raises(Exception) as caught:
         bench.forward.create(wanted)
     assert kube_module.unknown_outcome(caught.value)
     bench.another_run()  # the receipt is lost as well
@@ -91,23 +91,29 @@ def test_other_addresses_are_an_update(bench: KubeBench) -> None:
     assert found is not None
     assert [c.field for c in diff(found.spec, bench.forward.spec(bench.given))] == ["upstreams"]
     assert bench.up().phase is Phase.READY
-    assert "forward . 10.1.1.10 10.1.3.10 {" in bench.keys()[KEY]
+    assert "forward . 10.1.1.10 10.1.3.10 {" in bench.custom()[KEY]
 
 
 @pytest.mark.parametrize(
     ("old", "new", "field"),
-    [("policy random", "policy sequential", "options"), ("10.1.2.10", "10.1.2.11", "upstreams"), (ZONE + ":53", "x.y", "zone")],
+    [
+        ("policy random", "policy sequential", "options"),
+        ("10.1.2.10", "10.1.2.11", "upstreams"),
+        (ZONE + ":53", "x.y", "zone"),
+    ],
 )
-def test_a_change_by_hand_is_drift_and_is_undone_with_a_restart(bench: KubeBench, old: str, new: str, field: str) -> None:
+def test_a_change_by_hand_is_drift_and_is_undone_with_a_restart(
+    bench: KubeBench, old: str, new: str, field: str
+) -> None:
     bench.up()
-    text = bench.keys()[KEY]
+    text = bench.custom()[KEY]
     bench.set_key(KEY, text.replace(old, new))
     found = bench.find()
     assert found is not None
     assert field in [c.field for c in diff(found.spec, bench.forward.spec(bench.given))]
     restarts = sum("deployments" in w for w in bench.writes())
     bench.up()
-    assert bench.keys()[KEY] == text
+    assert bench.custom()[KEY] == text
     # although CoreDNS was restarted with this very text before
     assert sum("deployments" in w for w in bench.writes()) > restarts
 
@@ -116,7 +122,7 @@ def test_a_key_removed_by_hand_comes_back(bench: KubeBench) -> None:
     bench.up()
     bench.set_key(KEY, None)
     assert bench.up().phase is Phase.READY
-    assert KEY in bench.keys()
+    assert KEY in bench.custom()
 
 
 def test_other_keys_stay(bench: KubeBench) -> None:
@@ -125,7 +131,7 @@ def test_other_keys_stay(bench: KubeBench) -> None:
     found = bench.find()
     assert found is not None
     bench.forward.delete(found, None)
-    assert set(bench.keys()) == {"team.server"}
+    assert set(bench.custom()) == {"team.server"}
 
 
 def test_delete_removes_only_the_key_and_restarts(bench: KubeBench) -> None:
@@ -134,14 +140,14 @@ def test_delete_removes_only_the_key_and_restarts(bench: KubeBench) -> None:
     gone = bench.find()
     assert gone is not None and gone.phase is Phase.DELETING
     assert bench.settle() is None
-    assert bench.keys() == {}
+    assert bench.custom() == {}
     assert bench.forward.delete(found, None) is None
 
 
 def test_a_teardown_killed_before_the_restart_goes_on(bench: KubeBench) -> None:
     found = bench.up()
     bench.fault("cut-before", "kube.PATCH:deployments/coredns")
-    with pytest.raises(Exception) as caught:  # noqa: PT011 - whatever the transport says
+    with pytest.raises(Exception) as caught:
         bench.forward.delete(found, None)
     assert kube_module.unknown_outcome(caught.value)
     bench.another_run()
@@ -186,7 +192,7 @@ def test_a_key_of_our_name_that_we_did_not_write(bench: KubeBench) -> None:
 def test_coredns_that_dies_of_it_is_failed_and_undone(bench: KubeBench) -> None:
     good = bench.up()
     assert good.phase is Phase.READY
-    text = bench.keys()[KEY]
+    text = bench.custom()[KEY]
     bench.another_run()
     bench.fault("pod-fails", "kube-system/coredns-*", None)
     bench.addresses = (RESOLVERS[0],)
@@ -195,7 +201,7 @@ def test_coredns_that_dies_of_it_is_failed_and_undone(bench: KubeBench) -> None:
     assert "CoreDNS does not start" in found.detail
     sentence = bench.forward.undo(found, None)
     assert "put back" in sentence
-    assert bench.keys()[KEY] == text
+    assert bench.custom()[KEY] == text
 
 
 def test_the_first_key_is_removed_again_when_coredns_dies_of_it(bench: KubeBench) -> None:
@@ -203,7 +209,7 @@ def test_the_first_key_is_removed_again_when_coredns_dies_of_it(bench: KubeBench
     found = bench.up()
     assert found.phase is Phase.FAILED
     assert "removed again" in bench.forward.undo(found, None)
-    assert bench.keys() == {}
+    assert bench.custom() == {}
     bench.world.sky.faults.clear()
     assert bench.settle() is None
 
@@ -230,10 +236,10 @@ def test_a_lost_answer_is_an_unknown_outcome(bench: KubeBench) -> None:
     wanted = bench.forward.spec(bench.given)
     assert wanted is not None
     bench.fault("cut-after", "kube.PATCH:configmaps/*")
-    with pytest.raises(Exception) as caught:  # noqa: PT011
+    with pytest.raises(Exception) as caught:
         bench.forward.create(wanted)
     assert kube_module.unknown_outcome(caught.value)
-    assert KEY in bench.keys()
+    assert KEY in bench.custom()
     assert bench.up().phase is Phase.READY
 
 
@@ -260,5 +266,5 @@ def test_the_view_says_what_is_wrong(bench: KubeBench) -> None:
     bench.up()
     assert bench.forward.view(RESOLVERS).problem == ""
     assert "10.1.9.9" in bench.forward.view((IPv4Address("10.1.9.9"),)).problem
-    bench.set_key(KEY, bench.keys()[KEY].replace("policy random", "policy sequential"))
+    bench.set_key(KEY, bench.custom()[KEY].replace("policy random", "policy sequential"))
     assert "by hand" in bench.forward.view(RESOLVERS).problem

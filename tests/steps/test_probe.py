@@ -177,7 +177,8 @@ def test_the_load_balancer_lets_nobody_in(bench: KubeBench) -> None:
 def test_nothing_listens(bench: KubeBench) -> None:
     bench.up()
     bench.link = dataclasses.replace(
-        bench.link, dns=dataclasses.replace(bench.link.dns, hosts=(dataclasses.replace(HOSTS[0], ports=(8443,), tls_ports=()),))
+        bench.link,
+        dns=dataclasses.replace(bench.link.dns, hosts=(dataclasses.replace(HOSTS[0], ports=(8443,), tls_ports=()),)),
     )
     name = the_name(verified(bench))
     assert name.verdict == "refused"
@@ -201,7 +202,10 @@ def test_the_pod_meets_the_restricted_standard(bench: KubeBench) -> None:
     pod = manifest(bench.link, "p", request([Question("a.b")], RESOLVERS))
     spec = pod["spec"]
     (container,) = spec["containers"]
-    assert spec["securityContext"]["runAsNonRoot"] and spec["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault"
+    assert (
+        spec["securityContext"]["runAsNonRoot"]
+        and spec["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault"
+    )
     assert container["securityContext"] == {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,

@@ -131,7 +131,9 @@ def tls_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     listening.close()
 
 
-def run(server: NameServer, home: Path, *questions: Question, endpoints: tuple[str, ...] = ("127.0.0.1",)) -> ProbeFacts:
+def run(
+    server: NameServer, home: Path, *questions: Question, endpoints: tuple[str, ...] = ("127.0.0.1",)
+) -> ProbeFacts:
     resolv = home / "resolv.conf"
     resolv.write_text("search default.svc.cluster.local\nnameserver 127.0.0.1\noptions ndots:5\n")
     asked: dict[str, Any] = request(questions, [IPv4Address(e) for e in endpoints])

@@ -135,9 +135,7 @@ def test_security_group_contract(ground: Ground) -> None:
         return lambda: ground.hand.delete_security_group(GroupId=made)
 
     group = step_of(ground).security_group
-    check_contract(
-        group, Given(), wait=ground.wait, make_twin=twin, strangers=ground.strangers, writes=ground.writes
-    )
+    check_contract(group, Given(), wait=ground.wait, make_twin=twin, strangers=ground.strangers, writes=ground.writes)
 
 
 def test_a_strangers_group_of_our_name_is_a_conflict(ground: Ground) -> None:
@@ -298,7 +296,7 @@ def test_a_repeated_create_makes_no_second_endpoint(ground: Ground) -> None:
     spec = step.endpoint.spec(given)
     ground.fault("cut-after", "aws.CreateResolverEndpoint")
     for _ in range(2):
-        with pytest.raises(Exception) as caught:  # noqa: PT011
+        with pytest.raises(Exception) as caught:
             step.endpoint.create(spec)
         assert ground.aws.unknown_outcome(caught.value)
     settle(step.endpoint, ground.wait)
@@ -310,7 +308,7 @@ def test_the_group_cannot_go_before_the_endpoint(ground: Ground) -> None:
     built(ground, step.security_group, step.subnets, step.endpoint)
     group = step.security_group.find(NO_RECEIPTS)
     assert group is not None
-    with pytest.raises(Exception) as caught:  # noqa: PT011
+    with pytest.raises(Exception) as caught:
         step.security_group.delete(group, None)
     assert ground.aws.retryable(caught.value)
 
@@ -387,7 +385,7 @@ def test_another_zone_of_the_name_is_a_conflict(ground: Ground) -> None:
     ground.aws.route53.create_hosted_zone(Name="corp.example", CallerReference="by hand", VPC=vpc)
     zone: Any = step_of(ground).zone
     assert zone.find(NO_RECEIPTS) is None, "a stranger's zone is not ours by its name"
-    with pytest.raises(Exception) as caught:  # noqa: PT011
+    with pytest.raises(Exception) as caught:
         zone.create(zone.spec(Given()))
     ours = ground.aws.translate(caught.value)
     assert isinstance(ours, ConflictError)

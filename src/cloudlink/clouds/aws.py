@@ -263,12 +263,17 @@ class Aws:
         )
         lingering = ("vpn-connection", "customer-gateway", "vpn-gateway")
         for page in pages:
-            for tag in page["Tags"]:
-                if tag["ResourceType"] not in lingering:
-                    found.append((str(tag["ResourceId"]), str(tag["ResourceType"]).replace("-", " ")))
+            found += [
+                (str(tag["ResourceId"]), str(tag["ResourceType"]).replace("-", " "))
+                for tag in page["Tags"]
+                if tag["ResourceType"] not in lingering
+            ]
         for endpoint in self.resolver_endpoints(fresh=True):
             asked = self.route53resolver.list_tags_for_resource(ResourceArn=endpoint["Arn"])
-            if ownership.from_aws(asked.get("Tags")).get(ownership.LINK_TAG) == link and endpoint["Status"] != "DELETING":
+            if (
+                ownership.from_aws(asked.get("Tags")).get(ownership.LINK_TAG) == link
+                and endpoint["Status"] != "DELETING"
+            ):
                 found.append((str(endpoint["Id"]), "Resolver endpoint"))
         return found
 
@@ -300,7 +305,7 @@ class Aws:
         return self.reads.get(VPN_CONNECTIONS, read, fresh=fresh)
 
     def stored_keys(self, arn: str, *, fresh: bool = False) -> dict[str, Secret]:
-        """Pre-shared keys that AWS keeps in Secrets Manager, by the outside address of their tunnel.
+        """Pre-shared keys that AWS keeps in Secrets Manager, by the outside address of their tunnel; none yet: empty.
 
         Assumption: the secret is a JSON object from outside address to key; AWS names the secret
         (VpnConnection.PreSharedKeyArn) but does not document what is in it. Raises CloudError for any other form.
@@ -308,9 +313,15 @@ class Aws:
 
         def read() -> dict[str, Secret]:
             try:
-                found = json.loads(self.secretsmanager.get_secret_value(SecretId=arn)["SecretString"])
+                text = self.secretsmanager.get_secret_value(SecretId=arn)["SecretString"]
+            except Exception as error:
+                if self.missing(error):
+                    return {}
+                raise
+            try:
+                found = json.loads(text)
                 return {str(address): Secret(key) for address, key in found.items() if isinstance(key, str)}
-            except (ValueError, AttributeError, KeyError):
+            except (ValueError, AttributeError):
                 raise CloudError(
                     "A pre-shared key in Secrets Manager cannot be read",
                     f"{arn} is not a JSON object from tunnel addresses to keys.",

@@ -164,11 +164,10 @@ def unknown_outcome(error: Exception) -> bool:
     A reused CreatorRequestId or CallerReference belongs here: both are refused because our own first call, whose
     answer was lost, was carried out.
     """
-    from botocore.exceptions import ConnectionError as BotoConnectionError
-    from botocore.exceptions import HTTPClientError
+    from botocore import exceptions as boto
     from botocore.parsers import ResponseParserError
 
-    if isinstance(error, BotoConnectionError | HTTPClientError | ResponseParserError):
+    if isinstance(error, boto.ConnectionError | boto.HTTPClientError | ResponseParserError):
         return True
     if code_of(error) in ("ResourceExistsException", "HostedZoneAlreadyExists"):
         return True
@@ -191,12 +190,13 @@ def translate(error: Exception, profile: str | None = None) -> CloudlinkError | 
         )
     if isinstance(error, boto.NoCredentialsError | boto.PartialCredentialsError | boto.CredentialRetrievalError):
         return CredentialsError("Not signed in to AWS", f"{error}.", f"Sign in, for example with: {sign_in}")
-    if isinstance(error, boto.TokenRetrievalError | boto.UnauthorizedSSOTokenError | boto.SSOTokenLoadError):
+    login = getattr(boto, "LoginError", boto.SSOError)  # ``aws login`` is younger than the oldest botocore we take
+    if isinstance(error, boto.TokenRetrievalError | boto.SSOError | boto.NoAuthTokenError | login):
         return CredentialsError("The sign-in to AWS has expired", f"{error}.", f"Sign in again: {sign_in}")
     if isinstance(error, ResponseParserError):
         # botocore puts the whole body into this message, and with it perhaps a pre-shared key.
         return UnreachableError("AWS's answer cannot be read", "It is not known whether the call had its effect.")
-    if isinstance(error, boto.ConnectionError | boto.HTTPClientError | boto.EndpointConnectionError):
+    if isinstance(error, boto.ConnectionError | boto.HTTPClientError):
         return UnreachableError(
             "AWS cannot be reached", f"{error}", "Check the network and any proxy, then run the command again."
         )

@@ -23,6 +23,7 @@ from cloudlink.core.resource import Started
 from cloudlink.core.wait import Clock
 from cloudlink.errors import CloudlinkError, WaitError
 from cloudlink.link import Link
+from cloudlink.secret import Secret
 
 __all__ = ["Azure", "Json", "missing", "retryable", "unknown_outcome"]
 
@@ -136,12 +137,16 @@ class Azure:
         return self._all(LOCAL_GATEWAYS, lambda: self.network.local_network_gateways.list(group), fresh)
 
     def connection(self, name: str, *, fresh: bool = False) -> Json | None:
-        """One by one: lists of connections leave out the key and the status."""
-        where = self.side.resource_group, name
-        connections = "virtual_network_gateway_connections"
-        return self._one(
-            connection_kind(name), lambda: getattr(self.network, connections).get(*where, cls=_body), fresh
-        )
+        """One by one: lists of connections leave out the key and the status. The key is a Secret."""
+
+        def get() -> Json:
+            connections = self.network.virtual_network_gateway_connections
+            found = cast(Json, connections.get(self.side.resource_group, name, cls=_body))
+            if key := (found.get("properties") or {}).get("sharedKey"):
+                found["properties"]["sharedKey"] = Secret(key)  # so that no log and no traceback can show it
+            return found
+
+        return self._one(connection_kind(name), get, fresh)
 
     def aks_cluster(self, *, fresh: bool = False) -> Json | None:
         where = self.side.aks_resource_group, self.side.aks_cluster

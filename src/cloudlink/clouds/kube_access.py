@@ -42,7 +42,7 @@ class Access:
     key: Secret = field(default=Secret(""), repr=False)
 
 
-def aks_access(kubeconfig: bytes, azure_token: Callable[[str], str]) -> Access:
+def aks_access(kubeconfig: bytes, azure_token: Callable[[str], str | Secret]) -> Access:
     """From the answer to listClusterUserCredential.
 
     A cluster that signs users in with Entra names kubelogin in an ``exec`` section. That program is not run: what it
@@ -68,7 +68,7 @@ def aks_access(kubeconfig: bytes, azure_token: Callable[[str], str]) -> Access:
 
     if isinstance(user.get("exec"), Mapping):
         scope = f"{_server_id(user['exec'].get('args') or ())}/.default"
-        return Access(name, server, ca, token=lambda: Secret(azure_token(scope)))
+        return Access(name, server, ca, token=lambda: _secret(azure_token(scope)))
     token = Secret(str(user.get("token") or ""))
     certificate, key = _decoded(user, "client-certificate-data"), _decoded(user, "client-key-data")
     if bool(certificate) != bool(key):
@@ -78,7 +78,7 @@ def aks_access(kubeconfig: bytes, azure_token: Callable[[str], str]) -> Access:
     return Access(name, server, ca, token=lambda: token or None, certificate=certificate, key=Secret(key))
 
 
-def eks_access(name: str, endpoint: str, ca: str, token: Callable[[], str]) -> Access:
+def eks_access(name: str, endpoint: str, ca: str, token: Callable[[], str | Secret]) -> Access:
     """endpoint and ca (base64 PEM): as DescribeCluster gives them."""
     try:
         pem = base64.b64decode(ca, validate=True).decode()
@@ -86,7 +86,11 @@ def eks_access(name: str, endpoint: str, ca: str, token: Callable[[], str]) -> A
         raise CloudError(
             "EKS gives an unreadable certificate authority", f"That of cluster {name} is no PEM."
         ) from error
-    return Access(name, endpoint.rstrip("/"), pem, token=lambda: Secret(token()))
+    return Access(name, endpoint.rstrip("/"), pem, token=lambda: _secret(token()))
+
+
+def _secret(token: str | Secret) -> Secret:
+    return token if isinstance(token, Secret) else Secret(token)
 
 
 def tls_context(access: Access) -> ssl.SSLContext:

@@ -115,7 +115,7 @@ def _removal(graph: Graph, receipts: Receipts, seen: Observed) -> dict[str, Chan
         elif found.owned is Ownership.ADOPTED:
             say(Action.NO_OP, "kept: cloudlink did not make it")
         elif found.owned is Ownership.SHARED and (receipt is None or receipt.before is None):
-            say(Action.NO_OP, "kept as it is: nothing says that cloudlink altered it")
+            say(Action.NO_OP, "not altered by cloudlink", found=None)
         elif found.owned is Ownership.SHARED:
             say(Action.DELETE, "put back as it was")
         else:

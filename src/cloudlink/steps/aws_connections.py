@@ -89,14 +89,14 @@ class Connection(Resource[ConnectionSpec, VpnConnection]):
         state = found["State"]
         # "modifying" is in no list of AWS's, but it is what is seen while an endpoint is replaced.
         phase = {"available": Phase.READY, "deleting": Phase.DELETING}.get(state, Phase.CREATING)
-        out = None if phase is Phase.DELETING else self._outputs(found)
+        out = None if phase is Phase.DELETING else self._outputs(found, fresh=fresh)
         return Found(found["VpnConnectionId"], phase, _spec_of(found), out, Ownership.OWNED, state)
 
-    def _outputs(self, found: AwsObject) -> VpnConnection | None:
+    def _outputs(self, found: AwsObject, *, fresh: bool) -> VpnConnection | None:
         """None while AWS has not said an outside address and a key for each tunnel."""
         stored: dict[str, Secret] = {}
         if found.get("PreSharedKeyArn"):
-            stored = self.aws.stored_keys(found["PreSharedKeyArn"])
+            stored = self.aws.stored_keys(found["PreSharedKeyArn"], fresh=fresh)
         ends: list[AwsTunnelEnd] = []
         for tunnel in _tunnels(found):
             outside = tunnel.get("OutsideIpAddress")

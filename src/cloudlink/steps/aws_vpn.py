@@ -207,7 +207,7 @@ class CustomerGatewayResource(Resource[CustomerGatewaySpec, CustomerGateway]):
 
     def update(
         self,
-        found: Found[CustomerGatewaySpec, CustomerGateway],
+        found: Found[CustomerGatewaySpec, CustomerGateway],  # noqa: ARG002
         spec: CustomerGatewaySpec,  # noqa: ARG002
     ) -> Started:
         raise AssertionError("a customer gateway cannot be changed")

@@ -214,7 +214,7 @@ class ConnectionResource(AzureResource[ConnectionSpec, AzureConnection]):
             gateway=reference(held.get("virtualNetworkGateway1")),
             local_gateway=reference(held.get("localNetworkGateway2")),
             protocol=str(held.get("connectionProtocol") or ""),
-            key=Secret(str(held.get("sharedKey") or "")),
+            key=held.get("sharedKey") or Secret(""),
             policy=from_azure(policies[0] if policies else None, dpd_timeout=held.get("dpdTimeoutSeconds")),
             bgp=bool(held.get("enableBgp")),
             bgp_addresses=tuple(sorted(addresses, key=lambda a: a.instance)),

@@ -103,7 +103,7 @@ def heads(text: str) -> tuple[Head, ...]:
     """The addresses of all server blocks in a text.
 
     Follows CoreDNS's parser: words before the opening brace are addresses, a trailing comma lets the list go on in
-    the next line, a lone block may do without braces, ``(name)`` is a snippet and ``import`` is none of ours to follow.
+    the next line, ``(name)`` is a snippet and ``import`` is none of ours to follow. Raises Unreadable.
     https://coredns.io/manual/configuration
     """
     found: list[Head] = []
@@ -120,8 +120,10 @@ def heads(text: str) -> tuple[Head, ...]:
             i += 1
         if names and names[0] == "import":
             continue
-        braces = i < len(tokens) and tokens[i][0] == "{"
-        i = _after_block(tokens, i) if braces else len(tokens)  # without them the rest of the text is this block's
+        if i >= len(tokens) or tokens[i][0] != "{":
+            # Allowed for a lone block in a file, but these texts become parts of one file: it would swallow the next.
+            raise Unreadable("a block has no braces")
+        i = _after_block(tokens, i)
         if any(n.startswith("}") for n in names):
             raise Unreadable("a closing brace stands where a zone should")
         if not names:

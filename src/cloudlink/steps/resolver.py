@@ -232,7 +232,7 @@ class ResolverGroup(Resource[GroupSpec, SecurityGroup]):
             self.aws.reads.wrote(cloud.SECURITY_GROUPS)
         return Started(made["GroupId"])
 
-    def update(self, found: Found[GroupSpec, SecurityGroup], spec: GroupSpec) -> Started:
+    def update(self, found: Found[GroupSpec, SecurityGroup], spec: GroupSpec) -> Started:  # noqa: ARG002
         raise AssertionError("a security group cannot be changed")
 
     def delete(self, found: Found[GroupSpec, SecurityGroup], before: Any) -> Started | None:  # noqa: ARG002

@@ -13,7 +13,7 @@ from cloudlink.clouds import aws as cloud
 from cloudlink.clouds import ownership
 from cloudlink.clouds.aws import Aws, AwsObject
 from cloudlink.clouds.aws_ours import name_for
-from cloudlink.core.change import spec_hash
+from cloudlink.core.change import Action, spec_hash
 from cloudlink.core.resource import (
     Found,
     Given,
@@ -112,6 +112,7 @@ class InboundEndpoint(Resource[EndpointSpec, Endpoint]):
     subnets: Node[Subnets]
     usual: ClassVar[Usual] = Usual(create=90, update=60, delete=60, deadline=900)
     immutable: ClassVar[frozenset[str]] = frozenset({"groups"})
+    after_failure: ClassVar[Action] = Action.REPLACE  # where no address works, nothing is lost
 
     def spec(self, given: Given) -> EndpointSpec:
         return EndpointSpec(frozenset({given[self.group].id}), given[self.subnets].ids)
@@ -203,9 +204,10 @@ class InboundEndpoint(Resource[EndpointSpec, Endpoint]):
         assert found.spec is not None
         resolver = self.aws.route53resolver
         now = {a["IpId"]: a for a in self.aws.endpoint_addresses(found.id, fresh=True)}
+        surplus = found.spec.surplus
         missing = sorted(spec.subnets - found.spec.subnets)
-        leaving = [a for a in now.values() if a["IpId"] in found.spec.surplus or a["SubnetId"] not in spec.subnets]
-        leaving.sort(key=lambda a: (a["IpId"] not in found.spec.surplus, a["IpId"]))
+        leaving = [a for a in now.values() if a["IpId"] in surplus or a["SubnetId"] not in spec.subnets]
+        leaving.sort(key=lambda a: (a["IpId"] not in surplus, a["IpId"]))
         try:
             if missing and (len(now) < MOST_ADDRESSES or not leaving):
                 resolver.associate_resolver_endpoint_ip_address(

@@ -50,14 +50,14 @@ class TargetLookup(Lookup[Targets]):
         for label, balancer in found.items():
             self._refuse_public(label, balancer)
         distinct = {b["LoadBalancerArn"]: b for b in found.values()}
-        addresses = self.aws.load_balancer_addresses(distinct.values())
+        private = self.aws.load_balancer_addresses(distinct.values())
         return Targets(
             {
                 label: LoadBalancer(
                     b["LoadBalancerName"],
                     plain_name(b["DNSName"]),
                     b["CanonicalHostedZoneId"],
-                    tuple(IPv4Address(a) for a in addresses[b["LoadBalancerArn"]]),
+                    tuple(IPv4Address(a) for a in private[b["LoadBalancerArn"]]),
                 )
                 for label, b in found.items()
             },

@@ -223,9 +223,8 @@ def _why(
     link: Link, ends: _Ends, aws: AwsTunnelView | None, azure: AzureTunnelView | None, bgp: BgpView | None
 ) -> tuple[str, str]:
     """The first thing that explains it, in the order in which a tunnel comes up, and what to do about it."""
-    for found in (_absent(ends), _unsettled(ends), _ipsec(ends)):
-        if found:
-            return found
+    if found := _absent(ends) or _unsettled(ends) or _ipsec(ends):
+        return found
     ipsec_up = (aws is not None and aws.message not in ("", "IPSEC IS DOWN")) or (
         azure is not None and azure.status == "Connected"
     )

@@ -88,7 +88,10 @@ class PlainView(TextView):
             if event.verb == "read" or (not event.changed and before != "running"):
                 return ""
             return _row(
-                event.address, words.did(event.verb, event.changed), f"in {words.duration(event.seconds)}", event.id
+                event.address,
+                words.did(event.verb, event.changed),
+                f"in {words.duration(event.seconds)}",
+                words.object_name(event.id),
             )
         if isinstance(event, Failed):
             said = f": {event.error.detail}" if event.error.detail else ""

@@ -30,7 +30,10 @@ def teardown_lines(report: TeardownReport, look: Look) -> Iterator[Line]:
             yield EMPTY
             yield heading(title)
             yield from table(
-                [[Span(glyph, tone), address, what, Span(detail, "dim")] for address, what, detail in rows],
+                [
+                    [Span(glyph, tone), address, what, Span(words.object_name(detail), "dim")]
+                    for address, what, detail in rows
+                ],
                 look,
                 indent=2,
             )

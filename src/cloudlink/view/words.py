@@ -73,6 +73,11 @@ def step_order(step: str) -> int:
     return known.index(step) if step in STEP_TITLES else len(known)
 
 
+def object_name(id_: str) -> str:
+    """An id as people read it: of Azure's, which repeat subscription and group every time, the last part."""
+    return id_.rpartition("/")[2] if id_.startswith("/subscriptions/") else id_
+
+
 def doing(verb: Verb) -> str:
     return _VERBS[verb][0]
 

@@ -155,8 +155,7 @@ def test_tail_and_follow(aks: Aks) -> None:
     run(aks, ["sh", "-c", "echo 1; echo 2; sleep 0.2; echo 3"])
     aks.advance(10)
     aks.core.list_namespace()
-    stream = aks.core.read_namespaced_pod_log_without_preload_content("p", "default", follow=True)
-    assert b"".join(stream.stream()) == b"1\n2\n3\n"
+    assert log(aks, follow=True) == "1\n2\n3\n"
     ended(aks)
     assert log(aks, tail_lines=1) == "3\n"
 

@@ -43,7 +43,21 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _READS = ("Describe", "Get", "List", "Search")
 _MADE = re.compile(r"<(?:\w+GatewayId|vpnConnectionId|groupId)>([a-z]+-[0-9a-f]+)<")
-_LAST_PART = re.compile(r"/([^/]+)(?:/rrset|/associatevpc|/disassociatevpc)?/?$")
+_COLLECTIONS = frozenset(
+    [
+        "2013-04-01",
+        "hostedzone",
+        "rrset",
+        "associatevpc",
+        "disassociatevpc",
+        "change",
+        "tags",
+        "clusters",
+        "hostedzonesbyvpc",
+        "hostedzonesbyname",
+        "hostedzonecount",
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -208,23 +222,23 @@ _BY_ID = (
     "VpnConnectionId", "VpnConnectionId.1", "VpnGatewayId", "VpnGatewayId.1", "CustomerGatewayId",
     "CustomerGatewayId.1", "RouteTableId", "RouteTableId.1", "GroupId", "GroupId.1", "ResourceId.1",
     "ResolverEndpointId", "VpcId", "VpcId.1", "SubnetId.1", "IpAddress", "GroupName", "LoadBalancerArn",
-    "SecretId", "CreatorRequestId",
+    "SecretId", "CreatorRequestId", "Names.member.1",
 )  # fmt: skip
 
 
 def _target(call: Incoming) -> str:
     """The id or name that the call is about; never a body."""
     if call.protocol in ("rest-xml", "rest-json"):
-        found = _LAST_PART.search(call.path)
-        return unquote(found.group(1)) if found else ""
+        parts = (unquote(part) for part in call.path.split("/"))
+        return next((part for part in parts if part and part not in _COLLECTIONS), "")
     values: dict[str, Any] = {}
     if call.protocol == "json":
         with contextlib.suppress(ValueError):
             values = json.loads(call.body or b"{}")
     else:
         values = call.form()
-    if any(name.startswith("Create") for name in (values.get("Action", ""),)):
-        return ""
+    if str(values.get("Action", "")).startswith("Create"):
+        return ""  # the answer names what was made
     return next((str(values[name]) for name in _BY_ID if isinstance(values.get(name), str)), "")
 
 

@@ -7,15 +7,19 @@ from typing import Any
 from moto.ec2.responses import EC2Response
 
 from cloudlink.sandbox.aws.customer_gateways import CustomerGatewayAnswers
+from cloudlink.sandbox.aws.paging import PagingAnswers
 from cloudlink.sandbox.aws.refusal import not_modelled
 from cloudlink.sandbox.aws.route_tables import RouteTableAnswers
 from cloudlink.sandbox.aws.security_groups import SecurityGroupAnswers
+from cloudlink.sandbox.aws.transit_gateways import TransitGatewayAnswers
 from cloudlink.sandbox.aws.vpn_changes import VpnChangeAnswers
 from cloudlink.sandbox.aws.vpn_connections import VpnConnectionAnswers
 from cloudlink.sandbox.aws.vpn_gateways import VpnGatewayAnswers
 
 
 class Ec2Answers(
+    PagingAnswers,
+    TransitGatewayAnswers,
     VpnGatewayAnswers,
     CustomerGatewayAnswers,
     VpnChangeAnswers,

@@ -10,32 +10,52 @@ from moto.core.responses import ActionResult, EmptyResult
 from cloudlink.sandbox.aws.ec2_room import Ec2Room
 from cloudlink.sandbox.aws.refusal import Refusal
 
+_TARGETS = {
+    "GatewayId": "gateway_id",
+    "InstanceId": "instance_id",
+    "NatGatewayId": "nat_gateway_id",
+    "TransitGatewayId": "transit_gateway_id",
+    "NetworkInterfaceId": "network_interface_id",
+    "VpcPeeringConnectionId": "vpc_peering_connection_id",
+    "EgressOnlyInternetGatewayId": "egress_only_internet_gateway_id",
+    "CarrierGatewayId": "carrier_gateway_id",
+    "DestinationCidrBlock": "destination_cidr_block",
+    "DestinationIpv6CidrBlock": "destination_ipv6_cidr_block",
+    "DestinationPrefixListId": "destination_prefix_list_id",
+}
 
-class ShownTable:
+
+def _route_json(route: Any) -> dict[str, str]:
+    """A route of moto's, without what it does not have: the serializer is slow at looking for absent things."""
+    found = {name: getattr(route, attribute) for name, attribute in _TARGETS.items()}
+    return {name: value for name, value in found.items() if value} | {"Origin": route.origin, "State": route.state}
+
+
+def _table_json(
+    table: Any, tags: list[dict[str, str]], gateways: tuple[str, ...], learned: tuple[tuple[IPv4Network, str], ...]
+) -> dict[str, Any]:
     """A route table of moto's with the gateways that propagate into it and the routes that they bring."""
-
-    def __init__(self, table: Any, gateways: tuple[str, ...], learned: tuple[tuple[IPv4Network, str], ...]) -> None:
-        self._table = table
-        self.propagating_vgws = [{"GatewayId": g} for g in gateways]
-        taken = {r.destination_cidr_block for r in table.routes}  # static and local routes of the same prefix win
-        self.routes = [
-            *table.routes,
-            *(
-                {
-                    "DestinationCidrBlock": str(prefix),
-                    "GatewayId": gateway,
-                    "Origin": "EnableVgwRoutePropagation",
-                    "State": "active",
-                }
-                for prefix, gateway in learned
-                if str(prefix) not in taken
-            ),
-        ]
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "_table":
-            raise AttributeError(name)
-        return getattr(self._table, name)
+    taken = {r.destination_cidr_block for r in table.routes}  # static and local routes of the same prefix win
+    routes = [_route_json(r) for r in table.routes]
+    routes += [
+        {
+            "DestinationCidrBlock": str(prefix),
+            "GatewayId": gateway,
+            "Origin": "EnableVgwRoutePropagation",
+            "State": "active",
+        }
+        for prefix, gateway in learned
+        if str(prefix) not in taken
+    ]
+    return {
+        "RouteTableId": table.id,
+        "VpcId": table.vpc_id,
+        "OwnerId": table.owner_id,
+        "Associations": table.associations,
+        "PropagatingVgws": [{"GatewayId": g} for g in gateways],
+        "Routes": routes,
+        "Tags": tags,
+    }
 
 
 class RouteTableAnswers(Ec2Room):
@@ -47,7 +67,7 @@ class RouteTableAnswers(Ec2Room):
         for table in tables:
             gateways = tuple(self.store.propagations.get(table.id, ()))
             learned = tuple(self.world.propagated(table.id)) if gateways else ()
-            shown.append(ShownTable(table, gateways, learned))
+            shown.append(_table_json(table, self.store.tag_list_of(table.id), gateways, learned))
         return ActionResult({"RouteTables": shown})
 
     def enable_vgw_route_propagation(self) -> ActionResult:

@@ -53,11 +53,19 @@ class SecurityGroupAnswers(Ec2Room, SecurityGroups):
         return ActionResult({"SecurityGroups": groups})
 
     def _authorize(self, add: Any) -> ActionResult:
+        """All rules of the call or, with InvalidPermission.Duplicate and the like, none."""
         self.dry_run()
+        group = self.store.get_security_group_by_name_or_id(self.given("GroupId") or self.given("GroupName") or "")
+        before = (list(group.ingress_rules), list(group.egress_rules)) if group else ([], [])
         rules: list[Any] = []
-        for asked in self._process_rules_from_querystring():
-            made, _ = add(**asked)
-            rules += made
+        try:
+            for asked in self._process_rules_from_querystring():
+                made, _ = add(**asked)
+                rules += made
+        except Exception:
+            if group:
+                group.ingress_rules, group.egress_rules = before
+            raise
         return ActionResult({"Return": True, "SecurityGroupRules": rules})
 
     def authorize_security_group_ingress(self) -> ActionResult:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cloudlink.sandbox.azure.application import Application
 from cloudlink.sandbox.azure.bgp import Bgp
 from cloudlink.sandbox.azure.connections import Connections
+from cloudlink.sandbox.azure.deployments import Deployments
 from cloudlink.sandbox.azure.entra import Entra
 from cloudlink.sandbox.azure.exchange import Json
 from cloudlink.sandbox.azure.facts import AksEndpoint, facts_of
@@ -48,6 +49,7 @@ class Parts:
     bgp: Bgp
     clusters: ManagedClusters
     groups: ResourceGroups
+    deployments: Deployments
     kinds: dict[str, Kind]
 
 
@@ -74,6 +76,7 @@ class AzureCloud:
         """Brings everything to its state at this moment."""
         self.store.settle()
         self.parts.groups.settle()
+        self.parts.deployments.settle()
 
     def facts(self) -> AzureFacts:
         """What is in force now."""
@@ -150,5 +153,6 @@ def _parts(store: Store, entra: Entra, endpoint: Callable[[], AksEndpoint]) -> P
         bgp=Bgp(store, operations, gateways),
         clusters=clusters,
         groups=ResourceGroups(store, by_type, entra.tenant),
+        deployments=Deployments(store, by_type),
         kinds=by_type,
     )

@@ -11,7 +11,7 @@ import string
 from cloudlink.sandbox.azure import errors
 from cloudlink.sandbox.azure.errors import Refusal
 from cloudlink.sandbox.azure.exchange import Answer, Json, Request
-from cloudlink.sandbox.azure.fields import choice, flag, inner, number, objects
+from cloudlink.sandbox.azure.fields import array, choice, flag, inner, number, objects
 from cloudlink.sandbox.azure.ids import ResourceId, parse, reference
 from cloudlink.sandbox.azure.ipsec_policies import accept_policy
 from cloudlink.sandbox.azure.kind import Kind
@@ -34,9 +34,9 @@ class Connections(Kind):
         given = inner(body, "properties", path="")
         kind = choice(given, "connectionType", ("IPsec", "Vnet2Vnet", "ExpressRoute", "VPNClient"))
         if kind != "IPsec":
-            raise Refusal(
-                400, "ConnectionTypeNotModelled", f"This sandbox models connections of type IPsec, not {kind} ({id_})."
-            )
+            raise errors.not_modelled(f"connections of type {kind}", str(id_))
+        if flag(given, "usePolicyBasedTrafficSelectors", False) or array(given, "trafficSelectorPolicies"):
+            raise errors.not_modelled("policy-based traffic selectors", str(id_))
         gateway, local = self._ends(id_, given)
         protocol = choice(given, "connectionProtocol", ("IKEv2", "IKEv1"), "IKEv2")
         if old is not None and old.properties["connectionProtocol"] != protocol:
@@ -61,9 +61,9 @@ class Connections(Kind):
             "authenticationType": choice(given, "authenticationType", ("PSK",), "PSK"),
             "enableBgp": bgp,
             "useLocalAzureIpAddress": flag(given, "useLocalAzureIpAddress", False),
-            "usePolicyBasedTrafficSelectors": flag(given, "usePolicyBasedTrafficSelectors", False),
+            "usePolicyBasedTrafficSelectors": False,
             "ipsecPolicies": self._policies(given),
-            "trafficSelectorPolicies": objects(given, "trafficSelectorPolicies"),
+            "trafficSelectorPolicies": [],
             "expressRouteGatewayBypass": flag(given, "expressRouteGatewayBypass", False),
             "dpdTimeoutSeconds": dpd,
             "connectionMode": choice(given, "connectionMode", MODES, "Default"),

@@ -275,6 +275,20 @@ def missing_property(path: str) -> Refusal:
     )
 
 
+def parent_failed(id_: str, guid: str) -> Refusal:
+    return Refusal(
+        400,
+        "ParentResourceIsInFailedState",
+        f"PUT operation on child resource {id_} is blocked because last operation ({guid}) on parent resource failed "
+        "leaving it in failed state. Run PUT operation on the parent, then retry operation on the child.",
+    )
+
+
+def not_modelled(what: str, id_: str) -> Refusal:
+    """The real Azure would take it; this sandbox says so instead of leaving it out."""
+    return Refusal(400, "NotModelledBySandbox", f"This sandbox does not model {what} ({id_}).")
+
+
 def subnet_in_use(subnet: str, by: str) -> Refusal:
     return Refusal(
         400,

@@ -52,6 +52,8 @@ class ManagedClusters(Kind):
             raise flat(400, "InvalidParameter", "The value of parameter agentPoolProfiles is invalid: it is required.")
         if not any(p["mode"] == "System" for p in pools):
             raise flat(400, "InvalidParameter", "There has to be at least one system agent pool.", "SystemPoolRequired")
+        if inner(given, "apiServerAccessProfile").get("enablePrivateCluster"):
+            raise errors.not_modelled("private clusters", str(id_))
         wanted = str(given.get("kubernetesVersion") or "")
         version, patch = self._version(wanted, old)
         network = self._network(inner(given, "networkProfile"), bool(pools[0].get("vnetSubnetID")))
@@ -133,6 +135,8 @@ class ManagedClusters(Kind):
             "upgradeSettings": {"maxSurge": "10%"},
             "enableFIPS": False,
         }
+        if pool.get("podSubnetID"):
+            raise errors.not_modelled("pods in a subnet of their own", name)
         if subnet := pool.get("vnetSubnetID"):
             found = self.store.find(parse(subnet))
             if found is None or not found.is_type(SUBNET):

@@ -15,6 +15,9 @@ from cloudlink.sandbox.azure.kind import Kind, tags_of
 from cloudlink.sandbox.azure.locations import LOCATIONS, location_of
 from cloudlink.sandbox.azure.store import Group, Record, Store, new_etag
 
+# Assumption: ARM's index of tags knows a new resource after about half a minute (sandbox seconds).
+TAG_INDEX_LAG = 30.0
+
 CASCADE = (  # what goes first when a group is deleted
     "Microsoft.Network/connections",
     "Microsoft.ContainerService/managedClusters",
@@ -271,6 +274,9 @@ class ResourceGroups:
         if "group" in request.where:
             records = self._inside(self.store.group(subscription, request.where["group"]))
         wanted = Filter(request.query.get("$filter", ""))
+        if "tagName" in wanted.terms:
+            newest = self.store.now() - TAG_INDEX_LAG
+            records = [r for r in records if r.created_at <= newest]
         top = int(request.query.get("$top", "1000"))
         shown = [
             _brief(r)

@@ -82,6 +82,7 @@ def table(parts: Parts) -> list[Route]:
         Route("DELETE", GROUP, groups.delete, "resourceGroups", "group", writes=True),
         Route("GET", SUB + "/operationresults/{job}", groups.job, "operationResults"),
         *_tags(parts),
+        *_deployments(parts),
         # Operations
         Route(
             "GET",
@@ -153,6 +154,18 @@ def _child(under: str, parent: str, type_: str, kind: Kind) -> Iterator[Route]:
     yield Route("GET", item, kind.get, type_, "name")
     yield Route("PUT", item, kind.put, type_, "name", writes=True)
     yield Route("DELETE", item, kind.delete, type_, "name", writes=True)
+
+
+def _deployments(parts: Parts) -> Iterator[Route]:
+    deployments = parts.deployments
+    collection = GROUP + "/providers/Microsoft.Resources/deployments"
+    item = collection + "/{name}"
+    yield Route("GET", collection, deployments.list_group, "deployments")
+    yield Route("GET", item, deployments.get, "deployments", "name")
+    yield Route("PUT", item, deployments.put, "deployments", "name", writes=True)
+    yield Route("DELETE", item, deployments.delete, "deployments", "name", writes=True)
+    yield Route("POST", item + "/validate", deployments.validate, "validate", "name")
+    yield Route("GET", item + "/operationStatuses/{operation}", deployments.status, "operationStatuses")
 
 
 def _tags(parts: Parts) -> Iterator[Route]:

@@ -114,10 +114,11 @@ class Store:
         self.resources: dict[str, Record] = {}
         self.operations: dict[str, Operation] = {}
         self.jobs: dict[str, Json] = {}
+        self.deployments: dict[str, Json] = {}
         self.signing_key: str = uuid.uuid4().hex
         self.serial = 0
 
-    _KEPT = ("subscriptions", "groups", "resources", "operations", "jobs", "signing_key", "serial")
+    _KEPT = ("subscriptions", "groups", "resources", "operations", "jobs", "deployments", "signing_key", "serial")
 
     def snapshot(self) -> Json:
         return copy.deepcopy({name: getattr(self, name) for name in self._KEPT})
@@ -186,6 +187,7 @@ class Store:
         self.add(record)
         record.effective = copy.deepcopy(record.properties)
         record.changed_at = self.now()
+        record.created_at = 0.0
         return record
 
     def drop(self, key: str) -> None:

@@ -131,6 +131,8 @@ class Subnets(Kind):
         vnet = self.store.find(id_.parent())
         if vnet is None:
             raise parent_missing(id_)
+        if vnet.state == "Failed":
+            raise errors.parent_failed(str(id_), vnet.guid)
         prefixes = vnet.properties["addressSpace"]["addressPrefixes"]
         properties = subnet_properties(id_, inner(body, "properties", path=""), prefixes)
         others = [s for s in self.store.children(vnet.id, "subnets") if s.id.key != id_.key]
@@ -262,7 +264,7 @@ def check_inside(subnets: list[Record], space: list[str]) -> None:
 
 
 def check_subnet_references(find: Find, id_: ResourceId, properties: Json) -> None:
-    for name in ("networkSecurityGroup", "routeTable"):
+    for name in ("networkSecurityGroup", "routeTable", "natGateway"):
         if name in properties and find(parse(properties[name]["id"])) is None:
             raise errors.reference_not_found(properties[name]["id"], str(id_))
 

@@ -41,6 +41,8 @@ class VpnGateways(Kind):
 
     def accept(self, id_: ResourceId, body: Json, old: Record | None) -> Json:
         given = inner(body, "properties", path="")
+        if array(given, "natRules") or array(given, "virtualNetworkGatewayPolicyGroups"):
+            raise errors.not_modelled("NAT rules and policy groups", str(id_))
         kind = choice(given, "gatewayType", ("Vpn", "ExpressRoute", "LocalGateway"), "Vpn")
         sku = self._sku(id_, inner(given, "sku"), old, kind)
         vpn_type = choice(given, "vpnType", ("RouteBased", "PolicyBased"), "RouteBased")

@@ -108,7 +108,7 @@ def read(environ: dict[str, Any]) -> tuple[str, Request]:
     scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     request = Request(
         method=environ["REQUEST_METHOD"],
-        path="/" + rest,
+        path="/" + rest.rstrip("/"),
         query=dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True)),
         body=body,
         content_type=environ.get("CONTENT_TYPE", ""),

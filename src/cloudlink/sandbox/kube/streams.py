@@ -42,6 +42,7 @@ def watch(cluster: Cluster, request: Request, table: Callable[..., Object] | Non
         return json.dumps({"type": what, "object": shown}).encode() + b"\n"
 
     def events(revision: int) -> Iterator[bytes]:
+        yield b""  # sends the headers: clients wait for them before they look at events
         for what, obj in first:
             yield event(what, obj)
         over = False
@@ -96,8 +97,7 @@ def follow_log(cluster: Cluster, request: Request, text: bytes) -> Iterator[byte
     ends = time.monotonic() + _LONGEST
 
     def chunks(sent: int) -> Iterator[bytes]:
-        if text:
-            yield text
+        yield text  # even if it is empty: it sends the headers
         while time.monotonic() < ends:
             with cluster.sky.lock:
                 cluster.catch_up()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dns.flags
 import dns.message
+import dns.name
 import dns.rcode
 import dns.rdatatype
 import dns.rrset
@@ -29,7 +30,11 @@ def endpoint_answer(world: World, interface: Interface, query: dns.message.Messa
         alias = None
         for record in answer.records:
             fqdn = record.name.rstrip(".") + "."
-            response.answer.append(dns.rrset.from_text(fqdn, record.ttl, "IN", record.type, *record.values))
+            # Route 53 takes names in values as complete, with or without the final dot
+            made = dns.rrset.from_text_list(
+                fqdn, record.ttl, "IN", record.type, record.values, origin=dns.name.root, relativize=False
+            )
+            response.answer.append(made)
             if record.type == "CNAME" and kind != "CNAME":
                 alias = record.values[0].rstrip(".").lower() + "."
         if not answer.records:

@@ -52,6 +52,7 @@ CUSTOM = "properties.bgpSettings.bgpPeeringAddresses.0.customBgpIpAddresses"
         (CUSTOM, ["169.254.21.6"], "DuplicateCustomBgpIpAddress"),
         ("properties.bgpSettings.asn", 8075, "VirtualNetworkGatewayAsnIsReserved"),
         ("properties.gatewayType", "Teleport", "InvalidRequestFormat"),
+        ("properties.natRules", [{"name": "n"}], "NotModelledBySandbox"),
         ("properties.activeActive", "yes", "InvalidRequestFormat"),
         ("properties.ipConfigurations.0.properties.subnet.id", f"{SUBNETS}/aks", "InvalidSubnetNameForGateway"),
         ("properties.ipConfigurations.0.properties.publicIPAddress.id", "pip", "LinkedInvalidPropertyId"),
@@ -121,6 +122,9 @@ def test_local_gateways(furnished: Azure, body: dict[str, Any], expected: str) -
     [
         ({"localNetworkGateway2": None}, "GatewayConnectionMustHaveExactlyTwoEndpoints"),
         ({"connectionType": "Rope"}, "InvalidRequestFormat"),
+        ({"connectionType": "Vnet2Vnet"}, "NotModelledBySandbox"),
+        ({"usePolicyBasedTrafficSelectors": True}, "NotModelledBySandbox"),
+        ({"enableBgp": "on"}, "InvalidRequestFormat"),
         ({"connectionMode": "Sometimes"}, "InvalidRequestFormat"),
         ({"sharedKey": "two words"}, "InvalidSharedKey"),
         ({"sharedKey": "x" * 129}, "InvalidSharedKey"),

@@ -13,7 +13,7 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.identity import ClientSecretCredential
 from azure.mgmt.containerservice import ContainerServiceClient
 from azure.mgmt.resource.resources import ResourceManagementClient
-from azure_sandbox import CLIENT, GROUP, SECRET, SUBNETS, SUBSCRIPTION, TENANT, Azure, code, make_link, put_ips
+from azure_sandbox import CLIENT, GROUP, PIP, SECRET, SUBNETS, SUBSCRIPTION, TENANT, Azure, code, make_link
 
 NODES = f"{SUBNETS}/aks"
 
@@ -47,9 +47,13 @@ def test_groups_and_resources_by_tag(furnished: Azure) -> None:
     assert client.resource_groups.check_existence("new-rg")
     assert not client.resource_groups.check_existence("no-rg")
     assert {g.name for g in client.resource_groups.list()} == {"new-rg", GROUP, "net-rg", "aks-rg", "contoso-hub"}
-    put_ips(furnished, 1, tags={"cloudlink": "demo"})
-    put_ips(furnished, 1, tags={"cloudlink": "demo"})
-    found = list(client.resources.list(filter="tagName eq 'cloudlink' and tagValue eq 'demo'"))
+    body = {**PIP, "tags": {"cloudlink": "demo"}}
+    by_tag = "tagName eq 'cloudlink' and tagValue eq 'demo'"
+    made = furnished.call("PUT", furnished.path("publicIPAddresses", "pip-0"), body)
+    assert [r.name for r in client.resources.list_by_resource_group(GROUP)] == ["pip-0"]
+    assert list(client.resources.list(filter=by_tag)) == []  # the index of tags lags behind
+    furnished.settle(made, 60)
+    found = list(client.resources.list(filter=by_tag))
     assert [(r.type, r.name) for r in found] == [("Microsoft.Network/publicIPAddresses", "pip-0")]
     strangers = client.resources.list_by_resource_group("contoso-hub")
     assert {r.type.split("/")[1] for r in strangers} == {

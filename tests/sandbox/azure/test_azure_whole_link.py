@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.identity import ClientSecretCredential
 from azure.mgmt.network import NetworkManagementClient
 from azure_sandbox import CLIENT, GROUP, SECRET, SUBSCRIPTION, TENANT, Azure
+
+from cloudlink.sandbox.facts import AwsFacts, AwsTunnel, Proposals
 
 CONFIGS = ("first", "second")
 CUSTOM = (("169.254.21.2", "169.254.22.2"), ("169.254.21.6", "169.254.22.6"))
@@ -202,3 +205,65 @@ def test_bgp_questions_are_answered_per_instance(furnished: Azure, network: Netw
     assert {(r.network, r.origin, r.next_hop) for r in routes} == {("10.60.0.0/16", "Network", None)}
     poller = network.virtual_network_gateways.begin_get_advertised_routes(GROUP, "gw", peer="169.254.21.1")
     assert finish(furnished, poller).value == []
+
+
+def aws_facts(azure: Azure, psk: str = "key{}") -> AwsFacts:
+    """The other side of the link that ``build`` makes, as AWS would describe it."""
+    policy = Proposals(
+        ike_versions=frozenset({2}),
+        ike_encryption=frozenset({"AES256"}),
+        ike_integrity=frozenset({"SHA256"}),
+        ike_groups=frozenset({20}),
+        esp_encryption=frozenset({"AES256-GCM"}),
+        esp_integrity=frozenset({"SHA256"}),
+        pfs_groups=frozenset({20}),
+    )
+    instances = next(g for g in azure.cloud.facts().gateways.values() if g.id.endswith("/gw")).instances
+    tunnels = tuple(
+        AwsTunnel(
+            connection_id=f"vpn-{i // 2}",
+            vpc_ids=("vpc-1",),
+            gateway_id="vgw-1",
+            outside_ip=IPv4Address(f"3.120.0.{i + 1}"),
+            inside=IPv4Network(f"169.254.2{1 + i % 2}.{4 * (i // 2)}/30"),
+            psk=psk.format(i),
+            customer_ip=instances[i // 2].public_ip,
+            customer_asn=65000,
+            amazon_asn=64512,
+            proposals=policy,
+            initiates=True,
+            static=False,
+            ready=True,
+            changed_at=azure.sky.clock.now(),
+        )
+        for i in range(4)
+    )
+    return AwsFacts({"vpc-1": (IPv4Network("10.20.0.0/16"),)}, {}, {}, (), (), tunnels)
+
+
+def test_what_azure_tells_the_world_makes_tunnels_and_routes(
+    furnished: Azure, network: NetworkManagementClient
+) -> None:
+    build(furnished, network)
+    connections = network.virtual_network_gateway_connections
+    furnished.sky.aws = aws_facts(furnished)
+    furnished.advance(600)
+    for i in range(4):
+        one = connections.get(GROUP, f"tunnel-{i}")
+        assert one.connection_status == "Connected", i
+        assert one.ingress_bytes_transferred > 0
+    rows = finish(furnished, network.virtual_network_gateways.begin_get_bgp_peer_status(GROUP, "gw")).value
+    up = [r for r in rows if r.asn == 64512 and r.state == "Connected"]
+    assert {(r.local_address, r.neighbor) for r in up} == {
+        ("169.254.21.2", "169.254.21.1"),
+        ("169.254.22.2", "169.254.22.1"),
+        ("169.254.21.6", "169.254.21.5"),
+        ("169.254.22.6", "169.254.22.5"),
+    }
+    routes = finish(furnished, network.virtual_network_gateways.begin_get_learned_routes(GROUP, "gw")).value
+    assert "10.20.0.0/16" in {r.network for r in routes if r.origin == "EBgp"}
+    poller = network.virtual_network_gateways.begin_get_advertised_routes(GROUP, "gw", peer="169.254.21.1")
+    assert {r.network for r in finish(furnished, poller).value} == {"10.60.0.0/16"}
+    furnished.sky.aws = aws_facts(furnished, psk="other{}")
+    furnished.advance(600)
+    assert connections.get(GROUP, "tunnel-0").connection_status == "NotConnected"

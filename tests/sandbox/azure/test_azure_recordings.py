@@ -147,7 +147,7 @@ ELSEWHERE = {
     "learned_routes_opresults_200.json": "test_rows_of_bgp_and_routes",
     "advertised_routes_opresults_200.json": "test_rows_of_bgp_and_routes",
     "vng_update_put_200.json": "turns an active-active gateway into one instance: test_an_instance_can_be_given_up",
-    "err_op_failed_InvalidIPAddress_bgp.json": "test_deployments.py",
+    "err_op_failed_InvalidIPAddress_bgp.json": "test_azure_deployments.py",
 }
 
 

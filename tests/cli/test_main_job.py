@@ -1,0 +1,188 @@
+"""The main job on the sandbox, as a user runs it: up, up again, status, verify-dns, drift, a wrong key."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Iterator
+
+import pytest
+
+from .place import Place, Result, make_place
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with make_place(tmp_path_factory.mktemp("job")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def built(place: Place) -> Result:
+    """The first ``up``."""
+    planned = place.cloudlink("plan", "--json")
+    assert {c["action"] for c in planned.json["changes"]} <= {"create", "no-op"}
+    assert place.writes() == 0, "a plan writes nothing"
+    return place.cloudlink("up")
+
+
+@pytest.fixture
+def linked(place: Place, built: Result) -> Iterator[Place]:
+    """A healthy link; what a test broke is repaired after it."""
+    assert built.code == 0, built.out + built.err
+    yield place
+    place.cloudlink("up")
+
+
+def test_up_ends_with_four_tunnels_and_a_name(built: Result) -> None:
+    assert built.code == 0, built.out + built.err
+    assert "4 of 4 tunnels" in built.out
+    assert "sentry.prod.corp.example" in built.out
+    assert "Traceback" not in built.err
+
+
+def test_a_second_up_writes_nothing_and_says_so(linked: Place) -> None:
+    before = linked.writes()
+    again = linked.cloudlink("up")
+    assert again.code == 0
+    assert "Nothing to do" in again.out
+    assert linked.writes() == before
+
+
+def test_status_as_json(linked: Place) -> None:
+    result = linked.cloudlink("status", "--json")
+    assert result.code == 0
+    assert result.json["health"] == "healthy"
+    tunnels = result.json["tunnels"]
+    assert len(tunnels) == 4
+    assert all(t["up"] and t["aws"]["state"] == "UP" and t["azure"]["status"] == "Connected" for t in tunnels)
+    assert all(t["bgp"]["state"] == "Connected" and t["bgp"]["routes"] >= 1 for t in tunnels)
+    assert not result.json["drift"]
+
+
+def test_verify_dns_as_json(linked: Place) -> None:
+    before = linked.inventory()["pods"]
+    result = linked.cloudlink("verify-dns", "--json")
+    assert result.code == 0, result.out
+    names = {n["name"]: n for n in result.json["names"]}
+    assert names["sentry.prod.corp.example"]["verdict"] == "ok"
+    hops = [h["hop"] for h in names["vault.prod.corp.example"]["hops"]]
+    assert hops[0] == "cluster-dns"
+    assert sum(h.startswith("endpoint") and h.endswith("udp") for h in hops) == 3
+    assert sum(h.startswith("endpoint") and h.endswith("tcp") for h in hops) == 3
+    assert any(h.startswith("tls") and h.endswith(":8200") for h in hops)
+    assert linked.inventory()["pods"] == before, "the pod is removed"
+
+
+def test_verify_dns_of_one_name_and_of_a_stranger(linked: Place) -> None:
+    result = linked.cloudlink("verify-dns", "anything.prod.corp.example", "--json")
+    assert [n["name"] for n in result.json["names"]] == ["anything.prod.corp.example"]
+    assert result.code == 0
+    assert linked.cloudlink("verify-dns", "www.elsewhere.example").code == 2
+
+
+def test_a_wrong_key_on_one_side_names_the_tunnel_and_up_repairs_it(linked: Place) -> None:
+    azure = linked.clouds().azure
+    azure.network.virtual_network_gateway_connections.begin_set_shared_key(
+        "cloudlink-demo", "cloudlink-demo-connection-2", {"value": "NotTheKey1234567"}, polling=False
+    )
+    linked.control("POST", "clock", {"advance": 180})
+    result = linked.cloudlink("status", "--json")
+    assert result.code == 8
+    assert result.json["health"] == "degraded"
+    down = [t for t in result.json["tunnels"] if not t["up"]]
+    assert [t["address"] for t in down] == ["tunnel[1]"]
+    assert "keys differ" in down[0]["why"]
+    assert "NotTheKey" not in result.out
+    planned = linked.cloudlink("plan", "--json").json["changes"]
+    drifted = [c for c in planned if c["action"] != "no-op"]
+    assert [(c["address"], c["action"], c["drift"]) for c in drifted] == [("azure_vpn.connection[1]", "update", True)]
+    assert linked.cloudlink("up").code == 0
+    assert linked.cloudlink("status", "--json").json["health"] == "healthy"
+
+
+def test_drift_by_hand_is_shown_and_repaired(linked: Place) -> None:
+    clouds = linked.clouds()
+    tables = clouds.aws.ec2.describe_route_tables()["RouteTables"]
+    table, gateway = next((t["RouteTableId"], t["PropagatingVgws"][0]["GatewayId"]) for t in tables if t.get("PropagatingVgws"))
+    clouds.aws.ec2.disable_vgw_route_propagation(GatewayId=gateway, RouteTableId=table)
+    status = linked.cloudlink("status", "--json")
+    assert status.code == 8
+    assert any(d["address"] == "aws_vpn.route_propagation" for d in status.json["drift"])
+    assert any(t["id"] == table and t["missing"] for t in status.json["route_tables"])
+    before = linked.writes()
+    assert linked.cloudlink("up").code == 0
+    assert linked.cloudlink("status").code == 0
+    # one call, and the probe's pod
+    assert linked.writes() - before <= 3
+
+
+def test_a_changed_record_changes_only_the_records(linked: Place) -> None:
+    linked.replace('addresses = ["10.10.8.15", "10.10.24.15"]', 'addresses = ["10.10.8.15"]')
+    try:
+        changes = linked.cloudlink("plan", "--json").json["changes"]
+        assert [c["address"] for c in changes if c["action"] != "no-op"] == ["resolver.records"]
+        assert linked.cloudlink("up").code == 0
+    finally:
+        linked.replace('addresses = ["10.10.8.15"]', 'addresses = ["10.10.8.15", "10.10.24.15"]')
+
+
+def test_up_as_json_lines_ends_with_a_result(linked: Place) -> None:
+    result = linked.cloudlink("up", "--json")
+    assert result.lines[-1]["type"] == "result"
+    assert result.lines[-1]["exit_code"] == 0
+
+
+def test_without_a_terminal_and_without_a_sandbox_nobody_is_asked(linked: Place) -> None:
+    """Against real clouds up refuses to guess; here the credentials are missing before that can be asked."""
+    result = linked.cloudlink("plan", sandbox=False)
+    assert result.code in (4, 5)
+    assert "Traceback" not in result.err
+
+
+def test_the_state_file_is_private_and_holds_no_key(linked: Place) -> None:
+    assert stat.S_IMODE(linked.state.stat().st_mode) == 0o600
+    text = linked.state.read_text()
+    keys = [
+        o["PreSharedKey"].reveal()
+        for c in linked.clouds().aws.vpn_connections()
+        for o in (c.get("Options") or {}).get("TunnelOptions") or ()
+        if o.get("PreSharedKey")
+    ]
+    assert len(keys) == 4
+    assert not any(k in text for k in keys)
+    assert not any(k in p.read_text(errors="replace") for p in linked.home.glob("*.log") for k in keys)
+
+
+def test_a_lost_state_file_is_rebuilt_without_a_write(linked: Place) -> None:
+    linked.state.unlink()
+    before = linked.writes()
+    result = linked.cloudlink("up")
+    assert result.code == 0
+    assert linked.writes() == before
+    assert len(json.loads(linked.state.read_text())["resources"]) > 20
+
+
+def test_a_tunnel_that_dies_is_named(linked: Place) -> None:
+    victim = linked.control("GET", "world")["tunnels"][3]["outside_ip"]
+    fault = linked.control("POST", "faults", {"kind": "tunnel-down", "place": victim, "times": None})
+    try:
+        result = linked.cloudlink("status", "--json")
+        assert result.code == 8
+        assert [t["address"] for t in result.json["tunnels"] if not t["up"]] == ["tunnel[3]"]
+    finally:
+        linked.control("DELETE", f"faults/{fault['id']}")
+
+
+def test_an_endpoint_address_that_dies_is_named_by_verify_dns(linked: Place) -> None:
+    address = linked.cloudlink("status", "--json").json["endpoint"]["addresses"][0]["address"]
+    fault = linked.control("POST", "faults", {"kind": "endpoint-ip-down", "place": address, "times": None})
+    try:
+        result = linked.cloudlink("verify-dns", "sentry.prod.corp.example", "--json")
+        hops = {h["hop"]: h["result"] for h in result.json["names"][0]["hops"]}
+        assert hops[f"endpoint {address} udp"] == "timeout"
+        assert hops[f"endpoint {address} tcp"] == "timeout"
+        assert sum(v == "ok" for k, v in hops.items() if k.startswith("endpoint")) == 4
+        assert result.code == 8
+    finally:
+        linked.control("DELETE", f"faults/{fault['id']}")

@@ -1,0 +1,93 @@
+"""Teardown: exactly what cloudlink made goes, whatever happened before; and interruption and kills on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from .place import Place, make_place
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with make_place(tmp_path_factory.mktemp("down")) as made:
+        yield made
+
+
+def begin(place: Place, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", "from cloudlink.cli import main; main()", *arguments, "--sandbox"],
+        cwd=place.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "CI": "1"},
+    )
+
+
+def wait_for_writes(place: Place, more: int, seconds: float = 60) -> None:
+    start, before = time.monotonic(), place.writes()
+    while place.writes() - before < more:
+        assert time.monotonic() - start < seconds
+        time.sleep(0.02)
+
+
+def test_the_whole_way_with_kill_interruption_and_lost_state(place: Place) -> None:
+    assert place.sandbox("start").code == 0
+    stood = place.inventory()
+
+    # killed in the middle of building
+    with begin(place, "up") as killed:
+        wait_for_writes(place, 9)
+        killed.send_signal(signal.SIGKILL)
+    # run again, and interrupted
+    with begin(place, "up") as interrupted:
+        wait_for_writes(place, 6)
+        holder = place.cloudlink("up")
+        assert holder.code == 7
+        assert str(interrupted.pid) in holder.err
+        interrupted.send_signal(signal.SIGINT)
+        _, err = interrupted.communicate(timeout=60)
+    assert interrupted.returncode == 130
+    assert "goes on" in err
+    assert "Traceback" not in err
+    # and again, to the end
+    done = place.cloudlink("up")
+    assert done.code == 0, done.out + done.err
+    clouds = place.clouds()
+    assert len([c for c in clouds.aws.vpn_connections() if c["State"] == "available"]) == 2
+    calls = place.control("GET", "journal")["calls"]
+    made = [c["operation"] for c in calls if c["operation"].startswith("Create") and c["status"] < 300]
+    assert made.count("CreateVpnGateway") == 1
+    assert made.count("CreateCustomerGateway") == 2
+    assert made.count("CreateVpnConnection") == 2
+    assert made.count("CreateResolverEndpoint") == 1
+    assert made.count("CreateHostedZone") == 1
+
+    # taken down without its state file, killed on the way, and again
+    place.state.unlink()
+    with begin(place, "teardown") as killed:
+        wait_for_writes(place, 5)
+        killed.send_signal(signal.SIGKILL)
+    down = place.cloudlink("teardown", "--json")
+    assert down.code == 0, down.out + down.err
+    result = down.lines[-1]
+    assert not result["teardown"]["leftovers"]
+    left = place.inventory()
+    assert json.dumps(left, sort_keys=True, indent=1) == json.dumps(stood, sort_keys=True, indent=1)
+
+    before = place.writes()
+    again = place.cloudlink("teardown")
+    assert again.code == 0
+    assert "nothing to take down" in again.out
+    assert place.writes() == before
+    status = place.cloudlink("status", "--json")
+    assert status.code == 8
+    assert status.json["health"] == "absent"

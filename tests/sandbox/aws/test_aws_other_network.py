@@ -1,0 +1,142 @@
+"""Paging, rules of security groups, routes, transit gateways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from aws_account import VPC, Account, Gateways, refused, tag_spec
+from botocore.exceptions import ClientError
+
+
+@pytest.mark.parametrize(
+    ("operation", "key", "name"),
+    [
+        ("describe_subnets", "Subnets", "SubnetId"),
+        ("describe_route_tables", "RouteTables", "RouteTableId"),
+        ("describe_security_groups", "SecurityGroups", "GroupId"),
+        ("describe_network_interfaces", "NetworkInterfaces", "NetworkInterfaceId"),
+    ],
+)
+def test_pages(furnished: Account, operation: str, key: str, name: str) -> None:
+    ec2 = furnished.client("ec2")
+    ec2.create_route_table(VpcId=VPC)
+    whole = [o[name] for o in getattr(ec2, operation)()[key]]
+    assert len(whole) > 5
+    pages = list(ec2.get_paginator(operation).paginate(PaginationConfig={"PageSize": 5}))
+    assert len(pages) > 1
+    assert [o[name] for page in pages for o in page[key]] == whole
+    refused("InvalidNextToken", 400, getattr(ec2, operation), MaxResults=5, NextToken="what")
+
+
+def test_rules_of_a_call_stand_or_fall_together(furnished: Account) -> None:
+    ec2 = furnished.client("ec2")
+    group = ec2.create_security_group(
+        GroupName="cl", Description="d", VpcId=VPC, TagSpecifications=tag_spec("security-group", a="b")
+    )["GroupId"]
+
+    def rule(protocol: str) -> dict[str, Any]:
+        return {"IpProtocol": protocol, "FromPort": 53, "ToPort": 53, "IpRanges": [{"CidrIp": "10.1.0.0/16"}]}
+
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule("tcp")])
+    refused(
+        "InvalidPermission.Duplicate", 400, ec2.authorize_security_group_ingress,
+        GroupId=group, IpPermissions=[rule("udp"), rule("tcp")],
+    )  # fmt: skip
+    rules = ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group]}])["SecurityGroupRules"]
+    assert [(r["IpProtocol"], r["FromPort"]) for r in rules if not r["IsEgress"]] == [("tcp", 53)]
+    ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=[rule("tcp")])
+    refused(
+        "InvalidPermission.NotFound", 400, ec2.revoke_security_group_ingress, GroupId=group, IpPermissions=[rule("tcp")]
+    )
+    by_tag = [{"Name": "tag:a", "Values": ["b"]}]
+    assert ec2.describe_security_groups(Filters=by_tag)["SecurityGroups"] == []  # lags
+    furnished.later(5)
+    assert len(ec2.describe_security_groups(Filters=by_tag)["SecurityGroups"]) == 1
+
+
+def test_a_static_route_to_the_gateway(furnished: Account) -> None:
+    gateways, ec2 = Gateways.of(furnished), furnished.client("ec2")
+    table = ec2.create_route_table(VpcId=VPC)["RouteTable"]["RouteTableId"]
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="10.1.0.0/16", GatewayId=gateways.vgw)
+    shown = ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]["Routes"]
+    assert {
+        "DestinationCidrBlock": "10.1.0.0/16",
+        "GatewayId": gateways.vgw,
+        "Origin": "CreateRoute",
+        "State": "active",
+    } in shown
+    ((prefix, target),) = furnished.cloud.facts().route_tables[table].static
+    assert (str(prefix), target) == ("10.1.0.0/16", gateways.vgw)
+
+
+def test_tags_find_everything(furnished: Account) -> None:
+    gateways, ec2 = Gateways.of(furnished), furnished.client("ec2")
+    ec2.create_tags(Resources=[gateways.vgw, gateways.cgw], Tags=[{"Key": "mine", "Value": "x"}])
+    found = ec2.describe_tags(Filters=[{"Name": "key", "Values": ["mine"]}])["Tags"]
+    assert {(t["ResourceId"], t["ResourceType"]) for t in found} == {
+        (gateways.vgw, "vpn-gateway"),
+        (gateways.cgw, "customer-gateway"),
+    }
+    with pytest.raises(ClientError, match="NotFound"):
+        ec2.create_tags(Resources=["vpn-0fffffffffffffff0"], Tags=[{"Key": "mine", "Value": "x"}])
+
+
+TRANSIT: list[tuple[str, Callable[[Any, str], Any], str]] = [
+    ("unknown gateway", lambda e, _: e.describe_transit_gateways(TransitGatewayIds=["tgw-0fffffffffffffff0"]),
+        "InvalidTransitGatewayID.NotFound"),
+    ("delete an unknown gateway", lambda e, _: e.delete_transit_gateway(TransitGatewayId="tgw-0fffffffffffffff0"),
+        "InvalidTransitGatewayID.NotFound"),
+    ("delete a used gateway", lambda e, t: e.delete_transit_gateway(TransitGatewayId=t), "IncorrectState"),
+    ("delete an unknown attachment", lambda e, _: e.delete_transit_gateway_vpc_attachment(
+        TransitGatewayAttachmentId="tgw-attach-0fffffffffffffff0"), "InvalidTransitGatewayAttachmentID.NotFound"),
+    ("an unknown filter", lambda e, _: e.describe_transit_gateway_attachments(
+        Filters=[{"Name": "colour", "Values": ["x"]}]), "InvalidParameterValue"),
+    ("associate twice", lambda e, t: e.associate_transit_gateway_route_table(
+        TransitGatewayAttachmentId=e.describe_transit_gateway_attachments()["TransitGatewayAttachments"][0]
+        ["TransitGatewayAttachmentId"],
+        TransitGatewayRouteTableId=e.describe_transit_gateway_route_tables()["TransitGatewayRouteTables"][0]
+        ["TransitGatewayRouteTableId"]), "Resource.AlreadyAssociated"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def transit(furnished: Account) -> str:
+    ec2 = furnished.client("ec2")
+    gateway = ec2.create_transit_gateway(Options={"AmazonSideAsn": 64_600})["TransitGateway"]["TransitGatewayId"]
+    subnets = furnished.client("eks").describe_cluster(name="prod")["cluster"]["resourcesVpcConfig"]["subnetIds"]
+    ec2.create_transit_gateway_vpc_attachment(
+        TransitGatewayId=gateway,
+        VpcId=VPC,
+        SubnetIds=subnets,
+        TagSpecifications=tag_spec("transit-gateway-attachment", mine="yes"),
+    )
+    return str(gateway)
+
+
+@pytest.mark.parametrize(("call", "code"), [r[1:] for r in TRANSIT], ids=[r[0] for r in TRANSIT])
+def test_transit_gateways_refuse(furnished: Account, transit: str, call: Callable[[Any, str], Any], code: str) -> None:
+    refused(code, 400, lambda: call(furnished.client("ec2"), transit))
+
+
+def test_a_connection_on_a_transit_gateway(furnished: Account, transit: str) -> None:
+    ec2 = furnished.client("ec2")
+    mine = [{"Name": "tag:mine", "Values": ["yes"]}]
+    assert len(ec2.describe_transit_gateway_vpc_attachments(Filters=mine)["TransitGatewayVpcAttachments"]) == 1
+    mine[0]["Values"] = ["no"]
+    assert ec2.describe_transit_gateway_vpc_attachments(Filters=mine)["TransitGatewayVpcAttachments"] == []
+    cgw = ec2.create_customer_gateway(Type="ipsec.1", IpAddress="20.0.0.1", BgpAsn=65_515)["CustomerGateway"]
+    furnished.later(10)
+    made = ec2.create_vpn_connection(
+        Type="ipsec.1", CustomerGatewayId=cgw["CustomerGatewayId"], TransitGatewayId=transit
+    )["VpnConnection"]
+    furnished.later(200)
+    wanted = [{"Name": "resource-id", "Values": [made["VpnConnectionId"]]}]
+    (attachment,) = ec2.describe_transit_gateway_attachments(Filters=wanted)["TransitGatewayAttachments"]
+    assert attachment["ResourceType"] == "vpn"
+    tunnels = furnished.cloud.facts().tunnels
+    assert {(t.vpc_ids, t.amazon_asn, t.gateway_id) for t in tunnels} == {((VPC,), 64_600, transit)}
+    ec2.delete_vpn_connection(VpnConnectionId=made["VpnConnectionId"])
+    (attachment,) = ec2.describe_transit_gateway_attachments(Filters=wanted)["TransitGatewayAttachments"]
+    assert attachment["State"] == "deleted"

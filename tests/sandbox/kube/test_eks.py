@@ -1,0 +1,66 @@
+"""The EKS cluster: the load balancers of the Services and Ingresses that the link's hosts name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from kubernetes import client
+from kubernetes.client.exceptions import ApiException
+
+from cloudlink.link import AwsSide, DnsSide, Host, KubernetesTarget, Link, LoadBalancerTarget
+from cloudlink.sandbox.kube.server import KubeCloud
+from tests.sandbox.kube.conftest import api_client
+
+
+def some_link(*targets: KubernetesTarget) -> Link:
+    """Only the fields that furnishing reads."""
+    hosts = (Host("x", LoadBalancerTarget("nlb")), *(Host(t.name, t, (443, 8443)) for t in targets))
+    link = object.__new__(Link)
+    object.__setattr__(link, "aws", AwsSide("eu-west-1", None, "vpc-1", "eks-one", 64512))
+    object.__setattr__(link, "dns", DnsSide("corp.example", hosts))
+    return link
+
+
+SERVICE = KubernetesTarget("service", "apps", "web")
+INGRESS = KubernetesTarget("ingress", "edge", "shop")
+
+
+def test_targets_have_their_load_balancers(eks: KubeCloud, certificate: Path) -> None:
+    link = some_link(SERVICE, INGRESS)
+    eks.furnish(link, lambda kind, namespace, name: f"{kind}-{namespace}-{name}.elb.amazonaws.com")
+    api = api_client(eks.url_of("eks-one"), certificate)
+    service = client.CoreV1Api(api).read_namespaced_service("web", "apps")
+    assert service.status.load_balancer.ingress[0].hostname == "service-apps-web.elb.amazonaws.com"
+    assert [p.port for p in service.spec.ports] == [443, 8443]
+    ingress = client.NetworkingV1Api(api).read_namespaced_ingress("shop", "edge")
+    assert ingress.status.load_balancer.ingress[0].hostname == "ingress-edge-shop.elb.amazonaws.com"
+
+
+def test_furnishing_again_adds_and_keeps(eks: KubeCloud, certificate: Path) -> None:
+    eks.furnish(some_link(SERVICE), lambda *_: "first")
+    eks.furnish(some_link(SERVICE, INGRESS), lambda *_: "second")
+    api = api_client(eks.url_of("eks-one"), certificate)
+    assert (
+        client.CoreV1Api(api).read_namespaced_service("web", "apps").status.load_balancer.ingress[0].hostname == "first"
+    )
+    assert len(client.NetworkingV1Api(api).list_ingress_for_all_namespaces().items) == 1
+
+
+def test_strangers_and_unknown_clusters(eks: KubeCloud, certificate: Path) -> None:
+    eks.furnish(some_link(), lambda *_: "")
+    for url, token, code in (
+        (eks.url_of("eks-one"), "k8s-aws-v1.bad", 401),
+        (eks.url_of("eks-two"), "a-good-token", 404),
+    ):
+        with pytest.raises(ApiException) as e:
+            client.CoreV1Api(api_client(url, certificate, token)).list_namespace()
+        assert e.value.status == code
+        assert json.loads(e.value.body)["kind"] == "Status"
+
+
+def test_an_aks_cloud_is_not_furnished(eks: KubeCloud) -> None:
+    other = KubeCloud(eks.sky, name="aks", authenticate=lambda _: None)
+    with pytest.raises(ValueError, match="only EKS"):
+        other.furnish(some_link(), lambda *_: "")

@@ -1,0 +1,151 @@
+"""Our CoreDNS block, written and read back, and what other keys serve. The sandbox's own parser is the judge of ours."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cloudlink.sandbox.kube import corefile as sandbox_corefile
+from cloudlink.steps import corefile
+from cloudlink.steps.corefile import Head, Unreadable, examine, heads, read, written
+
+ADDRESSES = (IPv4Address("10.1.2.10"), IPv4Address("10.1.1.10"))
+WANTED = corefile.block("corp.example", ADDRESSES)
+
+
+def test_the_text() -> None:
+    assert written("demo", WANTED) == (
+        "# Managed by cloudlink, link demo. Changes made here are undone by the next `cloudlink up`.\n"
+        "corp.example:53 {\n"
+        "    errors\n"
+        "    cache 30\n"
+        "    forward . 10.1.1.10 10.1.2.10 {\n"
+        "        policy random\n"
+        "        max_fails 3\n"
+        "        health_check 5s\n"
+        "        expire 10s\n"
+        "        prefer_udp\n"
+        "    }\n"
+        "}\n"
+    )
+
+
+@given(
+    st.lists(st.from_regex(r"[a-z]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True), min_size=1, max_size=4),
+    st.sets(st.ip_addresses(v=4), min_size=1, max_size=6),
+)
+@settings(max_examples=60, deadline=None)
+def test_reading_is_the_way_back(labels: list[str], addresses: set[IPv4Address]) -> None:
+    wanted = corefile.block(".".join(labels), tuple(addresses))
+    text = written("demo", wanted)
+    assert read(text) == wanted
+    assert heads(text) == (Head(wanted.zone, "dns", 53),)
+    (server,) = sandbox_corefile.parse({"Corefile": text})
+    assert server.keys == (f"{wanted.zone}:53",)
+    (forward,) = (d for d in server.directives if d.name == "forward")
+    assert forward.args == (".", *(str(a) for a in sorted(addresses)))
+
+
+def test_the_mark_is_of_one_link() -> None:
+    text = written("demo", WANTED)
+    assert corefile.is_marked(text, "demo")
+    assert not corefile.is_marked(text, "demo2")
+    assert not corefile.is_marked(text, "dem")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "corp.example", "forward . nonsense", "}{", "a {\n b {\n", "corp.example { forward . 10.1.1.1 }"]
+)
+def test_whatever_stands_there_can_be_read_and_differs(text: str) -> None:
+    assert read(text) != WANTED
+
+
+@pytest.mark.parametrize(
+    ("text", "zones"),
+    [
+        (
+            "a.example:53 {\n errors\n}\nb.example {\n forward . 10.0.0.1 {\n  prefer_udp\n }\n}\n",
+            ["a.example", "b.example"],
+        ),
+        ("A.Example. b.example:53 {\n}\n", ["a.example", "b.example"]),
+        ("a.example,\nb.example\n{\n errors\n}\n", ["a.example", "b.example"]),
+        ("# a comment {\na.example { # another }\n errors\n}\n", ["a.example"]),
+        ("(snippet) {\n errors\n}\na.example {\n import snippet\n}\n", ["a.example"]),
+        ("import other/*.conf\na.example {\n}\n", ["a.example"]),
+        (
+            'a.example {\n template ANY ANY {\n  answer "{{ .Name }} # {"\n }\n}\nb.example {\n}\n',
+            ["a.example", "b.example"],
+        ),
+        (". {\n}\n", ["."]),
+        (":53 {\n}\n", ["."]),
+        ("dns://a.example {\n}\n", ["a.example"]),
+        ("tls://a.example a.example:5353 b.example {\n}\n", ["b.example"]),
+        ("", []),
+    ],
+)
+def test_zones_that_a_text_serves(text: str, zones: list[str]) -> None:
+    assert [h.zone for h in heads(text) if h.is_plain_dns] == zones
+    if "import other" not in text:
+        sandbox_corefile.parse({"Corefile": text})  # and it is a Corefile at all
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a.example\n forward . 10.0.0.1\n",
+        "a.example {\n errors\n",
+        'a.example {\n "no end\n}\n',
+        "{\n errors\n}\n",
+        "a {\n}\n}\n",
+    ],
+)
+def test_what_is_no_corefile(text: str) -> None:
+    with pytest.raises(Unreadable):
+        heads(text)
+
+
+KEY = corefile.key_of("demo")
+
+
+def test_our_own_key_is_no_conflict() -> None:
+    assert examine({KEY: written("demo", WANTED)}, KEY, "corp.example") == corefile.Examination((), ())
+
+
+@pytest.mark.parametrize(
+    ("keys", "conflict"),
+    [
+        ({"x.server": "corp.example {\n}\n"}, "already serves corp.example"),
+        ({"x.server": "CORP.example.:53 {\n}\n"}, "already serves corp.example"),
+        ({"x.server": ".:53 {\n}\n"}, "root zone"),
+        ({"x.server": "a.b {\n}\n", "y.server": "a.b:53 {\n}\n"}, "both serve a.b"),
+        ({"x.server": "a.b {\n"}, "cannot be read"),
+    ],
+)
+def test_conflicts(keys: dict[str, str], conflict: str) -> None:
+    (found,) = examine(keys, KEY, "corp.example").conflicts
+    assert conflict in found
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"x.server": "example {\n}\n"},  # less specific: ours wins
+        {"x.server": "corp.example:5353 {\n}\n"},
+        {"x.server": "tls://corp.example {\n}\n"},
+        {"x.override": "corp.example {\n}\n"},
+        {"x.server": "othercorp.example {\n}\n"},
+    ],
+)
+def test_no_conflicts(keys: dict[str, str]) -> None:
+    assert examine(keys, KEY, "corp.example") == corefile.Examination((), ())
+
+
+def test_warnings() -> None:
+    seen = examine({"x.server": "eu.corp.example {\n}\n", "corp.example": "corp.example {\n}\n"}, KEY, "corp.example")
+    assert seen.conflicts == ()
+    assert seen.shadowed == ("eu.corp.example",)
+    assert any("ignores it" in w for w in seen.warnings)
+    assert any("never reach AWS" in w for w in seen.warnings)
