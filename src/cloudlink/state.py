@@ -140,7 +140,7 @@ class StateFile:
         try:
             content = json.loads(text)
             if not isinstance(content, dict):
-                raise TypeError("it is no JSON object")  # noqa: TRY301
+                raise TypeError("it is no JSON object")
             number = int(content["format"])
             if number > FORMAT:
                 raise StateError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from typing import Any
 
 import pytest
@@ -192,7 +194,7 @@ def test_one_at_a_time_is_kept(cloud: ToyCloud) -> None:
     nodes: list[Node[Any]] = [SerialToy(address=f"s.t[{i}]", title="T", cloud=cloud) for i in range(4)]
     up(nodes, cloud, MemoryStore())
     starts = sorted(t.ready_at for t in cloud.things.values())
-    assert all(later - earlier >= cloud.takes for earlier, later in zip(starts, starts[1:], strict=False))
+    assert all(later - earlier >= cloud.takes for earlier, later in itertools.pairwise(starts))
 
 
 def test_independent_ones_run_side_by_side(cloud: ToyCloud) -> None:
@@ -281,10 +283,8 @@ def test_killed_anywhere_the_next_run_ends_the_same(
     if destroy:
         up(build(shape, cloud), cloud, store)
     cloud.die_at, cloud.points = die, 0
-    try:
+    with contextlib.suppress(Killed):
         (down if destroy else up)(build(shape, cloud), cloud, store)
-    except Killed:
-        pass
     cloud.die_at = None
     if lose:
         store = MemoryStore()

@@ -189,6 +189,16 @@ def test_codes(code: str, kind: type[CloudError]) -> None:
     assert not aws_errors.unknown_outcome(error)
 
 
+def test_an_answer_that_cannot_be_parsed_is_not_shown() -> None:
+    from botocore.parsers import ResponseParserError
+
+    error = ResponseParserError("invalid XML received:\nb'<preSharedKey>hush</preSharedKey'")
+    ours = aws_errors.translate(error)
+    assert isinstance(ours, UnreachableError)
+    assert "hush" not in f"{ours}{ours.hint}"
+    assert aws_errors.unknown_outcome(error)
+
+
 def test_what_is_not_amazons_stays_as_it_is() -> None:
     assert aws_errors.translate(KeyError("x")) is None
     assert aws_errors.retryable(KeyError("x")) is None

@@ -253,6 +253,27 @@ def test_somebody_else_writing_in_between_is_a_conflict_to_try_again(bench: Kube
     assert not kube_module.unknown_outcome(caught.value)
 
 
+def test_what_somebody_writes_after_our_look_is_not_overlooked(
+    bench: KubeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check of the other keys holds at the moment of our write, or the write is refused."""
+    wanted = bench.forward.spec(bench.given)
+    assert wanted is not None
+    look = bench.kube.config_map
+
+    def look_and_lose(namespace: str, name: str) -> dict[str, object]:
+        seen = look(namespace, name)
+        other = bench.client()
+        other.patch_config_map(namespace, name, {"data": {"team.server": f"{ZONE} {{\n forward . 10.9.9.9\n}}\n"}})
+        return seen
+
+    monkeypatch.setattr(bench.kube, "config_map", look_and_lose)
+    with pytest.raises(KubeRefusal) as caught:
+        bench.forward.create(wanted)
+    assert caught.value.status == 409
+    assert KEY not in bench.custom()
+
+
 def test_a_cluster_that_is_not_there_yet_has_no_key(bench: KubeBench) -> None:
     def none() -> None:
         raise MissingError("There is no AKS cluster")

@@ -171,7 +171,7 @@ def test_the_load_balancer_lets_nobody_in(bench: KubeBench) -> None:
     bench.world.aws = dataclasses.replace(bench.world.aws, interfaces=interfaces)
     name = the_name(verified(bench))
     assert name.verdict == "timeout"
-    assert "load balancer's security group" in name.cause
+    assert "does not let the Azure ranges in" in name.cause
 
 
 def test_nothing_listens(bench: KubeBench) -> None:

@@ -500,6 +500,16 @@ def test_somebody_elses_record_is_not_overwritten(ground: Ground, kind: str) -> 
         step.records.create(step.records.spec(given))
 
 
+def test_in_an_adopted_zone_even_an_equal_record_of_a_stranger_stays_his(ground_of: MakeGround) -> None:
+    ground = ground_of(a_link(dns={"adopt_zone": ADOPTED}))
+    step = step_of(ground)
+    given = ground.look(eks_given(ground), step.zone, step.targets)
+    apex = {**an_address("corp.example", "10.20.0.9", "10.20.0.10"), "TTL": ground.link.dns.record_ttl}
+    change(ground, ADOPTED, "CREATE", apex)
+    with pytest.raises(ConflictError, match=r"corp\.example A"):
+        step.records.create(step.records.spec(given))
+
+
 def test_a_lost_owner_record_is_made_again(ground: Ground) -> None:
     step = step_of(ground)
     given = built(ground, step.zone, step.targets, step.records)
@@ -518,8 +528,10 @@ def test_two_links_share_an_adopted_zone(ground_of: MakeGround) -> None:
     hosts = (Host("db", AddressTarget((IPv4Address("10.20.0.50"),))),)
     other = step_of(ground, dataclasses.replace(a_link(dns={"adopt_zone": ADOPTED, "hosts": hosts}), name="demo-2"))
     assert other.records.find(NO_RECEIPTS) is None
-    given = ground.look(given, other.targets)
-    found = bring_up(other.records, given, ground.wait)
+    found = bring_up(other.records, ground.look(given, other.targets), ground.wait)
+    between = first.records.find(NO_RECEIPTS, fresh=True)
+    assert between is not None
+    assert between.spec == first.records.spec(given)
     take_down(other.records, found, ground.wait)
     mine = first.records.find(NO_RECEIPTS, fresh=True)
     assert mine is not None
@@ -542,6 +554,12 @@ ADDRESSES = st.lists(st.ip_addresses(v=4).map(int), min_size=1, max_size=5, uniq
 )
 def test_records_there_and_back(record: ZoneRecord) -> None:
     assert record_of(record_set(record)) == record
+
+
+def test_the_order_of_values_means_nothing() -> None:
+    one, two = an_address("x", "10.0.0.2", "10.0.0.10"), an_address("x", "10.0.0.10", "10.0.0.2")
+    assert record_of(one) == record_of(two)
+    assert record_of(one).values == ("10.0.0.2", "10.0.0.10")
 
 
 def test_names_as_route_53_spells_them() -> None:

@@ -272,6 +272,21 @@ def test_expected_addresses_come_from_the_targets() -> None:
     assert verify.expected(targets) == {"app": (IPv4Address("10.1.1.50"),), "db": (IPv4Address("10.1.1.60"),)}
 
 
+def test_a_fixed_address_is_not_taken_for_a_load_balancer() -> None:
+    seen = facts(GOOD, connects=(Connect(GOOD, 5432, "timeout", "", 1.0, None),))
+    assert "load balancer" not in judge(dataclasses.replace(WANTED, fixed=True), seen).cause
+    ((_, wanted),) = verify.questions(a_link(Host("app", ANY)), {})
+    assert wanted.fixed
+
+
+def test_a_certificate_for_another_name_is_noted_and_no_fault() -> None:
+    shake = Handshake("ok", certificate("x", "other.example"), "", 1.0)
+    seen = facts(GOOD, connects=(Connect(GOOD, 443, "ok", "", 1.0, shake),))
+    report = verify.judged(a_link(), ProbeFacts(("10.0.0.10",), (), (seen,)), [WANTED])
+    assert report.health is Health.HEALTHY
+    assert "10.1.1.50:443: the certificate is for other.example" in " ".join(report.notes)
+
+
 def test_notes() -> None:
     seen = ProbeFacts(("169.254.10.10",), (), (facts(GOOD),))
     report = verify.judged(a_link(), seen, [WANTED], View("", "", ("The key x serves eu.corp.example.",), ()))

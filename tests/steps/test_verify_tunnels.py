@@ -187,6 +187,7 @@ class Said:
         }
         self.records: list[dict[str, Any]] = [
             {"Name": "corp.example.", "Type": "SOA"},
+            {"Name": "_cloudlink-demo.corp.example.", "Type": "TXT", "ResourceRecords": [{"Value": '"ours"'}]},
             {"Name": "app.corp.example.", "Type": "A", "AliasTarget": {"DNSName": "internal-lb.elb.amazonaws.com."}},
             {"Name": "\\052.wild.corp.example.", "Type": "A", "ResourceRecords": [{"Value": "10.1.1.50"}]},
         ]
@@ -401,6 +402,21 @@ def test_why_bgp_is_down(spoil: Callable[[Said], object], why: str) -> None:
     assert report.tunnels[3].up
 
 
+def test_up_takes_both_clouds_word() -> None:
+    said = Said()
+    said.connected(1)["connectionStatus"] = "Connecting"
+    second = said.report().tunnels[1]
+    assert not second.up
+    assert "AWS has the tunnel up, but Azure reports Connecting" in second.why
+
+
+def test_the_neighbours_other_instance_is_not_looked_at() -> None:
+    said = Said()
+    assert said.bgp is not None
+    said.bgp.reverse()  # the sessions that can never come up are listed first
+    assert said.report().health is Health.HEALTHY
+
+
 def test_no_key_is_ever_told() -> None:
     said = Said()
     said.down(0, 1, 2, 3)
@@ -447,7 +463,7 @@ BESIDE: list[tuple[Callable[[Said], object], str, str]] = [
     (lambda s: s.addresses[0].update(Status="FAILED_RESOURCE_GONE"), "endpoint", "10.1.1.10 in subnet-1"),
     (lambda s: setattr(s, "zone", None), "zone", "no private hosted zone"),
     (lambda s: s.zone.update(VPCs=[]), "zone", "not associated with vpc-1"),  # type: ignore[union-attr]
-    (lambda s: setattr(s, "records", s.records[:2]), "records", "no record for *.wild.corp.example"),
+    (lambda s: setattr(s, "records", s.records[:3]), "records", "no record for *.wild.corp.example"),
     (lambda s: setattr(s, "forward", View("", "CoreDNS forwards to 10.9.9.9")), "forward", "10.9.9.9"),
 ]
 

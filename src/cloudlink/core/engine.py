@@ -261,7 +261,7 @@ class Engine:
             assert isinstance(node, Resource)
             assert change is not None
             if task.kind == "delete":
-                deleted = self._delete(node, change)
+                deleted = self._delete(node)
                 if change.action is Action.DELETE:
                     self._tell(ev.Done(self._clock.now(), node.address, node.title, "delete", self._since(start), change.id, deleted))
                 return _End(task, changed=True)
@@ -316,7 +316,6 @@ class Engine:
     ) -> tuple[Found[Any, Any] | None, bool, bool]:
         """Bring one resource to its spec, one write per round. Returns (found, changed, unwanted)."""
         spec = node.spec(given)
-        receipts = self._store.receipts()
         found = self._find(node)
         changed = False
         self._tell(ev.Begun(self._clock.now(), node.address, node.title, _verb(change.action), _usual(node, change.action)))
@@ -331,10 +330,10 @@ class Engine:
                 return None, True, True
             if found is None:
                 self._agreed(node, Action.CREATE, change)
-                found = self._create(node, spec, receipts)
+                found = self._create(node, spec)
                 changed = True
             elif found.phase is Phase.CREATING:
-                found = self._wait_ready(node, found, spec, "create", first_look=True)
+                found = self._wait_ready(node, "create", first_look=True)
                 changed = True
             elif found.phase is Phase.FAILED and round_number > 0:
                 raise self._failed(node, found, None)
@@ -355,7 +354,7 @@ class Engine:
                     continue
                 if not changed:  # what this run has written itself may need several writes
                     self._agreed(node, Action.UPDATE, change)
-                found = self._update(node, found, spec, receipts)
+                found = self._update(node, found, spec)
                 changed = True
         else:
             names = ", ".join(f.field for f in diff(found.spec, spec)) if found and found.spec else "its state"
@@ -417,7 +416,7 @@ class Engine:
         if receipt != old:
             self._persist(receipt, node.address)
 
-    def _create(self, node: Resource[Any, Any], spec: Any, receipts: Receipts) -> Found[Any, Any]:
+    def _create(self, node: Resource[Any, Any], spec: Any) -> Found[Any, Any]:
         self._intend(node, None, spec, "create")
         started: Started | None = None
         while started is None:
@@ -426,7 +425,7 @@ class Engine:
             except _Lost as lost:
                 found = self._look_for_lost(node)
                 if found is not None:
-                    return self._wait_ready(node, found, spec, "create", first_look=True)
+                    return self._wait_ready(node, "create", first_look=True)
                 if lost.attempts_left <= 0:
                     raise self._ours(lost.error, node.address) from lost.error
         old = self._store.receipts().of(node)
@@ -437,7 +436,7 @@ class Engine:
             ),
             node.address,
         )
-        return self._wait_ready(node, None, spec, "create", started)
+        return self._wait_ready(node, "create", started)
 
     def _look_for_lost(self, node: Resource[Any, Any]) -> Found[Any, Any] | None:
         for pause in LOST_ANSWER_LOOKS:
@@ -447,15 +446,15 @@ class Engine:
                 return found
         return None
 
-    def _update(self, node: Resource[Any, Any], found: Found[Any, Any], spec: Any, receipts: Receipts) -> Found[Any, Any]:
+    def _update(self, node: Resource[Any, Any], found: Found[Any, Any], spec: Any) -> Found[Any, Any]:
         self._intend(node, found, spec, "update")
         try:
             started = self._attempt(node, lambda: node.update(found, spec))
         except _Lost:
             started = Started(found.id)  # the next look tells whether it had its effect
-        return self._wait_ready(node, found, spec, "update", started)
+        return self._wait_ready(node, "update", started)
 
-    def _delete(self, node: Resource[Any, Any], change: Change) -> bool:
+    def _delete(self, node: Resource[Any, Any]) -> bool:
         self._tell(ev.Begun(self._clock.now(), node.address, node.title, "delete", node.usual.delete))
         found = self._find(node)
         if found is None:
@@ -534,8 +533,6 @@ class Engine:
     def _wait_ready(
         self,
         node: Resource[Any, Any],
-        found: Found[Any, Any] | None,
-        spec: Any,
         verb: str,
         started: Started | None = None,
         *,

@@ -152,15 +152,19 @@ class Node(ABC, Generic[OutT]):
         found: list[Node[Any]] = []
         for f in dataclasses.fields(self):
             value = getattr(self, f.name)
-            for item in value if isinstance(value, tuple) else (value,):
-                if isinstance(item, Node):
-                    found.append(item)
+            found.extend(n for n in (value if isinstance(value, tuple) else (value,)) if isinstance(n, Node))
         return tuple(found)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Lookup(Node[OutT]):
-    """Something that must stand there already and is only read: a VPC, a cluster, a load balancer."""
+    """Something that must stand there already and is only read: a VPC, a cluster, a load balancer.
+
+    proof: it only proves that something is there and no spec needs what it gives; it is not asked for while
+    everything that is to be made exists.
+    """
+
+    proof: ClassVar[bool] = False
 
     @abstractmethod
     def look(self, given: Given) -> OutT:

@@ -63,10 +63,10 @@ class FaultBook:
             self.faults.append(fault)
             return fault
 
-    def remove(self, id: int) -> bool:
+    def remove(self, number: int) -> bool:
         with self._lock:
             before = len(self.faults)
-            self.faults = [f for f in self.faults if f.id != id]
+            self.faults = [f for f in self.faults if f.id != number]
             return len(self.faults) < before
 
     def clear(self) -> None:

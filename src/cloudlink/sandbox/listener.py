@@ -93,9 +93,9 @@ class _RequestHandler(BaseHTTPRequestHandler):
         body = self._body()
         started: list[tuple[str, list[tuple[str, str]]]] = []
 
-        def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], None]:
+        def start_response(status: str, headers: list[tuple[str, str]], _error: Any = None) -> Callable[[bytes], None]:
             started[:] = [(status, headers)]
-            return lambda data: None
+            return lambda _: None
 
         answer = self.server.app(self._environ(body), start_response)
         try:

@@ -20,6 +20,7 @@ from cloudlink.clouds.endpoints import Endpoints
 from cloudlink.link import Link, SandboxFurniture
 from cloudlink.sandbox.aws.cloud import AwsCloud
 from cloudlink.sandbox.azure import AzureCloud
+from cloudlink.sandbox.azure.managed_clusters import AAD_SERVER_APP
 from cloudlink.sandbox.clock import SandboxClock
 from cloudlink.sandbox.cloud import Sky
 from cloudlink.sandbox.control import Control
@@ -117,7 +118,7 @@ class Sandbox:
             return None
         if secrets.compare_digest(token, self._aks_token):
             return "clusterUser"
-        return self.azure.token_valid(token)
+        return self.azure.token_valid(token, AAD_SERVER_APP)
 
     def _eks_user(self, token: str | None) -> str | None:
         return self.aws.identity_of_token(token) if token else None

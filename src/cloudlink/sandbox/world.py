@@ -296,9 +296,11 @@ class World:
             return ()
         rows: list[BgpRow] = []
         for instance in gateway.instances:
-            for connection in self.azure.connections:
-                if connection.gateway_id == gateway.id and connection.bgp and connection.peer_bgp is not None:
-                    rows.append(self._bgp_row(connection, instance))
+            rows.extend(
+                self._bgp_row(c, instance)
+                for c in self.azure.connections
+                if c.gateway_id == gateway.id and c.bgp and c.peer_bgp is not None
+            )
             for other in gateway.instances if gateway.active_active else ():
                 itself = other is instance
                 rows.append(
@@ -468,7 +470,7 @@ def _answer(zone: Zone, name: str, kind: str) -> Answer:
                 break  # the closest existing name above decides
         if not here:
             return Answer("NXDOMAIN", (), zone.name)
-    found = tuple(r for r in here if r.type == kind or r.type == "CNAME")
+    found = tuple(r for r in here if r.type in (kind, "CNAME"))
     return Answer("NOERROR", tuple(Record(name, r.type, r.ttl, r.values) for r in found), zone.name)
 
 

@@ -158,7 +158,7 @@ class Connection(Resource[ConnectionSpec, VpnConnection]):
             self.aws.reads.wrote(cloud.VPN_CONNECTIONS)
         return Started(found.id)
 
-    def delete(self, found: Found[ConnectionSpec, VpnConnection], before: Any) -> Started | None:  # noqa: ARG002
+    def delete(self, found: Found[ConnectionSpec, VpnConnection], before: Any) -> Started | None:
         try:
             self.aws.ec2.delete_vpn_connection(VpnConnectionId=found.id)
         except Exception as error:

@@ -45,7 +45,7 @@ class Gateway(Resource[GatewaySpec, VpnGateway]):
     usual: ClassVar[Usual] = Usual(create=3, delete=5)
     immutable: ClassVar[frozenset[str]] = frozenset({"asn"})
 
-    def spec(self, given: Given) -> GatewaySpec:  # noqa: ARG002
+    def spec(self, given: Given) -> GatewaySpec:
         return GatewaySpec(self.link.aws.asn)
 
     def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[GatewaySpec, VpnGateway] | None:
@@ -77,10 +77,10 @@ class Gateway(Resource[GatewaySpec, VpnGateway]):
             self.aws.reads.wrote(cloud.VPN_GATEWAYS)
         return Started(made["VpnGateway"]["VpnGatewayId"])
 
-    def update(self, found: Found[GatewaySpec, VpnGateway], spec: GatewaySpec) -> Started:  # noqa: ARG002
+    def update(self, found: Found[GatewaySpec, VpnGateway], spec: GatewaySpec) -> Started:
         raise AssertionError("a virtual private gateway cannot be changed")
 
-    def delete(self, found: Found[GatewaySpec, VpnGateway], before: Any) -> Started | None:  # noqa: ARG002
+    def delete(self, found: Found[GatewaySpec, VpnGateway], before: Any) -> Started | None:
         try:
             self.aws.ec2.delete_vpn_gateway(VpnGatewayId=found.id)
         except Exception as error:
@@ -123,7 +123,7 @@ class AdoptedGateway(Lookup[VpnGateway]):
     link: Link
     aws: Aws
 
-    def look(self, given: Given) -> VpnGateway:  # noqa: ARG002
+    def look(self, given: Given) -> VpnGateway:
         """Raises MissingError when it is gone, ConflictError when it serves another VPC."""
         wanted = self.link.aws.adopt_gateway
         for gateway in self.aws.vpn_gateways():
@@ -195,10 +195,10 @@ class Attachment(Resource[AttachmentSpec, Nothing]):
             self.aws.reads.wrote(cloud.VPN_GATEWAYS)
         return Started(f"{spec.gateway}/{spec.vpc}")
 
-    def update(self, found: Found[AttachmentSpec, Nothing], spec: AttachmentSpec) -> Started:  # noqa: ARG002
+    def update(self, found: Found[AttachmentSpec, Nothing], spec: AttachmentSpec) -> Started:
         raise AssertionError("an attachment cannot be changed")
 
-    def delete(self, found: Found[AttachmentSpec, Nothing], before: Any) -> Started | None:  # noqa: ARG002
+    def delete(self, found: Found[AttachmentSpec, Nothing], before: Any) -> Started | None:
         gateway, _, vpc = found.id.partition("/")
         try:
             self.aws.ec2.detach_vpn_gateway(VpnGatewayId=gateway, VpcId=vpc)

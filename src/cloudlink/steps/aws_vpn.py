@@ -99,7 +99,7 @@ class Cluster(Lookup[EksCluster]):
     link: Link
     aws: Aws
 
-    def look(self, given: Given) -> EksCluster:  # noqa: ARG002 nothing else is needed
+    def look(self, given: Given) -> EksCluster:
         """Raises MissingError for a cluster that is not there, CloudError for one in another VPC or not running."""
         side = self.link.aws
         found = self.aws.eks_cluster(side.eks_cluster)
@@ -207,12 +207,12 @@ class CustomerGatewayResource(Resource[CustomerGatewaySpec, CustomerGateway]):
 
     def update(
         self,
-        found: Found[CustomerGatewaySpec, CustomerGateway],  # noqa: ARG002
-        spec: CustomerGatewaySpec,  # noqa: ARG002
+        found: Found[CustomerGatewaySpec, CustomerGateway],
+        spec: CustomerGatewaySpec,
     ) -> Started:
         raise AssertionError("a customer gateway cannot be changed")
 
-    def delete(self, found: Found[CustomerGatewaySpec, CustomerGateway], before: Any) -> Started | None:  # noqa: ARG002
+    def delete(self, found: Found[CustomerGatewaySpec, CustomerGateway], before: Any) -> Started | None:
         try:
             self.aws.ec2.delete_customer_gateway(CustomerGatewayId=found.id)
         except Exception as error:

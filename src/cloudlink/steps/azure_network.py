@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
-from typing import Any
+from typing import Any, ClassVar
 
 from cloudlink.clouds.azure import GATEWAY_SUBNET, Azure, Json
 from cloudlink.clouds.ownership import LINK_TAG
@@ -33,6 +33,8 @@ SMALLEST_ADVISED = 27
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GroupLookup(Lookup[ResourceGroup]):
+    proof: ClassVar[bool] = True
+
     link: Link
     azure: Azure
 
@@ -92,6 +94,8 @@ class NetworkLookup(Lookup[VirtualNetwork]):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ClusterLookup(Lookup[AksCluster]):
+    proof: ClassVar[bool] = True
+
     link: Link
     azure: Azure
 

@@ -126,10 +126,10 @@ class Forward(Resource[ForwardSpec, Nothing]):
     def create(self, spec: ForwardSpec) -> Started:
         return self._write(spec)
 
-    def update(self, found: Found[ForwardSpec, Nothing], spec: ForwardSpec) -> Started:  # noqa: ARG002 - looked at afresh
+    def update(self, found: Found[ForwardSpec, Nothing], spec: ForwardSpec) -> Started:
         return self._write(spec)
 
-    def delete(self, found: Found[ForwardSpec, Nothing], before: Any) -> Started | None:  # noqa: ARG002
+    def delete(self, found: Found[ForwardSpec, Nothing], before: Any) -> Started | None:
         state = self._state(fresh=True)
         self._permission()
         previous = before if isinstance(before, str) else None
@@ -148,7 +148,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
         text = self._state(fresh=False).text
         return text if text is not None and not corefile.is_marked(text, self.link.name) else None
 
-    def undo(self, found: Found[ForwardSpec, Nothing] | None, before: Any) -> str:  # noqa: ARG002
+    def undo(self, found: Found[ForwardSpec, Nothing] | None, before: Any) -> str:
         """Put the key back to what it held, and restart again: the cluster's own names come first."""
         state = self._state(fresh=True)
         previous = self._previous[0] if self._previous else (before if isinstance(before, str) else None)

@@ -66,7 +66,7 @@ class Zone(Resource[ZoneSpec, HostedZone]):
     usual: ClassVar[Usual] = Usual(create=30, update=30, delete=5, deadline=900)
     immutable: ClassVar[frozenset[str]] = frozenset({"name", "private"})
 
-    def spec(self, given: Given) -> ZoneSpec:  # noqa: ARG002
+    def spec(self, given: Given) -> ZoneSpec:
         return ZoneSpec(self.link.dns.zone, self.link.aws.vpc_id)
 
     def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[ZoneSpec, HostedZone] | None:
@@ -103,7 +103,7 @@ class Zone(Resource[ZoneSpec, HostedZone]):
         self.aws.submitted(number, made["ChangeInfo"])
         return Started(number)
 
-    def update(self, found: Found[ZoneSpec, HostedZone], spec: ZoneSpec) -> Started:  # noqa: ARG002
+    def update(self, found: Found[ZoneSpec, HostedZone], spec: ZoneSpec) -> Started:
         """Associate it with the VPC again: everything else about a zone is fixed."""
         try:
             done = self.aws.route53.associate_vpc_with_hosted_zone(HostedZoneId=found.id, VPC=self._vpc)
@@ -112,7 +112,7 @@ class Zone(Resource[ZoneSpec, HostedZone]):
         self.aws.submitted(found.id, done["ChangeInfo"])
         return Started(found.id)
 
-    def delete(self, found: Found[ZoneSpec, HostedZone], before: Any) -> Started | None:  # noqa: ARG002
+    def delete(self, found: Found[ZoneSpec, HostedZone], before: Any) -> Started | None:
         """Raises ConflictError when somebody else's records are in it: they would be lost."""
         foreign = [r for r in self.aws.records(found.id, fresh=True) if not _belongs_to_zone(r, found)]
         if foreign:
@@ -150,6 +150,12 @@ def own_zone(link: Link, aws: Aws, receipts: Receipts, *, fresh: bool) -> AwsObj
     Raises ConflictError when there are two.
     """
     receipt = receipts.get("resolver.zone")
+    if receipt is not None and receipt.id and not receipt.intent:
+        # one call for the zone and its VPCs, instead of the account's whole list and then the same
+        whole = aws.zone(plain_id(receipt.id), fresh=fresh)
+        if whole is not None and whole["HostedZone"]["CallerReference"].startswith(_reference(link)):
+            found: AwsObject = whole["HostedZone"]
+            return found
     mine = [
         z
         for z in aws.hosted_zones(fresh=fresh)
@@ -182,7 +188,7 @@ class AdoptedZone(Lookup[HostedZone]):
     link: Link
     aws: Aws
 
-    def look(self, given: Given) -> HostedZone:  # noqa: ARG002
+    def look(self, given: Given) -> HostedZone:
         """Raises MissingError when it is gone, CloudError when it cannot serve the link."""
         number = plain_id(self.link.dns.adopt_zone or "")
         whole = self.aws.zone(number)

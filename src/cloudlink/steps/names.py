@@ -19,19 +19,23 @@ from cloudlink.steps.report import Health, Hop, HopResult, NameReport
 _RCODES: dict[int, HopResult] = {2: "servfail", 3: "nxdomain", 5: "refused"}
 _STATUS = "cloudlink status"
 _UP = "cloudlink up"
+# A certificate for another name is no fault of the link, but the user should know.
+REFUSED_BY_CLIENTS = "clients that verify will refuse it"
 
 
 @dataclass(frozen=True)
 class Wanted:
     """One name to judge. configured: the name as the configuration has it, ``*.corp.example`` for a wildcard.
 
-    addresses: where it should lead; empty when that is not known.
+    addresses: where it should lead; empty when that is not known. fixed: the configuration gives them as addresses,
+    so that no load balancer is behind them as far as we know.
     """
 
     name: str
     configured: str
     zone: str
     addresses: frozenset[IPv4Address]
+    fixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -154,7 +158,7 @@ def certificate_note(certificate: str, name: str) -> str:
     shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
     if any(covers(n, name) for n in names):
         return f"certificate for {shown}"
-    return f"the certificate is for {shown}, not for {name}: clients that verify will refuse it"
+    return f"the certificate is for {shown}, not for {name}: {REFUSED_BY_CLIENTS}"
 
 
 def certificate_names(certificate: str) -> tuple[str, ...]:
@@ -335,10 +339,16 @@ def _connect_cause(wanted: Wanted, connects: tuple[Connect, ...]) -> Cause | Non
     places = ", ".join(f"{c.address}:{c.port}" for c in connects if c.outcome != "ok")
     worst = next((c.outcome for c in connects if c.outcome != "ok"), "")
     match worst:
+        case "timeout" if wanted.fixed:
+            return Cause(
+                f"The name resolves, but there is no answer from {places}: nothing in the VPC has the address, its security "
+                "group does not let the Azure ranges in, or its subnet's route table has no route back",
+                f"Compare the addresses of {wanted.configured} in the configuration; allow the VNet's ranges in the security group",
+            )
         case "timeout":
             return Cause(
-                f"The name resolves, but {places} does not answer: the load balancer's security group, or with preserved client "
-                "addresses the nodes', does not let the Azure ranges in; or the load balancer's subnets have no route back",
+                f"The name resolves, but there is no answer from {places}: the load balancer's security group, or with preserved "
+                "client addresses the nodes', does not let the Azure ranges in; or the load balancer's subnets have no route back",
                 f"{_STATUS} shows the route tables; allow the VNet's ranges in those security groups",
             )
         case "refused":

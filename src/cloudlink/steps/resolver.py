@@ -121,14 +121,16 @@ class VpcDns(Resource[VpcDnsSpec, Nothing]):
     aws: Aws
     usual: ClassVar[Usual] = Usual(create=2, update=2, delete=2, deadline=120)
 
-    def spec(self, given: Given) -> VpcDnsSpec:  # noqa: ARG002
+    def spec(self, given: Given) -> VpcDnsSpec:
         return VpcDnsSpec(support=True, hostnames=True)
 
-    def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[VpcDnsSpec, Nothing] | None:  # noqa: ARG002
+    def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[VpcDnsSpec, Nothing] | None:
         """None: the VPC is gone."""
         vpc = self.link.aws.vpc_id
-        support = self.aws.vpc_attribute(vpc, "enableDnsSupport", fresh=fresh)
         hostnames = self.aws.vpc_attribute(vpc, "enableDnsHostnames", fresh=fresh)
+        # Assumption: host names on implies support on, since AWS turns the former on only where the latter is. It saves
+        # a call at every look; should it ever be wrong, verify-dns shows it.
+        support = True if hostnames else self.aws.vpc_attribute(vpc, "enableDnsSupport", fresh=fresh)
         if support is None or hostnames is None:
             return None
         return Found(vpc, Phase.READY, VpcDnsSpec(support, hostnames), Nothing(), Ownership.SHARED)
@@ -138,7 +140,7 @@ class VpcDns(Resource[VpcDnsSpec, Nothing]):
             return None
         return {"support": found.spec.support, "hostnames": found.spec.hostnames}
 
-    def create(self, spec: VpcDnsSpec) -> Started:  # noqa: ARG002
+    def create(self, spec: VpcDnsSpec) -> Started:
         raise MissingError(
             "The VPC does not exist",
             f"There is no {self.link.aws.vpc_id} in {self.link.aws.region}.",
@@ -198,7 +200,7 @@ class ResolverGroup(Resource[GroupSpec, SecurityGroup]):
     usual: ClassVar[Usual] = Usual(create=2, delete=3)
     immutable: ClassVar[frozenset[str]] = frozenset({"vpc"})
 
-    def spec(self, given: Given) -> GroupSpec:  # noqa: ARG002
+    def spec(self, given: Given) -> GroupSpec:
         return GroupSpec(self.link.aws.vpc_id)
 
     def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[GroupSpec, SecurityGroup] | None:
@@ -232,10 +234,10 @@ class ResolverGroup(Resource[GroupSpec, SecurityGroup]):
             self.aws.reads.wrote(cloud.SECURITY_GROUPS)
         return Started(made["GroupId"])
 
-    def update(self, found: Found[GroupSpec, SecurityGroup], spec: GroupSpec) -> Started:  # noqa: ARG002
+    def update(self, found: Found[GroupSpec, SecurityGroup], spec: GroupSpec) -> Started:
         raise AssertionError("a security group cannot be changed")
 
-    def delete(self, found: Found[GroupSpec, SecurityGroup], before: Any) -> Started | None:  # noqa: ARG002
+    def delete(self, found: Found[GroupSpec, SecurityGroup], before: Any) -> Started | None:
         """Refused with DependencyViolation until the endpoint's network interfaces are gone."""
         try:
             self.aws.ec2.delete_security_group(GroupId=found.id)
@@ -326,7 +328,7 @@ class Ingress(Resource[IngressSpec, Nothing]):
             self._call("revoke_security_group_ingress", spec.group, found.spec.rules - spec.rules)
         return Started(spec.group)
 
-    def delete(self, found: Found[IngressSpec, Nothing], before: Any) -> Started | None:  # noqa: ARG002
+    def delete(self, found: Found[IngressSpec, Nothing], before: Any) -> Started | None:
         assert found.spec is not None
         try:
             self._call("revoke_security_group_ingress", found.id, found.spec.rules)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from cloudlink.clouds.aws import Aws
@@ -324,7 +324,8 @@ def _endpoint(facts: Facts) -> EndpointStatus | None:
         str(facts.endpoint.get("Id")),
         str(facts.endpoint.get("Status")),
         tuple(
-            sorted((str(a.get("Ip")), str(a.get("SubnetId")), str(a.get("Status"))) for a in facts.endpoint_addresses)
+            (str(a.get("Ip")), str(a.get("SubnetId")), str(a.get("Status")))
+            for a in sorted(facts.endpoint_addresses, key=lambda a: IPv4Address(str(a.get("Ip") or "0.0.0.0")))
         ),
     )
 
@@ -362,9 +363,10 @@ def _plain(name: object) -> str:
 
 
 def _records(records: Iterable[Json]) -> tuple[tuple[str, str, str], ...]:
+    """Without the zone's own records and without those in which cloudlink keeps its own account."""
     rows = []
     for record in records:
-        if record.get("Type") in ("NS", "SOA"):
+        if record.get("Type") in ("NS", "SOA") or _plain(record.get("Name")).startswith("_cloudlink-"):
             continue
         alias = record.get("AliasTarget")
         target = (

@@ -12,12 +12,12 @@ from typing import Any
 
 from cloudlink.core.resource import Node
 from cloudlink.errors import UsageError
-from cloudlink.link import Host, Link
+from cloudlink.link import AddressTarget, Host, Link
 from cloudlink.steps import names, status
 from cloudlink.steps.corefile import View
 from cloudlink.steps.outputs import Targets
 from cloudlink.steps.probe import Probe, ProbeFacts, Question
-from cloudlink.steps.report import DnsReport
+from cloudlink.steps.report import DnsReport, NameReport
 
 # The label that is asked for below a wildcard.
 CHECK_LABEL = "cloudlink-check"
@@ -60,7 +60,9 @@ def questions(link: Link, addresses: Expected, asked: Sequence[str] = ()) -> lis
     for name, host in pairs:
         leads_to = tuple(addresses.get(host.label, ())) if host else ()
         question = Question(name, leads_to, host.ports if host else (), host.tls_ports if host else ())
-        found.append((question, names.Wanted(name, host.fqdn(zone) if host else name, zone, frozenset(leads_to))))
+        fixed = host is not None and isinstance(host.target, AddressTarget)
+        configured = host.fqdn(zone) if host else name
+        found.append((question, names.Wanted(name, configured, zone, frozenset(leads_to), fixed)))
     return found
 
 
@@ -88,11 +90,16 @@ def judged(link: Link, facts: ProbeFacts, wanted: Sequence[names.Wanted], forwar
     around = names.Surroundings(forward.problem, forward.shadowed) if forward else names.Surroundings()
     seen = {f.name: f for f in facts.names}
     reports = tuple(names.judge(w, seen[w.name], around) for w in wanted)
-    return DnsReport(link.name, names.health(reports), reports, _notes(facts, forward))
+    return DnsReport(link.name, names.health(reports), reports, _notes(facts, reports, forward))
 
 
-def _notes(facts: ProbeFacts, forward: View | None) -> tuple[str, ...]:
-    notes = []
+def _notes(facts: ProbeFacts, reports: Sequence[NameReport], forward: View | None) -> tuple[str, ...]:
+    notes = [
+        f"{hop.hop.removeprefix('tls ')}: {hop.detail}."
+        for report in reports
+        for hop in report.hops
+        if hop.hop.startswith("tls ") and hop.result == "ok" and names.REFUSED_BY_CLIENTS in hop.detail
+    ]
     if facts.servers:
         notes.append(f"The pod's name server is {', '.join(facts.servers)}.")
     if any(IPv4Address(s) in _LOCAL_DNS for s in facts.servers if _is_ipv4(s)):

@@ -104,7 +104,7 @@ class Records(Resource[RecordsSpec, Nothing]):
         self._change(spec.zone, spec.records)
         return Started(found.id)
 
-    def delete(self, found: Found[RecordsSpec, Nothing], before: Any) -> Started | None:  # noqa: ARG002
+    def delete(self, found: Found[RecordsSpec, Nothing], before: Any) -> Started | None:
         assert found.spec is not None
         return Started(found.id) if self._change(found.spec.zone, frozenset()) else None
 

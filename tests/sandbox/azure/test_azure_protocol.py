@@ -161,6 +161,7 @@ def test_versions_types_and_actions_are_checked(furnished: Azure) -> None:
     for version in ("2018-02-01", "2026-03-01", "2024-05-01-preview"):
         assert furnished.call("GET", path, api=version).status_code == 200
     assert code(furnished.call("GET", path, api=None)) == (400, "MissingApiVersionParameter")
+    assert code(furnished.call("GET", path, api="2099-01-01")) == (400, "NoRegisteredProviderFound")
     assert code(furnished.call("GET", path, api="latest")) == (400, "InvalidApiVersionParameter")
     assert code(furnished.call("GET", furnished.path("flyingCarpets", "x"))) == (404, "InvalidResourceType")
     action = furnished.path("virtualNetworkGateways", "gw") + "/sing"
@@ -184,7 +185,10 @@ def test_versions_types_and_actions_are_checked(furnished: Azure) -> None:
 def test_faults_before_the_call(furnished: Azure, kind: str, status: int, inner: str) -> None:
     furnished.sky.faults.add(Fault(kind, "azure.PUT:publicIPAddresses/pip-*"))
     path = furnished.path("publicIPAddresses", "pip-0")
-    assert code(furnished.call("PUT", path, PIP)) == (status, inner)
+    refused = furnished.call("PUT", path, PIP)
+    assert code(refused) == (status, inner)
+    if kind == "denied":
+        assert "'Microsoft.Network/publicIPAddresses/write'" in refused.json()["error"]["message"]
     assert code(furnished.call("GET", path)) == (404, "ResourceNotFound")
     assert furnished.call("PUT", path, PIP).status_code == 201
 

@@ -6,6 +6,7 @@ import json
 import ssl
 import time
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -196,8 +197,6 @@ def test_saved_and_loaded(aks: Aks) -> None:
 
 
 def test_a_deleted_cluster_is_gone_and_a_new_one_is_fresh(aks: Aks) -> None:
-    from dataclasses import replace
-
     aks.core.patch_namespaced_config_map(*CUSTOM, {"data": {"a": "1"}})
     before = aks.world.azure
     aks.world.azure = replace(before, clusters=())

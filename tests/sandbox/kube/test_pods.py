@@ -123,6 +123,13 @@ def test_a_deadline_ends_a_pod(aks: Aks) -> None:
     assert (pod.status.phase, pod.status.reason) == ("Failed", "DeadlineExceeded")
 
 
+def test_a_deadline_is_fair_to_processes_when_the_clock_runs_fast(aks: Aks) -> None:
+    aks.world.sky.clock.set_speed(3600)
+    run(aks, ["python3", "-c", "import time; time.sleep(0.3); print('done')"], activeDeadlineSeconds=30)
+    assert ended(aks).status.phase == "Succeeded"
+    assert log(aks) == "done\n"
+
+
 def test_a_running_pod_gets_its_grace(aks: Aks) -> None:
     run(aks, ["python3", "-c", "import time; print('here', flush=True); time.sleep(60)"])
     aks.advance(10)

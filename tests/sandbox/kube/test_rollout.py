@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import dns.message
 import dns.query
 import dns.rcode
@@ -24,7 +26,6 @@ def put(aks: Aks, text: str | None) -> None:
 
 def ask(aks: Aks, name: str = "app.corp.example.") -> str:
     """The first address, or the rcode."""
-    aks.cloud.by_name("aks-one")
     host, port = aks.wire.dns_address_of(DNS)
     response = dns.query.udp(dns.message.make_query(name, "A"), host, port=port, timeout=2)
     return str(response.answer[-1][0]) if response.answer else dns.rcode.to_text(response.rcode())
@@ -140,3 +141,18 @@ def test_scaling(aks: Aks, replicas: int) -> None:
         aks.core.list_namespace()
     assert len(states(aks)) == replicas
     assert rollout(aks)[1] == "NewReplicaSetAvailable"
+
+
+def test_an_upgrade_days_later_brings_a_broken_configuration_to_light(aks: Aks) -> None:
+    put(aks, BROKEN)
+    aks.advance(200_000)
+    assert rollout(aks)[0]
+    (cluster,) = aks.world.azure.clusters
+    aks.world.azure = replace(aks.world.azure, clusters=(replace(cluster, version="1.34"),))
+    for _ in range(5):
+        aks.advance(10)
+        aks.core.list_namespace()
+    assert "CrashLoopBackOff" in states(aks)
+    assert not rollout(aks)[0]
+    image = aks.apps.read_namespaced_deployment("coredns", "kube-system").spec.template.spec.containers[0].image
+    assert image.endswith(":v1.13.1")

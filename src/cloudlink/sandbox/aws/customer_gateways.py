@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
 
-from moto.core.responses import ActionResult, EmptyResult
+from moto.core.responses import EmptyResult
 
 from cloudlink.sandbox.aws.backend import new_id
 from cloudlink.sandbox.aws.ec2_room import TAG_LAG, Ec2Room
 from cloudlink.sandbox.aws.filters import asks_for_tags, chosen
+from cloudlink.sandbox.aws.plain import Plain
 from cloudlink.sandbox.aws.refusal import Refusal
 from cloudlink.sandbox.aws.timeline import Timeline
 
@@ -52,7 +53,7 @@ class CustomerGatewayAnswers(Ec2Room):
             "Tags": self.store.tag_list_of(gateway.id),
         }
 
-    def create_customer_gateway(self) -> ActionResult:
+    def create_customer_gateway(self) -> Plain:
         """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateCustomerGateway.html"""
         if self.given("Type") != "ipsec.1":
             raise Refusal("InvalidParameterValue", f"Value ({self.given('Type')}) for parameter type is invalid.")
@@ -76,7 +77,7 @@ class CustomerGatewayAnswers(Ec2Room):
         live = [g for g in self.store.customer_gateways.values() if g.live(self.now)]
         for existing in live:
             if (existing.ip, existing.asn, existing.device) == (ip, asn, device):
-                return ActionResult({"CustomerGateway": self._customer_gateway_json(existing, self.now)})
+                return Plain({"CustomerGateway": self._customer_gateway_json(existing, self.now)})
         if any(g.ip == ip and g.device == device for g in live):
             raise Refusal(
                 "InvalidCustomerGateway.DuplicateIpAddress", f"The IP address {ip} is used by another customer gateway."
@@ -88,9 +89,9 @@ class CustomerGatewayAnswers(Ec2Room):
         gateway.life.go(self.now, "pending", seconds, ends=self.outcome(), good="available", bad="deleted")
         self.store.customer_gateways[gateway.id] = gateway
         self.keep(gateway.id, tags)
-        return ActionResult({"CustomerGateway": self._customer_gateway_json(gateway, self.now)})
+        return Plain({"CustomerGateway": self._customer_gateway_json(gateway, self.now)})
 
-    def describe_customer_gateways(self) -> ActionResult:
+    def describe_customer_gateways(self) -> Plain:
         self.dry_run()
         ids, filters = self.given("CustomerGatewayIds", []), self.filters()
         for gateway_id in ids:
@@ -112,9 +113,9 @@ class CustomerGatewayAnswers(Ec2Room):
             },
             lambda g: self.store.tags_of(g.id),
         )
-        return ActionResult({"CustomerGateways": [self._customer_gateway_json(g, moment) for g in found]})
+        return Plain({"CustomerGateways": [self._customer_gateway_json(g, moment) for g in found]})
 
-    def delete_customer_gateway(self) -> ActionResult:
+    def delete_customer_gateway(self) -> EmptyResult:
         gateway = self._customer_gateway(self.given("CustomerGatewayId"))
         self.dry_run()
         if any(

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Any
 
-from moto.core.responses import ActionResult
-
 from cloudlink.sandbox.aws.answers import Answers
+from cloudlink.sandbox.aws.plain import Plain
 from cloudlink.sandbox.aws.refusal import Refusal
 from cloudlink.sandbox.aws.timeline import as_datetime
 
@@ -60,17 +59,17 @@ class EksAnswers(Answers):
             "tags": dict(cluster.tags),
         }
 
-    def describe_cluster(self) -> ActionResult:
+    def describe_cluster(self) -> Plain:
         name = self.given("name")
         cluster = self.cloud.clusters.get((self.region, name))
         if cluster is None:
             raise Refusal("ResourceNotFoundException", f"No cluster found for name: {name}.", 404)
-        return ActionResult({"cluster": self._cluster_json(cluster)})
+        return Plain({"cluster": self._cluster_json(cluster)})
 
-    def list_clusters(self) -> ActionResult:
+    def list_clusters(self) -> Plain:
         size, start = int(self.given("maxResults", 100)), int(self.given("nextToken") or 0)
         names = sorted(name for region, name in self.cloud.clusters if region == self.region)
         result: dict[str, Any] = {"clusters": names[start : start + size]}
         if start + size < len(names):
             result["nextToken"] = str(start + size)
-        return ActionResult(result)
+        return Plain(result)

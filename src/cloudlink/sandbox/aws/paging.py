@@ -26,7 +26,8 @@ class PagingAnswers(Ec2Room):
         start = int(token or 0)
         end = start + int(size or 1_000)
         more = str(end) if end < len(everything) else None
-        return ActionResult({key: everything[start:end], "NextToken": more})
+        kind: type[ActionResult] = type(answer)
+        return kind({key: everything[start:end], "NextToken": more})
 
     def describe_subnets(self) -> ActionResult:
         return self._paged(EC2Response.describe_subnets(self), "Subnets")  # type: ignore[arg-type]

@@ -6,10 +6,11 @@ import secrets
 import string
 from typing import Any
 
-from moto.core.responses import ActionResult, EmptyResult
+from moto.core.responses import EmptyResult
 from moto.ec2.models import ec2_backends
 
 from cloudlink.sandbox.aws.answers import Answers
+from cloudlink.sandbox.aws.plain import Plain
 from cloudlink.sandbox.aws.refusal import Refusal
 from cloudlink.sandbox.aws.route53_zones import (
     Change,
@@ -86,7 +87,7 @@ class Route53Answers(Answers):
                 )
         return vpc, region
 
-    def create_hosted_zone(self) -> ActionResult:
+    def create_hosted_zone(self) -> Plain:
         """A VPC makes the zone private, whatever HostedZoneConfig.PrivateZone says. There are no tags at creation."""
         name, reference = canonical(self.given("Name")), self.given("CallerReference")
         if any(z.caller_reference == reference for z in self.store.zones.values()):
@@ -114,21 +115,21 @@ class Route53Answers(Answers):
             result["VPC"] = self._vpcs(zone)[0]
         else:
             result["DelegationSet"] = {"NameServers": list(zone.records[name, "NS"].values)}
-        return ActionResult(result)
+        return Plain(result)
 
-    def get_hosted_zone(self) -> ActionResult:
+    def get_hosted_zone(self) -> Plain:
         zone = self._zone(self.given("Id"))
         result: dict[str, Any] = {"HostedZone": self._zone_json(zone)}
         if zone.private:
             result["VPCs"] = self._vpcs(zone)
         else:
             result["DelegationSet"] = {"NameServers": list(zone.records[zone.name, "NS"].values)}
-        return ActionResult(result)
+        return Plain(result)
 
-    def get_hosted_zone_count(self) -> ActionResult:
-        return ActionResult({"HostedZoneCount": len(self.store.zones)})
+    def get_hosted_zone_count(self) -> Plain:
+        return Plain({"HostedZoneCount": len(self.store.zones)})
 
-    def list_hosted_zones(self) -> ActionResult:
+    def list_hosted_zones(self) -> Plain:
         size, marker = int(self.given("MaxItems", 100)), self.given("Marker")
         zones = list(self.store.zones.values())
         start = next((i for i, z in enumerate(zones) if z.id == marker), 0)
@@ -144,9 +145,9 @@ class Route53Answers(Answers):
             result["Marker"] = marker
         if len(rest) > size:
             result["NextMarker"] = rest[size].id
-        return ActionResult(result)
+        return Plain(result)
 
-    def list_hosted_zones_by_name(self) -> ActionResult:
+    def list_hosted_zones_by_name(self) -> Plain:
         """Not a filter: the list starts at the name."""
         size, name = int(self.given("MaxItems", 100)), self.given("DNSName")
         zones = sorted(self.store.zones.values(), key=lambda z: (order(z.name), z.id))
@@ -162,9 +163,9 @@ class Route53Answers(Answers):
             result["DNSName"] = name
         if len(zones) > size:
             result["NextDNSName"], result["NextHostedZoneId"] = zones[size].name, zones[size].id
-        return ActionResult(result)
+        return Plain(result)
 
-    def list_hosted_zones_by_vpc(self) -> ActionResult:
+    def list_hosted_zones_by_vpc(self) -> Plain:
         vpc, size = self.given("VPCId"), int(self.given("MaxItems", 100))
         found = [z for z in self.store.zones.values() if vpc in z.vpcs]
         start = int(self.given("NextToken") or 0)
@@ -177,9 +178,9 @@ class Route53Answers(Answers):
         }
         if start + size < len(found):
             result["NextToken"] = str(start + size)
-        return ActionResult(result)
+        return Plain(result)
 
-    def delete_hosted_zone(self) -> ActionResult:
+    def delete_hosted_zone(self) -> Plain:
         zone = self._zone(self.given("Id"))
         if not zone.holds_own_records_only():
             raise Refusal(
@@ -188,37 +189,37 @@ class Route53Answers(Answers):
             )
         change = self._change(zone)
         del self.store.zones[zone.id]
-        return ActionResult({"ChangeInfo": change})
+        return Plain({"ChangeInfo": change})
 
-    def update_hosted_zone_comment(self) -> ActionResult:
+    def update_hosted_zone_comment(self) -> Plain:
         zone = self._zone(self.given("Id"))
         zone.comment = self.given("Comment") or ""
-        return ActionResult({"HostedZone": self._zone_json(zone)})
+        return Plain({"HostedZone": self._zone_json(zone)})
 
-    def associate_vpc_with_hosted_zone(self) -> ActionResult:
+    def associate_vpc_with_hosted_zone(self) -> Plain:
         zone = self._zone(self.given("HostedZoneId"))
         if not zone.private:
             raise Refusal("PublicZoneVPCAssociation", "You're trying to associate a VPC with a public hosted zone.")
         vpc, region = self._check_vpc(zone.name, besides=zone.id)
         zone.vpcs[vpc] = region
-        return ActionResult({"ChangeInfo": self._change(zone, self.given("Comment") or "")})
+        return Plain({"ChangeInfo": self._change(zone, self.given("Comment") or "")})
 
-    def disassociate_vpc_from_hosted_zone(self) -> ActionResult:
+    def disassociate_vpc_from_hosted_zone(self) -> Plain:
         zone, vpc = self._zone(self.given("HostedZoneId")), self.given("VPC.VPCId")
         if vpc not in zone.vpcs:
             raise Refusal("VPCAssociationNotFound", f"The VPC {vpc} is not associated with the hosted zone.", 404)
         if len(zone.vpcs) == 1:
             raise Refusal("LastVPCAssociation", "The VPC that you're trying to disassociate is the last one.")
         del zone.vpcs[vpc]
-        return ActionResult({"ChangeInfo": self._change(zone, self.given("Comment") or "")})
+        return Plain({"ChangeInfo": self._change(zone, self.given("Comment") or "")})
 
-    def change_resource_record_sets(self) -> ActionResult:
+    def change_resource_record_sets(self) -> Plain:
         """All of a batch or nothing."""
         zone = self._zone(self.given("HostedZoneId"))
         zone.records = applied(zone, self.given("ChangeBatch.Changes", []))
-        return ActionResult({"ChangeInfo": self._change(zone, self.given("ChangeBatch.Comment") or "")})
+        return Plain({"ChangeInfo": self._change(zone, self.given("ChangeBatch.Comment") or "")})
 
-    def list_resource_record_sets(self) -> ActionResult:
+    def list_resource_record_sets(self) -> Plain:
         zone = self._zone(self.given("HostedZoneId"))
         size = min(int(self.given("MaxItems", 300)), 300)
         name, kind = self.given("StartRecordName"), self.given("StartRecordType")
@@ -235,14 +236,14 @@ class Route53Answers(Answers):
         }
         if len(records) > size:
             result["NextRecordName"], result["NextRecordType"] = records[size].key
-        return ActionResult(result)
+        return Plain(result)
 
-    def get_change(self) -> ActionResult:
+    def get_change(self) -> Plain:
         number = self.given("Id").rsplit("/", 1)[-1]
         change = self.store.changes.get(number)
         if change is None:
             raise Refusal("NoSuchChange", f"Could not find resource with ID: {number}", 404)
-        return ActionResult({"ChangeInfo": self._change_json(change)})
+        return Plain({"ChangeInfo": self._change_json(change)})
 
     def _tagged(self, given_id: str) -> HostedZone:
         if self.given("ResourceType") != "hostedzone":
@@ -253,7 +254,7 @@ class Route53Answers(Answers):
             )
         return self._zone(given_id)
 
-    def change_tags_for_resource(self) -> ActionResult:
+    def change_tags_for_resource(self) -> EmptyResult:
         zone = self._tagged(self.given("ResourceId"))
         for tag in self.given("AddTags", []):
             zone.tags[tag["Key"]] = tag.get("Value", "")
@@ -269,9 +270,9 @@ class Route53Answers(Answers):
             "Tags": [{"Key": k, "Value": v} for k, v in zone.tags.items()],
         }
 
-    def list_tags_for_resource(self) -> ActionResult:
-        return ActionResult({"ResourceTagSet": self._tag_set(self._tagged(self.given("ResourceId")))})
+    def list_tags_for_resource(self) -> Plain:
+        return Plain({"ResourceTagSet": self._tag_set(self._tagged(self.given("ResourceId")))})
 
-    def list_tags_for_resources(self) -> ActionResult:
+    def list_tags_for_resources(self) -> Plain:
         zones = [self._tagged(zone_id) for zone_id in self.given("ResourceIds", [])]
-        return ActionResult({"ResourceTagSets": [self._tag_set(z) for z in zones]})
+        return Plain({"ResourceTagSets": [self._tag_set(z) for z in zones]})

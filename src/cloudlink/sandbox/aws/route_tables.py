@@ -8,6 +8,7 @@ from typing import Any
 from moto.core.responses import ActionResult, EmptyResult
 
 from cloudlink.sandbox.aws.ec2_room import Ec2Room
+from cloudlink.sandbox.aws.plain import Plain
 from cloudlink.sandbox.aws.refusal import Refusal
 
 _TARGETS = {
@@ -68,9 +69,9 @@ class RouteTableAnswers(Ec2Room):
             gateways = tuple(self.store.propagations.get(table.id, ()))
             learned = tuple(self.world.propagated(table.id)) if gateways else ()
             shown.append(_table_json(table, self.store.tag_list_of(table.id), gateways, learned))
-        return ActionResult({"RouteTables": shown})
+        return Plain({"RouteTables": shown})
 
-    def enable_vgw_route_propagation(self) -> ActionResult:
+    def enable_vgw_route_propagation(self) -> EmptyResult:
         """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EnableVgwRoutePropagation.html"""
         gateway_id = self.given("GatewayId")
         table = self.store.get_route_table(self.given("RouteTableId"))
@@ -83,7 +84,7 @@ class RouteTableAnswers(Ec2Room):
         self.store.propagations.setdefault(table.id, {}).setdefault(gateway_id, self.now)
         return EmptyResult()
 
-    def disable_vgw_route_propagation(self) -> ActionResult:
+    def disable_vgw_route_propagation(self) -> EmptyResult:
         table = self.store.get_route_table(self.given("RouteTableId"))
         gateway_id = self.given("GatewayId")
         if gateway_id not in self.store.vpn_gateways:
@@ -95,7 +96,7 @@ class RouteTableAnswers(Ec2Room):
             self.store.propagations.pop(table.id, None)
         return EmptyResult()
 
-    def delete_route_table(self) -> ActionResult:
+    def delete_route_table(self) -> EmptyResult:
         table_id = self.given("RouteTableId")
         self.store.delete_route_table(table_id)
         self.store.propagations.pop(table_id, None)

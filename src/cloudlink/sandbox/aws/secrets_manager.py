@@ -10,9 +10,8 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from moto.core.responses import ActionResult
-
 from cloudlink.sandbox.aws.answers import Answers
+from cloudlink.sandbox.aws.plain import Plain
 from cloudlink.sandbox.aws.refusal import Refusal
 from cloudlink.sandbox.aws.timeline import as_datetime
 
@@ -65,9 +64,9 @@ class SecretsManagerAnswers(Answers):
         super().__init__(service_name="secretsmanager")
         self.automated_parameter_parsing = True
 
-    def get_secret_value(self) -> ActionResult:
+    def get_secret_value(self) -> Plain:
         secret = self.cloud.secrets.find(self.given("SecretId"))
-        return ActionResult(
+        return Plain(
             {
                 "ARN": secret.arn,
                 "Name": secret.name,
@@ -87,10 +86,10 @@ class SecretsManagerAnswers(Answers):
             "LastChangedDate": as_datetime(secret.made),
         }
 
-    def describe_secret(self) -> ActionResult:
-        return ActionResult(self._json(self.cloud.secrets.find(self.given("SecretId"))))
+    def describe_secret(self) -> Plain:
+        return Plain(self._json(self.cloud.secrets.find(self.given("SecretId"))))
 
-    def list_secrets(self) -> ActionResult:
+    def list_secrets(self) -> Plain:
         if self.given("Filters"):
             raise Refusal("InvalidParameterException", "Filters are not modelled by the sandbox.")
-        return ActionResult({"SecretList": [self._json(s) for s in self.cloud.secrets.by_arn.values()]})
+        return Plain({"SecretList": [self._json(s) for s in self.cloud.secrets.by_arn.values()]})

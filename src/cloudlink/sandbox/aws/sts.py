@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl, urlsplit
 
-from moto.core.responses import ActionResult
-
 from cloudlink.sandbox.aws.answers import Answers
+from cloudlink.sandbox.aws.plain import Plain
 from cloudlink.sandbox.aws.signature import is_right, signed
 
 _PREFIX = "k8s-aws-v1."
@@ -23,8 +22,8 @@ class StsAnswers(Answers):
         super().__init__(service_name="sts")
         self.automated_parameter_parsing = True
 
-    def get_caller_identity(self) -> ActionResult:
-        return ActionResult(
+    def get_caller_identity(self) -> Plain:
+        return Plain(
             {
                 "UserId": "AIDASANDBOXUSER000001",
                 "Account": self.cloud.account,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from moto.core.responses import ActionResult
-
+from cloudlink.sandbox.aws.plain import Plain
 from cloudlink.sandbox.aws.refusal import Refusal
 from cloudlink.sandbox.aws.timeline import as_datetime
 from cloudlink.sandbox.aws.tunnel_options import TunnelOptions, changed
@@ -43,7 +42,7 @@ class VpnChangeAnswers(VpnConnectionAnswers):
             tunnel.next = options if outcome == "succeeds" else tunnel.options
             tunnel.changed_at = self.now
 
-    def modify_vpn_tunnel_options(self) -> ActionResult:
+    def modify_vpn_tunnel_options(self) -> Plain:
         """That tunnel is down for minutes, the other keeps working."""
         connection = self._changeable()
         tunnel = self._tunnel_of(connection)
@@ -65,9 +64,9 @@ class VpnChangeAnswers(VpnConnectionAnswers):
         self._replace(connection, [(tunnel, options)])
         if connection.secret_arn:
             self.cloud.secrets.keep_keys(self.region, connection)
-        return ActionResult({"VpnConnection": self._connection_json(connection, self.now)})
+        return Plain({"VpnConnection": self._connection_json(connection, self.now)})
 
-    def modify_vpn_connection(self) -> ActionResult:
+    def modify_vpn_connection(self) -> Plain:
         """Another customer gateway or another gateway on AWS's side; both tunnels are down meanwhile."""
         connection = self._changeable()
         customer_id, vgw_id, tgw_id = (
@@ -98,9 +97,9 @@ class VpnChangeAnswers(VpnConnectionAnswers):
                 vgw_id or connection.vpn_gateway_id,
                 None,
             )
-        return ActionResult({"VpnConnection": self._connection_json(connection, self.now)})
+        return Plain({"VpnConnection": self._connection_json(connection, self.now)})
 
-    def modify_vpn_connection_options(self) -> ActionResult:
+    def modify_vpn_connection_options(self) -> Plain:
         """The traffic selectors of the whole connection; both tunnels are down meanwhile."""
         connection = self._changeable()
         local, remote = self.given("LocalIpv4NetworkCidr"), self.given("RemoteIpv4NetworkCidr")
@@ -110,22 +109,22 @@ class VpnChangeAnswers(VpnConnectionAnswers):
         connection.local_cidr = local or connection.local_cidr
         connection.remote_cidr = remote or connection.remote_cidr
         self._replace(connection, [(t, t.options) for t in connection.tunnels])
-        return ActionResult({"VpnConnection": self._connection_json(connection, self.now)})
+        return Plain({"VpnConnection": self._connection_json(connection, self.now)})
 
-    def replace_vpn_tunnel(self) -> ActionResult:
+    def replace_vpn_tunnel(self) -> Plain:
         connection = self._changeable()
         tunnel = self._tunnel_of(connection)
         self.dry_run()
         self._replace(connection, [(tunnel, tunnel.options)])
-        return ActionResult({"Return": True})
+        return Plain({"Return": True})
 
-    def get_vpn_tunnel_replacement_status(self) -> ActionResult:
+    def get_vpn_tunnel_replacement_status(self) -> Plain:
         connection = self._connection(self.given("VpnConnectionId"))
         tunnel = self._tunnel_of(connection)
         details: dict[str, Any] = {"PendingMaintenance": "NONE"}
         if tunnel.replaced_at is not None:
             details["LastMaintenanceApplied"] = as_datetime(tunnel.replaced_at)
-        return ActionResult(
+        return Plain(
             {
                 "VpnConnectionId": connection.id,
                 "TransitGatewayId": connection.transit_gateway_id,
@@ -136,13 +135,13 @@ class VpnChangeAnswers(VpnConnectionAnswers):
             }
         )
 
-    def get_active_vpn_tunnel_status(self) -> ActionResult:
+    def get_active_vpn_tunnel_status(self) -> Plain:
         """What was negotiated, as far as this side's lists leave one possibility."""
         connection = self._connection(self.given("VpnConnectionId"))
         tunnel = self._tunnel_of(connection)
         self.dry_run()
         if not connection.ready(tunnel, self.now):
-            return ActionResult({"ActiveVpnTunnelStatus": {"ProvisioningStatus": "pending"}})
+            return Plain({"ActiveVpnTunnelStatus": {"ProvisioningStatus": "pending"}})
         status: dict[str, Any] = {"ProvisioningStatus": "available"}
         if self.world.aws_telemetry(connection.id, tunnel.options.outside).up:
             o = tunnel.options
@@ -157,4 +156,4 @@ class VpnChangeAnswers(VpnConnectionAnswers):
             ):
                 if len(values) == 1:
                     status[name] = values[0]
-        return ActionResult({"ActiveVpnTunnelStatus": status})
+        return Plain({"ActiveVpnTunnelStatus": status})

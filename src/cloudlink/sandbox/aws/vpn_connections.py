@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
-from moto.core.responses import ActionResult, EmptyResult
+from moto.core.responses import EmptyResult
 
 from cloudlink.sandbox.aws.backend import new_id
 from cloudlink.sandbox.aws.customer_gateways import CustomerGateway
 from cloudlink.sandbox.aws.ec2_room import TAG_LAG, Ec2Room
 from cloudlink.sandbox.aws.filters import asks_for_tags, chosen
+from cloudlink.sandbox.aws.plain import Plain
 from cloudlink.sandbox.aws.refusal import Refusal
 from cloudlink.sandbox.aws.timeline import Timeline, as_datetime
 from cloudlink.sandbox.aws.tunnel_options import TunnelOptions, changed, checked_inside, new_key
@@ -164,7 +165,7 @@ class VpnConnectionAnswers(Ec2Room):
                 return candidate
         raise Refusal("InsufficientCidrBlocks", "There are no free tunnel inside CIDRs.")
 
-    def create_vpn_connection(self) -> ActionResult:
+    def create_vpn_connection(self) -> Plain:
         """An identical request gives back the existing connection; one that differs in its options makes another.
 
         Assumption: AWS compares the options as well; its documentation only says that the operation is idempotent.
@@ -213,7 +214,7 @@ class VpnConnectionAnswers(Ec2Room):
         for existing in live:
             if existing.request == request:
                 self.dry_run()
-                return ActionResult({"VpnConnection": self._connection_json(existing, self.now, created=True)})
+                return Plain({"VpnConnection": self._connection_json(existing, self.now, created=True)})
         plans = self._plan_tunnels(asked, vgw_id)
         self.dry_run()
         if len(live) >= LIMIT or (vgw_id and sum(c.vpn_gateway_id == vgw_id for c in live) >= LIMIT_PER_GATEWAY):
@@ -235,7 +236,7 @@ class VpnConnectionAnswers(Ec2Room):
         self.keep(connection.id, tags)
         if tgw_id:
             self.store.create_transit_gateway_vpn_attachment(vpn_id=connection.id, transit_gateway_id=tgw_id)
-        return ActionResult({"VpnConnection": self._connection_json(connection, self.now, created=True)})
+        return Plain({"VpnConnection": self._connection_json(connection, self.now, created=True)})
 
     def _only_modelled(self, options: dict[str, Any]) -> None:
         refused = {
@@ -270,7 +271,7 @@ class VpnConnectionAnswers(Ec2Room):
             plans.append((inside, plan))
         return plans
 
-    def describe_vpn_connections(self) -> ActionResult:
+    def describe_vpn_connections(self) -> Plain:
         self.dry_run()
         ids, filters = self.given("VpnConnectionIds", []), self.filters()
         for connection_id in ids:
@@ -296,9 +297,9 @@ class VpnConnectionAnswers(Ec2Room):
             },
             lambda c: self.store.tags_of(c.id),
         )
-        return ActionResult({"VpnConnections": [self._connection_json(c, moment) for c in found]})
+        return Plain({"VpnConnections": [self._connection_json(c, moment) for c in found]})
 
-    def delete_vpn_connection(self) -> ActionResult:
+    def delete_vpn_connection(self) -> EmptyResult:
         connection = self._connection(self.given("VpnConnectionId"))
         self.dry_run()
         if connection.life.at(self.now) != "deleting":
@@ -309,7 +310,7 @@ class VpnConnectionAnswers(Ec2Room):
                     attachment.state = "deleted"
         return EmptyResult()
 
-    def create_vpn_connection_route(self) -> ActionResult:
+    def create_vpn_connection_route(self) -> EmptyResult:
         connection = self._connection(self.given("VpnConnectionId"))
         try:
             route = IPv4Network(self.given("DestinationCidrBlock"))
@@ -321,7 +322,7 @@ class VpnConnectionAnswers(Ec2Room):
             connection.routes.append(route)
         return EmptyResult()
 
-    def delete_vpn_connection_route(self) -> ActionResult:
+    def delete_vpn_connection_route(self) -> EmptyResult:
         connection = self._connection(self.given("VpnConnectionId"))
         route = IPv4Network(self.given("DestinationCidrBlock"))
         if route not in connection.routes:

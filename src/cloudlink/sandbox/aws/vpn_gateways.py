@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from moto.core.responses import ActionResult, EmptyResult
+from moto.core.responses import EmptyResult
 
 from cloudlink.sandbox.aws.backend import new_id
 from cloudlink.sandbox.aws.ec2_room import TAG_LAG, Ec2Room
 from cloudlink.sandbox.aws.filters import asks_for_tags, chosen
+from cloudlink.sandbox.aws.plain import Plain
 from cloudlink.sandbox.aws.refusal import Refusal
 from cloudlink.sandbox.aws.timeline import Timeline
 
@@ -62,7 +63,7 @@ class VpnGatewayAnswers(Ec2Room):
             "Tags": self.store.tag_list_of(gateway.id),
         }
 
-    def create_vpn_gateway(self) -> ActionResult:
+    def create_vpn_gateway(self) -> Plain:
         """Not idempotent: a repeated call makes a second gateway."""
         if self.given("Type") != "ipsec.1":
             raise Refusal("InvalidParameterValue", f"Value ({self.given('Type')}) for parameter type is invalid.")
@@ -79,9 +80,9 @@ class VpnGatewayAnswers(Ec2Room):
         )
         self.store.vpn_gateways[gateway.id] = gateway
         self.keep(gateway.id, tags)
-        return ActionResult({"VpnGateway": self._gateway_json(gateway, self.now)})
+        return Plain({"VpnGateway": self._gateway_json(gateway, self.now)})
 
-    def describe_vpn_gateways(self) -> ActionResult:
+    def describe_vpn_gateways(self) -> Plain:
         self.dry_run()
         ids, filters = self.given("VpnGatewayIds", []), self.filters()
         for gateway_id in ids:
@@ -103,9 +104,9 @@ class VpnGatewayAnswers(Ec2Room):
             },
             lambda g: self.store.tags_of(g.id),
         )
-        return ActionResult({"VpnGateways": [self._gateway_json(g, moment) for g in found]})
+        return Plain({"VpnGateways": [self._gateway_json(g, moment) for g in found]})
 
-    def attach_vpn_gateway(self) -> ActionResult:
+    def attach_vpn_gateway(self) -> Plain:
         """A repeat on the same VPC is fine; a second gateway of a VPC and a second VPC of a gateway are not."""
         gateway = self._gateway(self.given("VpnGatewayId"))
         vpc = self.store.get_vpc(self.given("VpcId"))
@@ -132,9 +133,9 @@ class VpnGatewayAnswers(Ec2Room):
                 good="attached",
                 bad="detached",
             )
-        return ActionResult({"VpcAttachment": {"VpcId": vpc.id, "State": life.at(now)}})
+        return Plain({"VpcAttachment": {"VpcId": vpc.id, "State": life.at(now)}})
 
-    def detach_vpn_gateway(self) -> ActionResult:
+    def detach_vpn_gateway(self) -> EmptyResult:
         gateway = self._gateway(self.given("VpnGatewayId"))
         vpc_id, now = self.given("VpcId"), self.now
         self.dry_run()
@@ -153,7 +154,7 @@ class VpnGatewayAnswers(Ec2Room):
             self.store.propagations.get(table_id, {}).pop(gateway.id, None)
         return EmptyResult()
 
-    def delete_vpn_gateway(self) -> ActionResult:
+    def delete_vpn_gateway(self) -> EmptyResult:
         gateway = self._gateway(self.given("VpnGatewayId"))
         self.dry_run()
         used = any(

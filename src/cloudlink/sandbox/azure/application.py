@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 WHOLE_SECONDS_SPEED = 1.0
 SOONEST_MS = 20.0  # a client that is told less would spin
 API_VERSION = re.compile(r"20\d\d-(0[1-9]|1[0-2])-\d\d(-[a-z]+)?")
+# Within these every version is taken for the same: clients ask with many, and the shapes hardly differ.
+OLDEST_VERSION, NEWEST_VERSION = "2014-01-01", "2027-12-31"
 COMMON = [
     ("Cache-Control", "no-cache"),
     ("Pragma", "no-cache"),
@@ -135,12 +137,8 @@ class Application:
 
     def _denied(self, request: Request) -> Refusal:
         verb = {"GET": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}.get(request.method, "action")
-        parts = [p for p in request.path.split("/") if p]
-        type_ = "/".join(parts[5:-1:2] or ["Microsoft.Resources/subscriptions"])
-        if "providers" in [p.lower() for p in parts]:
-            at = [p.lower() for p in parts].index("providers")
-            type_ = "/".join([parts[at + 1], *parts[at + 2 :: 2]]) if len(parts) > at + 1 else type_
-        return errors.authorization_failed(self.cloud.parts.entra.client_id, f"{type_}/{verb}", request.path)
+        action = f"{type_in(request.path) or 'Microsoft.Resources/subscriptions'}/{verb}"
+        return errors.authorization_failed(self.cloud.parts.entra.client_id, action, request.path)
 
     def _carry_out(self, request: Request, route: Route | None, path: tuple[str, ...]) -> Answer:
         self.cloud.settle()
@@ -189,29 +187,25 @@ class Application:
             raise errors.missing_api_version()
         if not API_VERSION.fullmatch(request.api_version):
             raise errors.invalid_api_version(request.api_version)
+        if not OLDEST_VERSION <= request.api_version <= NEWEST_VERSION:
+            supported = f"{NEWEST_VERSION[:4]}, ..., {OLDEST_VERSION[:4]}"
+            raise errors.no_provider_for("global", request.api_version, type_in(request.path), supported)
 
     def _unknown(self, request: Request, path: tuple[str, ...]) -> Refusal:
         """Why there is no such route, in the order in which ARM finds out."""
-        if any(r.word for m in ("GET", "PUT", "POST", "PATCH", "DELETE") if (r := self.match(m, path)[0]) is not None):
+        if any(self.match(method, path)[0] for method in ("GET", "PUT", "POST", "PATCH", "DELETE")):
             return errors.method_not_allowed(request.method)
-        lowered = [p.lower() for p in path]
-        if "providers" not in lowered:
-            return errors.gateway(
-                404, "NotFound", f"No HTTP resource was found that matches the request URI '{request.path}'."
-            )
-        at = lowered.index("providers")
-        namespace = path[at + 1] if len(path) > at + 1 else ""
-        known = {k.namespace.lower() for k in self.cloud.parts.kinds.values()}
-        if namespace.lower() not in known:
+        namespace, _, type_ = type_in(request.path).partition("/")
+        if not namespace:
+            message = f"No HTTP resource was found that matches the request URI '{request.path}'."
+            return errors.gateway(404, "NotFound", message)
+        kinds = self.cloud.parts.kinds
+        if namespace.lower() not in {k.namespace.lower() for k in kinds.values()}:
             return errors.invalid_namespace(namespace)
-        type_ = "/".join(path[at + 2 :: 2])
-        top = f"{namespace}/{path[at + 2] if len(path) > at + 2 else ''}".lower()
-        if top in self.cloud.parts.kinds and request.method == "POST":
-            return errors.gateway(
-                404,
-                "InvalidResourceAction",
-                f"The action '{path[-1]}' does not exist for resource type '{namespace}/{path[at + 2]}'.",
-            )
+        top = f"{namespace}/{type_.split('/')[0]}"
+        if top.lower() in kinds and request.method == "POST":
+            message = f"The action '{path[-1]}' does not exist for resource type '{top}'."
+            return errors.gateway(404, "InvalidResourceAction", message)
         return errors.invalid_type(namespace, type_, request.api_version)
 
     # Headers
@@ -261,6 +255,13 @@ def hang_up(environ: dict[str, Any]) -> None:
     if connection is not None:
         with contextlib.suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)
+
+
+def type_in(path: str) -> str:
+    """``Microsoft.Network/virtualNetworks/subnets`` of a path; empty when it names no provider."""
+    parts = [p for p in path.split("/") if p]
+    at = next((i for i, p in enumerate(parts) if p.lower() == "providers"), len(parts))
+    return "/".join((*parts[at + 1 : at + 2], *parts[at + 2 :: 2]))
 
 
 def _answer(refusal: Refusal) -> Answer:

@@ -41,10 +41,6 @@ class ManagedClusters(Kind):
         super().__init__(store, operations)
         self.endpoint = endpoint
 
-    @property
-    def type(self) -> str:
-        return CLUSTER
-
     def accept(self, id_: ResourceId, body: Json, old: Record | None) -> Json:
         given = inner(body, "properties", path="")
         pools = [self._pool(p) for p in objects(given, "agentPoolProfiles")]

@@ -257,6 +257,9 @@ class ResourceGroups:
                     self.store.drop(record.id.key)
         if not refused:
             del self.store.groups[key]
+            prefix = f"/subscriptions/{key[0]}/resourcegroups/{key[1]}/"
+            for gone in [d for d in self.store.deployments if d.startswith(prefix)]:
+                del self.store.deployments[gone]
             return {}
         group.state = "Succeeded"
         return deletion_blocked(group.name, refused)
@@ -277,7 +280,9 @@ class ResourceGroups:
         if "tagName" in wanted.terms:
             newest = self.store.now() - TAG_INDEX_LAG
             records = [r for r in records if r.created_at <= newest]
-        top = int(request.query.get("$top", "1000"))
+        top = request.query.get("$top", "1000")
+        if not top.isdigit():
+            raise errors.gateway(400, "InvalidQueryParameterValue", f"The $top '{top}' is not a number.")
         shown = [
             _brief(r)
             for r in records
@@ -285,7 +290,7 @@ class ResourceGroups:
             and r.id.subscription.lower() == subscription.lower()
             and wanted.fits(r.id.type, r.name, r.tags, group=r.id.group, location=r.location)
         ]
-        return Answer(200, {"value": shown[:top]})
+        return Answer(200, {"value": shown[: int(top)]})
 
     # Tags of anything, by scope
 

@@ -12,8 +12,6 @@ from cloudlink.sandbox.azure.operations import SHORT
 from cloudlink.sandbox.azure.store import Record
 from cloudlink.sandbox.azure.vnets import SUBNET
 
-ROUTE_TABLE = "Microsoft.Network/routeTables"
-SECURITY_GROUP = "Microsoft.Network/networkSecurityGroups"
 NEXT_HOPS = ("VirtualNetworkGateway", "VnetLocal", "Internet", "VirtualAppliance", "None")
 
 

@@ -32,13 +32,13 @@ class Record:
 
     id: ResourceId
     location: str | None
-    properties: Json
+    properties: Json = field(repr=False)
     tags: dict[str, str] | None = None
     top: Json = field(default_factory=dict)
     etag: str = ""
     guid: str = ""
     state: str = "Succeeded"
-    effective: Json | None = None
+    effective: Json | None = field(default=None, repr=False)
     changed_at: float = 0.0
     created_at: float = 0.0
     serial: int = 0

@@ -99,6 +99,19 @@ def furnish_aks(cluster: Cluster, facts: AksCluster) -> None:
     cluster.deployments.sync(DNS_NAMESPACE, "coredns")
 
 
+def upgrade_aks(cluster: Cluster, facts: AksCluster) -> None:
+    """After a change of the cluster's version: its CoreDNS, whose new pods read coredns-custom afresh.
+
+    That is when a broken one, kept out by reload until then, takes the new pods down.
+    """
+    deployment = cluster.store.find(DEPLOYMENTS, DNS_NAMESPACE, "coredns")
+    if deployment is None:
+        return
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    container["image"] = _coredns(facts.version)["spec"]["template"]["spec"]["containers"][0]["image"]
+    cluster.store.replace(DEPLOYMENTS, deployment)
+
+
 def _node(index: int, address: str, version: str) -> dict[str, Any]:
     name = f"aks-nodepool1-00000000-vmss{index:06d}"
     return {

@@ -12,7 +12,7 @@ from cloudlink.sandbox.kube.agenda import Agenda
 from cloudlink.sandbox.kube.container import PodNetwork
 from cloudlink.sandbox.kube.deployments import Deployments
 from cloudlink.sandbox.kube.dns_pods import DnsPods
-from cloudlink.sandbox.kube.kinds import CONFIGMAPS, DEPLOYMENTS, NAMESPACES, NODES, PODS, SERVICES, Kind
+from cloudlink.sandbox.kube.kinds import BY_KEY, CONFIGMAPS, DEPLOYMENTS, NAMESPACES, NODES, PODS, SERVICES, Kind
 from cloudlink.sandbox.kube.objects import Object, Store
 from cloudlink.sandbox.kube.pods import Pods
 
@@ -31,6 +31,7 @@ class Cluster:
         self.facts = facts
         self.agenda = Agenda()
         self.pod_network: Callable[[Cluster, str], PodNetwork] | None = None
+        self.version = ""  # AKS's, as it was when its addons were last written
         self._time: float | None = None
         self._settling = False
         self._addresses = 10
@@ -84,13 +85,10 @@ class Cluster:
             self._empty(meta["name"])
 
     def _empty(self, namespace: str) -> None:
-        for rows in list(self.store.objects.values()):
+        for key, rows in list(self.store.objects.items()):
             for space, name in list(rows):
-                if space == namespace and (obj := rows.get((space, name))):
-                    from cloudlink.sandbox.kube.kinds import KINDS
-
-                    kind = next(k for k in KINDS if k.kind == obj["kind"])
-                    self.store.delete(kind, space, name)
+                if space == namespace and (space, name) in rows:
+                    self.store.delete(BY_KEY[key], space, name)
 
     # --- addresses -------------------------------------------------------------------------------------------
 
@@ -124,6 +122,7 @@ class Cluster:
     def snapshot(self) -> dict[str, Any]:
         return {
             "name": self.name,
+            "version": self.version,
             "store": self.store.snapshot(),
             "agenda": self.agenda.snapshot(),
             "addresses": self._addresses,
@@ -134,6 +133,7 @@ class Cluster:
 
     def restore(self, saved: dict[str, Any]) -> None:
         self.pods.kill_all()
+        self.version = saved["version"]
         self.store.restore(saved["store"])
         self.agenda.restore(saved["agenda"])
         self._addresses = saved["addresses"]

@@ -7,7 +7,9 @@ isolation and without installed packages, as in a plain Python image, and its so
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import shutil
 import signal
@@ -131,20 +133,9 @@ class Container:
     def kill(self) -> None:
         """The process and whatever it started."""
         if self._process.poll() is None:
-            try:
-                # the process leads its own session, so its group is its own
-                import os
-
+            with contextlib.suppress(ProcessLookupError):
+                # the process leads its own group, so nothing else is hit
                 os.killpg(self._process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-
-    def wait(self, seconds: float) -> int | None:
-        """For tests and for the end of a sandbox: the exit code, or None after this many seconds of wall time."""
-        end = time.monotonic() + seconds
-        while self.exit_code is None and time.monotonic() < end:
-            time.sleep(0.005)
-        return self.exit_code
 
 
 def _python(network: PodNetwork | None, hostname: str, unbuffered: bool) -> list[str]:

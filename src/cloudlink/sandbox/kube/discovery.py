@@ -75,11 +75,7 @@ def _resources(group: str, version: str) -> Json:
                 "singularName": "",
                 "namespaced": kind.namespaced,
                 "kind": kind.kind,
-                "verbs": ["get"]
-                if sub == "log"
-                else ["create", "get"]
-                if sub == "exec"
-                else ["get", "patch", "update"],
+                "verbs": ["get"] if sub == "log" else ["get", "patch", "update"],
             }
             for sub in kind.subresources
         )

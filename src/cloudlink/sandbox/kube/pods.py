@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -171,8 +172,6 @@ class Pods:
         if ref := source.get("configMapKeyRef"):
             return str(self._referenced(CONFIGMAPS, pod, ref))
         if ref := source.get("secretKeyRef"):
-            import base64
-
             return base64.b64decode(self._referenced(SECRETS, pod, ref)).decode()
         path = (source.get("fieldRef") or {}).get("fieldPath", "")
         here: Any = pod

@@ -15,7 +15,7 @@ from cloudlink.sandbox.facts import AksCluster
 from cloudlink.sandbox.faults import Fault
 from cloudlink.sandbox.journal import Call
 from cloudlink.sandbox.kube import discovery, status
-from cloudlink.sandbox.kube.aks import furnish_aks, furnish_namespaces
+from cloudlink.sandbox.kube.aks import furnish_aks, furnish_namespaces, upgrade_aks
 from cloudlink.sandbox.kube.cluster import Cluster
 from cloudlink.sandbox.kube.eks import furnish_targets
 from cloudlink.sandbox.kube.kinds import PODS
@@ -78,6 +78,10 @@ class KubeCloud:
             if key not in self.clusters:
                 made = self._make(key, facts.name)
                 furnish_aks(made, facts)
+                made.version = facts.version
+            elif self.clusters[key].version != facts.version:
+                self.clusters[key].version = facts.version
+                upgrade_aks(self.clusters[key], facts)
         found = self.clusters.get(key)
         if found is not None:
             found.catch_up()

@@ -31,8 +31,12 @@ def perform(cluster: Cluster, request: Request, faults: FaultBook) -> Answer:
     assert kind is not None
     if kind.kind == "SelfSubjectAccessReview":
         return _access_review(request, faults)
+    if request.subresource in ("exec", "attach", "portforward", "eviction", "ephemeralcontainers", "scale"):
+        raise status.bad_request(f"the sandbox does not know {kind.plural}/{request.subresource}")
     if request.subresource not in ("", "status"):
         raise status.no_such_path()
+    if request.query.get("dryRun"):
+        raise status.bad_request("the sandbox does not know dryRun")
     if kind.namespaced and request.namespace is None and (request.name or request.method == "POST"):
         raise status.no_such_path()
     namespace = request.namespace or ""
@@ -86,8 +90,6 @@ def _create(cluster: Cluster, kind: Kind, namespace: str, request: Request) -> O
         cluster.store.get(NAMESPACES, "", namespace)
     if meta.get("resourceVersion"):
         raise status.bad_request("resourceVersion should not be set on objects to be created")
-    if request.query.get("dryRun"):
-        raise status.bad_request("the sandbox does not know dryRun")
     _check(kind, obj)
     if kind is PODS:
         return cluster.pods.create(obj)
@@ -147,6 +149,8 @@ def _check(kind: Kind, obj: Object) -> None:
         spec = obj.get("spec") or {}
         if not (spec.get("template") or {}).get("spec", {}).get("containers"):
             raise status.invalid(kind, name, "spec.template.spec.containers", "Required value")
+        if spec.get("paused") or spec.get("minReadySeconds"):
+            raise status.invalid(kind, name, "spec", "the sandbox knows neither paused nor minReadySeconds")
         wanted = (spec.get("selector") or {}).get("matchLabels") or {}
         labels = spec["template"].get("metadata", {}).get("labels") or {}
         if not wanted or not wanted.items() <= labels.items():

@@ -206,21 +206,31 @@ class Wire:
         if ip in self._dns:
             return self._dns[ip]
         with self._sky.lock:
-            if cluster is None:
-                keys = [c for cloud in self._clouds for c in cloud.clusters.values()]
-                if len(keys) != 1:
-                    raise ValueError(f"there are {len(keys)} clusters: say which")
-                cluster = keys[0]
-        sender = Sender(cluster)
+            cloud, key = self._cluster_key(cluster)
+
+        def sender() -> Sender | None:
+            with self._sky.lock:
+                found = cloud.cluster(key)  # looked up each time: it may be gone, or loaded anew
+                return Sender(found) if found else None
 
         def packet(data: bytes) -> bytes | None:
-            return self._deliver(sender, ip, 53, data)[1] or None
+            asker = sender()
+            return self._deliver(asker, ip, 53, data)[1] or None if asker else None
 
         def stream(connection: socket.socket) -> None:
-            self._dns_stream(connection, sender, ip, 53, None)
+            if asker := sender():
+                self._dns_stream(connection, asker, ip, 53, None)
 
         self._dns[ip] = ("127.0.0.1", self._listen(stream, packet))
         return self._dns[ip]
+
+    def _cluster_key(self, cluster: Cluster | None) -> tuple[KubeCloud, str]:
+        if cluster is not None:
+            return next(c for c in self._clouds if cluster.key in c.clusters), cluster.key
+        ids = [c.id for c in self._sky.azure_facts().clusters]
+        if len(ids) != 1:
+            raise ValueError(f"there are {len(ids)} AKS clusters: say which")
+        return next(c for c in self._clouds if c.name == "aks"), KubeCloud.key_of(ids[0])
 
 
 def _head(line: bytes) -> dict[str, Any]:
