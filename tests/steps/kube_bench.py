@@ -169,7 +169,7 @@ class KubeBench:
         raise AssertionError(f"it never gets there: {found}")
 
     def note(self, intent: str = "") -> None:
-        receipt = Receipt(self.forward.address, "", "ready", "", Ownership.SHARED, self.time.now(), intent=intent)
+        receipt = Receipt(self.forward.address, "", "ready", "", Ownership.OWNED, self.time.now(), intent=intent)
         self.receipts = Receipts({self.forward.address: receipt})
 
     # --- by hand -----------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from cloudlink.core.resource import Ownership, Phase
 from cloudlink.errors import ConflictError, CredentialsError, MissingError
 from cloudlink.steps.dns_forward import DnsForward
 from tests.sandbox.kube.small_world import RESOLVERS, ZONE
+from tests.steps.contract import check_contract
 from tests.steps.kube_bench import KubeBench
 
 KEY = "cloudlink-demo.server"
@@ -34,7 +35,7 @@ def test_absent_then_made_then_nothing_to_do(bench: KubeBench) -> None:
     assert bench.find() is None
     found = bench.up()
     assert found.phase is Phase.READY
-    assert found.owned is Ownership.SHARED
+    assert found.owned is Ownership.OWNED  # the key; the ConfigMap is AKS's
     assert found.spec == bench.forward.spec(bench.given)
     text = bench.custom()[KEY]
     assert "forward . 10.1.1.10 10.1.2.10 {" in text
@@ -62,7 +63,6 @@ def test_a_run_with_nothing_to_do_makes_two_calls(bench: KubeBench) -> None:
 def test_two_writes_and_the_key_first(bench: KubeBench) -> None:
     wanted = bench.forward.spec(bench.given)
     assert wanted is not None
-    assert bench.forward.before(None) is None
     bench.forward.create(wanted)
     # the question whether we may is a POST that changes nothing
     assert [w for w in bench.writes() if "PATCH" in w] == ["PATCH configmaps", "PATCH deployments"]
@@ -82,6 +82,24 @@ def test_killed_between_key_and_restart(bench: KubeBench) -> None:
     assert found is not None
     assert [c.field for c in diff(found.spec, wanted)] == ["restarted"]
     assert bench.up().spec == wanted
+
+
+def test_the_contract_of_all_resources(bench: KubeBench) -> None:
+    def wait(seconds: float) -> None:
+        bench.time.wait(seconds)
+
+    def drift(_: object) -> None:
+        bench.set_key(KEY, bench.custom()[KEY].replace("max_fails 3", "max_fails 1"))
+
+    bench.set_key("team.server", "team.example:53 {\n  forward . 10.9.9.9\n}\n")
+    check_contract(
+        bench.forward,
+        bench.given,
+        wait=wait,
+        make_drift=drift,
+        strangers=lambda: {k: v for k, v in bench.custom().items() if k != KEY},
+        writes=lambda: len(bench.writes()),
+    )
 
 
 def test_other_addresses_are_an_update(bench: KubeBench) -> None:

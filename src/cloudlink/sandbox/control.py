@@ -7,6 +7,7 @@
     DELETE /faults[/<id>]   one, or all
     GET  /journal           every API call so far; DELETE forgets them
     GET  /world             each AWS tunnel and what keeps it from being up
+    GET  /durations         how long each thing that was begun takes, in sandbox seconds
     POST /furnish           {"config": path}: put there what that configuration says exists
     POST /save, POST /stop  keep the clouds on disk; end the process
 """
@@ -82,6 +83,9 @@ class Control:
             case "DELETE", "journal":
                 sky.journal.clear()
                 return {}
+            case "GET", "durations":
+                drawn = list(sky.durations.drawn.items())
+                return {"drawn": [{"kind": kind, "key": key, "seconds": s} for (kind, key), s in drawn]}
             case "GET", "world":
                 return {
                     "now": sky.clock.now(),

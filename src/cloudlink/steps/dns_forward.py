@@ -65,7 +65,7 @@ class _State:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Forward(Resource[ForwardSpec, Nothing]):
-    """Our key, and CoreDNS restarted with it: two calls, for there is nothing to wait for between them. A run that dies
+    """Our key (the ConfigMap around it belongs to AKS), and CoreDNS restarted with it: two calls, for there is nothing to wait for between them. A run that dies
     there leaves an annotation whose hash is not the key's, and the next run restarts.
     """
 
@@ -130,23 +130,15 @@ class Forward(Resource[ForwardSpec, Nothing]):
         return self._write(spec)
 
     def delete(self, found: Found[ForwardSpec, Nothing], before: Any) -> Started | None:
+        """Only the key goes: the ConfigMap is AKS's, and other keys are others'."""
         state = self._state(fresh=True)
-        self._permission()
-        previous = before if isinstance(before, str) else None
         if state.text is None and not state.applied:
             return None
-        if state.text != previous:
-            self._patch_key(previous, state.version)
-        # One restart serves both: with what was there before, CoreDNS is proved to start too.
+        self._permission()
+        if state.text is not None:
+            self._patch_key(None, state.version)
         self._restart(None)
         return Started(self._id)
-
-    def before(self, found: Found[ForwardSpec, Nothing] | None) -> Any:
-        """The key's text if it is there and not ours; normally it is absent."""
-        if found is None:
-            return None
-        text = self._state(fresh=False).text
-        return text if text is not None and not corefile.is_marked(text, self.link.name) else None
 
     def undo(self, found: Found[ForwardSpec, Nothing] | None, before: Any) -> str:
         """Put the key back to what it held, and restart again: the cluster's own names come first."""
@@ -298,7 +290,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
             self.kube.reads.wrote(_READ)
 
     def _found(self, phase: Phase, spec: ForwardSpec, detail: str) -> Found[ForwardSpec, Nothing]:
-        return Found(self._id, phase, spec, Nothing(), Ownership.SHARED, detail)
+        return Found(self._id, phase, spec, Nothing(), Ownership.OWNED, detail)
 
     @property
     def _id(self) -> str:

@@ -63,8 +63,8 @@ class EndpointSubnets(Lookup[Subnets]):
         """Raises MissingError for a subnet that the VPC does not have, or when there are fewer than two."""
         wanted = self.link.dns.endpoint_subnets
         ids = wanted if wanted is not None else given[self.cluster].subnets
-        if 2 <= len(set(ids)) <= MOST_ADDRESSES:
-            return Subnets(frozenset(ids))  # no choice to make, so nothing to ask
+        if wanted is None and 2 <= len(set(ids)) <= MOST_ADDRESSES:
+            return Subnets(frozenset(ids))  # EKS says that they exist, and there is no choice to make: nothing to ask
         zones = {s["SubnetId"]: s["AvailabilityZone"] for s in self.aws.subnets(self.link.aws.vpc_id)}
         unknown = sorted(set(ids) - zones.keys())
         if unknown or len(set(ids)) < 2:

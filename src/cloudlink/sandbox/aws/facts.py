@@ -31,7 +31,7 @@ def facts_of(cloud: AwsCloud) -> AwsFacts:
             facts.vpcs[vpc.id] = tuple(IPv4Network(b["cidr_block"]) for b in blocks)
         _tables(store, facts)
         interfaces += _resolver_interfaces(cloud, store)
-        interfaces += _balancer_interfaces(cloud, store)
+        interfaces += _balancer_interfaces(cloud, store) + _server_interfaces(cloud, store)
         for connection in store.vpn_connections.values():
             tunnels += _tunnels(cloud, store, connection)
     return AwsFacts(
@@ -130,6 +130,26 @@ def _balancer_interfaces(cloud: AwsCloud, store: SandboxEc2) -> list[Interface]:
                     and not cloud.sky.faults.standing("endpoint-ip-down", str(interface.private_ip_address)),
                     ports=frozenset(int(one.port) for one in listeners),
                     tls=frozenset(int(one.port) for one in listeners if one.protocol in ("TLS", "HTTPS")),
+                )
+            )
+    return found
+
+
+def _server_interfaces(cloud: AwsCloud, store: SandboxEc2) -> list[Interface]:
+    found = []
+    for address, server in cloud.furnished.servers.items():
+        interface = store.enis.get(server.interface_id)
+        if interface is not None:
+            found.append(
+                Interface(
+                    address=IPv4Address(address),
+                    subnet_id=interface.subnet.id,
+                    kind="load-balancer",
+                    owner=interface.id,
+                    rules=_rules(store, tuple(g.id for g in interface.group_set)),
+                    working=not cloud.sky.faults.standing("endpoint-ip-down", address),
+                    ports=frozenset(server.ports),
+                    tls=frozenset(server.tls),
                 )
             )
     return found

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from moto.elbv2.models import elbv2_backends
 
-from cloudlink.link import KubernetesTarget, LoadBalancerTarget
+from cloudlink.link import AddressTarget, Host, KubernetesTarget, LoadBalancerTarget
 from cloudlink.sandbox.aws.backend import SandboxEc2, network_of, new_id
 from cloudlink.sandbox.aws.customer_gateways import CustomerGateway
 from cloudlink.sandbox.aws.eks import Cluster
@@ -21,7 +21,7 @@ from cloudlink.sandbox.aws.timeline import Timeline
 from cloudlink.sandbox.aws.vpn_gateways import VpnGateway
 
 if TYPE_CHECKING:
-    from cloudlink.link import Host, Link
+    from cloudlink.link import Link
     from cloudlink.sandbox.aws.cloud import AwsCloud
 
 _ARN = re.compile(
@@ -31,10 +31,20 @@ _LONG_AGO = 30 * 86_400.0
 
 
 @dataclass
+class Server:
+    """What stands at a fixed address that a name points at: a machine with these ports open."""
+
+    interface_id: str
+    ports: set[int]
+    tls: set[int]
+
+
+@dataclass
 class Furnished:
-    """kubernetes: (kind, namespace, name) of a Service or Ingress -> DNS name of the load balancer behind it."""
+    """servers: by address. kubernetes: (kind, namespace, name) of a Service or Ingress -> DNS name of the load balancer behind it."""
 
     kubernetes: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    servers: dict[str, Server] = field(default_factory=dict)
 
 
 def furnish(cloud: AwsCloud, link: Link) -> None:
@@ -44,6 +54,11 @@ def furnish(cloud: AwsCloud, link: Link) -> None:
         raise ValueError("the link has no [sandbox] part, so it is not known what stands in the VPC")
     store = network_of(cloud.account, link.aws.region)
     made = cloud.now - _LONG_AGO
+    if link.aws.vpc_id in store.vpcs:
+        # the configuration has changed since: what stands there stays, new names get their targets
+        subnets = [s.id for zone in store.subnets.values() for s in zone.values() if s.vpc_id == link.aws.vpc_id]
+        _targets(cloud, store, link, sorted(subnets))
+        return
     vpc = _vpc(store, link.aws.vpc_id, furniture.vpc_cidrs, f"{link.aws.eks_cluster}-vpc")
     zones = tuple(f"{link.aws.region}{letter}" for letter in "abc")
     names = iter(_subnet_ids(link))
@@ -73,7 +88,7 @@ def furnish(cloud: AwsCloud, link: Link) -> None:
         store.create_tags([gateway.id], {"Name": "corp-gateway"})
     if link.dns.adopt_zone:
         _zone(cloud, link.dns.adopt_zone, link.dns.zone, {vpc: link.aws.region}, made)
-    _balancers(cloud, store, link, balancing or eks)
+    _targets(cloud, store, link, balancing or eks)
     _strangers(cloud, store, vpc, link, made)
 
 
@@ -151,9 +166,42 @@ def _zone(cloud: AwsCloud, zone_id: str, name: str, vpcs: dict[str, str], made: 
     cloud.zones.zones[short] = zone
 
 
-def _balancers(cloud: AwsCloud, store: SandboxEc2, link: Link, subnets: list[str]) -> None:
+def _server(cloud: AwsCloud, store: SandboxEc2, host: Host, address: IPv4Address, vpc: str) -> None:
+    """A machine at a fixed address, open to everybody on the ports of its names. An address outside the VPC, or one
+    that something else has, is left as it is: then the name leads nowhere, as it would in the cloud."""
+    server = cloud.furnished.servers.get(str(address))
+    if server is None:
+        subnet = next(
+            (
+                s
+                for zone in store.subnets.values()
+                for s in zone.values()
+                if s.vpc_id == vpc and address in IPv4Network(s.cidr_block)
+            ),
+            None,
+        )
+        if subnet is None or any(str(address) == e.private_ip_address for e in store.enis.values()):
+            return
+        group = store.create_security_group(f"server-{address}", "a machine with a fixed address", vpc)
+        interface = store.create_network_interface(
+            subnet.id, str(address), group_ids=[group.id], description=f"server {host.label}"
+        )
+        interface.status = "in-use"
+        server = cloud.furnished.servers[str(address)] = Server(interface.id, set(), set())
+    groups = [g.id for g in store.enis[server.interface_id].group_set]
+    for port in set(host.ports) - server.ports:
+        for group_id in groups:
+            _let_in(store, group_id, port)
+    server.ports |= set(host.ports)
+    server.tls |= set(host.tls_ports)
+
+
+def _targets(cloud: AwsCloud, store: SandboxEc2, link: Link, subnets: list[str]) -> None:
     for host in link.dns.hosts:
         target = host.target
+        if isinstance(target, AddressTarget):
+            for address in target.addresses:
+                _server(cloud, store, host, address, link.aws.vpc_id)
         if isinstance(target, LoadBalancerTarget):
             arn = _ARN.fullmatch(target.name_or_arn)
             name = arn["name"] if arn else target.name_or_arn

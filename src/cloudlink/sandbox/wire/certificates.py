@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +19,7 @@ class Certificates:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._contexts: dict[str, ssl.SSLContext] = {}
+        self._lock = threading.Lock()  # connections come in parallel, and the file is one
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "cloudlink sandbox load balancers")])
 
@@ -33,18 +35,22 @@ class Certificates:
         return context
 
     def _context_for(self, name: str) -> ssl.SSLContext:
-        if name not in self._contexts:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            file = self._folder / "load-balancer.pem"
-            file.touch(mode=0o600)
-            file.write_bytes(self._pem(name))
-            try:
-                context.load_cert_chain(file)
-            finally:
-                file.unlink()
-            self._contexts[name] = context
-        return self._contexts[name]
+        with self._lock:
+            if name not in self._contexts:
+                self._contexts[name] = self._load(name)
+            return self._contexts[name]
+
+    def _load(self, name: str) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = self._folder / "load-balancer.pem"
+        file.touch(mode=0o600)
+        file.write_bytes(self._pem(name))
+        try:
+            context.load_cert_chain(file)
+        finally:
+            file.unlink()
+        return context
 
     def _pem(self, name: str) -> bytes:
         now = datetime.now(UTC)
