@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from cloudlink.config import load
 from cloudlink.core.change import Action, Plan
 from cloudlink.core.wait import Clock, Stopped, WallClock
-from cloudlink.errors import CloudlinkError, Interrupted, UsageError
+from cloudlink.errors import CloudlinkError, Interrupted, MissingError, UsageError
 from cloudlink.link import Link
 from cloudlink.log import open_log
 from cloudlink.state import StateFile, state_path
@@ -239,6 +239,11 @@ class Session:
             self.view.event(event)
         self.clouds.reads.forget()
 
+    def remember(self) -> None:
+        """After a plan without changes: the state file knows what is there, also when it was lost."""
+        assert self._engine is not None
+        self._engine.remember()
+
     def teardown(self, plan: Plan) -> int:
         """Carry out a removal; says what was deleted, put back and kept, and what our tags still find."""
         from cloudlink import sweep
@@ -391,7 +396,12 @@ def connect(link: Link, clock: Clock, endpoints: Endpoints | None) -> Clouds:
 
     def eks() -> Access:
         cluster = aws.eks_cluster(link.aws.eks_cluster)
-        assert cluster is not None
+        if cluster is None:
+            raise MissingError(
+                "The EKS cluster does not exist",
+                f"There is no EKS cluster {link.aws.eks_cluster} in {link.aws.region}.",
+                f"aws eks list-clusters --region {link.aws.region}",
+            )
         return eks_access(
             link.aws.eks_cluster,
             cluster["endpoint"],

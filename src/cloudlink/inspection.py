@@ -82,10 +82,15 @@ class Inspection:
             link,
             Probe(link, self.aks, self.clock),
             endpoint=list(endpoint.addresses.values()),
-            addresses=verify.expected(targets) if targets is not None else {},
+            addresses=verify.expected(targets, self._private(targets)) if targets is not None else {},
             asked=names,
             forward=self._forward(),
         )
+
+    def _private(self, targets: Targets) -> dict[str, tuple[str, ...]]:
+        """Private addresses of the load balancers, by ARN."""
+        arns = sorted({b.arn for b in targets.load_balancers.values()})
+        return self.aws.load_balancer_addresses([{"LoadBalancerArn": arn} for arn in arns])
 
     def _forward(self) -> View:
         """CoreDNS as it stands; a cluster that cannot be asked is a finding, not the end of the report."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from azure.core.exceptions import HttpResponseError
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -279,12 +280,27 @@ def test_nobody_listens(authority: Authority) -> None:
     assert kube.unknown_outcome(caught.value)
 
 
-def test_a_cluster_that_does_not_exist() -> None:
+def azure_error(status: int) -> HttpResponseError:
+    error = HttpResponseError("Azure says no")
+    error.status_code = status
+    return error
+
+
+@pytest.mark.parametrize("why", [MissingError("There is no AKS cluster"), azure_error(404)])
+def test_a_cluster_that_does_not_exist(why: Exception) -> None:
     def absent() -> Access:
-        raise MissingError("There is no AKS cluster", "None is named test.")
+        raise why
 
     with pytest.raises(NoCluster):
         Kube("test", absent, Reads(WallClock())).config_map("a", "b")
+
+
+def test_not_being_allowed_to_see_it_is_something_else() -> None:
+    def refused() -> Access:
+        raise azure_error(403)
+
+    with pytest.raises(HttpResponseError):
+        Kube("test", refused, Reads(WallClock())).config_map("a", "b")
 
 
 def test_strangers_errors_are_left_alone() -> None:

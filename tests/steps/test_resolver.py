@@ -575,9 +575,11 @@ def test_targets(ground: Ground) -> None:
     targets = step.targets.look(eks_given(ground))
     assert set(targets.load_balancers) == {"app", "*"}
     assert targets.addresses == {"@": (IPv4Address("10.20.0.9"), IPv4Address("10.20.0.10"))}
-    for balancer in targets.load_balancers.values():
-        assert len(balancer.addresses) == 2
-        assert all(a in IPv4Network("10.20.0.0/16") for a in balancer.addresses)
+    assert ground.calls("DescribeNetworkInterfaces") == 0
+    arns = [{"LoadBalancerArn": b.arn} for b in targets.load_balancers.values()]
+    private = ground.aws.load_balancer_addresses(arns)
+    assert all(len(addresses) == 2 for addresses in private.values())
+    assert all(IPv4Address(a) in IPv4Network("10.20.0.0/16") for addresses in private.values() for a in addresses)
     assert ground.calls("DescribeNetworkInterfaces") == 1
 
 

@@ -42,4 +42,5 @@ def up(
             session.apply(made)
         else:
             session.view.plan(made, link=session.link)
+            session.remember()
         return session.verify(thorough=bool(made.writes) if verify is None else verify, skip=verify is False)

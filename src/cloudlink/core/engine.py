@@ -121,6 +121,19 @@ class Engine:
             )
         return make_plan(self.graph, self._store.receipts(), self.seen, destroy=destroy)
 
+    def remember(self) -> None:
+        """Keep receipts of everything that the last look found to be as wanted: a lost state file is made anew.
+
+        Called on the main thread, after a plan without changes.
+        """
+        given = Given(self.seen.outputs)
+        for address, found in self.seen.found.items():
+            node = self.graph.nodes[address]
+            assert isinstance(node, Resource)
+            receipt = self._remembered(node, found, given)
+            if receipt is not None:
+                self._store.put(receipt)
+
     def _read(self, address: str, call: Callable[[], Any]) -> Any:
         """A read, tried again while it fails in passing. A transient failure of minutes is survived."""
         start = self._clock.now()
@@ -301,15 +314,23 @@ class Engine:
             raise error if isinstance(error, CloudlinkError) else _Bug("saving failed") from error
 
     def _remember(self, node: Resource[Any, Any], found: Found[Any, Any] | None, given: Given) -> None:
-        """Keep the receipt of something that is as wanted true, also when the state file was lost."""
-        if found is None or found.spec is None:
-            return
+        receipt = self._remembered(node, found, given)
+        if receipt is not None:
+            self._persist(receipt, node.address)
+
+    def _remembered(
+        self, node: Resource[Any, Any], found: Found[Any, Any] | None, given: Given
+    ) -> Receipt | None:
+        """The receipt of something that is as wanted; None when it is kept already."""
+        if found is None or found.spec is None or found.phase is not Phase.READY:
+            return None
         old = self._store.receipts().of(node)
-        fresh = Receipt(node.address, found.id, found.phase.value, spec_hash(node.spec(given)), found.owned, self._clock.now())
+        fresh = Receipt(
+            node.address, found.id, found.phase.value, spec_hash(node.spec(given)), found.owned, self._clock.now()
+        )
         if old is not None:
             fresh = replace(fresh, since=old.since, before=old.before)
-        if old != fresh:
-            self._persist(fresh, node.address)
+        return fresh if old != fresh else None
 
     def _apply(
         self, node: Resource[Any, Any], change: Change, given: Given

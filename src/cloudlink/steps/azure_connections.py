@@ -85,7 +85,6 @@ class LocalGatewayResource(AzureResource[LocalGatewaySpec, LocalGateway]):
         return self.azure.name(f"local-gateway-{self.tunnel.index + 1}")
 
     def spec(self, given: Given) -> LocalGatewaySpec:
-        _ = given[self.group]
         return LocalGatewaySpec(
             location=location(self.link.azure.location),
             address=_end(given, self.vpn, self.tunnel, self.address).outside_ip,

@@ -183,7 +183,6 @@ class NewVirtualNetwork(AzureResource[NetworkSpec, VirtualNetwork]):
     serial = "azure-vnet"
 
     def spec(self, given: Given) -> NetworkSpec:
-        _ = given[self.group]
         return NetworkSpec(
             location(self.link.azure.location), frozenset(self.wanted.prefixes), self.wanted.cluster_subnet
         )
@@ -254,7 +253,6 @@ class NewAksCluster(AzureResource[ClusterSpec, AksCluster]):
     immutable = frozenset({"location", "node_size", "subnet", "pod_cidr", "service_cidr"})
 
     def spec(self, given: Given) -> ClusterSpec:
-        _ = given[self.group]
         vnet = given[self.network].id
         return ClusterSpec(
             location=location(self.link.azure.location),

@@ -68,7 +68,6 @@ class PublicIpResource(AzureResource[PublicIpSpec, PublicIp]):
         return public_ip_name(self.azure, self.index)
 
     def spec(self, given: Given) -> PublicIpSpec:
-        _ = given[self.group]
         side = self.link.azure
         return PublicIpSpec(location(side.location), "Standard", "Static", tuple(sorted(side.zones)))
 

@@ -155,12 +155,12 @@ class HostedZone:
 
 @dataclass(frozen=True)
 class LoadBalancer:
-    """An internal load balancer. addresses: its private ones, one in each of its subnets."""
+    """An internal load balancer. Its private addresses take a call of their own and are asked for by verification."""
 
     name: str
+    arn: str
     dns_name: str
     hosted_zone_id: str
-    addresses: tuple[IPv4Address, ...]
 
 
 @dataclass(frozen=True)

@@ -49,15 +49,13 @@ class TargetLookup(Lookup[Targets]):
                     found[host.label] = self._with_dns_name(host, cluster.load_balancer_of(kind, namespace, name))
         for label, balancer in found.items():
             self._refuse_public(label, balancer)
-        distinct = {b["LoadBalancerArn"]: b for b in found.values()}
-        private = self.aws.load_balancer_addresses(distinct.values())
         return Targets(
             {
                 label: LoadBalancer(
                     b["LoadBalancerName"],
+                    b["LoadBalancerArn"],
                     plain_name(b["DNSName"]),
                     b["CanonicalHostedZoneId"],
-                    tuple(IPv4Address(a) for a in private[b["LoadBalancerArn"]]),
                 )
                 for label, b in found.items()
             },

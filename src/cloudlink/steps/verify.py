@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from cloudlink.core.resource import Node
-from cloudlink.errors import UsageError
+from cloudlink.errors import CloudError, UsageError
 from cloudlink.link import AddressTarget, Host, Link
 from cloudlink.steps import names, status
 from cloudlink.steps.corefile import View
@@ -38,12 +38,21 @@ class Verify:
         return ()
 
 
-def expected(targets: Targets) -> dict[str, tuple[IPv4Address, ...]]:
-    """Label of each configured host -> the private addresses that it should lead to."""
-    return {
-        **{label: balancer.addresses for label, balancer in targets.load_balancers.items()},
-        **targets.addresses,
-    }
+def expected(targets: Targets, private: Mapping[str, Sequence[str]]) -> dict[str, tuple[IPv4Address, ...]]:
+    """Label of each configured host -> the private addresses that it should lead to.
+
+    private: those of load balancers, by ARN. Raises CloudError for an address that is none.
+    """
+    try:
+        balancers = {
+            label: tuple(IPv4Address(a) for a in private.get(balancer.arn, ()))
+            for label, balancer in targets.load_balancers.items()
+        }
+    except ValueError as error:
+        raise CloudError(
+            "AWS gave an address that is none", f"{error}.", "aws ec2 describe-network-interfaces"
+        ) from error
+    return {**balancers, **targets.addresses}
 
 
 def questions(link: Link, addresses: Expected, asked: Sequence[str] = ()) -> list[tuple[Question, names.Wanted]]:
