@@ -137,7 +137,12 @@ class Azure:
         return self._all(LOCAL_GATEWAYS, lambda: self.network.local_network_gateways.list(group), fresh)
 
     def connection(self, name: str, *, fresh: bool = False) -> Json | None:
-        """One by one: lists of connections leave out the key and the status. The key is a Secret."""
+        """One by one: lists of connections leave out the key and the status. The key is a Secret.
+
+        Asks nothing while there is no gateway: Azure keeps a gateway as long as it has connections.
+        """
+        if self.gateway() is None:
+            return None
 
         def get() -> Json:
             connections = self.network.virtual_network_gateway_connections

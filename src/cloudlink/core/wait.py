@@ -59,13 +59,13 @@ class Stopped(Exception):
 def intervals(usual: float, elapsed: float) -> float:
     """How long to wait before the next look at something that usually takes ``usual`` seconds.
 
-    Long where the end is far, short where it is near: a first look at seven tenths of the usual time, then every
-    twentieth of it, never oftener than every 3 s and never rarer than every 40 s. A look costs a call, a late look
+    Long where the end is far, short where it is near: a first look at eight tenths of the usual time, then every
+    twentieth of it, never oftener than every 4 s and never rarer than every 40 s. A look costs a call, a late look
     costs the user time; for a gateway of 23 minutes this is about fifteen calls, and half a minute late at worst.
     """
-    if elapsed < usual * 0.7:
-        return max(usual * 0.7 - elapsed, 1.0)
-    return min(max(usual / 20, 3.0), 40.0)
+    if elapsed < usual * 0.8:
+        return max(usual * 0.8 - elapsed, 1.0)
+    return min(max(usual / 20, 4.0), 40.0)
 
 
 def poll(

@@ -84,12 +84,8 @@ class NetworkLookup(Lookup[VirtualNetwork]):
         return virtual_network(raw)
 
     def _belongs_to_aks(self) -> bool:
-        """By what the cluster says; by the name that AKS gives where the cluster cannot be asked."""
-        group = self.link.azure.vnet_resource_group.lower()
-        if self.link.azure.new_cluster is not None:
-            return group.startswith("mc_")
-        cluster = properties(self.azure.aks_cluster())
-        return group == str(cluster.get("nodeResourceGroup") or "").lower() or group.startswith("mc_")
+        """By the name that AKS gives such groups; a group that was given another name is found by preflight."""
+        return self.link.azure.vnet_resource_group.lower().startswith("mc_")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -248,6 +248,10 @@ def _azure(link: Link, seen: Seen) -> tuple[list[Mistake], list[str]]:
                 Mistake("azure.vnet", f"{advertised} prefixes", f"at most {PROPAGATED_ROUTES}; above, AWS closes the BGP sessions")
             )
     aks = _properties(seen.aks)
+    if str(aks.get("nodeResourceGroup") or "").lower() == side.vnet_resource_group.lower():
+        mistakes.append(
+            Mistake("azure.vnet.resource_group", side.vnet_resource_group, "a group other than the one that AKS made for the cluster's own resources")
+        )
     for pool in aks.get("agentPoolProfiles") or ():
         subnet = pool.get("vnetSubnetID") or pool.get("vnetSubnetId")
         if not subnet:

@@ -127,6 +127,8 @@ class InboundEndpoint(Resource[EndpointSpec, Endpoint]):
         said = f"{status}: {found.get('StatusMessage') or ''}".removesuffix(": ")
         if status == "DELETING":
             return Found(number, Phase.DELETING, None, None, Ownership.OWNED, said)
+        if status == "CREATING":
+            return Found(number, Phase.CREATING, None, None, Ownership.OWNED, said)  # its addresses can wait
         addresses = [a for a in self.aws.endpoint_addresses(number, fresh=fresh) if a.get("Status") not in _LEAVING]
         good = [a for a in addresses if a.get("Status") in _GOOD]
         keep = {a["SubnetId"]: a for a in sorted(good, key=lambda a: str(a["IpId"]), reverse=True)}

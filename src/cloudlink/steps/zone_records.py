@@ -88,13 +88,14 @@ class Records(Resource[RecordsSpec, Nothing]):
         zone = locate_zone(self.link, self.aws, receipts)
         if zone is None:
             return None
+        id_ = f"{zone}/{self.link.name}"
+        if not self.aws.in_sync(zone):  # this run has just written them: what they are can wait
+            return Found(id_, Phase.CREATING, None, Nothing(), Ownership.OWNED, "PENDING")
         mine = owned_records(self.link, self.aws.records(zone, fresh=fresh))
         if not mine:
             return None
         spec = RecordsSpec(zone, frozenset(record_of(r) for r in mine.values()))
-        synced = self.aws.in_sync(zone)
-        phase, said = (Phase.READY, "INSYNC") if synced else (Phase.CREATING, "PENDING")
-        return Found(f"{zone}/{self.link.name}", phase, spec, Nothing(), Ownership.OWNED, said)
+        return Found(id_, Phase.READY, spec, Nothing(), Ownership.OWNED, "INSYNC")
 
     def create(self, spec: RecordsSpec) -> Started:
         self._change(spec.zone, spec.records)

@@ -1,0 +1,273 @@
+"""Keeps the parts of the documentation that repeat the code true.
+
+A part stands between ``<!-- begin: NAME -->`` and ``<!-- end: NAME -->`` in README.md or docs/*.md; NAME is a key of
+BLOCKS below. Without arguments the parts are written anew; with ``--check`` nothing is written, the stale ones are named
+and the exit code is 1.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import os
+import re
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE = ROOT / "src" / "cloudlink"
+sys.path.insert(0, str(ROOT / "src"))
+
+_BLOCK = re.compile(r"(<!-- begin: (?P<name>[a-z-]+) -->\n)(?P<body>.*?)(<!-- end: (?P=name) -->)", re.DOTALL)
+_MARKER = re.compile(r"<!-- (?:begin|end): ")
+
+
+def main() -> int:
+    check = sys.argv[1:] == ["--check"]
+    if sys.argv[1:] and not check:
+        sys.stderr.write("Usage: docs/generate.py [--check]\n")
+        return 2
+    stale: list[str] = []
+    for path in documents():
+        old = path.read_text(encoding="utf-8")
+        new, changed = renewed(old)
+        stale += [f"{path.relative_to(ROOT)}: {name}" for name in changed]
+        if changed and not check:
+            path.write_text(new, encoding="utf-8")
+    for line in stale:
+        sys.stdout.write(f"{'stale' if check else 'renewed'}  {line}\n")
+    if stale and check:
+        sys.stdout.write("Renew them: .venv/bin/python docs/generate.py\n")
+    return 1 if stale and check else 0
+
+
+def documents() -> list[Path]:
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def renewed(text: str) -> tuple[str, list[str]]:
+    """The text with every block as it should be, and the names of those that differed. Raises SystemExit for markers
+    without a partner and for names that nobody makes."""
+    changed: list[str] = []
+
+    def replace(match: re.Match[str]) -> str:
+        name = match["name"]
+        if name not in BLOCKS:
+            raise SystemExit(f"no such block: {name}; known are {', '.join(BLOCKS)}")
+        wanted = f"\n{BLOCKS[name]().strip()}\n\n"
+        if wanted != match["body"]:
+            changed.append(name)
+        return f"{match[1]}{wanted}{match[4]}"
+
+    new = _BLOCK.sub(replace, text)
+    if len(_MARKER.findall(text)) != 2 * len(_BLOCK.findall(text)):
+        raise SystemExit("a begin or end marker of a generated block has no partner")
+    return new, changed
+
+
+# --- blocks -------------------------------------------------------------------------------------------------
+
+
+def configuration() -> str:
+    from cloudlink.config import reference
+
+    return reference()
+
+
+def exit_codes() -> str:
+    """From the tree in the docstring of errors.py; the classes must agree with it."""
+    from cloudlink import errors
+
+    rows = ["| Code | Meaning | Error |", "|---|---|---|"]
+    rows.append("| 0 | done; where a command judges the link, it is healthy | – |")
+    rows.append(
+        "| 1 | a mistake in cloudlink itself (a traceback is shown), or the sandbox's process is in trouble | – |"
+    )
+    for name, number, meaning in re.findall(r"── (\w+) +(\d+) +(.+)", errors.__doc__ or ""):
+        if getattr(errors, name).exit_code != int(number):
+            raise SystemExit(f"the docstring of errors.py and {name}.exit_code differ")
+        rows.append(f"| {number} | {meaning} | `{name}` |")
+    return "\n".join(rows)
+
+
+def commands() -> str:
+    """``--help`` of every command, as a terminal of 100 columns shows it."""
+    from typer.main import get_command
+
+    from cloudlink.cli.commands import app
+
+    return "\n\n".join(
+        f"### `{' '.join(('cloudlink', *words))}`\n\n```text\n{_help(words)}\n```" for words in walk(get_command(app))
+    )
+
+
+def walk(command: object, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every command and group of commands, outermost first."""
+    yield words
+    for name, child in getattr(command, "commands", {}).items():
+        yield from walk(child, (*words, name))
+
+
+def _help(words: tuple[str, ...]) -> str:
+    from cloudlink.cli.commands import run
+
+    os.environ.update(COLUMNS="100", NO_COLOR="1")
+    os.environ.pop("FORCE_COLOR", None)
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown):
+        code = run([*words, "--help"])
+    if code != 0:
+        raise SystemExit(f"cloudlink {' '.join(words)} --help ended with {code}")
+    return "\n".join(line.rstrip() for line in shown.getvalue().strip().splitlines())
+
+
+def dependencies() -> str:
+    """Each with the comment that stands behind it in pyproject.toml."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    rows = ["| Package | For | Why |", "|---|---|---|"]
+    for heading, what in (("dependencies", "every installation"), ("sandbox", "`[sandbox]`"), ("dev", "`[dev]`")):
+        section = re.search(rf"^{heading} = \[\n(.*?)^\]", text, re.DOTALL | re.MULTILINE)
+        if section is None:
+            raise SystemExit(f"pyproject.toml has no list {heading}")
+        silent = []
+        for line in section[1].splitlines():
+            said = re.match(r'\s*"([^"]+)",\s*(?:# *(.+))?', line)
+            if said is None:
+                raise SystemExit(f"not understood in pyproject.toml: {line.strip()}")
+            if said[2]:
+                rows.append(f"| `{said[1]}` | {what} | {said[2].strip()} |")
+            else:
+                silent.append(f"`{said[1]}`")
+        if silent:
+            rows.append(f"| {', '.join(silent)} | {what} | tests, checks and types |")
+    return "\n".join(rows)
+
+
+def layers() -> str:
+    """From import-linter's contract, each module with the first sentence of its own docstring."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = project["tool"]["importlinter"]["contracts"]
+    (found,) = (c["layers"] for c in contracts if c["type"] == "layers")
+    rows = ["| Layer | Module | What it is |", "|---|---|---|"]
+    for number, layer in enumerate(found, start=1):
+        rows += [f"| {number} | `{m}` | {_purpose(m)} |" for m in (part.strip() for part in layer.split("|"))]
+    return "\n".join(rows)
+
+
+def _purpose(module: str) -> str:
+    package, single = SOURCE / module / "__init__.py", SOURCE / f"{module}.py"
+    doc = ast.get_docstring(ast.parse((single if single.exists() else package).read_text(encoding="utf-8"))) or ""
+    first = " ".join(doc.split("\n\n")[0].split())
+    sentence = re.split(r"(?<=[.!])\s", first)[0]
+    return re.sub(r":\w+:(?=`)", "", sentence).replace("``", "`").replace("|", "\\|")
+
+
+def docstring(module: str, pattern: str) -> Callable[[], str]:
+    """A literal part of a module's docstring as a code block."""
+
+    def make() -> str:
+        doc = ast.get_docstring(ast.parse((SOURCE / module).read_text(encoding="utf-8"))) or ""
+        found = re.search(pattern, doc, re.DOTALL | re.MULTILINE)
+        if found is None:
+            raise SystemExit(f"the docstring of {module} has no such part any more")
+        lines = found[0].strip("\n").splitlines()
+        indent = min(len(line) - len(line.lstrip()) for line in lines if line.strip())
+        return "```text\n" + "\n".join(line[indent:].rstrip() for line in lines) + "\n```"
+
+    return make
+
+
+def assumptions() -> str:
+    """Every place in the code that rests on a belief rather than on something documented or recorded."""
+    parts: list[str] = []
+    for path in sorted(SOURCE.rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        lines = text.splitlines()
+        places = [i for i, line in enumerate(lines) if _BELIEF.search(line)]
+        if places:
+            parts.append(f"**`{path.relative_to(SOURCE).as_posix()}`**\n")
+            scopes = list(_scopes(ast.parse(text)))
+            parts += dict.fromkeys(f"- {_scope(scopes, i + 1)}{_paragraph(lines, i)}" for i in places)
+            parts.append("")
+    return "\n".join(parts)
+
+
+_BELIEF = re.compile(r"\bAssumption(?=:| for )")
+
+
+def _scopes(tree: ast.AST, outer: str = "") -> Iterator[tuple[int, int, str]]:
+    """(first line, last line, name) of every class and function, outer ones first."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            name = f"{outer}.{node.name}" if outer else node.name
+            yield node.lineno, node.end_lineno or node.lineno, name
+            yield from _scopes(node, name)
+        else:
+            yield from _scopes(node, outer)
+
+
+def _scope(scopes: list[tuple[int, int, str]], line: int) -> str:
+    names = [name for first, last, name in scopes if first <= line <= last]
+    return f"`{names[-1]}`: " if names else ""
+
+
+def _paragraph(lines: list[str], place: int) -> str:
+    """The comment, or the paragraph of the docstring, that the line belongs to."""
+    comment = lines[place].lstrip().startswith("#")
+
+    def belongs(line: str) -> bool:
+        plain = line.strip()
+        return plain.startswith("#") if comment else bool(plain) and '"""' not in plain
+
+    first = last = place
+    while not ('"""' in lines[first] and not comment) and belongs(lines[first - 1]):
+        first -= 1
+    if (
+        not comment
+        and lines[first].count('"""') == 0
+        and '"""' in lines[first - 1]
+        and lines[first - 1].strip() != '"""'
+    ):
+        first -= 1
+    while lines[last].count('"""') < (2 if last == first else 1) and last + 1 < len(lines) and belongs(lines[last + 1]):
+        last += 1
+    words = " ".join(line.strip().lstrip("# ") for line in lines[first : last + 1])
+    text = " ".join(words.replace('"""', "").replace("``", "`").split())
+    bare = text.removeprefix("Assumption: ")
+    return bare if bare == text else bare[0].upper() + bare[1:]
+
+
+def faults() -> str:
+    from cloudlink.sandbox.faults import KINDS
+
+    return "\n".join(
+        ["| Kind | What happens |", "|---|---|", *(f"| `{kind}` | {said} |" for kind, said in KINDS.items())]
+    )
+
+
+def durations() -> str:
+    from cloudlink.sandbox.durations import MEDIANS
+
+    rows = ["| What | Median | From | To |", "|---|---|---|---|"]
+    rows += [f"| `{kind}` | {m:g} s | {low:g} s | {high:g} s |" for kind, (m, low, high) in MEDIANS.items()]
+    return "\n".join(rows)
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "configuration": configuration,
+    "exit-codes": exit_codes,
+    "commands": commands,
+    "dependencies": dependencies,
+    "layers": layers,
+    "topology": docstring("topology.py", r"^    public IPs.*?^    hosted zone[^\n]*"),
+    "json-lines": docstring("view/json_lines.py", r"^    type  .*?^    result[^\n]*"),
+    "assumptions": assumptions,
+    "faults": faults,
+    "durations": durations,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())
