@@ -6,6 +6,7 @@ A command opens a :class:`Session`, asks it for one thing, and returns its exit 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -16,11 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cloudlink.config import load
+from cloudlink.core import event as ev
 from cloudlink.core.change import Action, Plan
-from cloudlink.core.wait import Clock, Stopped, WallClock
+from cloudlink.core.wait import FEWEST_LOOKS, Clock, Stopped, WallClock
 from cloudlink.errors import CloudlinkError, Interrupted, MissingError, UsageError
 from cloudlink.link import Link
-from cloudlink.log import open_log
+from cloudlink.log import open_log, quiet_sdks
 from cloudlink.state import StateFile, state_path
 from cloudlink.view import View, choose, open_view
 
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from cloudlink.core.engine import Engine
     from cloudlink.inspection import Inspection
     from cloudlink.topology import Topology
+
+_LOG = logging.getLogger("cloudlink")
 
 CONFIG = Path("config.toml")
 EXAMPLE = Path("config.example.toml")
@@ -116,9 +120,11 @@ def open_session(
     state = StateFile(state_path(folder, link.name), link.name, command=f"cloudlink {command}", readonly=not writes)
     session = Session(link, clock, view, state, endpoints, command)
     try:
+        quiet_sdks()
         with _stopping(clock), state:
             if writes:
                 open_log(folder / f"{link.name}.log")
+                _LOG.info("cloudlink %s begins", command)
             yield session
     except Stopped:
         error = Interrupted("Interrupted", "Stopped as asked.", "Run the same command again: it goes on from here.")
@@ -126,6 +132,7 @@ def open_session(
         error.shown = True
         raise error from None
     except CloudlinkError as error:
+        _LOG.error("%s %s (%s, request %s)", error.resource, error, error.code or "no code", error.request_id or "unknown")
         if not error.shown:
             view.error(error)
             error.shown = True
@@ -155,6 +162,19 @@ def _stopping(clock: Clock) -> Iterator[None]:
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
+
+
+def _record(event: Any) -> None:
+    """One line in the log file for what was begun and how it ended."""
+    match event:
+        case ev.Begun(address=address, verb=verb):
+            _LOG.info("%s %s begun", address, verb)
+        case ev.Done(address=address, verb=verb, seconds=seconds, id=id_):
+            _LOG.info("%s %s done in %.0f s: %s", address, verb, seconds, id_)
+        case ev.Failed(address=address, error=error):
+            _LOG.error("%s failed: %s (%s, request %s)", address, error, error.code or "no code", error.request_id or "unknown")
+        case ev.Skipped(address=address, because=because):
+            _LOG.info("%s not begun: %s", address, because)
 
 
 @dataclass
@@ -236,6 +256,7 @@ class Session:
     def apply(self, plan: Plan) -> None:
         assert self._engine is not None
         for event in self._engine.apply(plan):
+            _record(event)
             self.view.event(event)
         self.clouds.reads.forget()
 
@@ -279,19 +300,20 @@ class Session:
         return 0 if report.health is Health.HEALTHY and dns.health is Health.HEALTHY else 8
 
     def _wait_until_healthy(self, deadline: float) -> Any:
-        from cloudlink.core import event as ev
         from cloudlink.steps.report import Health
 
         start = self.clock.now()
         title = "the four tunnels and their BGP sessions"
         self.view.event(ev.Begun(start, "verify.tunnels", title, "check", 60.0))
+        looks = 0
         while True:
+            looks += 1
             self.clouds.reads.forget()
             report = self.inspection.quick().tunnels
             now = self.clock.now()
             up = sum(t.up for t in report)
             self.view.event(ev.Progress(now, "verify.tunnels", f"{up} of {len(report)} up"))
-            if up == len(report) or now - start > deadline:
+            if up == len(report) or (now - start > deadline and looks >= FEWEST_LOOKS):
                 break
             if self.clock.wait(10.0):
                 raise Stopped

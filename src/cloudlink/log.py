@@ -1,6 +1,6 @@
-"""The log file: what was called and how it ended, never what was in it.
+"""The log file: what was done to which object and how it ended, with ids and request ids; never what was in it.
 
-SDK loggers stay at WARNING whatever is asked for: at DEBUG botocore prints the keys of a VPN connection. Every record
+SDK loggers stay shut whatever is asked for: at DEBUG botocore prints the keys of a VPN connection. Every record
 passes a filter that masks what looks like a key, as a second net below :class:`cloudlink.secret.Secret`.
 """
 
@@ -27,14 +27,18 @@ class _Mask(logging.Filter):
         return True
 
 
+def quiet_sdks() -> None:
+    """Keep the SDKs' own words off the terminal; what matters of them is in our errors."""
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
 def open_log(path: Path) -> None:
     """Append to a 0600 file in a folder of ours; a log that cannot be written is no reason to stop."""
     root = logging.getLogger("cloudlink")
     for handler in list(root.handlers):
         root.removeHandler(handler)
         handler.close()
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
     root.propagate = False
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))

@@ -64,7 +64,9 @@ def status(config: Config = None, json: Json = False) -> int:
     if running is None:
         typer.echo(jsonlib.dumps({"running": False}) if json else "No sandbox is running. Start one: cloudlink sandbox start")
         return 0
-    seen: dict[str, Any] = {"running": True, **running.call("GET", "status"), **running.call("GET", "world")}
+    seen: dict[str, Any] = {"running": True}
+    for part in ("status", "world", "dns"):
+        seen |= running.call("GET", part)
     if json:
         typer.echo(jsonlib.dumps(seen, indent=1))
         return 0
@@ -76,9 +78,27 @@ def status(config: Config = None, json: Json = False) -> int:
     for name, url in seen["urls"].items():
         typer.echo(f"  {name:6} {url}")
     typer.echo(f"  CA     {seen['ca_file']}")
+    for ip, server in seen["name_servers"].items():
+        host, _, port = server["address"].rpartition(":")
+        typer.echo(f"  DNS    {ip} ({server['what']}): dig @{host} -p {port} NAME")
     for tunnel in seen["tunnels"]:
         state = "up" if tunnel["bgp"] else "down"
         typer.echo(f"  {tunnel['outside_ip']:15} {tunnel['inside']:18} {state:5} {tunnel['why']}")
+    return 0
+
+
+@app.command()
+def env(config: Config = None) -> int:
+    """Print shell exports that turn az, aws and kubectl to it: eval "$(cloudlink sandbox env)"."""
+    from cloudlink.app import sandbox_place
+    from cloudlink.sandbox import shell
+
+    link, running = sandbox_place(config).link, _running(config)
+    shell.write_kubeconfig(running.home, running.address, running.call("GET", "clusters"))
+    lines = shell.exports(
+        running.home, running.address, region=link.aws.region, subscription=link.azure.subscription
+    )
+    typer.echo(lines, nl=False)
     return 0
 
 

@@ -325,7 +325,7 @@ class Aws:
                 raise CloudError(
                     "A pre-shared key in Secrets Manager cannot be read",
                     f"{arn} is not a JSON object from tunnel addresses to keys.",
-                    'Set aws.psk_storage to "standard".',
+                    'Set vpn.psk_storage to "standard".',
                 ) from None
 
         return self.reads.get(f"aws.stored_keys/{arn}", read, fresh=fresh)

@@ -92,8 +92,11 @@ def diff(found: Any, wanted: Any) -> tuple[FieldChange, ...]:
     changes = []
     for f in dataclasses.fields(wanted):
         old, new = getattr(found, f.name), getattr(wanted, f.name)
-        if old != new:
-            changes.append(FieldChange(f.name, show(old), show(new)))
+        if old == new:
+            continue
+        if isinstance(old, frozenset) and isinstance(new, frozenset):
+            old, new = old - new, new - old  # what both have would hide the difference
+        changes.append(FieldChange(f.name, show(old), show(new)))
     return tuple(changes)
 
 
@@ -113,7 +116,7 @@ def show(value: Any) -> str:
         return ", ".join(sorted(show(v) for v in value)) or "(none)"
     if isinstance(value, list | tuple):
         return ", ".join(show(v) for v in value) or "(none)"
-    return str(value)
+    return str(value) or "(none)"
 
 
 def _plain(value: Any) -> Any:

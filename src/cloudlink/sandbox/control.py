@@ -7,6 +7,8 @@
     DELETE /faults[/<id>]   one, or all
     GET  /journal           every API call so far; DELETE forgets them
     GET  /world             each AWS tunnel and what keeps it from being up
+    GET  /clusters          both clouds' Kubernetes clusters, each with what a kubeconfig needs
+    GET  /dns               the name servers of the link, each with a loopback address that answers in its place
     GET  /durations         how long each thing that was begun takes, in sandbox seconds
     POST /furnish           {"config": path}: put there what that configuration says exists
     POST /save, POST /stop  keep the clouds on disk; end the process
@@ -102,6 +104,10 @@ class Control:
                         for t in sky.world().tunnels
                     ],
                 }
+            case "GET", "clusters":
+                return sandbox.clusters()
+            case "GET", "dns":
+                return {"name_servers": sandbox.name_servers()}
             case "POST", "furnish":
                 return {"changed": sandbox.furnish(str(body["config"]))}
             case "POST", "save":

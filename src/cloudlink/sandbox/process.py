@@ -195,6 +195,44 @@ class Sandbox:
             "ca_file": str(self.ca_file),
         }
 
+    def clusters(self) -> list[dict[str, Any]]:
+        """What a kubeconfig needs for every cluster of the furniture. ca: base64 of PEM."""
+        ca = base64.b64encode(self._ca_pem.encode()).decode()
+        with self.sky.lock:
+            found: list[dict[str, Any]] = [
+                {
+                    "cloud": "aks",
+                    "name": c.name,
+                    "server": self.aks.url_of(c.id),
+                    "ca": ca,
+                    "token": self._aks_token,
+                }
+                for c in self.sky.azure_facts().clusters[:1]
+            ]
+            found += [
+                {"cloud": "eks", "name": name, "region": region, "server": self.eks.url_of(name), "ca": ca}
+                for region, name in self.aws.clusters
+                if name == self._eks_cluster
+            ]
+        return found
+
+    def name_servers(self) -> dict[str, dict[str, str]]:
+        """Address -> what it is, and the loopback address (UDP and TCP) that answers as it does to a node of AKS.
+
+        Its listeners are opened when somebody asks for them first.
+        """
+        with self.sky.lock:
+            clusters = self.sky.azure_facts().clusters
+            if len(clusters) != 1:  # whose node asks would have to be said
+                return {}
+            what = {str(clusters[0].dns_service): "AKS cluster DNS"}
+            what |= {str(i.address): "Resolver endpoint" for i in self.sky.aws_facts().interfaces if i.kind == "resolver"}
+        found = {}
+        for ip, name in what.items():
+            host, port = self.wire.dns_address_of(ip)
+            found[ip] = {"what": name, "address": f"{host}:{port}"}
+        return found
+
     # --- furniture --------------------------------------------------------------------------------------
 
     def furnish(self, config: str) -> bool:

@@ -114,8 +114,8 @@ class Cluster(Lookup[EksCluster]):
         if network["vpcId"] != side.vpc_id:
             raise CloudError(
                 "The EKS cluster is in another VPC",
-                f"{side.eks_cluster} is in {network['vpcId']}, but aws.vpc_id is {side.vpc_id}.",
-                f'Set aws.vpc_id to "{network["vpcId"]}", or name another cluster.',
+                f"{side.eks_cluster} is in {network['vpcId']}, but aws.vpc is {side.vpc_id}.",
+                f'Set aws.vpc to "{network["vpcId"]}", or name another cluster.',
                 resource=self.address,
             )
         if found["status"] not in ("ACTIVE", "UPDATING"):

@@ -10,6 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 
+from cloudlink.steps.corefile_grammar import Server, Unreadable, servers
+from cloudlink.steps.corefile_rules import NEWEST, Version, has_plugin, problems
+
 # Only options that CoreDNS 1.9.4 (AKS 1.31 and older) understands: an unknown one is a parse error, which a running
 # CoreDNS ignores and the next pod to start dies of. ``prefer_udp``: else the upstream's transport follows the client's.
 _PLUGINS = ("errors", "cache 30")
@@ -82,13 +85,9 @@ def read(text: str) -> Block:
 # --- other keys -------------------------------------------------------------------------------------------
 
 
-class Unreadable(Exception):
-    """The text cannot be a Corefile; CoreDNS would not start with it."""
-
-
 @dataclass(frozen=True)
 class Head:
-    """One address of a server block. zone: lower case, no trailing dot, ``.`` for everything."""
+    """One address of a server block. zone: without its trailing dot, ``.`` for everything."""
 
     zone: str
     transport: str
@@ -100,92 +99,26 @@ class Head:
 
 
 def heads(text: str) -> tuple[Head, ...]:
-    """The addresses of all server blocks in a text.
-
-    Follows CoreDNS's parser: words before the opening brace are addresses, a trailing comma lets the list go on in
-    the next line, ``(name)`` is a snippet and ``import`` is none of ours to follow. Raises Unreadable.
-    https://coredns.io/manual/configuration
-    """
-    found: list[Head] = []
-    tokens = list(_tokens(text))
-    i = 0
-    while i < len(tokens):
-        line, more = tokens[i][1], False
-        names: list[str] = []
-        while i < len(tokens) and tokens[i][0] != "{" and (more or tokens[i][1] == line):
-            word = tokens[i][0]
-            more = word.endswith(",")
-            names.append(word.rstrip(","))
-            line = tokens[i][1]
-            i += 1
-        if names and names[0] == "import":
-            continue
-        if i >= len(tokens) or tokens[i][0] != "{":
-            # Allowed for a lone block in a file, but these texts become parts of one file: it would swallow the next.
-            raise Unreadable("a block has no braces")
-        i = _after_block(tokens, i)
-        if any(n.startswith("}") for n in names):
-            raise Unreadable("a closing brace stands where a zone should")
-        if not names:
-            raise Unreadable("a block has no zone")
-        if not names[0].startswith("("):
-            found.extend(_head(n) for n in names if n)
-    return tuple(found)
-
-
-def _after_block(tokens: list[tuple[str, int]], opening: int) -> int:
-    depth = 0
-    for i in range(opening, len(tokens)):
-        depth += {"{": 1, "}": -1}.get(tokens[i][0], 0)
-        if depth == 0:
-            return i + 1
-    raise Unreadable("a block is not closed")
-
-
-def _tokens(text: str) -> Iterator[tuple[str, int]]:
-    """Words with their line. Quotes group, a ``#`` at the start of a word begins a comment."""
-    word, quoted, comment, started, line = "", False, False, 1, 1
-    previous = ""
-    for char in text + "\n":
-        if comment:
-            comment = char != "\n"
-        elif quoted:
-            if char == '"' and previous != "\\":
-                quoted = False
-                yield word, started
-                word = ""
-            else:
-                word += char
-        elif char.isspace():
-            if word:
-                yield word, started
-                word = ""
-        elif not word and char == "#":
-            comment = True
-        elif not word and char == '"':
-            quoted, started = True, line
-        else:
-            if not word:
-                started = line
-            word += char
-        if char == "\n":
-            line += 1
-        previous = char
-    if quoted:
-        raise Unreadable("a quotation mark is not closed")
+    """The addresses of all server blocks in a text. What it imports is none of ours to follow. Raises Unreadable."""
+    return tuple(_head(a, s.key) for s in servers([("", text)]) for a in s.addresses)
 
 
 _PORTS = {"dns": 53, "tls": 853, "quic": 853, "grpc": 443, "https": 443, "https3": 443}
 
 
-def _head(address: str) -> Head:
+def _head(address: str, key: str) -> Head:
     scheme, mark, rest = address.partition("://")
-    transport, rest = (scheme.lower(), rest) if mark else ("dns", address)
+    known = bool(mark) and scheme.lower() in _PORTS
+    transport, rest = (scheme.lower(), rest) if known else ("dns", address)
     zone, colon, port = rest.rpartition(":")
+    if colon and not port:
+        raise Unreadable(f"{address} names no port", key)
     if not colon or not port.isdigit():
-        zone, port = rest, str(_PORTS.get(transport, 53))
-    zone = zone.lower()
-    return Head(zone.rstrip(".") or ".", transport, int(port))
+        zone, port = rest, str(_PORTS[transport])
+    zone = zone.rstrip(".")
+    if zone and not all(0 < len(label) < 64 for label in zone.split(".")):
+        raise Unreadable(f"{address} is no zone", key)
+    return Head(zone or ".", transport, int(port))
 
 
 @dataclass(frozen=True)
@@ -210,40 +143,86 @@ class View:
     shadowed: tuple[str, ...] = ()
 
 
-def examine(data: Mapping[str, str], key: str, zone: str) -> Examination:
+# AKS's own block, whose plugins lines in .override come to stand beside.
+_AKS_BLOCK = """.:53 {
+    errors
+    ready
+    health
+    kubernetes cluster.local
+    prometheus :9153
+    forward . /etc/resolv.conf
+    cache 30
+    loop
+    reload
+    loadbalance
+"""
+_AKS_END = "\n}\n"
+
+
+def examine(data: Mapping[str, str], key: str, zone: str, version: Version = NEWEST) -> Examination:
     """Look at all keys but ours for what would keep our zone from working, or CoreDNS from starting again.
 
     A running CoreDNS keeps its old configuration when the new one is wrong, so that a mistake in any key goes unseen
-    until the next restart, and that is what we are about to do.
+    until the next restart, and that is what we are about to do. version: of the cluster's CoreDNS.
     """
+    others = {k: v for k, v in sorted(data.items()) if k != key}
+    warnings = [
+        f"The key {other} ends neither in .server nor in .override: AKS ignores it."
+        for other in others
+        if not other.endswith((".server", ".override"))
+    ]
+    everything = others | {key: f"{zone}:53 {{\n}}\n"}
+    try:
+        blocks = _blocks(everything, version)
+        heads_by_block = [[_head(a, block.key) for a in block.addresses] for block in blocks]
+    except Unreadable as error:
+        return Examination(tuple(_unreadable(others, error, version)), tuple(warnings))
     conflicts: list[str] = []
-    warnings: list[str] = []
     shadowed: list[str] = []
-    served: dict[str, str] = {}
-    for other, text in sorted(data.items()):
-        if other == key:
-            continue
-        if not other.endswith((".server", ".override")):
-            warnings.append(f"The key {other} ends neither in .server nor in .override: AKS ignores it.")
-            continue
-        if not other.endswith(".server"):
-            continue
-        try:
-            zones = [h.zone for h in heads(text) if h.is_plain_dns]
-        except Unreadable as error:
-            conflicts.append(f"The key {other} cannot be read ({error}): CoreDNS would not start again with it.")
-            continue
-        for theirs in zones:
-            if theirs == zone:
-                conflicts.append(
-                    f"The key {other} already serves {zone}: CoreDNS refuses a zone that is defined twice."
-                )
-            elif theirs == ".":
-                conflicts.append(f"The key {other} serves the root zone, which AKS's own block does too.")
-            elif theirs in served:
-                conflicts.append(f"The keys {served[theirs]} and {other} both serve {theirs}.")
-            elif theirs.endswith(f".{zone}"):
-                warnings.append(f"The key {other} serves {theirs}: names below it never reach AWS.")
-                shadowed.append(theirs)
-            served[theirs] = other
+    served: dict[Head, str] = {}
+    # Ours first: that another key serves our zone too is the other's conflict, wherever it stands.
+    for block, found in sorted(zip(blocks, heads_by_block, strict=True), key=lambda pair: pair[0].key not in ("", key)):
+        for head in found:
+            if head in served:
+                conflicts.append(_twice(head, served[head], block.key, key))
+            elif head.is_plain_dns and block.key != key and head.zone.endswith(f".{zone}"):
+                warnings.append(f"The key {block.key} serves {head.zone}: names below it never reach AWS.")
+                shadowed.append(head.zone)
+            served.setdefault(head, block.key)
+        conflicts += [f"CoreDNS would not start with the key {k}: {why}." for k, why in problems(block, version)]
     return Examination(tuple(conflicts), tuple(warnings), tuple(shadowed))
+
+
+def _blocks(keys: Mapping[str, str], version: Version) -> tuple[Server, ...]:
+    """All of the Corefile that CoreDNS would read, in its order."""
+    ordered = sorted(keys.items())
+    overrides = [(k, v) for k, v in ordered if k.endswith(".override")]
+    own = [(k, v) for k, v in ordered if k.endswith(".server")]
+    files = [("", _AKS_BLOCK), *overrides, ("", _AKS_END), *own]
+    return servers(files, imports=keys, is_directive=lambda name: has_plugin(name, version))
+
+
+def _unreadable(others: Mapping[str, str], error: Unreadable, version: Version) -> Iterator[str]:
+    """The keys that cannot be read by themselves; where it stumbled if each can.
+
+    Each is read with a sound block behind it: the lack of a brace shows only there.
+    """
+    found: dict[str, str] = {}
+    for other, text in others.items():
+        try:
+            for block in _blocks({other: text, "~.server": "a.invalid {\n}\n"}, version):
+                [_head(a, block.key) for a in block.addresses]
+        except Unreadable as own:
+            found[other] = str(own)
+    for other, why in (found or {error.key: str(error)}).items():
+        yield f"The key {other} cannot be read ({why}): CoreDNS would not start again with it."
+
+
+def _twice(head: Head, first: str, second: str, ours: str) -> str:
+    if first == ours:
+        return f"The key {second} already serves {head.zone}: CoreDNS refuses a zone that is defined twice."
+    if not first:
+        return f"The key {second} serves the root zone, which AKS's own block does too."
+    if first == second:
+        return f"The key {first} serves {head.zone} twice."
+    return f"The keys {first} and {second} both serve {head.zone}."

@@ -297,17 +297,17 @@ def _cluster_cause(wanted: Wanted, cluster: Hop, around: Surroundings) -> Cause 
     if cluster.result == "ok":
         return None
     restart = f"{_UP} writes the key again and restarts CoreDNS"
+    what = "The endpoint answers right, but the cluster's DNS does not ask it"
+    hiding = [z for z in around.shadowed if wanted.name == z or wanted.name.endswith(f".{z}")]
+    if hiding:  # whatever that key's own servers answer, or do not
+        return Cause(
+            f"{what}: another CoreDNS key serves {hiding[0]}, which is more specific",
+            "kubectl get configmap coredns-custom --namespace kube-system --output yaml",
+        )
     match cluster.result:
         case "nxdomain" | "public-address" | "nodata":
-            what = "The endpoint answers right, but the cluster's DNS does not ask it"
             if around.key_problem:
                 return Cause(f"{what}: {around.key_problem}", restart)
-            hiding = [z for z in around.shadowed if wanted.name == z or wanted.name.endswith(f".{z}")]
-            if hiding:
-                return Cause(
-                    f"{what}: another CoreDNS key serves {hiding[0]}, which is more specific",
-                    "kubectl get configmap coredns-custom --namespace kube-system --output yaml",
-                )
             return Cause(
                 f"{what}: CoreDNS has not loaded its key, a more specific zone hides it, the pods' DNS goes elsewhere "
                 "(LocalDNS, dnsPolicy), or an old answer is still cached (30 seconds)",

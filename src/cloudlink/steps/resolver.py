@@ -144,7 +144,7 @@ class VpcDns(Resource[VpcDnsSpec, Nothing]):
         raise MissingError(
             "The VPC does not exist",
             f"There is no {self.link.aws.vpc_id} in {self.link.aws.region}.",
-            "Correct aws.vpc_id.",
+            "Correct aws.vpc.",
             resource=self.address,
         )
 

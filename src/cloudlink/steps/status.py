@@ -211,7 +211,7 @@ def report(link: Link, facts: Facts, drift: tuple[Drift, ...] = ()) -> StatusRep
         )
         beside = [c for c in checks if c.outcome is Outcome.FAILED and c.name not in ("tunnels", "bgp")]
         if beside and health is not Health.DOWN:
-            verdict += f" But: {_lower(beside[0].detail)}."
+            verdict += f" But: {beside[0].detail.rstrip('.')}."
         if beside and health is Health.HEALTHY:
             health = Health.DEGRADED
     return StatusReport(
@@ -397,10 +397,6 @@ def _forward_check(view: View | None) -> Check:
     if view.warnings:
         return _check("forward", Outcome.WARNING, f"{view.line}. {' '.join(view.warnings)}")
     return _check("forward", Outcome.PASSED, view.line)
-
-
-def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:].rstrip(".") if not text[:2].isupper() else text.rstrip(".")
 
 
 def _next(health: Health, statuses: Sequence[TunnelStatus], checks: Sequence[Check]) -> tuple[str, ...]:

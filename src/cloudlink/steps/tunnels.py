@@ -223,7 +223,7 @@ def _why(
     link: Link, ends: _Ends, aws: AwsTunnelView | None, azure: AzureTunnelView | None, bgp: BgpView | None
 ) -> tuple[str, str]:
     """The first thing that explains it, in the order in which a tunnel comes up, and what to do about it."""
-    if found := _absent(ends) or _unsettled(ends) or _ipsec(ends):
+    if found := _absent(ends) or _unsettled(link.aws.vpc_id, ends) or _ipsec(ends):
         return found
     ipsec_up = (aws is not None and aws.message not in ("", "IPSEC IS DOWN")) or (
         azure is not None and azure.status == "Connected"
@@ -273,11 +273,13 @@ def _absent(ends: _Ends) -> tuple[str, str] | None:
     return None
 
 
-def _unsettled(ends: _Ends) -> tuple[str, str] | None:
+def _unsettled(vpc: str, ends: _Ends) -> tuple[str, str] | None:
     assert ends.vpn is not None
     state = str(ends.vpn.get("State") or "available")
     if state != "available":
         return f"AWS's VPN connection is {state}", _WAIT
+    if detached := _detached(vpc, ends.vpn_gateway):
+        return detached, _UP
     # Azure's gateway is not looked at: it goes on working while it is being updated.
     for what, item in (("connection", ends.connection), ("local network gateway", ends.local_gateway)):
         state = str(_properties(item).get("provisioningState") or "Succeeded")
@@ -286,6 +288,16 @@ def _unsettled(ends: _Ends) -> tuple[str, str] | None:
         if state != "Succeeded":
             return f"Azure's {what} is {state}", _WAIT
     return None
+
+
+def _detached(vpc: str, gateway: Json | None) -> str:
+    """Without its VPC a gateway keeps its tunnels, but has nothing to tell Azure over BGP."""
+    if gateway is None or "VpcAttachments" not in gateway:
+        return ""
+    states = {a.get("VpcId"): str(a.get("State")) for a in gateway["VpcAttachments"] or ()}
+    if states.get(vpc) == "attached":
+        return ""
+    return f"AWS's virtual private gateway {gateway.get('VpnGatewayId')} is not attached to {vpc}"
 
 
 def _ipsec(ends: _Ends) -> tuple[str, str] | None:

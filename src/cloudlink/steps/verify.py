@@ -142,6 +142,8 @@ def _name(zone: str, asked: str) -> str:
             f"{asked!r} cannot be asked for: labels have 1 to 63 letters, digits and hyphens.",
             f"cloudlink verify-dns app.{zone}",
         )
+    if "." not in name:
+        name = f"{name}.{zone}"  # a bare label, as it stands in the configuration
     if name != zone and not name.endswith(f".{zone}"):
         raise UsageError(
             "The name is outside the zone",

@@ -1,0 +1,136 @@
+"""A folder, a configuration, a sandbox in this process, and commands run in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from cloudlink.config import load
+from cloudlink.link import Link
+from cloudlink.sandbox.durations import MEDIANS, Durations
+from cloudlink.sandbox.process import Sandbox
+from prove.gate import Gate
+from prove.zygote import Ended, Order, Zygote
+
+EXAMPLE = Path(__file__).parents[1] / "config.example.toml"
+SPEED = 200.0
+SHORT = 2.0  # sandbox seconds that anything takes
+TAKES_LONGER = {"aws.linger": 3600.0, "world.ike": 1.0, "world.bgp": 1.0, "kube.pod.start": 1.0}
+
+
+class Ground:
+    """One at a time in a process. worlds: saved by ``keep``, taken up by ``back_to``."""
+
+    def __init__(self, folder: Path | None = None, *, more: str = "", speed: float = SPEED) -> None:
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="prove-"))
+        self._ours = folder is None
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.config = self.folder / "config.toml"
+        self.text = EXAMPLE.read_text() + f"\n[sandbox]\nspeed = {speed:g}\n{more}"
+        self.config.write_text(self.text)
+        self.home = self.folder / ".cloudlink" / "sandbox" / self.link.name
+        self.zygote = Zygote()  # before there are threads
+        durations = Durations(overrides={kind: TAKES_LONGER.get(kind, SHORT) for kind in MEDIANS})
+        self.sandbox = Sandbox(self.home, speed=speed, durations=durations)
+        self.sandbox.furnish(str(self.config))
+        with self.sandbox.sky.lock:
+            self.sandbox.aks.by_name(self.link.azure.aks_cluster)  # has its content from now on
+        self.gate = Gate()
+        self.gate.stand_before(self.sandbox)
+        self.sandbox.start()
+        self._write_address()
+        self._runs = 0
+        self._worlds = self.folder / "worlds"
+        self._worlds.mkdir(exist_ok=True)
+
+    # --- life -------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Ground:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.zygote.stop()
+        self.sandbox.stop()
+        for cluster in self.sandbox.aks.clusters.values():
+            cluster.pods.kill_all()
+        if self._ours:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _write_address(self) -> None:
+        path = self.home / "address.json"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as out:
+            json.dump(self.sandbox.address(), out)
+
+    @property
+    def link(self) -> Link:
+        return load(self.config, sandbox=True)
+
+    @property
+    def state(self) -> Path:
+        return self.home / f"{self.link.name}.state.json"
+
+    @property
+    def previous(self) -> Path:
+        return self.state.with_name(self.state.name + ".previous")
+
+    # --- worlds -----------------------------------------------------------------------------------------
+
+    def keep(self, name: str) -> None:
+        """The clouds, the state file and the configuration, under a name."""
+        place = self._worlds / name
+        place.mkdir(exist_ok=True)
+        shutil.copy(self.sandbox.save(), place / "world.pickle")
+        shutil.copy(self.config, place / "config.toml")
+        for path in (self.state, self.previous):
+            if path.exists():
+                shutil.copy(path, place / path.name)
+
+    def back_to(self, name: str) -> None:
+        place = self._worlds / name
+        shutil.copy(place / "world.pickle", self.home / "world.pickle")
+        shutil.copy(place / "config.toml", self.config)
+        for path in [*self.home.glob("*.state.json*"), *self.home.glob(".*.state.json.*")]:
+            path.unlink()
+        for path in place.glob("*.state.json*"):
+            shutil.copy(path, self.home / path.name)
+            (self.home / path.name).chmod(0o600)
+        self.sandbox.sky.faults.clear()
+        assert self.sandbox.load(), "the world cannot be taken up"
+        self.sandbox.sky.journal.clear()
+
+    # --- commands ---------------------------------------------------------------------------------------
+
+    def order(self, *arguments: str, zygote: Zygote | None = None, **options: Any) -> Order:
+        self._runs += 1
+        out, err = (str(self.folder / f"{name}-{(zygote or self.zygote)._process.pid}") for name in ("out", "err"))
+        return Order(str(self.folder), (*arguments, "--sandbox"), out, err, **options)
+
+    def run(self, *arguments: str, kill_at: int = 0, before: bool = True, **options: Any) -> Ended:
+        """One command to its end, its calls counted by the gate."""
+        pid = self.zygote.begin(self.order(*arguments, **options))
+        self.gate.arm(pid, kill_at, before=before)
+        self.zygote.go()
+        ended = self.zygote.end()
+        self.gate.disarm()
+        return ended
+
+    def settle(self) -> None:
+        """Let everything that was begun end: what a killed run left in flight goes on by itself."""
+        self.sandbox.sky.clock.advance(60.0)
+        self.sandbox.azure.settle()
+
+    def writes(self) -> int:
+        return int(self.sandbox.sky.journal.json()["writes"])
+
+    def journal(self) -> list[dict[str, Any]]:
+        return list(self.sandbox.sky.journal.json()["calls"])
+
+
+def timed(what: str, began: float) -> str:
+    return f"{what} {time.monotonic() - began:.2f} s"

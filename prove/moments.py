@@ -1,0 +1,135 @@
+"""What a proof changes in the process under test: where it dies by itself, how often it looks, what it logs.
+
+The product's code is not touched: the places it calls are. A save of the state file can end at these moments.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+MOMENTS = (
+    "before the temporary file",
+    "half of the temporary file written",
+    "temporary file written",
+    "previous one unlinked",
+    "before the rename",
+    "after the rename",
+)
+
+
+def prepare(order: dict[str, Any]) -> None:
+    """Called in the child, before the command."""
+    _look_often(order["looks_every"])
+    if order["saves_to"] or order["save"]:
+        _saves(order["save"], order["saves_to"])
+    if order["debug"]:
+        _debug(order["debug"])
+
+
+def _look_often(seconds: float) -> None:
+    """Waits that would be as long as a gateway's half hour: the sandbox is told to be done in seconds."""
+    from cloudlink.core import wait
+
+    def intervals(usual: float, elapsed: float) -> float:
+        return min(seconds, max(usual, 1.0))
+
+    wait.intervals = intervals
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _saves(save: tuple[int, str] | None, count_in: str) -> None:
+    from cloudlink import state
+
+    real_save, real_link = state.StateFile._save, os.link
+    number = 0
+    now = ""  # the moment to die at, in the save that goes on
+
+    def counted(self: Any) -> None:
+        nonlocal number, now
+        number += 1
+        now = save[1] if save and number == save[0] else ""
+        if count_in:
+            Path(count_in).write_text(str(number))
+        if now == "before the temporary file":
+            _die()
+        real_save(self)
+        if now == "after the rename":
+            _die()
+
+    class DyingPath(type(Path())):  # type: ignore[misc]
+        def replace(self, target: Any) -> Any:
+            if now == "before the rename":
+                _die()
+            return super().replace(target)
+
+        def with_name(self, name: str) -> Any:
+            return DyingPath(super().with_name(name))
+
+    class Out:
+        """The temporary file: dies in the middle of it, or with all of it written."""
+
+        def __init__(self, inner: Any) -> None:
+            self._inner = inner
+
+        def __enter__(self) -> Out:
+            return self
+
+        def __exit__(self, *_: Any) -> None:
+            self._inner.close()
+
+        def write(self, text: str) -> None:
+            if now == "half of the temporary file written":
+                self._inner.write(text[: len(text) // 2])
+                self._inner.flush()
+                _die()
+            self._inner.write(text)
+
+        def flush(self) -> None:
+            self._inner.flush()
+            if now == "temporary file written":
+                _die()
+
+        def fileno(self) -> int:
+            return int(self._inner.fileno())
+
+    class DyingOs:
+        """``os`` as the state file sees it."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(os, name)
+
+        @staticmethod
+        def fdopen(*arguments: Any, **named: Any) -> Any:
+            return Out(os.fdopen(*arguments, **named))
+
+        @staticmethod
+        def link(*arguments: Any) -> None:
+            if now == "previous one unlinked":
+                _die()
+            real_link(*arguments)
+
+    state.os = DyingOs()
+    real_init = state.StateFile.__init__
+
+    def init(self: Any, path: Path, *arguments: Any, **named: Any) -> None:
+        real_init(self, DyingPath(path), *arguments, **named)
+
+    state.StateFile.__init__ = init
+    state.StateFile._save = counted
+
+
+def _debug(path: str) -> None:
+    """All loggers at DEBUG, as far as a user can set it from outside, kept in a file of the proof's."""
+    logging.basicConfig(filename=path, level=logging.DEBUG, force=True)
+    real = logging.Logger.setLevel
+    del real
+    del atexit, threading

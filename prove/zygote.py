@@ -1,0 +1,214 @@
+"""A process that has imported everything once and forks a child for each command: a command then costs its own work
+only. It has no threads of its own, so that a fork of it is sound. Speaks JSON lines on its standard input and output.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+KILLED = -signal.SIGKILL
+
+
+@dataclass(frozen=True)
+class Order:
+    """One command line. save: (number of the save, moment) at which the process kills itself; see ``moments.py``.
+    looks_every: the longest pause between two looks at something that is waited for, in sandbox seconds.
+    debug: SDK loggers at DEBUG into this file, as a user's own configuration of logging would do.
+    """
+
+    folder: str
+    arguments: tuple[str, ...]
+    out: str
+    err: str
+    save: tuple[int, str] | None = None
+    saves_to: str = ""  # the number of saves made is written here
+    looks_every: float = 4.0
+    debug: str = ""
+    cloudlink_fails: str = ""  # an exception raised in this place, with everything still in memory
+    env: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """code: the exit code; negative for the signal that ended it."""
+
+    code: int
+    out: str
+    err: str
+    seconds: float
+
+    @property
+    def killed(self) -> bool:
+        return self.code == KILLED
+
+    def __str__(self) -> str:
+        return f"exit {self.code}\n{self.out[-3000:]}\n{self.err[-3000:]}"
+
+
+class Zygote:
+    """The parent's side. Not for several threads at once: take one for each."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "prove.zygote"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[1],
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "CI": "1", "NO_COLOR": "1"},
+        )
+        self._began = 0.0
+        self._order: Order | None = None
+        self.pid = 0
+
+    def begin(self, order: Order) -> int:
+        """Start a command; the process id of the child."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._order = order
+        self._began = time.monotonic()
+        self._process.stdin.write(json.dumps(asdict(order)) + "\n")
+        self._process.stdin.flush()
+        self.pid = int(json.loads(self._process.stdout.readline())["pid"])
+        return self.pid
+
+    def go(self) -> None:
+        """Let the child that ``begin`` started run: its pid is known to whoever is to kill it."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+
+    def end(self, within: float = 240.0) -> Ended:
+        assert self._process.stdout is not None
+        assert self._order is not None
+        timer = threading.Timer(within, _kill, (self.pid,))
+        timer.start()
+        status = int(json.loads(self._process.stdout.readline())["status"])
+        timer.cancel()
+        code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+        return Ended(
+            code,
+            Path(self._order.out).read_text(errors="replace"),
+            Path(self._order.err).read_text(errors="replace"),
+            time.monotonic() - self._began,
+        )
+
+    def stop(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(10)
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def _import_everything() -> None:
+    import gc
+
+    import azure.core.pipeline.policies
+    import azure.identity
+    import azure.mgmt.containerservice
+    import azure.mgmt.network
+    import azure.mgmt.resource
+    import boto3
+    import kubernetes
+    import yaml
+
+    import cloudlink.app
+    import cloudlink.cli.commands
+    import cloudlink.clouds.aws
+    import cloudlink.clouds.azure
+    import cloudlink.clouds.kube
+    import cloudlink.clouds.kube_access
+    import cloudlink.core.engine
+    import cloudlink.inspection
+    import cloudlink.sandbox.client
+    import cloudlink.steps.preflight
+    import cloudlink.sweep
+    import cloudlink.topology
+    import cloudlink.view.plain
+
+    session = boto3.Session(region_name="eu-central-1", aws_access_key_id="x", aws_secret_access_key="x")
+    for service in ("ec2", "eks", "elbv2", "route53", "route53resolver", "sts", "resourcegroupstaggingapi"):
+        session.client(service)
+    del azure, kubernetes, yaml, cloudlink
+    gc.collect()
+    gc.freeze()
+
+
+def _child(order: dict[str, Any]) -> int:
+    from prove import moments
+
+    os.chdir(order["folder"])
+    os.environ.update(order["env"])
+    for path, number in ((order["out"], 1), (order["err"], 2)):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
+    sys.argv = ["cloudlink", *order["arguments"]]
+    moments.prepare(order)
+    from cloudlink.cli import main
+
+    try:
+        main()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def main() -> None:
+    _import_everything()
+    orders = os.fdopen(os.dup(0), "r")
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    for line in orders:
+        if not line.strip():
+            continue
+        ready, start = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(start)
+            os.read(ready, 1)
+            os.close(ready)
+            orders.close()
+            answers.close()
+            code = 1
+            try:
+                code = _child(json.loads(line))
+            finally:
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(code)
+        os.close(ready)
+        answers.write(json.dumps({"pid": pid}) + "\n")
+        answers.flush()
+        orders.readline()  # go
+        os.close(start)
+        _, status = os.waitpid(pid, 0)
+        answers.write(json.dumps({"status": status}) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""What strangers' clients (az, aws, kubectl) need in order to talk to the sandbox: a shell's variables and a kubeconfig."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import Any
+
+KUBECONFIG = "kubeconfig"
+AZURE_FOLDER = "azure"
+AZURE_CLOUD = "cloudlink"  # the name under which az is told of it
+# Variables of the user's own that would win over the exports, or send calls elsewhere.
+_FORGOTTEN = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE", "ARM_CLOUD_METADATA_URL")
+
+
+def exports(home: Path, address: dict[str, Any], *, region: str, subscription: str) -> str:
+    """Lines for ``eval`` in a POSIX shell.
+
+    They hold the sandbox's own made-up keys, which open nothing else. address: the content of the address file.
+    """
+    variables = {
+        "AWS_ENDPOINT_URL": address["aws_url"],
+        "AWS_ACCESS_KEY_ID": address["aws_access_key"],
+        "AWS_SECRET_ACCESS_KEY": address["aws_secret_key"],
+        "AWS_DEFAULT_REGION": region,
+        "AWS_REGION": region,
+        "AWS_PAGER": "",
+        "AZURE_CONFIG_DIR": str(home / AZURE_FOLDER),
+        # az would ask login.microsoftonline.com whether it knows the sandbox
+        "AZURE_CORE_INSTANCE_DISCOVERY": "false",
+        "AZURE_CORE_COLLECT_TELEMETRY": "false",
+        "REQUESTS_CA_BUNDLE": address["ca_file"],
+        "KUBECONFIG": str(home / KUBECONFIG),
+    }
+    quote = shlex.quote
+    lines = [f"unset {' '.join(_FORGOTTEN)}"]
+    lines += [f"export {name}={quote(str(value))}" for name, value in variables.items()]
+    lines += [f'export {name}="127.0.0.1,localhost${{{name}:+,${name}}}"' for name in ("NO_PROXY", "no_proxy")]
+    lines += [
+        "# az signs in once (the keys stay under AZURE_CONFIG_DIR):",
+        f"#   az cloud register --name {AZURE_CLOUD} --endpoint-resource-manager {quote(address['azure_url'])}",
+        f"#   az cloud set --name {AZURE_CLOUD}",
+        f"#   az login --service-principal --username {quote(address['azure_client_id'])} "
+        f"--password={quote(address['azure_client_secret'])} --tenant {quote(address['azure_tenant'])}",
+        f"#   az account set --subscription {quote(subscription)}",
+        "# kubectl has the contexts aks and eks (eks asks `aws eks get-token` for a token, as on AWS):",
+        "#   kubectl --context aks get pods --all-namespaces",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def write_kubeconfig(home: Path, address: dict[str, Any], clusters: list[dict[str, Any]]) -> Path:
+    """Puts the contexts ``aks`` and ``eks`` into the sandbox's kubeconfig, beside what clients have put there.
+
+    clusters: the control interface's answer to ``GET /clusters``. The file has mode 0600.
+    """
+    import yaml
+
+    path = home / KUBECONFIG
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError):
+        config = None
+    if not isinstance(config, dict):
+        config = {"apiVersion": "v1", "kind": "Config", "preferences": {}}
+    for section, word in (("clusters", "cluster"), ("users", "user"), ("contexts", "context")):
+        theirs = [e for e in config.get(section) or () if e.get("name") not in ("aks", "eks")]
+        config[section] = theirs + [{"name": c["cloud"], word: _entry(word, c, address)} for c in clusters]
+    names = [c["name"] for c in config["contexts"]]
+    if config.get("current-context") not in names:
+        config["current-context"] = names[0] if names else ""
+    temporary = path.with_suffix(".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+        yaml.safe_dump(config, out, sort_keys=False)
+    temporary.replace(path)
+    return path
+
+
+def _entry(word: str, cluster: dict[str, Any], address: dict[str, Any]) -> dict[str, Any]:
+    if word == "cluster":
+        return {"server": cluster["server"], "certificate-authority-data": cluster["ca"]}
+    if word == "context":
+        return {"cluster": cluster["cloud"], "user": cluster["cloud"]}
+    if cluster["cloud"] == "aks":
+        return {"token": cluster["token"]}
+    region = cluster["region"]
+    variables = {
+        "AWS_ENDPOINT_URL": address["aws_url"],
+        "AWS_ACCESS_KEY_ID": address["aws_access_key"],
+        "AWS_SECRET_ACCESS_KEY": address["aws_secret_key"],
+    }
+    return {
+        "exec": {
+            "apiVersion": "client.authentication.k8s.io/v1beta1",
+            "command": "aws",
+            "args": ["--region", region, "eks", "get-token", "--cluster-name", cluster["name"], "--output", "json"],
+            "env": [{"name": name, "value": value} for name, value in variables.items()],
+            "interactiveMode": "Never",
+            "provideClusterInfo": False,
+        }
+    }

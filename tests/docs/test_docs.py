@@ -1,0 +1,197 @@
+"""The documentation says what the program does: generated parts are fresh, commands and links exist, and nothing of a
+developer's machine stands in a committed file."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from typer.main import get_command
+
+from cloudlink.cli.commands import app
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TRY = "python3 -m venv .venv && .venv/bin/pip install '.[sandbox]' && .venv/bin/cloudlink up --sandbox"
+WORK = "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/just check"
+
+
+def _generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+GENERATE = _generator()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_generated_parts_are_fresh(page: Path) -> None:
+    _, changed = GENERATE.renewed(page.read_text(encoding="utf-8"))
+    assert changed == [], "renew them with: .venv/bin/python docs/generate.py"
+
+
+def test_every_block_is_used_somewhere() -> None:
+    everything = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    assert [name for name in GENERATE.BLOCKS if f"<!-- begin: {name} -->" not in everything] == []
+
+
+def test_a_stale_block_is_noticed_and_renewed() -> None:
+    text = "a\n<!-- begin: exit-codes -->\nold\n<!-- end: exit-codes -->\nb\n"
+    new, changed = GENERATE.renewed(text)
+    assert changed == ["exit-codes"]
+    assert new.startswith("a\n<!-- begin: exit-codes -->\n\n| Code |")
+    assert new.endswith("<!-- end: exit-codes -->\nb\n")
+    assert GENERATE.renewed(new) == (new, [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<!-- begin: exit-codes -->\n",
+        "<!-- end: exit-codes -->\n",
+        "<!-- begin: exit-codes -->\n<!-- end: faults -->\n",
+        "<!-- begin: no-such-block -->\n<!-- end: no-such-block -->\n",
+    ],
+)
+def test_broken_markers_are_refused(text: str) -> None:
+    with pytest.raises(SystemExit):
+        GENERATE.renewed(text)
+
+
+# --- commands -----------------------------------------------------------------------------------------------
+
+
+def _commands() -> Iterator[tuple[tuple[str, ...], object]]:
+    def walk(command: object, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], object]]:
+        if words:
+            yield words, command
+        for name, child in getattr(command, "commands", {}).items():
+            yield from walk(child, (*words, name))
+
+    return walk(get_command(app), ())
+
+
+@pytest.mark.parametrize(
+    ("words", "command"), list(_commands()), ids=lambda v: " ".join(v) if isinstance(v, tuple) else ""
+)
+def test_every_command_has_help_and_is_documented(words: tuple[str, ...], command: object) -> None:
+    assert getattr(command, "help", None), "no help text"
+    for parameter in getattr(command, "params", ()):
+        told = getattr(parameter, "help", None)
+        assert told or parameter.name == "config", f"{parameter.name} has no help text"
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    assert f"### `cloudlink {' '.join(words)}`" in page
+    assert f"cloudlink {words[0]}" in README
+
+
+def test_commands_and_options_in_the_documentation_exist() -> None:
+    known = dict(_commands())
+    for page in PAGES:
+        for line in re.findall(r"cloudlink ((?:[a-z-]+ )*[a-z-]+[^\n`|]*)", _shell(page.read_text(encoding="utf-8"))):
+            words = line.split("#")[0].split()
+            path = tuple(w for i, w in enumerate(words) if tuple(words[: i + 1]) in known)
+            assert path, f"{page.name}: cloudlink {line}"
+            rest = words[len(path) :]
+            if hasattr(known[path], "commands"):
+                assert not rest or not re.fullmatch(r"[a-z][a-z-]*", rest[0]), f"{page.name}: cloudlink {line}"
+            offered = {o for p in known[path].params for o in (*p.opts, *p.secondary_opts)}  # type: ignore[attr-defined]
+            for option in (w.rstrip(".,;:)") for w in words if w.startswith("--")):
+                assert option in offered | {"--help"}, f"{page.name}: {option} in cloudlink {line}"
+
+
+def _shell(text: str) -> str:
+    """What stands in sh blocks, and in line as code that begins with cloudlink."""
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    inline = re.findall(r"`(cloudlink [a-z][^`\n]*)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    return "\n".join([*blocks, *inline]).replace("cloudlink --", "--")
+
+
+# --- README -------------------------------------------------------------------------------------------------
+
+
+def test_the_first_two_commands_of_the_readme() -> None:
+    """One line each, to be copied; the first is how to try it, the second what CI runs."""
+    indented = [line.strip() for line in README.splitlines() if line.startswith("    ") and ".venv" in line]
+    assert indented[:2] == [TRY, WORK]
+    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert ".venv/bin/pip install --quiet -e '.[dev]'" in ci
+    assert ci.rstrip().endswith(".venv/bin/just check")
+
+
+def test_what_the_first_command_needs_is_there() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert {"sandbox", "dev"} <= set(project["optional-dependencies"])
+    assert project["license"] == "Apache-2.0"
+    assert "Apache License" in (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert (ROOT / "config.example.toml").exists()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(
+        r"\]\(([^)\s]+)\)", re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    ):
+        if target.startswith("http"):
+            continue
+        name, _, anchor = target.partition("#")
+        file = page.parent / name if name else page
+        assert file.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {_anchor(h) for h in headings}, target
+
+
+def _anchor(heading: str) -> str:
+    """As GitHub makes them."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def test_files_named_in_the_documentation_exist() -> None:
+    for page in PAGES:
+        for name in re.findall(r"`(src/cloudlink/[\w./]+)`", page.read_text(encoding="utf-8")):
+            assert (ROOT / name).exists(), f"{page.name}: {name}"
+
+
+# --- every committed text file ------------------------------------------------------------------------------
+
+# Written in pieces, so that this file does not contain them.
+FORBIDDEN = {
+    "a path of one machine": re.compile("(?<![\\w.~-])/(?:work|root|home|Users)" + "/"),
+    "a folder for passing files": re.compile("/tmp" + "/"),
+    "a tool that writes text": re.compile(r"(?i)\b(?:chat" + "gpt|clau" + "de|anthro" + "pic|copi" + r"lot)\b"),
+}
+
+
+def _committed() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    if listed.returncode != 0:
+        pytest.skip("not a git checkout: there is no list of committed files")
+    return [ROOT / name for name in listed.stdout.decode().split("\0") if name]
+
+
+def test_no_committed_file_names_a_developers_machine() -> None:
+    found = []
+    for path in _committed():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (UnicodeDecodeError, FileNotFoundError, IsADirectoryError):
+            continue
+        for what, pattern in FORBIDDEN.items():
+            found += [f"{path.relative_to(ROOT)}: {what}: {match[0]}" for match in pattern.finditer(text)]
+    assert found == []
