@@ -95,7 +95,7 @@ class Ground:
         place = self._worlds / name
         shutil.copy(place / "world.pickle", self.home / "world.pickle")
         shutil.copy(place / "config.toml", self.config)
-        for path in [*self.home.glob("*.state.json*"), *self.home.glob(".*.state.json.*")]:
+        for path in self.home.glob("*.state.json*"):
             path.unlink()
         for path in place.glob("*.state.json*"):
             shutil.copy(path, self.home / path.name)

@@ -23,7 +23,8 @@ _KEY = re.compile(r"\b[A-Za-z][A-Za-z0-9]{47}\b")
 _ADDRESS = re.compile(r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b")
 _GONE = ("deleted", "deleting", "DELETING")
 _PASSING = ("VgwTelemetry", "CustomerGatewayConfiguration", "CreatorRequestId", "ModificationTime", "CreationTime",
-            "CallerReference", "AttachTime", "StatusMessage", "CreateTime", "MacAddress", "PrivateDnsName")  # fmt: skip
+            "CallerReference", "AttachTime", "StatusMessage", "CreateTime", "MacAddress", "PrivateDnsName",
+            "provisioningState")  # fmt: skip
 
 
 class Pictures:
@@ -96,7 +97,7 @@ class Pictures:
                 cluster.catch_up()
                 for (space, name), thing in cluster.store.objects[CONFIGMAPS.key].items():
                     seen.setdefault("kube config map", []).append(
-                        {"space": space, "name": name, "data": thing.get("data"), "labels": thing["metadata"].get("labels"),
+                        {"space": space, "name": name, "data": thing.get("data") or {}, "labels": thing["metadata"].get("labels"),
                          "annotations": thing["metadata"].get("annotations")}
                     )  # fmt: skip
         return {kind: [t for t in things if t.get("State", t.get("Status", "")) not in _GONE] for kind, things in seen.items()}
@@ -120,9 +121,9 @@ class Pictures:
         chosen = {e["Ip"] for endpoint in raw["aws resolver endpoint"] for e in endpoint["addresses"] if e.get("Ip")}
         for kind, things in raw.items():
             for thing in things:
-                text = self.masked(json.dumps(_ordered(thing), sort_keys=True, default=str))
                 # AWS chooses the endpoint's addresses
-                lines.append(f"{kind} {_ADDRESS.sub(lambda m: '<endpoint>' if m.group(0) in chosen else m.group(0), text)}")
+                text = _ADDRESS.sub(lambda m: "<endpoint>" if m.group(0) in chosen else m.group(0), json.dumps(thing, default=str))
+                lines.append(f"{kind} {json.dumps(_ordered(json.loads(self.masked(text))), sort_keys=True)}")
         tunnels = self.ground.sandbox.sky.world().tunnels
         lines.append(f"tunnels joined {sum(bool(t.connection) for t in tunnels)} of {len(tunnels)}")
         return sorted(lines)

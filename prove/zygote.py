@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).parents[1]
 KILLED = -signal.SIGKILL
 
 
@@ -64,7 +65,7 @@ class Zygote:
             stdout=subprocess.PIPE,
             text=True,
             cwd=Path(__file__).parents[1],
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "CI": "1", "NO_COLOR": "1"},
+            env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "CI": "1", "NO_COLOR": "1"},
         )
         self._began = 0.0
         self._order: Order | None = None

@@ -380,7 +380,7 @@ class Clouds:
     def sense(self) -> Any:
         """What errors of any of the SDKs mean."""
         from cloudlink.clouds import kube
-        from cloudlink.core.engine import Sense
+        from cloudlink.core.seams import Sense
 
         def translate(error: Exception) -> CloudlinkError | None:
             return self.aws.translate(error) or self.azure.translate(error) or kube.translate(error)

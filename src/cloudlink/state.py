@@ -11,6 +11,7 @@ import contextlib
 import errno
 import fcntl
 import getpass
+import glob
 import json
 import os
 import socket
@@ -58,6 +59,7 @@ class StateFile:
         if not self._readonly:
             self._make_folder()
             self._take_lock()
+            self._sweep()
         try:
             self._load()
         except BaseException:
@@ -129,6 +131,12 @@ class StateFile:
                 f"Check that nobody changed it, then: chmod 600 {self.path}",
             )
         self._parse(text)
+
+    def _sweep(self) -> None:
+        """Temporary files of runs that were killed while they saved. Called with the lock held: nobody writes one."""
+        with contextlib.suppress(OSError):
+            for left in self.path.parent.glob(f".{glob.escape(self.path.name)}.*"):
+                left.unlink(missing_ok=True)
 
     def _without_hint(self) -> str:
         return (

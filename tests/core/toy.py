@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cloudlink.core.change import Action
-from cloudlink.core.engine import Engine, Sense
+from cloudlink.core.engine import Engine
 from cloudlink.core.resource import (
     Found,
     Given,
@@ -22,6 +22,7 @@ from cloudlink.core.resource import (
     Usual,
     built_on,
 )
+from cloudlink.core.seams import Sense
 from cloudlink.errors import CloudError, CloudlinkError
 
 

@@ -56,7 +56,7 @@ class Upstream:
         question = query.question[0]
         self.asked.append((transport, question.name.to_text().lower(), dns.rdatatype.to_text(question.rdtype)))
         answer = self.rule(query, transport)
-        return answer.to_wire() if answer is not None else None
+        return answer.to_wire(max_size=65535) if answer is not None else None
 
     def names(self) -> list[str]:
         return [name for _, name, _ in self.asked]

@@ -34,10 +34,10 @@ _PLUGINS: dict[str, Version] = dict.fromkeys(_OLD_PLUGINS.split(), _ALWAYS) | {
     "https": (1, 14, 0),
     "https3": (1, 14, 0),
 }
-_ONCE = frozenset("cache dnssec errors grpc hosts kubernetes loop nsid pprof prometheus ready tsig view".split())
+_ONCE = frozenset(["cache", "dnssec", "errors", "grpc", "hosts", "kubernetes", "loop", "nsid", "pprof", "prometheus", "ready", "tsig", "view"])
 
 _OLD_OPTIONS = (
-    "except force_tcp prefer_udp expire max_fails tls tls_servername policy health_check max_concurrent".split()
+    ["except", "force_tcp", "prefer_udp", "expire", "max_fails", "tls", "tls_servername", "policy", "health_check", "max_concurrent"]
 )
 _FORWARD_OPTIONS: dict[str, Version] = dict.fromkeys(_OLD_OPTIONS, _ALWAYS) | {
     "next": (1, 12, 0),

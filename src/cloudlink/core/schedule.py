@@ -1,0 +1,184 @@
+"""Which tasks a plan consists of, which may begin now, and what is known so far. Decides; does nothing itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from cloudlink.core import event as ev
+from cloudlink.core.change import Action, Plan, diff
+from cloudlink.core.graph import Graph
+from cloudlink.core.planning import Observed
+from cloudlink.core.resource import Given, Ownership, Resource
+from cloudlink.errors import CloudlinkError
+
+
+@dataclass(frozen=True)
+class Task:
+    """kind: ``apply`` brings a node to what is wanted; ``delete`` removes it (also the first half of a replace)."""
+
+    kind: str
+    address: str
+
+
+@dataclass(frozen=True)
+class End:
+    task: Task
+    outputs: Any = None
+    error: CloudlinkError | None = None
+    changed: bool = False
+    stopped: bool = False
+
+
+class Schedule:
+    """Which tasks there are, which have ended, and what is known so far. Used on the main thread; workers only read."""
+
+    def __init__(self, graph: Graph, plan: Plan, seen: Observed) -> None:
+        self.graph = graph
+        self.seen = seen
+        self.changes = {c.address: c for c in plan.changes}
+        self.running: set[Task] = set()
+        self.outputs: dict[str, Any] = {}
+        self._ended: set[Task] = set()
+        self._broken: dict[str, str] = {}  # address -> why what depends on it cannot go on
+        self._changed: set[str] = set()
+        self._serial: set[str] = set()
+        deleting = {a for a, c in self.changes.items() if c.action in (Action.DELETE, Action.REPLACE)}
+        destroying = not any(
+            c.action not in (Action.DELETE, Action.NO_OP) for c in self.changes.values()
+        ) and bool(deleting)
+        self.tasks: set[Task] = {Task("delete", a) for a in deleting}
+        if not destroying:
+            # only what can matter: everything that acts, and whatever those need
+            acting = [a for a, c in self.changes.items() if c.action is not Action.NO_OP]
+            wanted = graph.below(acting) if acting else frozenset()
+            self.tasks |= {
+                Task("apply", a)
+                for a in graph.nodes
+                if (a in self.changes or a in wanted)
+                and (a not in self.changes or self.changes[a].action is not Action.DELETE)
+            }
+        for address, change in self.changes.items():
+            if change.action in (Action.NO_OP, Action.DEFER, Action.UPDATE) and address in seen.outputs:
+                self.outputs[address] = seen.outputs[address]
+        for address in graph.nodes:
+            if address not in self.changes and address in seen.outputs:
+                self.outputs[address] = seen.outputs[address]
+
+    def given(self) -> Given:
+        return Given(dict(self.outputs))
+
+    def busy(self, address: str) -> bool:
+        change = self.changes.get(address)
+        return change is not None and change.action is not Action.NO_OP
+
+    def must_act(self, address: str) -> bool:
+        """A no-op whose needs did not change is not even looked at again."""
+        change = self.changes[address]
+        if change.action is not Action.NO_OP:
+            return True
+        found = self.seen.found.get(address)
+        if found is None or found.spec is None or found.owned is Ownership.ADOPTED:
+            return False
+        if not any(n in self._changed for n in self.graph.needs[address]):
+            return False
+        node = self.graph.nodes[address]
+        assert isinstance(node, Resource)
+        return bool(diff(found.spec, node.spec(self.given())))
+
+    def _blockers(self, task: Task) -> list[Task]:
+        if task.kind == "delete":
+            return [t for d in self.graph.dependents[task.address] if (t := Task("delete", d)) in self.tasks]
+        before = [t for n in self.graph.needs[task.address] if (t := Task("apply", n)) in self.tasks]
+        own = Task("delete", task.address)
+        if own in self.tasks:
+            before.append(own)
+        return before
+
+    def ready(self) -> list[Task]:
+        found = []
+        serial = set(self._serial)
+        for task in sorted(self.tasks - self._ended - self.running, key=lambda t: self.graph.order.index(t.address)):
+            blockers = self._blockers(task)
+            if any(b not in self._ended for b in blockers):
+                continue
+            if any(b.address in self._broken for b in blockers):
+                continue
+            key = self._key(task)
+            if key and key in serial:
+                continue
+            if key:
+                serial.add(key)
+            found.append(task)
+        return found
+
+    def _key(self, task: Task) -> str:
+        node = self.graph.nodes[task.address]
+        change = self.changes.get(task.address)
+        acts = change is not None and change.action is not Action.NO_OP
+        return node.serial if isinstance(node, Resource) and acts else ""
+
+    def start(self, task: Task) -> None:
+        self.running.add(task)
+        if key := self._key(task):
+            self._serial.add(key)
+
+    def end(self, message: End) -> None:
+        self.running.discard(message.task)
+        self._ended.add(message.task)
+        self._serial.discard(self._key(message.task))
+        address = message.task.address
+        if message.error is not None or message.stopped:
+            self._broken[address] = "failed" if message.error is not None else "stopped"
+            return
+        if message.changed:
+            self._changed.add(address)
+        if message.task.kind == "apply" and message.outputs is not None:
+            self.outputs[address] = message.outputs
+        elif message.task.kind == "delete":
+            self.outputs.pop(address, None)
+
+    def left_over(self, stopping: bool) -> list[tuple[str, str]]:
+        """Resources that were to be acted on and were not begun, and why."""
+        left = []
+        for address, change in self.changes.items():
+            mine = [t for t in self.tasks if t.address == address]
+            if change.action is Action.NO_OP or not mine or all(t in self._ended for t in mine):
+                continue
+            if address in self._broken:
+                continue
+            cause = next(
+                (b.address for t in mine for b in self._all_blockers(t) if b.address in self._broken), None
+            )
+            left.append((address, f"{cause} did not succeed" if cause and not stopping else "stopped"))
+        return left
+
+    def _all_blockers(self, task: Task) -> list[Task]:
+        seen: list[Task] = []
+        todo = self._blockers(task)
+        while todo:
+            blocker = todo.pop()
+            if blocker not in seen:
+                seen.append(blocker)
+                todo.extend(self._blockers(blocker))
+        return seen
+
+
+def verb_of(action: Action) -> ev.Verb:
+    verbs: dict[Action, ev.Verb] = {
+        Action.CREATE: "create",
+        Action.UPDATE: "update",
+        Action.REPLACE: "replace",
+        Action.DELETE: "delete",
+        Action.DEFER: "wait",
+        Action.NO_OP: "read",
+    }
+    return verbs[action]
+
+
+def usual_of(node: Resource[Any, Any], action: Action) -> float:
+    if action is Action.DELETE:
+        return node.usual.delete
+    if action is Action.REPLACE:
+        return node.usual.delete + node.usual.create
+    return node.usual.update if action is Action.UPDATE else node.usual.create
