@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -21,10 +22,22 @@ class Point:
 
 @dataclass
 class Figures:
+    """file: every point is appended to it at once, so that an interrupted proof keeps what it has. until: on the
+    monotonic clock; whoever makes points stops then."""
+
     points: list[Point] = field(default_factory=list)
+    file: Path | None = None
+    until: float = float("inf")
+
+    @property
+    def time_is_up(self) -> bool:
+        return time.monotonic() > self.until
 
     def add(self, point: Point, *, say: bool = True) -> None:
         self.points.append(point)
+        if self.file is not None:
+            with self.file.open("a") as out:
+                out.write(json.dumps(asdict(point)) + "\n")
         if say and point.wrong:
             print(f"FAILED {point.proof}, {point.what}, {point.where}:\n{point.wrong}\n", flush=True)
 
@@ -39,9 +52,6 @@ class Figures:
             tried[p.proof, p.what] += 1
             held[p.proof, p.what] += not p.wrong
         return [(proof, what, held[proof, what], n) for (proof, what), n in tried.items()]
-
-    def save(self, path: Path) -> None:
-        path.write_text("".join(json.dumps(asdict(p)) + "\n" for p in self.points))
 
     @classmethod
     def load(cls, paths: Iterable[Path]) -> Figures:

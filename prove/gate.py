@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import threading
@@ -14,6 +15,9 @@ from cloudlink.sandbox.process import Sandbox
 
 CLOUDS = ("aws", "azure", "aks", "eks")
 App = Callable[..., Iterable[bytes]]
+Reply = tuple[int, dict[str, str], bytes]
+Instead = Callable[[str, dict[str, Any], bytes], Reply | None]
+"""(cloud, environ, body) -> status, headers and body of the answer; None: the cloud answers."""
 
 
 @dataclass
@@ -29,6 +33,7 @@ class Gate:
     before: bool = True
     calls: list[str] = field(default_factory=list)
     struck: str = ""
+    instead: Instead | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def stand_before(self, sandbox: Sandbox) -> None:
@@ -59,12 +64,23 @@ class Gate:
             if now and self.before:
                 start_response("503 Killed", [("Content-Length", "0")])
                 return [b""]
+            if (reply := self._reply(name, environ)) is not None:
+                status, headers, body = reply
+                start_response(f"{status} Instead", [*headers.items(), ("Content-Length", str(len(body)))])
+                return [body]
             answer = app(environ, start_response)
             if now:
                 return self._after(answer)
             return answer
 
         return guarded
+
+    def _reply(self, name: str, environ: dict[str, Any]) -> Reply | None:
+        if self.instead is None:
+            return None
+        body = environ["wsgi.input"].read()
+        environ["wsgi.input"] = io.BytesIO(body)
+        return self.instead(name, environ, body)
 
     def _after(self, answer: Iterable[bytes]) -> Iterator[bytes]:
         chunks = iter(answer)

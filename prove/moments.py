@@ -5,11 +5,13 @@ The product's code is not touched: the places it calls are. A save of the state 
 
 from __future__ import annotations
 
-import atexit
+import contextlib
+import importlib
+import itertools
 import logging
 import os
 import signal
-import threading
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,8 @@ def prepare(order: dict[str, Any]) -> None:
         _saves(order["save"], order["saves_to"])
     if order["debug"]:
         _debug(order["debug"])
+    if order["cloudlink_fails"]:
+        _fail(order["cloudlink_fails"])
 
 
 def _look_often(seconds: float) -> None:
@@ -127,9 +131,31 @@ def _saves(save: tuple[int, str] | None, count_in: str) -> None:
     state.StateFile._save = counted
 
 
-def _debug(path: str) -> None:
-    """All loggers at DEBUG, as far as a user can set it from outside, kept in a file of the proof's."""
-    logging.basicConfig(filename=path, level=logging.DEBUG, force=True)
-    real = logging.Logger.setLevel
-    del real
-    del atexit, threading
+def _debug(folder: str) -> None:
+    """Everything that a user's own configuration of logging could ask for; a copy of every file that is removed or
+    renamed; and where the order says so, an exception in the middle with everything still in memory."""
+    logging.basicConfig(filename=f"{folder}/all.log", level=logging.DEBUG, force=True)
+    for name in ("boto3", "botocore", "urllib3", "azure", "msal", "kubernetes"):
+        logging.getLogger(name).setLevel(logging.DEBUG)
+    number = itertools.count()
+
+    def keep(event: str, arguments: tuple[Any, ...]) -> None:
+        if event in ("os.remove", "os.rename"):
+            with contextlib.suppress(OSError, TypeError, ValueError):
+                os.link(os.fspath(arguments[0]), f"{folder}/kept-{os.getpid()}-{next(number)}")
+
+    sys.addaudithook(keep)
+
+
+def _fail(place: str) -> None:
+    """``module:Class.method`` raises with its arguments in the message, as careless code would."""
+    module, _, path = place.partition(":")
+    owner: Any = importlib.import_module(module)
+    *outer, name = path.split(".")
+    for part in outer:
+        owner = getattr(owner, part)
+
+    def broken(*arguments: Any, **named: Any) -> None:
+        raise RuntimeError(f"the proof breaks {path}{arguments!r} {named!r}")
+
+    setattr(owner, name, broken)

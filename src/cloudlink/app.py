@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,7 @@ CONFIG = Path("config.toml")
 EXAMPLE = Path("config.example.toml")
 FOLDER = ".cloudlink"
 DEFAULT_SPEED = 60.0
+WATCH_EVERY = 5.0  # seconds of the user's time between two looks of a watch
 TUNNELS_UP_WITHIN = 300.0  # seconds after the last write in which tunnels and BGP usually come up
 
 
@@ -94,6 +95,8 @@ def open_session(
 
         place = sandbox_place(path)
         link, folder = place.link, place.home
+        if not json and sys.stderr.isatty() and client.find(place.home) is None:
+            sys.stderr.write("Starting the sandbox, which takes some seconds.\n")
         running, _ = client.start(place.home, place.config, speed=place.speed)
         seen = running.call("GET", "status")
         # a sandbox whose clock stands still is moved by hand; waiting for it must not take for ever
@@ -132,13 +135,23 @@ def open_session(
         error.shown = True
         raise error from None
     except CloudlinkError as error:
-        _LOG.error("%s %s (%s, request %s)", error.resource, error, error.code or "no code", error.request_id or "unknown")
-        if not error.shown:
-            view.error(error)
-            error.shown = True
+        _say(error, view)
         raise
+    except Exception as error:
+        known = session.translate(error)  # a read outside the engine, which translates its own
+        if known is None:
+            raise
+        _say(known, view)
+        raise known from error
     finally:
         view.close()
+
+
+def _say(error: CloudlinkError, view: View) -> None:
+    _LOG.error("%s %s (%s, request %s)", error.resource, error, error.code or "no code", error.request_id or "unknown")
+    if not error.shown:
+        view.error(error)
+        error.shown = True
 
 
 @contextlib.contextmanager
@@ -182,7 +195,7 @@ class Session:
     """One command's run over one link."""
 
     link: Link
-    clock: Clock
+    clock: WallClock
     view: View
     state: StateFile
     endpoints: Endpoints | None
@@ -195,6 +208,13 @@ class Session:
         if self._clouds is None:
             self._clouds = connect(self.link, self.clock, self.endpoints)
         return self._clouds
+
+    def translate(self, error: Exception) -> CloudlinkError | None:
+        """An SDK's error as ours; None when it is none, which makes it a bug."""
+        if self._clouds is None:
+            return None
+        translated: CloudlinkError | None = self._clouds.sense().translate(error)
+        return translated
 
     @property
     def inspection(self) -> Inspection:
@@ -228,8 +248,6 @@ class Session:
 
     def _only(self, plan: Plan, only: Sequence[str]) -> Plan:
         """The named steps; the others' changes are left out. What those steps need must be there already."""
-        from dataclasses import replace
-
         from cloudlink.topology import STEPS
 
         unknown = [name for name in only if name not in STEPS]
@@ -255,9 +273,22 @@ class Session:
 
     def apply(self, plan: Plan) -> None:
         assert self._engine is not None
-        for event in self._engine.apply(plan):
-            _record(event)
-            self.view.event(event)
+        broken: Exception | None = None
+        try:
+            for event in self._engine.apply(plan):
+                _record(event)
+                if broken is None:
+                    try:
+                        self.view.event(event)
+                    except Exception as error:  # noqa: BLE001 - such as a closed pipe
+                        # Workers wait for this thread to save their receipts: it may not leave before them.
+                        broken = error
+                        self.clock.stop()
+        except Interrupted:
+            if broken is None:
+                raise
+        if broken is not None:
+            raise broken
         self.clouds.reads.forget()
 
     def remember(self) -> None:
@@ -295,6 +326,8 @@ class Session:
             return 0 if quick.health is Health.HEALTHY else 8
         report = self._wait_until_healthy(TUNNELS_UP_WITHIN)
         dns = inspection.dns(())
+        if report.health is Health.HEALTHY:
+            report = replace(report, next=())  # it would be to ask the names, which has just been done
         self.view.status(report)
         self.view.dns(dns)
         return 0 if report.health is Health.HEALTHY and dns.health is Health.HEALTHY else 8
@@ -332,12 +365,18 @@ class Session:
         from cloudlink.steps.report import Health
 
         start = self.clock.now()
+        healthy = False
         while True:
-            report = self.inspection.status()
+            try:
+                report = self.inspection.status()
+            except CloudlinkError:
+                if watch and self.clock.stopped:  # Ctrl-C is how a watch ends; a read that it cut short is no error
+                    return 0 if healthy else 8
+                raise
             healthy = report.health is Health.HEALTHY
             if watch:
-                self.view.status(report)
-                if self.clock.wait(5.0):
+                self.view.watch(report)
+                if self.clock.wait(WATCH_EVERY * self.clock.speed):
                     return 0 if healthy else 8
             elif wait is not None and not healthy and self.clock.now() - start < wait:
                 self.view.note(f"{report.health.value}: {report.verdict}")
@@ -401,8 +440,21 @@ class Clouds:
         return Sense(translate, retry_after, unknown)
 
 
+def _one_arena() -> None:
+    """glibc gives each thread a heap of its own; for the SDKs' many small objects one is enough, and 12 MB less."""
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError):
+        libc = ctypes.CDLL(None)
+        for option, value in ((-8, 1), (-1, 65_536), (-3, 65_536)):  # M_ARENA_MAX, M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
+            libc.mallopt(option, value)
+
+
 def connect(link: Link, clock: Clock, endpoints: Endpoints | None) -> Clouds:
     """Sign in to both clouds. Raises CredentialsError with what to type."""
+    _one_arena()
     from cloudlink.clouds.aws import Aws
     from cloudlink.clouds.azure import Azure
     from cloudlink.clouds.kube import Kube

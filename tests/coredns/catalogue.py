@@ -82,7 +82,11 @@ CASES = (
     _server("a zone below ours", ALWAYS, f"eu.{ZONE} {{\n    errors\n}}\n"),
     _server("a zone above ours", ALWAYS, "example {\n    errors\n}\n"),
     Case("one zone in two keys", NEVER, {"x.server": _GOOD, "y.server": "other.example {\n    whoami\n}\n"}),
-    Case("one zone in two keys, once in capitals", ALWAYS, {"x.server": _GOOD, "y.server": _GOOD.replace("other", "Other")}),
+    Case(
+        "one zone in two keys, once in capitals",
+        ALWAYS,
+        {"x.server": _GOOD, "y.server": _GOOD.replace("other", "Other")},
+    ),
     _server("one zone twice in a key", NEVER, _GOOD + _GOOD),
     _server("one zone twice in a block", NEVER, "a.example a.example {\n    errors\n}\n"),
     _server("the root", NEVER, ".:53 {\n    errors\n}\n"),
@@ -104,7 +108,7 @@ CASES = (
     _server("a comment alone", ALWAYS, "# nothing {\n"),
     _server("no brace at all at the end", ALWAYS, "other.example\nforward . 10.9.1.10\n"),
     _server("no brace at all before ours", NEVER, "other.example\nforward . 10.9.1.10\n", "a.server"),
-    _server("the brace on its own line", NEVER, "other.example\n{\n    whoami\n}\n"),
+    _server("the brace on its own line", ALWAYS, "other.example\n{\n    whoami\n}\n"),
     _server("a zone alone at the end", ALWAYS, "other.example\n"),
     _server("the last brace missing, at the end", ALWAYS, _GOOD.removesuffix("}\n")),
     _server("the last brace missing, before ours", NEVER, _GOOD.removesuffix("}\n"), "a.server"),
@@ -114,7 +118,8 @@ CASES = (
     _server("a brace too many, before ours", NEVER, _GOOD + "}\n", "a.server"),
     _server("two braces too many", ALWAYS, _GOOD + "}}\n"),
     _server("a block without a zone", ALWAYS, "{\n    errors\n}\n"),
-    _server("a brace without a space", NEVER, "other.example{\n    errors\n}\n"),
+    _server("a brace without a space, at the end", ALWAYS, "other.example{\n    errors\n}\n"),
+    _server("a brace without a space, before ours", ALWAYS, "other.example{\n    errors\n}\n", "a.server"),
     _server("a block in one line, as YAML without | makes it", NEVER, _GOOD.replace("\n", " ")),
     _server("a short block in one line", NEVER, "other.example { whoami }\n"),
     _server("a quotation mark that is not closed", NEVER, 'other.example {\n    log "x\n}\n'),
@@ -130,7 +135,11 @@ CASES = (
     _server("a snippet twice", NEVER, "(usual) {\n    errors\n}\n(usual) {\n    errors\n}\n"),
     _server("an import of what is not there", NEVER, "other.example {\n    import more.conf\n}\n"),
     _server("an import of a pattern that fits nothing", ALWAYS, "other.example {\n    import more*.conf\n}\n"),
-    Case("an import of another key", ALWAYS, {"x.server": "other.example {\n    import y.conf\n}\n", "y.conf": "whoami\n"}),
+    Case(
+        "an import of another key",
+        ALWAYS,
+        {"x.server": "other.example {\n    import y.conf\n}\n", "y.conf": "whoami\n"},
+    ),
     # suffixes
     _server("nonsense under another suffix", ALWAYS, "}{ nonsense", "x.conf"),
     _server("our zone under another suffix", ALWAYS, f"{ZONE} {{\n}}\n", "x.server.txt"),
@@ -166,7 +175,9 @@ CASES = (
     _changed("cache with options", ALWAYS, "cache 30", "cache 30 {\n        success 100 60\n        denial 100\n    }"),
     _changed("cache with an unknown option", NEVER, "cache 30", "cache 30 {\n        sucess 100 60\n    }"),
     _changed("cache with a word for a number", NEVER, "cache 30", "cache 30 {\n        success many\n    }"),
-    _changed("cache that serves stale answers", ALWAYS, "cache 30", "cache 30 {\n        serve_stale 1h immediate\n    }"),
+    _changed(
+        "cache that serves stale answers", ALWAYS, "cache 30", "cache 30 {\n        serve_stale 1h immediate\n    }"
+    ),
     # forward
     _upstream("10.9.1.10"),
     _upstream("10.9.1.10:5353"),
@@ -215,8 +226,8 @@ CASES = (
     _option("failfast_all_unhealthy_upstreams", (1, 12, 0)),
     _option("failover SERVFAIL", (1, 13, 0)),
     _option("failover NOERROR", NEVER),
-    _option("max_connect_attempts 3", (1, 14, 2)),
-    _option("max_idle_conns 3", (1, 14, 3)),
+    _option("max_connect_attempts 3", (1, 14, 0)),
+    _option("max_idle_conns 3", (1, 14, 1)),
     _option("max_age 10s", (1, 14, 3)),
     _option("max_age 1s", NEVER),
     # .override: lines beside AKS's own

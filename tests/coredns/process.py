@@ -143,7 +143,9 @@ def base_corefile(port: int, around: Surroundings, reload: str = "reload") -> st
 
 def with_port(text: str, port: int) -> str:
     """Server blocks at this port instead of 53. Those that name none have it from the command line."""
-    return re.sub(r"(?m)^([^\s#][^{\n]*)$|^([^\s#][^{\n]*\{)", lambda m: re.sub(r":53(?=[\s,{]|$)", f":{port}", m[0]), text)
+    return re.sub(
+        r"(?m)^([^\s#][^{\n]*)$|^([^\s#][^{\n]*\{)", lambda m: re.sub(r":53(?=[\s,{]|$)", f":{port}", m[0]), text
+    )
 
 
 def project(folder: Path, port: int, keys: Mapping[str, str], generation: int) -> None:

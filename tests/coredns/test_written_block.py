@@ -173,7 +173,9 @@ def test_a_zone_below_ours_in_another_key_takes_its_names(
     begin: Starter, serve: Serve, port: int, version: str
 ) -> None:
     upstream = serve(ENDPOINT[0], port, addressed("10.1.1.50"))
-    keys = our_key(port, ENDPOINT[0]) | {"x.server": f"eu.{ZONE}:53 {{\n    hosts {{\n        192.0.2.9 app.eu.{ZONE}\n    }}\n}}\n"}
+    keys = our_key(port, ENDPOINT[0]) | {
+        "x.server": f"eu.{ZONE}:53 {{\n    hosts {{\n        192.0.2.9 app.eu.{ZONE}\n    }}\n}}\n"
+    }
     running = started(begin(keys))
     assert corefile.examine(keys, KEY, ZONE).shadowed == (f"eu.{ZONE}",)
     assert running.addresses(f"app.eu.{ZONE}") == ["192.0.2.9"]

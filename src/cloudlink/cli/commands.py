@@ -64,6 +64,9 @@ def run(arguments: list[str]) -> int:
     except CloudlinkError as error:
         _show(error, as_json="--json" in arguments)
         return error.exit_code
+    except SystemExit as end:
+        # the only one that the command line's library raises here: for a closed pipe, which has a code of its own
+        return 141 if end.code == 1 else int(end.code or 0)
     except BrokenPipeError:
         # the reader of our output (head, less) has gone: no message of ours can reach anybody
         with contextlib.suppress(OSError):

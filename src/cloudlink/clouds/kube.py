@@ -1,7 +1,7 @@
-"""One cluster's Kubernetes API, by plain JSON over urllib3, the transport of the ``kubernetes`` package too.
+"""One cluster's Kubernetes API, by plain JSON over the ``kubernetes`` package's transport.
 
-Not by that package: it takes a third of a second and 25 MB to import (its typed API a whole second), for the dozen
-calls that cloudlink makes, and all that they would use of it is the transport.
+Only the transport: the package's typed API pulls in its whole model tree, which costs more than a second, for the
+dozen calls that cloudlink makes. Importing it at all costs a third of a second, so that is done when it is first used.
 """
 
 from __future__ import annotations
@@ -11,20 +11,15 @@ import ssl
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from typing import Any
+from urllib.parse import quote, urlencode
 
 from cloudlink.clouds.kube_access import Access, tls_context
 from cloudlink.clouds.reads import Reads
 from cloudlink.errors import CloudError, CloudlinkError, CredentialsError, MissingError, UnreachableError
 
-if TYPE_CHECKING:
-    from urllib3 import PoolManager
-
 # (connect, read) in seconds. The API of a private cluster that cannot be reached drops packets: find out soon.
 _TIMEOUT = (10.0, 30.0)
-_POOL = 8  # connections kept open
 
 _JSON = "application/json"
 _MERGE_PATCH = "application/merge-patch+json"
@@ -52,7 +47,8 @@ class Kube:
     """One cluster. Thread-safe. Every method makes one call; objects are the API's JSON.
 
     access: asked at the first call, for the cluster may still have to be made; raises MissingError, or an error of
-    Azure's SDK with status 404, while there is none. Raises NoCluster then, :class:`KubeRefusal`, and urllib3's errors; :func:`translate` turns the latter two
+    Azure's SDK with status 404, while there is none. Raises NoCluster then, :class:`KubeRefusal`, and urllib3's
+    errors; :func:`translate` turns the latter two
     into cloudlink's own. reads: shared by whoever looks at the same objects.
     """
 
@@ -196,17 +192,17 @@ class Kube:
             headers["Authorization"] = f"Bearer {token.reveal()}"
         if body is not None:
             headers["Content-Type"] = _MERGE_PATCH if method == "PATCH" else _JSON
-        response = opened.pool.request(
+        response = opened.rest.request(
             method,
             opened.access.server + path,
             headers=headers,
-            body=json.dumps(dict(body)).encode() if body is not None else None,
-            redirect=False,
+            body=dict(body) if body is not None else None,
+            _request_timeout=_TIMEOUT,
         )
-        raw = response.data
+        raw: bytes = response.data if response.data is not None else response.read()
         if 200 <= response.status < 300:
             return raw
-        raise _refusal(response.status, raw, response.headers.get("Retry-After"), self._what(method, path))
+        raise _refusal(response.status, raw, response.getheader("Retry-After"), self._what(method, path))
 
     def _what(self, method: str, path: str) -> str:
         return f"{method} {path.partition('?')[0]} of cluster {self.name}"
@@ -215,26 +211,26 @@ class Kube:
 @dataclass(frozen=True)
 class _Opened:
     access: Access
-    pool: PoolManager
+    rest: Any
 
 
-def _transport(access: Access) -> PoolManager:
-    from urllib3 import PoolManager, ProxyManager
-    from urllib3.util import Retry, Timeout
+# The package's modules import each other lazily, and half-made when two threads begin at once.
+_importing = threading.Lock()
 
-    connect, read = _TIMEOUT
-    settings: dict[str, Any] = {
-        # a context holds the certificates in memory; files would be read anew for each connection
-        "ssl_context": tls_context(access),
-        "timeout": Timeout(connect=connect, read=read),
-        # only failures to connect are tried again: nothing has been sent then
-        "retries": Retry(total=2, connect=2, read=0, redirect=0, status=0, other=0, backoff_factor=0.5),
-        "maxsize": _POOL,
-    }
-    proxy = getproxies().get("https")  # HTTPS_PROXY and NO_PROXY, as every other client reads them
-    if proxy and not proxy_bypass(urlsplit(access.server).hostname or ""):
-        return ProxyManager(proxy, **settings)
-    return PoolManager(**settings)
+
+def _transport(access: Access) -> Any:
+    with _importing:
+        from kubernetes.client.configuration import Configuration
+        from kubernetes.client.rest import RESTClientObject
+    from urllib3.util.retry import Retry
+
+    configuration = Configuration(host=access.server)
+    # Only failures to connect are tried again: nothing has been sent then.
+    configuration.retries = Retry(total=2, connect=2, read=0, redirect=0, status=0, other=0, backoff_factor=0.5)
+    rest: Any = RESTClientObject(configuration)
+    # The package would read the certificates from files at each new connection; a context holds them in memory.
+    rest.pool_manager.connection_pool_kw["ssl_context"] = tls_context(access)
+    return rest
 
 
 def _q(part: str) -> str:

@@ -27,7 +27,7 @@ class Engine:
     """One run over one graph. workers: calls in flight at most."""
 
     def __init__(
-        self, nodes: Iterable[Node[Any]], *, clock: Clock, store: Store, sense: Sense, workers: int = 16
+        self, nodes: Iterable[Node[Any]], *, clock: Clock, store: Store, sense: Sense, workers: int = 8
     ) -> None:
         self.graph = Graph(nodes)
         self._clock = clock

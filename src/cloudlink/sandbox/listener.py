@@ -123,6 +123,7 @@ class _RequestHandler(BaseHTTPRequestHandler):
             else:
                 self.send_header("Transfer-Encoding", "chunked")
                 self.end_headers()
+                self.wfile.flush()  # whoever watches waits for these before it looks at what comes
                 self._chunk(first)
                 for chunk in chunks:
                     self._chunk(chunk)

@@ -219,6 +219,9 @@ class World:
         local = local_bgp(connection, instance)
         if local != second:
             return f"Azure speaks BGP from {local}, AWS expects {second}"
+        if instance.custom_bgp and local not in instance.custom_bgp:
+            # Assumption: a connection cannot use an address that was taken from its gateway since.
+            return f"Azure's gateway does not have the custom BGP address {local}"
         if connection.peer_asn != aws.amazon_asn:
             return f"Azure expects ASN {connection.peer_asn}, AWS has {aws.amazon_asn}"
         if gateway.asn != aws.customer_asn:

@@ -92,7 +92,7 @@ def servers(
     files: Iterable[tuple[str, str]],
     *,
     imports: Mapping[str, str] | None = None,
-    is_directive: Callable[[str], bool] = lambda name: True,
+    is_directive: Callable[[str], bool] = bool,
 ) -> tuple[Server, ...]:
     """The server blocks of these texts, one after the other as parts of one. Raises Unreadable.
 
@@ -210,7 +210,7 @@ class _Reader:
                 # A line begins after the brace too, which plugins take as the end of arguments.
                 if new or self.words[self.at - 1].text == "{":
                     options.append([])
-                options[-1].append(word.text) if options else options.append([word.text])
+                options[-1].append(word.text)
             self.at += 1
         if depth:
             raise Unreadable(f"the braces of {head.text} are not closed", head.key)

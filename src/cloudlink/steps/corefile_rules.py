@@ -29,29 +29,38 @@ _PLUGINS: dict[str, Version] = dict.fromkeys(_OLD_PLUGINS.split(), _ALWAYS) | {
     "multisocket": (1, 12, 0),
     "quic": (1, 13, 0),
     "nomad": (1, 13, 0),
-    "proxyproto": (1, 14, 0),
     "grpc_server": (1, 14, 0),
     "https": (1, 14, 0),
     "https3": (1, 14, 0),
+    "proxyproto": (1, 14, 2),
 }
-_ONCE = frozenset(["cache", "dnssec", "errors", "grpc", "hosts", "kubernetes", "loop", "nsid", "pprof", "prometheus", "ready", "tsig", "view"])
+_ONCE_NAMES = "cache dnssec errors grpc hosts kubernetes loop nsid pprof prometheus ready tsig view"
+_ONCE = frozenset(_ONCE_NAMES.split())
 
-_OLD_OPTIONS = (
-    ["except", "force_tcp", "prefer_udp", "expire", "max_fails", "tls", "tls_servername", "policy", "health_check", "max_concurrent"]
-)
-_FORWARD_OPTIONS: dict[str, Version] = dict.fromkeys(_OLD_OPTIONS, _ALWAYS) | {
+_OLD_OPTIONS = "except force_tcp prefer_udp expire max_fails tls tls_servername policy health_check max_concurrent"
+_FORWARD_OPTIONS: dict[str, Version] = dict.fromkeys(_OLD_OPTIONS.split(), _ALWAYS) | {
     "next": (1, 12, 0),
     "failfast_all_unhealthy_upstreams": (1, 12, 0),
     "failover": (1, 13, 0),
     "max_connect_attempts": (1, 14, 0),
-    "max_idle_conns": (1, 14, 0),
-    "max_age": (1, 14, 0),
+    "max_idle_conns": (1, 14, 1),
+    "max_age": (1, 14, 3),
 }
 _FLAGS = ("force_tcp", "prefer_udp", "failfast_all_unhealthy_upstreams")
+_RCODE_NAMES = """NOERROR FORMERR SERVFAIL NXDOMAIN NOTIMP NOTIMPL REFUSED YXDOMAIN YXRRSET NXRRSET NOTAUTH NOTZONE
+    DSOTYPENI BADSIG BADVERS BADKEY BADTIME BADMODE BADNAME BADALG BADTRUNC BADCOOKIE"""
+_RCODES = frozenset(_RCODE_NAMES.split())
 _POLICIES = ("random", "round_robin", "sequential")
 _MOST_UPSTREAMS = 15
 _CACHE_OPTIONS = ("success", "denial", "prefetch", "serve_stale", "servfail", "disable", "keepttl")
 _DURATION = re.compile(r"[+-]?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)")
+_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def version_of(text: str) -> Version:
+    """Of ``1.9.4`` or of an image as ``…/coredns:v1.9.4-hotfix``. NEWEST where it names none."""
+    found = re.search(r"(?:^|:)v?(\d+)\.(\d+)\.(\d+)", text)
+    return (int(found[1]), int(found[2]), int(found[3])) if found else NEWEST
 
 
 def has_plugin(name: str, version: Version) -> bool:
@@ -95,6 +104,10 @@ def _forward(directive: Directive, version: Version) -> Iterator[str]:
             yield f"forward of CoreDNS {'.'.join(map(str, version))} has no option {name}"
         elif name in _FORWARD_OPTIONS and not _option_is_right(name, arguments):
             yield f"forward does not take {' '.join((name, *arguments))}"
+    given = {name: arguments[0] for name, *arguments in directive.options if arguments}
+    age, expire = (_seconds(given.get(name, usual)) for name, usual in (("max_age", "0"), ("expire", "10s")))
+    if 0 < age < expire:
+        yield f"forward's max_age {given['max_age']} is less than its expire"
 
 
 def _is_upstream(text: str) -> bool:
@@ -129,18 +142,24 @@ def _option_is_right(name: str, arguments: list[str]) -> bool:
         case "max_fails" | "max_concurrent" | "max_idle_conns" | "max_connect_attempts":
             return arguments[0].isdecimal()
         case "expire" | "max_age":
-            return _is_duration(arguments[0])
+            return _seconds(arguments[0]) >= 0
+        case "next" | "failover":
+            known = _RCODES - ({"NOERROR"} if name == "failover" else set())
+            return all(a.upper() in known for a in arguments)
         case "health_check":
             words = iter(arguments[1:])
-            return _is_duration(arguments[0]) and all(
+            return _seconds(arguments[0]) >= 0 and all(
                 w == "no_rec" or (w == "domain" and bool(next(words, ""))) for w in words
             )
     return True
 
 
-def _is_duration(text: str) -> bool:
-    """As Go reads one, and not below nothing."""
-    return _DURATION.fullmatch(text) is not None and not (text.startswith("-") and text.strip("-0") != "")
+def _seconds(text: str) -> float:
+    """A duration as Go reads one; below nothing where it is none."""
+    if _DURATION.fullmatch(text) is None:
+        return -1.0
+    total = sum(float(n) * _UNITS[unit] for n, unit in re.findall(r"([\d.]+)([a-zµμ]+)", text))
+    return -total if text.startswith("-") else total
 
 
 def _cache(directive: Directive) -> Iterator[str]:

@@ -10,16 +10,24 @@ from cloudlink.view.status import health_mark, health_word
 from cloudlink.view.text import EMPTY, Cell, Line, Look, Span, advice, labelled, line, paragraph, table
 
 
-def dns_lines(report: DnsReport, look: Look) -> Iterator[Line]:
+def dns_lines(report: DnsReport, look: Look, *, brief: bool = False) -> Iterator[Line]:
+    """brief: a name that is as it should be takes one line; where it goes wrong the whole way is shown."""
     good = sum(1 for name in report.names if name.verdict == "ok")
     sentence = f"{good} of {words.count(len(report.names), 'name')} can be resolved and reached from a pod on AKS."
     if not report.names:
         sentence = "No name was asked for."
     yield from table([[health_mark(report.health, look), health_word(report.health), sentence]], look)
     yield line(Span(f"   link {report.link}", "dim"))
-    for name in report.names:
+    fine = [name for name in report.names if brief and name.verdict == "ok"]
+    if fine:
         yield EMPTY
-        yield from _name(name, look)
+        yield from table(
+            [[Span(look.glyph("good"), "good"), n.name, Span(", ".join(n.answers), "dim")] for n in fine], look, indent=2
+        )
+    for name in report.names:
+        if name not in fine:
+            yield EMPTY
+            yield from _name(name, look)
     if report.notes:
         yield EMPTY
     for note in report.notes:

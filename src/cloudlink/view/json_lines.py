@@ -185,6 +185,9 @@ class JsonView:
     def status(self, report: StatusReport) -> None:
         self._result("status", report, report.health)
 
+    def watch(self, report: StatusReport) -> None:
+        self._write(as_json(report))
+
     def dns(self, report: DnsReport) -> None:
         self._result("dns", report, report.health)
 

@@ -21,7 +21,7 @@ from cloudlink.core.wait import Clock
 from cloudlink.view import words
 from cloudlink.view.board import Board, Item
 from cloudlink.view.screens import TextView, note_lines
-from cloudlink.view.text import EMPTY, Line, Look, line, paragraph
+from cloudlink.view.text import Line, Look, line, paragraph
 
 HEARTBEAT = 60.0  # seconds of the clouds' time without any line before one says what is waited for
 _HEARTBEAT_WALL = 2.0  # seconds of wall time that a heartbeat is at least apart in a fast sandbox
@@ -165,4 +165,4 @@ def totals(board: Board) -> str:
 def total_lines(board: Board, look: Look) -> list[Line]:
     """How a run ended, on one line."""
     said = totals(board)
-    return [*paragraph(f"After {words.duration(board.worked)}: {said}.", look), EMPTY] if said else []
+    return list(paragraph(f"After {words.duration(board.worked)}: {said}.", look)) if said else []

@@ -19,6 +19,9 @@ TONES: dict[Action, Tone] = {
     Action.DELETE: "bad",
 }
 
+# Why something is created, where the word "create" says it already; 25 such lines would hide the others.
+_EXPECTED = ("not there yet", "details known after")
+
 
 def plan_lines(plan: Plan, look: Look, *, link: Link) -> Iterator[Line]:
     yield heading(f"Plan for the link {link.name}")
@@ -75,6 +78,8 @@ def _change(change: Change, look: Look, action_width: int, address_width: int) -
         hang = indent + address_width + 2
         yield from fold(line(*parts, f"{change.address:<{address_width}}  ", change.title), look.width, hang)
     why = change.why or ("depends on what does not exist yet" if change.action is Action.DEFER else "")
+    if change.action is Action.CREATE and why.startswith(_EXPECTED):
+        why = ""
     if change.drift:
         yield from labelled("changed by hand", why, look, indent, tone="warn")
     else:

@@ -23,6 +23,7 @@ STYLES: Final[dict[Tone, str]] = {
     "warn": "yellow",
     "bad": "red",
 }
+_CLEAR = "\x1b[H\x1b[2J"
 _DUMB = ("dumb", "unknown")
 
 
@@ -70,8 +71,11 @@ def speaks_unicode(stream: TextIO) -> bool:
 class Printer:
     """Prints lines to one stream. rich is only imported where there is colour."""
 
-    def __init__(self, stream: TextIO, *, colour: bool, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, stream: TextIO, *, colour: bool, env: Mapping[str, str] | None = None, sandbox: bool = False
+    ) -> None:
         self._stream = stream
+        self._sandbox = sandbox
         self._env = os.environ if env is None else env
         self._unicode = speaks_unicode(stream)
         self._console = console(stream, colour=True) if colour else None
@@ -79,7 +83,7 @@ class Printer:
     @property
     def look(self) -> Look:
         """Asked anew for each screen: terminals are resized."""
-        return Look(width_of(self._stream, self._env), self._unicode)
+        return Look(width_of(self._stream, self._env), self._unicode, self._sandbox)
 
     def print(self, lines: Iterable[Line]) -> None:
         if self._console is None:
@@ -87,6 +91,17 @@ class Printer:
         else:
             self._console.print(rich_text(lines, unicode=self._unicode), soft_wrap=True)
         self._stream.flush()
+
+    @property
+    def redraws(self) -> bool:
+        """Whether one screen can take the place of another."""
+        return is_terminal(self._stream) and not is_dumb(self._env)
+
+    def redraw(self, lines: Iterable[Line]) -> None:
+        """From the top of a cleared screen, and no lower than its end."""
+        shown = list(lines)[: max(os.get_terminal_size(self._stream.fileno()).lines - 1, 1)]
+        self._stream.write(_CLEAR)
+        self.print(shown)
 
     def ask(self, question: str) -> None:
         """Without a line break: the answer is typed behind it."""

@@ -18,7 +18,7 @@ from cloudlink.view.error import error_lines
 from cloudlink.view.plan import plan_lines
 from cloudlink.view.printer import Printer, takes_colour
 from cloudlink.view.prompt import answered_yes
-from cloudlink.view.status import status_lines, up_lines
+from cloudlink.view.status import status_lines, up_lines, watch_lines
 from cloudlink.view.teardown import teardown_lines
 from cloudlink.view.text import EMPTY, Line, Look, Span, labelled, text_of
 
@@ -44,9 +44,10 @@ class TextView(ABC):
         sandbox_speed: float | None,
         env: Mapping[str, str],
     ) -> None:
-        self._out = Printer(out, colour=takes_colour(out, env) if color is None else color, env=env)
+        sandbox = sandbox_speed is not None
+        self._out = Printer(out, colour=takes_colour(out, env) if color is None else color, env=env, sandbox=sandbox)
         self._err_colour = takes_colour(err, env) if color is None else color
-        self._err = Printer(err, colour=self._err_colour, env=env)
+        self._err = Printer(err, colour=self._err_colour, env=env, sandbox=sandbox)
         self._clock = clock
         self._command = command
         self._link = link
@@ -74,8 +75,15 @@ class TextView(ABC):
         else:
             self._show(status_lines(report, look, self._clock.now()))
 
+    def watch(self, report: StatusReport) -> None:
+        if not self._out.redraws:
+            self.status(report)
+            return
+        self._settle()
+        self._out.redraw(watch_lines(report, self._out.look, self._clock.now()))
+
     def dns(self, report: DnsReport) -> None:
-        self._show(dns_lines(report, self._out.look))
+        self._show(dns_lines(report, self._out.look, brief=self._command == "up"))
 
     def teardown(self, report: TeardownReport) -> None:
         self._show(teardown_lines(report, self._out.look))

@@ -49,6 +49,9 @@ def status_lines(report: StatusReport, look: Look, now: float) -> Iterator[Line]
     """now: seconds since the epoch in the clouds' time, for ``since``."""
     yield from table([[health_mark(report.health, look), health_word(report.health), report.verdict]], look)
     yield line(Span(f"   link {report.link}", "dim"))
+    if report.health is Health.ABSENT:  # what does not exist has no parts worth listing
+        yield from _next(report, look)
+        return
     if report.tunnels:
         yield EMPTY
         yield heading("Tunnels")
@@ -75,13 +78,29 @@ def up_lines(report: StatusReport, look: Look) -> Iterator[Line]:
     sentence = f"The link {report.link} {words.HEALTH_SENTENCES[report.health]}"
     sentence += f": {up} of {words.count(len(report.tunnels), 'tunnel')} up." if report.tunnels else "."
     yield from table([[health_mark(report.health, look), Span(sentence, "strong")]], look)
-    yield from paragraph(report.verdict, look, 3)
+    if report.health is not Health.HEALTHY:
+        yield from paragraph(report.verdict, look, 3)
     yield from _troubled(report.tunnels, look)
     wrong = frozenset({Outcome.FAILED, Outcome.WARNING})
     if any(check.outcome in wrong for check in report.checks):
         yield EMPTY
         yield from _checks(report, look, wrong)
     yield from _next(report, look)
+
+
+def watch_lines(report: StatusReport, look: Look, now: float) -> Iterator[Line]:
+    """What fits a small terminal: the verdict, the tunnels, and what is not as it should be."""
+    yield from table([[health_mark(report.health, look), health_word(report.health), report.verdict]], look)
+    yield line(Span(f"   link {report.link}, looked at {words.time_of_day(now)}; Ctrl-C ends", "dim"))
+    if report.health is Health.ABSENT:
+        return
+    yield EMPTY
+    yield from (_tunnels_stacked if look.narrow else _tunnels_wide)(report.tunnels, look, now)
+    wrong = frozenset({Outcome.FAILED, Outcome.WARNING})
+    if any(check.outcome in wrong for check in report.checks):
+        yield EMPTY
+        yield from _checks(report, look, wrong)
+    yield from _troubled(report.tunnels, look)
 
 
 def _tunnel_cells(tunnel: TunnelStatus, look: Look, now: float) -> dict[str, Cell]:
@@ -190,7 +209,8 @@ def _checks(report: StatusReport, look: Look, wanted: frozenset[Outcome]) -> Ite
         mark = Span(f"{look.glyph(name)} {check.outcome.value:<{pad}}", tone)
         yield from table([[mark, check.title]], look, indent=2)
         indent = 2 + len(mark.text) + 2
-        if check.detail:
+        # what a passed check saw stands in the sections above
+        if check.detail and check.outcome is not Outcome.PASSED:
             yield from paragraph(check.detail, look, indent, "dim")
         if check.fix:
             yield from advice(check.fix, look, indent, "fix")

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from cloudlink.core.change import Action
 from cloudlink.view import words
 from cloudlink.view.words import cells, visible
+
+# Those that take --sandbox; ``cloudlink sandbox ...`` is not among them.
+_COMMANDS = re.compile(r"\bcloudlink (?:up|plan|status|verify-dns|teardown)\b(?! --sandbox)")
 
 Tone = Literal["", "strong", "dim", "good", "warn", "bad"]
 
@@ -40,6 +43,7 @@ class Look:
 
     width: int = 100
     unicode: bool = True
+    sandbox: bool = False  # commands to type next are for the sandbox too
 
     @property
     def narrow(self) -> bool:
@@ -75,7 +79,7 @@ def fold(parts: Line, width: int, hang: int) -> list[Line]:
                 continue
             size = cells(piece)
             blank = piece.isspace()
-            if not fresh and not blank and column + size > width:
+            if not fresh and not blank and column + size > width and column > hang:  # a break must gain room
                 folded.append(_trimmed(current))
                 current, column, fresh = [Span(" " * hang)], hang, True
             elif blank and fresh and folded:
@@ -121,8 +125,10 @@ def labelled(label: str, text: str, look: Look, indent: int, pad: int = 0, *, to
 
 def advice(text: str, look: Look, indent: int, label: str = "", pad: int = 0) -> Iterator[Line]:
     """What to do next: sentences are folded, a command stays on one line so that it can be copied."""
+    if look.sandbox:
+        text = _COMMANDS.sub(r"\g<0> --sandbox", text)
     is_command = not text.rstrip().endswith((".", "!", "?", ":"))
-    wide = Look(max(look.width, 10_000), look.unicode) if is_command else look
+    wide = replace(look, width=max(look.width, 10_000)) if is_command else look
     yield from labelled(label, text, wide, indent, pad) if label else paragraph(text, wide, indent)
 
 

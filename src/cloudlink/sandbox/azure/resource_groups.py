@@ -397,13 +397,13 @@ class Filter:
             return
         for term in re.split(r"\s+and\s+", text, flags=re.IGNORECASE):
             match = self._TERM.fullmatch(term)
-            field = match and (match["field"] or "substring")
-            if match is None or field not in _FIELDS:
+            field = match and _FIELDS.get((match["field"] or "substring").lower())
+            if match is None or field is None:
                 raise errors.gateway(
                     400, "InvalidFilterInQueryString", f"Invalid $filter '{text}' specified in the query string."
                 )
             value = match["part"] if match["part"] is not None else match["value"]
-            self.terms[str(field)] = value.replace("''", "'")
+            self.terms[field] = value.replace("''", "'")
         if "tagName" in self.terms and "resourceType" in self.terms:
             # ARM refuses tags together with anything else.
             raise errors.gateway(
@@ -424,4 +424,8 @@ class Filter:
         return all(tests[field](value) for field, value in self.terms.items())
 
 
-_FIELDS = ("tagName", "tagValue", "resourceType", "name", "resourceGroup", "location", "substring")
+# OData's names are compared without regard to case: az asks for ``tagname``.
+_FIELDS = {
+    name.lower(): name
+    for name in ("tagName", "tagValue", "resourceType", "name", "resourceGroup", "location", "substring")
+}

@@ -381,9 +381,14 @@ class VpnGateways(Kind):
             raise errors.gateway_has_connections(str(record.id), str(users[0].id))
 
     def reset(self, request: Request) -> Answer:
-        """Restarts the instance with ``gatewayVip``, or the first one."""
+        """Restarts the instance with ``gatewayVip``, or the first one.
+
+        Assumption: Azure takes the word None for none. az 2.91 sends it where no address is given, and its
+        documentation shows that call.
+        """
         record = self.record(request)
-        vip = request.query.get("gatewayvip")
+        vip = request.query.get("gatewayvip", "")
+        vip = "" if vip == "None" else vip
         addresses = [self.public_address(c) for c in record.properties["ipConfigurations"]]
         if vip and vip not in addresses:
             raise Refusal(400, "InvalidGatewayVip", f"The gateway VIP {vip} does not belong to gateway {record.id}.")

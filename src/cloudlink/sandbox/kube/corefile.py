@@ -6,8 +6,10 @@ https://coredns.io/manual/configuration/ and https://coredns.io/plugins/import/
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePath
 
 
 class BrokenCorefile(Exception):
@@ -16,13 +18,11 @@ class BrokenCorefile(Exception):
 
 @dataclass(frozen=True)
 class Token:
-    """line counts over all splices, so that two tokens of one line, and only those, share it."""
+    """number: of its line in the file. A quoted one is a token like others, also when it is a brace."""
 
     text: str
     file: str
     number: int
-    line: int
-    quoted: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,174 +43,206 @@ class ServerBlock:
 
 
 def parse(files: Mapping[str, str], main: str = "Corefile") -> tuple[ServerBlock, ...]:
-    """files: path relative to the Corefile's folder -> text. Raises BrokenCorefile."""
-    return _Parser(files).blocks(main)
+    """files: path relative to the Corefile's folder -> text. Raises BrokenCorefile.
+
+    What CoreDNS forgives is forgiven here: at the very end a brace may be missing that closes a block, or stand that
+    closes none; a block without a zone is dropped; a lone block may go without braces.
+    """
+    return _Parser(files, lex(files[main], main)).blocks()
+
+
+def lex(text: str, file: str) -> list[Token]:
+    """Quotes group and may hold line breaks. A ``#`` begins a comment anywhere; within a word it ends at a space."""
+    found: list[Token] = []
+    text = text.removeprefix("\ufeff").replace("\r", "")
+    line = at = 0
+    while at < len(text):
+        if text[at].isspace():
+            line += text[at] == "\n"
+            at += 1
+        elif text[at] == "#":
+            at = _until(text, at, "\n")
+        elif text[at] == '"':
+            match = _QUOTED.match(text, at)
+            assert match is not None  # it matches any quotation mark, closed or not
+            if match[1] or match[2]:
+                found.append(Token(match[1].replace('\\"', '"'), file, line + 1))
+            line += match[0].count("\n")
+            at = match.end()
+        else:
+            end = next((i for i in range(at, len(text)) if text[i].isspace()), len(text))
+            found.append(Token(text[at:end].partition("#")[0], file, line + 1))
+            at = end
+    return found
+
+
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)("?)', re.DOTALL)
+
+
+def _until(text: str, at: int, end: str) -> int:
+    found = text.find(end, at)
+    return len(text) if found < 0 else found
 
 
 @dataclass
 class _Parser:
-    files: Mapping[str, str]
-    snippets: dict[str, list[Token]] = field(default_factory=dict)
-    lines: int = 0
+    """at: the token that is looked at. tokens change under it: an import is replaced by what it imports."""
 
-    def tokens(self, file: str) -> list[Token]:
+    files: Mapping[str, str]
+    tokens: list[Token]
+    at: int = 0
+    snippets: dict[str, list[Token]] = field(default_factory=dict)
+    imports: int = 0
+
+    def blocks(self) -> tuple[ServerBlock, ...]:
+        found: list[ServerBlock] = []
+        while self.at < len(self.tokens):
+            keys = self._keys()
+            if len(keys) == 1 and keys[0].text.startswith("(") and keys[0].text.endswith(")") and self._more():
+                self._define(keys[0])
+                continue
+            directives = self._body() if self._more() else ()
+            if keys:
+                found.append(ServerBlock(tuple(k.text for k in keys), directives, _where(keys[0])))
+        return tuple(found)
+
+    def _more(self) -> bool:
+        return self.at < len(self.tokens)
+
+    def _new_line(self) -> bool:
+        if self.at == 0:
+            return True
+        before, token = self.tokens[self.at - 1], self.tokens[self.at]
+        return before.file != token.file or before.number + before.text.count("\n") < token.number
+
+    def _keys(self) -> list[Token]:
         found: list[Token] = []
-        text = self.files[file]
-        number, self.lines, at = 1, self.lines + 1, 0
-        while at < len(text):
-            c = text[at]
-            if c == "\n":
-                number, self.lines, at = number + 1, self.lines + 1, at + 1
-            elif c.isspace() or c == "\ufeff":
-                at += 1
-            elif c == "#":
-                while at < len(text) and text[at] != "\n":
-                    at += 1
-            elif c == '"':
-                word, at, start = "", at + 1, number
-                while at < len(text) and text[at] != '"':
-                    if text[at] == "\\" and text[at + 1 : at + 2] == '"':
-                        at += 1
-                    number += text[at] == "\n"
-                    word += text[at]
-                    at += 1
-                at += 1
-                found.append(Token(word, file, start, self.lines, quoted=True))
-            else:
-                end = at
-                while end < len(text) and not text[end].isspace():
-                    end += 1
-                found.append(Token(text[at:end], file, number, self.lines))
-                at = end
-        self.lines += 1
+        comma = False
+        while self._more():
+            token = self.tokens[self.at]
+            if token.text == "import" and self._new_line():
+                self._import()
+                continue
+            if token.text == "{":
+                if comma:
+                    raise _broken(token, "Expected another address but had '{' - check for extra comma")
+                return found
+            if found and not comma and self._new_line():
+                return found
+            comma = token.text.endswith(",")
+            if token.text:
+                found.append(Token(token.text.removesuffix(","), token.file, token.number))
+            self.at += 1
+        if comma:
+            raise _broken(self.tokens[-1], "Unexpected EOF")
         return found
 
-    def expand(self, tokens: list[Token], depth: int = 0) -> list[Token]:
-        """With every import replaced by what it imports."""
-        if depth > 20:
-            raise BrokenCorefile("too many imports of imports")
-        result: list[Token] = []
-        at, line = 0, -1
-        while at < len(tokens):
-            token = tokens[at]
-            if token.text != "import" or token.quoted or token.line == line:
-                result.append(token)
-                line = token.line
-                at += 1
-                continue
-            end = at + 1
-            while end < len(tokens) and tokens[end].line == token.line:
-                end += 1
-            if end == at + 1:
-                raise BrokenCorefile(
-                    f"{token.file}:{token.number} - Error during parsing: Wrong argument count after 'import'"
-                )
-            pattern = tokens[at + 1].text
-            result += self.expand(self._imported(pattern, token), depth + 1)
-            at, line = end, -1
-        return result
-
-    def _imported(self, pattern: str, token: Token) -> list[Token]:
-        if pattern in self.snippets:
-            return self.snippets[pattern]
-        pattern = pattern.removeprefix("/etc/coredns/")
-        names = sorted(f for f in self.files if fnmatch.fnmatchcase(f, pattern) and f.count("/") == pattern.count("/"))
-        if not names and not any(c in pattern for c in "*?["):
-            raise BrokenCorefile(
-                f"{token.file}:{token.number} - Error during parsing: File to import not found: {pattern}"
-            )
-        return [t for name in names for t in self.tokens(name)]
-
-    def blocks(self, main: str) -> tuple[ServerBlock, ...]:
-        tokens = self.tokens(main)
-        found: list[ServerBlock] = []
-        at = 0
-        # snippets may only be used after they were defined, so the text is expanded one block at a time
-        while at < len(tokens):
-            if tokens[at].text == "import" and not tokens[at].quoted:
-                end = at + 1
-                while end < len(tokens) and tokens[end].line == tokens[at].line:
-                    end += 1
-                tokens = self.expand(tokens[at:end]) + tokens[end:]
-                at = 0
-                continue
-            keys, body, at = self._block(tokens, at)
-            if len(keys) == 1 and keys[0].text.startswith("(") and keys[0].text.endswith(")"):
-                name = keys[0].text[1:-1]
-                if name in self.snippets:
-                    raise BrokenCorefile(
-                        f"{_where(keys[0])} - Error during parsing: redeclaration of previously declared snippet {name}"
-                    )
-                self.snippets[name] = body
-                continue
-            directives = self._directives(self.expand(body))
-            found.append(ServerBlock(tuple(k.text for k in keys), directives, _where(keys[0])))
-        return tuple(found)
-
-    def _block(self, tokens: list[Token], at: int) -> tuple[list[Token], list[Token], int]:
-        first = tokens[at]
-        keys: list[Token] = []
-        more = True
-        while at < len(tokens) and not _is(tokens[at], "{"):
-            token = tokens[at]
-            if not more and token.line != keys[-1].line:
-                raise BrokenCorefile(
-                    f"{_where(token)} - Error during parsing: server block without braces: '{token.text}'"
-                )
-            if _is(token, "}"):
-                raise BrokenCorefile(
-                    f"{_where(token)} - Error during parsing: Unexpected '}}' because no matching opening brace"
-                )
-            more = token.text.endswith(",")
-            keys += [Token(k, token.file, token.number, token.line) for k in token.text.split(",") if k]
-            at += 1
-        if at == len(tokens):
-            raise BrokenCorefile(
-                f"{_where(first)} - Error during parsing: Unexpected EOF: '{first.text}' opens no block"
-            )
-        if not keys:
-            raise BrokenCorefile(f"{_where(first)} - Error during parsing: server block without a zone")
-        depth, start = 1, at + 1
-        at += 1
-        while at < len(tokens):
-            depth += _is(tokens[at], "{") - _is(tokens[at], "}")
+    def _define(self, key: Token) -> None:
+        name, opening = key.text[1:-1], self.tokens[self.at]
+        if name in self.snippets:
+            raise _broken(key, f"redeclaration of previously declared snippet {name}")
+        if opening.text != "{":
+            raise _unexpected(opening, "{")
+        depth, start = 0, self.at + 1
+        while self._more():
+            depth += {"{": 1, "}": -1}.get(self.tokens[self.at].text, 0)
+            self.at += 1
             if depth == 0:
-                return keys, tokens[start:at], at + 1
-            at += 1
-        raise BrokenCorefile(f"{_where(tokens[-1])} - Error during parsing: Unexpected EOF, a brace is not closed")
+                self.snippets[name] = self.tokens[start : self.at - 1]
+                return
+        raise _unexpected(self.tokens[-1], "}")
 
-    def _directives(self, tokens: list[Token]) -> tuple[Directive, ...]:
+    def _body(self) -> tuple[Directive, ...]:
+        braces = self.tokens[self.at].text == "{"
+        self.at += braces
         found: list[Directive] = []
-        at = 0
-        while at < len(tokens):
-            head = tokens[at]
-            if _is(head, "{") or _is(head, "}"):
-                raise BrokenCorefile(f"{_where(head)} - Error during parsing: unexpected '{head.text}'")
-            at += 1
-            args: list[str] = []
-            block: tuple[Directive, ...] = ()
-            while at < len(tokens) and tokens[at].line == head.line:
-                if _is(tokens[at], "{"):
-                    end, depth = at + 1, 1
-                    while end < len(tokens) and depth:
-                        depth += _is(tokens[end], "{") - _is(tokens[end], "}")
-                        end += 1
-                    if depth:
-                        raise BrokenCorefile(
-                            f"{_where(head)} - Error during parsing: Unexpected EOF, a brace is not closed"
-                        )
-                    block = self._directives(tokens[at + 1 : end - 1])
-                    at = end
-                    break
-                args.append(tokens[at].text)
-                at += 1
-            found.append(Directive(head.text, tuple(args), block, _where(head)))
+        while self._more():
+            match self.tokens[self.at].text:
+                case "}":
+                    self.at += 1
+                    return tuple(found)
+                case "import":
+                    self._import()
+                case _:
+                    found.append(self._directive(nested=False))
+        if braces and self.tokens[-1].text != "}":
+            raise _unexpected(self.tokens[-1], "}")
         return tuple(found)
 
+    def _directive(self, *, nested: bool) -> Directive:
+        """One line, with its block. nested: of a block within a block, which ends at a closing brace too."""
+        head = self.tokens[self.at]
+        self.at += 1
+        args: list[str] = []
+        while self._more() and not self._new_line():
+            token = self.tokens[self.at]
+            if token.text == "{":
+                self.at += 1
+                return Directive(head.text, tuple(args), self._nested(head), _where(head))
+            if token.text == "}":
+                if nested:
+                    break
+                raise _broken(token, "Unexpected '}' because no matching opening brace")
+            args.append(token.text)
+            self.at += 1
+        return Directive(head.text, tuple(args), (), _where(head))
 
-def _is(token: Token, brace: str) -> bool:
-    return token.text == brace and not token.quoted
+    def _nested(self, head: Token) -> tuple[Directive, ...]:
+        found: list[Directive] = []
+        while self._more():
+            token = self.tokens[self.at]
+            if token.text == "}":
+                self.at += 1
+                return tuple(found)
+            if token.text == "import" and self._new_line():
+                self._import()
+                continue
+            found.append(self._directive(nested=True))
+        raise _broken(head, "Unexpected EOF")
+
+    def _import(self) -> None:
+        token, end = self.tokens[self.at], self.at + 1
+        while end < len(self.tokens) and _same_line(self.tokens[end - 1], self.tokens[end]):
+            end += 1
+        if end == self.at + 1:
+            raise _broken(token, "Wrong argument count or unexpected line ending after 'import'")
+        if end > self.at + 2:
+            raise _broken(token, "Import takes only one argument (glob pattern or file)")
+        self.imports += 1
+        if self.imports > _MOST_IMPORTS:
+            raise BrokenCorefile("too many imports of imports")
+        pattern = self.tokens[self.at + 1].text
+        self.tokens[self.at : end] = self.snippets.get(pattern) or self._files(pattern, token)
+
+    def _files(self, pattern: str, token: Token) -> list[Token]:
+        """A path is relative to the folder of the file that imports it."""
+        path = (
+            pattern.removeprefix(f"{_FOLDER}/")
+            if pattern.startswith("/")
+            else str(PurePath(token.file).parent / pattern)
+        )
+        names = sorted(f for f in self.files if fnmatch.fnmatchcase(f, path) and f.count("/") == path.count("/"))
+        if not names and not set("*?[]") & set(path):
+            raise _broken(token, f"File to import not found: {pattern}")
+        return [t for name in names for t in lex(self.files[name], name)]
+
+
+_FOLDER = "/etc/coredns"
+# Assumption: CoreDNS has no limit and would not end; one that imports itself is refused here.
+_MOST_IMPORTS = 200
+
+
+def _same_line(before: Token, token: Token) -> bool:
+    return before.file == token.file and before.number + before.text.count("\n") == token.number
 
 
 def _where(token: Token) -> str:
-    return f"{token.file}:{token.number}"
+    return f"{_FOLDER}/{token.file}:{token.number}"
+
+
+def _broken(token: Token, why: str) -> BrokenCorefile:
+    return BrokenCorefile(f"{_where(token)} - Error during parsing: {why}")
+
+
+def _unexpected(token: Token, wanted: str) -> BrokenCorefile:
+    return BrokenCorefile(f"{_where(token)} - Syntax error: Unexpected token '{token.text}', expecting '{wanted}'")

@@ -16,7 +16,7 @@ from cloudlink.sandbox.kube.corefile import BrokenCorefile, Directive, ServerBlo
 Version = tuple[int, int, int]
 
 _PLUGIN_NAMES = """root metadata geoip cancel tls reload nsid bufsize bind debug trace ready health pprof prometheus errors log
-    dnstap local dns64 acl any chaos loadbalance cache rewrite header dnssec autopath minimal template transfer hosts
+    dnstap local dns64 acl any chaos loadbalance tsig cache rewrite header dnssec autopath minimal template transfer hosts
     route53 azure clouddns k8s_external kubernetes file auto secondary etcd loop forward grpc erratic whoami on sign"""
 _SAFE_FORWARD_OPTIONS = (
     """except force_tcp prefer_udp expire max_fails tls tls_servername policy health_check max_concurrent"""
@@ -30,14 +30,18 @@ _PLUGINS: dict[str, Version] = dict.fromkeys(
     _PLUGIN_NAMES.split(),
     (1, 8, 5),
 ) | {
-    "tsig": (1, 10, 0),
     "view": (1, 10, 0),
     "timeouts": (1, 11, 0),
     "multisocket": (1, 12, 0),
     "quic": (1, 13, 0),
     "nomad": (1, 13, 0),
+    "grpc_server": (1, 14, 0),
+    "https": (1, 14, 0),
+    "https3": (1, 14, 0),
+    "proxyproto": (1, 14, 2),
 }
-_ONCE = {"cache", "errors", "kubernetes", "hosts", "loop", "ready", "prometheus"}
+_ONCE = {"cache", "dnssec", "errors", "grpc", "hosts", "kubernetes", "loop"}
+_ONCE |= {"nsid", "pprof", "prometheus", "ready", "tsig", "view"}
 _FORWARD_OPTIONS: dict[str, Version] = dict.fromkeys(
     _SAFE_FORWARD_OPTIONS.split(),
     (1, 9, 0),
@@ -45,8 +49,8 @@ _FORWARD_OPTIONS: dict[str, Version] = dict.fromkeys(
     "next": (1, 12, 0),
     "failfast_all_unhealthy_upstreams": (1, 12, 0),
     "failover": (1, 13, 0),
-    "max_connect_attempts": (1, 14, 3),
-    "max_idle_conns": (1, 14, 3),
+    "max_connect_attempts": (1, 14, 0),
+    "max_idle_conns": (1, 14, 1),
     "max_age": (1, 14, 3),
 }
 _MANY_FORWARDS: Version = (1, 9, 4)
@@ -187,10 +191,11 @@ def _zone_key(key: str, server: ServerBlock) -> tuple[str, str, int]:
         zone, port = rest, {"dns": "53", "tls": "853", "https": "443", "grpc": "443", "quic": "853"}[scheme]
     if not port.isdigit() or not 0 < int(port) < 65536:
         raise BrokenCorefile(f"{server.where} - Error during parsing: invalid port in '{key}'")
-    return scheme, _zone(zone, server.where), int(port)
+    return scheme, _zone(zone, server.where, as_written=True), int(port)
 
 
-def _zone(text: str, where: str) -> str:
+def _zone(text: str, where: str, *, as_written: bool = False) -> str:
+    """as_written: CoreDNS leaves a server block's zone in its capitals, and then finds no question to be within it."""
     if "/" in text:
         try:
             network = ip_network(text, strict=False)
@@ -199,11 +204,11 @@ def _zone(text: str, where: str) -> str:
         step = 8 if network.version == 4 else 4
         labels = network.network_address.reverse_pointer.split(".")
         return ".".join(labels[-(network.prefixlen // step) - 2 :]).lower() + "."
-    zone = fqdn(text) if text not in ("", ".") else "."
-    labels = zone.rstrip(".").split(".") if zone != "." else []
-    if len(zone) > 254 or any(not 0 < len(label) < 64 for label in labels) or re.search(r"[\s{}()\"';]", zone):
+    zone = "." if text in ("", ".") else text.removesuffix(".") + "."
+    labels = zone[:-1].split(".") if zone != "." else []
+    if len(zone) > 254 or any(not 0 < len(label) < 64 for label in labels):
         raise BrokenCorefile(f"{where} - Error during parsing: invalid zone '{text}'")
-    return zone
+    return zone if as_written else zone.lower()
 
 
 def _plugins(
@@ -241,6 +246,10 @@ def _plugins(
                         _seconds(text, d)
             case "loop" if d.args:
                 raise _wrong_count(d)
+            case "errors" if len(d.args) > 1:
+                raise _wrong_count(d)
+            case "errors" if d.args and d.args != ("stdout",):
+                raise BrokenCorefile(f"plugin/errors: {d.where} - Error during parsing: invalid log file: {d.args[0]}")
             case name if name not in _MODELLED:
                 unmodelled.append(name)
     if "loop" in seen and any(u.address in own for f in forwards for u in f.upstreams):
@@ -287,7 +296,7 @@ def _forward(d: Directive, version: Version) -> Forward:
         needs = {"force_tcp": 0, "prefer_udp": 0, "failfast_all_unhealthy_upstreams": 0}.get(o.name)
         if needs == 0 and o.args:
             raise _wrong_count(o, "forward")
-        if needs is None and not o.args and o.name != "tls":
+        if (needs is None and not o.args and o.name != "tls") or (o.name == "tls" and len(o.args) > 3):
             raise _wrong_count(o, "forward")
         match o.name:
             case "except":
@@ -346,10 +355,10 @@ def _upstreams(text: str) -> tuple[Upstream, ...]:
 def _cache(d: Directive, zone: str) -> Cache:
     args = list(d.args)
     success, denial = (3600, 5), (1800, 5)
-    if args and args[0].isdigit():
+    if args and re.fullmatch(r"[+-]?\d+", args[0]):
         ttl = int(args.pop(0))
-        if ttl == 0:
-            raise BrokenCorefile("plugin/cache: cache TTL can not be zero or negative: 0")
+        if ttl <= 0:
+            raise BrokenCorefile(f"plugin/cache: cache TTL can not be zero or negative: {ttl}")
         success, denial = (ttl, 5), (ttl, 5)
     for o in d.block:
         if o.name in ("success", "denial"):

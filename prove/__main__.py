@@ -1,0 +1,104 @@
+"""``python -m prove [NAME ...]``: carries the proofs out, prints "N of N" for each, and keeps the figures.
+
+Exit code 0 when everything held, 1 when not. Points are written one by one to --points, so that an interrupted proof
+keeps what it has; ``python -m prove table`` prints the table of what is kept there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from prove.figures import Figures
+
+PROOFS = {
+    "kill": "killed at every call and in every save, run again",
+    "secrets": "no key anywhere but in the clouds",
+    "faults": "every fault at every call",
+    "ours": "only what is ours is changed or deleted",
+    "two": "two runs at once",
+    "hostile": "configurations and answers from an enemy",
+}
+PARALLEL = ("kill", "faults", "ours", "hostile")
+ROOT = Path(__file__).parents[1]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m prove",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="\n".join(f"  {n:8} {t}" for n, t in PROOFS.items()),
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(PROOFS)}, table; default: all")
+    parser.add_argument("--points", type=Path, default=ROOT / ".prove", help="folder of the points (default: .prove)")
+    parser.add_argument("--minutes", type=float, default=0.0, help="for each proof; points are shuffled by the seed")
+    parser.add_argument("--most", type=int, default=0, help="points of each proof and worker at most; 0: all there are")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=max(1, min(4, os.cpu_count() or 1)))
+    parser.add_argument("--part", type=int, default=-1, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    names = options.names or list(PROOFS)
+    if unknown := [n for n in names if n not in (*PROOFS, "table")]:
+        parser.error(f"no such proof: {', '.join(unknown)}")
+    options.points.mkdir(exist_ok=True)
+    if options.part >= 0:
+        return _part(names[0], options)
+    if names == ["table"]:
+        figures = Figures.load(sorted(options.points.glob("*.points")))
+        print(figures.markdown() + "\n" + str(figures))
+        return 1 if figures.failed else 0
+    held = True
+    for name in names:
+        began = time.monotonic()
+        figures = _all_parts(name, options)
+        held = held and bool(figures.points) and not figures.failed
+        print(f"{figures}\n{name}: {time.monotonic() - began:.0f} s\n", flush=True)
+    return 0 if held else 1
+
+
+def _all_parts(name: str, options: argparse.Namespace) -> Figures:
+    """One process for each part: a sandbox is a process's own."""
+    for old in options.points.glob(f"{name}-*.points"):
+        old.unlink()
+    parts = options.workers if name in PARALLEL else 1
+    processes = [
+        subprocess.Popen(
+            [
+                sys.executable, "-m", "prove", name, "--part", str(part), "--workers", str(parts), "--seed",
+                str(options.seed), "--most", str(options.most), "--minutes", str(options.minutes), "--points",
+                str(options.points),
+            ],
+            cwd=ROOT,
+        )
+        for part in range(parts)
+    ]  # fmt: skip
+    ended = [p.wait() for p in processes]
+    figures = Figures.load(sorted(options.points.glob(f"{name}-*.points")))
+    if any(code not in (0, 1) for code in ended):
+        print(f"{name}: a worker ended with {ended}")
+        raise SystemExit(1)
+    return figures
+
+
+def _part(name: str, options: argparse.Namespace) -> int:
+    until = time.monotonic() + options.minutes * 60 if options.minutes else float("inf")
+    figures = Figures(file=options.points / f"{name}-{options.part}.points", until=until)
+    module = importlib.import_module(f"prove.{name}")
+    all_there_are = module.prove(figures, seed=options.seed, part=options.part, of=options.workers, most=options.most)
+    if options.part == 0:
+        print(f"{name}: there are {all_there_are} points", flush=True)
+    return 1 if figures.failed else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except AssertionError as error:  # the ground itself does not hold
+        print(f"the proof could not begin: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,36 @@
+"""One healthy link for all modules that look at it, break it or change it, so that it is built once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from .place import Place, make_place
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """Built by the example's configuration, on a clock fast enough for tests that wait for the clouds."""
+    with make_place(tmp_path_factory.mktemp("shared"), speed=200) as made:
+        built = made.cloudlink("up", "--no-verify")
+        assert built.code == 0, built.out + built.err
+        made.control("POST", "clock", {"advance": 600})
+        yield made
+
+
+@pytest.fixture
+def linked(shared: Place) -> Iterator[Place]:
+    """What a test breaks is repaired after it, its configuration and its faults included."""
+    text = shared.config.read_text()
+    yield shared
+    shared.config.write_text(text)
+    shared.control("DELETE", "faults")
+    repair(shared)
+
+
+def repair(place: Place) -> None:
+    done = place.cloudlink("up", "--no-verify")
+    assert done.code == 0, done.out + done.err
+    # tunnels and routes follow by themselves
+    place.control("POST", "clock", {"advance": 600})
