@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass
 
 from prove.figures import Figures, Point
@@ -11,6 +12,9 @@ from prove.moments import MOMENTS
 from prove.picture import Pictures, difference
 from prove.scenes import SCENES, Scene, prepare
 
+# Subnets have no tags: without its receipt, and without a gateway that says so, cloudlink takes its own for another's
+# and keeps it. docs/reliability.md says so.
+BY_DESIGN = re.compile(r'^\+ azure resource .*/subnets/GatewaySubnet|^~ .*cloudlink-demo-gateway.*"cloudlink-made-subnet": "true"')
 STATES = ("kept", "deleted", "cut in half", "previous put back")
 
 
@@ -40,6 +44,7 @@ class Bench:
         self.wanted: dict[str, list[str]] = {}
         self.calls: dict[str, int] = {}
         self.saves: dict[str, int] = {}
+        self.spared = 0  # points at which only what BY_DESIGN names was different
         self._struck = ""
 
     def measure(self, scene: Scene) -> None:
@@ -90,7 +95,7 @@ class Bench:
         self._struck = ground.gate.struck
         if not killed.killed:
             return None if killed.code == 0 else self._point(kill, f"ended by itself before it was killed: {killed}")
-        wrong = self._state(kill) or self._recovered(scene)
+        wrong = self._state(kill) or self._recovered(scene, lost=kill.state != "kept")
         return self._point(kill, wrong)
 
     def _point(self, kill: Kill, wrong: str) -> Point:
@@ -118,7 +123,7 @@ class Bench:
             file.rename(file.with_name("moved-away"))
         return ""
 
-    def _recovered(self, scene: Scene) -> str:
+    def _recovered(self, scene: Scene, *, lost: bool) -> str:
         again = self.ground.run(*scene.again)
         if again.code != 0:
             return f"run again: {again}"
@@ -126,6 +131,9 @@ class Bench:
             return f"temporary files left: {left}"
         self.ground.settle()
         different = difference(self.wanted[scene.name], self.pictures.take())
+        if lost and all(BY_DESIGN.match(line) for line in different):
+            self.spared += bool(different)
+            different = []
         if different:
             return "the world differs:\n" + "\n".join(line[:700] for line in different)
         if scene.name == "verify-dns" and (wrong := self._swept()):
@@ -167,4 +175,5 @@ def prove(figures: Figures, *, seed: int, part: int = 0, of: int = 1, most: int 
                 break
             if (point := bench.attempt(kill)) is not None:
                 figures.add(point)
+        print(f"kill, part {part}: at {bench.spared} points without a state file the gateway subnet stayed", flush=True)
     return len(points)

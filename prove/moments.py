@@ -148,14 +148,20 @@ def _debug(folder: str) -> None:
 
 
 def _fail(place: str) -> None:
-    """``module:Class.method`` raises with its arguments in the message, as careless code would."""
+    """``module:Class.method`` raises with its arguments in the message, as careless code would. With ``#word`` behind
+    it only calls whose arguments have that word."""
+    place, _, word = place.partition("#")
     module, _, path = place.partition(":")
     owner: Any = importlib.import_module(module)
     *outer, name = path.split(".")
     for part in outer:
         owner = getattr(owner, part)
 
-    def broken(*arguments: Any, **named: Any) -> None:
+    real = getattr(owner, name)
+
+    def broken(*arguments: Any, **named: Any) -> Any:
+        if word not in repr(arguments) + repr(named):
+            return real(*arguments, **named)
         raise RuntimeError(f"the proof breaks {path}{arguments!r} {named!r}")
 
     setattr(owner, name, broken)

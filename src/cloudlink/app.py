@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from cloudlink.topology import Topology
 
 _LOG = logging.getLogger("cloudlink")
+_LOG.addHandler(logging.NullHandler())  # a command that only looks keeps no log; the view says what there is to say
 
 CONFIG = Path("config.toml")
 EXAMPLE = Path("config.example.toml")
@@ -160,8 +161,10 @@ def _stopping(clock: Clock) -> Iterator[None]:
 
     def stop(number: int, _frame: Any) -> None:
         if clock.stopped and number == signal.SIGINT:
-            sys.stderr.write("\nStopped at once; what the clouds had begun goes on. Run the command again to go on.\n")
-            sys.stderr.flush()
+            show_cursor = "\x1b[?25h" if sys.stderr.isatty() else ""  # the live view had hidden it
+            said = "\nStopped at once; what the clouds had begun goes on. Run the command again to go on.\n"
+            # not through sys.stderr, which the interrupted code may be in the middle of writing to
+            os.write(2, (show_cursor + said).encode())
             os._exit(130)
         clock.stop()
 

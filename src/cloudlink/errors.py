@@ -22,6 +22,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from cloudlink.secret import masked
+
 
 class CloudlinkError(Exception):
     """An expected way to stop: shown as a message, never as a traceback.
@@ -45,7 +47,7 @@ class CloudlinkError(Exception):
     ) -> None:
         super().__init__(summary)
         self.summary = summary
-        self.detail = detail
+        self.detail = masked(detail)  # it may quote a cloud
         self.hint = hint
         self.resource = resource
         self.request_id = request_id

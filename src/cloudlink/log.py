@@ -11,6 +11,8 @@ import os
 import re
 from pathlib import Path
 
+from cloudlink.secret import masked
+
 _QUIET = ("boto3", "botocore", "urllib3", "azure", "msal", "kubernetes", "s3transfer", "werkzeug")
 _KEYS = re.compile(
     r"(?i)(pre_?shared_?key|shared_?key|client_secret|secret_access_key|password|token|authorization)"
@@ -21,9 +23,9 @@ _KEYS = re.compile(
 class _Mask(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         text = record.getMessage()
-        masked = _KEYS.sub(r"\1\2********", text)
-        if masked != text:
-            record.msg, record.args = masked, ()
+        shown = _KEYS.sub(r"\1\2********", masked(text))
+        if shown != text:
+            record.msg, record.args = shown, ()
         return True
 
 

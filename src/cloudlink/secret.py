@@ -8,6 +8,8 @@ import string
 from typing import NoReturn
 
 _MASK = "********"
+_SHORTEST_MASKED = 8
+_KNOWN: set[str] = set()
 _FIRST = string.ascii_letters
 _REST = string.ascii_letters + string.digits
 
@@ -19,6 +21,8 @@ class Secret:
 
     def __init__(self, value: str) -> None:
         self.__value = value
+        if len(value) >= _SHORTEST_MASKED:
+            _KNOWN.add(value)
 
     def reveal(self) -> str:
         """The value itself. Call it only where it is handed to a cloud's SDK (tests list the places)."""
@@ -46,6 +50,15 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret cannot be pickled")
+
+
+def masked(text: str) -> str:
+    """The text without any secret that this process has come to know. Clouds quote in a refusal what they were sent,
+    and so do SDKs: whatever others have worded passes through here before it is shown or written."""
+    for value in _KNOWN.copy():
+        if value in text:
+            text = text.replace(value, _MASK)
+    return text
 
 
 def new_pre_shared_key(length: int = 48) -> Secret:

@@ -29,7 +29,7 @@ class ByHand:
         found = self.ec2.describe_vpn_connections(
             Filters=[{"Name": "tag:cloudlink-resource", "Values": [f"aws_vpn.connection[{number}]"]}]
         )["VpnConnections"]
-        return next(c for c in found if c["State"] == "available")
+        return next(c for c in found if c["State"] not in ("deleting", "deleted"))
 
     def tunnel_options(self, tunnel: int, **options: Any) -> None:
         made = self.place.link.tunnels[tunnel]

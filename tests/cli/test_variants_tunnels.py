@@ -28,6 +28,28 @@ ROUNDS: tuple[tuple[tuple[Callable[[ByHand], None], str, str], ...], ...] = (
 )
 
 
+def test_one_broken_tunnel_degrades_and_two_of_one_instance_leave_no_redundancy(linked: Place) -> None:
+    hand = ByHand(linked)
+    hand.local_gateway(2, ip="203.0.113.9")
+    hand.later()
+    one = linked.cloudlink("status", "--json")
+    assert (one.code, one.json["health"]) == (8, "degraded")
+    assert [t["address"] for t in one.json["tunnels"] if not t["up"]] == ["tunnel[2]"]
+    hand.local_gateway(3, ip="203.0.113.10")
+    hand.later()
+    two = linked.cloudlink("status", "--json")
+    assert (two.code, two.json["health"]) == (8, "no redundancy")
+
+
+def test_an_instance_that_dies_takes_its_two_tunnels(linked: Place) -> None:
+    addresses = ByHand(linked).network.public_ip_addresses
+    victim = addresses.get("cloudlink-demo", "cloudlink-demo-public-ip-1").properties.ip_address
+    linked.control("POST", "faults", {"kind": "instance-down", "place": victim, "times": None})
+    status = linked.cloudlink("status", "--json")
+    assert (status.code, status.json["health"]) == (8, "no redundancy")
+    assert [t["address"] for t in status.json["tunnels"] if not t["up"]] == ["tunnel[0]", "tunnel[1]"]
+
+
 @pytest.fixture(scope="module", params=range(len(ROUNDS)))
 def broken(shared: Place, request: pytest.FixtureRequest) -> Iterator[tuple[int, dict[str, Any], dict[str, Any]]]:
     """(which round, status, plan) with every tunnel broken in its own way; afterwards up repairs them all."""
@@ -64,25 +86,3 @@ def test_with_all_four_broken_the_link_is_down_and_no_key_is_shown(
     _, status, plan = broken
     assert status["health"] == "down"
     assert "AnotherKey" not in str(status) + str(plan)
-
-
-def test_one_broken_tunnel_degrades_and_two_of_one_instance_leave_no_redundancy(linked: Place) -> None:
-    hand = ByHand(linked)
-    hand.local_gateway(2, ip="203.0.113.9")
-    hand.later()
-    one = linked.cloudlink("status", "--json")
-    assert (one.code, one.json["health"]) == (8, "degraded")
-    assert [t["address"] for t in one.json["tunnels"] if not t["up"]] == ["tunnel[2]"]
-    hand.local_gateway(3, ip="203.0.113.10")
-    hand.later()
-    two = linked.cloudlink("status", "--json")
-    assert (two.code, two.json["health"]) == (8, "no redundancy")
-
-
-def test_an_instance_that_dies_takes_its_two_tunnels(linked: Place) -> None:
-    addresses = ByHand(linked).network.public_ip_addresses
-    victim = addresses.get("cloudlink-demo", "cloudlink-demo-public-ip-1").properties.ip_address
-    linked.control("POST", "faults", {"kind": "instance-down", "place": victim, "times": None})
-    status = linked.cloudlink("status", "--json")
-    assert (status.code, status.json["health"]) == (8, "no redundancy")
-    assert [t["address"] for t in status.json["tunnels"] if not t["up"]] == ["tunnel[0]", "tunnel[1]"]

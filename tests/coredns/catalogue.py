@@ -225,7 +225,7 @@ CASES = (
     _option("next NEVER", NEVER),
     _option("failfast_all_unhealthy_upstreams", (1, 12, 0)),
     _option("failover SERVFAIL", (1, 13, 0)),
-    _option("failover NOERROR", NEVER),
+    _option("failover NEVER", NEVER),
     _option("max_connect_attempts 3", (1, 14, 0)),
     _option("max_idle_conns 3", (1, 14, 1)),
     _option("max_age 10s", (1, 14, 3)),

@@ -8,6 +8,7 @@ from cloudlink.sandbox.kube.aks import ADDON_CONFIGMAPS
 from cloudlink.sandbox.kube.corefile import BrokenCorefile
 from cloudlink.sandbox.kube.plugins import configure
 from cloudlink.steps import corefile
+from cloudlink.steps.corefile_rules import version_of
 from tests.coredns.catalogue import CASES, ZONE, Case
 from tests.coredns.conftest import Starter
 from tests.coredns.process import Running
@@ -32,6 +33,6 @@ def test_all_three_agree(begin: Starter, version: str, case: Case) -> None:
     starts = isinstance(begun, Running)
     # The rest of the log says why, should this fail.
     assert starts == case.starts_with(version), begun.log
-    conflicts = corefile.examine(keys, KEY, ZONE, corefile.version_of(version)).conflicts
+    conflicts = corefile.examine(keys, KEY, ZONE, version_of(version)).conflicts
     sandbox = sandbox_says(keys, version)
     assert (not conflicts, not sandbox) == (starts, starts), f"{conflicts}\n{sandbox}\n{begun.log}"

@@ -183,6 +183,13 @@ def test_a_zone_below_ours_in_another_key_takes_its_names(
     assert upstream.names() == [f"app.{ZONE}."]
 
 
+def test_our_zone_in_capitals_in_another_key_takes_nothing(begin: Starter, serve: Serve, port: int) -> None:
+    serve(ENDPOINT[0], port, addressed("10.1.1.50"))
+    running = started(begin(our_key(port, ENDPOINT[0]) | {"x.server": f"{ZONE.upper()}:53 {{\n    whoami\n}}\n"}))
+    assert running.addresses(f"app.{ZONE}") == ["10.1.1.50"]
+    assert running.addresses(f"APP2.{ZONE.upper()}") == ["10.1.1.50"]
+
+
 def test_the_forward_in_an_override_is_never_reached(begin: Starter, serve: Serve, port: int) -> None:
     """AKS's own ``forward .`` stands before it and takes every name."""
     upstream = serve(ENDPOINT[0], port, addressed("10.1.1.50"))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from cloudlink.sandbox.kube import corefile as sandbox_corefile
 from cloudlink.steps import corefile
 from cloudlink.steps.corefile import Head, Unreadable, examine, heads, read, written
+from cloudlink.steps.corefile_rules import NEWEST, version_of
 
 ADDRESSES = (IPv4Address("10.1.2.10"), IPv4Address("10.1.1.10"))
 WANTED = corefile.block("corp.example", ADDRESSES)
@@ -70,7 +71,7 @@ def test_whatever_stands_there_can_be_read_and_differs(text: str) -> None:
             "a.example:53 {\n errors\n}\nb.example {\n forward . 10.0.0.1 {\n  prefer_udp\n }\n}\n",
             ["a.example", "b.example"],
         ),
-        ("A.Example. b.example:53 {\n}\n", ["a.example", "b.example"]),
+        ("A.Example. b.example:53 {\n}\n", ["A.Example", "b.example"]),  # capitals stay, and such a zone is never found
         ("a.example,\nb.example\n{\n errors\n}\n", ["a.example", "b.example"]),
         ("# a comment {\na.example { # another }\n errors\n}\n", ["a.example"]),
         ("(snippet) {\n errors\n}\na.example {\n import snippet\n}\n", ["a.example"]),
@@ -95,11 +96,12 @@ def test_zones_that_a_text_serves(text: str, zones: list[str]) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "a.example\n forward . 10.0.0.1\n",
         "a.example {\n errors\n",
         'a.example {\n "no end\n}\n',
-        "{\n errors\n}\n",
-        "a {\n}\n}\n",
+        "a.example { errors }\n",
+        "a.example, {\n}\n",
+        "a..example {\n}\n",
+        "a.example: {\n}\n",
     ],
 )
 def test_what_is_no_corefile(text: str) -> None:
@@ -118,10 +120,16 @@ def test_our_own_key_is_no_conflict() -> None:
     ("keys", "conflict"),
     [
         ({"x.server": "corp.example {\n}\n"}, "already serves corp.example"),
-        ({"x.server": "CORP.example.:53 {\n}\n"}, "already serves corp.example"),
+        ({"x.server": "dns://corp.example.:53 {\n}\n"}, "already serves corp.example"),
         ({"x.server": ".:53 {\n}\n"}, "root zone"),
         ({"x.server": "a.b {\n}\n", "y.server": "a.b:53 {\n}\n"}, "both serve a.b"),
-        ({"x.server": "a.b {\n"}, "cannot be read"),
+        ({"x.server": "a.b {\n"}, "The key x.server cannot be read"),
+        ({"a.server": "a.b\n"}, "The key a.server cannot be read"),  # it swallows what follows, which is ours
+        ({"x.server": "a.b {\n nonsense\n}\n"}, "CoreDNS has no plugin nonsense"),
+        ({"x.server": "a.b {\n forward . 10.1.1\n}\n"}, "forward cannot ask 10.1.1"),
+        ({"x.server": "a.b {\n forward . 10.1.1.1 {\n  fast\n }\n}\n"}, "has no option fast"),
+        ({"x.override": "cache 10\n"}, "cache may stand once"),
+        ({"x.override": "corp.example {\n}\n"}, "no plugin corp.example"),
     ],
 )
 def test_conflicts(keys: dict[str, str], conflict: str) -> None:
@@ -135,12 +143,45 @@ def test_conflicts(keys: dict[str, str], conflict: str) -> None:
         {"x.server": "example {\n}\n"},  # less specific: ours wins
         {"x.server": "corp.example:5353 {\n}\n"},
         {"x.server": "tls://corp.example {\n}\n"},
-        {"x.override": "corp.example {\n}\n"},
+        {"x.override": "log\n"},
+        {"x.server": "CORP.example {\n}\n"},  # to CoreDNS another zone, which no question is ever in
         {"x.server": "othercorp.example {\n}\n"},
     ],
 )
 def test_no_conflicts(keys: dict[str, str]) -> None:
     assert examine(keys, KEY, "corp.example") == corefile.Examination((), ())
+
+
+def test_options_and_plugins_know_their_first_version() -> None:
+    keys = {
+        "x.server": "a.b {\n forward . 10.1.1.1 {\n  next NXDOMAIN\n }\n}\n",
+        "y.server": "c.d {\n multisocket 2\n}\n",
+    }
+    assert examine(keys, KEY, "corp.example", (1, 12, 1)) == corefile.Examination((), ())
+    (unreadable,) = examine(keys, KEY, "corp.example", (1, 9, 4)).conflicts
+    assert "no plugin multisocket" in unreadable
+    (unknown,) = examine({"x.server": keys["x.server"]}, KEY, "corp.example", (1, 11, 3)).conflicts
+    assert "forward of CoreDNS 1.11.3 has no option next" in unknown
+
+
+def test_of_a_newer_coredns_nothing_is_called_unknown() -> None:
+    keys = {"x.server": "a.b {\n novelty\n forward . 10.1.1.1 {\n  faster\n }\n}\n"}
+    assert examine(keys, KEY, "corp.example", (2, 0, 0)).conflicts == ()
+    assert examine(keys, KEY, "corp.example").conflicts
+
+
+@pytest.mark.parametrize(
+    ("image", "version"),
+    [
+        ("1.9.4", (1, 9, 4)),
+        ("mcr.microsoft.com/oss/v2/kubernetes/coredns:v1.11.3-7", (1, 11, 3)),
+        ("localhost:5000/coredns:v1.12.1@sha256:00", (1, 12, 1)),
+        ("coredns:latest", NEWEST),
+        ("", NEWEST),
+    ],
+)
+def test_the_version_that_an_image_names(image: str, version: tuple[int, int, int]) -> None:
+    assert version_of(image) == version
 
 
 def test_warnings() -> None:

@@ -298,7 +298,7 @@ def test_live_view_draws_at_most_eight_times_a_second_and_leaves_a_summary() -> 
     view.event(Done(T + 1300, "azure_vpn.gateway", "VPN gateway", "create", 1300, "gw"))
     view.close()
     view.close()
-    assert err.getvalue().endswith("After 21m40s: 1 created.\n\n")
+    assert err.getvalue().endswith("After 21m40s: 1 created.\n")
     assert "\x1b[?25h" in err.getvalue(), "the cursor is back"
     assert not out.getvalue()
 

@@ -19,4 +19,17 @@ def main() -> None:
     gc.set_threshold(10_000, 50, 1000)
     from cloudlink.cli.commands import run
 
-    sys.exit(run(sys.argv[1:]))
+    try:
+        code = run(sys.argv[1:])
+    except Exception:  # noqa: BLE001 - a bug; its traceback may quote what an SDK was given
+        import traceback
+
+        from cloudlink.secret import masked
+
+        sys.stderr.write(masked(traceback.format_exc()))
+        code = 1
+    import signal
+
+    # Everything is said and saved: another Ctrl-C now could only show where in its clearing up Python was.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(code)

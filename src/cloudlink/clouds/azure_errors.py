@@ -111,6 +111,8 @@ def unknown_outcome(error: Exception) -> bool:
 
     if isinstance(error, ServiceRequestError | ServiceResponseError | DecodeError | IncompleteReadError):
         return True
+    if _is_undecodable(error):
+        return True
     answer = _answer(error)
     return answer is not None and answer.status in _UNKNOWN_STATUSES
 
@@ -207,7 +209,19 @@ def _refusal(answer: Answer, login: str, subscription: str, location: str) -> Cl
 
 def is_azure(error: Exception) -> bool:
     """Without importing the SDK: errors of others pass through here too."""
-    return type(error).__module__.partition(".")[0] == "azure"
+    return type(error).__module__.partition(".")[0] == "azure" or _is_undecodable(error)
+
+
+def _is_undecodable(error: Exception) -> bool:
+    """A body that is no UTF-8: azure-core lets Python's own error through, so that only its way tells where it is from."""
+    if not isinstance(error, UnicodeDecodeError):
+        return False
+    step = error.__traceback__
+    while step is not None:
+        if str(step.tb_frame.f_globals.get("__name__", "")).startswith("azure."):
+            return True
+        step = step.tb_next
+    return False
 
 
 def _answer(error: Exception) -> Answer | None:

@@ -38,7 +38,7 @@ def exports(home: Path, address: dict[str, Any], *, region: str, subscription: s
     lines += [f"export {name}={quote(str(value))}" for name, value in variables.items()]
     lines += [f'export {name}="127.0.0.1,localhost${{{name}:+,${name}}}"' for name in ("NO_PROXY", "no_proxy")]
     lines += [
-        "# az signs in once (the keys stay under AZURE_CONFIG_DIR):",
+        "# Sign in with az once (what it keeps stays under AZURE_CONFIG_DIR):",
         f"#   az cloud register --name {AZURE_CLOUD} --endpoint-resource-manager {quote(address['azure_url'])}",
         f"#   az cloud set --name {AZURE_CLOUD}",
         f"#   az login --service-principal --username {quote(address['azure_client_id'])} "

@@ -144,8 +144,7 @@ def _option_is_right(name: str, arguments: list[str]) -> bool:
         case "expire" | "max_age":
             return _seconds(arguments[0]) >= 0
         case "next" | "failover":
-            known = _RCODES - ({"NOERROR"} if name == "failover" else set())
-            return all(a.upper() in known for a in arguments)
+            return all(a.upper() in _RCODES for a in arguments)
         case "health_check":
             words = iter(arguments[1:])
             return _seconds(arguments[0]) >= 0 and all(

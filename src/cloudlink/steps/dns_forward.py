@@ -32,6 +32,7 @@ from cloudlink.core.resource import (
 from cloudlink.errors import ConflictError, CredentialsError, MissingError
 from cloudlink.link import Link
 from cloudlink.steps import corefile
+from cloudlink.steps.corefile_rules import Version, version_of
 from cloudlink.steps.outputs import Endpoint, Nothing
 
 NAMESPACE = "kube-system"
@@ -180,11 +181,11 @@ class Forward(Resource[ForwardSpec, Nothing]):
 
     def warnings(self) -> tuple[str, ...]:
         """What other keys do to names of our zone. One read, shared with find."""
-        return corefile.examine(self._state(fresh=False).data, self.key, self.link.dns.zone).warnings
+        return self._examination(self._state(fresh=False)).warnings
 
     def conflicts(self) -> tuple[str, ...]:
         """Why nothing could be written now; empty when it could."""
-        return corefile.examine(self._state(fresh=False).data, self.key, self.link.dns.zone).conflicts
+        return self._examination(self._state(fresh=False)).conflicts
 
     def view(self, wanted: tuple[IPv4Address, ...] | None = None) -> corefile.View:
         """How CoreDNS stands, for status and verify-dns. wanted: the endpoint's addresses now, if they are known.
@@ -192,7 +193,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
         Raises NoCluster, KubeRefusal and urllib3's errors.
         """
         state = self._state(fresh=False)
-        seen = corefile.examine(state.data, self.key, self.link.dns.zone)
+        seen = self._examination(state)
         line, problem = self._account(state, wanted)
         return corefile.View(line, problem or " ".join(seen.conflicts), seen.warnings, seen.shadowed)
 
@@ -265,6 +266,9 @@ class Forward(Resource[ForwardSpec, Nothing]):
             deployment=deployment,
         )
 
+    def _examination(self, state: _State) -> corefile.Examination:
+        return corefile.examine(state.data, self.key, self.link.dns.zone, _coredns_version(state.deployment))
+
     def _config_map(self, *, fresh: bool) -> KubeObject:
         return self.kube.reads.get(_KEYS, lambda: self.kube.config_map(NAMESPACE, CONFIG_MAP), fresh=fresh)
 
@@ -282,7 +286,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
 
     def _check(self, state: _State) -> None:
         self._permission()
-        found = corefile.examine(state.data, self.key, self.link.dns.zone)
+        found = self._examination(state)
         if found.conflicts:
             raise ConflictError(
                 "CoreDNS would not start with the zone added",
@@ -362,6 +366,12 @@ _ABSENT = ForwardSpec("", (), (), restarted=False)
 
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _coredns_version(deployment: KubeObject) -> Version:
+    spec = ((deployment.get("spec") or {}).get("template") or {}).get("spec") or {}
+    images = [str(c.get("image")) for c in spec.get("containers") or () if c.get("name") == "coredns"]
+    return version_of(images[0] if images else "")
 
 
 def _rolling(deployment: KubeObject) -> str:

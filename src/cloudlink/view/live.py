@@ -108,6 +108,7 @@ class LiveView(TextView):
         self._board.reading = None
         if self._does_work and any(item.verb != "read" for item in self._board.items.values()):
             self._err.print(summary_lines(self._board, self._err.look))
+            self._said = True
 
 
 def frame(board: Board, look: Look, *, title: str, sandbox_speed: float | None, height: int = 50) -> list[Line]:

@@ -117,6 +117,7 @@ class PlainView(TextView):
     def _settle(self) -> None:
         if self._working and self._does_work:
             self._err.print(total_lines(self._board, self._err.look))
+            self._said = True
         self._working = False
 
 

@@ -55,7 +55,7 @@ class TextView(ABC):
         self._board = Board()
         self._does_work = command in ("up", "teardown")  # the others only look, and their result says all
         self._shown: list[CloudlinkError] = []
-        self._said = False  # a result, from which an error should stand apart
+        self._said = False  # something from which a result or an error should stand apart
 
     @abstractmethod
     def event(self, event: Event) -> None: ...

@@ -29,6 +29,7 @@ _OUTCOMES: dict[Outcome, tuple[words.Glyph, Tone]] = {
     Outcome.WARNING: ("warn", "warn"),
     Outcome.SKIPPED: ("skipped", "dim"),
 }
+_ROOM_FOR_INSIDE = 96  # columns; in fewer, the tunnels' lines would break
 
 
 def health_mark(health: Health, look: Look) -> Span:
@@ -127,9 +128,14 @@ def _state(word: str, good: str) -> Span:
 
 
 def _tunnels_wide(tunnels: tuple[TunnelStatus, ...], look: Look, now: float) -> Iterator[Line]:
-    head = ("", "tunnel", "inside", "AWS", "Azure", "BGP", "routes", "since")
-    rows: list[list[Cell]] = [[Span(word, "dim") for word in head]]
-    rows += [list(_tunnel_cells(t, look, now).values()) for t in tunnels]
+    head = {"mark": "", "name": "tunnel", "inside": "inside", "aws": "AWS", "azure": "Azure", "bgp": "BGP"}
+    head |= {"routes": "routes", "since": "since"}
+    if look.width < _ROOM_FOR_INSIDE:
+        del head["inside"]
+    rows: list[list[Cell]] = [[Span(word, "dim") for word in head.values()]]
+    for tunnel in tunnels:
+        cell = _tunnel_cells(tunnel, look, now)
+        rows.append([cell[column] for column in head])
     yield from table(rows, look, indent=2)
 
 

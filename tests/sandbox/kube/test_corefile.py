@@ -48,16 +48,40 @@ def test_snippets_and_imports() -> None:
     "text",
     [
         "a {\n errors\n",
-        "a {\n errors\n}\n}\n",
-        "a\n errors\n",
+        "a {\n errors {\n",
+        "a { errors }\n",
+        "a, {\n errors\n}\n",
         "a {\n import missing.conf\n}\n",
-        "{\n errors\n}\n",
-        "a {\n {\n}\n}\n",
+        "a {\n import a b\n}\n",
+        "a {\n import\n}\n",
+        "(s) {\n errors\n}\n(s) {\n}\n",
     ],
 )
 def test_broken_grammar(text: str) -> None:
     with pytest.raises(BrokenCorefile):
         parse({"Corefile": text})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD.removesuffix("}\n"),  # any brace that ends the text is taken for the block's
+        GOOD + "}\n",  # a zone of that name
+        "a.example\nwhoami\n",
+        "a.example\n",
+        "{\n errors\n}\n",
+        "(usual) {\n errors\n}\na.example {\n import usual\n}\n",
+        GOOD.replace("10.1.2.10", "10.1.2.10#second"),
+    ],
+)
+def test_what_is_forgiven_at_the_end(text: str) -> None:
+    """Each was shown to the real CoreDNS; so are all of them in tests/coredns."""
+    custom(z__server=text)
+
+
+def test_a_zone_in_capitals_is_another_zone() -> None:
+    made = custom(a__server=GOOD.replace("corp.example:53", "Corp.Example"), b__server=GOOD)
+    assert [b.zone for b in made.blocks] == [".", "Corp.Example.", "corp.example."]
 
 
 @pytest.mark.parametrize("version", ["1.9.4", "1.11.3", "1.12.1", "1.13.1", "1.14.3"])
@@ -79,7 +103,7 @@ def test_other_suffixes_are_ignored() -> None:
     [
         ({"a__server": GOOD, "b__server": GOOD}, "cannot serve dns://corp.example.:53 - it is already defined"),
         ({"a__server": GOOD.replace("corp.example:53", ".:53")}, "already defined"),
-        ({"a__server": GOOD.replace("corp.example:53", "Corp.Example"), "b__server": GOOD}, "already defined"),
+        ({"a__server": GOOD.replace("corp.example:53", "corp.example."), "b__server": GOOD}, "already defined"),
         (
             {"a__server": GOOD.replace("    errors", "    errors\n    errors")},
             "plugin/errors: this plugin can only be used once",
@@ -98,7 +122,10 @@ def test_other_suffixes_are_ignored() -> None:
         ({"a__server": GOOD.replace("policy random", "policy fair")}, "unknown policy"),
         ({"a__server": GOOD.replace("cache 30", "cache 0")}, "can not be zero"),
         ({"a__server": GOOD.replace("10.1.1.10", "10.0.0.10").replace("errors", "errors\n loop")}, "Loop"),
-        ({"a__server": GOOD.rstrip("}\n")}, "Unexpected EOF"),
+        ({"a__server": GOOD.rstrip("}\n ")}, "Unexpected EOF"),
+        ({"a__server": GOOD.replace("\n", " ")}, "Unexpected '}' because no matching opening brace"),
+        ({"a__server": GOOD.removesuffix("}\n"), "b__server": "b {\n}\n"}, "Unknown directive 'b'"),
+        ({"a__server": GOOD + "}\n", "b__server": "b {\n}\n"}, "Unknown directive 'b'"),
     ],
 )
 def test_what_is_fatal(keys: dict[str, str], says: str) -> None:

@@ -59,17 +59,37 @@ def _table_json(
     }
 
 
+_ROUTE_FILTERS = {
+    "route.destination-cidr-block": "DestinationCidrBlock",
+    "route.gateway-id": "GatewayId",
+    "route.nat-gateway-id": "NatGatewayId",
+    "route.origin": "Origin",
+    "route.state": "State",
+    "route.transit-gateway-id": "TransitGatewayId",
+}
+
+
+def _has_routes(table: dict[str, Any], filters: Mapping[str, Sequence[str]]) -> bool:
+    """Whether for each filter there is a route that it fits."""
+    return all(
+        any(matches(str(route.get(_ROUTE_FILTERS[name], "")), wanted) for route in table["Routes"])
+        for name, wanted in filters.items()
+    )
+
+
 class RouteTableAnswers(Ec2Room):
     def describe_route_tables(self) -> ActionResult:
         self.dry_run()
         filters = self.filters()
+        of_routes = {name: filters.pop(name) for name in _ROUTE_FILTERS if name in filters}
         tables = self.store.describe_route_tables(self.given("RouteTableIds", []), filters)
         shown = []
         for table in tables:
             gateways = tuple(self.store.propagations.get(table.id, ()))
             learned = tuple(self.world.propagated(table.id)) if gateways else ()
             shown.append(_table_json(table, self.store.tag_list_of(table.id), gateways, learned))
-        return Plain({"RouteTables": shown})
+        # moto knows no propagated routes, so it cannot choose by them
+        return Plain({"RouteTables": [t for t in shown if _has_routes(t, of_routes)]})
 
     def enable_vgw_route_propagation(self) -> EmptyResult:
         """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EnableVgwRoutePropagation.html"""

@@ -178,7 +178,10 @@ class _Parser:
             token = self.tokens[self.at]
             if token.text == "{":
                 self.at += 1
-                return Directive(head.text, tuple(args), self._nested(head), _where(head))
+                block = self._nested(head)
+                if not nested and self._more() and self.tokens[self.at].text == "}" and not self._new_line():
+                    raise _broken(self.tokens[self.at], "Unexpected '}' because no matching opening brace")
+                return Directive(head.text, tuple(args), block, _where(head))
             if token.text == "}":
                 if nested:
                     break

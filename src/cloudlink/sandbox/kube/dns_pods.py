@@ -124,7 +124,8 @@ class DnsPods:
         try:
             configuration = self._configure(pod, files)
         except BrokenCorefile as e:
-            self._log(name, f"[ERROR] Restart failed: {e}", "[ERROR] plugin/reload: Corefile changed but reload failed")
+            why = f"Corefile changed but reload failed: starting with listener file descriptors: {e}"
+            self._log(name, f"[ERROR] Restart failed: {e}", f"[ERROR] plugin/reload: {why}")
             return
         self._running[name] = dict(files)
         self._serve(name, configuration)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Literal
 
+from dns.rcode import Rcode
+
 from cloudlink.sandbox.kube.corefile import BrokenCorefile, Directive, ServerBlock, parse
 
 Version = tuple[int, int, int]
@@ -53,6 +55,7 @@ _FORWARD_OPTIONS: dict[str, Version] = dict.fromkeys(
     "max_idle_conns": (1, 14, 1),
     "max_age": (1, 14, 3),
 }
+_RCODES = {rcode.name for rcode in Rcode} | {"NOTIMPL"}
 _MANY_FORWARDS: Version = (1, 9, 4)
 _MOST_UPSTREAMS = 15
 _KUBERNETES_OPTIONS = set(_KUBERNETES_OPTION_NAMES.split())
@@ -290,6 +293,7 @@ def _forward(d: Directive, version: Version) -> Forward:
     excepted: list[str] = []
     policy, max_fails, check = "random", 2, 0.5
     flags: set[str] = set()
+    ages = {"expire": 10.0, "max_age": 0.0}
     for o in d.block:
         if o.name not in _FORWARD_OPTIONS or version < _FORWARD_OPTIONS[o.name]:
             raise BrokenCorefile(f"plugin/forward: {o.where} - Error during parsing: unknown property '{o.name}'")
@@ -310,7 +314,11 @@ def _forward(d: Directive, version: Version) -> Forward:
             case "max_concurrent" | "max_connect_attempts" | "max_idle_conns":
                 _whole(o.args[0], o)
             case "expire" | "max_age":
-                _seconds(o.args[0], o)
+                ages[o.name] = _seconds(o.args[0], o)
+            case "next" | "failover":
+                for word in o.args:
+                    if word.upper() not in _RCODES:
+                        raise BrokenCorefile(f"plugin/forward: {word} is not a valid rcode")
             case "health_check":
                 check = _seconds(o.args[0], o)
                 rest = list(o.args[1:])
@@ -322,6 +330,10 @@ def _forward(d: Directive, version: Version) -> Forward:
                         raise BrokenCorefile(f"plugin/forward: health_check: unknown option {word}")
             case "force_tcp" | "prefer_udp":
                 flags.add(o.name)
+    if 0 < ages["max_age"] < ages["expire"]:
+        raise BrokenCorefile(
+            f"plugin/forward: max_age ({ages['max_age']:g}s) must not be less than expire ({ages['expire']:g}s)"
+        )
     return Forward(
         zone, upstreams, tuple(excepted), policy, max_fails, check, "force_tcp" in flags, "prefer_udp" in flags
     )

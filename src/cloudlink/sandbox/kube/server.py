@@ -34,7 +34,7 @@ _PUBLIC = ("/version", "/healthz", "/livez", "/readyz")
 class KubeCloud:
     """All clusters of one cloud. authenticate: bearer token -> user, or None for 401.
 
-    The lead serves ``app`` over HTTPS and sets base_url. AKS clusters are those in ``sky.azure_facts()``; one that is
+    The sandbox serves ``app`` over HTTPS and sets base_url. AKS clusters are those in ``sky.azure_facts()``; one that is
     new gets AKS's content the first time it is seen. EKS clusters are those that ``furnish`` was told of.
     """
 

@@ -1,0 +1,208 @@
+"""Obstacles are found before anything is created: the exit code, one clear message with its path, and no write at all."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from .by_hand import ByHand
+from .place import Place, Result, make_place
+
+VPC = "vpc-0a1b2c3d4e5f60718"
+
+
+@pytest.fixture(scope="module")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with make_place(tmp_path_factory.mktemp("preflight"), speed=200) as made:
+        assert made.sandbox("start").code == 0
+        yield made
+
+
+@pytest.fixture
+def place(furnished: Place) -> Iterator[Place]:
+    text = furnished.config.read_text()
+    yield furnished
+    furnished.config.write_text(text)
+    furnished.control("DELETE", "faults")
+
+
+def refused(place: Place, code: int) -> dict[str, Any]:
+    """``up`` ends with this code, one error, and without a write; ``plan`` says the same."""
+    before = place.writes()
+    result: Result = place.cloudlink("up", "--json")
+    assert place.writes() == before, "nothing may be created"
+    assert not place.state.exists() or "azure_vpn" not in place.state.read_text()
+    errors = [line for line in result.lines if line["type"] == "error"]
+    assert result.code == code, result.out
+    assert len(errors) == 1, result.out
+    assert errors[0]["exit_code"] == code
+    assert errors[0]["hint"]
+    return dict(errors[0])
+
+
+def mistake(place: Place) -> tuple[str, str, str]:
+    found = refused(place, 3)["mistakes"]
+    assert len(found) == 1, found
+    return found[0]["path"], found[0]["found"], found[0]["allowed"]
+
+
+class Ground(ByHand):
+    """What somebody else's setup looks like; every change is taken back."""
+
+    @contextlib.contextmanager
+    def vpc_range(self, cidr: str) -> Iterator[None]:
+        made = self.ec2.associate_vpc_cidr_block(VpcId=VPC, CidrBlock=cidr)["CidrBlockAssociation"]["AssociationId"]
+        self.later(60)
+        yield
+        self.ec2.disassociate_vpc_cidr_block(AssociationId=made)
+        self.later(60)
+
+    @contextlib.contextmanager
+    def peered(self, cidr: str) -> Iterator[None]:
+        body = {"location": "westeurope", "properties": {"addressSpace": {"addressPrefixes": [cidr]}}}
+        self.network.virtual_networks.begin_create_or_update("test", "spoke", body, polling=False)
+        self.later(60)
+        ids = {n: self.network.virtual_networks.get("test", n).id for n in ("test-vnet", "spoke")}
+        for here, there in (("test-vnet", "spoke"), ("spoke", "test-vnet")):
+            body = {"properties": {"remoteVirtualNetwork": {"id": ids[there]}, "allowVirtualNetworkAccess": True}}
+            self.network.virtual_network_peerings.begin_create_or_update("test", here, "to-other", body, polling=False)
+            self.later(60)
+        yield
+        for here in ("test-vnet", "spoke"):
+            self.network.virtual_network_peerings.begin_delete("test", here, "to-other", polling=False)
+            self.later(60)
+        self.network.virtual_networks.begin_delete("test", "spoke", polling=False)
+        self.later(60)
+
+    @contextlib.contextmanager
+    def subnet(self, name: str, prefix: str, **more: Any) -> Iterator[None]:
+        body = {"properties": {"addressPrefix": prefix, **more}}
+        self.network.subnets.begin_create_or_update("test", "test-vnet", name, body, polling=False)
+        self.later(60)
+        yield
+        self.network.subnets.begin_delete("test", "test-vnet", name, polling=False)
+        self.later(60)
+
+    @contextlib.contextmanager
+    def gateway_subnet_with_nsg(self) -> Iterator[None]:
+        self.network.network_security_groups.begin_create_or_update(
+            "test", "fence", {"location": "westeurope"}, polling=False
+        )
+        self.later(60)
+        group = self.network.network_security_groups.get("test", "fence").id
+        with self.subnet("GatewaySubnet", "10.20.255.0/27", networkSecurityGroup={"id": group}):
+            yield
+
+    @contextlib.contextmanager
+    def attached_gateway(self) -> Iterator[str]:
+        made = str(self.ec2.create_vpn_gateway(Type="ipsec.1", AmazonSideAsn=64_600)["VpnGateway"]["VpnGatewayId"])
+        self.later(60)
+        self.ec2.attach_vpn_gateway(VpnGatewayId=made, VpcId=VPC)
+        self.later(60)
+        yield made
+        self.ec2.detach_vpn_gateway(VpnGatewayId=made, VpcId=VPC)
+        self.later(60)
+        self.ec2.delete_vpn_gateway(VpnGatewayId=made)
+        self.later(60)
+
+
+OVERLAPS: dict[str, tuple[Callable[[Ground], Any], str, str]] = {
+    "VPC's second range and VNet": (lambda g: g.vpc_range("10.20.128.0/20"), "azure.vnet", "10.20.128.0/20 and VNet"),
+    "VPC and pods": (lambda g: g.vpc_range("10.244.16.0/20"), "azure.aks", "10.244.16.0/20 and AKS pod CIDR"),
+    "VPC and services": (lambda g: g.vpc_range("10.0.16.0/20"), "azure.aks", "10.0.16.0/20 and AKS service CIDR"),
+    "VPC and peered VNet": (lambda g: g.peered("10.10.128.0/20"), "azure.vnet", "peered VNet (to-other) 10.10.128.0/20"),
+    "EKS services and peered VNet": (lambda g: g.peered("172.20.16.0/20"), "azure.vnet", "EKS service CIDR 172.20.0.0/16"),
+    "gateway subnet too small": (
+        lambda g: g.subnet("GatewaySubnet", "10.20.255.0/28"), "azure.vpn_gateway.subnet_prefix", "GatewaySubnet 10.20.255.0/28"
+    ),
+    "gateway subnet with NSG": (lambda g: g.gateway_subnet_with_nsg(), "azure.vnet", "network security group fence"),
+    "gateway subnet's range taken": (
+        lambda g: g.subnet("machines", "10.20.255.0/25"), "azure.vpn_gateway.subnet_prefix", "10.20.255.0/27"
+    ),
+    "VPC has a gateway": (lambda g: g.attached_gateway(), "aws.gateway", '"create", but vgw-'),
+}
+
+
+@pytest.mark.parametrize("case", OVERLAPS)
+def test_what_the_clouds_hold_is_compared_with_the_configuration(place: Place, case: str) -> None:
+    disturb, path, found = OVERLAPS[case]
+    with disturb(Ground(place)):
+        at, said, allowed = mistake(place)
+    assert at == path
+    assert found in said
+    assert allowed
+
+
+def test_everything_wrong_is_told_at_once_and_by_plan_too(place: Place) -> None:
+    ground = Ground(place)
+    with ground.vpc_range("10.20.128.0/20"), ground.attached_gateway(), ground.subnet("GatewaySubnet", "10.20.255.0/28"):
+        assert {m["path"] for m in refused(place, 3)["mistakes"]} == {
+            "azure.vnet", "aws.gateway", "azure.vpn_gateway.subnet_prefix"
+        }
+        planned = place.cloudlink("plan", "--json")
+        assert planned.code == 3
+        assert len(planned.json["mistakes"]) == 3
+        shown = place.cloudlink("plan")
+        assert shown.code == 3
+        assert "azure.vpn_gateway.subnet_prefix" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("asn", "path", "found"),
+    [(65_515, "aws.gateway", "65515"), (65_000, "azure.vpn_gateway.asn", "65000")],
+)
+def test_the_number_of_an_adopted_gateway_must_suit_azure(place: Place, asn: int, path: str, found: str) -> None:
+    ground = Ground(place)
+    made = ground.ec2.create_vpn_gateway(Type="ipsec.1", AmazonSideAsn=asn)["VpnGateway"]["VpnGatewayId"]
+    ground.later(60)
+    try:
+        place.replace('# gateway = "create"', f'gateway = "{made}"')
+        at, said, _ = mistake(place)
+        assert (at, found in said) == (path, True)
+    finally:
+        ground.ec2.delete_vpn_gateway(VpnGatewayId=made)
+        ground.later(60)
+
+
+def test_an_inside_range_that_the_adopted_gateway_uses_already(place: Place) -> None:
+    ground = Ground(place)
+    ec2 = ground.ec2
+    made = ec2.create_vpn_gateway(Type="ipsec.1", AmazonSideAsn=64_700)["VpnGateway"]["VpnGatewayId"]
+    customer = ec2.create_customer_gateway(Type="ipsec.1", PublicIp="192.0.2.9", BgpAsn=64_701)["CustomerGateway"]
+    ground.later(60)
+    options = {"TunnelOptions": [{"TunnelInsideCidr": "169.254.21.4/30"}, {"TunnelInsideCidr": "169.254.99.0/30"}]}
+    vpn = ec2.create_vpn_connection(
+        Type="ipsec.1", CustomerGatewayId=customer["CustomerGatewayId"], VpnGatewayId=made, Options=options
+    )["VpnConnection"]["VpnConnectionId"]
+    ground.later(900)
+    try:
+        place.replace('# gateway = "create"', f'gateway = "{made}"')
+        at, said, _ = mistake(place)
+        assert (at, said) == ("vpn.inside_pool", "169.254.21.4/30")
+    finally:
+        ec2.delete_vpn_connection(VpnConnectionId=vpn)
+        ground.later(900)
+        ec2.delete_vpn_gateway(VpnGatewayId=made)
+        ec2.delete_customer_gateway(CustomerGatewayId=customer["CustomerGatewayId"])
+        ground.later(60)
+
+
+@pytest.mark.parametrize(
+    ("operation", "cloud"),
+    [("aws.DescribeVpnGateways", "AWS"), ("azure.GET:*virtualNetworks*", "Azure"), ("aws.DescribeCluster", "AWS")],
+)
+def test_no_permission_to_look(place: Place, operation: str, cloud: str) -> None:
+    place.control("POST", "faults", {"kind": "denied", "place": operation, "times": None})
+    error = refused(place, 4)
+    assert error["summary"]
+    assert cloud in error["summary"] + error["detail"] + error["hint"], error
+
+
+@pytest.mark.parametrize("operation", ["aws.*", "azure.*"])
+def test_credentials_that_have_expired(place: Place, operation: str) -> None:
+    place.control("POST", "faults", {"kind": "expired", "place": operation, "times": None})
+    error = refused(place, 4)
+    assert "signed in" in (error["summary"] + error["detail"] + error["hint"]).lower(), error
