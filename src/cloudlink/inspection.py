@@ -10,7 +10,7 @@ from cloudlink.clouds import kube
 from cloudlink.clouds.aws import Aws
 from cloudlink.clouds.azure import Azure
 from cloudlink.clouds.kube import Kube
-from cloudlink.core.change import Action, Plan
+from cloudlink.core.change import Action, FieldChange, Plan
 from cloudlink.core.engine import Engine
 from cloudlink.core.resource import Found
 from cloudlink.core.wait import Clock
@@ -120,8 +120,14 @@ class Inspection:
             Drift(
                 c.address,
                 c.title,
-                "; ".join(f"{f.field.replace('_', ' ')}: {f.old}, wanted {f.new}" for f in c.fields) or c.why,
+                "; ".join(_difference(f) for f in c.fields) or c.why,
             )
             for c in plan.changes
             if c.action in (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.DELETE)
         )
+
+
+def _difference(change: FieldChange) -> str:
+    """One line for people; of secrets only that they differ."""
+    name = change.field.replace("_", " ")
+    return f"{name} differs" if change.old == change.new else f"{name}: {change.old}, wanted {change.new}"

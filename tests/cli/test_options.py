@@ -110,7 +110,7 @@ def test_a_file_that_cannot_be_read_is_told_in_one_message(place: Place, command
     assert not result.out
 
 
-def test_without_a_config_the_example_is_used_in_the_sandbox_only(place: Place, tmp_path: object) -> None:
+def test_without_a_config_it_is_said_which_is_missing(place: Place) -> None:
     elsewhere = Place(place.folder / "elsewhere")
     elsewhere.folder.mkdir(exist_ok=True)
     refused = elsewhere.cloudlink("plan", sandbox=False)
@@ -125,11 +125,8 @@ def test_without_a_config_the_example_is_used_in_the_sandbox_only(place: Place, 
 def as_if_real(place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
     """The clouds of the sandbox, reached as the real ones are: without --sandbox, so that the question is asked."""
     from cloudlink import app
-    from cloudlink.sandbox import client
 
     clouds = place.clouds()
-    running = client.find(place.home)
-    assert running is not None
     monkeypatch.setattr(app, "connect", lambda link, clock, endpoints: clouds)
     return place
 

@@ -115,10 +115,11 @@ def test_a_killed_sandbox_is_started_anew(place: Place) -> None:
 
 
 def test_an_unused_sandbox_stops_by_itself_and_keeps_its_clouds(place: Place) -> None:
-    place.sandbox("reset")
-    client.start(place.home, place.config, speed=200, idle=2.0)
+    place.sandbox("start")
     made = place.cloudlink("up", "--only", "resolver", "--no-verify")
-    assert made.code == 0
+    assert made.code == 0, made.out + made.err
+    place.sandbox("stop")
+    client.start(place.home, place.config, speed=200, idle=2.0)
     address = place.home / client.ADDRESS_FILE
     begin = time.monotonic()
     while address.exists():  # asking it anything would be a use

@@ -129,7 +129,7 @@ def _building(graph: Graph, receipts: Receipts, seen: Observed) -> dict[str, Cha
     for address in graph.order:
         node = graph.nodes[address]
         if isinstance(node, Resource):
-            change = _change(node, given, seen.found[address], receipts, changes)
+            change = _change(node, given, seen.found[address], receipts, changes, graph)
             changes[address] = change
             stays = change.action not in (Action.REPLACE, Action.DELETE, Action.CREATE)
         else:
@@ -145,6 +145,7 @@ def _change(
     found: Found[Any, Any] | None,
     receipts: Receipts,
     changes: dict[str, Change],
+    graph: Graph,
 ) -> Change:
     def say(action: Action, why: str, **more: Any) -> Change:
         return Change(node.address, node.title, action, why, id=found.id if found else "", **more)
@@ -175,6 +176,8 @@ def _change(
     if not fields:
         if found.phase is Phase.CREATING:
             return say(Action.DEFER, "is being made or changed already; will be waited for")
+        if teller := _tells_anew(graph, node, changes):
+            return say(Action.DEFER, f"known after {teller}")
         return say(Action.NO_OP, "as wanted")
     receipt = receipts.of(node)
     drift = receipt is not None and not receipt.intent and receipt.spec_hash == spec_hash(spec)
@@ -190,3 +193,13 @@ def _stands_on_new(node: Resource[Any, Any], changes: dict[str, Change]) -> bool
     return any(
         changes[n.address].action in (Action.REPLACE, Action.CREATE) for n in node.built_on() if n.address in changes
     )
+
+
+def _tells_anew(graph: Graph, node: Resource[Any, Any], changes: dict[str, Change]) -> str:
+    """The address of something needed whose outputs a change in place will change; empty if there is none."""
+    for address in graph.needs[node.address]:
+        needed, change = graph.nodes[address], changes.get(address)
+        if isinstance(needed, Resource) and change is not None and change.action is Action.UPDATE:
+            if needed.telling & {f.field for f in change.fields}:
+                return address
+    return ""

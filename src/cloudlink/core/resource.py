@@ -181,6 +181,7 @@ class Resource(Node[OutT], Generic[SpecT, OutT]):
     """One cloud object.
 
     immutable: spec fields that cannot be changed in place; a difference there means replace.
+    telling: spec fields whose change in place changes what others are given, so that those can only be judged after it.
     serial: resources with the same key are written one after the other, each until it is ready.
     after_failure: how to mend one that the cloud left in a failed state: write it again, or make it anew.
     changes_adopted: whether an adopted object may be brought in line, too.
@@ -188,6 +189,7 @@ class Resource(Node[OutT], Generic[SpecT, OutT]):
 
     usual: ClassVar[Usual] = Usual()
     immutable: ClassVar[frozenset[str]] = frozenset()
+    telling: ClassVar[frozenset[str]] = frozenset()
     serial: ClassVar[str] = ""
     after_failure: ClassVar[Action] = Action.UPDATE
     changes_adopted: ClassVar[bool] = False

@@ -34,6 +34,10 @@ def exports(home: Path, address: dict[str, Any], *, region: str, subscription: s
         "KUBECONFIG": str(home / KUBECONFIG),
     }
     quote = shlex.quote
+    login = (
+        f"az login --service-principal --username {quote(address['azure_client_id'])} "
+        f"--password={quote(address['azure_client_secret'])} --tenant {quote(address['azure_tenant'])}"
+    )
     lines = [f"unset {' '.join(_FORGOTTEN)}"]
     lines += [f"export {name}={quote(str(value))}" for name, value in variables.items()]
     lines += [f'export {name}="127.0.0.1,localhost${{{name}:+,${name}}}"' for name in ("NO_PROXY", "no_proxy")]
@@ -41,8 +45,7 @@ def exports(home: Path, address: dict[str, Any], *, region: str, subscription: s
         "# Sign in with az once (what it keeps stays under AZURE_CONFIG_DIR):",
         f"#   az cloud register --name {AZURE_CLOUD} --endpoint-resource-manager {quote(address['azure_url'])}",
         f"#   az cloud set --name {AZURE_CLOUD}",
-        f"#   az login --service-principal --username {quote(address['azure_client_id'])} "
-        f"--password={quote(address['azure_client_secret'])} --tenant {quote(address['azure_tenant'])}",
+        f"#   {login}",
         f"#   az account set --subscription {quote(subscription)}",
         "# kubectl has the contexts aks and eks (eks asks `aws eks get-token` for a token, as on AWS):",
         "#   kubectl --context aks get pods --all-namespaces",

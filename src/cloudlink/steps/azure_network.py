@@ -176,6 +176,7 @@ class NewVirtualNetwork(AzureResource[NetworkSpec, VirtualNetwork]):
 
     usual = Usual(create=5, update=5, delete=10, deadline=900)
     immutable = frozenset({"location"})
+    telling = frozenset({"prefixes"})
     serial = "azure-vnet"
 
     def spec(self, given: Given) -> NetworkSpec:

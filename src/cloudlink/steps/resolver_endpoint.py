@@ -114,6 +114,7 @@ class InboundEndpoint(Resource[EndpointSpec, Endpoint]):
     subnets: Node[Subnets]
     usual: ClassVar[Usual] = Usual(create=90, update=60, delete=60, deadline=900)
     immutable: ClassVar[frozenset[str]] = frozenset({"groups"})
+    telling: ClassVar[frozenset[str]] = frozenset({"subnets"})
     after_failure: ClassVar[Action] = Action.REPLACE  # where no address works, nothing is lost
 
     def spec(self, given: Given) -> EndpointSpec:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
 
 from cloudlink.sandbox.aws.ec2_room import Ec2Room
+from cloudlink.sandbox.aws.filters import matches
 from cloudlink.sandbox.aws.plain import Plain
 from cloudlink.sandbox.aws.refusal import Refusal
 

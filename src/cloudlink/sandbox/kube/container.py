@@ -58,6 +58,48 @@ def can_run(program: str) -> bool:
     return bool(_PYTHON.fullmatch(name)) or name in _SHELLS or name in _TOOLS
 
 
+def furnish_folder(folder: Path, network: PodNetwork | None, hostname: str) -> None:
+    """A container's folder: ``work``, where it runs, and ``bin``, all that is on its PATH: some tools, and python3."""
+    (folder / "work").mkdir()
+    tools = folder / "bin"
+    tools.mkdir()
+    for tool in _TOOLS:
+        if found := shutil.which(tool):
+            (tools / tool).symlink_to(found)
+    (tools / "sh").symlink_to("/bin/sh")
+    quoted = " ".join("'" + a.replace("'", "'\\''") + "'" for a in _python(network, hostname, False))
+    for name in ("python3", "python"):
+        script = tools / name
+        script.write_text(f'#!/bin/sh\nexec {quoted} "$@"\n')
+        script.chmod(0o755)
+
+
+def start_process(
+    folder: Path, argv: list[str], env: dict[str, str], hostname: str, network: PodNetwork | None, **streams: int
+) -> subprocess.Popen[bytes]:
+    """A program in a furnished folder, with a clean environment and at the head of a process group of its own.
+
+    Raises CannotRun.
+    """
+    if not argv or not can_run(argv[0]):
+        raise CannotRun(f'exec: "{argv[0] if argv else ""}": executable file not found in $PATH')
+    environment = {
+        "PATH": str(folder / "bin"),
+        "HOME": str(folder / "work"),
+        "HOSTNAME": hostname,
+        "LANG": "C.UTF-8",
+        **{k: v for k, v in env.items() if k != "PATH"},
+    }
+    name = Path(argv[0]).name
+    if _PYTHON.fullmatch(name):
+        command = [*_python(network, hostname, "PYTHONUNBUFFERED" in env), *argv[1:]]
+    elif name in _SHELLS:
+        command = ["/bin/sh", *argv[1:]]
+    else:
+        command = [shutil.which(name) or f"/bin/{name}", *argv[1:]]
+    return subprocess.Popen(command, cwd=folder / "work", env=environment, start_new_session=True, **streams)  # type: ignore[call-overload,no-any-return]
+
+
 class Container:
     """A started process. exit_code is None while it runs; 137 after a kill, as the kubelet says."""
 
@@ -70,50 +112,25 @@ class Container:
         self._log = bytearray()
         self._lock = threading.Lock()
         self._folder = Path(tempfile.mkdtemp(prefix="cloudlink-pod-"))
-        work = self._folder / "work"
-        work.mkdir()
-        environment = {
-            "PATH": str(self._bin(network, hostname)),
-            "HOME": str(work),
-            "HOSTNAME": hostname,
-            "LANG": "C.UTF-8",
-            **{k: v for k, v in env.items() if k != "PATH"},
-        }
-        name = Path(argv[0]).name
-        if _PYTHON.fullmatch(name):
-            command = [*_python(network, hostname, "PYTHONUNBUFFERED" in env), *argv[1:]]
-        elif name in _SHELLS:
-            command = ["/bin/sh", *argv[1:]]
-        else:
-            command = [shutil.which(name) or f"/bin/{name}", *argv[1:]]
-        self._process = subprocess.Popen(
-            command,
-            cwd=work,
-            env=environment,
+        furnish_folder(self._folder, network, hostname)
+        self._process = start_process(
+            self._folder,
+            argv,
+            env,
+            hostname,
+            network,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
         )
         self._limit = threading.Timer(_WALL_SECONDS, self.kill)
         self._limit.daemon = True
         self._limit.start()
         threading.Thread(target=self._read, name=f"pod {hostname}", daemon=True).start()
 
-    def _bin(self, network: PodNetwork | None, hostname: str) -> Path:
-        """The only folder on PATH: the tools that there are, and python3."""
-        folder = self._folder / "bin"
-        folder.mkdir()
-        for tool in _TOOLS:
-            if found := shutil.which(tool):
-                (folder / tool).symlink_to(found)
-        (folder / "sh").symlink_to("/bin/sh")
-        quoted = " ".join("'" + a.replace("'", "'\\''") + "'" for a in _python(network, hostname, False))
-        for name in ("python3", "python"):
-            script = folder / name
-            script.write_text(f'#!/bin/sh\nexec {quoted} "$@"\n')
-            script.chmod(0o755)
-        return folder
+    @property
+    def folder(self) -> Path:
+        return self._folder
 
     def _read(self) -> None:
         assert self._process.stdout is not None

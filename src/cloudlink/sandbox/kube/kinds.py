@@ -37,7 +37,7 @@ class Kind:
 KINDS = (
     Kind("", "v1", "namespaces", "Namespace", False, ("ns",), subresources=("status",)),
     Kind("", "v1", "nodes", "Node", False, ("no",), subresources=("status",)),
-    Kind("", "v1", "pods", "Pod", True, ("po",), subresources=("log", "status"), categories=("all",)),
+    Kind("", "v1", "pods", "Pod", True, ("po",), subresources=("log", "exec", "status"), categories=("all",)),
     Kind("", "v1", "services", "Service", True, ("svc",), subresources=("status",), categories=("all",)),
     Kind("", "v1", "configmaps", "ConfigMap", True, ("cm",)),
     Kind("", "v1", "secrets", "Secret", True),

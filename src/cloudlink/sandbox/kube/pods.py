@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import base64
+import shutil
+import subprocess
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cloudlink.sandbox.kube import status
-from cloudlink.sandbox.kube.container import CannotRun, Container, timer_seconds
+from cloudlink.sandbox.kube.container import (
+    CannotRun,
+    Container,
+    PodNetwork,
+    furnish_folder,
+    start_process,
+    timer_seconds,
+)
 from cloudlink.sandbox.kube.corefile import BrokenCorefile
 from cloudlink.sandbox.kube.kinds import CONFIGMAPS, PODS, SECRETS
 from cloudlink.sandbox.kube.objects import Object, timestamp
@@ -31,6 +42,7 @@ class Pods:
         self._cluster = cluster
         self._containers: dict[Place, Container] = {}
         self._logs: dict[Place, bytes] = {}
+        self._folders: dict[Place, Path] = {}  # of containers without a process in which commands were run
 
     # --- what the API asks -----------------------------------------------------------------------------------
 
@@ -94,6 +106,31 @@ class Pods:
     def append_log(self, namespace: str, name: str, text: bytes) -> None:
         self._logs[namespace, name] = (self._logs.get((namespace, name), b"") + text)[-(1 << 20) :]
 
+    def start_beside(self, namespace: str, name: str, argv: list[str], **streams: int) -> subprocess.Popen[bytes]:
+        """A command in a container that runs, for ``kubectl exec``. Raises CannotRun, KubeRefusal.
+
+        The container of ``sleep N`` has no process, and so no folder until a command needs one.
+        """
+        place = (namespace, name)
+        pod = self._cluster.store.get(PODS, namespace, name)
+        container = pod["spec"]["containers"][0]["name"]
+        state = (pod["status"].get("containerStatuses") or [{"state": {}}])[0]["state"]
+        if "running" not in state:
+            raise status.internal(f'unable to upgrade connection: container not found ("{container}")')
+        if self._cluster.dns.is_dns(pod):  # its image has CoreDNS alone
+            raise CannotRun(f'exec: "{argv[0]}": executable file not found in $PATH')
+        network = self._network(place)
+        if running := self._containers.get(place):
+            return start_process(running.folder, argv, self._environment(pod), name, network, **streams)
+        if place not in self._folders:
+            self._folders[place] = Path(tempfile.mkdtemp(prefix="cloudlink-pod-"))
+            furnish_folder(self._folders[place], network, name)
+        return start_process(self._folders[place], argv, self._environment(pod), name, network, **streams)
+
+    def _network(self, place: Place) -> PodNetwork | None:
+        make = self._cluster.pod_network
+        return make(self._cluster, "/".join(place)) if make else None
+
     def is_ready(self, namespace: str, name: str) -> bool:
         pod = self._cluster.store.find(PODS, namespace, name)
         return pod is not None and any(
@@ -152,7 +189,7 @@ class Pods:
 
     def _run(self, pod: Object, argv: list[str]) -> None:
         namespace, name = _place(pod)
-        network = self._cluster.pod_network(self._cluster, f"{namespace}/{name}") if self._cluster.pod_network else None
+        network = self._network((namespace, name))
         self._containers[namespace, name] = Container(argv, self._environment(pod), name, network)
 
     def _environment(self, pod: Object) -> dict[str, str]:
@@ -233,12 +270,14 @@ class Pods:
                 self._cluster.dns.stopped(place[1])
 
     def _kill(self, place: Place) -> None:
+        if folder := self._folders.pop(place, None):
+            shutil.rmtree(folder, ignore_errors=True)
         if container := self._containers.pop(place, None):
             container.kill()
             self.append_log(*place, container.log)
 
     def kill_all(self) -> None:
-        for place in list(self._containers):
+        for place in {*self._containers, *self._folders}:
             self._kill(place)
 
     # --- status ----------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from cloudlink.sandbox.kube.aks import furnish_aks, furnish_namespaces, upgrade_
 from cloudlink.sandbox.kube.cluster import Cluster
 from cloudlink.sandbox.kube.eks import furnish_targets
 from cloudlink.sandbox.kube.kinds import PODS
+from cloudlink.sandbox.kube.remote_command import RemoteCommand
 from cloudlink.sandbox.kube.requests import Request, read
 from cloudlink.sandbox.kube.streams import follow_log, log_tail, watch
 from cloudlink.sandbox.kube.tables import as_table
@@ -141,12 +142,15 @@ class KubeCloud:
             self._note(request, 0, began)
             return _cut(environ, start_response)
         try:
-            code, answer, headers = self._answer(key, request, fault)
+            code, answer, headers = self._answer(key, request, fault, environ)
         except status.KubeRefusal as e:
             self._note(request, e.code, began)
             extra = [("Retry-After", str(e.retry_after))] if e.retry_after is not None else []
             return _send(start_response, e.code, e.json(), extra)
         self._note(request, code, began)
+        if isinstance(answer, RemoteCommand):
+            start_response("101 Switching Protocols", [])
+            return answer.serve()
         if fault and fault.kind == "cut-after":
             return _cut(environ, start_response)
         if fault and fault.kind == "garbage":
@@ -165,8 +169,8 @@ class KubeCloud:
         return self.sky.faults.strike(request.place, *kinds)
 
     def _answer(
-        self, key: str, request: Request, fault: Fault | None
-    ) -> tuple[int, dict[str, Any] | bytes | Iterator[bytes], list[tuple[str, str]]]:
+        self, key: str, request: Request, fault: Fault | None, environ: dict[str, Any]
+    ) -> tuple[int, dict[str, Any] | bytes | Iterator[bytes] | RemoteCommand, list[tuple[str, str]]]:
         user = self._authenticate(request.token)
         if fault and fault.kind == "expired":
             raise status.unauthorized()
@@ -193,6 +197,8 @@ class KubeCloud:
                 if request.query.get("follow") in ("1", "true", "True"):
                     return 200, follow_log(cluster, request, text), plain
                 return 200, text, plain
+            if request.subresource == "exec" and request.kind is PODS and request.method in ("GET", "POST"):
+                return 101, RemoteCommand(cluster, request, environ), []
             if request.method == "GET" and request.watches:
                 events = watch(cluster, request, as_table if "as=Table" in request.accept else None)
                 return 200, events, [("Content-Type", "application/json")]

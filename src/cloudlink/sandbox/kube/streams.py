@@ -23,13 +23,21 @@ _LONGEST = 60.0
 
 
 def watch(cluster: Cluster, request: Request, table: Callable[..., Object] | None) -> Iterator[bytes]:
-    """Called with the lock held, so that nothing is missed between this and the first look."""
+    """Called with the lock held, so that nothing is missed between this and the first look.
+
+    sendInitialEvents: a list as a watch, whose end a bookmark tells; newer clients wait for it.
+    https://kubernetes.io/docs/reference/using-api/api-concepts/#streaming-lists
+    """
     kind = request.kind
     assert kind is not None
     wanted = request.query.get("resourceVersion", "")
     revision = int(wanted) if wanted.isdigit() and wanted != "0" else 0
     first: list[tuple[str, Object]] = []
-    if revision == 0:
+    streams_list = request.query.get("sendInitialEvents") in ("1", "true", "True")
+    if streams_list and request.query.get("resourceVersionMatch") != "NotOlderThan":
+        why = "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        raise status.KubeRefusal(422, "Invalid", f"ListOptions.meta.k8s.io is invalid: {why}")
+    if revision == 0 or streams_list:
         first = [("ADDED", o) for o in matching(cluster, request)]
         revision = cluster.store.revision
     labels, fields = request.query.get("labelSelector", ""), request.query.get("fieldSelector", "")
@@ -45,6 +53,10 @@ def watch(cluster: Cluster, request: Request, table: Callable[..., Object] | Non
         yield b""  # sends the headers: clients wait for them before they look at events
         for what, obj in first:
             yield event(what, obj)
+        if streams_list:
+            end = {"resourceVersion": str(revision), "annotations": {"k8s.io/initial-events-end": "true"}}
+            bookmark = {"kind": kind.kind, "apiVersion": kind.api_version, "metadata": end}
+            yield json.dumps({"type": "BOOKMARK", "object": bookmark}).encode() + b"\n"
         over = False
         while True:
             found: list[bytes] = []

@@ -1,0 +1,108 @@
+"""What the configuration says exists and does not: told by name before anything is created, exit code 5.
+
+The sandbox is furnished with whatever its configuration names, so the links here differ from that of the sandbox, and
+the commands' inner half is driven with them.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from cloudlink.app import Session
+from cloudlink.core.wait import WallClock
+from cloudlink.errors import CloudlinkError
+from cloudlink.link import Host, Link, LoadBalancerTarget
+from cloudlink.sandbox import client
+from cloudlink.secret import Secret
+from cloudlink.state import StateFile
+from cloudlink.view import open_view
+
+from .place import Place, make_place
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with make_place(tmp_path_factory.mktemp("missing"), speed=200) as made:
+        assert made.sandbox("start").code == 0
+        yield made
+
+
+def refusal(place: Place, link: Link, **endpoints: Any) -> CloudlinkError:
+    """What planning this link ends with; nothing may have been written."""
+    running = client.find(place.home)
+    assert running is not None
+    clock = WallClock(200)
+    out = io.StringIO()
+    view = open_view(
+        "json", out=out, err=out, color=None, clock=clock, command="up", link=link.name, sandbox_speed=200
+    )
+    state = StateFile(place.folder / "missing.state.json", link.name, command="test", readonly=True)
+    before = place.writes()
+    with state, pytest.raises(CloudlinkError) as caught:
+        Session(link, clock, view, state, replace(running.endpoints(200), **endpoints), "up").make_plan()
+    assert place.writes() == before
+    return caught.value
+
+
+def aws(**changes: Any) -> Callable[[Link], Link]:
+    return lambda link: replace(link, aws=replace(link.aws, **changes))
+
+
+def azure(**changes: Any) -> Callable[[Link], Link]:
+    return lambda link: replace(link, azure=replace(link.azure, **changes))
+
+
+def host(target: LoadBalancerTarget) -> Callable[[Link], Link]:
+    return lambda link: replace(link, dns=replace(link.dns, hosts=(Host("app", target),)))
+
+
+CASES: dict[str, tuple[Callable[[Link], Link], str]] = {
+    "VPC": (aws(vpc_id="vpc-0000000000000dead"), "vpc-0000000000000dead"),
+    "EKS cluster": (aws(eks_cluster="nowhere"), "nowhere"),
+    "virtual private gateway": (aws(adopt_gateway="vgw-0000000000000dead"), "vgw-0000000000000dead"),
+    "route table": (aws(route_tables=("rtb-0000000000000dead",)), "rtb-0000000000000dead"),
+    "resource group": (azure(resource_group="nowhere"), "nowhere"),
+    "VNet": (azure(vnet="nowhere"), "nowhere"),
+    "VNet's resource group": (azure(vnet_resource_group="nowhere"), "nowhere"),
+    "AKS cluster": (azure(aks_cluster="nowhere"), "nowhere"),
+    "load balancer": (host(LoadBalancerTarget("nowhere")), "app.prod.corp.example points at nowhere"),
+    "hosted zone": (lambda link: replace(link, dns=replace(link.dns, adopt_zone="Z0DEAD")), "Z0DEAD"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_it_is_named_and_nothing_is_written(place: Place, case: str) -> None:
+    change, name = CASES[case]
+    error = refusal(place, change(place.link))
+    assert error.exit_code == 5
+    assert name in error.detail
+    assert error.hint
+
+
+def test_a_load_balancer_that_faces_the_internet(place: Place) -> None:
+    clouds = place.clouds()
+    subnets = [s["SubnetId"] for s in clouds.aws.subnets(place.link.aws.vpc_id)]
+    clouds.aws.elbv2.create_load_balancer(Name="shop", Subnets=subnets, Scheme="internet-facing", Type="network")
+    error = refusal(place, host(LoadBalancerTarget("shop"))(place.link))
+    assert (error.exit_code, error.summary) == (5, "The load balancer is not internal")
+
+
+@pytest.mark.parametrize(
+    "endpoints",
+    [
+        {"aws_secret_key": Secret("wrong")},
+        {"aws_access_key": "SOMEBODYELSE00000000"},
+        {"azure_client_secret": Secret("wrong")},
+    ],
+    ids=["AWS secret", "AWS key", "Azure secret"],
+)
+def test_wrong_credentials(place: Place, endpoints: dict[str, Any]) -> None:
+    error = refusal(place, place.link, **endpoints)
+    assert error.exit_code == 4
+    assert error.hint
+    assert "wrong" not in str(error)
