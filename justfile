@@ -42,3 +42,7 @@ docs:
 # speed and memory on the sandbox
 bench:
     {{bin}}/python bench/up.py
+
+# the proofs of docs/reliability.md, N of N: all of them, or `just prove kill --minutes 20`
+prove *arguments:
+    {{bin}}/python -m prove {{arguments}}

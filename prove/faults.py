@@ -54,9 +54,9 @@ class Trial:
 
 
 class FaultBench(Bench):
-    def trials(self, seed: int) -> list[Trial]:
+    def trials(self, seed: int, scenes: tuple[str, ...] = SCENE_NAMES) -> list[Trial]:
         found = []
-        for name in SCENE_NAMES:
+        for name in scenes:
             self.measure(SCENES[name])
             found += [Trial(name, kind, n) for kind in KINDS for n in range(1, self.calls[name] + 1)]
             puts = sum(c["operation"].startswith(("PUT", "DELETE")) and c["cloud"] == "azure" for c in self.made)
@@ -110,7 +110,9 @@ class FaultBench(Bench):
     def _hit(self, trial: Trial) -> str:
         calls = self.ground.journal()
         at = min(trial.call, len(calls)) - 1
-        return " | ".join(f"{c['cloud']} {c['operation']} {c['target']} {c['status']}" for c in calls[max(0, at - 1) : at + 2])
+        return " | ".join(
+            f"{c['cloud']} {c['operation']} {c['target']} {c['status']}" for c in calls[max(0, at - 1) : at + 2]
+        )
 
     def _azure_gives_up(self) -> None:
         """An operation that would never end is ended by Azure itself some day."""
@@ -142,10 +144,12 @@ class FaultBench(Bench):
         return self.nothing_left(scene)
 
 
-def prove(figures: Figures, *, seed: int, part: int = 0, of: int = 1, most: int = 0) -> int:
+def prove(
+    figures: Figures, *, seed: int, part: int = 0, of: int = 1, most: int = 0, scenes: tuple[str, ...] = SCENE_NAMES
+) -> int:
     with Ground() as ground:
         bench = FaultBench(ground)
-        trials = bench.trials(seed)
+        trials = bench.trials(seed, scenes)
         mine = trials[part::of]
         for trial in mine[: most or len(mine)]:
             if figures.time_is_up:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from cloudlink.sandbox.process import Sandbox
@@ -98,9 +99,8 @@ def kill(pid: int) -> None:
     until = time.monotonic() + 10
     while time.monotonic() < until:
         try:
-            with open(f"/proc/{pid}/stat") as stat:
-                if stat.read().rpartition(")")[2].split()[0] in ("Z", "X"):
-                    return
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in ("Z", "X"):
+                return
         except (OSError, IndexError):
             return
         time.sleep(0.001)

@@ -56,9 +56,13 @@ def configs(figures: Figures, *, seed: int, count: int, part: int = 0) -> None:
             wrong = ""
             try:
                 fuzz.answer(content, folder)
-            except BaseException as error:  # noqa: BLE001 - whatever it is, it is not the promised message
+            except BaseException as error:
                 wrong = f"{type(error).__name__}: {error}\n{content[:2000]!r}"
-            figures.add(Point("hostile", "fuzzed configurations end in a link or in a message", f"{seed}/{part}/{number}", wrong))
+            figures.add(
+                Point(
+                    "hostile", "fuzzed configurations end in a link or in a message", f"{seed}/{part}/{number}", wrong
+                )
+            )
 
 
 def _damaged(content: bytes, chance: random.Random) -> bytes:
@@ -99,7 +103,12 @@ def answers(figures: Figures, *, seed: int, part: int, of: int, most: int) -> in
     with Ground() as ground:
         Bench(ground)  # makes the worlds
         trials = []
-        for name, arguments in (("built", ("up", "--no-verify")), ("built", ("status",)), ("drifted", ("up", "--no-verify")), ("built", ("teardown",))):
+        for name, arguments in (
+            ("built", ("up", "--no-verify")),
+            ("built", ("status",)),
+            ("drifted", ("up", "--no-verify")),
+            ("built", ("teardown",)),
+        ):
             ground.back_to(name)
             ended = ground.run(*arguments)
             assert ended.code == 0, str(ended)
@@ -111,7 +120,9 @@ def answers(figures: Figures, *, seed: int, part: int, of: int, most: int) -> in
             if figures.time_is_up:
                 break
             ground.back_to(name)
-            liar = Liar(call, lambda xml, which=which: XML_NONSENSE[which % len(XML_NONSENSE)] if xml else JSON_NONSENSE[which])  # type: ignore[misc]
+            liar = Liar(
+                call, lambda xml, which=which: XML_NONSENSE[which % len(XML_NONSENSE)] if xml else JSON_NONSENSE[which]
+            )  # type: ignore[misc]
             ground.gate.instead = liar
             ended = ground.run(*arguments)
             ground.gate.instead = None
@@ -123,5 +134,7 @@ def answers(figures: Figures, *, seed: int, part: int, of: int, most: int) -> in
             elif any(c in ended.out + ended.err for c in "\x1b\x07\u202e"):
                 wrong = f"control characters reached the terminal: {ended}"
             where = f"{' '.join(arguments)} on {name}, call {call}, nonsense {which}"
-            figures.add(Point("hostile", "clouds that answer nonsense", where, f"{wrong}\n  {liar.lied_to}" if wrong else ""))
+            figures.add(
+                Point("hostile", "clouds that answer nonsense", where, f"{wrong}\n  {liar.lied_to}" if wrong else "")
+            )
     return len(trials)

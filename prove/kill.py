@@ -14,7 +14,9 @@ from prove.scenes import SCENES, Scene, prepare
 
 # Subnets have no tags: without its receipt, and without a gateway that says so, cloudlink takes its own for another's
 # and keeps it. docs/reliability.md says so.
-BY_DESIGN = re.compile(r'^\+ azure resource .*/subnets/GatewaySubnet|^~ .*cloudlink-demo-gateway.*"cloudlink-made-subnet": "true"')
+BY_DESIGN = re.compile(
+    r'^\+ azure resource .*/subnets/GatewaySubnet|^~ .*cloudlink-demo-gateway.*"cloudlink-made-subnet": "true"'
+)
 STATES = ("kept", "deleted", "cut in half", "previous put back")
 
 
@@ -78,7 +80,9 @@ class Bench:
             for state in STATES:
                 if state != "kept" and not self.saves[name]:
                     continue
-                found += [Kill(name, n, 0, m, state) for n in range(1, self.calls[name] + 1) for m in ("before", "after")]
+                found += [
+                    Kill(name, n, 0, m, state) for n in range(1, self.calls[name] + 1) for m in ("before", "after")
+                ]
                 found += [Kill(name, 0, n, m, state) for n in range(1, self.saves[name] + 1) for m in MOMENTS]
         return found
 
@@ -164,7 +168,9 @@ def order(points: list[Kill], seed: int) -> list[Kill]:
     return ordered
 
 
-def prove(figures: Figures, *, seed: int, part: int = 0, of: int = 1, most: int = 0, scenes: tuple[str, ...] = ()) -> int:
+def prove(
+    figures: Figures, *, seed: int, part: int = 0, of: int = 1, most: int = 0, scenes: tuple[str, ...] = ()
+) -> int:
     """Returns the number of points that there are. most: of this part; 0: all."""
     with Ground() as ground:
         bench = Bench(ground)

@@ -87,7 +87,9 @@ class Strangers:
         )  # fmt: skip
         self.ec2.authorize_security_group_ingress(
             GroupId=made["GroupId"],
-            IpPermissions=[{"IpProtocol": "udp", "FromPort": 53, "ToPort": 53, "IpRanges": [{"CidrIp": "10.20.0.0/16"}]}],
+            IpPermissions=[
+                {"IpProtocol": "udp", "FromPort": 53, "ToPort": 53, "IpRanges": [{"CidrIp": "10.20.0.0/16"}]}
+            ],
         )
 
     def route_table(self) -> None:
@@ -153,19 +155,32 @@ def _life(bench: Bench, figures: Figures, rng: random.Random, like: dict[str, Re
             ground.state.unlink(missing_ok=True)
             continue
         if step == "change":
-            ground.config.write_text(ground.config.read_text().replace("10.10.24.15", f"10.10.24.{rng.randint(20, 90)}"))
+            ground.config.write_text(
+                ground.config.read_text().replace("10.10.24.15", f"10.10.24.{rng.randint(20, 90)}")
+            )
             continue
         standing = _by_id(pictures.raw())
         ended = ground.run("teardown", "--json") if step == "teardown" else ground.run("up", "--no-verify")
         ground.settle()
         after = _by_id(pictures.raw())
         if step == "up":
-            figures.add(Point("ours", "strangers' things after up", said, _code(ended, (0, 5)) or _touched(before, after)))
+            figures.add(
+                Point("ours", "strangers' things after up", said, _code(ended, (0, 5)) or _touched(before, after))
+            )
             continue
         lost = "lose state" in done
-        figures.add(Point("ours", "the world after teardown is the one before", said, _code(ended, (0,)) or _same(before, after, lost=lost)))
+        figures.add(
+            Point(
+                "ours",
+                "the world after teardown is the one before",
+                said,
+                _code(ended, (0,)) or _same(before, after, lost=lost),
+            )
+        )
         if ended.code == 0:
-            figures.add(Point("ours", "teardown's receipt is the difference", said, _receipt(standing, after, ended.out)))
+            figures.add(
+                Point("ours", "teardown's receipt is the difference", said, _receipt(standing, after, ended.out))
+            )
 
 
 def _code(ended: Any, codes: tuple[int, ...]) -> str:
@@ -177,12 +192,24 @@ def _by_id(raw: dict[str, list[Any]]) -> dict[tuple[str, str], str]:
     found = {}
     for kind, things in raw.items():
         for thing in things:
-            names = ("VpnGatewayId", "CustomerGatewayId", "VpnConnectionId", "GroupId", "RouteTableId", "NetworkInterfaceId", "Id", "id", "name")
+            names = (
+                "VpnGatewayId",
+                "CustomerGatewayId",
+                "VpnConnectionId",
+                "GroupId",
+                "RouteTableId",
+                "NetworkInterfaceId",
+                "Id",
+                "id",
+                "name",
+            )
             if kind == "aws interface":
                 names = ("NetworkInterfaceId",)
             id_ = next(str(thing[n]) for n in names if thing.get(n))
             shown = {k: v for k, v in thing.items() if k not in ("state", "ModificationTime", "Attachment")}
-            found[kind, id_] = json.dumps(shown, sort_keys=True, default=str).replace('"provisioningState": "Creating"', '"provisioningState": "Succeeded"')
+            found[kind, id_] = json.dumps(shown, sort_keys=True, default=str).replace(
+                '"provisioningState": "Creating"', '"provisioningState": "Succeeded"'
+            )
     return found
 
 
@@ -210,9 +237,7 @@ def _allowed(key: tuple[str, str], old: str, new: str) -> bool:
     if kind == "kube config map" and id_ == "coredns-custom":
         b["data"] = {k: v for k, v in b["data"].items() if k != "cloudlink-demo.server"}
         return a["data"] == b["data"]
-    if kind == "azure resource" and "/virtualnetworks/test-vnet" in id_.lower():
-        return True  # its subnet list
-    return False
+    return kind == "azure resource" and "/virtualnetworks/test-vnet" in id_.lower()  # its list of subnets
 
 
 def _same(before: dict[tuple[str, str], str], after: dict[tuple[str, str], str], *, lost: bool) -> str:

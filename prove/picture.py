@@ -15,7 +15,9 @@ from typing import Any
 from cloudlink.sandbox.kube.kinds import CONFIGMAPS, PODS
 from prove.ground import Ground
 
-_IDS = re.compile(r"\b(vgw|cgw|vpn|sg|sgr|rtb|eni|eni-attach|rslvr-in|rslvr-autodefined|rni|eipalloc|rslvr)-[0-9a-f]{8,}\b")
+_IDS = re.compile(
+    r"\b(vgw|cgw|vpn|sg|sgr|rtb|eni|eni-attach|rslvr-in|rslvr-autodefined|rni|eipalloc|rslvr)-[0-9a-f]{8,}\b"
+)
 _ZONE = re.compile(r"\bZ[A-Z0-9]{12,}\b")
 _UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 _TIME = re.compile(r"\b20\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d[0-9.:+Z]*")
@@ -100,7 +102,10 @@ class Pictures:
                         {"space": space, "name": name, "data": thing.get("data") or {}, "labels": thing["metadata"].get("labels"),
                          "annotations": thing["metadata"].get("annotations")}
                     )  # fmt: skip
-        return {kind: [t for t in things if t.get("State", t.get("Status", "")) not in _GONE] for kind, things in seen.items()}
+        return {
+            kind: [t for t in things if t.get("State", t.get("Status", "")) not in _GONE]
+            for kind, things in seen.items()
+        }
 
     def _zone(self, route53: Any, zone: dict[str, Any]) -> dict[str, Any]:
         bare = zone["Id"].removeprefix("/hostedzone/")
@@ -111,7 +116,9 @@ class Pictures:
                 key=lambda r: json.dumps(r, sort_keys=True),
             ),
             "vpcs": route53.get_hosted_zone(Id=bare).get("VPCs", []),
-            "tags": route53.list_tags_for_resource(ResourceType="hostedzone", ResourceId=bare)["ResourceTagSet"]["Tags"],
+            "tags": route53.list_tags_for_resource(ResourceType="hostedzone", ResourceId=bare)["ResourceTagSet"][
+                "Tags"
+            ],
         }
 
     def take(self) -> list[str]:
@@ -122,7 +129,9 @@ class Pictures:
         for kind, things in raw.items():
             for thing in things:
                 # AWS chooses the endpoint's addresses
-                text = _ADDRESS.sub(lambda m: "<endpoint>" if m.group(0) in chosen else m.group(0), json.dumps(thing, default=str))
+                text = _ADDRESS.sub(
+                    lambda m: "<endpoint>" if m.group(0) in chosen else m.group(0), json.dumps(thing, default=str)
+                )
                 lines.append(f"{kind} {json.dumps(_ordered(json.loads(self.masked(text))), sort_keys=True)}")
         tunnels = self.ground.sandbox.sky.world().tunnels
         lines.append(f"tunnels joined {sum(bool(t.connection) for t in tunnels)} of {len(tunnels)}")
@@ -178,7 +187,7 @@ def difference(wanted: list[str], got: list[str]) -> list[str]:
         like = next((e for e in extra if e.split('"')[0] == line.split('"')[0] and _name(e) == _name(line)), None)
         if like is not None:
             at = next(i for i, (a, b) in enumerate(zip(line, like, strict=False)) if a != b)
-            found = f"~ {line[:60]}... {_name(line)} at {at}: {line[max(0, at - 80):at + 160]!r} became {like[max(0, at - 30):at + 160]!r}"
+            found = f"~ {line[:60]}... {_name(line)} at {at}: {line[max(0, at - 80) : at + 160]!r} became {like[max(0, at - 30) : at + 160]!r}"
             missing.remove(line)
             extra.remove(like)
             shown.append(found)

@@ -26,7 +26,14 @@ SCENES = {
     s.name: s
     for s in (
         Scene("fresh", "empty", ("up",), ("up", "--no-verify"), ("up", "--no-verify"), "up on nothing"),
-        Scene("changed", "changed", ("up",), ("up", "--no-verify"), ("up", "--no-verify"), "up with a changed configuration"),
+        Scene(
+            "changed",
+            "changed",
+            ("up",),
+            ("up", "--no-verify"),
+            ("up", "--no-verify"),
+            "up with a changed configuration",
+        ),
         Scene("drifted", "drifted", ("up",), ("up", "--no-verify"), ("up", "--no-verify"), "up after changes by hand"),
         Scene("teardown", "built", ("teardown",), ("teardown",), ("teardown",), "teardown"),
         Scene("verify-dns", "built", ("verify-dns",), ("verify-dns",), ("up", "--no-verify"), "verify-dns"),
@@ -53,8 +60,14 @@ def _change(ground: Ground) -> None:
     changes = (
         ("# ttl = 60", "ttl = 30"),
         ('addresses = ["10.10.8.15", "10.10.24.15"]', 'addresses = ["10.10.8.15", "10.10.24.16"]'),
-        ('[[dns.hosts]]\nname = "sentry"\nload_balancer = "sentry-internal"   # an internal NLB or ALB, by name or ARN\n', ""),
-        ("ports = [8200]\ntls_ports = [8200]\n", 'ports = [8200]\n\n[[dns.hosts]]\nname = "mysql"\naddresses = ["10.10.8.17"]\n'),
+        (
+            '[[dns.hosts]]\nname = "sentry"\nload_balancer = "sentry-internal"   # an internal NLB or ALB, by name or ARN\n',
+            "",
+        ),
+        (
+            "ports = [8200]\ntls_ports = [8200]\n",
+            'ports = [8200]\n\n[[dns.hosts]]\nname = "mysql"\naddresses = ["10.10.8.17"]\n',
+        ),
     )
     for old, new in changes:
         assert old in text, old
@@ -66,7 +79,11 @@ def drift(ground: Ground, pictures: Pictures) -> None:
     """What people do by hand: rules, records and objects deleted, options changed."""
     ec2, route53 = pictures.client("ec2"), pictures.client("route53")
     link = ground.link
-    group = next(g for g in ec2.describe_security_groups()["SecurityGroups"] if g["GroupName"].startswith(f"cloudlink-{link.name}"))
+    group = next(
+        g
+        for g in ec2.describe_security_groups()["SecurityGroups"]
+        if g["GroupName"].startswith(f"cloudlink-{link.name}")
+    )
     ec2.revoke_security_group_ingress(GroupId=group["GroupId"], IpPermissions=group["IpPermissions"][:1])
     zone = next(
         z["Id"]
@@ -74,7 +91,9 @@ def drift(ground: Ground, pictures: Pictures) -> None:
         if z["Name"] == f"{link.dns.zone}." and z["Id"].rpartition("/")[2] not in pictures.known
     )
     record = next(
-        r for r in route53.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"] if r["Name"].startswith("postgres")
+        r
+        for r in route53.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+        if r["Name"].startswith("postgres")
     )
     route53.change_resource_record_sets(
         HostedZoneId=zone, ChangeBatch={"Changes": [{"Action": "DELETE", "ResourceRecordSet": record}]}

@@ -13,12 +13,12 @@ import os
 import re
 import stat
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote_plus
 
+from cloudlink.sandbox.faults import Fault
 from prove.figures import Figures, Point
 from prove.gate import Reply
 from prove.ground import Ground
@@ -180,14 +180,24 @@ class Bench:
             self.ground.state.chmod(mode)
             ended = self.ground.run("up", "--no-verify")
             good = ended.code == 7 and "can be written by others" in ended.out + ended.err
-            self.told("a state file that others can write is refused", f"mode {mode:o}", "" if good else str(ended)[:800])
+            self.told(
+                "a state file that others can write is refused", f"mode {mode:o}", "" if good else str(ended)[:800]
+            )
         self.ground.state.chmod(_MODE)
 
 
 def prove(figures: Figures, *, seed: int, part: int = 0, of: int = 1, most: int = 0) -> int:
     """One ground; it is short. most: 1 leaves the rarer runs out."""
-    begun = time.monotonic()
-    os.umask(0)  # the worst that a user can have set
+    del seed, part, of
+    before = os.umask(0)  # the worst that a user can have set
+    try:
+        _prove(figures, most)
+    finally:
+        os.umask(before)
+    return len(figures.points)
+
+
+def _prove(figures: Figures, most: int) -> None:
     with Ground() as ground:
         bench = Bench(ground, figures)
         for where, call in (
@@ -221,11 +231,7 @@ def prove(figures: Figures, *, seed: int, part: int = 0, of: int = 1, most: int 
             for kind, place in (("garbage", "aws.DescribeVpnConnections"), ("garbage", "azure.GET:connections*"),
                                 ("garbage", "azure.PUT:*"), ("cut-after", "aws.CreateVpnConnection")):  # fmt: skip
                 ground.back_to("empty" if "Create" in place or "PUT" in place else "built")
-                from cloudlink.sandbox.faults import Fault
-
                 ground.sandbox.sky.faults.add(Fault(kind, place, times=2))
                 bench.run(f"{kind} at {place}", "up", "--no-verify", codes=(0, 5, 6, 8))
             ground.back_to("built")
             bench.run("teardown", "teardown")
-    del begun, seed, part, of
-    return len(figures.points)

@@ -70,7 +70,11 @@ def _one_machine(bench: Bench, second: Zygote, commands: tuple[str, str], rng: r
         wrong = f"the first: {first}"
     elif refused.code != 7:
         wrong = f"the second was not refused: {refused}"
-    elif str(pid) not in told or not re.search(r"since 20\d\d-\d\d-\d\d \d\d:\d\d", told) or socket.gethostname() not in told:
+    elif (
+        str(pid) not in told
+        or not re.search(r"since 20\d\d-\d\d-\d\d \d\d:\d\d", told)
+        or socket.gethostname() not in told
+    ):
         wrong = f"the holder is not named: {refused}"
     elif different := difference(bench.wanted[scene.name], bench.pictures.take()):
         wrong = "\n".join(line[:500] for line in different)
@@ -118,7 +122,13 @@ def _locks(bench: Bench, figures: Figures) -> None:
     here, lock = socket.gethostname(), ground.state.with_name(ground.state.name + ".lock")
 
     def holder(**more: object) -> str:
-        said = {"pid": 2**22 - 3, "host": here, "user": "somebody", "since": time.time() - 7200, "command": "cloudlink up"}
+        said = {
+            "pid": 2**22 - 3,
+            "host": here,
+            "user": "somebody",
+            "since": time.time() - 7200,
+            "command": "cloudlink up",
+        }
         return json.dumps({**said, **more})
 
     for what, content, codes in (
@@ -132,7 +142,9 @@ def _locks(bench: Bench, figures: Figures) -> None:
         lock.write_text(content)
         ended = ground.run("up", "--no-verify")
         told = ended.err + ended.out
-        good = ended.code == codes and (not codes or ("elsewhere" in told and "somebody" in told and f"rm {lock}" in told.replace("\n", "")))
+        good = ended.code == codes and (
+            not codes or ("elsewhere" in told and "somebody" in told and f"rm {lock}" in told.replace("\n", ""))
+        )
         if codes:
             lock.unlink()
             good = good and ground.run("up", "--no-verify").code == 0

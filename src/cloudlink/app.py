@@ -421,11 +421,16 @@ class Clouds:
 
     def sense(self) -> Any:
         """What errors of any of the SDKs mean."""
-        from cloudlink.clouds import kube
+        from cloudlink.clouds import kube, nonsense
         from cloudlink.core.seams import Sense
 
         def translate(error: Exception) -> CloudlinkError | None:
-            return self.aws.translate(error) or self.azure.translate(error) or kube.translate(error)
+            return (
+                self.aws.translate(error)
+                or self.azure.translate(error)
+                or kube.translate(error)
+                or nonsense.translate(error)
+            )
 
         def retry_after(error: Exception) -> float | None:
             for ask in (self.aws.retryable, azure_errors.retryable, kube.retryable):

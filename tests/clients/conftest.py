@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,18 +13,21 @@ from tests.clients import install
 from tests.clients.shell import ROOT, Bash, Clients, blocks, first_environment
 
 
+HERE = Path(__file__).parent
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
     for item in items:
-        if here in item.path.parents:
+        if HERE in item.path.parents and "page" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bash]:
+def page(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Bash]:
     """The shell of docs/clients.md after its first section: the sandbox runs, az is signed in."""
-    if os.environ.get("PYTEST_XDIST_WORKER"):
-        pytest.skip("the clients' suite runs by itself: python -m pytest -n 0 tests/clients")
+    wanted = [(pytestconfig.invocation_params.dir / a.split("::")[0]).resolve() for a in pytestconfig.args]
+    if not all(HERE == path or HERE in path.parents for path in wanted):
+        pytest.skip("minutes long, and run by itself: python -m pytest -n 2 --dist loadfile tests/clients")
     if absent := install.missing():
         pytest.skip(f"{', '.join(absent)} not installed: python tests/clients/install.py")
     folder = tmp_path_factory.mktemp("clients")

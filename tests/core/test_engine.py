@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloudlink.core import event as ev
-from cloudlink.core.change import Action
+from cloudlink.core.change import Action, worse
 from cloudlink.core.resource import Node, Ownership, Receipt
 from cloudlink.errors import CloudError, DeclinedError, Interrupted
 
@@ -286,6 +286,7 @@ def test_killed_anywhere_the_next_run_ends_the_same(
     with contextlib.suppress(Killed):
         (down if destroy else up)(build(shape, cloud), cloud, store)
     cloud.die_at = None
+    cloud.clock.restart()
     if lose:
         store = MemoryStore()
     (down if destroy else up)(build(shape, cloud), cloud, store)
@@ -294,3 +295,50 @@ def test_killed_anywhere_the_next_run_ends_the_same(
     before = len(cloud.writes)
     (down if destroy else up)(build(shape, cloud), cloud, store)
     assert len(cloud.writes) == before
+
+
+def test_leaving_early_ends_the_workers(cloud: ToyCloud) -> None:
+    store = MemoryStore()
+    e = engine(chain(cloud), cloud, store)
+    events = e.apply(e.plan())
+    for event in events:
+        if isinstance(event, ev.Begun):
+            break
+    events.close()
+    assert cloud.clock.stopped
+
+
+def test_a_delete_that_is_never_answered_ends_with_an_error(cloud: ToyCloud) -> None:
+    store = MemoryStore()
+    up(chain(cloud), cloud, store)
+    cloud.trouble["delete s.c"] = ["cut-before"] * 50
+    with pytest.raises(CloudError, match="Unreachable"):
+        down(chain(cloud), cloud, store)
+    assert len(cloud.trouble["delete s.c"]) > 40
+
+
+def test_an_adopted_one_is_never_replaced(cloud: ToyCloud) -> None:
+    store = MemoryStore()
+    up(chain(cloud), cloud, store)
+    thing = cloud.by_name("s.c")
+    assert thing
+    thing.owner = Ownership.ADOPTED
+    a = Toy(address="s.a", title="A", cloud=cloud)
+    b = Toy(address="s.b", title="B", cloud=cloud, parents=(a,), kind="other")
+    nodes: list[Node[Any]] = [a, b, Toy(address="s.c", title="C", cloud=cloud, base=(b,))]
+    assert actions(nodes, cloud, store)["s.c"] is not Action.REPLACE
+
+
+@pytest.mark.parametrize(
+    ("shown", "actual", "refused"),
+    [
+        (Action.NO_OP, Action.CREATE, True),
+        (Action.CREATE, Action.UPDATE, True),
+        (Action.DEFER, Action.UPDATE, False),
+        (Action.DEFER, Action.REPLACE, True),
+        (Action.REPLACE, Action.CREATE, False),
+        (Action.UPDATE, Action.DELETE, True),
+    ],
+)
+def test_what_was_agreed(shown: Action, actual: Action, refused: bool) -> None:
+    assert worse(actual, shown) is refused

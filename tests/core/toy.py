@@ -66,6 +66,10 @@ class SteppingClock:
     def stop(self) -> None:
         self._stop.set()
 
+    def restart(self) -> None:
+        """A new process has a clock that nobody stopped."""
+        self._stop.clear()
+
 
 @dataclass
 class Thing:

@@ -59,7 +59,7 @@ def link(**aws: Any) -> Link:
 def judged(spoil: Callable[[Said], object], of: Link | None = None) -> tuple[list[tuple[str, str]], list[str]]:
     facts = copy.deepcopy(said())
     spoil(facts)
-    seen = Seen(**{k: tuple(v) if isinstance(v, list) else v for k, v in facts.items()})
+    seen: Any = Seen(**{k: tuple(v) if isinstance(v, list) else v for k, v in facts.items()})  # type: ignore[arg-type]
     plan = Plan((Change("resolver.endpoint", "endpoint", Action.CREATE),))
     mistakes, warnings = preflight.judge(of or link(), seen, plan)
     assert all(m.allowed for m in mistakes)

@@ -30,14 +30,16 @@ class Action(enum.StrEnum):
 
 
 # Worse to the right: what really happens may be milder than what was shown, never worse.
-_SEVERITY = (Action.NO_OP, Action.CREATE, Action.DEFER, Action.UPDATE, Action.REPLACE, Action.DELETE)
+_SEVERITY = (Action.NO_OP, Action.CREATE, Action.UPDATE, Action.REPLACE, Action.DELETE)
 
 
 def worse(actual: Action, shown: Action) -> bool:
-    """Whether ``actual`` is something that a user who agreed to ``shown`` has not agreed to."""
-    return _SEVERITY.index(actual) > max(_SEVERITY.index(shown), _SEVERITY.index(Action.CREATE)) and not (
-        shown is Action.DEFER and actual is Action.UPDATE
-    )
+    """Whether ``actual`` is something that a user who agreed to ``shown`` has not agreed to.
+
+    "Known later" agrees to an object being made or changed in place, not to its replacement.
+    """
+    agreed = Action.UPDATE if shown is Action.DEFER else shown
+    return _SEVERITY.index(actual) > _SEVERITY.index(agreed)
 
 
 @dataclass(frozen=True)

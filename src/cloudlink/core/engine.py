@@ -103,6 +103,7 @@ class Engine:
                         stopping = True
                     if isinstance(message.error, Bug):
                         bug = message.error.__cause__
+                        self._clock.stop()  # the others end at their next wait, and the bug is seen at once
                     elif message.error is not None:
                         first = first or message.error
                         node = self.graph.nodes[message.task.address]
@@ -111,6 +112,9 @@ class Engine:
                 else:
                     yield message
         finally:
+            if run.running:  # whoever iterates left early: workers that wait for us to save must not wait for ever
+                self._clock.stop()
+                self._drain(run)
             pool.shutdown(wait=True, cancel_futures=True)
         if bug is not None:
             raise bug
@@ -131,6 +135,15 @@ class Engine:
             )
         if first is not None:
             raise first
+
+    def _drain(self, run: Schedule) -> None:
+        """Serve the workers until the last one has ended; tells nobody."""
+        while run.running:
+            message = self._queue.get()
+            if isinstance(message, Save):
+                self._save(message)
+            elif isinstance(message, End):
+                run.end(message)
 
     def _waits(self, run: Schedule, address: str) -> tuple[str, ...]:
         return tuple(n for n in self.graph.needs[address] if run.busy(n))

@@ -155,7 +155,7 @@ def _change(
     except NotYetKnown as unknown:
         if found is None or found.phase is Phase.DELETING:
             return say(Action.CREATE, f"details known after {unknown.node.address}")
-        if _stands_on_new(node, changes):
+        if found.owned is not Ownership.ADOPTED and _stands_on_new(node, changes):
             return say(Action.REPLACE, f"{unknown.node.address} is made anew")
         return say(Action.DEFER, f"known after {unknown.node.address}")
     if found is None:
@@ -166,8 +166,11 @@ def _change(
         if found.owned is Ownership.OWNED:
             return say(Action.DELETE, "no longer in the configuration")
         return say(Action.NO_OP, "kept: cloudlink did not make it")
-    if _stands_on_new(node, changes):
+    ours = found.owned is not Ownership.ADOPTED
+    if ours and _stands_on_new(node, changes):
         return say(Action.REPLACE, "what it is built on is made anew")
+    if not ours and found.phase is Phase.FAILED:
+        return say(Action.NO_OP, f"adopted as it is ({found.detail or 'it is in a failed state'})")
     if found.phase is Phase.FAILED:
         return say(node.after_failure, found.detail or "it is in a failed state")
     if found.spec is None:
@@ -199,7 +202,8 @@ def _tells_anew(graph: Graph, node: Resource[Any, Any], changes: dict[str, Chang
     """The address of something needed whose outputs a change in place will change; empty if there is none."""
     for address in graph.needs[node.address]:
         needed, change = graph.nodes[address], changes.get(address)
-        if isinstance(needed, Resource) and change is not None and change.action is Action.UPDATE:
-            if needed.telling & {f.field for f in change.fields}:
-                return address
+        if not isinstance(needed, Resource) or change is None or change.action is not Action.UPDATE:
+            continue
+        if needed.telling & {f.field for f in change.fields}:
+            return address
     return ""

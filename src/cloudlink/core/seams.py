@@ -11,7 +11,7 @@ from cloudlink.errors import CloudlinkError
 
 
 class Store(Protocol):
-    """The state file, as far as the engine needs it. Called on the main thread only."""
+    """The state file, as far as the engine needs it. Written to on the main thread only; read from any."""
 
     def receipts(self) -> Receipts: ...
 

@@ -29,7 +29,7 @@ from cloudlink.core.resource import (
 from cloudlink.core.schedule import End, Schedule, Task, usual_of, verb_of
 from cloudlink.core.seams import Sense, Store
 from cloudlink.core.wait import Clock, Stopped, TimedOut, poll
-from cloudlink.errors import CloudError, CloudlinkError, DeclinedError, Interrupted, WaitError
+from cloudlink.errors import CloudError, CloudlinkError, DeclinedError, WaitError
 
 # How long a just created object may stay invisible to reads. https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
 # (no bound is given there; Terraform's AWS provider waits five minutes)
@@ -99,7 +99,7 @@ class Worker:
                 if wait is None or self._clock.now() - start > 60:
                     raise self._ours(error, address) from error
                 if self._clock.wait(wait):
-                    raise Interrupted("Interrupted", "Stopped while reading; nothing was changed.") from None
+                    raise Stopped from None
                 pause = min(pause * 2, 15)
 
     def _ours(self, error: Exception, address: str) -> CloudlinkError:
@@ -127,6 +127,7 @@ class Worker:
             assert change is not None
             if task.kind == "delete":
                 deleted = self._delete(node)
+                self.in_flight.pop(task.address, None)
                 if change.action is Action.DELETE:
                     self._tell(ev.Done(self._clock.now(), node.address, node.title, "delete", self._since(start), change.id, deleted))
                 return End(task, changed=True)
@@ -134,21 +135,19 @@ class Worker:
                 self._remember(node, run.seen.found[task.address], run.given())
                 return End(task, run.outputs.get(task.address))
             found, changed, spec_gone = self._apply(node, change, run.given())
+            self.in_flight.pop(task.address, None)
             verb = verb_of(change.action)
             self._tell(
                 ev.Done(self._clock.now(), node.address, node.title, verb, self._since(start), found.id if found else "", changed)
             )
             return End(task, found.outputs if found and not spec_gone else None, changed=changed)
         except Stopped:
-            return End(task, stopped=True)
+            return End(task, stopped=True)  # what is being made stays in flight: it goes on in the cloud
         except CloudlinkError as error:
             if not error.resource:
                 error.resource = task.address
+            self.in_flight.pop(task.address, None)
             return End(task, error=error)
-        finally:
-            # what is still being made goes on in the cloud when we stop; everything else is over
-            if not self._clock.stopped:
-                self.in_flight.pop(task.address, None)
 
     def _since(self, start: float) -> float:
         return self._clock.now() - start
@@ -174,7 +173,7 @@ class Worker:
         self, node: Resource[Any, Any], found: Found[Any, Any] | None, given: Given
     ) -> Receipt | None:
         """The receipt of something that is as wanted; None when it is kept already."""
-        if found is None or found.spec is None or found.phase is not Phase.READY:
+        if found is None or found.spec is None or found.phase is not Phase.READY or diff(found.spec, node.spec(given)):
             return None
         old = self._store.receipts().of(node)
         fresh = Receipt(
@@ -333,17 +332,17 @@ class Worker:
         if found is None:
             self._persist(None, node.address)
             return False
-        if found.owned is Ownership.ADOPTED:
-            raise DeclinedError(
-                "The plan has changed",
-                f"{node.title} was cloudlink's when the plan was made and is not any more. It was left as it is.",
-                "Run cloudlink teardown again to see what is left.",
-                resource=node.address,
-            )
         self._remove(node, found)
         return True
 
     def _remove(self, node: Resource[Any, Any], found: Found[Any, Any]) -> None:
+        if found.owned is Ownership.ADOPTED:
+            raise DeclinedError(
+                "Not cloudlink's to delete",
+                f"{node.title} ({found.id}) was not made by cloudlink; it was left as it is.",
+                "Change it by hand, or take it out of the configuration.",
+                resource=node.address,
+            )
         old = self._store.receipts().of(node)
         before = old.before if old else None
         if found.phase is not Phase.DELETING:
@@ -359,10 +358,13 @@ class Worker:
                 try:
                     self._attempt(node, lambda current=current: node.delete(current, before))  # type: ignore[misc]
                     break
-                except Lost:
+                except Lost as lost:
                     again = self._find(node)
                     if again is None or again.phase is Phase.DELETING:
                         break
+                    if lost.attempts_left <= 0:
+                        raise self._ours(lost.error, node.address) from lost.error
+                    self._pause(LOST_ANSWER_LOOKS[1])
                     found = again
         self._wait_gone(node, found)
         self._persist(None, node.address)

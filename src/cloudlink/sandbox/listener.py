@@ -101,6 +101,9 @@ class _RequestHandler(BaseHTTPRequestHandler):
         try:
             chunks = iter(answer)
             first = next(chunks, b"")  # an application may start its response only now
+            if not started:  # a fault has cut the connection
+                self.close_connection = True
+                return
             status, headers = started[0]
             number = int(status.split(" ", 1)[0])
             self.send_response_only(number, status.partition(" ")[2])

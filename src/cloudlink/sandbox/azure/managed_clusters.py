@@ -321,7 +321,8 @@ class ManagedClusters(Kind):
     def _config(self, record: Record, role: str) -> Json:
         url, authority, token = self.endpoint()(cluster_facts(self.store, record))
         user = f"cluster{role}_{record.id.group}_{record.name}"
-        return _kubeconfig(record.name + ("-admin" if role == "Admin" else ""), url, authority, user, {"token": token})
+        # both name cluster and context alike: it is az that adds "-admin" when it merges the second into a file
+        return _kubeconfig(record.name, url, authority, user, {"token": token})
 
     def _entra_config(self, record: Record, form: str) -> Json:
         """``format=exec`` gives what kubelogin understands; so does no format since Kubernetes 1.24."""

@@ -1,0 +1,61 @@
+"""A seeded part of each proof of docs/reliability.md; the whole is ``just prove``."""
+
+from __future__ import annotations
+
+import pytest
+from prove import faults, hostile, kill, ours, secrets, two
+from prove.figures import Figures
+
+pytestmark = pytest.mark.slow
+
+
+def told(figures: Figures) -> str:
+    return "\n\n".join(f"{p.what}, {p.where}:\n{p.wrong}" for p in figures.failed)
+
+
+@pytest.mark.parametrize("scene", ["fresh", "drifted", "teardown", "verify-dns"])
+def test_killed_anywhere_and_run_again(scene: str) -> None:
+    figures = Figures()
+    kill.prove(figures, seed=11, most=4, scenes=(scene,))
+    assert not figures.failed, told(figures)
+    assert len(figures.points) >= 3
+
+
+@pytest.mark.parametrize("scene", ["fresh", "teardown"])
+def test_a_fault_at_any_call(scene: str) -> None:
+    figures = Figures()
+    faults.prove(figures, seed=13, most=5, scenes=(scene,))
+    assert not figures.failed, told(figures)
+    assert len(figures.points) >= 3
+
+
+def test_no_key_leaves() -> None:
+    figures = Figures()
+    secrets.prove(figures, seed=1, most=1)
+    assert not figures.failed, told(figures)
+
+
+def test_only_ours() -> None:
+    figures = Figures()
+    ours.prove(figures, seed=5, most=2)
+    assert not figures.failed, told(figures)
+    assert len(figures.points) >= 3
+
+
+def test_two_at_once() -> None:
+    figures = Figures()
+    two.prove(figures, seed=3, most=1)
+    assert not figures.failed, told(figures)
+
+
+def test_fuzzed_configurations() -> None:
+    figures = Figures()
+    hostile.configs(figures, seed=17, count=400)
+    assert not figures.failed, told(figures)
+    assert len(figures.points) == 400
+
+
+def test_clouds_that_answer_nonsense() -> None:
+    figures = Figures()
+    hostile.answers(figures, seed=19, part=0, of=1, most=6)
+    assert not figures.failed, told(figures)

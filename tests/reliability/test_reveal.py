@@ -1,0 +1,50 @@
+"""Where a secret may be taken out of its wrapping, and why; every other place is a mistake."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import cloudlink
+from cloudlink.errors import CloudError
+from cloudlink.secret import Secret, masked
+
+SOURCE = Path(cloudlink.__file__).parent
+ALLOWED = {
+    "app.py": "the EKS token goes to the Kubernetes client",
+    "clouds/aws.py": "the sandbox's AWS key goes to boto3",
+    "clouds/azure_session.py": "the sandbox's client secret goes to azure-identity",
+    "clouds/kube.py": "the cluster's token goes into the Authorization header",
+    "clouds/kube_access.py": "a client key goes into a 0600 file, because ssl takes no other",
+    "sandbox/client.py": "the sandbox's own token goes into the Authorization header",
+    "sandbox/process.py": "the sandbox's keys go into its 0600 address file; they open nothing else",
+    "steps/aws_connections.py": "a new pre-shared key goes to AWS in the create call",
+    "steps/azure_connections.py": "a pre-shared key goes to Azure",
+}
+
+
+def reveals(tree: ast.AST) -> int:
+    return sum(isinstance(n, ast.Attribute) and n.attr in ("reveal", "_Secret__value") for n in ast.walk(tree))
+
+
+def test_secrets_are_revealed_in_listed_places_only() -> None:
+    found = {
+        str(path.relative_to(SOURCE))
+        for path in SOURCE.rglob("*.py")
+        if path.name != "secret.py" and reveals(ast.parse(path.read_text(encoding="utf-8")))
+    }
+    assert found - set(ALLOWED) == set(), "a new place reveals secrets: give a reason in the list, or do without"
+    assert set(ALLOWED) - found == set(), "the list names places that reveal nothing any more"
+
+
+def test_the_scan_sees_what_it_looks_for() -> None:
+    assert reveals(ast.parse("f = key.reveal\nf()"))
+    assert reveals(ast.parse("Secret('x')._Secret__value"))
+
+
+def test_what_clouds_quote_is_masked() -> None:
+    key = Secret("Zq8" * 12)
+    error = CloudError("AWS refused a call", f"Value ({key.reveal()}) for parameter preSharedKey is invalid.")
+    assert key.reveal() not in str(error)
+    assert "********" in error.detail
+    assert masked("nothing secret") == "nothing secret"
