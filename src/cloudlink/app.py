@@ -188,7 +188,9 @@ def _record(event: Any) -> None:
         case ev.Done(address=address, verb=verb, seconds=seconds, id=id_):
             _LOG.info("%s %s done in %.0f s: %s", address, verb, seconds, id_)
         case ev.Failed(address=address, error=error):
-            _LOG.error("%s failed: %s (%s, request %s)", address, error, error.code or "no code", error.request_id or "unknown")
+            _LOG.error(
+                "%s failed: %s (%s, request %s)", address, error, error.code or "no code", error.request_id or "unknown"
+            )
         case ev.Skipped(address=address, because=because):
             _LOG.info("%s not begun: %s", address, because)
 
@@ -255,11 +257,11 @@ class Session:
 
         unknown = [name for name in only if name not in STEPS]
         if unknown:
-            raise UsageError(
-                "No such step", f"{', '.join(unknown)} was given.", f"Steps are {', '.join(STEPS)}."
-            )
+            raise UsageError("No such step", f"{', '.join(unknown)} was given.", f"Steps are {', '.join(STEPS)}.")
         changes = tuple(
-            c if c.step in only or c.action is Action.NO_OP else replace(c, action=Action.NO_OP, why="left out by --only", fields=())
+            c
+            if c.step in only or c.action is Action.NO_OP
+            else replace(c, action=Action.NO_OP, why="left out by --only", fields=())
             for c in plan.changes
         )
         assert self._engine is not None
@@ -439,9 +441,7 @@ class Clouds:
             return None
 
         def unknown(error: Exception) -> bool:
-            return (
-                self.aws.unknown_outcome(error) or azure_errors.unknown_outcome(error) or kube.unknown_outcome(error)
-            )
+            return self.aws.unknown_outcome(error) or azure_errors.unknown_outcome(error) or kube.unknown_outcome(error)
 
         from cloudlink.clouds import azure_errors
 

@@ -57,7 +57,10 @@ class Inspection:
         if made.health is Health.ABSENT and self._anything():
             # no tunnel yet, but something of ours stands there: an up or a teardown was not finished
             return replace(
-                made, health=Health.DOWN, verdict="The link is not complete: run cloudlink up to finish it.", next=("cloudlink up",)
+                made,
+                health=Health.DOWN,
+                verdict="The link is not complete: run cloudlink up to finish it.",
+                next=("cloudlink up",),
             )
         return made
 

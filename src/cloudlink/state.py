@@ -120,9 +120,7 @@ class StateFile:
             self.lost = True
             return
         except (OSError, UnicodeDecodeError) as error:
-            raise StateError(
-                "The state file cannot be read", f"{self.path}: {error}.", self._without_hint()
-            ) from error
+            raise StateError("The state file cannot be read", f"{self.path}: {error}.", self._without_hint()) from error
         mode = stat.S_IMODE(self.path.stat().st_mode)
         if mode & 0o022:
             raise StateError(

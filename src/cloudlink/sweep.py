@@ -24,14 +24,16 @@ def report(link: Link, aws: Aws, azure: Azure, plan: Plan) -> TeardownReport:
             (restored if change.why.startswith("put back") else deleted).append(row)
         elif change.id:
             kept.append((change.address, change.title, change.why))
-    return TeardownReport(
-        link.name, tuple(deleted), tuple(restored), tuple(kept), tuple(leftovers(link, aws, azure))
-    )
+    return TeardownReport(link.name, tuple(deleted), tuple(restored), tuple(kept), tuple(leftovers(link, aws, azure)))
 
 
 def leftovers(link: Link, aws: Aws, azure: Azure) -> Iterable[Row]:
     """Objects that say they belong to this link. What is being deleted, or is listed as deleted, does not count."""
     for id_, kind in aws.tagged(link.name):
-        yield (id_, kind, f"aws resourcegroupstaggingapi get-resources --tag-filters Key=cloudlink-link,Values={link.name}")
+        yield (
+            id_,
+            kind,
+            f"aws resourcegroupstaggingapi get-resources --tag-filters Key=cloudlink-link,Values={link.name}",
+        )
     for item in azure.resources_by_tag():
         yield (str(item["id"]), str(item.get("type", "")), f"az resource show --ids {item['id']}")

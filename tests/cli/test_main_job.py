@@ -104,7 +104,9 @@ def test_a_wrong_key_on_one_side_names_the_tunnel_and_up_repairs_it(linked: Plac
 def test_drift_by_hand_is_shown_and_repaired(linked: Place) -> None:
     clouds = linked.clouds()
     tables = clouds.aws.ec2.describe_route_tables()["RouteTables"]
-    table, gateway = next((t["RouteTableId"], t["PropagatingVgws"][0]["GatewayId"]) for t in tables if t.get("PropagatingVgws"))
+    table, gateway = next(
+        (t["RouteTableId"], t["PropagatingVgws"][0]["GatewayId"]) for t in tables if t.get("PropagatingVgws")
+    )
     clouds.aws.ec2.disable_vgw_route_propagation(GatewayId=gateway, RouteTableId=table)
     status = linked.cloudlink("status", "--json")
     assert status.code == 8

@@ -137,7 +137,9 @@ class Terminal(io.StringIO):
 
 
 @pytest.mark.parametrize("more", [(), ("--json",)])
-def test_without_a_terminal_up_refuses_unless_told(as_if_real: Place, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]) -> None:
+def test_without_a_terminal_up_refuses_unless_told(
+    as_if_real: Place, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
+) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
     before = as_if_real.writes()
     result = as_if_real.cloudlink("up", *more, sandbox=False)
@@ -186,7 +188,9 @@ def test_a_duration_that_is_none(place: Place, wrong: str) -> None:
     assert place.cloudlink("status", "--wait", wrong).code == 2
 
 
-@pytest.mark.parametrize("arguments", [["upp"], ["up", "--sandbocks"], ["verify-dns", "--image"], ["sandbox", "fault", "add", "x"]])
+@pytest.mark.parametrize(
+    "arguments", [["upp"], ["up", "--sandbocks"], ["verify-dns", "--image"], ["sandbox", "fault", "add", "x"]]
+)
 def test_a_command_line_that_cannot_be_understood(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(arguments) == 2
     assert "--help" in capsys.readouterr().err
@@ -202,7 +206,11 @@ def test_status_waits_no_longer_than_it_was_told(place: Place) -> None:
 def test_status_watch_shows_again_and_again_until_ctrl_c(place: Place) -> None:
     watching = subprocess.Popen(
         [sys.executable, "-c", "from cloudlink.cli import main; main()", "status", "--watch", "--json", "--sandbox"],
-        cwd=place.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "CI": "1"},
+        cwd=place.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "CI": "1"},
     )
     assert watching.stdout is not None
     guard = threading.Timer(60, watching.kill)

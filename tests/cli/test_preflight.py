@@ -113,14 +113,26 @@ OVERLAPS: dict[str, tuple[Callable[[Ground], Any], str, str]] = {
     "VPC's second range and VNet": (lambda g: g.vpc_range("10.20.128.0/20"), "azure.vnet", "10.20.128.0/20 and VNet"),
     "VPC and pods": (lambda g: g.vpc_range("10.244.16.0/20"), "azure.aks", "10.244.16.0/20 and AKS pod CIDR"),
     "VPC and services": (lambda g: g.vpc_range("10.0.16.0/20"), "azure.aks", "10.0.16.0/20 and AKS service CIDR"),
-    "VPC and peered VNet": (lambda g: g.peered("10.10.128.0/20"), "azure.vnet", "peered VNet (to-other) 10.10.128.0/20"),
-    "EKS services and peered VNet": (lambda g: g.peered("172.20.16.0/20"), "azure.vnet", "EKS service CIDR 172.20.0.0/16"),
+    "VPC and peered VNet": (
+        lambda g: g.peered("10.10.128.0/20"),
+        "azure.vnet",
+        "peered VNet (to-other) 10.10.128.0/20",
+    ),
+    "EKS services and peered VNet": (
+        lambda g: g.peered("172.20.16.0/20"),
+        "azure.vnet",
+        "EKS service CIDR 172.20.0.0/16",
+    ),
     "gateway subnet too small": (
-        lambda g: g.subnet("GatewaySubnet", "10.20.255.0/28"), "azure.vpn_gateway.subnet_prefix", "GatewaySubnet 10.20.255.0/28"
+        lambda g: g.subnet("GatewaySubnet", "10.20.255.0/28"),
+        "azure.vpn_gateway.subnet_prefix",
+        "GatewaySubnet 10.20.255.0/28",
     ),
     "gateway subnet with NSG": (lambda g: g.gateway_subnet_with_nsg(), "azure.vnet", "network security group fence"),
     "gateway subnet's range taken": (
-        lambda g: g.subnet("machines", "10.20.255.0/25"), "azure.vpn_gateway.subnet_prefix", "10.20.255.0/27"
+        lambda g: g.subnet("machines", "10.20.255.0/25"),
+        "azure.vpn_gateway.subnet_prefix",
+        "10.20.255.0/27",
     ),
     "VPC has a gateway": (lambda g: g.attached_gateway(), "aws.gateway", '"create", but vgw-'),
 }
@@ -138,9 +150,15 @@ def test_what_the_clouds_hold_is_compared_with_the_configuration(place: Place, c
 
 def test_everything_wrong_is_told_at_once_and_by_plan_too(place: Place) -> None:
     ground = Ground(place)
-    with ground.vpc_range("10.20.128.0/20"), ground.attached_gateway(), ground.subnet("GatewaySubnet", "10.20.255.0/28"):
+    with (
+        ground.vpc_range("10.20.128.0/20"),
+        ground.attached_gateway(),
+        ground.subnet("GatewaySubnet", "10.20.255.0/28"),
+    ):
         assert {m["path"] for m in refused(place, 3)["mistakes"]} == {
-            "azure.vnet", "aws.gateway", "azure.vpn_gateway.subnet_prefix"
+            "azure.vnet",
+            "aws.gateway",
+            "azure.vpn_gateway.subnet_prefix",
         }
         planned = place.cloudlink("plan", "--json")
         assert planned.code == 3

@@ -38,9 +38,7 @@ def refusal(place: Place, link: Link, **endpoints: Any) -> CloudlinkError:
     assert running is not None
     clock = WallClock(200)
     out = io.StringIO()
-    view = open_view(
-        "json", out=out, err=out, color=None, clock=clock, command="up", link=link.name, sandbox_speed=200
-    )
+    view = open_view("json", out=out, err=out, color=None, clock=clock, command="up", link=link.name, sandbox_speed=200)
     state = StateFile(place.folder / "missing.state.json", link.name, command="test", readonly=True)
     before = place.writes()
     with state, pytest.raises(CloudlinkError) as caught:

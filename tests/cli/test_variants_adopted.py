@@ -66,7 +66,9 @@ def test_the_keys_are_in_secrets_manager_and_the_tunnels_agree_on_them(place: Pl
 def test_routes_are_in_the_listed_tables_only(place: Place, built: Result) -> None:
     assert built.code == 0
     tables = place.clouds().aws.ec2.describe_route_tables()["RouteTables"]
-    having = {t["RouteTableId"] for t in tables if any(g["GatewayId"] == GATEWAY for g in t.get("PropagatingVgws") or ())}
+    having = {
+        t["RouteTableId"] for t in tables if any(g["GatewayId"] == GATEWAY for g in t.get("PropagatingVgws") or ())
+    }
     assert having == set(TABLES)
     assert {t["id"] for t in place.cloudlink("status", "--json").json["route_tables"]} == set(TABLES)
 

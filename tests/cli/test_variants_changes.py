@@ -25,7 +25,9 @@ def build(place: Place) -> None:
 def ids(place: Place) -> dict[str, Any]:
     ec2 = place.clouds().aws.ec2
     return {
-        "vpn": sorted(c["VpnConnectionId"] for c in ec2.describe_vpn_connections()["VpnConnections"] if c["State"] == "available"),
+        "vpn": sorted(
+            c["VpnConnectionId"] for c in ec2.describe_vpn_connections()["VpnConnections"] if c["State"] == "available"
+        ),
         "vgw": ByHand(place).vpn_gateway(),
         "outside": {t["address"]: t["aws"]["outside_ip"] for t in place.cloudlink("status", "--json").json["tunnels"]},
     }

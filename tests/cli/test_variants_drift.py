@@ -15,7 +15,12 @@ ALIEN = "prod.corp.example:53 {\n    forward . 10.9.9.9\n}\n"
 
 
 def _wrong_address(hand: ByHand) -> None:
-    record = {"Name": "postgres.prod.corp.example.", "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": "10.10.8.99"}]}
+    record = {
+        "Name": "postgres.prod.corp.example.",
+        "Type": "A",
+        "TTL": 60,
+        "ResourceRecords": [{"Value": "10.10.8.99"}],
+    }
     hand.change_record("UPSERT", record)
 
 
@@ -37,7 +42,9 @@ class Case:
 # By the address of what differs. The changes of one round are made together, so that the clouds are waited for once.
 ROUNDS: tuple[dict[str, Case], ...] = (
     {
-        "aws_vpn.connection[0]": Case(lambda h: h.tunnel_options(0, DPDTimeoutSeconds=60), "update", ("dpd_timeout 60",)),
+        "aws_vpn.connection[0]": Case(
+            lambda h: h.tunnel_options(0, DPDTimeoutSeconds=60), "update", ("dpd_timeout 60",)
+        ),
         "aws_vpn.route_propagation": Case(lambda h: h.stop_propagation(), "update", ("rtb-",)),
         "azure_vpn.local_gateway[1]": Case(
             lambda h: h.local_gateway(1, ip="203.0.113.9"), "update", ("203.0.113.9", "wanted 198.51.100.")
@@ -47,7 +54,9 @@ ROUNDS: tuple[dict[str, Case], ...] = (
         "dns_forward.forward": Case(lambda h: h.coredns_key(KEY, ALIEN), "update", ("10.9.9.9",)),
     },
     {
-        "azure_vpn.gateway": Case(lambda h: h.gateway_without("169.254.22.2"), "update", ("wanted 169.254.21.2, 169.254.22.2",)),
+        "azure_vpn.gateway": Case(
+            lambda h: h.gateway_without("169.254.22.2"), "update", ("wanted 169.254.21.2, 169.254.22.2",)
+        ),
         "resolver.records": Case(
             lambda h: h.remove_records("sentry.prod.corp.example."), "update", ("sentry.prod.corp.example",), "postgres"
         ),

@@ -72,9 +72,13 @@ def inventory(place: Place) -> str:
     ec2 = clouds.aws.ec2
     return json.dumps(
         {
-            "gateways": [g["VpnGatewayId"] for g in ec2.describe_vpn_gateways()["VpnGateways"] if g["State"] != "deleted"],
+            "gateways": [
+                g["VpnGatewayId"] for g in ec2.describe_vpn_gateways()["VpnGateways"] if g["State"] != "deleted"
+            ],
             "groups": sorted(g["GroupId"] for g in ec2.describe_security_groups()["SecurityGroups"]),
-            "interfaces": sorted(i["NetworkInterfaceId"] for i in ec2.describe_network_interfaces()["NetworkInterfaces"]),
+            "interfaces": sorted(
+                i["NetworkInterfaceId"] for i in ec2.describe_network_interfaces()["NetworkInterfaces"]
+            ),
             "zones": sorted(z["Id"] for z in clouds.aws.route53.list_hosted_zones()["HostedZones"]),
             "resource groups": sorted(g.name for g in clouds.azure.resources.resource_groups.list()),
             "resources": sorted(str(r.id).lower() for r in clouds.azure.resources.resources.list()),

@@ -35,9 +35,14 @@ class Case:
 
 CASES = {
     "no UDP": Case(
-        lambda h: h.shut_out("udp"), SILENCE, "does not let UDP port 53 through", {"cluster-dns": SILENCE, "endpoint udp": "timeout"}
+        lambda h: h.shut_out("udp"),
+        SILENCE,
+        "does not let UDP port 53 through",
+        {"cluster-dns": SILENCE, "endpoint udp": "timeout"},
     ),
-    "no TCP": Case(lambda h: h.shut_out("tcp"), "timeout", "does not let TCP port 53 through", {"endpoint tcp": "timeout"}),
+    "no TCP": Case(
+        lambda h: h.shut_out("tcp"), "timeout", "does not let TCP port 53 through", {"endpoint tcp": "timeout"}
+    ),
     "record missing": Case(
         lambda h: h.remove_records("postgres.prod.corp.example.", "\\052.prod.corp.example."),
         "nxdomain",
@@ -51,9 +56,7 @@ CASES = {
         "not associated with the endpoint's VPC",
         {"cluster-dns": "nxdomain", "endpoint udp": "nxdomain", "endpoint tcp": "nxdomain"},
     ),
-    "shadowed": Case(
-        _shadow, SILENCE, "another CoreDNS key serves sentry.prod.corp.example", {"cluster-dns": SILENCE}
-    ),
+    "shadowed": Case(_shadow, SILENCE, "another CoreDNS key serves sentry.prod.corp.example", {"cluster-dns": SILENCE}),
     "port closed": Case(lambda h: None, "timeout", "the load balancer's security group", {"connect": "timeout"}),
 }
 

@@ -14,16 +14,40 @@ from .place import Place
 # What is broken on tunnels 0 to 3 at the same time, and what status says of each. Two rounds, to wait only twice.
 ROUNDS: tuple[tuple[tuple[Callable[[ByHand], None], str, str], ...], ...] = (
     (
-        (lambda h: h.local_gateway(0, ip="203.0.113.9"), "leads to 203.0.113.9, AWS's end", "azure_vpn.local_gateway[0]"),
-        (lambda h: h.local_gateway(1, peer="169.254.22.9"), "expects the BGP peer 169.254.22.9", "azure_vpn.local_gateway[1]"),
-        (lambda h: h.bgp_address(2, "169.254.22.6"), "speaks BGP from 169.254.22.6, AWS expects 169.254.21.6", "azure_vpn.connection[2]"),
+        (
+            lambda h: h.local_gateway(0, ip="203.0.113.9"),
+            "leads to 203.0.113.9, AWS's end",
+            "azure_vpn.local_gateway[0]",
+        ),
+        (
+            lambda h: h.local_gateway(1, peer="169.254.22.9"),
+            "expects the BGP peer 169.254.22.9",
+            "azure_vpn.local_gateway[1]",
+        ),
+        (
+            lambda h: h.bgp_address(2, "169.254.22.6"),
+            "speaks BGP from 169.254.22.6, AWS expects 169.254.21.6",
+            "azure_vpn.connection[2]",
+        ),
         (lambda h: h.policy(3, ike_encryption="AES128"), "the IKE encryption differs", "azure_vpn.connection[3]"),
     ),
     (
-        (lambda h: h.local_gateway(0, asn=64_999), "Azure expects ASN 64999, AWS has 64512", "azure_vpn.local_gateway[0]"),
+        (
+            lambda h: h.local_gateway(0, asn=64_999),
+            "Azure expects ASN 64999, AWS has 64512",
+            "azure_vpn.local_gateway[0]",
+        ),
         (lambda h: h.key(1, "AnotherKey123456"), "the pre-shared keys differ", "azure_vpn.connection[1]"),
-        (lambda h: h.tunnel_options(2, Phase2DHGroupNumbers=[{"Value": 14}]), "the PFS group differs", "aws_vpn.connection[1]"),
-        (lambda h: h.policy(3, ipsec_encryption="GCMAES128", ipsec_integrity="GCMAES128"), "the ESP encryption differs", "azure_vpn.connection[3]"),
+        (
+            lambda h: h.tunnel_options(2, Phase2DHGroupNumbers=[{"Value": 14}]),
+            "the PFS group differs",
+            "aws_vpn.connection[1]",
+        ),
+        (
+            lambda h: h.policy(3, ipsec_encryption="GCMAES128", ipsec_integrity="GCMAES128"),
+            "the ESP encryption differs",
+            "azure_vpn.connection[3]",
+        ),
     ),
 )
 

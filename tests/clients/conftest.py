@@ -12,7 +12,6 @@ from cloudlink.sandbox import client
 from tests.clients import install
 from tests.clients.shell import ROOT, Bash, Clients, blocks, first_environment
 
-
 HERE = Path(__file__).parent
 
 
@@ -26,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def page(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Bash]:
     """The shell of docs/clients.md after its first section: the sandbox runs, az is signed in."""
     wanted = [(pytestconfig.invocation_params.dir / a.split("::")[0]).resolve() for a in pytestconfig.args]
-    if not all(HERE == path or HERE in path.parents for path in wanted):
+    if not all(path == HERE or HERE in path.parents for path in wanted):
         pytest.skip("minutes long, and run by itself: python -m pytest -n 2 --dist loadfile tests/clients")
     if absent := install.missing():
         pytest.skip(f"{', '.join(absent)} not installed: python tests/clients/install.py")

@@ -100,7 +100,9 @@ def test_resources_by_tag_and_group(clients: Clients, group: str) -> None:
 
 def test_a_group_with_what_is_in_it(clients: Clients) -> None:
     clients.az("group create --name short-lived --location westeurope")
-    clients.az("network local-gateway create -g short-lived -n l --gateway-ip-address 192.0.2.9 --local-address-prefixes 10.7.0.0/16")
+    clients.az(
+        "network local-gateway create -g short-lived -n l --gateway-ip-address 192.0.2.9 --local-address-prefixes 10.7.0.0/16"
+    )
     shown, exists = clients.together(
         lambda: clients.az("group show --name short-lived"), lambda: clients.az("group exists --name short-lived")
     )

@@ -36,7 +36,12 @@ def test_config_maps_by_every_road(clients: Clients, context: str) -> None:
     path = clients.folder / f"{context}-map.yaml"
 
     def written(value: str) -> None:
-        text = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine"}, "data": {"k": value, "kept": "1"}}
+        text = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "mine"},
+            "data": {"k": value, "kept": "1"},
+        }
         path.write_text(yaml.safe_dump(text))
 
     def value() -> str:
@@ -71,7 +76,9 @@ def test_config_maps_by_every_road(clients: Clients, context: str) -> None:
 def test_coredns_is_put_back_and_its_custom_file_is_not(clients: Clients) -> None:
     system = "--namespace kube-system"
     clients.kubectl("aks", f"{system} patch configmap coredns --type merge --patch", '{"data": {"Corefile": "x"}}')
-    clients.kubectl("aks", f"{system} patch configmap coredns-custom --type merge --patch", '{"data": {"a.override": "log"}}')
+    clients.kubectl(
+        "aks", f"{system} patch configmap coredns-custom --type merge --patch", '{"data": {"a.override": "log"}}'
+    )
     clients.advance("1h")
     theirs, ours = clients.together(
         lambda: clients.kubectl("aks", f"{system} get configmap coredns --output jsonpath={{.data.Corefile}}").out,
@@ -79,7 +86,11 @@ def test_coredns_is_put_back_and_its_custom_file_is_not(clients: Clients) -> Non
     )
     assert "kubernetes cluster.local" in theirs
     assert yaml.safe_load(ours)["data"]["a.override"] == "log"
-    clients.kubectl("aks", f"{system} patch configmap coredns-custom --type json --patch", '[{"op": "remove", "path": "/data/a.override"}]')
+    clients.kubectl(
+        "aks",
+        f"{system} patch configmap coredns-custom --type json --patch",
+        '[{"op": "remove", "path": "/data/a.override"}]',
+    )
 
 
 def test_a_rollout(clients: Clients) -> None:

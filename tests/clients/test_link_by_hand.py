@@ -34,9 +34,7 @@ def azure_side(clients: Clients) -> list[str]:
     """Of tunnel-0 to tunnel-3. Lists leave the status out, so each is read."""
 
     def status(number: int) -> Any:
-        return lambda: clients.az(
-            f"network vpn-connection show -g by-hand -n tunnel-{number} --query connectionStatus"
-        )
+        return lambda: clients.az(f"network vpn-connection show -g by-hand -n tunnel-{number} --query connectionStatus")
 
     return clients.together(*(status(n) for n in range(4)))
 
@@ -99,8 +97,12 @@ def reads_of_a_standing_link(clients: Clients) -> None:
     }
     told = clients.az("network vnet-gateway list-advertised-routes -g by-hand -n gateway --peer 169.254.21.5")["value"]
     assert [(r["network"], r["asPath"]) for r in told] == [("10.20.0.0/16", "65000")]
-    tables = clients.aws("ec2 describe-route-tables", "--filters", "Name=route.destination-cidr-block,Values=10.20.0.0/16")
-    origins = {r["Origin"] for t in tables["RouteTables"] for r in t["Routes"] if r.get("GatewayId", "").startswith("vgw")}
+    tables = clients.aws(
+        "ec2 describe-route-tables", "--filters", "Name=route.destination-cidr-block,Values=10.20.0.0/16"
+    )
+    origins = {
+        r["Origin"] for t in tables["RouteTables"] for r in t["Routes"] if r.get("GatewayId", "").startswith("vgw")
+    }
     assert origins == {"EnableVgwRoutePropagation"}
 
 

@@ -269,7 +269,9 @@ def dags(draw: st.DrawFn) -> list[tuple[int, ...]]:
 def build(shape: list[tuple[int, ...]], cloud: ToyCloud, value: str = "v") -> list[Node[Any]]:
     nodes: list[Node[Any]] = []
     for i, parents in enumerate(shape):
-        nodes.append(Toy(address=f"s.n[{i}]", title=f"N{i}", cloud=cloud, value=value, parents=tuple(nodes[p] for p in parents)))
+        nodes.append(
+            Toy(address=f"s.n[{i}]", title=f"N{i}", cloud=cloud, value=value, parents=tuple(nodes[p] for p in parents))
+        )
     return nodes
 
 

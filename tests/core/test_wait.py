@@ -32,9 +32,7 @@ class HandClock:
 
 def test_looks_until_done() -> None:
     clock, seen = HandClock(), []
-    answer = poll(
-        lambda: clock.time, lambda t: t >= 100, clock=clock, usual=100, deadline=1000, seen=seen.append
-    )
+    answer = poll(lambda: clock.time, lambda t: t >= 100, clock=clock, usual=100, deadline=1000, seen=seen.append)
     assert answer >= 100
     assert seen[0] == 0.0, "the first look is at once"
     assert seen[1] == 80.0, "the next one near the usual time"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import cloudlink
@@ -48,3 +50,15 @@ def test_what_clouds_quote_is_masked() -> None:
     assert key.reveal() not in str(error)
     assert "********" in error.detail
     assert masked("nothing secret") == "nothing secret"
+
+
+def test_a_crash_leaves_no_dump_of_the_memory() -> None:
+    program = (
+        "import resource, sys; from cloudlink.cli import main\n"
+        "sys.argv = ['cloudlink', '--help']\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print('limits', resource.getrlimit(resource.RLIMIT_CORE))"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines()[-1] == "limits (0, 0)"

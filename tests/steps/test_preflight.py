@@ -39,7 +39,11 @@ def said() -> Said:
         "zones": [],
         "vnet": {
             "name": "test-vnet",
-            "properties": {"addressSpace": {"addressPrefixes": ["10.20.0.0/16"]}, "subnets": [], "virtualNetworkPeerings": []},
+            "properties": {
+                "addressSpace": {"addressPrefixes": ["10.20.0.0/16"]},
+                "subnets": [],
+                "virtualNetworkPeerings": [],
+            },
         },
         "aks": {
             "properties": {
@@ -79,10 +83,14 @@ CASES: dict[str, tuple[Callable[[Said], object], str, str]] = {
     "EKS in another VPC": (lambda f: f["eks"]["resourcesVpcConfig"].update(vpcId="vpc-2"), "aws.vpc", VPC),
     "dedicated tenancy": (lambda f: f["vpc"].update(InstanceTenancy="dedicated"), "aws.vpc", "dedicated"),
     "second range of the VPC": (
-        lambda f: f["vpc"]["CidrBlockAssociationSet"].append({"CidrBlock": "10.20.4.0/22"}), "azure.vnet", "10.20.4.0/22"
+        lambda f: f["vpc"]["CidrBlockAssociationSet"].append({"CidrBlock": "10.20.4.0/22"}),
+        "azure.vnet",
+        "10.20.4.0/22",
     ),
     "EKS services": (
-        lambda f: f["eks"]["kubernetesNetworkConfig"].update(serviceIpv4Cidr="10.244.0.0/20"), "azure.aks", "EKS service CIDR"
+        lambda f: f["eks"]["kubernetesNetworkConfig"].update(serviceIpv4Cidr="10.244.0.0/20"),
+        "azure.aks",
+        "EKS service CIDR",
     ),
     "peered VNet": (
         lambda f: f["vnet"]["properties"]["virtualNetworkPeerings"].append(
@@ -91,9 +99,15 @@ CASES: dict[str, tuple[Callable[[Said], object], str, str]] = {
         "azure.vnet",
         "peered VNet (hub) 10.10.5.0/24",
     ),
-    "pods": (lambda f: f["aks"]["properties"]["networkProfile"].update(podCidr="10.10.0.0/18"), "azure.aks", "AKS pod CIDR"),
+    "pods": (
+        lambda f: f["aks"]["properties"]["networkProfile"].update(podCidr="10.10.0.0/18"),
+        "azure.aks",
+        "AKS pod CIDR",
+    ),
     "services": (
-        lambda f: f["aks"]["properties"]["networkProfile"].update(serviceCidr="10.10.0.0/20"), "azure.aks", "AKS service CIDR"
+        lambda f: f["aks"]["properties"]["networkProfile"].update(serviceCidr="10.10.0.0/20"),
+        "azure.aks",
+        "AKS service CIDR",
     ),
     "gateway subnet too small": (
         lambda f: f["vnet"]["properties"]["subnets"].append(gateway_subnet(addressPrefix="10.20.255.0/29")),
@@ -116,16 +130,22 @@ CASES: dict[str, tuple[Callable[[Said], object], str, str]] = {
         "10.20.255.0/27",
     ),
     "range taken": (
-        lambda f: f["vnet"]["properties"]["subnets"].append({"name": "a", "properties": {"addressPrefix": "10.20.255.0/24"}}),
+        lambda f: f["vnet"]["properties"]["subnets"].append(
+            {"name": "a", "properties": {"addressPrefix": "10.20.255.0/24"}}
+        ),
         "azure.vpn_gateway.subnet_prefix",
         "10.20.255.0/27",
     ),
     "VNet has a VPN gateway": (lambda f: f.update(azure_gateways=["corp"]), "azure.vnet.name", "corp"),
     "VNet of AKS's own": (
-        lambda f: f["aks"]["properties"].update(nodeResourceGroup="TEST"), "azure.vnet.resource_group", "test"
+        lambda f: f["aks"]["properties"].update(nodeResourceGroup="TEST"),
+        "azure.vnet.resource_group",
+        "test",
     ),
     "cluster without a subnet of the user's": (
-        lambda f: f["aks"]["properties"]["agentPoolProfiles"][0].pop("vnetSubnetID"), "azure.aks.name", "nodes"
+        lambda f: f["aks"]["properties"]["agentPoolProfiles"][0].pop("vnetSubnetID"),
+        "azure.aks.name",
+        "nodes",
     ),
     "too many prefixes": (
         lambda f: f["vnet"]["properties"]["virtualNetworkPeerings"].append(
@@ -140,7 +160,9 @@ CASES: dict[str, tuple[Callable[[Said], object], str, str]] = {
         "101 prefixes",
     ),
     "subnet without room": (
-        lambda f: f["subnets"][1].update(AvailableIpAddressCount=0), "dns.endpoint_subnets", "subnet-2"
+        lambda f: f["subnets"][1].update(AvailableIpAddressCount=0),
+        "dns.endpoint_subnets",
+        "subnet-2",
     ),
     "gateway on the VPC": (
         lambda f: f["vpn_gateways"].append(
@@ -161,7 +183,9 @@ def test_one_obstacle_gives_one_mistake(case: str) -> None:
 
 
 def adopted(asn: int, **more: Any) -> Callable[[Said], object]:
-    return lambda f: f.update(vpn_gateways=[{"VpnGatewayId": "vgw-1", "State": "available", "AmazonSideAsn": asn, **more}])
+    return lambda f: f.update(
+        vpn_gateways=[{"VpnGatewayId": "vgw-1", "State": "available", "AmazonSideAsn": asn, **more}]
+    )
 
 
 @pytest.mark.parametrize(
@@ -184,7 +208,9 @@ def test_inside_ranges_of_others_on_an_adopted_gateway() -> None:
         options = {"TunnelOptions": [{"TunnelInsideCidr": "169.254.22.0/30"}]}
         vpn = {"VpnGatewayId": "vgw-1", "State": "available", "Options": options, "Tags": []}
         ours = {**vpn, "Tags": [{"Key": "cloudlink-link", "Value": "demo"}]}
-        f.update(vpn_connections=[vpn, {**ours, "Options": {"TunnelOptions": [{"TunnelInsideCidr": "169.254.21.0/30"}]}}])
+        f.update(
+            vpn_connections=[vpn, {**ours, "Options": {"TunnelOptions": [{"TunnelInsideCidr": "169.254.21.0/30"}]}}]
+        )
 
     assert judged(spoil, link(adopt_gateway="vgw-1"))[0] == [("vpn.inside_pool", "169.254.22.0/30")]
 
@@ -197,22 +223,28 @@ def test_listed_endpoint_subnets_must_be_the_vpcs() -> None:
 
 WARNINGS: dict[str, tuple[Callable[[Said], object], str]] = {
     "more than six subnets": (
-        lambda f: f["eks"]["resourcesVpcConfig"].update(subnetIds=[f"subnet-{i}" for i in range(1, 8)]), "7 subnets"
+        lambda f: f["eks"]["resourcesVpcConfig"].update(subnetIds=[f"subnet-{i}" for i in range(1, 8)]),
+        "7 subnets",
     ),
     "public zone": (
-        lambda f: f["zones"].append({"Name": "prod.corp.example.", "Config": {"PrivateZone": False}}), "public zone"
+        lambda f: f["zones"].append({"Name": "prod.corp.example.", "Config": {"PrivateZone": False}}),
+        "public zone",
     ),
     "own DNS servers": (
-        lambda f: f["vnet"]["properties"].update(dhcpOptions={"dnsServers": ["10.20.0.4"]}), "10.20.0.4"
+        lambda f: f["vnet"]["properties"].update(dhcpOptions={"dnsServers": ["10.20.0.4"]}),
+        "10.20.0.4",
     ),
     "pool in another VNet": (
-        lambda f: f["aks"]["properties"]["agentPoolProfiles"][0].update(vnetSubnetID="/x/virtualNetworks/b/subnets/c"), "peered"
+        lambda f: f["aks"]["properties"]["agentPoolProfiles"][0].update(vnetSubnetID="/x/virtualNetworks/b/subnets/c"),
+        "peered",
     ),
     "LocalDNS": (
-        lambda f: f["aks"]["properties"]["agentPoolProfiles"][0].update(localDNSProfile={"state": "Enabled"}), "LocalDNS"
+        lambda f: f["aks"]["properties"]["agentPoolProfiles"][0].update(localDNSProfile={"state": "Enabled"}),
+        "LocalDNS",
     ),
     "own routes": (
-        lambda f: f["aks"]["properties"]["networkProfile"].update(outboundType="userDefinedRouting"), "userDefinedRouting"
+        lambda f: f["aks"]["properties"]["networkProfile"].update(outboundType="userDefinedRouting"),
+        "userDefinedRouting",
     ),
 }
 
@@ -235,5 +267,3 @@ def test_a_top_level_zone_is_warned_of() -> None:
 def test_a_range_that_is_none_is_refused() -> None:
     with pytest.raises(CloudError, match="none"):
         judged(lambda f: f["vnet"]["properties"]["addressSpace"].update(addressPrefixes=["10.20.0.0/99"]))
-
-

@@ -269,7 +269,10 @@ def test_a_name_is_asked_for_once() -> None:
 def test_expected_addresses_come_from_the_targets() -> None:
     balancer = LoadBalancer("lb", "arn:lb", "lb.elb.amazonaws.com", "Z")
     targets = Targets({"app": balancer}, {"db": (IPv4Address("10.1.1.60"),)})
-    assert verify.expected(targets, {"arn:lb": ("10.1.1.50",)}) == {"app": (IPv4Address("10.1.1.50"),), "db": (IPv4Address("10.1.1.60"),)}
+    assert verify.expected(targets, {"arn:lb": ("10.1.1.50",)}) == {
+        "app": (IPv4Address("10.1.1.50"),),
+        "db": (IPv4Address("10.1.1.60"),),
+    }
 
 
 def test_a_fixed_address_is_not_taken_for_a_load_balancer() -> None:

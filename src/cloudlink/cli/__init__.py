@@ -13,7 +13,9 @@ def main() -> None:
         sys.stdout.write(f"cloudlink {__version__}\n")
         return
     import gc
+    import resource
 
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump of this process's memory would hold pre-shared keys
     # Importing an SDK makes a hundred thousand objects that stay; to look through them again and again for garbage
     # would be an eighth of a short command's time.
     gc.set_threshold(10_000, 50, 1000)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from cloudlink.cli.options import Color, Config, Json, Only, Sandbox
 
 
-def plan(config: Config = None, sandbox: Sandbox = False, json: Json = False, only: Only = None, color: Color = None) -> int:
+def plan(
+    config: Config = None, sandbox: Sandbox = False, json: Json = False, only: Only = None, color: Color = None
+) -> int:
     """Show what up would do, and why; writes nothing."""
     from cloudlink.app import open_session
 

@@ -62,7 +62,9 @@ def status(config: Config = None, json: Json = False) -> int:
     """Show whether it runs, its clock, its addresses, and what keeps tunnels from being up."""
     running = _running(config, must=False)
     if running is None:
-        typer.echo(jsonlib.dumps({"running": False}) if json else "No sandbox is running. Start one: cloudlink sandbox start")
+        typer.echo(
+            jsonlib.dumps({"running": False}) if json else "No sandbox is running. Start one: cloudlink sandbox start"
+        )
         return 0
     seen: dict[str, Any] = {"running": True}
     for part in ("status", "world", "dns"):
@@ -95,15 +97,17 @@ def env(config: Config = None) -> int:
 
     link, running = sandbox_place(config).link, _running(config)
     shell.write_kubeconfig(running.home, running.address, running.call("GET", "clusters"))
-    lines = shell.exports(
-        running.home, running.address, region=link.aws.region, subscription=link.azure.subscription
-    )
+    lines = shell.exports(running.home, running.address, region=link.aws.region, subscription=link.azure.subscription)
     typer.echo(lines, nl=False)
     return 0
 
 
 @app.command()
-def clock(config: Config = None, speed: Speed = None, advance: Annotated[str | None, typer.Option(help="Move forward: 90s, 10m, 1h.")] = None) -> int:
+def clock(
+    config: Config = None,
+    speed: Speed = None,
+    advance: Annotated[str | None, typer.Option(help="Move forward: 90s, 10m, 1h.")] = None,
+) -> int:
     """Show or set the clock: how fast it runs, or move it forward."""
     from cloudlink.cli.durations import seconds
 
@@ -152,7 +156,9 @@ def fault_list(config: Config = None, json: Json = False) -> int:
 
 
 @fault.command("remove")
-def fault_remove(number: Annotated[int | None, typer.Argument(help="Its number; without one, all.")] = None, config: Config = None) -> int:
+def fault_remove(
+    number: Annotated[int | None, typer.Argument(help="Its number; without one, all.")] = None, config: Config = None
+) -> int:
     """Remove one fault, or all."""
     _running(config).call("DELETE", "faults" if number is None else f"faults/{number}")
     typer.echo("Removed.")

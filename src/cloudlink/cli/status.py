@@ -16,7 +16,9 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again and again until Ctrl-C.")] = False,
     wait: Annotated[
         str | None,
-        typer.Option("--wait", metavar="DURATION", help="Wait until the link is healthy, at most this long (10m, 90s)."),
+        typer.Option(
+            "--wait", metavar="DURATION", help="Wait until the link is healthy, at most this long (10m, 90s)."
+        ),
     ] = None,
     color: Color = None,
 ) -> int:

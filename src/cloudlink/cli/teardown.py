@@ -7,7 +7,9 @@ import sys
 from cloudlink.cli.options import Color, Config, Json, Sandbox, Yes
 
 
-def teardown(config: Config = None, sandbox: Sandbox = False, yes: Yes = False, json: Json = False, color: Color = None) -> int:
+def teardown(
+    config: Config = None, sandbox: Sandbox = False, yes: Yes = False, json: Json = False, color: Color = None
+) -> int:
     """Remove what cloudlink made, put back what it altered, leave everything else."""
     from cloudlink.app import open_session
     from cloudlink.errors import DeclinedError
@@ -24,5 +26,7 @@ def teardown(config: Config = None, sandbox: Sandbox = False, yes: Yes = False, 
                         "Say so on the command line: cloudlink teardown --yes",
                     )
                 if not session.view.confirm("Remove these?"):
-                    raise DeclinedError("Declined", "Nothing was changed.", "Run cloudlink teardown again when you are ready.")
+                    raise DeclinedError(
+                        "Declined", "Nothing was changed.", "Run cloudlink teardown again when you are ready."
+                    )
         return session.teardown(made)

@@ -38,7 +38,9 @@ def up(
                         "Say so on the command line: cloudlink up --yes",
                     )
                 if not session.view.confirm("Make these changes?"):
-                    raise DeclinedError("Declined", "Nothing was changed.", "Run cloudlink up again when you are ready.")
+                    raise DeclinedError(
+                        "Declined", "Nothing was changed.", "Run cloudlink up again when you are ready."
+                    )
             session.apply(made)
         else:
             session.view.plan(made, link=session.link)

@@ -10,7 +10,9 @@ from cloudlink.cli.options import Color, Config, Json, Sandbox
 
 
 def verify_dns(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Names to ask (default: all configured).")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Names to ask (default: all configured).")
+    ] = None,
     config: Config = None,
     sandbox: Sandbox = False,
     json: Json = False,

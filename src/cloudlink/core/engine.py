@@ -77,7 +77,11 @@ class Engine:
                 node = self.graph.nodes[address]
                 assert isinstance(node, Resource)
                 yield ev.Queued(
-                    self._clock.now(), address, node.title, verb_of(change.action), self._waits(run, address),
+                    self._clock.now(),
+                    address,
+                    node.title,
+                    verb_of(change.action),
+                    self._waits(run, address),
                     usual_of(node, change.action),
                 )
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="work")

@@ -53,9 +53,7 @@ def observe(
         return guard(address, lambda: lookup.look(given))
 
     futures = {
-        address: pool.submit(find, address, node)
-        for address, node in graph.nodes.items()
-        if isinstance(node, Resource)
+        address: pool.submit(find, address, node) for address, node in graph.nodes.items() if isinstance(node, Resource)
     }
     # A lookup that needs nothing can be asked at the same time; the others follow in order below.
     early = {

@@ -44,9 +44,9 @@ class Schedule:
         self._changed: set[str] = set()
         self._serial: set[str] = set()
         deleting = {a for a, c in self.changes.items() if c.action in (Action.DELETE, Action.REPLACE)}
-        destroying = not any(
-            c.action not in (Action.DELETE, Action.NO_OP) for c in self.changes.values()
-        ) and bool(deleting)
+        destroying = not any(c.action not in (Action.DELETE, Action.NO_OP) for c in self.changes.values()) and bool(
+            deleting
+        )
         self.tasks: set[Task] = {Task("delete", a) for a in deleting}
         if not destroying:
             # only what can matter: everything that acts, and whatever those need
@@ -147,9 +147,7 @@ class Schedule:
                 continue
             if address in self._broken:
                 continue
-            cause = next(
-                (b.address for t in mine for b in self._all_blockers(t) if b.address in self._broken), None
-            )
+            cause = next((b.address for t in mine for b in self._all_blockers(t) if b.address in self._broken), None)
             left.append((address, f"{cause} did not succeed" if cause and not stopping else "stopped"))
         return left
 

@@ -111,7 +111,6 @@ class Worker:
             translated.resource = address
         return translated
 
-
     # --- a worker's side ---------------------------------------------------------------------------------
 
     def work(self, task: Task, run: Schedule) -> End:
@@ -129,7 +128,17 @@ class Worker:
                 deleted = self._delete(node)
                 self.in_flight.pop(task.address, None)
                 if change.action is Action.DELETE:
-                    self._tell(ev.Done(self._clock.now(), node.address, node.title, "delete", self._since(start), change.id, deleted))
+                    self._tell(
+                        ev.Done(
+                            self._clock.now(),
+                            node.address,
+                            node.title,
+                            "delete",
+                            self._since(start),
+                            change.id,
+                            deleted,
+                        )
+                    )
                 return End(task, changed=True)
             if not run.must_act(task.address):
                 self._remember(node, run.seen.found[task.address], run.given())
@@ -138,7 +147,15 @@ class Worker:
             self.in_flight.pop(task.address, None)
             verb = verb_of(change.action)
             self._tell(
-                ev.Done(self._clock.now(), node.address, node.title, verb, self._since(start), found.id if found else "", changed)
+                ev.Done(
+                    self._clock.now(),
+                    node.address,
+                    node.title,
+                    verb,
+                    self._since(start),
+                    found.id if found else "",
+                    changed,
+                )
             )
             return End(task, found.outputs if found and not spec_gone else None, changed=changed)
         except Stopped:
@@ -169,9 +186,7 @@ class Worker:
         if receipt is not None:
             self._persist(receipt, node.address)
 
-    def remembered(
-        self, node: Resource[Any, Any], found: Found[Any, Any] | None, given: Given
-    ) -> Receipt | None:
+    def remembered(self, node: Resource[Any, Any], found: Found[Any, Any] | None, given: Given) -> Receipt | None:
         """The receipt of something that is as wanted; None when it is kept already."""
         if found is None or found.spec is None or found.phase is not Phase.READY or diff(found.spec, node.spec(given)):
             return None
@@ -190,7 +205,9 @@ class Worker:
         spec = node.spec(given)
         found = self._find(node)
         changed = False
-        self._tell(ev.Begun(self._clock.now(), node.address, node.title, verb_of(change.action), usual_of(node, change.action)))
+        self._tell(
+            ev.Begun(self._clock.now(), node.address, node.title, verb_of(change.action), usual_of(node, change.action))
+        )
         if found is not None and found.phase is Phase.DELETING:
             self._wait_gone(node, found)
             found = None
@@ -252,9 +269,7 @@ class Worker:
             )
 
     def _find(self, node: Resource[Any, Any]) -> Found[Any, Any] | None:
-        found: Found[Any, Any] | None = self.read(
-            node.address, lambda: node.find(self._store.receipts(), fresh=True)
-        )
+        found: Found[Any, Any] | None = self.read(node.address, lambda: node.find(self._store.receipts(), fresh=True))
         return found
 
     # --- writes ------------------------------------------------------------------------------------------
@@ -282,8 +297,14 @@ class Worker:
     def _receipt(self, node: Resource[Any, Any], found: Found[Any, Any], spec: Any) -> None:
         old = self._store.receipts().of(node)
         receipt = Receipt(
-            node.address, found.id, found.phase.value, spec_hash(spec), found.owned,
-            old.since if old else self._clock.now(), "", old.before if old else None,
+            node.address,
+            found.id,
+            found.phase.value,
+            spec_hash(spec),
+            found.owned,
+            old.since if old else self._clock.now(),
+            "",
+            old.before if old else None,
         )
         if receipt != old:
             self._persist(receipt, node.address)
@@ -303,8 +324,14 @@ class Worker:
         old = self._store.receipts().of(node)
         self._persist(
             Receipt(
-                node.address, started.id, Phase.CREATING.value, spec_hash(spec), old.owned if old else Ownership.OWNED,
-                old.since if old else self._clock.now(), "create", old.before if old else None,
+                node.address,
+                started.id,
+                Phase.CREATING.value,
+                spec_hash(spec),
+                old.owned if old else Ownership.OWNED,
+                old.since if old else self._clock.now(),
+                "create",
+                old.before if old else None,
             ),
             node.address,
         )
@@ -348,8 +375,14 @@ class Worker:
         if found.phase is not Phase.DELETING:
             self._persist(
                 Receipt(
-                    node.address, found.id, Phase.DELETING.value, old.spec_hash if old else "", found.owned,
-                    old.since if old else self._clock.now(), "delete", before,
+                    node.address,
+                    found.id,
+                    Phase.DELETING.value,
+                    old.spec_hash if old else "",
+                    found.owned,
+                    old.since if old else self._clock.now(),
+                    "delete",
+                    before,
                 ),
                 node.address,
             )
@@ -386,7 +419,11 @@ class Worker:
                 if wait is not None and self._clock.now() - start < node.usual.deadline:
                     translated = self._sense.translate(error)
                     self._tell(
-                        ev.Progress(self._clock.now(), node.address, f"waiting: {translated.code or translated.summary if translated else 'busy'}")
+                        ev.Progress(
+                            self._clock.now(),
+                            node.address,
+                            f"waiting: {translated.code or translated.summary if translated else 'busy'}",
+                        )
                     )
                     self._pause(wait)
                     continue
@@ -437,8 +474,14 @@ class Worker:
 
         try:
             seen = poll(
-                look, done, clock=self._clock, usual=usual, deadline=node.usual.deadline, seen=tell,
-                passing=self._passing, look_first=first_look,
+                look,
+                done,
+                clock=self._clock,
+                usual=usual,
+                deadline=node.usual.deadline,
+                seen=tell,
+                passing=self._passing,
+                look_first=first_look,
             )
         except TimedOut as timed_out:
             last = timed_out.last

@@ -130,8 +130,17 @@ def start(home: Path, config: Path, *, speed: float, idle: float = 1800.0) -> tu
         with log_path.open("wb") as log:
             process = subprocess.Popen(
                 [
-                    sys.executable, "-m", "cloudlink.sandbox", "--home", str(home), "--config", str(config.resolve()),
-                    "--speed", str(speed), "--idle", str(idle),
+                    sys.executable,
+                    "-m",
+                    "cloudlink.sandbox",
+                    "--home",
+                    str(home),
+                    "--config",
+                    str(config.resolve()),
+                    "--speed",
+                    str(speed),
+                    "--idle",
+                    str(idle),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -146,7 +155,8 @@ def start(home: Path, config: Path, *, speed: float, idle: float = 1800.0) -> tu
             if process.poll() is not None:
                 tail = log_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
                 raise SandboxError(
-                    "The sandbox did not start", f"Its process ended with code {process.returncode}: {' / '.join(tail)}",
+                    "The sandbox did not start",
+                    f"Its process ended with code {process.returncode}: {' / '.join(tail)}",
                     f"The whole log: {log_path}",
                 )
             time.sleep(0.02)

@@ -1,17 +1,17 @@
 """The sandbox's own interface: clock, faults, journal, world, save, stop. JSON over HTTP on loopback, with a token.
 
-    GET  /status            what runs, since when, the clock, counts of calls
-    POST /clock             {"speed": 60} or {"advance": 3600}
-    GET  /faults            all faults in force
-    POST /faults            {"kind", "place", "times", "after", "seconds"}
-    DELETE /faults[/<id>]   one, or all
-    GET  /journal           every API call so far; DELETE forgets them
-    GET  /world             each AWS tunnel and what keeps it from being up
-    GET  /clusters          both clouds' Kubernetes clusters, each with what a kubeconfig needs
-    GET  /dns               the name servers of the link, each with a loopback address that answers in its place
-    GET  /durations         how long each thing that was begun takes, in sandbox seconds
-    POST /furnish           {"config": path}: put there what that configuration says exists
-    POST /save, POST /stop  keep the clouds on disk; end the process
+GET  /status            what runs, since when, the clock, counts of calls
+POST /clock             {"speed": 60} or {"advance": 3600}
+GET  /faults            all faults in force
+POST /faults            {"kind", "place", "times", "after", "seconds"}
+DELETE /faults[/<id>]   one, or all
+GET  /journal           every API call so far; DELETE forgets them
+GET  /world             each AWS tunnel and what keeps it from being up
+GET  /clusters          both clouds' Kubernetes clusters, each with what a kubeconfig needs
+GET  /dns               the name servers of the link, each with a loopback address that answers in its place
+GET  /durations         how long each thing that was begun takes, in sandbox seconds
+POST /furnish           {"config": path}: put there what that configuration says exists
+POST /save, POST /stop  keep the clouds on disk; end the process
 """
 
 from __future__ import annotations

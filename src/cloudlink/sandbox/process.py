@@ -87,9 +87,7 @@ class Sandbox:
         self.ca_file = authority.ca_file
         self._ca_pem = Path(authority.ca_file).read_text(encoding="ascii")
         self.aws = AwsCloud(self.sky, access_key=ACCESS_KEY, secret_key=self._aws_secret)
-        self.azure = AzureCloud(
-            self.sky, tenant=TENANT, client_id=CLIENT_ID, client_secret=self._azure_secret
-        )
+        self.azure = AzureCloud(self.sky, tenant=TENANT, client_id=CLIENT_ID, client_secret=self._azure_secret)
         self.aks = KubeCloud(self.sky, name="aks", authenticate=self._aks_user)
         self.eks = KubeCloud(self.sky, name="eks", authenticate=self._eks_user)
         self.sky.aws_facts = self.aws.facts
@@ -226,7 +224,9 @@ class Sandbox:
             if len(clusters) != 1:  # whose node asks would have to be said
                 return {}
             what = {str(clusters[0].dns_service): "AKS cluster DNS"}
-            what |= {str(i.address): "Resolver endpoint" for i in self.sky.aws_facts().interfaces if i.kind == "resolver"}
+            what |= {
+                str(i.address): "Resolver endpoint" for i in self.sky.aws_facts().interfaces if i.kind == "resolver"
+            }
         found = {}
         for ip, name in what.items():
             host, port = self.wire.dns_address_of(ip)

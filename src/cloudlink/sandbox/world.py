@@ -132,9 +132,7 @@ class Answer:
 class World:
     """One moment. Everything is computed when asked for, and kept."""
 
-    def __init__(
-        self, aws: AwsFacts, azure: AzureFacts, now: float, faults: FaultBook, durations: Durations
-    ) -> None:
+    def __init__(self, aws: AwsFacts, azure: AzureFacts, now: float, faults: FaultBook, durations: Durations) -> None:
         self.aws = aws
         self.azure = azure
         self.now = now
@@ -167,9 +165,7 @@ class World:
             return fails("the Azure gateway is not ready")
         if not instance.working:
             return fails("the Azure instance is down (fault)")
-        candidates = [
-            c for c in self.azure.connections if c.gateway_id == gateway.id and c.peer_ip == aws.outside_ip
-        ]
+        candidates = [c for c in self.azure.connections if c.gateway_id == gateway.id and c.peer_ip == aws.outside_ip]
         if not candidates:
             return fails(f"no Azure connection has the peer address {aws.outside_ip}", None, instance)
         best = down
@@ -353,9 +349,7 @@ class World:
         vnet = self.azure.vnets.get(gateway.vnet_id)
         for instance in gateway.instances:
             me = instance.default_bgp
-            rows.extend(
-                LearnedRoute(me, p, None, me, "Network", "", 32768) for p in (vnet.advertised if vnet else ())
-            )
+            rows.extend(LearnedRoute(me, p, None, me, "Network", "", 32768) for p in (vnet.advertised if vnet else ()))
             for t in self.tunnels:
                 if not (t.bgp and t.connection and t.connection.gateway_id == gateway.id and t.instance):
                     continue
@@ -431,7 +425,9 @@ class World:
         gateways = {t.aws.gateway_id for t in ways}
         back |= {p for p, g in (table.static if table else ()) if g in gateways}
         if not any(source in p for p in back):
-            return Reach("dropped", f"the route table of {interface.subnet_id} has no route back to {source}", interface)
+            return Reach(
+                "dropped", f"the route table of {interface.subnet_id} has no route back to {source}", interface
+            )
         if not interface.working or self._faults.standing("endpoint-ip-down", str(to)):
             return Reach("dropped", f"{to} does not answer", interface)
         if interface.kind == "resolver":

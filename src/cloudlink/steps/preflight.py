@@ -100,7 +100,9 @@ def ranges_of_azure(link: Link, seen: Seen) -> list[NamedRange]:
         found = [NamedRange(f"VNet {side.vnet}", n) for n in _networks(_vnet_ranges(seen.vnet))]
     for peering in _children(seen.vnet, "virtualNetworkPeerings"):
         space = peering.get("remoteVirtualNetworkAddressSpace") or peering.get("remoteAddressSpace") or {}
-        found += [NamedRange(f"peered VNet ({peering.get('name', '?')})", n) for n in _networks(space.get("addressPrefixes"))]
+        found += [
+            NamedRange(f"peered VNet ({peering.get('name', '?')})", n) for n in _networks(space.get("addressPrefixes"))
+        ]
     if side.new_cluster is not None:
         found += [
             NamedRange("AKS pod CIDR", side.new_cluster.pod_cidr),
@@ -139,7 +141,11 @@ def _aws(link: Link, seen: Seen, plan: Plan) -> Iterable[Mistake]:
     if cluster_vpc and cluster_vpc != link.aws.vpc_id:
         yield Mistake("aws.vpc", link.aws.vpc_id, f"the VPC of the EKS cluster, {cluster_vpc}")
     if seen.vpc is not None and seen.vpc.get("InstanceTenancy") == "dedicated":
-        yield Mistake("aws.vpc", f"{link.aws.vpc_id} with dedicated tenancy", "a VPC with default tenancy; Resolver endpoints need it")
+        yield Mistake(
+            "aws.vpc",
+            f"{link.aws.vpc_id} with dedicated tenancy",
+            "a VPC with default tenancy; Resolver endpoints need it",
+        )
     yield from _gateways(link, seen, plan)
     yield from _endpoint_subnets(link, seen, plan)
 
@@ -172,7 +178,9 @@ def _gateways(link: Link, seen: Seen, plan: Plan) -> Iterable[Mistake]:
         return
     asn = int(gateway.get("AmazonSideAsn") or 64512)
     if refusal := azure_peer_asn_refusal(asn):
-        yield Mistake("aws.gateway", f"{adopted} with ASN {asn}", f"a gateway whose ASN Azure takes as a peer's: {refusal}")
+        yield Mistake(
+            "aws.gateway", f"{adopted} with ASN {asn}", f"a gateway whose ASN Azure takes as a peer's: {refusal}"
+        )
     if asn == link.azure.asn:
         yield Mistake("azure.vpn_gateway.asn", str(asn), f"an ASN other than that of {adopted}")
     used = {
@@ -185,7 +193,9 @@ def _gateways(link: Link, seen: Seen, plan: Plan) -> Iterable[Mistake]:
     }
     for tunnel in link.tunnels:
         if str(tunnel.inside) in used:
-            yield Mistake("vpn.inside_pool", str(tunnel.inside), f"ranges that no other VPN connection of {adopted} uses")
+            yield Mistake(
+                "vpn.inside_pool", str(tunnel.inside), f"ranges that no other VPN connection of {adopted} uses"
+            )
 
 
 def _endpoint_subnets(link: Link, seen: Seen, plan: Plan) -> Iterable[Mistake]:
@@ -200,7 +210,9 @@ def _endpoint_subnets(link: Link, seen: Seen, plan: Plan) -> Iterable[Mistake]:
     for subnet in (link.dns.endpoint_subnets or tuple(cluster))[:6]:
         free = known.get(subnet, {}).get("AvailableIpAddressCount")
         if free is not None and int(free) < 1:
-            yield Mistake("dns.endpoint_subnets", f"{subnet} without a free address", "subnets with at least one free address")
+            yield Mistake(
+                "dns.endpoint_subnets", f"{subnet} without a free address", "subnets with at least one free address"
+            )
 
 
 # --- Azure ------------------------------------------------------------------------------------------------
@@ -218,13 +230,21 @@ def _azure(link: Link, seen: Seen) -> tuple[list[Mistake], list[str]]:
             mistakes += _existing_gateway_subnet(existing)
         elif not any(side.gateway_subnet.subnet_of(p) for p in prefixes):
             listed = ", ".join(map(str, prefixes)) or "none"
-            mistakes.append(Mistake("azure.vpn_gateway.subnet_prefix", str(side.gateway_subnet), f"a range inside the VNet's ({listed})"))
+            mistakes.append(
+                Mistake(
+                    "azure.vpn_gateway.subnet_prefix", str(side.gateway_subnet), f"a range inside the VNet's ({listed})"
+                )
+            )
         else:
             for name, subnet in subnets.items():
                 for taken in _networks(_prefixes(subnet)):
                     if taken.overlaps(side.gateway_subnet):
                         mistakes.append(
-                            Mistake("azure.vpn_gateway.subnet_prefix", str(side.gateway_subnet), f"a range that the subnet {name} ({taken}) does not use")
+                            Mistake(
+                                "azure.vpn_gateway.subnet_prefix",
+                                str(side.gateway_subnet),
+                                f"a range that the subnet {name} ({taken}) does not use",
+                            )
                         )
         if seen.azure_gateways:
             mistakes.append(
@@ -245,18 +265,30 @@ def _azure(link: Link, seen: Seen) -> tuple[list[Mistake], list[str]]:
         )
         if advertised > PROPAGATED_ROUTES:
             mistakes.append(
-                Mistake("azure.vnet", f"{advertised} prefixes", f"at most {PROPAGATED_ROUTES}; above, AWS closes the BGP sessions")
+                Mistake(
+                    "azure.vnet",
+                    f"{advertised} prefixes",
+                    f"at most {PROPAGATED_ROUTES}; above, AWS closes the BGP sessions",
+                )
             )
     aks = _properties(seen.aks)
     if str(aks.get("nodeResourceGroup") or "").lower() == side.vnet_resource_group.lower():
         mistakes.append(
-            Mistake("azure.vnet.resource_group", side.vnet_resource_group, "a group other than the one that AKS made for the cluster's own resources")
+            Mistake(
+                "azure.vnet.resource_group",
+                side.vnet_resource_group,
+                "a group other than the one that AKS made for the cluster's own resources",
+            )
         )
     for pool in aks.get("agentPoolProfiles") or ():
         subnet = pool.get("vnetSubnetID") or pool.get("vnetSubnetId")
         if not subnet:
             mistakes.append(
-                Mistake("azure.aks.name", f"{side.aks_cluster}, whose pool {pool.get('name')} is in a VNet that AKS manages", "a cluster in a VNet of your own")
+                Mistake(
+                    "azure.aks.name",
+                    f"{side.aks_cluster}, whose pool {pool.get('name')} is in a VNet that AKS manages",
+                    "a cluster in a VNet of your own",
+                )
             )
         elif side.new_network is None and f"/virtualnetworks/{side.vnet.lower()}/" not in str(subnet).lower():
             warnings.append(
@@ -280,16 +312,25 @@ def _existing_gateway_subnet(subnet: Json) -> Iterable[Mistake]:
     properties = _properties(subnet)
     for prefix in _networks(_prefixes(subnet)):
         if prefix.prefixlen > SMALLEST_GATEWAY_SUBNET:
-            yield Mistake("azure.vpn_gateway.subnet_prefix", f"GatewaySubnet {prefix}", "a /27 or larger for an active-active gateway")
+            yield Mistake(
+                "azure.vpn_gateway.subnet_prefix",
+                f"GatewaySubnet {prefix}",
+                "a /27 or larger for an active-active gateway",
+            )
     if properties.get("networkSecurityGroup"):
         yield Mistake(
-            "azure.vnet", f"GatewaySubnet with the network security group {_last(properties['networkSecurityGroup'])}",
+            "azure.vnet",
+            f"GatewaySubnet with the network security group {_last(properties['networkSecurityGroup'])}",
             "no network security group on GatewaySubnet: Azure does not support one there",
         )
     users = [str(c.get("id", "")) for c in properties.get("ipConfigurations") or ()]
-    foreign = sorted({_gateway_of(u) for u in users if "/virtualnetworkgateways/" in u.lower() and "cloudlink" not in u.lower()})
+    foreign = sorted(
+        {_gateway_of(u) for u in users if "/virtualnetworkgateways/" in u.lower() and "cloudlink" not in u.lower()}
+    )
     if foreign and not any("expressroute" in f.lower() for f in foreign):
-        yield Mistake("azure.vnet", f"GatewaySubnet in use by {', '.join(foreign)}", "a VNet whose GatewaySubnet is free")
+        yield Mistake(
+            "azure.vnet", f"GatewaySubnet in use by {', '.join(foreign)}", "a VNet whose GatewaySubnet is free"
+        )
 
 
 # --- names ------------------------------------------------------------------------------------------------
@@ -300,7 +341,11 @@ def _names(link: Link, seen: Seen) -> Iterable[str]:
     labels = zone.split(".")
     if len(labels) < 2:
         yield f"The zone {zone} is a top-level name: every public name below it is hidden from the VPC."
-    public = [z for z in seen.zones if str(z.get("Name", "")).rstrip(".").lower() == zone and not (z.get("Config") or {}).get("PrivateZone")]
+    public = [
+        z
+        for z in seen.zones
+        if str(z.get("Name", "")).rstrip(".").lower() == zone and not (z.get("Config") or {}).get("PrivateZone")
+    ]
     if public:
         yield (
             f"There is a public zone {zone}, too: inside the VPC and in AKS pods its names are hidden by the private one, "
@@ -328,7 +373,11 @@ def _cost(link: Link, seen: Seen, plan: Plan) -> Iterable[str]:
         + (PRICES["gateway VpnGw1AZ"] if made("azure_vpn.gateway") and link.azure.sku == "VpnGw1AZ" else 0)
     )
     if total:
-        more = "" if link.azure.sku == "VpnGw1AZ" or not made("azure_vpn.gateway") else f" and the {link.azure.sku} gateway"
+        more = (
+            ""
+            if link.azure.sku == "VpnGw1AZ" or not made("azure_vpn.gateway")
+            else f" and the {link.azure.sku} gateway"
+        )
         yield f"Estimate: about {total:.0f} USD a month{more}, and traffic (list prices, which differ by region)."
 
 
@@ -374,7 +423,9 @@ def _networks(prefixes: Iterable[Any] | None) -> list[IPv4Network]:
             found.append(IPv4Network(str(prefix)))
         except ValueError as error:
             raise CloudError(
-                "A cloud gave an address range that is none", f"{str(prefix)[:80]!r} is not an IPv4 range.", "Look at it in the cloud's console."
+                "A cloud gave an address range that is none",
+                f"{str(prefix)[:80]!r} is not an IPv4 range.",
+                "Look at it in the cloud's console.",
             ) from error
     return found
 
@@ -387,5 +438,3 @@ def _gateway_of(configuration_id: str) -> str:
     parts = configuration_id.split("/")
     names = [parts[i + 1] for i, p in enumerate(parts[:-1]) if p.lower() == "virtualnetworkgateways"]
     return names[0] if names else configuration_id
-
-

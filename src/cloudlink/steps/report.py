@@ -134,7 +134,17 @@ class StatusReport:
 
 
 HopResult = Literal[
-    "ok", "timeout", "refused", "nxdomain", "nodata", "servfail", "public-address", "stale-address", "reset", "error", "skipped"
+    "ok",
+    "timeout",
+    "refused",
+    "nxdomain",
+    "nodata",
+    "servfail",
+    "public-address",
+    "stale-address",
+    "reset",
+    "error",
+    "skipped",
 ]
 
 

@@ -22,7 +22,9 @@ def dns_lines(report: DnsReport, look: Look, *, brief: bool = False) -> Iterator
     if fine:
         yield EMPTY
         yield from table(
-            [[Span(look.glyph("good"), "good"), n.name, Span(", ".join(n.answers), "dim")] for n in fine], look, indent=2
+            [[Span(look.glyph("good"), "good"), n.name, Span(", ".join(n.answers), "dim")] for n in fine],
+            look,
+            indent=2,
         )
     for name in report.names:
         if name not in fine:

@@ -1,0 +1,35 @@
+"""For all tests: no account of the developer's can be reached, and other people's programs are asked only on demand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+JUDGES = (HERE / "clients", HERE / "coredns")
+# Fixtures that install or build somebody else's program.
+HEAVY = {"page", "clients", "program"}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if HEAVY & set(getattr(item, "fixturenames", ())) and any(j in item.path.parents for j in JUDGES):
+            item.add_marker(pytest.mark.judges)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Whatever the developer is signed in to stays out of reach."""
+    nothing = tmp_path_factory.mktemp("nobody")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(("AWS_", "AZURE_", "ARM_", "KUBECONFIG", "CLOUDLINK_CONFIG")):
+                patch.delenv(name)
+        patch.setenv("AWS_CONFIG_FILE", str(nothing / "aws"))
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(nothing / "credentials"))
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        patch.setenv("AZURE_CONFIG_DIR", str(nothing / "azure"))
+        yield
