@@ -125,8 +125,7 @@ def test_the_first_two_commands_of_the_readme() -> None:
     indented = [line.strip() for line in README.splitlines() if line.startswith("    ") and ".venv" in line]
     assert indented[:2] == [TRY, WORK]
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    assert ".venv/bin/pip install --quiet -e '.[dev]'" in ci
-    assert ci.rstrip().endswith(".venv/bin/just check")
+    assert WORK in ci
 
 
 def test_what_the_first_command_needs_is_there() -> None:
