@@ -166,7 +166,8 @@ def test_a_lost_state_file_is_rebuilt_without_a_write(linked: Place) -> None:
 
 
 def test_a_tunnel_that_dies_is_named(linked: Place) -> None:
-    victim = linked.control("GET", "world")["tunnels"][3]["outside_ip"]
+    inside = str(linked.link.tunnels[3].inside)
+    victim = next(t["outside_ip"] for t in linked.control("GET", "world")["tunnels"] if t["inside"] == inside)
     fault = linked.control("POST", "faults", {"kind": "tunnel-down", "place": victim, "times": None})
     try:
         result = linked.cloudlink("status", "--json")

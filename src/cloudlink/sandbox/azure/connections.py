@@ -231,9 +231,7 @@ class Connections(Kind):
         length = number(request.json(), "keyLength", None, 1, 128, path="")
         record = self._writable(request)
         record.properties["sharedKey"] = random_key(length)
-        operation = self._key_operation(request, record, post=True)
-        operation.result = {"keyLength": length}
-        return self.operations.accepted(request, operation, 202)
+        return self.operations.accepted(request, self._key_operation(request, record, post=True), 202)
 
     def reset(self, request: Request) -> Answer:
         record = self._writable(request)
