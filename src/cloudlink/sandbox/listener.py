@@ -189,5 +189,3 @@ class Listener(ThreadingHTTPServer):
         if self._thread.is_alive():
             self.shutdown()
         self.server_close()
-
-
