@@ -120,7 +120,7 @@ class Bench:
             file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
             writes = ground.writes()
             refused = ground.run(*SCENES[kill.scene].again)
-            if refused.code != 7 or "move the state file away" not in refused.err + refused.out:
+            if refused.code != 7 or "move the state file away" not in " ".join((refused.err + refused.out).split()):
                 return f"a state file cut in half: {refused}"
             if ground.writes() != writes:
                 return "something was written with a damaged state file"

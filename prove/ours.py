@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import json
 import random
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -154,10 +155,9 @@ def _life(bench: Bench, figures: Figures, rng: random.Random, like: dict[str, Re
         if step == "lose state":
             ground.state.unlink(missing_ok=True)
             continue
-        if step == "change":
-            ground.config.write_text(
-                ground.config.read_text().replace("10.10.24.15", f"10.10.24.{rng.randint(20, 90)}")
-            )
+        if step == "change":  # nothing that makes the sandbox furnish more
+            text = re.sub(r"(?m)^(# )?ttl = \d+", f"ttl = {rng.randint(30, 300)}", ground.config.read_text())
+            ground.config.write_text(text)
             continue
         standing = _by_id(pictures.raw())
         ended = ground.run("teardown", "--json") if step == "teardown" else ground.run("up", "--no-verify")

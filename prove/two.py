@@ -143,7 +143,7 @@ def _locks(bench: Bench, figures: Figures) -> None:
         ended = ground.run("up", "--no-verify")
         told = ended.err + ended.out
         good = ended.code == codes and (
-            not codes or ("elsewhere" in told and "somebody" in told and f"rm {lock}" in told.replace("\n", ""))
+            not codes or ("elsewhere" in told and "somebody" in told and f"rm{lock}" in "".join(told.split()))
         )
         if codes:
             lock.unlink()

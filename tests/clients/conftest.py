@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -12,23 +11,11 @@ from cloudlink.sandbox import client
 from tests.clients import install
 from tests.clients.shell import ROOT, Bash, Clients, blocks, first_environment
 
-HERE = Path(__file__).parent
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if HERE in item.path.parents and "page" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.slow)
-
 
 @pytest.fixture(scope="session")
-def page(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Bash]:
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bash]:
     """The shell of docs/clients.md after its first section: the sandbox runs, az is signed in."""
-    wanted = [(pytestconfig.invocation_params.dir / a.split("::")[0]).resolve() for a in pytestconfig.args]
-    if not all(path == HERE or HERE in path.parents for path in wanted):
-        pytest.skip("minutes long, and run by itself: python -m pytest -n 2 --dist loadfile tests/clients")
-    if absent := install.missing():
-        pytest.skip(f"{', '.join(absent)} not installed: python tests/clients/install.py")
+    install.need("az")  # the shell signs in with it
     folder = tmp_path_factory.mktemp("clients")
     shutil.copy(ROOT / "config.example.toml", folder / "config.toml")
     (folder / "home").mkdir()

@@ -31,6 +31,14 @@ def missing() -> list[str]:
     return [name for name in PROGRAMS if not (folder() / "bin" / name).exists()]
 
 
+def need(*programs: str) -> None:
+    """Skips the test that asks, with a line that says what is not here."""
+    import pytest
+
+    if absent := [name for name in programs if name in missing()]:
+        pytest.skip(f"{', '.join(absent)} not installed: python tests/clients/install.py")
+
+
 def main() -> int:
     home = folder()
     (home / "bin").mkdir(parents=True, exist_ok=True)

@@ -10,10 +10,13 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.clients import install
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "clients.md"
@@ -46,7 +49,8 @@ class Clients:
         self.environment = environment
 
     def run(self, *words: str, stdin: str = "", seconds: float = 120, **environment: str) -> Said:
-        """One command; its exit code is the caller's business."""
+        """One command; its exit code is the caller's business. Skips the test where the program is not here."""
+        install.need(words[0])
         done = subprocess.run(
             words,
             cwd=self.folder,
@@ -90,6 +94,15 @@ class Clients:
 
     def advance(self, span: str) -> None:
         self.cloudlink("sandbox", "clock", "--advance", span)
+
+    @contextlib.contextmanager
+    def slowly(self) -> Iterator[None]:
+        """With the clock at the usual speed: for what a client's own second would be ten minutes too late."""
+        self.cloudlink("sandbox", "clock", "--speed", "1")
+        try:
+            yield
+        finally:
+            self.cloudlink("sandbox", "clock", "--speed", "600")
 
     def tunnels(self) -> dict[str, dict[str, Any]]:
         """What the sandbox itself says, by inside network."""

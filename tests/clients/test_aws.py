@@ -62,11 +62,10 @@ def test_customer_gateways(clients: Clients) -> None:
     assert clients.aws(create)["CustomerGateway"]["CustomerGatewayId"] == made  # the same again is no second one
     clients.ok("aws", "ec2", "wait", "customer-gateway-available", "--customer-gateway-ids", made)
     clients.aws(f"ec2 create-tags --resources {made} --tags Key=Name,Value=mine")
-    clients.cloudlink("sandbox", "clock", "--speed", "1")  # a deleted one is shown for an hour: six seconds at 600
-    clients.aws(f"ec2 delete-customer-gateway --customer-gateway-id {made}")
-    clients.advance("5m")
-    shown = clients.aws(f"ec2 describe-customer-gateways --customer-gateway-ids {made}")["CustomerGateways"]
-    clients.cloudlink("sandbox", "clock", "--speed", "600")
+    with clients.slowly():  # a deleted one is shown for an hour: six seconds at 600
+        clients.aws(f"ec2 delete-customer-gateway --customer-gateway-id {made}")
+        clients.advance("5m")
+        shown = clients.aws(f"ec2 describe-customer-gateways --customer-gateway-ids {made}")["CustomerGateways"]
     assert [g["State"] for g in shown] == ["deleted"]
 
 

@@ -120,7 +120,8 @@ def test_commands_in_a_running_pod(clients: Clients) -> None:
     run = "exec sleeper --"
     assert clients.kubectl("aks", f"{run} echo hello").out == "hello\n"
     asked = "import socket; print(socket.gethostbyname('kubernetes.default.svc.cluster.local'))"
-    assert clients.kubectl("aks", f"{run} python3 -c", asked).out == "10.0.0.1\n"
+    with clients.slowly():  # a resolver waits five seconds for an answer
+        assert clients.kubectl("aks", f"{run} python3 -c", asked).out == "10.0.0.1\n"
     fed = clients.kubectl("aks", "exec --stdin sleeper -- sh -c", "read a; echo got $a; echo oops >&2", stdin="word\n")
     assert (fed.out, fed.err) == ("got word\n", "oops\n")
     failed = clients.run("kubectl", "--context", "aks", "exec", "sleeper", "--", "sh", "-c", "exit 7")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.clients import install
 from tests.clients.shell import Bash, Clients, blocks
 
 INSIDE = ["169.254.21.0/30", "169.254.21.4/30", "169.254.22.0/30", "169.254.22.4/30"]
@@ -46,6 +47,7 @@ def sessions(clients: Clients) -> set[tuple[str, str]]:
 
 
 def test_the_page_from_top_to_bottom(page: Bash, clients: Clients) -> None:
+    install.need(*install.PROGRAMS)
     for heading in BUILD:
         do(page, heading)
 

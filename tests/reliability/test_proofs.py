@@ -16,17 +16,17 @@ def told(figures: Figures) -> str:
 @pytest.mark.parametrize("scene", ["fresh", "drifted", "teardown", "verify-dns"])
 def test_killed_anywhere_and_run_again(scene: str) -> None:
     figures = Figures()
-    kill.prove(figures, seed=11, most=4, scenes=(scene,))
+    kill.prove(figures, seed=11, most=3, scenes=(scene,))
     assert not figures.failed, told(figures)
-    assert len(figures.points) >= 3
+    assert len(figures.points) >= 2
 
 
 @pytest.mark.parametrize("scene", ["fresh", "teardown"])
 def test_a_fault_at_any_call(scene: str) -> None:
     figures = Figures()
-    faults.prove(figures, seed=13, most=5, scenes=(scene,))
+    faults.prove(figures, seed=13, most=4, scenes=(scene,))
     assert not figures.failed, told(figures)
-    assert len(figures.points) >= 3
+    assert len(figures.points) >= 2
 
 
 def test_no_key_leaves() -> None:
@@ -57,5 +57,5 @@ def test_fuzzed_configurations() -> None:
 
 def test_clouds_that_answer_nonsense() -> None:
     figures = Figures()
-    hostile.answers(figures, seed=19, part=0, of=1, most=6)
+    hostile.answers(figures, seed=19, part=0, of=1, most=4)
     assert not figures.failed, told(figures)
