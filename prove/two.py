@@ -64,7 +64,7 @@ def _one_machine(bench: Bench, second: Zygote, commands: tuple[str, str], rng: r
     ground.settle()
     del writes
     where = f"{commands[0]} and {commands[1]}, {number}"
-    told = refused.err + refused.out
+    told = " ".join((refused.err + refused.out).split())  # screens fold their lines
     wrong = ""
     if first.code != 0:
         wrong = f"the first: {first}"

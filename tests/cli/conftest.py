@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from .place import Place, make_place
+
+HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +37,12 @@ def repair(place: Place) -> None:
     assert done.code == 0, done.out + done.err
     # tunnels and routes follow by themselves
     place.control("POST", "clock", {"advance": 600})
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests here share a link and tell its life in order: within a file they stay as they are written."""
+    places = [i for i, item in enumerate(items) if HERE in item.path.parents]
+    told = sorted((items[i] for i in places), key=lambda item: (str(item.path), item.location[1] or 0))
+    for place, item in zip(places, told, strict=True):
+        items[place] = item
