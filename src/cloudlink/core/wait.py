@@ -60,12 +60,12 @@ def intervals(usual: float, elapsed: float) -> float:
     """How long to wait before the next look at something that usually takes ``usual`` seconds.
 
     Long where the end is far, short where it is near: a first look at eight tenths of the usual time, then every
-    twentieth of it, never oftener than every 4 s and never rarer than every 40 s. A look costs a call, a late look
+    twentieth of it, never oftener than every 4 s and never rarer than every 30 s. A look costs a call, a late look
     costs the user time; for a gateway of 23 minutes this is about fifteen calls, and half a minute late at worst.
     """
     if elapsed < usual * 0.8:
         return max(usual * 0.8 - elapsed, 1.0)
-    return min(max(usual / 20, 4.0), 40.0)
+    return min(max(usual / 20, 4.0), 30.0)
 
 
 # Time alone does not end a wait: a laptop that slept through the deadline looks a few times more before it gives up.
