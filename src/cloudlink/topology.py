@@ -24,6 +24,7 @@ from cloudlink.steps.aws_vpn import AwsVpn
 from cloudlink.steps.azure_vpn import AzureVpn
 from cloudlink.steps.dns_forward import DnsForward
 from cloudlink.steps.resolver import Resolver
+from cloudlink.steps.verify import Verify
 
 STEPS = ("aws_vpn", "azure_vpn", "resolver", "dns_forward", "verify")
 
@@ -34,10 +35,11 @@ class Topology:
     azure_vpn: AzureVpn
     resolver: Resolver
     dns_forward: DnsForward
+    verify: Verify
 
     def nodes(self) -> tuple[Node[Any], ...]:
         """All of them, in the order in which users see them."""
-        steps = (self.aws_vpn, self.azure_vpn, self.resolver, self.dns_forward)
+        steps = (self.aws_vpn, self.azure_vpn, self.resolver, self.dns_forward, self.verify)
         return tuple(node for step in steps for node in step.nodes())
 
 
@@ -48,4 +50,4 @@ def build(link: Link, aws: Aws, azure: Azure, aks: Kube, eks: Kube) -> Topology:
     resolver = Resolver(link, aws, cluster=aws_vpn.cluster, network=azure_vpn.network, kube_eks=lambda _: eks)
     # names are switched last: until a path exists, pods keep whatever they resolve today
     dns_forward = DnsForward(link, aks, endpoint=resolver.endpoint, after=azure_vpn.connections)
-    return Topology(aws_vpn, azure_vpn, resolver, dns_forward)
+    return Topology(aws_vpn, azure_vpn, resolver, dns_forward, Verify())
