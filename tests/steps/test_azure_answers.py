@@ -241,3 +241,17 @@ def test_recorded_objects_can_be_read() -> None:
     cluster = aks_cluster(recorded("aks_get_200_succeeded")["body"])
     assert cluster.version.startswith("1.")
     assert cluster.pod_cidr is not None
+
+
+def test_nobody_signed_in_is_one_sentence_and_the_command_to_type() -> None:
+    chain = "DefaultAzureCredential failed to retrieve a token from the included credentials.\nAttempted credentials:\n"
+    error = translate(
+        ClientAuthenticationError(message=chain + "\tEnvironmentCredential: not configured\n" * 9),
+        tenant=None,
+        subscription="s",
+    )
+    assert error is not None
+    assert error.exit_code == 4
+    assert error.hint == "az login"
+    assert "EnvironmentCredential" not in error.detail
+    assert len(error.detail) < 120

@@ -138,7 +138,13 @@ def translate(
     login = f"az login --tenant {tenant}" if tenant else "az login"
     if isinstance(error, ClientAuthenticationError):
         answer = _answer(error)
-        detail = f"{answer.code}: {answer.message}" if answer and answer.code else _first_lines(str(error))
+        if answer and answer.code:
+            detail = f"{answer.code}: {answer.message}"
+        elif str(error).startswith("DefaultAzureCredential"):
+            # The SDK names each way to sign in and why it gave nothing: twenty lines for a forgotten `az login`.
+            detail = "Neither the environment, a workload or managed identity nor an Azure command line gave a token."
+        else:
+            detail = _first_lines(str(error))
         return CredentialsError(
             "Not signed in to Azure", detail, login, request_id=answer.request_id if answer else "", code="NotSignedIn"
         )
