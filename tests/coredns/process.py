@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import dns.exception
 import dns.message
 import dns.query
 import dns.rcode
@@ -21,6 +22,7 @@ from cloudlink.sandbox.kube.aks import ADDON_CONFIGMAPS
 from tests.coredns.upstreams import free_port
 
 _START_SECONDS = 20.0
+_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,17 @@ class Running:
         return self._process.poll() is None
 
     def ask(self, name: str, kind: str = "A", *, tcp: bool = False, timeout: float = 6.0) -> dns.message.Message:
+        """Over UDP it is asked again when nothing came, as every resolver of a pod does: a datagram may be lost."""
         query = dns.message.make_query(name, kind)
         if tcp:
-            return dns.query.tcp(query, "127.0.0.1", timeout, self.port)
-        return dns.query.udp(query, "127.0.0.1", timeout, self.port)
+            return dns.query.tcp(query, "127.0.0.1", timeout * _TRIES, self.port)
+        for tries_left in reversed(range(_TRIES)):
+            try:
+                return dns.query.udp(query, "127.0.0.1", timeout, self.port)
+            except dns.exception.Timeout:
+                if not tries_left:
+                    raise AssertionError(f"no answer for {name} in {_TRIES} times {timeout} s:\n{self.log}") from None
+        raise AssertionError("unreachable")
 
     def addresses(self, name: str, *, tcp: bool = False) -> list[str]:
         """Of an answer that must be one."""
