@@ -167,6 +167,23 @@ def test_a_lost_answer_makes_nothing_twice(cloud: ToyCloud, kind: str, verb: str
         assert thing and thing.value == "w"
 
 
+def test_a_create_that_may_have_been_made_twice_is_said(cloud: ToyCloud) -> None:
+    cloud.trouble["create s.a"] = ["cut-after, and reads lag"]
+    events = up(chain(cloud), cloud, MemoryStore())
+    assert cloud.writes.count("create s.a") == 2
+    (note,) = [e for e in events if isinstance(e, ev.Note)]
+    assert note.level == "warning"
+    assert "A was not answered" in note.text
+    assert note.text.endswith("To look now: toys list s.a")
+
+
+@pytest.mark.parametrize("kind", ["cut-before", "cut-after", "busy"])
+def test_no_second_one_is_feared_where_reads_do_not_lag(cloud: ToyCloud, kind: str) -> None:
+    cloud.trouble["create s.a"] = [kind]
+    notes = [e for e in up(chain(cloud), cloud, MemoryStore()) if isinstance(e, ev.Note)]
+    assert len(notes) == (kind == "cut-before")
+
+
 def test_a_failed_operation_says_why(cloud: ToyCloud) -> None:
     store = MemoryStore()
     cloud.trouble["end s.a"] = ["fails"]

@@ -81,6 +81,7 @@ class Thing:
     ready_at: float
     failed: bool = False
     gone_at: float | None = None
+    seen_from: float = 0.0  # when reads begin to show it
     owner: Ownership = Ownership.OWNED
 
 
@@ -106,7 +107,11 @@ class ToyCloud:
     def by_name(self, name: str) -> Thing | None:
         with self.lock:
             now = self.clock.now()
-            live = [t for t in self.things.values() if t.name == name and (t.gone_at is None or t.gone_at > now)]
+            live = [
+                t
+                for t in self.things.values()
+                if t.name == name and now >= t.seen_from and (t.gone_at is None or t.gone_at > now)
+            ]
             if len(live) > 1:
                 raise CloudError("Two of them", name)
             return live[0] if live else None
@@ -115,6 +120,7 @@ class ToyCloud:
         self.point()
         trouble = self.trouble.get(f"{verb} {name}", [])
         kind = trouble.pop(0) if trouble else ""
+        lags = kind == "cut-after, and reads lag"
         if kind == "busy":
             raise Busy
         if kind == "refused":
@@ -124,7 +130,9 @@ class ToyCloud:
         with self.lock:
             self.writes.append(f"{verb} {name}")
             result = effect()
-        if kind == "cut-after":
+            if lags:
+                self.things[result.id].seen_from = float("inf")
+        if kind == "cut-after" or lags:
             raise Cut
         if kind == "bug":
             raise ZeroDivisionError
@@ -181,6 +189,9 @@ class Toy(Resource[Spec, str]):
         with self.cloud.lock:
             self.cloud.running[self.serial] = self.cloud.running.get(self.serial, 0) + 1
         return self.cloud.write("create", self.address, effect)
+
+    def look_for_second(self) -> str:
+        return f"toys list {self.address}"
 
     def update(self, found: Found[Spec, str], spec: Spec) -> Started:
         def effect() -> Started:

@@ -257,6 +257,27 @@ def test_another_links_endpoint_is_not_ours(ground: Ground) -> None:
     assert other.endpoint.find(NO_RECEIPTS) is None
 
 
+def test_an_endpoint_that_goes_between_two_calls_is_going(ground: Ground) -> None:
+    step = step_of(ground)
+    built(ground, step.security_group, step.subnets, step.endpoint)
+    other = ground.again()  # whoever deletes it, just after it was listed
+    (listed,) = other.resolver_endpoints()
+
+    def delete(**_: Any) -> None:
+        if other.resolver_endpoints(fresh=True):
+            other.route53resolver.delete_resolver_endpoint(ResolverEndpointId=listed["Id"])
+            ground.wait(200)
+
+    events = ground.aws.route53resolver.meta.events
+    events.register("after-call.route53resolver.ListResolverEndpoints", delete)
+    ground.wait(5)
+    found = step.endpoint.find(NO_RECEIPTS, fresh=True)
+    assert found is not None
+    assert found.phase is Phase.DELETING
+    ground.wait(5)
+    assert step.endpoint.find(NO_RECEIPTS, fresh=True) is None
+
+
 def test_subnets_are_exchanged_one_by_one_and_a_new_one_comes_first(ground: Ground) -> None:
     step = step_of(ground)
     given = built(ground, step.security_group, step.subnets, step.endpoint)

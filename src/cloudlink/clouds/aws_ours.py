@@ -6,6 +6,7 @@ a read by id said ``deleted``. So the whole list is read and matched here.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -62,3 +63,10 @@ def name_for(link: str, what: str) -> str:
 def tag_specification(kind: str, link: str, address: str, name: str) -> list[dict[str, Any]]:
     """For TagSpecifications: tagged in the create call itself, so that nothing we make can be lost."""
     return [{"ResourceType": kind, "Tags": ownership.aws_tags(link, address, name)}]
+
+
+def command_to_list(what: str, *, region: str, link: str, address: str) -> str:
+    """For the user to type: all objects of a kind, such as ``vpn-gateways``, that bear our tags."""
+    tags = ownership.tags(link, address).items()
+    filters = shlex.join(f"Name=tag:{key},Values={value}" for key, value in tags)
+    return f"aws ec2 describe-{what} --region {region} --filters {filters}"

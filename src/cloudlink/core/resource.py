@@ -229,6 +229,11 @@ class Resource(Node[OutT], Generic[SpecT, OutT]):
         """
         return ""
 
+    def look_for_second(self) -> str:
+        """What to type to see whether there are two, where the cloud itself does not keep a repeated create from
+        making a second one. Empty: it does, by a name or a request id."""
+        return ""
+
     def built_on(self) -> tuple[Node[Any], ...]:
         marked: list[Node[Any]] = []
         for f in dataclasses.fields(self):

@@ -321,6 +321,7 @@ class Worker:
                     return self._wait_ready(node, "create", first_look=True)
                 if lost.attempts_left <= 0:
                     raise self._ours(lost.error, node.address) from lost.error
+                self._warn_of_second(node)
         old = self._store.receipts().of(node)
         self._persist(
             Receipt(
@@ -344,6 +345,16 @@ class Worker:
             if found is not None:
                 return found
         return None
+
+    def _warn_of_second(self, node: Resource[Any, Any]) -> None:
+        """A promise that cannot be kept by design is said at once, with what to check."""
+        if command := node.look_for_second():
+            text = (
+                f"The create of {node.title} was not answered, and nothing was to be seen of it for "
+                f"{sum(LOST_ANSWER_LOOKS):.0f} s, so it is sent again. Should the first one appear later, there are "
+                f"two: the next run names both and touches neither. To look now: {command}"
+            )
+            self._tell(ev.Note(self._clock.now(), "warning", text))
 
     def _update(self, node: Resource[Any, Any], found: Found[Any, Any], spec: Any) -> Found[Any, Any]:
         self._intend(node, found, spec, "update")

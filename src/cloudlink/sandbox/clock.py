@@ -4,24 +4,46 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class SandboxClock:
-    """now() in sandbox seconds since the epoch. speed: sandbox seconds per second of wall time; 0 stands still."""
+    """now() in sandbox seconds since the epoch. speed: sandbox seconds per second of wall time; 0 stands still.
+
+    ``standing()`` holds it still for the calling thread alone: what is answered in one call is of one moment.
+    """
 
     def __init__(self, speed: float = 60.0, start: float | None = None) -> None:
         self._lock = threading.Lock()
         self._speed = speed
         self._base = time.time() if start is None else start
         self._wall = time.monotonic()
+        self._held = threading.local()
 
     @property
     def speed(self) -> float:
         return self._speed
 
     def now(self) -> float:
+        held: float | None = getattr(self._held, "at", None)
+        if held is not None:
+            return held
         with self._lock:
             return self._now()
+
+    @contextmanager
+    def standing(self) -> Iterator[None]:
+        """Re-entrant: time goes on for this thread when the outermost one ends."""
+        if getattr(self._held, "at", None) is not None:
+            yield
+            return
+        held = self._held
+        held.at = self.now()
+        try:
+            yield
+        finally:
+            held.at = None
 
     def _now(self) -> float:
         return self._base + (time.monotonic() - self._wall) * self._speed
@@ -38,6 +60,8 @@ class SandboxClock:
             raise ValueError("a clock does not run backwards")
         with self._lock:
             self._base += seconds
+        if getattr(self._held, "at", None) is not None:
+            self._held.at += seconds
 
     def __getstate__(self) -> dict[str, float]:
         return {"now": self.now(), "speed": self._speed}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,9 +20,32 @@ def _unset() -> None:
     raise RuntimeError("the sandbox is not wired yet")
 
 
+class Moment:
+    """One re-entrant lock; whoever holds it sees one moment, since the clock stands still for that thread.
+
+    Without that, something could end between two lines of one answer: an endpoint that was listed as being deleted
+    would have no state at all a millisecond later.
+    """
+
+    def __init__(self, clock: SandboxClock) -> None:
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._standing: list[AbstractContextManager[None]] = []
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        standing = self._clock.standing()
+        standing.__enter__()
+        self._standing.append(standing)
+
+    def __exit__(self, *_: object) -> None:
+        self._standing.pop().__exit__(None, None, None)
+        self._lock.release()
+
+
 @dataclass
 class Sky:
-    """Handed to every part. lock: one re-entrant lock around every change and every read of the stores.
+    """Handed to every part. lock: around every change and every read of the stores.
 
     ``world()`` is computed from both sides' facts at this moment (cached until a store changes or time passes).
     touch() must be called by a part after it changed its store.
@@ -32,10 +56,13 @@ class Sky:
     journal: Journal
     durations: Durations
     home: Path  # 0700 folder of this sandbox: certificates, logs, saved world
-    lock: threading.RLock = field(default_factory=threading.RLock)
+    lock: Moment = field(init=False)
     aws_facts: Callable[[], AwsFacts] = _unset  # type: ignore[assignment]
     azure_facts: Callable[[], AzureFacts] = _unset  # type: ignore[assignment]
     version: int = 0
+
+    def __post_init__(self) -> None:
+        self.lock = Moment(self.clock)
 
     def touch(self) -> None:
         self.version += 1

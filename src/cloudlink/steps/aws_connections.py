@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from cloudlink.clouds import aws as cloud
 from cloudlink.clouds.aws import Aws, AwsObject
-from cloudlink.clouds.aws_ours import name_for, ours, tag_specification
+from cloudlink.clouds.aws_ours import command_to_list, name_for, ours, tag_specification
 from cloudlink.core.resource import (
     Found,
     Given,
@@ -138,6 +138,11 @@ class Connection(Resource[ConnectionSpec, VpnConnection]):
         finally:
             self.aws.reads.wrote(cloud.VPN_CONNECTIONS)
         return Started(made)
+
+    def look_for_second(self) -> str:
+        return command_to_list(
+            "vpn-connections", region=self.link.aws.region, link=self.link.name, address=self.address
+        )
 
     def update(self, found: Found[ConnectionSpec, VpnConnection], spec: ConnectionSpec) -> Started:
         """Change one tunnel, the first that differs: that one is down for minutes, the other keeps working."""

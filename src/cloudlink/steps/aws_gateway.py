@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from cloudlink.clouds import aws as cloud
 from cloudlink.clouds.aws import Aws, AwsObject
-from cloudlink.clouds.aws_ours import name_for, ours, tag_specification
+from cloudlink.clouds.aws_ours import command_to_list, name_for, ours, tag_specification
 from cloudlink.core.resource import (
     Found,
     Given,
@@ -76,6 +76,9 @@ class Gateway(Resource[GatewaySpec, VpnGateway]):
         finally:
             self.aws.reads.wrote(cloud.VPN_GATEWAYS)
         return Started(made["VpnGateway"]["VpnGatewayId"])
+
+    def look_for_second(self) -> str:
+        return command_to_list("vpn-gateways", region=self.link.aws.region, link=self.link.name, address=self.address)
 
     def update(self, found: Found[GatewaySpec, VpnGateway], spec: GatewaySpec) -> Started:
         raise AssertionError("a virtual private gateway cannot be changed")

@@ -130,7 +130,14 @@ class InboundEndpoint(Resource[EndpointSpec, Endpoint]):
             return Found(number, Phase.DELETING, None, None, Ownership.OWNED, said)
         if status == "CREATING":
             return Found(number, Phase.CREATING, None, None, Ownership.OWNED, said)  # its addresses can wait
-        addresses = [a for a in self.aws.endpoint_addresses(number, fresh=fresh) if a.get("Status") not in _LEAVING]
+        try:
+            placed = self.aws.endpoint_addresses(number, fresh=fresh)
+        except Exception as error:
+            if not self.aws.missing(error):
+                raise
+            # It went between the two calls, or the list lags behind.
+            return Found(number, Phase.DELETING, None, None, Ownership.OWNED, "has no addresses any more")
+        addresses = [a for a in placed if a.get("Status") not in _LEAVING]
         good = [a for a in addresses if a.get("Status") in _GOOD]
         keep = {a["SubnetId"]: a for a in sorted(good, key=lambda a: str(a["IpId"]), reverse=True)}
         surplus = frozenset(
