@@ -1,12 +1,13 @@
 # What CI runs, and every part of it. `just check` is all of it.
 set shell := ["bash", "-uc"]
 bin := justfile_directory() / ".venv/bin"
+uv := ".supply/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-package cloudlink --custom-compile-command 'just lock' pyproject.toml"
 
 default:
     @{{bin}}/just --list
 
 # everything that CI runs
-check: lint types layers test docs
+check: lint types layers locked test docs
 
 # install for working on cloudlink
 setup:
@@ -43,6 +44,29 @@ cover:
 # that the README's generated parts are true
 docs:
     {{bin}}/python docs/generate.py --check
+
+# that the locks hold everything that pyproject.toml asks for; no network
+locked:
+    {{bin}}/python -m supply check
+
+# the locks anew: as few changes as pyproject.toml asks for; `just lock --upgrade` takes the newest of everything
+lock *arguments: _supply
+    {{uv}} {{arguments}} --extra sandbox --extra dev --output-file locks/dev.txt
+    {{uv}} --extra sandbox --constraints locks/dev.txt --output-file locks/sandbox.txt
+    {{uv}} --constraints locks/dev.txt --output-file locks/runtime.txt
+    {{bin}}/python -m supply check
+
+# what is installed, in which version, under which licence, and why
+why:
+    {{bin}}/python -m supply why
+
+# known weaknesses of what is locked, where the advisories can be had
+audit: _supply
+    {{bin}}/python -m supply audit .supply/bin/pip-audit
+
+# what makes and audits the locks, apart from what is locked
+_supply:
+    test -x .supply/bin/pip-audit || { python3 -m venv .supply && .supply/bin/pip install --quiet uv pip-audit; }
 
 # speed and memory on the sandbox
 bench:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "cloudlink"
-sys.path.insert(0, str(ROOT / "src"))
+sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
 
 _BLOCK = re.compile(r"(<!-- begin: (?P<name>[a-z-]+) -->\n)(?P<body>.*?)(<!-- end: (?P=name) -->)", re.DOTALL)
 _MARKER = re.compile(r"<!-- (?:begin|end): ")
@@ -126,24 +126,11 @@ def _help(words: tuple[str, ...]) -> str:
 
 def dependencies() -> str:
     """Each with the comment that stands behind it in pyproject.toml."""
-    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    rows = ["| Package | For | Why |", "|---|---|---|"]
-    for heading, what in (("dependencies", "every installation"), ("sandbox", "`[sandbox]`"), ("dev", "`[dev]`")):
-        section = re.search(rf"^{heading} = \[\n(.*?)^\]", text, re.DOTALL | re.MULTILINE)
-        if section is None:
-            raise SystemExit(f"pyproject.toml has no list {heading}")
-        silent = []
-        for line in section[1].splitlines():
-            said = re.match(r'\s*"([^"]+)",\s*(?:# *(.+))?', line)
-            if said is None:
-                raise SystemExit(f"not understood in pyproject.toml: {line.strip()}")
-            if said[2]:
-                rows.append(f"| `{said[1]}` | {what} | {said[2].strip()} |")
-            else:
-                silent.append(f"`{said[1]}`")
-        if silent:
-            rows.append(f"| {', '.join(silent)} | {what} | tests, checks and types |")
-    return "\n".join(rows)
+    from supply.declared import read
+
+    what = {"dependencies": "every installation", "sandbox": "`[sandbox]`", "dev": "`[dev]`"}
+    rows = [f"| `{d.text}` | {what[d.heading]} | {d.reason} |" for d in read()]
+    return "\n".join(["| Package | For | Why |", "|---|---|---|", *rows])
 
 
 def layers() -> str:
