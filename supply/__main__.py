@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> int:
             wrong = locks.check(locks.read(), declared.declared(text), declared.builders(text), installed.packages())
             return _told(wrong, "The locks hold everything that pyproject.toml asks for.", "Renew them: just lock")
         case ["installed"]:
-            wrong = []
+            wrong = list[str]()
             pins = locks.parse("dev", locks.read()["dev"], wrong)
             wrong += locks.not_as_locked(pins, installed.packages(), installed.TOOLS)
             return _told(wrong, f"{len(pins)} packages are locked, and what is installed is that.", "")

@@ -43,14 +43,14 @@ def _package(distribution: Distribution) -> Package:
 def _licence(distribution: Distribution) -> str:
     """The expression, else what the classifiers name, else the first line of the free text."""
     metadata = distribution.metadata
-    if expression := metadata.get("License-Expression"):
-        return str(expression)
+    if expressions := metadata.get_all("License-Expression"):
+        return str(expressions[0])
     named = [c.rpartition(" :: ")[2] for c in metadata.get_all("Classifier") or () if c.startswith("License :: ")]
     named = [n for n in named if n != "OSI Approved"]
     if named:
         return ", ".join(named)
-    text = str(metadata.get("License") or "").strip()
-    return re.split(r"[\n;]", text)[0][:40] or "not said"
+    text = "".join(metadata.get_all("License") or ()).strip()
+    return re.split(r"[\n;]", text)[0] or "not said"
 
 
 def reached(roots: Iterable[Requirement], present: dict[str, Package]) -> dict[str, Package]:

@@ -14,7 +14,7 @@ def rows(wanted: list[Declared], present: dict[str, Package]) -> list[tuple[str,
     """First what cloudlink asks for itself, then what that brings along, then what nobody asked for."""
     reasons = {d.name: d.reason for d in reversed(wanted)}
     found = reached([d.requirement for d in wanted], present)
-    told = []
+    told: list[tuple[str, ...]] = []
     for name, package in found.items():
         said = "; ".join(b for b in package.by if b != OURS)
         if OURS in package.by:
