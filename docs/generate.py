@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "cloudlink"
-sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
+sys.path[:0] = [str(ROOT / "src"), str(ROOT), str(ROOT / "docs")]
 
 _BLOCK = re.compile(r"(<!-- begin: (?P<name>[a-z-]+) -->\n)(?P<body>.*?)(<!-- end: (?P=name) -->)", re.DOTALL)
 _MARKER = re.compile(r"<!-- (?:begin|end): ")
@@ -243,6 +243,20 @@ def durations() -> str:
     return "\n".join(rows)
 
 
+def fidelity(shown: str) -> Callable[[], str]:
+    """``table`` or ``counts`` of what the tests say about the sandbox: see fidelity.py beside this file."""
+
+    def make() -> str:
+        import fidelity as declared
+
+        try:
+            return str(getattr(declared, shown)(declared.rows(ROOT)))
+        except declared.Undeclared as error:
+            raise SystemExit(str(error)) from error
+
+    return make
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "configuration": configuration,
     "exit-codes": exit_codes,
@@ -254,6 +268,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "assumptions": assumptions,
     "faults": faults,
     "durations": durations,
+    "fidelity": fidelity("table"),
+    "fidelity-counts": fidelity("counts"),
 }
 
 if __name__ == "__main__":

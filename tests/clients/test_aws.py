@@ -16,16 +16,19 @@ def cluster(clients: Clients) -> dict[str, object]:
     return found
 
 
+@pytest.mark.program("aws knows who it is")
 def test_who_am_i(clients: Clients) -> None:
     assert clients.aws("sts get-caller-identity")["Arn"].startswith("arn:aws:iam::")
 
 
+@pytest.mark.program("aws is refused with a wrong key")
 def test_a_wrong_key_is_refused(clients: Clients) -> None:
     said = clients.run("aws", "ec2", "describe-vpcs", AWS_SECRET_ACCESS_KEY="wrong")
     assert said.code != 0
     assert "AuthFailure" in said.err or "SignatureDoesNotMatch" in said.err
 
 
+@pytest.mark.program("aws lists clusters, waits for them, and makes their tokens")
 def test_clusters_and_their_tokens(clients: Clients, cluster: dict[str, object]) -> None:
     assert cluster["status"] == "ACTIVE"
     listed, token = clients.together(
@@ -36,6 +39,7 @@ def test_clusters_and_their_tokens(clients: Clients, cluster: dict[str, object])
     clients.ok("aws", "eks", "wait", "cluster-active", "--name", "production")
 
 
+@pytest.mark.program("The kubeconfig that aws writes opens EKS")
 def test_update_kubeconfig(clients: Clients) -> None:
     path = clients.folder / "eks.yaml"
     clients.ok("aws", "eks", "update-kubeconfig", "--name", "production", "--alias", "mine", "--kubeconfig", str(path))
@@ -43,6 +47,7 @@ def test_update_kubeconfig(clients: Clients) -> None:
     assert "namespace/vault" in said.rows
 
 
+@pytest.mark.program("aws finds a load balancer, its listeners and its interfaces")
 def test_load_balancers_and_their_addresses(clients: Clients) -> None:
     found = clients.aws("elbv2 describe-load-balancers --names sentry-internal")["LoadBalancers"][0]
     assert found["Scheme"] == "internal"
@@ -56,6 +61,8 @@ def test_load_balancers_and_their_addresses(clients: Clients) -> None:
     assert len(interfaces["NetworkInterfaces"]) == len(found["AvailabilityZones"])
 
 
+@pytest.mark.program("aws makes, waits for, tags and deletes a customer gateway")
+@pytest.mark.model("An identical customer gateway is given back")
 def test_customer_gateways(clients: Clients) -> None:
     create = "ec2 create-customer-gateway --type ipsec.1 --bgp-asn 65020 --public-ip 203.0.113.9"
     made = clients.aws(create)["CustomerGateway"]["CustomerGatewayId"]
@@ -69,6 +76,8 @@ def test_customer_gateways(clients: Clients) -> None:
     assert [g["State"] for g in shown] == ["deleted"]
 
 
+@pytest.mark.documentation("Unknown ids, wrong values and missing parameters are refused with AWS's codes")
+@pytest.mark.own("What is not modelled is refused")
 @pytest.mark.parametrize(
     ("command", "code"),
     [
@@ -88,6 +97,8 @@ def test_refusals(clients: Clients, command: str, code: str) -> None:
     assert code in clients.refused(f"aws {command}")
 
 
+@pytest.mark.model("A batch of records is all or nothing")
+@pytest.mark.program("aws waits for a change of records")
 def test_a_batch_of_records_is_all_or_nothing(clients: Clients, cluster: dict[str, object]) -> None:
     vpc = cluster["resourcesVpcConfig"]["vpcId"]  # type: ignore[index]
     where = f"VPCRegion=eu-central-1,VPCId={vpc}"

@@ -17,6 +17,7 @@ def group(clients: Clients) -> str:
     return "strangers"
 
 
+@pytest.mark.program("az signs in as a service principal, and is told why it cannot")
 def test_signing_in(clients: Clients) -> None:
     account, token, listed = clients.together(
         lambda: clients.az("account show"),
@@ -32,6 +33,7 @@ def test_signing_in(clients: Clients) -> None:
     assert "AADSTS700016" in said
 
 
+@pytest.mark.program("az makes, shows, lists, updates and deletes a VNet")
 def test_networks_are_listed_shown_made_and_deleted(clients: Clients, group: str) -> None:
     made = clients.az(
         f"network vnet create -g {group} -n net --address-prefixes 10.99.0.0/16 --subnet-name a --subnet-prefixes 10.99.0.0/24"
@@ -50,6 +52,7 @@ def test_networks_are_listed_shown_made_and_deleted(clients: Clients, group: str
     assert "ResourceNotFound" in clients.refused(f"az network vnet show -g {group} -n net")
 
 
+@pytest.mark.program("az makes a connection by a deployment of its own")
 def test_a_connection_is_made_by_a_deployment_and_deleted(clients: Clients) -> None:
     """On the gateway of somebody else, with the local gateway that is there."""
     made = clients.az(
@@ -70,6 +73,7 @@ def test_a_connection_is_made_by_a_deployment_and_deleted(clients: Clients) -> N
     assert clients.az(f"network vpn-connection list {GATEWAY}") == []
 
 
+@pytest.mark.recorded("az shows Azure's codes and ends with its exit codes")
 @pytest.mark.parametrize(
     ("command", "code", "exit_code"),
     [
@@ -87,6 +91,7 @@ def test_refusals(clients: Clients, command: str, code: str, exit_code: int) -> 
     assert said.code == exit_code
 
 
+@pytest.mark.program("az lists resources by tag and group")
 def test_resources_by_tag_and_group(clients: Clients, group: str) -> None:
     clients.az(f"network public-ip create -g {group} -n tagged --sku Standard --tags cloudlink=probe")
     clients.advance("10m")  # the index of tags lags
@@ -98,6 +103,7 @@ def test_resources_by_tag_and_group(clients: Clients, group: str) -> None:
     assert "tagged" in inside
 
 
+@pytest.mark.program("az makes, shows and deletes a group with what is in it")
 def test_a_group_with_what_is_in_it(clients: Clients) -> None:
     clients.az("group create --name short-lived --location westeurope")
     clients.az(
@@ -112,6 +118,7 @@ def test_a_group_with_what_is_in_it(clients: Clients) -> None:
     assert clients.az("group exists --name short-lived") is False
 
 
+@pytest.mark.program("az lists and shows clusters and their pools")
 def test_clusters(clients: Clients) -> None:
     listed, shown, pools = clients.together(
         lambda: clients.az("aks list"),
@@ -123,6 +130,7 @@ def test_clusters(clients: Clients) -> None:
     assert pools[0]["count"] == 3
 
 
+@pytest.mark.program("The kubeconfigs that az writes open AKS")
 @pytest.mark.parametrize(("more", "context"), [((), "test"), (("--admin",), "test-admin")])
 def test_credentials_of_a_cluster(clients: Clients, more: tuple[str, ...], context: str) -> None:
     path = clients.folder / f"{context}.yaml"
@@ -132,6 +140,7 @@ def test_credentials_of_a_cluster(clients: Clients, more: tuple[str, ...], conte
     assert "namespace/kube-system" in said.rows
 
 
+@pytest.mark.program("az rest reads what has no command")
 def test_anything_else_by_rest(clients: Clients) -> None:
     url = "/subscriptions/{subscriptionId}/resourceGroups/test/providers/Microsoft.Network/networkSecurityGroups?api-version=2024-05-01"
     said = clients.ok("az", "rest", "--method", "get", "--url", url)

@@ -15,12 +15,14 @@ def cluster_dns(clients: Clients) -> tuple[str, str]:
     return f"@{host}", f"-p{port}"
 
 
+@pytest.mark.program("dig resolves a service over UDP and TCP")
 @pytest.mark.parametrize("transport", ["+notcp", "+tcp"])
 def test_a_service_has_its_address(clients: Clients, cluster_dns: tuple[str, str], transport: str) -> None:
     said = clients.ok("dig", *cluster_dns, "kubernetes.default.svc.cluster.local", transport, "+short")
     assert said.out == "10.0.0.1\n"
 
 
+@pytest.mark.program("dig is told NXDOMAIN")
 def test_a_name_that_nobody_has(clients: Clients, cluster_dns: tuple[str, str]) -> None:
     said = clients.ok("dig", *cluster_dns, "nothing.default.svc.cluster.local")
     assert "status: NXDOMAIN" in said.out

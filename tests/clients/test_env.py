@@ -14,6 +14,7 @@ from cloudlink.sandbox import client
 from tests.clients.shell import ROOT
 
 
+@pytest.mark.own("sandbox env turns a shell's clients to the sandbox, and its kubeconfig is private")
 def test_a_shell_takes_it_and_the_kubeconfig_is_private(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -47,6 +48,7 @@ def test_a_shell_takes_it_and_the_kubeconfig_is_private(
         client.stop(home)
 
 
+@pytest.mark.own("Without a sandbox, sandbox env says how to start one")
 def test_without_a_sandbox_it_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,6 +14,7 @@ SLEEPER = ["run", "sleeper", "--image=python:3.12", "--restart=Never", "--comman
 TALKER = "import time\nfor i in range(4):\n    print('tick', i, flush=True)\n    time.sleep(0.2)\n"
 
 
+@pytest.mark.program("kubectl lists versions, objects and kinds")
 @BOTH
 def test_versions_and_lists(clients: Clients, context: str) -> None:
     version, everything, kinds = clients.together(
@@ -26,11 +27,15 @@ def test_versions_and_lists(clients: Clients, context: str) -> None:
     assert {"configmaps", "deployments.apps", "ingresses.networking.k8s.io"} <= set(kinds.rows)
 
 
+@pytest.mark.program("kubectl asks what it may")
 @BOTH
 def test_may_i(clients: Clients, context: str) -> None:
     assert clients.kubectl(context, "auth can-i patch configmaps --namespace kube-system").out == "yes\n"
 
 
+@pytest.mark.program(
+    "kubectl applies, patches in three ways, edits, labels, annotates, replaces and deletes a config map"
+)
 @BOTH
 def test_config_maps_by_every_road(clients: Clients, context: str) -> None:
     path = clients.folder / f"{context}-map.yaml"
@@ -73,6 +78,7 @@ def test_config_maps_by_every_road(clients: Clients, context: str) -> None:
     assert said == 'Error from server (NotFound): configmaps "mine" not found\n'
 
 
+@pytest.mark.documentation("AKS puts coredns back and leaves coredns-custom")
 def test_coredns_is_put_back_and_its_custom_file_is_not(clients: Clients) -> None:
     system = "--namespace kube-system"
     clients.kubectl("aks", f"{system} patch configmap coredns --type merge --patch", '{"data": {"Corefile": "x"}}')
@@ -93,6 +99,7 @@ def test_coredns_is_put_back_and_its_custom_file_is_not(clients: Clients) -> Non
     )
 
 
+@pytest.mark.program("kubectl restarts CoreDNS and sees the rollout end")
 def test_a_rollout(clients: Clients) -> None:
     system = "--namespace kube-system"
     began = time.monotonic()
@@ -104,6 +111,7 @@ def test_a_rollout(clients: Clients) -> None:
     assert "CoreDNS-" in clients.kubectl("aks", f"{system} logs --selector k8s-app=kube-dns --tail 5").out
 
 
+@pytest.mark.program("kubectl runs, waits for, follows and deletes a pod")
 def test_a_pod_its_log_and_its_end(clients: Clients) -> None:
     clients.ok("kubectl", "--context", "aks", "run", "talker", "--image=python:3.12", "--restart=Never", "--command", "--", "python3", "-c", TALKER)  # fmt: skip
     clients.kubectl("aks", "wait --for=jsonpath={.status.phase}=Succeeded pod/talker --timeout 30s")
@@ -114,6 +122,7 @@ def test_a_pod_its_log_and_its_end(clients: Clients) -> None:
     clients.kubectl("aks", "wait --for=delete pod/talker --timeout 30s")
 
 
+@pytest.mark.program("kubectl runs commands in a pod, with input, both outputs and exit codes")
 def test_commands_in_a_running_pod(clients: Clients) -> None:
     clients.ok("kubectl", "--context", "aks", *SLEEPER)
     clients.kubectl("aks", "wait --for=condition=Ready pod/sleeper --timeout 30s")
@@ -133,6 +142,7 @@ def test_commands_in_a_running_pod(clients: Clients) -> None:
     assert "NotFound" in clients.refused("kubectl --context aks exec sleeper -- echo")
 
 
+@pytest.mark.program("kubectl with an unknown token is told so")
 @BOTH
 def test_nobody_without_a_token(clients: Clients, context: str) -> None:
     config = yaml.safe_load((clients.folder / ".cloudlink/sandbox/demo/kubeconfig").read_text())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.clients import install
 from tests.clients.shell import Bash, Clients, blocks
 
@@ -46,6 +48,8 @@ def sessions(clients: Clients) -> set[tuple[str, str]]:
     return {(p["localAddress"], p["neighbor"]) for p in peers if p["state"] == "Connected" and p["asn"] == 64512}
 
 
+@pytest.mark.program("az, aws and kubectl alone build the link, break it, mend it and take it away")
+@pytest.mark.own("A key changed on one side takes that tunnel down on both")
 def test_the_page_from_top_to_bottom(page: Bash, clients: Clients) -> None:
     install.need(*install.PROGRAMS)
     for heading in BUILD:

@@ -52,6 +52,7 @@ def run(core: Any, *command: str, **options: Any) -> Any:
     return web
 
 
+@pytest.mark.program("Kubernetes' Python client gets both streams and the exit code of a command")
 def test_a_command_gives_both_streams_and_its_exit_code(core: Any) -> None:
     web = run(core, "sh", "-c", "echo out; echo err >&2; exit 3")
     assert web.read_stdout() == "out\n"
@@ -59,17 +60,20 @@ def test_a_command_gives_both_streams_and_its_exit_code(core: Any) -> None:
     assert web.returncode == 3
 
 
+@pytest.mark.program("Much output comes whole")
 def test_much_output_comes_whole(core: Any) -> None:
     web = run(core, "python3", "-c", "print('x' * 300_000)")
     assert web.read_stdout() == "x" * 300_000 + "\n"
     assert web.returncode == 0
 
 
+@pytest.mark.documentation("What one command leaves in a pod the next one finds")
 def test_what_one_command_leaves_the_next_one_finds(core: Any) -> None:
     run(core, "sh", "-c", "echo kept > file")
     assert run(core, "sh", "-c", "read a < file; echo $a").read_stdout() == "kept\n"
 
 
+@pytest.mark.program("Input is given to the command")
 def test_input_is_given_to_the_command(core: Any) -> None:
     web = stream(
         core.connect_get_namespaced_pod_exec, "sleeper", "default", command=["sh", "-c", "read a; echo got $a"],
@@ -80,16 +84,19 @@ def test_input_is_given_to_the_command(core: Any) -> None:
     assert web.read_stdout() == "got a word\n"
 
 
+@pytest.mark.program("A terminal is one")
 def test_a_terminal_is_one(core: Any) -> None:
     web = run(core, "python3", "-c", "import sys; print(sys.stdin.isatty(), sys.stdout.isatty())", stdin=True, tty=True)
     assert "True True" in web.read_stdout()
 
 
+@pytest.mark.documentation("A program that the image does not have is named in the error")
 def test_a_program_that_the_image_does_not_have(core: Any) -> None:
     said = run(core, "nonsense").read_channel(ERROR_CHANNEL)
     assert 'exec: \\"nonsense\\": executable file not found in $PATH' in said
 
 
+@pytest.mark.documentation("An unknown pod is 404, an unknown container 400")
 @pytest.mark.parametrize(
     ("options", "code"), [({"pod": "nobody"}, 404), ({"container": "other"}, 400)], ids=["pod", "container"]
 )
@@ -100,12 +107,14 @@ def test_refusals(core: Any, options: dict[str, Any], code: int) -> None:
     assert str(code) in str(refused.value)
 
 
+@pytest.mark.own("Streams over SPDY are refused in words")
 def test_spdy_is_refused_in_words(core: Any) -> None:
     with pytest.raises(ApiException, match="WebSocket") as refused:
         core.connect_post_namespaced_pod_exec("sleeper", "default", command=["true"])
     assert refused.value.status == 400
 
 
+@pytest.mark.program("A watch is answered before anything happens")
 def test_a_watch_is_answered_before_anything_happens(core: Any) -> None:
     """Clients wait for the head of the answer, and cannot even give up before it has come."""
     now = core.list_namespaced_config_map("default").metadata.resource_version

@@ -26,6 +26,7 @@ def sandbox_says(keys: dict[str, str], version: str) -> str:
     return ""
 
 
+@pytest.mark.program("Of every file of the failure catalogue the sandbox says what the real CoreDNS does")
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
 def test_all_three_agree(begin: Starter, version: str, case: Case) -> None:
     keys = {**case.keys, **our_key(53, "127.0.0.11")}

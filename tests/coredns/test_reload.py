@@ -19,6 +19,7 @@ def port(resolver: Upstream) -> int:
     return free_port(*ENDPOINT)
 
 
+@pytest.mark.program("A running CoreDNS takes up a new key by reload")
 def test_our_key_is_taken_up_by_a_running_one(begin: Starter, serve: Serve, port: int) -> None:
     serve(ENDPOINT[0], port, addressed("10.1.1.50"))
     running = started(begin({}, OFTEN))
@@ -28,6 +29,9 @@ def test_our_key_is_taken_up_by_a_running_one(begin: Starter, serve: Serve, port
     assert running.addresses(f"after.{ZONE}") == ["10.1.1.50"]
 
 
+@pytest.mark.program(
+    "A broken key is refused by a running CoreDNS and stops a new one, with the lines that the sandbox writes"
+)
 def test_a_broken_key_is_refused_by_a_running_one_and_stops_a_new_one(begin: Starter, serve: Serve, port: int) -> None:
     serve(ENDPOINT[0], port, addressed("10.1.1.50"))
     ours = our_key(port, ENDPOINT[0])

@@ -45,6 +45,7 @@ def port(resolver: Upstream) -> int:
     return free_port(*ENDPOINT)
 
 
+@pytest.mark.program("The written zone goes to the endpoint, and nothing else does")
 def test_the_zone_goes_to_the_endpoint_and_nothing_else_does(
     begin: Starter, serve: Serve, port: int, resolver: Upstream
 ) -> None:
@@ -62,6 +63,7 @@ def test_the_zone_goes_to_the_endpoint_and_nothing_else_does(
     assert not any(name.endswith(f".{ZONE}.") or name == f"{ZONE}." for name in resolver.names())
 
 
+@pytest.mark.program("CoreDNS's kubernetes plugin lists and watches the sandbox's API")
 def test_the_clusters_own_names_go_on_working(begin: Starter, port: int, resolver: Upstream) -> None:
     """Its kubernetes plugin watches the sandbox's API, which is thereby judged too."""
     running = started(begin(our_key(port, *ENDPOINT)))
@@ -72,6 +74,7 @@ def test_the_clusters_own_names_go_on_working(begin: Starter, port: int, resolve
     assert running.ask("x.reddog.microsoft.com.").rcode() == dns.rcode.NXDOMAIN
 
 
+@pytest.mark.program("All upstreams are used")
 def test_all_upstreams_are_used(begin: Starter, serve: Serve, port: int) -> None:
     upstreams = [serve(address, port, addressed("10.1.1.50")) for address in ENDPOINT]
     running = started(begin(our_key(port, *ENDPOINT)))
@@ -80,6 +83,7 @@ def test_all_upstreams_are_used(begin: Starter, serve: Serve, port: int) -> None
     assert all(upstream.asked for upstream in upstreams)
 
 
+@pytest.mark.program("Answers are kept for thirty seconds at most")
 def test_answers_are_kept_for_thirty_seconds_at_most(begin: Starter, serve: Serve, port: int) -> None:
     upstream = serve(ENDPOINT[0], port, addressed("10.1.1.50", ttl=3600))
     running = started(begin(our_key(port, ENDPOINT[0])))
@@ -88,6 +92,7 @@ def test_answers_are_kept_for_thirty_seconds_at_most(begin: Starter, serve: Serv
     assert all(25 <= ttl <= 30 for ttl in ttls), ttls
 
 
+@pytest.mark.program("NXDOMAIN is passed on and kept")
 def test_nxdomain_is_passed_on_and_kept(begin: Starter, serve: Serve, port: int, resolver: Upstream) -> None:
     upstream = serve(ENDPOINT[0], port, nothing_there)
     running = started(begin(our_key(port, ENDPOINT[0])))
@@ -98,6 +103,7 @@ def test_nxdomain_is_passed_on_and_kept(begin: Starter, serve: Serve, port: int,
     assert not any(ZONE in name for name in resolver.names())
 
 
+@pytest.mark.program("NXDOMAIN of one upstream is final")
 def test_nxdomain_of_one_upstream_is_final(begin: Starter, serve: Serve, port: int) -> None:
     """Upstreams that differ in content give now this, now that: they are spares for each other, no search list."""
     serve(ENDPOINT[0], port, addressed("10.1.1.50"))
@@ -107,6 +113,7 @@ def test_nxdomain_of_one_upstream_is_final(begin: Starter, serve: Serve, port: i
     assert set(seen) == {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}
 
 
+@pytest.mark.program("A dead upstream is survived")
 @pytest.mark.parametrize("tcp", [False, True], ids=["udp", "tcp"])
 def test_a_dead_upstream_is_survived(begin: Starter, serve: Serve, port: int, tcp: bool) -> None:
     """Nobody listens at its address. Every question is answered, from the first one on."""
@@ -117,6 +124,7 @@ def test_a_dead_upstream_is_survived(begin: Starter, serve: Serve, port: int, tc
         assert running.addresses(f"n{i}.{ZONE}", tcp=tcp) == ["10.1.1.50"]
 
 
+@pytest.mark.program("A silent upstream costs two seconds")
 def test_a_silent_upstream_costs_two_seconds_and_no_answer(begin: Starter, serve: Serve, port: int) -> None:
     dead = serve(ENDPOINT[0], port, silent)
     for address in ENDPOINT[1:]:
@@ -131,6 +139,7 @@ def test_a_silent_upstream_costs_two_seconds_and_no_answer(begin: Starter, serve
     raise AssertionError("the silent one was never asked")
 
 
+@pytest.mark.program("Health checks ask for the root and take any answer")
 def test_health_checks_ask_for_the_root_and_take_any_answer(begin: Starter, serve: Serve, port: int) -> None:
     """The first failure starts them, at their interval; after three failures the dead one is asked no more."""
     serve(ENDPOINT[1], port, addressed("10.1.1.50"))
@@ -144,6 +153,7 @@ def test_health_checks_ask_for_the_root_and_take_any_answer(begin: Starter, serv
     assert ("udp", ".", "NS") in back.asked
 
 
+@pytest.mark.program("With prefer_udp clients over TCP are served over UDP")
 def test_clients_over_tcp_are_served_over_udp(begin: Starter, serve: Serve, port: int) -> None:
     upstreams = [serve(address, port, addressed("10.1.1.50")) for address in ENDPOINT]
     running = started(begin(our_key(port, *ENDPOINT)))
@@ -152,6 +162,7 @@ def test_clients_over_tcp_are_served_over_udp(begin: Starter, serve: Serve, port
     assert {how for upstream in upstreams for how, _, _ in upstream.asked} == {"udp"}
 
 
+@pytest.mark.program("A truncated answer is asked for again over TCP")
 def test_a_truncated_answer_is_asked_for_again_over_tcp(begin: Starter, serve: Serve, port: int) -> None:
     def large(query: dns.message.Message, transport: Transport) -> dns.message.Message:
         response = dns.message.make_response(query, recursion_available=True)
@@ -169,6 +180,7 @@ def test_a_truncated_answer_is_asked_for_again_over_tcp(begin: Starter, serve: S
     assert [how for how, _, _ in upstream.asked] == ["udp", "tcp"]
 
 
+@pytest.mark.program("A zone below ours in another key takes its names")
 def test_a_zone_below_ours_in_another_key_takes_its_names(
     begin: Starter, serve: Serve, port: int, version: str
 ) -> None:
@@ -183,6 +195,7 @@ def test_a_zone_below_ours_in_another_key_takes_its_names(
     assert upstream.names() == [f"app.{ZONE}."]
 
 
+@pytest.mark.program("Our zone in capitals in another key takes nothing")
 def test_our_zone_in_capitals_in_another_key_takes_nothing(begin: Starter, serve: Serve, port: int) -> None:
     serve(ENDPOINT[0], port, addressed("10.1.1.50"))
     running = started(begin(our_key(port, ENDPOINT[0]) | {"x.server": f"{ZONE.upper()}:53 {{\n    whoami\n}}\n"}))
@@ -190,6 +203,7 @@ def test_our_zone_in_capitals_in_another_key_takes_nothing(begin: Starter, serve
     assert running.addresses(f"APP2.{ZONE.upper()}") == ["10.1.1.50"]
 
 
+@pytest.mark.program("A forward in an override is never reached")
 def test_the_forward_in_an_override_is_never_reached(begin: Starter, serve: Serve, port: int) -> None:
     """AKS's own ``forward .`` stands before it and takes every name."""
     upstream = serve(ENDPOINT[0], port, addressed("10.1.1.50"))
@@ -198,6 +212,7 @@ def test_the_forward_in_an_override_is_never_reached(begin: Starter, serve: Serv
     assert upstream.asked == []
 
 
+@pytest.mark.program("A key with another suffix is ignored")
 @pytest.mark.parametrize("key", ["cloudlink-demo", "cloudlink-demo.conf", "cloudlink-demo.server.yaml"])
 def test_a_key_with_another_suffix_is_ignored(begin: Starter, serve: Serve, port: int, key: str) -> None:
     upstream = serve(ENDPOINT[0], port, addressed("10.1.1.50"))

@@ -66,6 +66,10 @@ WORDS: dict[str, dict[str, tuple[str, int]]] = {
 }  # fmt: skip
 
 
+@pytest.mark.documentation(
+    "Unknown keys, wrong signatures, expired credentials, missing permissions and throttling are refused with each service's own code"
+)
+@pytest.mark.belief("The statuses of those refusals, where a service documents the code alone")
 @pytest.mark.parametrize("service", FIRST_CALLS)
 @pytest.mark.parametrize("kind", WORDS)
 def test_each_protocol_has_its_own_words(account: Account, service: str, kind: str) -> None:
@@ -82,12 +86,14 @@ def test_each_protocol_has_its_own_words(account: Account, service: str, kind: s
     getattr(account.client(service), name)(**arguments)
 
 
+@pytest.mark.program("boto3's own retries get through a throttled call")
 def test_boto_gets_through_a_throttle(account: Account) -> None:
     account.sky.faults.add(Fault("throttled", "aws.DescribeVpnGateways"))
     assert account.client("ec2", attempts=3).describe_vpn_gateways()["VpnGateways"] == []
     assert [c.status for c in account.sky.journal.calls()] == [503, 200]
 
 
+@pytest.mark.own("A fault cuts the connection before the call has its effect, or after")
 def test_cut_before_and_after_the_effect(account: Account) -> None:
     ec2 = account.client("ec2")
     for kind, gateways in (("cut-before", 0), ("cut-after", 1)):
@@ -97,6 +103,7 @@ def test_cut_before_and_after_the_effect(account: Account) -> None:
         assert len(ec2.describe_vpn_gateways()["VpnGateways"]) == gateways
 
 
+@pytest.mark.own("A fault makes an answer unreadable though the call had its effect")
 def test_garbage_has_its_effect(account: Account) -> None:
     ec2 = account.client("ec2")
     account.sky.faults.add(Fault("garbage", "aws.CreateVpnGateway"))
@@ -105,6 +112,10 @@ def test_garbage_has_its_effect(account: Account) -> None:
     assert len(ec2.describe_vpn_gateways()["VpnGateways"]) == 1
 
 
+@pytest.mark.own("A fault lets the operation that a call starts fail, or never end")
+@pytest.mark.documentation(
+    "A Resolver endpoint that lost an address on the way shows ACTION_NEEDED, and the address FAILED_CREATION"
+)
 def test_operations_that_fail_or_hang(furnished: Account) -> None:
     gateways, faults, ec2 = Gateways.of(furnished), furnished.sky.faults, furnished.client("ec2")
     faults.add(Fault("operation-fails", "aws.CreateVpnConnection"))
@@ -131,6 +142,7 @@ def test_operations_that_fail_or_hang(furnished: Account) -> None:
     assert sorted(i["Status"] for i in ips) == ["ATTACHED", "ATTACHED", "FAILED_CREATION"]
 
 
+@pytest.mark.own("The journal tells each call's name, target, status and whether it writes, and no secret")
 def test_journal(furnished: Account) -> None:
     gateways = Gateways.of(furnished)
     furnished.client("ec2").describe_vpn_gateways(VpnGatewayIds=[gateways.vgw])
@@ -149,6 +161,7 @@ def test_journal(furnished: Account) -> None:
     assert "secret" not in repr(calls)
 
 
+@pytest.mark.own("Forty creates by eight callers at once make forty objects")
 def test_many_callers_at_once(account: Account) -> None:
     ec2 = account.client("ec2")
 
@@ -192,6 +205,9 @@ def token(url: str) -> str:
     return "k8s-aws-v1." + base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")
 
 
+@pytest.mark.documentation(
+    "EKS's token is a presigned GetCallerIdentity for one cluster and sixty seconds; changed anywhere it opens nothing"
+)
 def test_tokens_for_eks(furnished: Account) -> None:
     identify = furnished.cloud.identity_of_token
     assert identify(token(presigned(furnished, "prod"))) == furnished.cloud.principal
@@ -211,6 +227,7 @@ def test_tokens_for_eks(furnished: Account) -> None:
     assert identify("Bearer x") is None
 
 
+@pytest.mark.documentation("A presigned GetCallerIdentity is answered, with the signed cluster's name and no other")
 def test_a_presigned_identity_call_reaches_sts(furnished: Account) -> None:
     request = urllib.request.Request(presigned(furnished, "prod"), headers={"x-k8s-aws-id": "prod"})
     with urllib.request.urlopen(request) as answer:
@@ -221,6 +238,8 @@ def test_a_presigned_identity_call_reaches_sts(furnished: Account) -> None:
     assert caught.value.code == 403
 
 
+@pytest.mark.documentation("A request without a signature gets 403")
+@pytest.mark.own("A service that is not modelled is refused by name")
 def test_unsigned_and_unmodelled_services(account: Account) -> None:
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(account.url + "/")
@@ -229,11 +248,15 @@ def test_unsigned_and_unmodelled_services(account: Account) -> None:
         account.client("sqs").list_queues()
 
 
+@pytest.mark.own("The account is 123456789012, the caller its user cloudlink")
 def test_identity(account: Account) -> None:
     who = account.client("sts").get_caller_identity()
     assert (who["Account"], who["Arn"]) == ("123456789012", "arn:aws:iam::123456789012:user/cloudlink")
 
 
+@pytest.mark.own(
+    "All of AWS can be saved and restored elsewhere, without a tie to the first; what another moto saved is refused"
+)
 def test_snapshot_and_restore(furnished: Account, make_account: Callable[[], Account]) -> None:
     gateways = Gateways.of(furnished)
     vpn = gateways.connection({"PreSharedKey": "abcdefgh.1"})["VpnConnectionId"]
@@ -255,6 +278,7 @@ def test_snapshot_and_restore(furnished: Account, make_account: Callable[[], Acc
         other.cloud.restore(saved | {"moto": "4.0"})
 
 
+@pytest.mark.own("Two sandboxes in one process share nothing")
 def test_two_clouds_do_not_mix(make_account: Callable[[], Account]) -> None:
     first = make_account()
     first.client("ec2").create_vpn_gateway(Type="ipsec.1")
@@ -263,11 +287,13 @@ def test_two_clouds_do_not_mix(make_account: Callable[[], Account]) -> None:
     assert len([g for n in first.cloud.networks() for g in n.vpn_gateways]) == 1
 
 
+@pytest.mark.documentation("An object is seen in its own region alone")
 def test_regions_are_apart(account: Account) -> None:
     account.client("ec2").create_vpn_gateway(Type="ipsec.1")
     assert account.client("ec2", region="us-east-1").describe_vpn_gateways()["VpnGateways"] == []
 
 
+@pytest.mark.own("Import and first store take at most 4 s of processor time and 180 MB")
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is read from /proc")
 def test_start_up_is_light() -> None:
     """Import and first store in a fresh interpreter: generous bounds for a busy machine, tight enough for a slip."""

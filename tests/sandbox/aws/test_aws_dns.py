@@ -59,6 +59,12 @@ WRONG_BATCHES: list[tuple[str, list[tuple[str, dict[str, Any]]], str]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.model("A batch with one bad change has no effect and is refused with InvalidChangeBatch")
+@pytest.mark.documentation(
+    "A record exists already, is deleted with other values or another TTL, clashes with a CNAME, is no address, lies in another zone, is the zone's own NS: each is a bad change"
+)
+@pytest.mark.documentation("A batch takes 1000 records, an UPSERT counting twice")
+@pytest.mark.belief("The wording of those messages")
 @pytest.mark.parametrize(("changes", "message"), [r[1:] for r in WRONG_BATCHES], ids=[r[0] for r in WRONG_BATCHES])
 def test_a_wrong_change_spoils_the_whole_batch(zone: Zone, changes: Any, message: str) -> None:
     zone.change(("CREATE", A))
@@ -70,6 +76,7 @@ def test_a_wrong_change_spoils_the_whole_batch(zone: Zone, changes: Any, message
     assert zone.records() == before
 
 
+@pytest.mark.model("InvalidChangeBatch lists the message of every bad change")
 def test_every_mistake_of_a_batch_is_told(zone: Zone) -> None:
     with pytest.raises(ClientError) as caught:
         zone.change(("UPSERT", record("b.corp.example", "ten")), ("DELETE", A))
@@ -78,6 +85,8 @@ def test_every_mistake_of_a_batch_is_told(zone: Zone) -> None:
     assert "a.corp.example" in message
 
 
+@pytest.mark.documentation("A delete and a create of one name may share a batch; 500 upserts are one batch")
+@pytest.mark.documentation("Record sets come in pages of at most 300, a wildcard as \\052")
 def test_right_batches(zone: Zone) -> None:
     zone.change(("CREATE", record("*.Corp.Example.", "10.0.0.9")), ("UPSERT", A))
     zone.change(("DELETE", A), ("CREATE", record("a.corp.example", "x.example", kind="CNAME")))
@@ -93,6 +102,8 @@ def test_right_batches(zone: Zone) -> None:
     assert ("*.corp.example", ("10.0.0.9",)) in {(r.name, r.values) for r in ours.records}
 
 
+@pytest.mark.documentation("A change is PENDING, then INSYNC; an unknown one is NoSuchChange")
+@pytest.mark.documentation("It is INSYNC within the minute that AWS gives as usual")
 def test_changes_become_insync(zone: Zone) -> None:
     change = zone.change(("UPSERT", A))["ChangeInfo"]
     assert change["Status"] == "PENDING"
@@ -101,6 +112,11 @@ def test_changes_become_insync(zone: Zone) -> None:
     refused("NoSuchChange", 404, zone.dns.get_change, Id="/change/C123")
 
 
+@pytest.mark.documentation("A zone made with a VPC is private without being told so")
+@pytest.mark.documentation(
+    "A used caller reference, the same name on the same VPC, an unknown VPC, the last VPC's removal and the deletion of a zone with records are refused"
+)
+@pytest.mark.model("Zones are listed by VPC and by name, and carry tags")
 def test_zones(zone: Zone) -> None:
     dns = zone.dns
     got = dns.get_hosted_zone(Id=zone.id)
@@ -180,6 +196,10 @@ RESOLVER_REFUSALS: list[tuple[str, Callable[[Resolver], dict[str, Any]], str]] =
 ]  # fmt: skip
 
 
+@pytest.mark.model(
+    "Too many addresses, unknown subnets and groups, addresses outside or reserved or used, and protocols that exclude each other are refused, and nothing is left behind"
+)
+@pytest.mark.belief("Which of the service's exceptions each of these is")
 @pytest.mark.parametrize(("change", "code"), [r[1:] for r in RESOLVER_REFUSALS], ids=[r[0] for r in RESOLVER_REFUSALS])
 def test_endpoints_that_are_refused(resolver: Resolver, change: Callable[[Resolver], Any], code: str) -> None:
     interfaces = len(resolver.account.client("ec2").describe_network_interfaces()["NetworkInterfaces"])
@@ -189,6 +209,14 @@ def test_endpoints_that_are_refused(resolver: Resolver, change: Callable[[Resolv
     assert left == interfaces
 
 
+@pytest.mark.model(
+    "An endpoint is CREATING, OPERATIONAL, UPDATING, DELETING, then not found; its addresses have states of their own"
+)
+@pytest.mark.documentation(
+    "A used CreatorRequestId is refused with ResourceExistsException; fewer than two addresses are refused"
+)
+@pytest.mark.belief("An endpoint that is being made, changed or deleted takes no other change")
+@pytest.mark.documentation("Its network interfaces hold the security group until it is gone")
 def test_life_of_an_endpoint(resolver: Resolver) -> None:
     api, account, ec2 = resolver.api, resolver.account, resolver.account.client("ec2")
     made = api.create_resolver_endpoint(**resolver.request(Protocols=["Do53", "DoH"]))["ResolverEndpoint"]
@@ -236,6 +264,9 @@ def test_life_of_an_endpoint(resolver: Resolver) -> None:
     assert left_over["NetworkInterfaces"] == []
 
 
+@pytest.mark.documentation("Four endpoints of a region are the most")
+@pytest.mark.model("Endpoints are filtered by either spelling of a filter's name, come in pages and carry tags")
+@pytest.mark.documentation("An endpoint with rules is not deleted")
 def test_quota_filters_tags_and_rules(resolver: Resolver) -> None:
     api = resolver.api
     ids = [resolver.made(f"r{i}") for i in range(4)]
@@ -263,6 +294,7 @@ def test_quota_filters_tags_and_rules(resolver: Resolver) -> None:
     api.delete_resolver_endpoint(ResolverEndpointId=ids[1])
 
 
+@pytest.mark.own("A fault takes one address of an endpoint away")
 def test_a_broken_address_does_not_work(resolver: Resolver) -> None:
     from cloudlink.sandbox.faults import Fault
 

@@ -12,6 +12,10 @@ from aws_account import ALB, REGION, VPC, Account, a_link, refused
 OURS = [{"Name": "vpc-id", "Values": [VPC]}]
 
 
+@pytest.mark.own(
+    "The VPC has the configured ranges, subnets in three zones, and route tables of which some are explicit and one is the main one"
+)
+@pytest.mark.documentation("Subnets without a table of their own use the main one")
 def test_network(furnished: Account) -> None:
     ec2 = furnished.client("ec2")
     (vpc,) = ec2.describe_vpcs(VpcIds=[VPC])["Vpcs"]
@@ -33,6 +37,10 @@ def test_network(furnished: Account) -> None:
     assert using.count(main) == 2  # the load balancers' subnets have no table of their own
 
 
+@pytest.mark.model(
+    "EKS describes the cluster with its endpoint, certificate, service range, subnets and security group"
+)
+@pytest.mark.documentation("An unknown cluster is ResourceNotFoundException, 404")
 def test_cluster(furnished: Account) -> None:
     cluster = furnished.client("eks").describe_cluster(name="prod")["cluster"]
     assert (cluster["status"], cluster["endpoint"]) == ("ACTIVE", "https://127.0.0.1:1")
@@ -45,6 +53,10 @@ def test_cluster(furnished: Account) -> None:
     refused("ResourceNotFoundException", 404, furnished.client("eks").describe_cluster, name="other")
 
 
+@pytest.mark.documentation(
+    "An internal load balancer has a name below elb.REGION.amazonaws.com, the region's zone id, and one interface in each subnet, described ELB net/NAME/ID"
+)
+@pytest.mark.documentation("An unknown name is LoadBalancerNotFound")
 def test_load_balancers(furnished: Account) -> None:
     elb, ec2 = furnished.client("elbv2"), furnished.client("ec2")
     (nlb,) = elb.describe_load_balancers(Names=["internal-nlb"])["LoadBalancers"]
@@ -71,6 +83,7 @@ def test_load_balancers(furnished: Account) -> None:
     refused("LoadBalancerNotFound", 400, elb.describe_load_balancers, Names=["internal-nlb", "nobody"])
 
 
+@pytest.mark.documentation("An Ingress has an application load balancer, a Service a network one")
 def test_load_balancers_behind_kubernetes(furnished: Account) -> None:
     cloud = furnished.cloud
     names = {b["DNSName"]: b for b in furnished.client("elbv2").describe_load_balancers()["LoadBalancers"]}
@@ -82,6 +95,7 @@ def test_load_balancers_behind_kubernetes(furnished: Account) -> None:
     assert cloud.load_balancer_of("service", "vault", "other") is None
 
 
+@pytest.mark.documentation("A load balancer has an interface in each of its subnets as long as it exists")
 def test_a_load_balancer_made_later(furnished: Account) -> None:
     elb = furnished.client("elbv2")
     subnets = furnished.client("eks").describe_cluster(name="prod")["cluster"]["resourcesVpcConfig"]["subnetIds"]
@@ -92,6 +106,7 @@ def test_a_load_balancer_made_later(furnished: Account) -> None:
     assert made["LoadBalancerArn"] not in {i.owner for i in furnished.cloud.facts().interfaces}
 
 
+@pytest.mark.own("A stranger's gateway, customer gateway, security group and zone are there before cloudlink")
 def test_strangers(furnished: Account) -> None:
     ec2: Any = furnished.client("ec2")
     assert len(ec2.describe_vpn_gateways()["VpnGateways"]) == 1
@@ -102,6 +117,7 @@ def test_strangers(furnished: Account) -> None:
     assert [z["Name"] for z in zones] == ["billing.internal."]
 
 
+@pytest.mark.own("What the configuration names by id has that id")
 def test_everything_named_in_the_configuration_has_that_name(account: Account) -> None:
     link = a_link()
     link = replace(
@@ -129,6 +145,7 @@ def test_everything_named_in_the_configuration_has_that_name(account: Account) -
     assert account.client("route53").get_hosted_zone(Id="Z0CORP")["HostedZone"]["Name"] == "corp.example."
 
 
+@pytest.mark.own("Without furniture nothing is furnished")
 def test_a_link_without_furniture_is_refused(account: Account) -> None:
     with pytest.raises(ValueError, match="sandbox"):
         account.cloud.furnish(replace(a_link(), sandbox=None))

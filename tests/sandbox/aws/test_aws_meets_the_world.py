@@ -94,12 +94,15 @@ def propagated(both: Both) -> set[str]:
 UP, DOWN = ("UP", "1 BGP ROUTES", 1), ("DOWN", "IPSEC IS DOWN", 0)
 
 
+@pytest.mark.recorded("A tunnel without a peer is DOWN, IPSEC IS DOWN, with no routes")
 def test_nothing_on_the_other_side(both: Both) -> None:
     both.account.later(600)
     assert telemetry(both) == [DOWN, DOWN]
     assert propagated(both) == set()
 
 
+@pytest.mark.belief("A tunnel with BGP is UP and its message counts the routes")
+@pytest.mark.documentation("Routes of a tunnel that is up are propagated into the tables that ask for it")
 def test_a_right_other_side(both: Both) -> None:
     both.azure = azure_for(both.account.cloud.facts())
     both.account.later(600)
@@ -114,6 +117,8 @@ SPOILERS: list[tuple[str, Callable[[AzureConnection], AzureConnection], tuple[st
 ]
 
 
+@pytest.mark.documentation("Another key keeps IPsec down; another ASN or peer address keeps BGP down while IPSEC IS UP")
+@pytest.mark.documentation("The other tunnel still brings the routes")
 @pytest.mark.parametrize(("spoil", "seen"), [r[1:] for r in SPOILERS], ids=[r[0] for r in SPOILERS])
 def test_a_wrong_other_side(both: Both, spoil: Callable[[AzureConnection], AzureConnection], seen: Any) -> None:
     right = azure_for(both.account.cloud.facts())
@@ -123,6 +128,7 @@ def test_a_wrong_other_side(both: Both, spoil: Callable[[AzureConnection], Azure
     assert propagated(both) == {"10.1.0.0/16"}  # the other tunnel still brings them
 
 
+@pytest.mark.documentation("Propagated routes vanish when no tunnel is up")
 def test_routes_vanish_with_the_last_tunnel(both: Both) -> None:
     both.azure = azure_for(both.account.cloud.facts())
     both.account.later(600)

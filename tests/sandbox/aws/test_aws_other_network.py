@@ -10,6 +10,8 @@ from aws_account import VPC, Account, Gateways, refused, tag_spec
 from botocore.exceptions import ClientError
 
 
+@pytest.mark.model("Subnets, route tables, security groups and interfaces come in pages of MaxResults with a token")
+@pytest.mark.belief("MaxResults is 5 to 1000 for all of them, and a wrong token InvalidNextToken")
 @pytest.mark.parametrize(
     ("operation", "key", "name"),
     [
@@ -30,6 +32,11 @@ def test_pages(furnished: Account, operation: str, key: str, name: str) -> None:
     refused("InvalidNextToken", 400, getattr(ec2, operation), MaxResults=5, NextToken="what")
 
 
+@pytest.mark.documentation(
+    "A rule that exists is InvalidPermission.Duplicate, one that does not InvalidPermission.NotFound"
+)
+@pytest.mark.belief("One bad rule spoils the whole call")
+@pytest.mark.recorded("A group is found by its tags some seconds after it was made")
 def test_rules_of_a_call_stand_or_fall_together(furnished: Account) -> None:
     ec2 = furnished.client("ec2")
     group = ec2.create_security_group(
@@ -56,6 +63,7 @@ def test_rules_of_a_call_stand_or_fall_together(furnished: Account) -> None:
     assert len(ec2.describe_security_groups(Filters=by_tag)["SecurityGroups"]) == 1
 
 
+@pytest.mark.model("A static route to a gateway is shown with origin CreateRoute")
 def test_a_static_route_to_the_gateway(furnished: Account) -> None:
     gateways, ec2 = Gateways.of(furnished), furnished.client("ec2")
     table = ec2.create_route_table(VpcId=VPC)["RouteTable"]["RouteTableId"]
@@ -71,6 +79,8 @@ def test_a_static_route_to_the_gateway(furnished: Account) -> None:
     assert (str(prefix), target) == ("10.1.0.0/16", gateways.vgw)
 
 
+@pytest.mark.model("DescribeTags finds gateways by a tag's key")
+@pytest.mark.documentation("An object that does not exist cannot be tagged")
 def test_tags_find_everything(furnished: Account) -> None:
     gateways, ec2 = Gateways.of(furnished), furnished.client("ec2")
     ec2.create_tags(Resources=[gateways.vgw, gateways.cgw], Tags=[{"Key": "mine", "Value": "x"}])
@@ -115,11 +125,19 @@ def transit(furnished: Account) -> str:
     return str(gateway)
 
 
+@pytest.mark.documentation(
+    "An unknown transit gateway or attachment is not found; a used one is IncorrectState; a second association is Resource.AlreadyAssociated"
+)
+@pytest.mark.own("A filter that is not modelled is refused with InvalidParameterValue")
 @pytest.mark.parametrize(("call", "code"), [r[1:] for r in TRANSIT], ids=[r[0] for r in TRANSIT])
 def test_transit_gateways_refuse(furnished: Account, transit: str, call: Callable[[Any, str], Any], code: str) -> None:
     refused(code, 400, lambda: call(furnished.client("ec2"), transit))
 
 
+@pytest.mark.documentation(
+    "A VPN connection on a transit gateway has an attachment of kind vpn, which is listed as deleted after it"
+)
+@pytest.mark.model("Attachments carry the tags of their creation and are filtered by them")
 def test_a_connection_on_a_transit_gateway(furnished: Account, transit: str) -> None:
     ec2 = furnished.client("ec2")
     mine = [{"Name": "tag:mine", "Values": ["yes"]}]

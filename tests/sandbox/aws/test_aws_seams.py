@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 
 import moto
+import pytest
 from aws_account import Account, refused
 from moto.core.base_backend import BackendDict
 from moto.core.responses import ActionResult, BaseResponse
@@ -18,10 +19,12 @@ from cloudlink.sandbox.aws.backend import SandboxEc2
 from cloudlink.sandbox.aws.ec2 import Ec2Answers
 
 
+@pytest.mark.own("moto has the version that the sandbox was made for")
 def test_the_version_that_the_seams_were_made_for() -> None:
     assert moto.__version__ == "5.2.5"
 
 
+@pytest.mark.own("The store of EC2 is the sandbox's, with the tables it relies on")
 def test_the_store_is_ours(account: Account) -> None:
     assert isinstance(ec2_backends, BackendDict)
     assert ec2_backends.backend is SandboxEc2
@@ -33,6 +36,8 @@ def test_the_store_is_ours(account: Account) -> None:
     )
 
 
+@pytest.mark.own("Operations that moto lacks are answered")
+@pytest.mark.documentation("An operation that EC2 does not know is InvalidAction")
 def test_a_request_goes_through_our_dispatch(account: Account) -> None:
     assert BaseResponse.call_action is not Answers.call_action is Ec2Answers.call_action
     assert "self.call_action()" in inspect.getsource(BaseResponse._dispatch)
@@ -47,6 +52,7 @@ def test_a_request_goes_through_our_dispatch(account: Account) -> None:
     refused("InvalidAction", 400, account.client("ec2").describe_verified_access_groups)
 
 
+@pytest.mark.own("Every VPN operation is the sandbox's own")
 def test_ours_come_before_motos() -> None:
     ours = [n for n in dir(Ec2Answers) if "vpn" in n and not n.startswith("_") and callable(getattr(Ec2Answers, n))]
     for name in ours:
@@ -54,6 +60,7 @@ def test_ours_come_before_motos() -> None:
             assert getattr(Ec2Answers, name).__module__.startswith("cloudlink."), name
 
 
+@pytest.mark.own("moto's catalogue of instances is not loaded")
 def test_the_lean_import_left_nothing_behind() -> None:
     assert INSTANCE_TYPES == {}
     assert utils.load_resource.__module__ == "moto.utilities.utils"

@@ -120,6 +120,21 @@ def _default_group(ec2: Any) -> str:
     return str(ec2.describe_security_groups(Filters=wanted)["SecurityGroups"][0]["GroupId"])
 
 
+@pytest.mark.documentation(
+    "A VPC has one gateway and a gateway one VPC; what is attached, connected or used is not deleted"
+)
+@pytest.mark.documentation(
+    "Unknown and malformed ids, unknown gateways and tables of a propagation, and a gateway of another VPC are refused with their own codes"
+)
+@pytest.mark.model(
+    "Inside ranges, keys, groups, IKE versions, lifetimes and time-outs are kept to their documented limits"
+)
+@pytest.mark.documentation(
+    "An inside range in use on the gateway is InvalidCidr.InUse; the same ASN on both sides is refused"
+)
+@pytest.mark.documentation("A dry run answers 412 and does nothing")
+@pytest.mark.own("Filters and operations that are not modelled are refused, never ignored")
+@pytest.mark.belief("InvalidParameterValue is the code of every value out of its limits")
 @pytest.mark.parametrize(("call", "code"), [row[1:] for row in REFUSALS], ids=[row[0] for row in REFUSALS])
 def test_refusals(gateways: Gateways, call: Callable[[Any, Gateways], Any], code: str) -> None:
     ec2 = gateways.account.client("ec2")
@@ -157,6 +172,9 @@ FILTERS: list[tuple[str, str, str, str, list[str]]] = [
 ]
 
 
+@pytest.mark.model(
+    "Gateways, customer gateways and connections are filtered by state, tags, ids, ASN, address, VPC and kind of routing, with wildcards"
+)
 @pytest.mark.parametrize(
     ("call", "key", "name", "values"), [row[1:] for row in FILTERS], ids=[row[0] for row in FILTERS]
 )
@@ -174,6 +192,9 @@ def test_filters_filter(gateways: Gateways, call: str, key: str, name: str, valu
     assert getattr(ec2, call)(Filters=[{"Name": name, "Values": ["nothing"]}])[key] == []
 
 
+@pytest.mark.model("An identical customer gateway is given back, not made twice")
+@pytest.mark.belief("An identical VPN connection is given back when its options are the same as well")
+@pytest.mark.documentation("A virtual private gateway is made anew each time, with ASN 64512 if none was given")
 def test_identical_creates_give_back_what_exists(gateways: Gateways) -> None:
     ec2 = gateways.account.client("ec2")
     again = ec2.create_customer_gateway(Type="ipsec.1", IpAddress="20.0.0.1", BgpAsn=65_515)["CustomerGateway"]
@@ -187,6 +208,7 @@ def test_identical_creates_give_back_what_exists(gateways: Gateways) -> None:
     assert ec2.create_vpn_gateway(Type="ipsec.1")["VpnGateway"]["VpnGatewayId"] != gateway["VpnGatewayId"]
 
 
+@pytest.mark.documentation("Five virtual private gateways and fifty customer gateways are the most")
 def test_quotas(furnished: Account) -> None:
     ec2 = furnished.client("ec2")
     for _ in range(4):  # the stranger has one
@@ -200,6 +222,8 @@ def test_quotas(furnished: Account) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.documentation("A gateway is attaching, attached, detaching, and detached stays listed")
+@pytest.mark.documentation("Propagation is Gateway.NotAttached until then, and ends with the attachment")
 def test_attachment_takes_time_and_propagation_waits_for_it(furnished: Account) -> None:
     ec2 = furnished.client("ec2")
     vgw = ec2.create_vpn_gateway(Type="ipsec.1")["VpnGateway"]["VpnGatewayId"]
@@ -220,6 +244,8 @@ def test_attachment_takes_time_and_propagation_waits_for_it(furnished: Account) 
     refused("InvalidVpnGatewayID.NotFound", 400, ec2.attach_vpn_gateway, VpnGatewayId=vgw, VpcId=VPC)
 
 
+@pytest.mark.model("Answers spell options otherwise than requests: DpdTimeoutSeconds, IkeVersions")
+@pytest.mark.belief("Lists that were not given are absent")
 def test_options_come_back_in_the_spelling_of_answers(gateways: Gateways) -> None:
     made = gateways.connection(
         {
@@ -244,6 +270,10 @@ def test_options_come_back_in_the_spelling_of_answers(gateways: Gateways) -> Non
     assert (made["Category"], made["Routes"], made["GatewayAssociationState"]) == ("VPN", [], "associated")
 
 
+@pytest.mark.recorded(
+    "The customer gateway configuration is an XML document with both tunnels' addresses, keys, ASNs and proposals"
+)
+@pytest.mark.documentation("AWS has the first address of each inside range")
 def test_configuration_document(gateways: Gateways) -> None:
     made = gateways.connection({"TunnelInsideCidr": "169.254.21.0/30", "PreSharedKey": "abcdefgh.1"})
     text = made["CustomerGatewayConfiguration"]
@@ -263,6 +293,8 @@ def test_configuration_document(gateways: Gateways) -> None:
     assert len(outside) == 2
 
 
+@pytest.mark.recorded("Telemetry has one entry for each tunnel, by outside address")
+@pytest.mark.own("Telemetry follows from both sides' configuration")
 def test_telemetry_is_the_worlds(gateways: Gateways) -> None:
     account = gateways.account
     made = gateways.connection()
@@ -277,6 +309,9 @@ def test_telemetry_is_the_worlds(gateways: Gateways) -> None:
     ]
 
 
+@pytest.mark.documentation(
+    "A modified tunnel is away for a while and the other is not; the connection is modifying, and takes no second change"
+)
 def test_modify_takes_one_tunnel_away_for_a_while(gateways: Gateways) -> None:
     account, ec2 = gateways.account, gateways.account.client("ec2")
     made = gateways.connection()
@@ -299,6 +334,7 @@ def test_modify_takes_one_tunnel_away_for_a_while(gateways: Gateways) -> None:
     assert (changed.psk, changed.ready, changed.changed_at) == ("another.key.1", True, account.cloud.now)
 
 
+@pytest.mark.model("Customer gateway, ranges and tunnels of a connection can be replaced, and their progress be asked")
 def test_other_changes(gateways: Gateways) -> None:
     account, ec2 = gateways.account, gateways.account.client("ec2")
     made = gateways.connection()
@@ -323,6 +359,8 @@ def test_other_changes(gateways: Gateways) -> None:
     assert (seen["State"], seen["Options"]["RemoteIpv4NetworkCidr"]) == ("available", "10.20.0.0/16")
 
 
+@pytest.mark.model("With SecretsManager the keys stand in no answer, but in a secret that the answer names")
+@pytest.mark.belief("The secret is an object from outside address to key, and goes with the connection")
 def test_keys_in_secrets_manager(gateways: Gateways) -> None:
     made = gateways.connection({"PreSharedKey": "abcdefgh.1"}, PreSharedKeyStorage="SecretsManager")
     assert all("PreSharedKey" not in o for o in made["Options"]["TunnelOptions"])
@@ -335,6 +373,7 @@ def test_keys_in_secrets_manager(gateways: Gateways) -> None:
     refused("ResourceNotFoundException", 400, keeper.get_secret_value, SecretId=made["PreSharedKeyArn"])
 
 
+@pytest.mark.recorded("Reads by tag lag behind reads by id")
 def test_reads_by_tag_lag_behind_reads_by_id(furnished: Account) -> None:
     ec2 = furnished.client("ec2")
     made = ec2.create_customer_gateway(
@@ -348,6 +387,8 @@ def test_reads_by_tag_lag_behind_reads_by_id(furnished: Account) -> None:
     assert len(ec2.describe_customer_gateways(**by_tag)["CustomerGateways"]) == 1
 
 
+@pytest.mark.recorded("A deleted connection stays listed with its tags, without document and telemetry")
+@pytest.mark.belief("It is gone after an hour")
 def test_a_deleted_connection_lingers_without_its_secrets(gateways: Gateways) -> None:
     account, ec2 = gateways.account, gateways.account.client("ec2")
     vpn = gateways.connection(TagSpecifications=tag_spec("vpn-connection", mine="yes"))["VpnConnectionId"]
@@ -364,6 +405,8 @@ def test_a_deleted_connection_lingers_without_its_secrets(gateways: Gateways) ->
     refused("InvalidVpnConnectionID.NotFound", 400, ec2.describe_vpn_connections, VpnConnectionIds=[vpn])
 
 
+@pytest.mark.documentation("A learned route that equals a local one is not used")
+@pytest.mark.model("Propagated routes have origin EnableVgwRoutePropagation")
 def test_learned_routes_never_hide_local_ones(gateways: Gateways) -> None:
     ec2 = gateways.account.client("ec2")
     table = _table(ec2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 from typing import Any
 
+import pytest
 from aws_account import VPC, Account
 
 TAGS = [{"Key": "cloudlink", "Value": "staging"}]
@@ -32,6 +33,8 @@ def options(first: str, second: str) -> dict[str, Any]:
     }
 
 
+@pytest.mark.own("All that a link has on AWS can be made, seen and taken away by boto3")
+@pytest.mark.documentation("Deleted gateways and connections are listed as deleted for a while")
 def test_made_seen_and_taken_away(furnished: Account) -> None:
     a = furnished
     ec2, resolver, dns = a.client("ec2"), a.client("route53resolver"), a.client("route53")

@@ -37,6 +37,8 @@ def path(name: str = "vpn_connection_deploy") -> str:
     return f"/subscriptions/{SUBSCRIPTION}/resourcegroups/{GROUP}/providers/Microsoft.Resources/deployments/{name}"
 
 
+@pytest.mark.recorded("A deployment is accepted with 201, Running, then Succeeded with its outputs")
+@pytest.mark.documentation("A secure parameter is not shown")
 def test_a_connection_can_be_deployed(built: Azure) -> None:
     started = built.call("PUT", path(), template(built), api=API)
     assert (started.status_code, started.json()["properties"]["provisioningState"]) == (201, "Accepted")
@@ -50,6 +52,7 @@ def test_a_connection_can_be_deployed(built: Azure) -> None:
     assert built.call("GET", built.path("connections", "conn") + "/sharedkey").json() == {"value": "fromaz"}
 
 
+@pytest.mark.recorded("A deployment of a connection waits while its gateway is being updated")
 def test_a_deployment_waits_while_its_gateway_is_updated(built: Azure) -> None:
     built.call("PUT", built.path("virtualNetworkGateways", "gw"), gateway(built))
     url = built.call("PUT", path(), template(built), api=API).headers["Azure-AsyncOperation"]
@@ -61,6 +64,7 @@ def test_a_deployment_waits_while_its_gateway_is_updated(built: Azure) -> None:
     assert built.call("GET", url).json() == {"status": "Succeeded"}
 
 
+@pytest.mark.recorded("A failed deployment wraps the resource's own error in DeploymentFailed")
 def test_a_failure_is_wrapped_as_recorded(built: Azure) -> None:
     body = template(built)
     body["properties"]["template"]["resources"] = [
@@ -80,6 +84,7 @@ def test_a_failure_is_wrapped_as_recorded(built: Azure) -> None:
     }
 
 
+@pytest.mark.own("Expressions that are not modelled fail the deployment")
 @pytest.mark.parametrize(
     "change",
     [
@@ -92,6 +97,9 @@ def test_expressions_that_are_not_known_fail_the_deployment(built: Azure, change
     assert built.call("GET", url).json()["status"] == "Failed"
 
 
+@pytest.mark.documentation(
+    "A missing parameter or an unknown type is InvalidTemplate, an unknown deployment DeploymentNotFound"
+)
 def test_templates_are_checked_first(built: Azure) -> None:
     missing = template(built)
     missing["properties"]["parameters"] = {}

@@ -40,6 +40,9 @@ def finish(azure: Azure, poller: Any) -> Any:
     return poller.result()
 
 
+@pytest.mark.documentation("Groups are made at once; their resources are listed by group and by tag")
+@pytest.mark.belief("The index of tags knows a new resource after about half a minute")
+@pytest.mark.documentation("Tags are merged by an operation of their own")
 def test_groups_and_resources_by_tag(furnished: Azure) -> None:
     client = client_of(furnished, ResourceManagementClient)
     made = client.resource_groups.create_or_update("new-rg", {"location": "West Europe", "tags": {"cloudlink": "demo"}})
@@ -70,6 +73,10 @@ def test_groups_and_resources_by_tag(furnished: Azure) -> None:
     assert finish(furnished, merged).properties.tags == {"cloudlink": "demo", "b": "2"}
 
 
+@pytest.mark.recorded(
+    "A group's deletion is 202 until it is done, or 409 ResourceGroupDeletionBlocked with the reason as text; then the group is as before"
+)
+@pytest.mark.recorded("What is written into a group that is being deleted is ResourceGroupBeingDeleted")
 def test_a_group_is_deleted_with_all_it_holds_or_not_at_all(built: Azure) -> None:
     client = client_of(built, ResourceManagementClient)
     net = built.call("DELETE", f"/subscriptions/{SUBSCRIPTION}/resourcegroups/net-rg")
@@ -90,6 +97,9 @@ def test_a_group_is_deleted_with_all_it_holds_or_not_at_all(built: Azure) -> Non
     assert built.call("DELETE", f"/subscriptions/{SUBSCRIPTION}/resourcegroups/{GROUP}").status_code == 404
 
 
+@pytest.mark.own("The furnished cluster's nodes stand in the configured subnet")
+@pytest.mark.recorded("A user kubeconfig holds the server, its authority and a token")
+@pytest.mark.documentation("With overlay networking pods leave with their node's address")
 def test_the_furnished_cluster_stands_in_the_users_vnet(furnished: Azure) -> None:
     client = client_of(furnished, ContainerServiceClient)
     cluster = client.managed_clusters.get("aks-rg", "test-aks")
@@ -109,6 +119,9 @@ def test_the_furnished_cluster_stands_in_the_users_vnet(furnished: Azure) -> Non
     assert (fact.source, fact.subnet_id, str(fact.node_addresses[0])) == ("node", NODES, "10.60.0.4")
 
 
+@pytest.mark.documentation(
+    "With Entra sign-in the kubeconfig runs kubelogin for AKS's server application; admin credentials are refused"
+)
 def test_a_cluster_with_entra_sign_in_refuses_static_credentials(azure: Azure) -> None:
     azure.cloud.furnish(make_link(aks_sign_in="entra"))
     client = client_of(azure, ContainerServiceClient)
@@ -131,6 +144,7 @@ def cluster_body(**network: str) -> dict[str, Any]:
     }
 
 
+@pytest.mark.recorded("A cluster is Creating, Succeeded with its name below azmk8s.io, then deleted")
 def test_a_cluster_can_be_made_and_removed(furnished: Azure) -> None:
     client = client_of(furnished, ContainerServiceClient)
     poller = client.managed_clusters.begin_create_or_update("aks-rg", "fresh", cluster_body())
@@ -145,6 +159,10 @@ def test_a_cluster_can_be_made_and_removed(furnished: Azure) -> None:
         client.managed_clusters.get("aks-rg", "fresh")
 
 
+@pytest.mark.recorded("AKS's errors have no envelope")
+@pytest.mark.documentation(
+    "A service range that overlaps the subnet, a version too old and an unknown plugin are refused"
+)
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -169,6 +187,7 @@ def test_clusters_are_refused_without_an_envelope(furnished: Azure, change: dict
     assert answer.json()["code"] == expected
 
 
+@pytest.mark.own("What cloudlink is to make is not furnished, and what is there is kept")
 def test_furniture_leaves_out_what_cloudlink_is_to_make_and_keeps_what_is_there(azure: Azure) -> None:
     from ipaddress import IPv4Network
 
@@ -188,6 +207,10 @@ def test_furniture_leaves_out_what_cloudlink_is_to_make_and_keeps_what_is_there(
     assert hub.id.startswith(f"/subscriptions/{SUBSCRIPTION}/resourceGroups/contoso-hub/")
 
 
+@pytest.mark.documentation(
+    "A gateway advertises its VNet and those peered with its transit; a table can keep learned routes out"
+)
+@pytest.mark.specification("A peering whose other half exists is Connected")
 def test_peered_vnets_and_route_tables_reach_the_facts(furnished: Azure) -> None:
     vnets = furnished.path("virtualNetworks", "", "net-rg").rstrip("/")
     spoke = {"location": "westeurope", "properties": {"addressSpace": {"addressPrefixes": ["10.70.0.0/16"]}}}

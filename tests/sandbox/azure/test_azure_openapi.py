@@ -110,6 +110,9 @@ def check(value: Any, definition: str, file: str, folder: str = NETWORK) -> None
     assert not list(faults(value, schema, folder, file))
 
 
+@pytest.mark.specification(
+    "Gateways, connections, keys, addresses, networks, filters, clusters and routes are answered as specified"
+)
 def test_answers_fit_the_specification(built: Azure) -> None:
     vnet = SUBNETS.removesuffix("/subnets")
     gateway = built.path("virtualNetworkGateways", "gw")
@@ -159,6 +162,7 @@ def test_answers_fit_the_specification(built: Azure) -> None:
         check(get(asked.headers["Location"]), definition, file)
 
 
+@pytest.mark.own("The comparison with the specification can fail")
 def test_the_judge_can_say_no() -> None:
     schema = document(NETWORK, "virtualNetworkGateway.json")["definitions"]["VirtualNetworkGateway"]
     wrong = {"properties": {"gatewayType": "Wpn", "activeActive": "yes", "colour": 1}}

@@ -25,6 +25,12 @@ from cloudlink.sandbox.azure.store import Store
 from cloudlink.sandbox.faults import Fault
 
 
+@pytest.mark.recorded(
+    "A create is 201 Updating with an operation and no Location; then the operation Succeeded without Retry-After, and the resource has a new etag"
+)
+@pytest.mark.recorded("An operation's URL carries about three thousand signed characters")
+@pytest.mark.belief("A URL whose signature was cut off is answered as an unknown operation")
+@pytest.mark.recorded("A static address shows once it is provisioned")
 def test_a_put_is_201_then_an_operation_then_the_resource(furnished: Azure) -> None:
     path = furnished.path("publicIPAddresses", "pip")
     made = furnished.call("PUT", path, PIP)
@@ -47,6 +53,8 @@ def test_a_put_is_201_then_an_operation_then_the_resource(furnished: Azure) -> N
     assert furnished.call("PUT", path, PIP).status_code == 200
 
 
+@pytest.mark.recorded("Retry-After climbs 10, 10, 20, 20, 40, 40, 80, 160, then 100")
+@pytest.mark.own("At higher speeds waits are given in milliseconds")
 def test_waits_follow_the_clock_and_azures_steps(furnished: Azure) -> None:
     put_ips(furnished)
     put_gateway_subnet(furnished)
@@ -63,6 +71,10 @@ def test_waits_follow_the_clock_and_azures_steps(furnished: Azure) -> None:
     assert "Retry-After" not in fast.headers
 
 
+@pytest.mark.recorded(
+    "A delete is 202 with both URLs and Deleting meanwhile; its result is 204, and a second delete 204"
+)
+@pytest.mark.recorded("A missing resource, a missing child and a missing group are three different 404")
 def test_delete_gives_both_urls_and_missing_is_204(furnished: Azure) -> None:
     put_ips(furnished, 1)
     path = furnished.path("publicIPAddresses", "pip-0")
@@ -80,6 +92,10 @@ def test_delete_gives_both_urls_and_missing_is_204(furnished: Azure) -> None:
     )
 
 
+@pytest.mark.recorded(
+    "Parallel writes are refused with 409 AnotherOperationInProgress, 429 RetryableError with Retry-After, or 429 ReferencedResourceNotProvisioned"
+)
+@pytest.mark.recorded("Two subnets of one VNet are not written at once")
 def test_parallel_writes_are_refused_in_azures_three_ways(built: Azure) -> None:
     for i in range(2):
         first = built.call("PUT", built.path("connections", f"t-{i}"), connection(built, i))
@@ -103,6 +119,9 @@ def test_parallel_writes_are_refused_in_azures_three_ways(built: Azure) -> None:
     assert (one.status_code, code(two)) == (201, (409, "AnotherOperationInProgress"))
 
 
+@pytest.mark.recorded("A key is read in clear, set with 200 and an empty body, and reset with 202 and a null result")
+@pytest.mark.recorded("A new connection's answer has no status")
+@pytest.mark.belief("A key with a blank is InvalidSharedKey")
 def test_shared_keys_can_be_read_set_and_made_anew(built: Azure) -> None:
     path = built.path("connections", "t-0")
     made = built.call("PUT", path, connection(built))
@@ -126,6 +145,7 @@ def test_shared_keys_can_be_read_set_and_made_anew(built: Azure) -> None:
     assert code(built.call("PUT", f"{path}/sharedkey", {"value": "with space"})) == (400, "InvalidSharedKey")
 
 
+@pytest.mark.belief("An update that changes nothing leaves the tunnel up; a reset does not")
 def test_an_update_that_changes_nothing_does_not_disturb_tunnels(built: Azure) -> None:
     path = built.path("connections", "t-0")
     built.settle(built.call("PUT", path, connection(built)), 60)
@@ -136,6 +156,7 @@ def test_an_update_that_changes_nothing_does_not_disturb_tunnels(built: Azure) -
     assert built.cloud.facts().connections[0].changed_at > before
 
 
+@pytest.mark.specification("A policy names every algorithm, in the specification's words")
 def test_custom_policies_reach_the_facts_in_neutral_words(built: Azure) -> None:
     policy = {
         "saLifeTimeSeconds": 3600,
@@ -156,6 +177,10 @@ def test_custom_policies_reach_the_facts_in_neutral_words(built: Azure) -> None:
     assert built.call("PUT", path, connection(built, ipsecPolicies=[policy])).status_code == 400
 
 
+@pytest.mark.documentation(
+    "A missing, malformed or unknown api-version, an unknown namespace, type, action or subscription are refused with their own codes"
+)
+@pytest.mark.recorded("Clients use many api-versions; each that the type has had is served")
 def test_versions_types_and_actions_are_checked(furnished: Azure) -> None:
     path = furnished.path("virtualNetworks")
     for version in ("2018-02-01", "2026-03-01", "2024-05-01-preview"):
@@ -173,6 +198,8 @@ def test_versions_types_and_actions_are_checked(furnished: Azure) -> None:
     assert furnished.call("PATCH", f"{SUBNETS}/aks", {}).status_code == 405
 
 
+@pytest.mark.recorded("Throttled, failed and unauthorized calls answer as recorded")
+@pytest.mark.own("A fault can throttle, fail, expire or deny any call")
 @pytest.mark.parametrize(
     ("kind", "status", "inner"),
     [
@@ -193,6 +220,7 @@ def test_faults_before_the_call(furnished: Azure, kind: str, status: int, inner:
     assert furnished.call("PUT", path, PIP).status_code == 201
 
 
+@pytest.mark.own("A fault cuts the connection before the call has its effect, or after")
 def test_a_cut_connection_leaves_its_effect_or_none(furnished: Azure) -> None:
     path = furnished.path("publicIPAddresses", "pip-0")
     for kind, there in (("cut-before", 404), ("cut-after", 200)):
@@ -205,6 +233,8 @@ def test_a_cut_connection_leaves_its_effect_or_none(furnished: Azure) -> None:
         furnished.call("GET", path).json()
 
 
+@pytest.mark.recorded("A failed operation is 200 with Failed and its error, and the resource Failed")
+@pytest.mark.own("A fault lets an operation fail, or never end")
 def test_operations_can_fail_or_never_end(furnished: Azure) -> None:
     path = furnished.path("localNetworkGateways", "lng-0")
     furnished.sky.faults.add(Fault("operation-fails", "azure.PUT:localNetworkGateways/*"))
@@ -219,6 +249,7 @@ def test_operations_can_fail_or_never_end(furnished: Azure) -> None:
     assert furnished.call("GET", again.headers["Azure-AsyncOperation"]).json() == {"status": "InProgress"}
 
 
+@pytest.mark.recorded("A local gateway with an impossible BGP address is taken, and fails with InvalidIPAddress")
 def test_a_bad_bgp_peer_address_fails_late(furnished: Azure) -> None:
     made = furnished.call("PUT", furnished.path("localNetworkGateways", "l"), lng(peer="255.255.255.255"))
     assert made.status_code == 201
@@ -227,6 +258,7 @@ def test_a_bad_bgp_peer_address_fails_late(furnished: Azure) -> None:
     assert ended["error"]["code"] == "InvalidIPAddress"
 
 
+@pytest.mark.own("The journal tells each call's name, target, status and whether it writes")
 def test_the_journal_names_calls_and_counts_writes(furnished: Azure) -> None:
     furnished.sky.journal.clear()
     put_ips(furnished, 1)
@@ -237,6 +269,7 @@ def test_the_journal_names_calls_and_counts_writes(furnished: Azure) -> None:
     ]
 
 
+@pytest.mark.own("All of Azure can be saved and restored in the middle of an operation")
 def test_state_survives_pickling_in_the_middle_of_an_operation(furnished: Azure) -> None:
     made = furnished.call("PUT", furnished.path("publicIPAddresses", "pip-0"), PIP)
     kept = pickle.loads(pickle.dumps(furnished.cloud.snapshot()))
@@ -247,6 +280,7 @@ def test_state_survives_pickling_in_the_middle_of_an_operation(furnished: Azure)
     assert [p["name"] for p in furnished.call("GET", furnished.path("publicIPAddresses")).json()["value"]] == ["pip-0"]
 
 
+@pytest.mark.own("A gateway is answered in less than 10 ms")
 def test_an_answer_takes_little_time(built: Azure) -> None:
     built.sky.journal.clear()
     token = built.token()
@@ -256,6 +290,7 @@ def test_an_answer_takes_little_time(built: Azure) -> None:
     assert times[len(times) // 2] < 10
 
 
+@pytest.mark.own("A fault takes one instance of a gateway away")
 def test_a_dead_instance_does_not_work(built: Azure) -> None:
     gateways = built.cloud.facts().gateways
     mine = next(g for g in gateways.values() if g.id.endswith("/gw"))

@@ -287,6 +287,9 @@ def compare(case: Case, recorded: dict[str, Any], answer: requests.Response) -> 
         assert want["error"].get("code") == have["error"].get("code")
 
 
+@pytest.mark.recorded(
+    "Thirty-six recorded requests get the recorded status, headers and shape, but for the differences listed with them"
+)
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.file.removesuffix(".json"))
 def test_a_recorded_request_is_answered_alike(azure: Azure, case: Case) -> None:
     recording = load(case.file)
@@ -309,6 +312,7 @@ def test_a_recorded_request_is_answered_alike(azure: Azure, case: Case) -> None:
     compare(case, recording["response"], answer)
 
 
+@pytest.mark.recorded("Ten recorded polls and results of operations are answered alike")
 @pytest.mark.parametrize("file", POLLS)
 def test_a_recorded_poll_is_answered_alike(azure: Azure, file: str) -> None:
     recording = load(file)
@@ -349,6 +353,7 @@ def blocked_group(azure: Azure, stage: Stage) -> requests.Response:
     return azure.call("DELETE", stage.root.split("/providers/")[0])
 
 
+@pytest.mark.recorded("Rows of BGP peers, learned and advertised routes look as recorded")
 def test_rows_of_bgp_and_routes(azure: Azure) -> None:
     from ipaddress import IPv4Address, IPv4Network
 
@@ -369,6 +374,7 @@ def test_rows_of_bgp_and_routes(azure: Azure) -> None:
     assert sent == load("advertised_routes_opresults_200.json")["response"]["body"]["value"][0]
 
 
+@pytest.mark.recorded("A gateway can be turned from two instances to one")
 def test_an_instance_can_be_given_up(azure: Azure) -> None:
     """Recorded: an update from active-active to one instance. The recorded request still names both instances in its
     BGP settings; the sandbox wants as many as there are ipConfigurations."""
@@ -383,6 +389,7 @@ def test_an_instance_can_be_given_up(azure: Azure) -> None:
     compare(Case("vng_update_put_200.json", but=but), recording["response"], answer)
 
 
+@pytest.mark.own("Every recording of a modelled type is compared")
 def test_no_recording_of_our_types_is_forgotten() -> None:
     known = {c.file for c in CASES} | set(POLLS) | set(ELSEWHERE)
     ours = {p.name for p in FOLDER.glob("*.json") if not p.name.startswith("dnsresolver")}  # not modelled

@@ -33,6 +33,15 @@ SKU = "properties.sku"
 CUSTOM = "properties.bgpSettings.bgpPeeringAddresses.0.customBgpIpAddresses"
 
 
+@pytest.mark.documentation(
+    "SKUs without zones are NonAzSkusNotAllowedForVPNGateway; two instances need two configurations"
+)
+@pytest.mark.recorded("A Basic gateway is InvalidGatewaySkuSpecifiedForGatewayDeploymentType")
+@pytest.mark.documentation(
+    "Custom addresses lie between 169.254.21.0 and 169.254.22.255, are unique, and reserved ASNs are refused"
+)
+@pytest.mark.belief("The codes for wrong custom addresses, configurations, ASNs, subnets and values")
+@pytest.mark.own("Properties that are not modelled are refused")
 @pytest.mark.parametrize(
     ("path", "value", "expected"),
     [
@@ -68,6 +77,8 @@ def test_gateways(ready: Azure, path: str, value: Any, expected: str) -> None:
     assert ready.call("PUT", address, gateway(ready)).status_code == 201
 
 
+@pytest.mark.documentation("The addresses of a gateway have zones, the same ones, and are two")
+@pytest.mark.documentation("A reference to nothing is InvalidResourceReference")
 def test_gateways_need_public_ips_with_the_same_zones(ready: Azure) -> None:
     for name, zones in (("plain", None), ("one", ["1"])):
         body = {**PIP, "zones": zones} if zones else {k: v for k, v in PIP.items() if k != "zones"}
@@ -86,6 +97,9 @@ def test_gateways_need_public_ips_with_the_same_zones(ready: Azure) -> None:
     assert code(ready.call("PUT", address, gone)) == (400, "InvalidResourceReference")
 
 
+@pytest.mark.documentation("A VNet has one VPN gateway")
+@pytest.mark.belief("Its code is SubnetAlreadyHasVirtualNetworkGateway")
+@pytest.mark.documentation("A gateway's BGP address cannot be modified")
 def test_a_vnet_has_one_gateway_and_an_address_one_user(built: Azure) -> None:
     other = built.call("PUT", built.path("virtualNetworkGateways", "second"), gateway(built, "second"))
     assert code(other) == (400, "SubnetAlreadyHasVirtualNetworkGateway")
@@ -95,6 +109,9 @@ def test_a_vnet_has_one_gateway_and_an_address_one_user(built: Azure) -> None:
     assert code(answer) == (400, "VirtualNetworkGatewayBgpPeeringAddressCannotBeModified")
 
 
+@pytest.mark.recorded("An ASN of zero, a wrong address and a wrong prefix are refused with their codes")
+@pytest.mark.documentation("An APIPA prefix and Azure's own ASNs are refused")
+@pytest.mark.belief("The codes of those two")
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
@@ -117,6 +134,10 @@ def test_local_gateways(furnished: Azure, body: dict[str, Any], expected: str) -
     assert code(answer) == (400, expected)
 
 
+@pytest.mark.documentation("A connection has exactly two ends")
+@pytest.mark.documentation("A key has at most 128 printable characters; a policy is complete")
+@pytest.mark.belief("The codes for wrong keys, policies and values")
+@pytest.mark.own("Kinds of connection that are not modelled are refused")
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
@@ -138,6 +159,8 @@ def test_connections(built: Azure, fields: dict[str, Any], expected: str) -> Non
     assert code(answer) == (400, expected)
 
 
+@pytest.mark.documentation("A connection's custom address is one of its instance's own")
+@pytest.mark.belief("The codes for an address or an instance that is not there")
 def test_a_connection_may_only_use_its_own_instance_s_custom_addresses(built: Azure) -> None:
     config = built.path("virtualNetworkGateways", "gw") + "/ipConfigurations/{}"
 
@@ -151,6 +174,9 @@ def test_a_connection_may_only_use_its_own_instance_s_custom_addresses(built: Az
     assert put("c0", "169.254.22.2")[0] == 201
 
 
+@pytest.mark.recorded("A used subnet, VNet and address are not deleted")
+@pytest.mark.documentation("A gateway with connections is VirtualNetworkGatewayCannotBeDeleted")
+@pytest.mark.belief("The code for a local gateway that is used")
 def test_what_is_used_is_not_deleted(built: Azure) -> None:
     built.settle(built.call("PUT", built.path("connections", "t"), connection(built)), 60)
     vnet = SUBNETS.removesuffix("/subnets")
@@ -169,6 +195,8 @@ def test_what_is_used_is_not_deleted(built: Azure) -> None:
         assert code(built.call("DELETE", path)) == (400, expected)
 
 
+@pytest.mark.documentation("Overlapping, foreign, misaligned and too small subnets are refused")
+@pytest.mark.belief("NetcfgInvalidSubnet and InvalidSubnetPrefixLength are their codes")
 @pytest.mark.parametrize(
     ("prefix", "expected"),
     [
@@ -184,6 +212,9 @@ def test_subnets(furnished: Azure, prefix: str, expected: str) -> None:
     assert code(answer) == (400, expected)
 
 
+@pytest.mark.documentation(
+    "Basic addresses are retired, ten Standard ones are the most, zones and location stay as they are"
+)
 def test_public_ips(furnished: Azure) -> None:
     path = furnished.path("publicIPAddresses", "pip")
     assert code(furnished.call("PUT", path, {"location": "westeurope"}))[1] == "IPv4BasicSkuPublicIpCountLimitReached"

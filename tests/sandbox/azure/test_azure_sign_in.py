@@ -21,6 +21,7 @@ def sign_in(
     )
 
 
+@pytest.mark.program("azure-identity signs in with a service principal, and the token is for the audience it asked for")
 def test_azure_identity_signs_in_and_the_audience_is_kept(azure: Azure) -> None:
     token = sign_in(azure).get_token(f"{AKS_AUDIENCE}/.default")
     assert azure.cloud.token_valid(token.token) == AKS_AUDIENCE
@@ -29,6 +30,7 @@ def test_azure_identity_signs_in_and_the_audience_is_kept(azure: Azure) -> None:
     assert token.expires_on - time.time() > 3000
 
 
+@pytest.mark.documentation("A wrong secret, tenant or client is refused with its AADSTS code")
 @pytest.mark.parametrize(
     ("fields", "code"),
     [
@@ -44,12 +46,14 @@ def test_a_wrong_sign_in_is_refused(azure: Azure, fields: dict[str, str], code: 
     assert code in str(refused.value) or (code == "AADSTS90002" and "tenant" in str(refused.value).lower())
 
 
+@pytest.mark.specification("A wrong secret is 401 invalid_client")
 def test_the_status_of_a_wrong_secret_is_401(azure: Azure) -> None:
     form = {"grant_type": "client_credentials", "client_id": CLIENT, "client_secret": "x", "scope": "a/.default"}
     answer = requests.post(f"{azure.url}/{TENANT}/oauth2/v2.0/token", data=form, verify=azure.ca, timeout=5)
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
 
 
+@pytest.mark.specification("A changed token is none")
 def test_a_changed_token_is_no_token(azure: Azure) -> None:
     token = azure.token()
     head, claims, signature = token.split(".")
@@ -58,6 +62,8 @@ def test_a_changed_token_is_no_token(azure: Azure) -> None:
     assert azure.cloud.token_valid("nonsense") is None
 
 
+@pytest.mark.documentation("Without a token, with one for another audience, or with an expired one, ARM answers 401")
+@pytest.mark.documentation("A token lasts an hour")
 def test_arm_wants_a_good_token_for_itself(azure: Azure) -> None:
     answer = requests.get(
         f"{azure.url}/subscriptions", params={"api-version": "2022-12-01"}, verify=azure.ca, timeout=5
@@ -75,6 +81,7 @@ def test_arm_wants_a_good_token_for_itself(azure: Azure) -> None:
     assert azure.cloud.token_valid(token) is None
 
 
+@pytest.mark.program("The documents that az and the SDKs look for point at the sandbox")
 def test_discovery_documents_point_at_the_sandbox(furnished: Azure) -> None:
     def fetch(path: str) -> dict[str, object]:
         return requests.get(furnished.url + path, verify=furnished.ca, timeout=5).json()

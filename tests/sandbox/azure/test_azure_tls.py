@@ -11,6 +11,7 @@ import pytest
 from cloudlink.sandbox.tls import Authority
 
 
+@pytest.mark.own("Private keys are readable by their owner alone")
 def test_keys_are_private_and_the_authority_is_made_once(tmp_path: Path) -> None:
     first = Authority(tmp_path)
     first.server_context()
@@ -21,6 +22,7 @@ def test_keys_are_private_and_the_authority_is_made_once(tmp_path: Path) -> None
     assert Authority(tmp_path).ca_pem == first.ca_pem
 
 
+@pytest.mark.specification("The certificate is valid by the strict rules, for loopback and AKS names alone")
 @pytest.mark.parametrize(
     ("name", "good"),
     [

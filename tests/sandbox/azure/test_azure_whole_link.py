@@ -150,6 +150,9 @@ def build(azure: Azure, network: NetworkManagementClient) -> None:
         assert finish(azure, poller).provisioning_state == "Succeeded"
 
 
+@pytest.mark.program("The SDK makes, reads and removes all that a link has on Azure")
+@pytest.mark.recorded("Two instances have the fourth and fifth address of GatewaySubnet, joined by a comma")
+@pytest.mark.recorded("Lists of connections have neither status nor key, single reads have both")
 def test_a_link_can_be_made_read_and_removed(furnished: Azure, network: NetworkManagementClient) -> None:
     build(furnished, network)
     gateway = network.virtual_network_gateways.get(GROUP, "gw")
@@ -194,6 +197,9 @@ def test_a_link_can_be_made_read_and_removed(furnished: Azure, network: NetworkM
     assert missing.value.error.code == "ResourceNotFound"
 
 
+@pytest.mark.recorded("Each instance lists every peer, its sibling as Connected and itself as Unknown")
+@pytest.mark.belief("A peer that only the other instance reaches is Connecting")
+@pytest.mark.recorded("A route of the network itself has no next hop")
 def test_bgp_questions_are_answered_per_instance(furnished: Azure, network: NetworkManagementClient) -> None:
     build(furnished, network)
     rows = finish(furnished, network.virtual_network_gateways.begin_get_bgp_peer_status(GROUP, "gw")).value
@@ -241,6 +247,8 @@ def aws_facts(azure: Azure, psk: str = "key{}") -> AwsFacts:
     return AwsFacts({"vpc-1": (IPv4Network("10.20.0.0/16"),)}, {}, {}, (), (), tunnels)
 
 
+@pytest.mark.own("A tunnel is Connected when both sides fit, and NotConnected when their keys differ")
+@pytest.mark.documentation("The VPC's ranges are learned by EBgp, the VNet's are advertised")
 def test_what_azure_tells_the_world_makes_tunnels_and_routes(
     furnished: Azure, network: NetworkManagementClient
 ) -> None:

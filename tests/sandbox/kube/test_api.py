@@ -28,6 +28,9 @@ def refused(call: Any, *args: Any, **kwargs: Any) -> tuple[int, str]:
     return e.value.status, json.loads(e.value.body)["reason"]
 
 
+@pytest.mark.documentation(
+    "AKS has CoreDNS twice, its Corefile with both imports, an empty coredns-custom, and the version that belongs to Kubernetes'"
+)
 def test_a_new_cluster_has_what_aks_puts_there(aks: Aks) -> None:
     assert {n.metadata.name for n in aks.core.list_namespace().items} >= {"default", "kube-system"}
     corefile = aks.core.read_namespaced_config_map("coredns", "kube-system").data["Corefile"]
@@ -41,6 +44,9 @@ def test_a_new_cluster_has_what_aks_puts_there(aks: Aks) -> None:
     assert client.VersionApi(aks.api).get_code().git_version == "v1.33.0"
 
 
+@pytest.mark.documentation(
+    "Creating what exists is AlreadyExists, replacing an old version Conflict, reading what is gone NotFound"
+)
 def test_write_read_and_versions(aks: Aks) -> None:
     made = aks.core.create_namespaced_config_map("default", {"metadata": {"name": "a"}, "data": {"x": "1"}})
     assert refused(aks.core.create_namespaced_config_map, "default", {"metadata": {"name": "a"}}) == (
@@ -58,6 +64,7 @@ def test_write_read_and_versions(aks: Aks) -> None:
     assert refused(aks.core.read_namespaced_config_map, "a", "default") == (404, "NotFound")
 
 
+@pytest.mark.documentation("A write that changes nothing makes no new version")
 def test_the_same_content_again_is_no_new_version(aks: Aks) -> None:
     patch = {"data": {"a.server": "x"}}
     first = aks.core.patch_namespaced_config_map(*CUSTOM, patch)
@@ -67,6 +74,7 @@ def test_the_same_content_again_is_no_new_version(aks: Aks) -> None:
     )
 
 
+@pytest.mark.documentation("Lists are selected by labels and fields")
 def test_selectors(aks: Aks) -> None:
     def names(**selector: str) -> list[str]:
         return [p.metadata.labels["k8s-app"] for p in aks.core.list_namespaced_pod("kube-system", **selector).items]
@@ -77,6 +85,7 @@ def test_selectors(aks: Aks) -> None:
     assert names(field_selector="status.phase!=Running") == []
 
 
+@pytest.mark.program("Kubernetes' dynamic client finds the kinds")
 def test_the_dynamic_client_and_discovery(aks: Aks, tmp_path: Path) -> None:
     found = dynamic.DynamicClient(aks.api, cache_file=str(tmp_path / "discovery"))
     maps = found.resources.get(api_version="v1", kind="ConfigMap")
@@ -84,6 +93,7 @@ def test_the_dynamic_client_and_discovery(aks: Aks, tmp_path: Path) -> None:
     assert found.resources.get(api_version="apps/v1", kind="Deployment").namespaced
 
 
+@pytest.mark.documentation("A watch from a version on sees every later change")
 def test_a_watch_sees_changes(aks: Aks) -> None:
     listed = aks.core.list_namespaced_config_map("default")
     aks.core.create_namespaced_config_map("default", {"metadata": {"name": "w"}})
@@ -98,6 +108,7 @@ def test_a_watch_sees_changes(aks: Aks) -> None:
     assert [e["type"] for e in seen] == ["ADDED", "MODIFIED", "DELETED"]
 
 
+@pytest.mark.documentation("Bad names, values, keys, namespaces and kinds are refused with 400 or 422")
 @pytest.mark.parametrize(
     ("body", "code"),
     [
@@ -119,6 +130,7 @@ def test_bad_objects(aks: Aks, body: dict[str, Any], code: tuple[int, str]) -> N
     assert (answer.status, json.loads(answer.read())["reason"]) == code
 
 
+@pytest.mark.documentation("Unknown namespaces, kinds and clusters are NotFound")
 def test_unknown_places(aks: Aks, certificate: Path) -> None:
     assert refused(aks.core.create_namespaced_config_map, "nowhere", {"metadata": {"name": "x"}}) == (404, "NotFound")
     assert refused(client.BatchV1Api(aks.api).list_namespaced_job, "default") == (404, "NotFound")
@@ -126,11 +138,14 @@ def test_unknown_places(aks: Aks, certificate: Path) -> None:
     assert refused(other.list_namespace) == (404, "NotFound")
 
 
+@pytest.mark.documentation("An unknown token is 401 Unauthorized")
 def test_only_who_is_known_gets_in(aks: Aks, certificate: Path) -> None:
     stranger = client.CoreV1Api(api_client(aks.cloud.url_of("aks-one"), certificate, token="a-bad-token"))
     assert refused(stranger.list_namespace) == (401, "Unauthorized")
 
 
+@pytest.mark.own("A fault can throttle, fail, expire or deny any call")
+@pytest.mark.documentation("Those refusals are Status objects with Kubernetes' reasons")
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
@@ -147,6 +162,7 @@ def test_faults_that_refuse(aks: Aks, kind: str, expected: tuple[int, str]) -> N
     assert aks.core.patch_namespaced_config_map(*CUSTOM, {"data": {"a": "1"}}).data == {"a": "1"}
 
 
+@pytest.mark.own("A fault cuts the connection before the call has its effect, or after")
 @pytest.mark.parametrize(("kind", "effect"), [("cut-before", None), ("cut-after", {"a": "1"})])
 def test_faults_that_cut(aks: Aks, kind: str, effect: dict[str, str] | None) -> None:
     aks.world.sky.faults.add(Fault(kind, "kube.PATCH:configmaps/*"))
@@ -155,6 +171,7 @@ def test_faults_that_cut(aks: Aks, kind: str, effect: dict[str, str] | None) -> 
     assert aks.core.read_namespaced_config_map(*CUSTOM).data == effect
 
 
+@pytest.mark.own("A fault makes an answer unreadable")
 def test_garbage(aks: Aks, certificate: Path) -> None:
     aks.world.sky.faults.add(Fault("garbage", "kube.GET:configmaps/*"))
     url = f"{aks.cloud.url_of(CLUSTER_ID)}/api/v1/namespaces/kube-system/configmaps/coredns"
@@ -164,6 +181,7 @@ def test_garbage(aks: Aks, certificate: Path) -> None:
         json.loads(answer.read())
 
 
+@pytest.mark.documentation("A self-subject access review says what would be refused")
 def test_access_reviews_know_of_denials(aks: Aks) -> None:
     def allowed(verb: str, resource: str, name: str) -> bool:
         asked = {"verb": verb, "resource": resource, "name": name, "namespace": "kube-system"}
@@ -177,6 +195,7 @@ def test_access_reviews_know_of_denials(aks: Aks) -> None:
     assert allowed("patch", "deployments", "coredns")
 
 
+@pytest.mark.own("The journal tells each call's name, target, status and whether it writes")
 def test_the_journal_tells_reads_from_writes(aks: Aks) -> None:
     aks.core.read_namespaced_config_map(*CUSTOM)
     aks.core.patch_namespaced_config_map(*CUSTOM, {"data": {"secret": "text"}})
@@ -187,6 +206,7 @@ def test_the_journal_tells_reads_from_writes(aks: Aks) -> None:
     ]
 
 
+@pytest.mark.own("A cluster can be saved and restored")
 def test_saved_and_loaded(aks: Aks) -> None:
     aks.core.patch_namespaced_config_map(*CUSTOM, {"data": {"a.server": "x"}})
     saved = aks.cloud.snapshot()
@@ -196,6 +216,7 @@ def test_saved_and_loaded(aks: Aks) -> None:
     assert aks.apps.read_namespaced_deployment("coredns", "kube-system").status.available_replicas == 2
 
 
+@pytest.mark.own("A cluster lives as long as ARM says, and begins fresh")
 def test_a_deleted_cluster_is_gone_and_a_new_one_is_fresh(aks: Aks) -> None:
     aks.core.patch_namespaced_config_map(*CUSTOM, {"data": {"a": "1"}})
     before = aks.world.azure
@@ -205,6 +226,7 @@ def test_a_deleted_cluster_is_gone_and_a_new_one_is_fresh(aks: Aks) -> None:
     assert aks.core.read_namespaced_config_map(*CUSTOM).data is None
 
 
+@pytest.mark.own("A fault makes one call slow")
 def test_a_slow_call_does_not_hold_others_up(aks: Aks) -> None:
     aks.world.sky.faults.add(Fault("slow", "kube.GET:nodes", seconds=0.2))
     began = time.monotonic()

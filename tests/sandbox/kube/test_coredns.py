@@ -9,6 +9,7 @@ import dns.message
 import dns.rcode
 import dns.rdatatype
 import dns.rrset
+import pytest
 
 from cloudlink.sandbox.kube.coredns import CoreDns, Exchange, Reply, Transport
 from cloudlink.sandbox.kube.plugins import Upstream
@@ -70,6 +71,7 @@ def rcode(reply: Reply) -> str:
 BOTH = {"10.1.1.10": "10.1.1.50", "10.1.2.10": "10.1.1.50", "168.63.129.16": "NXDOMAIN"}
 
 
+@pytest.mark.documentation("The longest zone answers")
 def test_the_longest_zone_answers() -> None:
     network = Upstreams(dict(BOTH))
     d = server(
@@ -83,6 +85,9 @@ def test_the_longest_zone_answers() -> None:
     assert network.questions()[-1] == "168.63.129.16"
 
 
+@pytest.mark.documentation(
+    "Services, missing names, other types and reverse names of the cluster are answered by the kubernetes plugin"
+)
 def test_cluster_names() -> None:
     d = server(Upstreams(dict(BOTH)))
     assert addresses(ask(d, "kube-dns.kube-system.svc.cluster.local.")) == ["10.0.0.10"]
@@ -92,6 +97,7 @@ def test_cluster_names() -> None:
     assert addresses(ask(d, "10.0.0.10.in-addr.arpa.", "PTR")) == ["kube-dns.kube-system.svc.cluster.local."]
 
 
+@pytest.mark.program("A forward in an override is never reached: AKS's own stands before it")
 def test_a_forward_in_an_override_is_never_reached() -> None:
     network = Upstreams({"168.63.129.16": "NXDOMAIN", "10.1.1.10": "10.1.1.50"})
     d = CoreDns(custom(a__override="forward corp.example 10.1.1.10"), network, lambda _: None)
@@ -99,6 +105,10 @@ def test_a_forward_in_an_override_is_never_reached() -> None:
     assert network.questions() == ["168.63.129.16"]
 
 
+@pytest.mark.documentation(
+    "A dead upstream costs two seconds until its checks have failed often enough; one good check brings it back"
+)
+@pytest.mark.belief("Each failed check takes its interval and a second")
 def test_one_dead_upstream_costs_two_seconds_until_it_is_known() -> None:
     network = Upstreams({"10.1.1.10": "10.1.1.50"})
     d = server(
@@ -117,6 +127,7 @@ def test_one_dead_upstream_costs_two_seconds_until_it_is_known() -> None:
     assert network.questions() == ["10.1.2.10"]  # one good check brings it back
 
 
+@pytest.mark.documentation("With all upstreams dead the answer is SERVFAIL, with a line in the log")
 def test_all_dead_is_servfail_with_a_line_in_the_log() -> None:
     log: list[str] = []
     reply = ask(server(Upstreams(), log=log), "app.corp.example.")
@@ -125,11 +136,15 @@ def test_all_dead_is_servfail_with_a_line_in_the_log() -> None:
     assert "app.corp.example. A" in log[0] and "i/o timeout" in log[0]
 
 
+@pytest.mark.documentation("With all upstreams refusing the answer is SERVFAIL")
 def test_refusing_upstreams_end_too() -> None:
     reply = ask(server(Upstreams({"10.1.1.10": "refused", "10.1.2.10": "refused"})), "app.corp.example.")
     assert rcode(reply) == "SERVFAIL"
 
 
+@pytest.mark.documentation(
+    "The transport to the upstream follows the client's unless prefer_udp or force_tcp says otherwise"
+)
 def test_the_upstream_transport_follows_the_client_unless_told() -> None:
     network = Upstreams(dict(BOTH))
     ask(server(network, GOOD.replace("prefer_udp", "")), "app.corp.example.", transport="tcp")
@@ -138,6 +153,7 @@ def test_the_upstream_transport_follows_the_client_unless_told() -> None:
     assert [t for _, t, _ in network.asked] == ["tcp", "udp", "tcp"]
 
 
+@pytest.mark.documentation("The cache's cap bounds an answer's age, which counts down")
 def test_cache_counts_down_and_ends() -> None:
     network = Upstreams(dict(BOTH))
     d = server(network)
@@ -148,6 +164,7 @@ def test_cache_counts_down_and_ends() -> None:
     assert len(network.questions()) == 2
 
 
+@pytest.mark.documentation("Denials are cached no longer than the cap")
 def test_denials_are_cached_no_longer_than_the_cap() -> None:
     network = Upstreams({"10.1.1.10": "NXDOMAIN", "10.1.2.10": "NXDOMAIN"})
     d = server(network)
@@ -157,6 +174,7 @@ def test_denials_are_cached_no_longer_than_the_cap() -> None:
     assert addresses(ask(d, "new.corp.example.", now=31.0)) == ["10.1.1.50"]
 
 
+@pytest.mark.own("A plugin that is not modelled answers SERVFAIL and says so in the log")
 def test_what_is_not_modelled_is_said() -> None:
     log: list[str] = []
     d = server(Upstreams(dict(BOTH)), GOOD.replace("    cache 30", "    rewrite name a b"), log)
@@ -164,6 +182,7 @@ def test_what_is_not_modelled_is_said() -> None:
     assert "rewrite" in log[0]
 
 
+@pytest.mark.documentation("hosts and template answer, and fall through where told")
 def test_hosts_and_templates() -> None:
     text = "corp.example {\n hosts {\n 10.1.1.77 app.corp.example\n fallthrough\n }\n forward . 10.1.1.10\n}\n"
     d = server(Upstreams(dict(BOTH)), text)

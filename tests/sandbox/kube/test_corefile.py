@@ -28,6 +28,7 @@ def custom(version: str = "1.12.1", **keys: str) -> Configuration:
     return configure({"Corefile": BASE, **files}, version, own=["10.0.0.10"])
 
 
+@pytest.mark.documentation("A Corefile has tokens, quotes, comments and nested blocks")
 def test_tokens_quotes_comments_and_nested_blocks() -> None:
     text = 'a.example b.example, c.example { # comment\n  errors "two words" {\n    x "a \\"b\\" #no"\n  }\n}\n'
     (block,) = parse({"Corefile": text})
@@ -37,6 +38,7 @@ def test_tokens_quotes_comments_and_nested_blocks() -> None:
     assert errors.block[0].args == ('a "b" #no',)
 
 
+@pytest.mark.documentation("Snippets and files are imported, by name and by pattern")
 def test_snippets_and_imports() -> None:
     text = "(common) {\n  errors\n  log\n}\na.example {\n  import common\n  import more/*.conf\n}\nimport blocks/*.server\n"
     blocks = parse({"Corefile": text, "more/x.conf": "ready", "blocks/z.server": "z.example {\n whoami\n}"})
@@ -44,6 +46,7 @@ def test_snippets_and_imports() -> None:
     assert [d.name for d in blocks[0].directives] == ["errors", "log", "ready"]
 
 
+@pytest.mark.program("Unclosed, misplaced and empty parts are refused")
 @pytest.mark.parametrize(
     "text",
     [
@@ -62,6 +65,7 @@ def test_broken_grammar(text: str) -> None:
         parse({"Corefile": text})
 
 
+@pytest.mark.program("What CoreDNS forgives at a file's end is forgiven")
 @pytest.mark.parametrize(
     "text",
     [
@@ -79,11 +83,13 @@ def test_what_is_forgiven_at_the_end(text: str) -> None:
     custom(z__server=text)
 
 
+@pytest.mark.program("A zone in capitals is another zone")
 def test_a_zone_in_capitals_is_another_zone() -> None:
     made = custom(a__server=GOOD.replace("corp.example:53", "Corp.Example"), b__server=GOOD)
     assert [b.zone for b in made.blocks] == [".", "Corp.Example.", "corp.example."]
 
 
+@pytest.mark.program("The block that cloudlink writes works in every version that AKS ships")
 @pytest.mark.parametrize("version", ["1.9.4", "1.11.3", "1.12.1", "1.13.1", "1.14.3"])
 def test_the_recommended_block_works_everywhere(version: str) -> None:
     made = custom(version, link__server=GOOD)
@@ -94,10 +100,14 @@ def test_the_recommended_block_works_everywhere(version: str) -> None:
     assert made.reloads
 
 
+@pytest.mark.documentation("Keys with other suffixes are ignored")
 def test_other_suffixes_are_ignored() -> None:
     assert len(custom(link__conf=GOOD, other="garbage {{{").blocks) == 1
 
 
+@pytest.mark.program(
+    "Zones twice, plugins twice, unknown options and wrong arguments keep CoreDNS from starting, in its own words"
+)
 @pytest.mark.parametrize(
     ("keys", "says"),
     [
@@ -133,6 +143,7 @@ def test_what_is_fatal(keys: dict[str, str], says: str) -> None:
         custom(**keys)
 
 
+@pytest.mark.program("Options of forward are unknown before their version")
 @pytest.mark.parametrize(
     ("option", "first"),
     [("next NXDOMAIN", "1.12.1"), ("failover SERVFAIL", "1.13.1"), ("max_age 10s", "1.14.3")],
@@ -146,6 +157,7 @@ def test_options_know_their_first_version(option: str, first: str) -> None:
     custom(first, a__server=text)
 
 
+@pytest.mark.documentation("A second forward in a block is fatal up to 1.9.3, and allowed since")
 def test_a_forward_in_an_override() -> None:
     override = {"a__override": "forward corp.example 10.1.1.10"}
     with pytest.raises(BrokenCorefile, match="plugin/forward: this plugin can only be used once"):
@@ -153,6 +165,8 @@ def test_a_forward_in_an_override() -> None:
     assert [f.zone for f in custom("1.9.4", **override).blocks[0].forwards] == [".", "corp.example."]
 
 
+@pytest.mark.documentation("AKS ships the CoreDNS of its release notes")
+@pytest.mark.belief("AKS 1.36 ships CoreDNS 1.14.3")
 @pytest.mark.parametrize(
     ("aks", "coredns"),
     [

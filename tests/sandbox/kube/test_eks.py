@@ -27,6 +27,7 @@ SERVICE = KubernetesTarget("service", "apps", "web")
 INGRESS = KubernetesTarget("ingress", "edge", "shop")
 
 
+@pytest.mark.documentation("A Service and an Ingress show their load balancer's name in their status")
 def test_targets_have_their_load_balancers(eks: KubeCloud, certificate: Path) -> None:
     link = some_link(SERVICE, INGRESS)
     eks.furnish(link, lambda kind, namespace, name: f"{kind}-{namespace}-{name}.elb.amazonaws.com")
@@ -38,6 +39,7 @@ def test_targets_have_their_load_balancers(eks: KubeCloud, certificate: Path) ->
     assert ingress.status.load_balancer.ingress[0].hostname == "ingress-edge-shop.elb.amazonaws.com"
 
 
+@pytest.mark.own("Furnishing again adds and keeps")
 def test_furnishing_again_adds_and_keeps(eks: KubeCloud, certificate: Path) -> None:
     eks.furnish(some_link(SERVICE), lambda *_: "first")
     eks.furnish(some_link(SERVICE, INGRESS), lambda *_: "second")
@@ -48,6 +50,7 @@ def test_furnishing_again_adds_and_keeps(eks: KubeCloud, certificate: Path) -> N
     assert len(client.NetworkingV1Api(api).list_ingress_for_all_namespaces().items) == 1
 
 
+@pytest.mark.documentation("A bad token is 401 and an unknown cluster 404, as Status objects")
 def test_strangers_and_unknown_clusters(eks: KubeCloud, certificate: Path) -> None:
     eks.furnish(some_link(), lambda *_: "")
     for url, token, code in (
@@ -60,6 +63,7 @@ def test_strangers_and_unknown_clusters(eks: KubeCloud, certificate: Path) -> No
         assert json.loads(e.value.body)["kind"] == "Status"
 
 
+@pytest.mark.own("Only EKS is furnished with a link's targets")
 def test_an_aks_cloud_is_not_furnished(eks: KubeCloud) -> None:
     other = KubeCloud(eks.sky, name="aks", authenticate=lambda _: None)
     with pytest.raises(ValueError, match="only EKS"):

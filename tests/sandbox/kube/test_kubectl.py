@@ -48,6 +48,7 @@ def kubectl(aks: Aks, certificate: Path, tmp_path: Path) -> Kubectl:
     return call
 
 
+@pytest.mark.program("kubectl shows versions, tables, objects, logs and errors")
 @needs_kubectl
 def test_looking_around(kubectl: Kubectl) -> None:
     assert "Server Version: v1.33.0" in kubectl("version")
@@ -59,6 +60,7 @@ def test_looking_around(kubectl: Kubectl) -> None:
     assert "CoreDNS-1.12.1" in kubectl("-n", "kube-system", "logs", "deploy/coredns")
 
 
+@pytest.mark.program("kubectl applies, creates, patches and deletes")
 @needs_kubectl
 def test_changing_things(kubectl: Kubectl, aks: Aks) -> None:
     manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m"}, "data": {"a": "1"}}
@@ -71,6 +73,7 @@ def test_changing_things(kubectl: Kubectl, aks: Aks) -> None:
     kubectl("delete", "cm", "m", "n")
 
 
+@pytest.mark.program("kubectl restarts, follows a rollout, and asks what it may")
 @needs_kubectl
 def test_rollout_and_access(kubectl: Kubectl, aks: Aks) -> None:
     kubectl("-n", "kube-system", "rollout", "restart", "deployment", "coredns")
@@ -84,6 +87,7 @@ def test_rollout_and_access(kubectl: Kubectl, aks: Aks) -> None:
     )
 
 
+@pytest.mark.program("kubectl runs a pod, waits for it, reads its log and deletes it")
 @needs_kubectl
 def test_a_pod(kubectl: Kubectl) -> None:
     kubectl("run", "t", "--image=busybox", "--restart=Never", "--", "sh", "-c", "echo hello")
@@ -92,12 +96,14 @@ def test_a_pod(kubectl: Kubectl) -> None:
     kubectl("delete", "pod", "t")
 
 
+@pytest.mark.specification("A body that is no protobuf of Kubernetes' is refused")
 def test_protobuf_that_is_none() -> None:
     for body in (b"", b"k8s\0\x0a\xff", b"{}", b"k8s\0\x0a\x0c\x0a\x02v1\x12\x06Binder"):
         with pytest.raises(protobuf.Unreadable):
             protobuf.read(body)
 
 
+@pytest.mark.specification("Bodies in protobuf are read")
 def test_a_config_map_in_protobuf() -> None:
     def text(number: int, value: bytes) -> bytes:
         return bytes([number << 3 | 2, len(value)]) + value

@@ -20,6 +20,7 @@ def patched(kind: str, patch: Any, obj: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
+@pytest.mark.specification("A merge patch sets and removes single keys and replaces lists (RFC 7396)")
 def test_merge_sets_and_removes_single_keys() -> None:
     obj = {"data": {"a": "1", "b": "2"}}
     assert patched(MERGE, {"data": {"a": None, "c": "3"}}, obj) == {"data": {"b": "2", "c": "3"}}
@@ -27,6 +28,7 @@ def test_merge_sets_and_removes_single_keys() -> None:
     assert patched(MERGE, {"l": [1]}, {"l": [1, 2]}) == {"l": [1]}
 
 
+@pytest.mark.documentation("A strategic merge patch joins lists by their key and knows delete and replace")
 def test_strategic_joins_lists_by_their_key() -> None:
     obj = {"spec": {"containers": [{"name": "a", "image": "1", "env": [{"name": "X", "value": "1"}]}, {"name": "b"}]}}
     new = patched(STRATEGIC, {"spec": {"containers": [{"name": "a", "env": [{"name": "Y", "value": "2"}]}]}}, obj)
@@ -37,6 +39,7 @@ def test_strategic_joins_lists_by_their_key() -> None:
     assert patched(STRATEGIC, {"spec": {"$patch": "replace", "x": 1}}, obj) == {"spec": {"x": 1}}
 
 
+@pytest.mark.specification("A JSON patch tests, adds, moves and removes (RFC 6902)")
 def test_json_patch() -> None:
     obj = {"data": {"a.server": "1"}, "l": [1, 3]}
     operations = [
@@ -49,6 +52,7 @@ def test_json_patch() -> None:
     assert patched(JSON, operations, obj) == {"data": {"b/c": "2", "d": "1"}, "l": [1, 2, 3, 4]}
 
 
+@pytest.mark.documentation("A patch that cannot be applied is 422, a wrong one 400, an unknown kind 415")
 @pytest.mark.parametrize(
     ("kind", "patch", "code"),
     [

@@ -35,6 +35,7 @@ def log(aks: Aks, name: str = "p", **query: Any) -> str:
     return str(aks.core.read_namespaced_pod_log(name, "default", **query))
 
 
+@pytest.mark.documentation("A pod is Pending, Running, Succeeded; its log and its exit code are kept")
 def test_pending_running_succeeded(aks: Aks) -> None:
     run(aks, ["python3", "-c", "import sys; print('out'); print('err', file=sys.stderr)"])
     pod = aks.core.read_namespaced_pod("p", "default")
@@ -51,6 +52,8 @@ def test_pending_running_succeeded(aks: Aks) -> None:
         aks.core.read_namespaced_pod("p", "default")
 
 
+@pytest.mark.documentation("A pod shows its program's exit code")
+@pytest.mark.belief("A program that the image does not have is ContainerCannotRun, 127")
 @pytest.mark.parametrize(
     ("command", "code", "reason"),
     [
@@ -71,6 +74,7 @@ def test_exit_codes(aks: Aks, command: list[str], code: int, reason: str) -> Non
     assert (state.exit_code, state.reason) == (code, reason)
 
 
+@pytest.mark.own("A traceback shows the pod's script alone")
 def test_a_traceback_shows_the_script_alone(aks: Aks) -> None:
     run(aks, ["python3", "-u", "-c", "import sys\nprint(sys.argv)\nraise ValueError('x')", "a"])
     ended(aks)
@@ -78,6 +82,7 @@ def test_a_traceback_shows_the_script_alone(aks: Aks) -> None:
     assert "ValueError: x" in log(aks)
 
 
+@pytest.mark.own("Nothing of this machine's environment, files and packages gets into a pod")
 def test_nothing_of_this_machine_gets_in(aks: Aks, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "do-not-tell")
     script = (
@@ -90,6 +95,9 @@ def test_nothing_of_this_machine_gets_in(aks: Aks, monkeypatch: pytest.MonkeyPat
     assert os.environ["AWS_SECRET_ACCESS_KEY"] == "do-not-tell"
 
 
+@pytest.mark.documentation(
+    "A variable comes from a config map; without it the pod waits with CreateContainerConfigError"
+)
 def test_env_from_config_maps(aks: Aks) -> None:
     aks.core.create_namespaced_config_map("default", {"metadata": {"name": "m"}, "data": {"k": "v"}})
     source = {"configMapKeyRef": {"name": "m", "key": "k"}}
@@ -102,6 +110,7 @@ def test_env_from_config_maps(aks: Aks) -> None:
     assert waiting.reason == "CreateContainerConfigError"
 
 
+@pytest.mark.documentation("A failing container is restarted after 10 s, 20 s and so on, in CrashLoopBackOff")
 def test_restarts_back_off(aks: Aks) -> None:
     run(aks, ["nginx"], restartPolicy="Always")
     aks.advance(10)
@@ -114,6 +123,7 @@ def test_restarts_back_off(aks: Aks) -> None:
     assert aks.core.read_namespaced_pod("p", "default").status.container_statuses[0].restart_count == 2
 
 
+@pytest.mark.documentation("activeDeadlineSeconds ends a pod with DeadlineExceeded")
 def test_a_deadline_ends_a_pod(aks: Aks) -> None:
     run(aks, ["sleep", "3600"], activeDeadlineSeconds=60)
     aks.advance(50)
@@ -123,6 +133,7 @@ def test_a_deadline_ends_a_pod(aks: Aks) -> None:
     assert (pod.status.phase, pod.status.reason) == ("Failed", "DeadlineExceeded")
 
 
+@pytest.mark.own("A deadline is fair to processes when the clock runs fast")
 def test_a_deadline_is_fair_to_processes_when_the_clock_runs_fast(aks: Aks) -> None:
     aks.world.sky.clock.set_speed(3600)
     run(aks, ["python3", "-c", "import time; time.sleep(0.3); print('done')"], activeDeadlineSeconds=30)
@@ -130,6 +141,7 @@ def test_a_deadline_is_fair_to_processes_when_the_clock_runs_fast(aks: Aks) -> N
     assert log(aks) == "done\n"
 
 
+@pytest.mark.documentation("A deleted pod has 30 s of grace, or none when told")
 def test_a_running_pod_gets_its_grace(aks: Aks) -> None:
     run(aks, ["python3", "-c", "import time; print('here', flush=True); time.sleep(60)"])
     aks.advance(10)
@@ -150,6 +162,7 @@ def test_a_running_pod_gets_its_grace(aks: Aks) -> None:
         aks.core.read_namespaced_pod("q", "default")
 
 
+@pytest.mark.own("A fault lets pods of a name fail")
 def test_pods_that_are_to_fail(aks: Aks) -> None:
     aks.world.sky.faults.add(Fault("pod-fails", "default/cloudlink-*"))
     run(aks, ["true"], "cloudlink-probe")
@@ -158,6 +171,7 @@ def test_pods_that_are_to_fail(aks: Aks) -> None:
     assert ended(aks, "other").status.phase == "Succeeded"
 
 
+@pytest.mark.documentation("A log can be followed to its end, and cut to its last lines")
 def test_tail_and_follow(aks: Aks) -> None:
     run(aks, ["sh", "-c", "echo 1; echo 2; sleep 0.2; echo 3"])
     aks.advance(10)
@@ -167,6 +181,7 @@ def test_tail_and_follow(aks: Aks) -> None:
     assert log(aks, tail_lines=1) == "3\n"
 
 
+@pytest.mark.own("Pods without a container or with more than one are refused")
 @pytest.mark.parametrize(
     "spec",
     [
@@ -181,6 +196,7 @@ def test_pods_that_are_not_modelled_are_refused(aks: Aks, spec: dict[str, Any]) 
     assert e.value.status == 422
 
 
+@pytest.mark.own("A pod that ran when the sandbox was saved comes back as crashed")
 def test_running_pods_come_back_as_crashed_after_loading(aks: Aks) -> None:
     run(aks, ["python3", "-c", "import time; time.sleep(60)"])
     aks.advance(10)

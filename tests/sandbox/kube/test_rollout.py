@@ -53,6 +53,7 @@ def states(aks: Aks) -> list[str]:
     return sorted("ready" if s.ready else s.state.waiting.reason for p in pods for s in p.status.container_statuses)
 
 
+@pytest.mark.documentation("A config map reaches pods within a minute, and CoreDNS reloads every 30 s")
 def test_reload_takes_its_time(aks: Aks) -> None:
     assert ask(aks) == "NXDOMAIN"
     put(aks, GOOD)
@@ -65,6 +66,9 @@ def test_reload_takes_its_time(aks: Aks) -> None:
     assert ask(aks) == "NXDOMAIN"
 
 
+@pytest.mark.documentation(
+    "A restarted pod reads the config map as it is; the rollout ends with NewReplicaSetAvailable"
+)
 def test_a_restart_reads_the_new_content_at_once(aks: Aks) -> None:
     put(aks, GOOD)
     restart(aks)
@@ -80,6 +84,7 @@ def test_a_restart_reads_the_new_content_at_once(aks: Aks) -> None:
     assert sorted(s.spec.replicas for s in sets) == [0, 2]
 
 
+@pytest.mark.program("A running CoreDNS keeps its configuration when the new one is broken, and says so in its log")
 def test_a_broken_configuration_is_kept_out_by_reload(aks: Aks) -> None:
     put(aks, GOOD)
     aks.advance(100)
@@ -92,6 +97,10 @@ def test_a_broken_configuration_is_kept_out_by_reload(aks: Aks) -> None:
     assert "unknown property 'prefer_tcp'" in aks.core.read_namespaced_pod_log(pod, "kube-system")
 
 
+@pytest.mark.documentation(
+    "A broken configuration crashes new pods while old ones serve, until ProgressDeadlineExceeded"
+)
+@pytest.mark.belief("AKS's Deployment surges and lets one pod be missing")
 def test_a_broken_configuration_crashes_new_pods_while_old_ones_serve(aks: Aks) -> None:
     put(aks, GOOD)
     aks.advance(100)
@@ -114,6 +123,7 @@ def test_a_broken_configuration_crashes_new_pods_while_old_ones_serve(aks: Aks) 
     assert states(aks) == ["ready", "ready"]
 
 
+@pytest.mark.own("The clock may jump over all of it")
 def test_all_of_it_in_one_jump_of_the_clock(aks: Aks) -> None:
     put(aks, BROKEN)
     restart(aks)
@@ -121,6 +131,8 @@ def test_all_of_it_in_one_jump_of_the_clock(aks: Aks) -> None:
     assert rollout(aks) == (False, "ProgressDeadlineExceeded")
 
 
+@pytest.mark.documentation("AKS puts its own config map back and leaves coredns-custom as it is, but there")
+@pytest.mark.belief("It does so within about a minute")
 def test_aks_puts_its_own_configmap_back_but_not_the_users(aks: Aks) -> None:
     put(aks, GOOD)
     aks.core.patch_namespaced_config_map("coredns", "kube-system", {"data": {"Corefile": ".:53 {\n whoami\n}\n"}})
@@ -133,6 +145,7 @@ def test_aks_puts_its_own_configmap_back_but_not_the_users(aks: Aks) -> None:
     assert aks.core.read_namespaced_config_map("coredns-custom", "kube-system").data is None
 
 
+@pytest.mark.documentation("CoreDNS has as many pods as its Deployment says")
 @pytest.mark.parametrize("replicas", [0, 4])
 def test_scaling(aks: Aks, replicas: int) -> None:
     aks.apps.patch_namespaced_deployment("coredns", "kube-system", {"spec": {"replicas": replicas}})
@@ -143,6 +156,7 @@ def test_scaling(aks: Aks, replicas: int) -> None:
     assert rollout(aks)[1] == "NewReplicaSetAvailable"
 
 
+@pytest.mark.documentation("An upgrade days later brings a broken configuration to light")
 def test_an_upgrade_days_later_brings_a_broken_configuration_to_light(aks: Aks) -> None:
     put(aks, BROKEN)
     aks.advance(200_000)

@@ -89,6 +89,7 @@ def linked(aks: Aks) -> Aks:
     return aks
 
 
+@pytest.mark.own("With four tunnels up, pods resolve names over UDP and TCP and reach services over TCP and TLS")
 def test_all_is_well(linked: Aks) -> None:
     found = probe(
         linked,
@@ -104,6 +105,9 @@ def test_all_is_well(linked: Aks) -> None:
     assert found == [LB, LB, LB, LB, "open", "TLSv1.3 certified", [LB], ["10.0.0.10"]]
 
 
+@pytest.mark.documentation(
+    "A name that nobody has is NXDOMAIN, a closed port is refused, an address without a route times out"
+)
 def test_what_there_is_not(linked: Aks) -> None:
     found = probe(
         linked,
@@ -128,6 +132,7 @@ def test_what_there_is_not(linked: Aks) -> None:
     ]
 
 
+@pytest.mark.documentation("Without a tunnel nothing is refused: everything times out")
 def test_without_a_tunnel_nothing_passes_and_time_outs_are_short(linked: Aks) -> None:
     linked.world.aws = replace(linked.world.aws, tunnels=())
     began = time.monotonic()
@@ -139,6 +144,7 @@ def test_without_a_tunnel_nothing_passes_and_time_outs_are_short(linked: Aks) ->
     assert found == ["TimeoutError"] * 5
 
 
+@pytest.mark.own("A tunnel that goes down drops the next packet")
 def test_a_tunnel_that_goes_down_drops_the_next_packet(linked: Aks) -> None:
     host, port = linked.wire.dns_address_of(A)
     query = dns.message.make_query(NAME, "A")
@@ -150,6 +156,7 @@ def test_a_tunnel_that_goes_down_drops_the_next_packet(linked: Aks) -> None:
     assert dns.query.tcp(query, host, port=port, timeout=2).answer
 
 
+@pytest.mark.documentation("A security group lets in the protocols of its rules alone")
 def test_security_groups_are_per_protocol(linked: Aks) -> None:
     world = linked.world
     world.with_interfaces(
@@ -161,11 +168,13 @@ def test_security_groups_are_per_protocol(linked: Aks) -> None:
     assert probe(linked, ("udp", A, NAME), ("tcp", A, NAME)) == [LB, "TimeoutError"]
 
 
+@pytest.mark.own("A dead endpoint address is seen by asking it")
 def test_one_dead_endpoint_address_shows_by_itself_alone(linked: Aks) -> None:
     linked.world.sky.faults.add(Fault("endpoint-ip-down", B, times=None))
     assert probe(linked, ("udp", A, NAME), ("udp", B, NAME)) == [LB, "TimeoutError"]
 
 
+@pytest.mark.specification("Answers too large for UDP are cut, and whole over TCP")
 def test_large_answers_are_cut_for_udp_and_whole_over_tcp(linked: Aks) -> None:
     host, port = linked.wire.dns_address_of(DNS)
     query = dns.message.make_query("big.corp.example.", "TXT")
@@ -174,6 +183,10 @@ def test_large_answers_are_cut_for_udp_and_whole_over_tcp(linked: Aks) -> None:
     assert len(dns.query.tcp(query, host, port=port, timeout=2).answer[0]) == 5
 
 
+@pytest.mark.documentation("A private zone answers aliases, wildcards, empty types and missing names")
+@pytest.mark.documentation(
+    "A Resolver endpoint answers a public name as the VPC's own resolver does: here nobody has one"
+)
 def test_names_in_the_zone(linked: Aks) -> None:
     host, port = linked.wire.dns_address_of(A)
 
@@ -188,6 +201,7 @@ def test_names_in_the_zone(linked: Aks) -> None:
     assert ask("example.org.") == ("NXDOMAIN", [])
 
 
+@pytest.mark.own("A forward to the cluster itself ends with SERVFAIL")
 def test_a_forward_to_the_cluster_itself_ends(linked: Aks) -> None:
     put(linked, GOOD.replace("10.1.1.10 10.1.2.10", DNS))
     linked.advance(100)
@@ -196,12 +210,14 @@ def test_a_forward_to_the_cluster_itself_ends(linked: Aks) -> None:
     assert response.rcode() == dns.rcode.SERVFAIL
 
 
+@pytest.mark.documentation("Without a ready pod the DNS service drops UDP and refuses TCP")
 def test_no_ready_coredns_refuses(linked: Aks) -> None:
     linked.apps.patch_namespaced_deployment("coredns", "kube-system", {"spec": {"replicas": 0}})
     linked.advance(30)
     assert probe(linked, ("udp", DNS, NAME), ("tcp", DNS, NAME)) == ["TimeoutError", "ConnectionRefusedError"]
 
 
+@pytest.mark.own("A shell's programs are on the same wire")
 def test_sh_has_python_on_the_wire_too(linked: Aks) -> None:
     run(
         linked,
