@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -47,6 +49,18 @@ def test_a_second_up_writes_nothing_and_says_so(linked: Place) -> None:
     assert again.code == 0
     assert "Nothing to do" in again.out
     assert linked.writes() == before
+
+
+def test_who_changes_nothing_imports_no_models_of_azures(linked: Place) -> None:
+    code = (
+        "import sys; from cloudlink.cli.commands import run; code = run(['up', '--sandbox']);"
+        "sys.exit(', '.join(m for m in sys.modules if m.startswith('azure.mgmt')) or code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=linked.folder, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Nothing to do" in done.stdout
 
 
 def test_status_as_json(linked: Place) -> None:

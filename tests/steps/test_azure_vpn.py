@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv4Network
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -628,3 +630,37 @@ def test_every_write_may_go_wrong_once(bench: Bench, kind: str) -> None:
     run(bench, memory, destroy=True)
     assert not [k for k in bench.cloud.store.resources if "cloudlink" in k]
     assert memory.held == {}
+
+
+# --- reading ----------------------------------------------------------------------------------------------
+
+
+def test_a_list_is_read_to_its_last_page(bench: Bench, front: Front) -> None:
+    bench.make_all(until="azure_vpn.public_ip[1]")
+    whole = bench.azure.public_ips(fresh=True)
+    assert len(whole) == 2
+    front.cloud = OneToAPage(bench)  # type: ignore[assignment]
+    azure, _ = bench.look_anew()
+    assert azure.public_ips() == whole
+
+
+class OneToAPage:
+    """The sandbox's Azure, which answers lists whole, with one object on each page."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+
+    def app(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        began: list[Any] = []
+        body = b"".join(self._bench.cloud.app(environ, lambda *head: began.extend(head)))
+        status, headers = began[:2]
+        answer = json.loads(body)
+        if "value" in answer:
+            page = int(parse_qs(environ["QUERY_STRING"]).get("$skiptoken", ["0"])[0])
+            if page + 1 < len(answer["value"]):
+                url = f"{self._bench.cloud.base_url}{environ['PATH_INFO']}?{environ['QUERY_STRING'].partition('&$skip')[0]}"
+                answer["nextLink"] = f"{url}&$skiptoken={page + 1}"
+            answer["value"] = answer["value"][page : page + 1]
+            body = json.dumps(answer).encode()
+        start_response(status, [(k, str(len(body)) if k.lower() == "content-length" else v) for k, v in headers])
+        return [body]

@@ -1,7 +1,11 @@
-"""Azure as cloudlink uses it: sign-in, the three management clients, shared reads, and writes that return at once.
+"""Azure as cloudlink uses it: sign-in, shared reads, and writes that return at once.
 
 Reads give the bodies as Azure wrote them (camelCase, plain dicts and lists), so that step modules never see a model
-class. Writes start a long-running operation and do not follow it: whether an object is ready is read from the object
+class. They go by the SDK's own pipeline alone: a run that changes nothing does without the management clients, whose
+models cost more time and memory than all the rest of it. Writes go by the management clients, each imported when
+something is first written with it.
+
+Writes start a long-running operation and do not follow it: whether an object is ready is read from the object
 itself, because Azure's own Retry-After grows to 100 seconds and a poller would notice the end that much late. The
 operation's signed URL is kept only in memory, to ask once why an operation failed.
 https://learn.microsoft.com/azure/azure-resource-manager/management/async-operations
@@ -9,7 +13,8 @@ https://learn.microsoft.com/azure/azure-resource-manager/management/async-operat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import base64
+from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -65,9 +70,11 @@ class Azure:
     def group_id(self, group: str) -> str:
         return f"/subscriptions/{self.side.subscription}/resourceGroups/{group}"
 
-    def id(self, kind: str, name: str) -> str:
-        """The id of a Microsoft.Network object in the link's resource group, such as ``virtualNetworkGateways``."""
-        return f"{self.group_id(self.side.resource_group)}/providers/Microsoft.Network/{kind}/{name}"
+    def id(self, kind: str, name: str = "") -> str:
+        """The id of a Microsoft.Network object in the link's resource group, such as ``virtualNetworkGateways``; without
+        a name, where all of the kind are listed."""
+        path = f"{self.group_id(self.side.resource_group)}/providers/Microsoft.Network/{kind}"
+        return f"{path}/{name}" if name else path
 
     @property
     def vnet_id(self) -> str:
@@ -80,7 +87,7 @@ class Azure:
         return f"{group}/providers/Microsoft.ContainerService/managedClusters/{self.side.aks_cluster}"
 
     def sign_in(self) -> None:
-        """Fetch one token and build the network client. Call it before threads start: otherwise each would sign in.
+        """Fetch one token. Call it before threads start: otherwise each would sign in.
 
         Raises CredentialsError, or UnreachableError when there is nobody to ask.
         """
@@ -115,26 +122,23 @@ class Azure:
 
     def group(self, *, fresh: bool = False) -> Json | None:
         """The link's resource group."""
-        return self._one(GROUP, lambda: self.resources.resource_groups.get(self.side.resource_group, cls=_body), fresh)
+        return self._one(GROUP, self.group_id(self.side.resource_group), fresh)
 
     def vnet(self, *, fresh: bool = False) -> Json | None:
         """With its subnets and peerings."""
-        where = self.side.vnet_resource_group, self.side.vnet
-        return self._one(VNET, lambda: self.network.virtual_networks.get(*where, cls=_body), fresh)
+        return self._one(VNET, self.vnet_id, fresh)
 
     def public_ips(self, *, fresh: bool = False) -> list[Json]:
         """Those of the link's resource group, strangers' included."""
-        return self._all(PUBLIC_IPS, lambda: self.network.public_ip_addresses.list(self.side.resource_group), fresh)
+        return self._all(PUBLIC_IPS, self.id("publicIPAddresses"), fresh)
 
     def gateway(self, *, fresh: bool = False) -> Json | None:
         """The VPN gateway that bears our name."""
-        where = self.side.resource_group, self.name("gateway")
-        return self._one(GATEWAY, lambda: self.network.virtual_network_gateways.get(*where, cls=_body), fresh)
+        return self._one(GATEWAY, self.id("virtualNetworkGateways", self.name("gateway")), fresh)
 
     def local_gateways(self, *, fresh: bool = False) -> list[Json]:
         """Those of the link's resource group, strangers' included."""
-        group = self.side.resource_group
-        return self._all(LOCAL_GATEWAYS, lambda: self.network.local_network_gateways.list(group), fresh)
+        return self._all(LOCAL_GATEWAYS, self.id("localNetworkGateways"), fresh)
 
     def connection(self, name: str, *, fresh: bool = False) -> Json | None:
         """One by one: lists of connections leave out the key and the status. The key is a Secret.
@@ -143,19 +147,10 @@ class Azure:
         """
         if self.gateway() is None:
             return None
-
-        def get() -> Json:
-            connections = self.network.virtual_network_gateway_connections
-            found = cast(Json, connections.get(self.side.resource_group, name, cls=_body))
-            if key := (found.get("properties") or {}).get("sharedKey"):
-                found["properties"]["sharedKey"] = Secret(key)  # so that no log and no traceback can show it
-            return found
-
-        return self._one(connection_kind(name), get, fresh)
+        return self._one(connection_kind(name), self.id("connections", name), fresh)
 
     def aks_cluster(self, *, fresh: bool = False) -> Json | None:
-        where = self.side.aks_resource_group, self.side.aks_cluster
-        return self._one(AKS, lambda: self.containers.managed_clusters.get(*where, cls=_body), fresh)
+        return self._one(AKS, self.aks_id, fresh)
 
     def other_gateways(self) -> list[str]:
         """Ids of gateways of any kind in the VNet's gateway subnet that are not ours."""
@@ -166,35 +161,27 @@ class Azure:
 
     def other_vpn_gateways(self) -> list[str]:
         """Ids of VPN gateways in the VNet that are not ours. A VNet holds one VPN gateway at most."""
-        found = []
-        for id_ in self.other_gateways():
-            parts = id_.split("/")
-            get = partial(self.network.virtual_network_gateways.get, parts[4], parts[8], cls=_body)
-            if self._read(get).get("properties", {}).get("gatewayType") == "Vpn":
-                found.append(id_)
-        return found
+        return [g for g in self.other_gateways() if self._get(g).get("properties", {}).get("gatewayType") == "Vpn"]
 
     # Reads that are not shared
 
     def gateway_connections(self) -> list[Json]:
         """Connections on our gateway, whoever made them; without key and status, which lists leave out."""
-        where = self.side.resource_group, self.name("gateway")
-        return self._list(lambda: self.network.virtual_network_gateways.list_connections(*where))
+        return self._list(f"{self.id('virtualNetworkGateways', self.name('gateway'))}/connections")
 
     def user_kubeconfig(self) -> bytes:
         """The cluster's kubeconfig for users. It holds a key or a token: keep it in memory, never write it."""
-        where = self.side.aks_resource_group, self.side.aks_cluster
-        answer = self._read(lambda: self.containers.managed_clusters.list_cluster_user_credentials(*where))
-        return bytes(answer.kubeconfigs[0].value)
+        answer = self._read(lambda: self._session.ask("POST", f"{self.aks_id}/listClusterUserCredential"))
+        return base64.b64decode(answer.json()["kubeconfigs"][0]["value"])
 
     def bgp_peers(self) -> list[Json]:
         """Rows of ``localAddress, neighbor, asn, state, connectedDuration, routesReceived`` ...: each neighbour once for
         each instance of the gateway, the instances themselves included. Takes about ten seconds."""
-        return self._action("begin_get_bgp_peer_status")
+        return self._action("getBgpPeerStatus")
 
     def learned_routes(self) -> list[Json]:
         """Rows of ``localAddress, network, nextHop, sourcePeer, origin, asPath, weight``. Takes about ten seconds."""
-        return self._action("begin_get_learned_routes")
+        return self._action("getLearnedRoutes")
 
     def resources_by_tag(self) -> list[Json]:
         """Everything in the subscription that says it belongs to this link: ``id``, ``name``, ``type``, ``tags``.
@@ -202,23 +189,20 @@ class Azure:
         Asked twice, because the index of tags lags behind: by tag in the whole subscription, and without a filter in the
         link's resource group. Children such as subnets have no tags and are not in it.
         """
-        groups, resources = self.resources.resource_groups, self.resources.resources
-        wanted = f"tagName eq '{LINK_TAG}' and tagValue eq '{self.link}'"
-        asked: tuple[Callable[[], Iterable[Any]], ...] = (
-            lambda: resources.list(filter=wanted),
-            lambda: resources.list_by_resource_group(self.side.resource_group),
-            lambda: groups.list(filter=wanted),
+        subscription = f"/subscriptions/{self.side.subscription}"
+        tagged = f"tagName eq '{LINK_TAG}' and tagValue eq '{self.link}'"
+        items = [
+            *self._list(f"{subscription}/resources", tagged),
+            *self.in_group(),
+            *self._list(f"{subscription}/resourcegroups", tagged),
+        ]
+        return list(
+            {str(i["id"]).lower(): i for i in items if (i.get("tags") or {}).get(LINK_TAG) == self.link}.values()
         )
-        found: dict[str, Json] = {}
-        for ask in asked:
-            for item in self._list(ask):
-                if (item.get("tags") or {}).get(LINK_TAG) == self.link:
-                    found[str(item["id"]).lower()] = item
-        return list(found.values())
 
     def in_group(self) -> list[Json]:
         """Whatever lives in the link's resource group."""
-        return self._list(lambda: self.resources.resources.list_by_resource_group(self.side.resource_group))
+        return self._list(f"{self.group_id(self.side.resource_group)}/resources")
 
     # Writes. Each sends one request and returns. Bodies are built afresh: what Azure answered is never sent back.
 
@@ -307,19 +291,35 @@ class Azure:
 
     # How calls are made
 
-    def _one(self, kind: str, call: Callable[[], Json], fresh: bool) -> Json | None:
-        return self.reads.get(kind, lambda: self._read_or(call, None), fresh=fresh)
+    def _one(self, kind: str, id_: str, fresh: bool) -> Json | None:
+        return self.reads.get(kind, lambda: self._read_or(lambda: self._get(id_), None), fresh=fresh)
 
-    def _all(self, kind: str, call: Callable[[], Iterable[Any]], fresh: bool) -> list[Json]:
-        return self.reads.get(kind, lambda: self._list(call), fresh=fresh)
+    def _all(self, kind: str, path: str, fresh: bool) -> list[Json]:
+        return self.reads.get(kind, lambda: self._list(path), fresh=fresh)
 
-    def _list(self, call: Callable[[], Iterable[Any]]) -> list[Json]:
-        """All pages. A list in a resource group that is not there is empty."""
-        return self._read_or(lambda: [cast(Json, item.as_dict()) for item in call()], [])
+    def _get(self, id_: str) -> Json:
+        found = cast(Json, self._read(lambda: self._session.ask("GET", id_)).json())
+        if key := (found.get("properties") or {}).get("sharedKey"):
+            found["properties"]["sharedKey"] = Secret(key)  # so that no log and no traceback can show it
+        return found
+
+    def _list(self, path: str, only: str | None = None) -> list[Json]:
+        """All pages. A list in a resource group that is not there is empty. only: Azure's ``$filter``."""
+        query = {"$filter": only} if only else {}
+
+        def pages() -> list[Json]:
+            page = self._read(lambda: self._session.ask("GET", path, **query)).json()
+            found = list(page["value"])
+            while url := page.get("nextLink"):
+                page = self._read(partial(self._session.follow, url)).json()
+                found += page["value"]
+            return found
+
+        return self._read_or(pages, [])
 
     def _read_or(self, call: Callable[[], T], absent: T) -> T:
         try:
-            return self._read(call)
+            return call()
         except Exception as error:
             if not missing(error):
                 raise
@@ -356,42 +356,33 @@ class Azure:
         return None if first.status_code == 204 else Started(id_, first.reason)
 
     def _send(self, kinds: tuple[str, ...], begin: Callable[..., Any], *arguments: Any) -> FirstAnswer:
-        first = FirstAnswer()
+        first = FirstAnswer(self._session.follow)
         try:
             begin(*arguments, polling=first)
         finally:
             self.reads.wrote(*kinds)  # also when it raises: the outcome may be unknown
         return first
 
-    def _action(self, begin: str) -> list[Json]:
-        """A POST whose result lies behind its Location. Looked for by our clock: Retry-After is wall time in the SDK.
+    def _action(self, what: str) -> list[Json]:
+        """A POST to the gateway that only reads; its result lies behind its Location. Looked for by our clock:
+        Retry-After is wall time in the SDK.
 
         Raises WaitError when it does not come.
         """
-        from azure.core.exceptions import HttpResponseError
-
-        first = FirstAnswer()
-        post = getattr(self.network.virtual_network_gateways, begin)
-        self._read(lambda: post(self.side.resource_group, self.name("gateway"), polling=first))
-        response, url = first.response, first.location
+        path = f"{self.id('virtualNetworkGateways', self.name('gateway'))}/{what}"
+        response = self._read(lambda: self._session.ask("POST", path))
+        url = response.headers.get("Location")
         started = self.clock.now()
         while response.status_code == 202 and url:
             if self.clock.now() - started > _ACTION_DEADLINE or self.clock.wait(_ACTION_EVERY):
-                raise WaitError("The gateway did not answer in time", f"{begin.removeprefix('begin_')} gave no result.")
-            response = self._read(lambda: first.get(url))
-        if response.status_code >= 400:
-            raise HttpResponseError(response=response)
+                raise WaitError("The gateway did not answer in time", f"{what} gave no result.")
+            response = self._read(lambda: self._session.follow(url))
         return list((response.json() or {}).get("value") or [])
 
 
 def connection_kind(name: str) -> str:
     """What a connection's read is filed under in ``Reads``."""
     return f"azure.connection/{name}"
-
-
-def _body(response: Any, _model: Any, _headers: Any) -> Json:
-    """The body as it came, whatever the SDK's models make of it."""
-    return cast(Json, response.http_response.json())
 
 
 def _children(item: Json | None, what: str) -> list[Json]:

@@ -1,4 +1,4 @@
-"""Signed in to one of Azure's clouds, or to a sandbox: the credential, the clients, and the first answer of a write.
+"""Signed in to one of Azure's clouds, or to a sandbox: the credential, the pipeline that reads, the clients that write.
 
 https://learn.microsoft.com/azure/azure-resource-manager/management/async-operations
 """
@@ -9,12 +9,14 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from cloudlink import __version__
 from cloudlink.clouds import azure_errors
 from cloudlink.clouds.endpoints import Endpoints
 from cloudlink.link import AzureSide
 
+_USER_AGENT = f"cloudlink/{__version__}"
 _POOL = 32  # connections kept open; the SDK's default of ten makes more threads shake hands anew
 
 
@@ -42,8 +44,15 @@ _CLOUDS = {
 }
 
 
+# In which version of each provider's API we read. Azure serves a version for years, and its other clouds get new ones
+# late; these have everything that we look at, and a published specification that what we read is checked against.
+_VERSIONS = {"Microsoft.Network": "2024-01-01", "Microsoft.ContainerService": "2024-02-01"}
+_VERSION_OF_GROUPS = "2022-09-01"  # Microsoft.Resources, which paths to groups and to lists of resources do not name
+
+
 class AzureSession:
-    """Clients of one subscription, each imported and built when it is first used. Thread-safe after ``sign_in``.
+    """One subscription: what it answers, and its clients, each imported when it is first used. Thread-safe after
+    ``sign_in``.
 
     endpoints: of a running sandbox; None: the real Azure, signed in as DefaultAzureCredential finds it
     (environment, workload or managed identity, ``az login``).
@@ -62,9 +71,8 @@ class AzureSession:
             self._url, self._scope, self._authority = url, f"{url}/.default", url
 
     def sign_in(self) -> None:
-        """Fetch one token and build the network client. Raises azure.core.exceptions.ClientAuthenticationError."""
+        """Fetch one token. Raises azure.core.exceptions.ClientAuthenticationError."""
         self.token(self._scope)
-        assert self.network is not None
 
     def token(self, scope: str) -> str:
         return str(self.credential.get_token(scope).token)
@@ -72,6 +80,47 @@ class AzureSession:
     @property
     def credential(self) -> Any:
         return self._once("credential", self._make_credential)
+
+    def ask(self, method: str, path: str, **query: str) -> Any:
+        """The answer to a request that changes nothing. path: an id, or what stands below one.
+
+        Raises azure.core.exceptions.HttpResponseError for an answer that is an error.
+        """
+        provider = path.partition("/providers/")[2].partition("/")[0]
+        version = _VERSIONS[provider] if provider else _VERSION_OF_GROUPS
+        return self._send(method, self._url + quote(path), {"api-version": version, **query})
+
+    def follow(self, url: str) -> Any:
+        """The answer behind a URL that Azure gave. It is signed, or has a place in a list: it is used as it came."""
+        return self._send("GET", url, {})
+
+    def _send(self, method: str, url: str, query: dict[str, str]) -> Any:
+        from azure.core.rest import HttpRequest
+
+        response = self._pipeline.send_request(HttpRequest(method, url, params=query))
+        response.raise_for_status()
+        return response
+
+    @property
+    def _pipeline(self) -> Any:
+        """What the management clients stand on, without their models. No retries, for the same reason as there."""
+
+        def make() -> Any:
+            from azure.core import PipelineClient
+            from azure.core.pipeline import policies
+
+            return PipelineClient(
+                self._url,
+                transport=self._transport,
+                policies=[
+                    policies.RequestIdPolicy(),
+                    policies.UserAgentPolicy(_USER_AGENT),
+                    policies.BearerTokenCredentialPolicy(self.credential, self._scope),
+                    policies.ContentDecodePolicy(),
+                ],
+            )
+
+        return self._once("pipeline", make)
 
     @property
     def network(self) -> Any:
@@ -101,10 +150,11 @@ class AzureSession:
         return self._once("resources", make)
 
     def _once(self, what: str, make: Callable[[], Any]) -> Any:
-        with self._lock:
-            if what not in self._made:
-                self._made[what] = make()
-            return self._made[what]
+        if what not in self._made:  # what is made already need not wait for half a second of importing
+            with self._lock:
+                if what not in self._made:
+                    self._made[what] = make()
+        return self._made[what]
 
     def _make_credential(self) -> Any:
         if self._endpoints is not None:
@@ -116,7 +166,7 @@ class AzureSession:
                 self._endpoints.azure_client_secret.reveal(),
                 authority=self._authority,
                 disable_instance_discovery=True,
-                transport=self._transport(),
+                transport=self._transport,
             )
         from azure.identity import DefaultAzureCredential
 
@@ -133,38 +183,45 @@ class AzureSession:
         return {
             "base_url": self._url,
             "credential_scopes": [self._scope],
-            "transport": self._transport(),
+            "transport": self._transport,
             "retry_policy": RetryPolicy.no_retries(),
-            "user_agent": f"cloudlink/{__version__}",
+            "user_agent": _USER_AGENT,
         }
 
+    @property
     def _transport(self) -> Any:
-        import requests
-        from azure.core.pipeline.transport import RequestsTransport
-        from requests.adapters import HTTPAdapter
+        """One for all: who writes finds the connections open that were read by."""
 
-        session = requests.Session()
-        session.mount("https://", HTTPAdapter(pool_connections=_POOL, pool_maxsize=_POOL))
-        verify: bool | str = True
-        if self._endpoints is not None:
-            verify = self._endpoints.ca_file
-            session.trust_env = False  # no proxy between us and loopback
-        return RequestsTransport(session=session, connection_verify=verify, connection_timeout=20, read_timeout=60)
+        def make() -> Any:
+            import requests
+            from azure.core.pipeline.transport import RequestsTransport
+            from requests.adapters import HTTPAdapter
+
+            session = requests.Session()
+            session.mount("https://", HTTPAdapter(pool_connections=_POOL, pool_maxsize=_POOL))
+            verify: bool | str = True
+            if self._endpoints is not None:
+                verify = self._endpoints.ca_file
+                session.trust_env = False  # no proxy between us and loopback
+            return RequestsTransport(session=session, connection_verify=verify, connection_timeout=20, read_timeout=60)
+
+        return self._once("transport", make)
 
 
 class FirstAnswer:
     """The SDK's place for a polling strategy: ours keeps the first answer and does not poll.
 
     It has the methods of azure.core.polling.PollingMethod without being one, because that would import the SDK here.
+    follow: AzureSession's.
     """
 
-    def __init__(self) -> None:
-        self.client: Any = None
+    def __init__(self, follow: Callable[[str], Any]) -> None:
+        self._follow = follow
         self.response: Any = None
 
     def initialize(self, client: Any, initial_response: Any, deserialization_callback: Any) -> None:
-        del deserialization_callback
-        self.client, self.response = client, initial_response.http_response
+        del client, deserialization_callback
+        self.response = initial_response.http_response
 
     def run(self) -> None: ...
 
@@ -181,27 +238,13 @@ class FirstAnswer:
     def status_code(self) -> int:
         return int(self.response.status_code)
 
-    @property
-    def location(self) -> str:
-        return str(self.response.headers.get("Location") or "")
-
-    def get(self, url: str) -> Any:
-        """One GET through the client's pipeline. The URL is signed: it is used as it came. Raises for 5xx and 429."""
-        from azure.core.exceptions import HttpResponseError
-        from azure.core.rest import HttpRequest
-
-        response = self.client.send_request(HttpRequest("GET", url))
-        if response.status_code in (408, 429) or response.status_code >= 500:
-            raise HttpResponseError(response=response)
-        return response
-
     def reason(self) -> str:
         """Why the operation failed, as ``code: message``; empty when it did not fail or cannot be asked."""
         url = self.response.headers.get("Azure-AsyncOperation")
         if not url:
             return ""
         try:
-            answer = self.get(str(url)).json()
+            answer = self._follow(str(url)).json()
         except Exception as problem:
             if not (azure_errors.is_azure(problem) or isinstance(problem, ValueError)):  # unreachable, or not JSON
                 raise
