@@ -32,6 +32,7 @@ FOLDERS = {
     "tests/sandbox/aws": "AWS",
     "tests/sandbox/azure": "Azure",
     "tests/sandbox/kube": "Kubernetes and the wire",
+    "tests/sandbox/world": "The world, time and faults",
     "tests/coredns": "CoreDNS",
     "tests/clients": "Unmodified clients",
 }

@@ -39,8 +39,8 @@ ROUNDS: tuple[tuple[tuple[Callable[[ByHand], None], str, str], ...], ...] = (
         ),
         (lambda h: h.key(1, "AnotherKey123456"), "the pre-shared keys differ", "azure_vpn.connection[1]"),
         (
-            lambda h: h.tunnel_options(2, Phase2DHGroupNumbers=[{"Value": 14}]),
-            "the PFS group differs",
+            lambda h: h.tunnel_options(2, Phase1DHGroupNumbers=[{"Value": 14}]),
+            "the IKE Diffie-Hellman group differs",
             "aws_vpn.connection[1]",
         ),
         (

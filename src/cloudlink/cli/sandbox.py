@@ -129,9 +129,16 @@ def fault_add(
     times: Annotated[int, typer.Option(help="How many calls it hits; 0: until removed.")] = 0,
     after: Annotated[int, typer.Option(help="How many calls to let through first.")] = 0,
     seconds: Annotated[float, typer.Option(help="For kind slow: how much longer a call takes.")] = 1.0,
+    lasts: Annotated[
+        str | None, typer.Option("--for", help="End by itself, by the sandbox's clock: 90s, 10m, 1h.")
+    ] = None,
 ) -> int:
     """Put a fault in force."""
-    body = {"kind": kind, "place": place, "times": times or None, "after": after, "seconds": seconds}
+    from cloudlink.cli import durations
+
+    body: dict[str, Any] = {"kind": kind, "place": place, "times": times or None, "after": after, "seconds": seconds}
+    if lasts is not None:
+        body["lasts"] = durations.seconds(lasts)
     answer = _running(config).call("POST", "faults", body)
     typer.echo(f"Fault {answer['id']} is in force: {kind} at {place}.")
     typer.echo(f"Remove it: cloudlink sandbox fault remove {answer['id']}")
@@ -147,6 +154,7 @@ def fault_list(config: Config = None, json: Json = False) -> int:
         return 0
     for f in answer["faults"]:
         left = "until removed" if f["times"] is None else f"{f['hits']} of {f['times']} hits"
+        left += "" if f["lasts"] is None else f", for {f['lasts']:g} s"
         typer.echo(f"{f['id']:3}  {f['kind']:16} {f['place']}  ({left})")
     typer.echo("No fault is in force." if not answer["faults"] else "")
     typer.echo("Kinds:")

@@ -63,6 +63,7 @@ class Sky:
 
     def __post_init__(self) -> None:
         self.lock = Moment(self.clock)
+        self.faults.clock = self.clock.now
 
     def touch(self) -> None:
         self.version += 1

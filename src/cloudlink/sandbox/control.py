@@ -3,7 +3,7 @@
 GET  /status            what runs, since when, the clock, counts of calls
 POST /clock             {"speed": 60} or {"advance": 3600}
 GET  /faults            all faults in force
-POST /faults            {"kind", "place", "times", "after", "seconds"}
+POST /faults            {"kind", "place", "times", "after", "seconds", "lasts"}
 DELETE /faults[/<id>]   one, or all
 GET  /journal           every API call so far; DELETE forgets them
 GET  /world             each AWS tunnel and what keeps it from being up
@@ -69,9 +69,9 @@ class Control:
                     sky.clock.advance(float(body["advance"]))
                 return {"now": sky.clock.now(), "speed": sky.clock.speed}
             case "GET", "faults":
-                return {"faults": [f.json() for f in sky.faults.faults], "kinds": KINDS}
+                return {"faults": [f.json() for f in sky.faults.in_force()], "kinds": KINDS}
             case "POST", "faults":
-                fields = {k: body[k] for k in ("kind", "place", "times", "after", "seconds") if k in body}
+                fields = {k: body[k] for k in ("kind", "place", "times", "after", "seconds", "lasts") if k in body}
                 return sky.faults.add(Fault(**fields)).json()
             case "DELETE", "faults":
                 sky.faults.clear()

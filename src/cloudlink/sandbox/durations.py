@@ -37,6 +37,7 @@ MEDIANS: dict[str, tuple[float, float, float]] = {
     "aws.resolver.create": (90, 60, 120),
     "aws.resolver.update": (60, 40, 80),
     "aws.resolver.delete": (60, 40, 80),
+    "aws.resolver.rule": (60, 30, 90),  # belief
     "aws.route53.change": (30, 15, 45),
     "world.ike": (8, 5, 12),  # belief
     "world.bgp": (20, 12, 28),  # belief

@@ -30,6 +30,8 @@ class AwsTunnel:
 
     ready: the connection is available and this tunnel's endpoint is not being replaced.
     changed_at: when anything that matters to this tunnel last changed on AWS's side (its customer gateway included).
+    reopens: AWS opens it again after it was lost (DPDTimeoutAction restart). any_traffic: the connection's local and
+    remote ranges are both 0.0.0.0/0. sa_seconds: lifetime of phase 2. most_prefixes: more end the BGP session.
     """
 
     connection_id: str
@@ -46,14 +48,42 @@ class AwsTunnel:
     static: bool
     ready: bool
     changed_at: float
+    reopens: bool = True
+    any_traffic: bool = True
+    sa_seconds: float = 3_600.0
+    most_prefixes: int = 100
+
+
+@dataclass(frozen=True)
+class PacketRule:
+    """A line of a list that is read from the top: the first one that fits decides. protocol: tcp, udp or -1 (all)."""
+
+    allows: bool
+    protocol: str
+    from_port: int
+    to_port: int
+    source: IPv4Network
+    target: IPv4Network
+
+    def fits(self, protocol: str, port: int, source: IPv4Address, target: IPv4Address) -> bool:
+        return (
+            self.protocol in ("-1", protocol)
+            and self.from_port <= port <= self.to_port
+            and source in self.source
+            and target in self.target
+        )
 
 
 @dataclass(frozen=True)
 class Subnet:
+    """entering, leaving: the network ACL's rules in their order; None: there is no ACL, everything passes."""
+
     id: str
     cidr: IPv4Network
     vpc_id: str
     route_table_id: str  # the explicit one, else the VPC's main
+    entering: tuple[PacketRule, ...] | None = None
+    leaving: tuple[PacketRule, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -115,6 +145,18 @@ class Zone:
 
 
 @dataclass(frozen=True)
+class ForwardingRule:
+    """A Resolver rule that sends a domain's questions elsewhere, in the VPCs that it is associated with.
+
+    targets is empty for a SYSTEM rule, which takes a domain out of a wider FORWARD rule.
+    """
+
+    domain: str  # lower case, no trailing dot; "" is everything
+    vpc_ids: frozenset[str]
+    targets: tuple[IPv4Address, ...]
+
+
+@dataclass(frozen=True)
 class AwsFacts:
     vpcs: dict[str, tuple[IPv4Network, ...]]
     subnets: dict[str, Subnet]
@@ -122,6 +164,7 @@ class AwsFacts:
     interfaces: tuple[Interface, ...]
     zones: tuple[Zone, ...]
     tunnels: tuple[AwsTunnel, ...]
+    forwarding: tuple[ForwardingRule, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -154,6 +197,8 @@ class AzureConnection:
     custom_bgp: ipConfiguration name (lower case) -> the address that it was told to use; an instance without an
     entry uses its first custom address, or its default one when it has none.
     changed_at covers the connection, its local network gateway and its gateway.
+    own_pfs: what it proposes for PFS when it opens the tunnel itself; None: the same as it accepts.
+    sa_seconds: lifetime of phase 2.
     """
 
     id: str
@@ -171,15 +216,23 @@ class AzureConnection:
     custom_bgp: dict[str, IPv4Address]
     ready: bool
     changed_at: float
+    own_pfs: frozenset[int] | None = None
+    sa_seconds: float = 27_000.0
 
 
 @dataclass(frozen=True)
 class VnetSubnet:
-    """propagates: false when a route table with disableBgpRoutePropagation is on it."""
+    """propagates: false when a route table with disableBgpRoutePropagation is on it.
+
+    routes: the user's own, to a next hop type as Azure spells it. leaving: the outbound rules of its network security
+    group in the order of their priority, the default ones left out.
+    """
 
     id: str
     prefixes: tuple[IPv4Network, ...]
     propagates: bool
+    routes: tuple[tuple[IPv4Network, str], ...] = ()
+    leaving: tuple[PacketRule, ...] = ()
 
 
 @dataclass(frozen=True)

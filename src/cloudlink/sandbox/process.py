@@ -188,7 +188,7 @@ class Sandbox:
             "calls": journal["total"],
             "writes": journal["writes"],
             "by_cloud": journal["by_cloud"],
-            "faults": len(self.sky.faults.faults),
+            "faults": len(self.sky.faults.in_force()),
             "urls": {name: listener.url for name, listener in self._listeners.items() if name != "control"},
             "ca_file": str(self.ca_file),
         }

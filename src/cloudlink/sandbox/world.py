@@ -26,12 +26,12 @@ from cloudlink.sandbox.facts import (
     AzureGateway,
     AzureInstance,
     Interface,
-    Proposals,
     Record,
-    Vnet,
     Zone,
 )
 from cloudlink.sandbox.faults import FaultBook
+from cloudlink.sandbox.filtering import Packet, into_interface, out_of_vnet
+from cloudlink.sandbox.negotiation import mismatch, spell
 
 ConnectionStatus = Literal["Unknown", "Connecting", "Connected", "NotConnected"]
 
@@ -43,7 +43,10 @@ _CONNECTING_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Tunnel:
-    """What becomes of one AWS tunnel. why: the first thing that keeps it from being up; empty when it is up."""
+    """What becomes of one AWS tunnel. why: the first thing that keeps it from being up; empty when it is up.
+
+    down_since: when it was lost, of one that was up before; else 0.
+    """
 
     aws: AwsTunnel
     connection: AzureConnection | None
@@ -53,6 +56,7 @@ class Tunnel:
     ipsec_since: float
     bgp_since: float
     why: str
+    down_since: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -148,13 +152,13 @@ class World:
     def _tunnel(self, aws: AwsTunnel) -> Tunnel:
         down = Tunnel(aws, None, None, False, False, 0.0, 0.0, "")
 
-        def fails(why: str, c: AzureConnection | None = None, i: AzureInstance | None = None) -> Tunnel:
-            return Tunnel(aws, c, i, False, False, 0.0, 0.0, why)
+        def fails(why: str, i: AzureInstance | None = None, since: float = 0.0) -> Tunnel:
+            return Tunnel(aws, None, i, False, False, 0.0, 0.0, why, since)
 
         if not aws.ready:
             return fails("AWS is making or replacing this tunnel's endpoint")
-        if self._faults.standing("tunnel-down", str(aws.outside_ip)):
-            return fails("the endpoint is down (fault)")
+        if fault := self._faults.standing("tunnel-down", str(aws.outside_ip)):
+            return fails("the endpoint is down (fault)", None, fault.since)
         instances = [
             (g, i) for g in self.azure.gateways.values() for i in g.instances if i.public_ip == aws.customer_ip
         ]
@@ -164,10 +168,11 @@ class World:
         if not gateway.ready:
             return fails("the Azure gateway is not ready")
         if not instance.working:
-            return fails("the Azure instance is down (fault)")
+            fault = self._faults.standing("instance-down", str(instance.public_ip))
+            return fails("the Azure instance is down (fault)", None, fault.since if fault else 0.0)
         candidates = [c for c in self.azure.connections if c.gateway_id == gateway.id and c.peer_ip == aws.outside_ip]
         if not candidates:
-            return fails(f"no Azure connection has the peer address {aws.outside_ip}", None, instance)
+            return fails(f"no Azure connection has the peer address {aws.outside_ip}", instance)
         best = down
         for connection in candidates:
             tunnel = self._pair(aws, connection, gateway, instance)
@@ -178,34 +183,29 @@ class World:
     def _pair(
         self, aws: AwsTunnel, connection: AzureConnection, gateway: AzureGateway, instance: AzureInstance
     ) -> Tunnel:
-        why = self._ipsec_mismatch(aws, connection)
-        changed = max(aws.changed_at, connection.changed_at)
-        ike_at = changed + self._durations.draw("world.ike", str(aws.outside_ip))
-        if not why and self.now < ike_at:
-            why = "IKE is being negotiated"
-        if why:
+        if why := mismatch(aws, connection):
             return Tunnel(aws, connection, instance, False, False, 0.0, 0.0, why)
-        bgp_at = ike_at + self._durations.draw("world.bgp", str(aws.outside_ip))
+        now = spell(
+            aws,
+            connection,
+            changed=max(aws.changed_at, connection.changed_at),
+            lost=max(
+                self._faults.ended("tunnel-down", str(aws.outside_ip)),
+                self._faults.ended("instance-down", str(instance.public_ip)),
+            ),
+            now=self.now,
+            takes=self._durations.draw("world.ike", str(aws.outside_ip)),
+        )
+        if not now.up:
+            return Tunnel(aws, connection, instance, False, False, 0.0, 0.0, now.why, now.since)
+        bgp_at = now.since + self._durations.draw("world.bgp", str(aws.outside_ip))
         why = "" if aws.static and not connection.bgp else self._bgp_mismatch(aws, connection, gateway, instance)
         if not why and self.now < bgp_at:
             why = "the BGP session is being opened"
-        return Tunnel(aws, connection, instance, True, not why, ike_at, bgp_at, why)
+        return Tunnel(aws, connection, instance, True, not why, now.since, bgp_at, why)
 
-    @staticmethod
-    def _ipsec_mismatch(aws: AwsTunnel, connection: AzureConnection) -> str:
-        if not connection.ready:
-            return "the Azure connection is not ready"
-        if aws.psk != connection.psk:
-            return "the pre-shared keys differ"
-        if why := proposals_mismatch(aws.proposals, connection.proposals):
-            return why
-        if not (aws.initiates and connection.responds) and not connection.initiates:
-            return "neither side opens the tunnel"
-        return ""
-
-    @staticmethod
     def _bgp_mismatch(
-        aws: AwsTunnel, connection: AzureConnection, gateway: AzureGateway, instance: AzureInstance
+        self, aws: AwsTunnel, connection: AzureConnection, gateway: AzureGateway, instance: AzureInstance
     ) -> str:
         if aws.static or not connection.bgp:
             return "only one side speaks BGP"
@@ -224,6 +224,10 @@ class World:
             return f"AWS expects ASN {aws.customer_asn}, Azure has {gateway.asn}"
         if gateway.asn == aws.amazon_asn:
             return f"both sides have ASN {gateway.asn}"
+        announced = len(self._announced_by(gateway))
+        if announced > aws.most_prefixes:
+            # https://docs.aws.amazon.com/vpn/latest/s2svpn/vpn-limits.html
+            return f"Azure announces {announced} prefixes, AWS takes no more than {aws.most_prefixes}"
         return ""
 
     # --- AWS's view --------------------------------------------------------------------------------------
@@ -236,12 +240,14 @@ class World:
                     routes = len(self._azure_prefixes(t))
                     return Telemetry(True, f"{routes} BGP ROUTES", routes, t.bgp_since)
                 message = "IPSEC IS UP" if t.ipsec else "IPSEC IS DOWN"
-                return Telemetry(False, message, 0, t.ipsec_since or t.aws.changed_at)
+                return Telemetry(False, message, 0, t.ipsec_since or t.down_since or t.aws.changed_at)
         return Telemetry(False, "", 0, self.now)
 
     def _azure_prefixes(self, tunnel: Tunnel) -> tuple[IPv4Network, ...]:
         assert tunnel.connection is not None
-        gateway = self.azure.gateways[tunnel.connection.gateway_id]
+        return self._announced_by(self.azure.gateways[tunnel.connection.gateway_id])
+
+    def _announced_by(self, gateway: AzureGateway) -> tuple[IPv4Network, ...]:
         vnet = self.azure.vnets.get(gateway.vnet_id)
         return vnet.advertised if vnet else ()
 
@@ -397,32 +403,25 @@ class World:
             return Reach("dropped", f"nothing in the VNet has {to}")
         if to.is_global:
             return Reach("dropped", "the sandbox has no internet")
-        if not _propagates(vnet, cluster.subnet_id):
-            return Reach("dropped", "a route table on the AKS subnet keeps the gateway's routes out")
+        packet = Packet(source, to, protocol, port)
         ways = [
             t
             for t in self.tunnels
-            if t.bgp
-            and t.connection
-            and self.azure.gateways[t.connection.gateway_id].vnet_id == vnet.id
-            and any(to in p for p in self._aws_prefixes(t))
+            if t.bgp and t.connection and self.azure.gateways[t.connection.gateway_id].vnet_id == vnet.id
         ]
-        if not ways:
-            return Reach("dropped", f"Azure has no route to {to}: no tunnel with BGP leads there")
+        learned = {p: None for t in ways for p in self._aws_prefixes(t)}
+        leaves = next((s for s in vnet.subnets if s.id.lower() == cluster.subnet_id.lower()), None)
+        if why := out_of_vnet(leaves, packet, learned):
+            return Reach("dropped", why)
         interface = next((i for i in self.aws.interfaces if i.address == to), None)
         if interface is None:
             return Reach("dropped", f"nothing in the VPC has {to}")
-        if interface.rules is not None and not any(
-            r.protocol in (protocol, "-1")
-            and (r.protocol == "-1" or r.from_port <= port <= r.to_port)
-            and source in r.source
-            for r in interface.rules
-        ):
-            return Reach("dropped", f"the security group lets no {protocol}/{port} in from {source}", interface)
         subnet = self.aws.subnets.get(interface.subnet_id)
+        if why := into_interface(interface, subnet, packet):
+            return Reach("dropped", why, interface)
         back = {p for p, _ in self.propagated(subnet.route_table_id)} if subnet else set()
         table = self.aws.route_tables.get(subnet.route_table_id) if subnet else None
-        gateways = {t.aws.gateway_id for t in ways}
+        gateways = {t.aws.gateway_id for t in ways if any(to in p for p in self._aws_prefixes(t))}
         back |= {p for p, g in (table.static if table else ()) if g in gateways}
         if not any(source in p for p in back):
             return Reach(
@@ -439,7 +438,8 @@ class World:
     def resolve(self, interface: Interface, name: str, kind: str) -> Answer:
         """What an inbound endpoint answers: the longest matching private zone of its VPC, with wildcards.
 
-        A matching zone without the name answers NXDOMAIN; there is no fall-through to the public DNS.
+        A matching zone without the name answers NXDOMAIN; there is no fall-through to the public DNS. A forwarding rule
+        for the zone's own name, or one below it, comes before the zone.
         https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/hosted-zone-private-considerations.html
         """
         subnet = self.aws.subnets.get(interface.subnet_id)
@@ -449,9 +449,17 @@ class World:
             for z in self.aws.zones
             if subnet and subnet.vpc_id in z.vpc_ids and (name == z.name or name.endswith("." + z.name))
         ]
-        if not zones:
+        rules = [
+            r
+            for r in self.aws.forwarding
+            if subnet and subnet.vpc_id in r.vpc_ids and f".{name}".endswith(f".{r.domain}" if r.domain else "")
+        ]
+        rule = max(rules, key=lambda r: len(r.domain), default=None)
+        zone = max(zones, key=lambda z: len(z.name), default=None)
+        if rule is not None and rule.targets and (zone is None or len(rule.domain) >= len(zone.name)):
+            return Answer("SERVFAIL", (), rule.domain)  # of the rule's name servers none is in the sandbox
+        if zone is None:
             return Answer("NXDOMAIN", (), None)
-        zone = max(zones, key=lambda z: len(z.name))
         return _answer(zone, name, kind)
 
 
@@ -483,27 +491,3 @@ def local_bgp(connection: AzureConnection, instance: AzureInstance) -> IPv4Addre
     if named is not None:
         return named
     return instance.custom_bgp[0] if instance.custom_bgp else instance.default_bgp
-
-
-def proposals_mismatch(a: Proposals, b: Proposals) -> str:
-    """Empty if some proposal suits both ends, else what has nothing in common."""
-    if not a.ike_versions & b.ike_versions:
-        return "the IKE versions differ"
-    if not a.ike_encryption & b.ike_encryption:
-        return "no IKE encryption in common"
-    if not a.ike_integrity & b.ike_integrity:
-        return "no IKE integrity in common"
-    if not a.ike_groups & b.ike_groups:
-        return "no Diffie-Hellman group in common"
-    esp = a.esp_encryption & b.esp_encryption
-    if not esp:
-        return "no ESP encryption in common"
-    if all("GCM" not in e for e in esp) and not a.esp_integrity & b.esp_integrity:
-        return "no ESP integrity in common"
-    if not a.pfs_groups & b.pfs_groups:
-        return "no PFS group in common"
-    return ""
-
-
-def _propagates(vnet: Vnet, subnet_id: str) -> bool:
-    return next((s.propagates for s in vnet.subnets if s.id.lower() == subnet_id.lower()), True)

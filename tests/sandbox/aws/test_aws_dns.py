@@ -163,8 +163,8 @@ class Resolver:
             **more,
         }
 
-    def made(self, reference: str = "one") -> str:
-        endpoint = self.api.create_resolver_endpoint(**self.request(reference))["ResolverEndpoint"]["Id"]
+    def made(self, reference: str = "one", **more: Any) -> str:
+        endpoint = self.api.create_resolver_endpoint(**self.request(reference, **more))["ResolverEndpoint"]["Id"]
         self.account.later(90)
         return str(endpoint)
 
@@ -266,8 +266,7 @@ def test_life_of_an_endpoint(resolver: Resolver) -> None:
 
 @pytest.mark.documentation("Four endpoints of a region are the most")
 @pytest.mark.model("Endpoints are filtered by either spelling of a filter's name, come in pages and carry tags")
-@pytest.mark.documentation("An endpoint with rules is not deleted")
-def test_quota_filters_tags_and_rules(resolver: Resolver) -> None:
+def test_quota_filters_and_tags(resolver: Resolver) -> None:
     api = resolver.api
     ids = [resolver.made(f"r{i}") for i in range(4)]
     refused("LimitExceededException", 400, api.create_resolver_endpoint, **resolver.request("r5"))
@@ -285,13 +284,89 @@ def test_quota_filters_tags_and_rules(resolver: Resolver) -> None:
     assert api.list_tags_for_resource(ResourceArn=arn)["Tags"] == [{"Key": "a", "Value": "b"}]
     out = api.delete_resolver_endpoint(ResolverEndpointId=ids[0])
     assert out["ResolverEndpoint"]["Status"] == "DELETING"
-    rule = api.create_resolver_rule(
-        CreatorRequestId="x", RuleType="FORWARD", DomainName="azure.example", ResolverEndpointId=ids[1],
-        TargetIps=[{"Ip": "10.1.0.4", "Port": 53}],
-    )["ResolverRule"]  # fmt: skip
-    refused("InvalidRequestException", 400, api.delete_resolver_endpoint, ResolverEndpointId=ids[1])
-    api.delete_resolver_rule(ResolverRuleId=rule["Id"])
-    api.delete_resolver_endpoint(ResolverEndpointId=ids[1])
+
+
+@pytest.fixture
+def outbound(resolver: Resolver) -> str:
+    return resolver.made("out", Direction="OUTBOUND")
+
+
+def forward(endpoint: str, **more: Any) -> dict[str, Any]:
+    targets = [{"Ip": "10.1.0.4", "Port": 53}]
+    request = {
+        "CreatorRequestId": "r", "RuleType": "FORWARD", "DomainName": "azure.example", "ResolverEndpointId": endpoint,
+        "TargetIps": targets, **more,
+    }  # fmt: skip
+    return {name: value for name, value in request.items() if value is not None}
+
+
+RULE_REFUSALS: list[tuple[str, dict[str, Any], str]] = [
+    ("no targets", {"TargetIps": None}, "InvalidRequestException"),
+    ("seven targets", {"TargetIps": [{"Ip": f"10.1.0.{i}"} for i in range(7)]}, "LimitExceededException"),
+    ("a target that is none", {"TargetIps": [{"Ip": "10.1.0.256"}]}, "InvalidParameterException"),
+    ("an unknown endpoint", {"ResolverEndpointId": "rslvr-out-0"}, "ResourceNotFoundException"),
+    ("a name of digits", {"Name": "123"}, "InvalidParameterException"),
+    ("a label too long", {"DomainName": "x" * 64}, "InvalidParameterException"),
+    ("a kind that is not modelled", {"RuleType": "RECURSIVE"}, "InvalidParameterException"),
+    ("targets of a SYSTEM rule", {"RuleType": "SYSTEM"}, "InvalidRequestException"),
+]
+
+
+@pytest.mark.model("Rules with wrong targets, endpoints or names are refused")
+@pytest.mark.parametrize(("change", "code"), [r[1:] for r in RULE_REFUSALS], ids=[r[0] for r in RULE_REFUSALS])
+def test_rules_that_are_refused(resolver: Resolver, outbound: str, change: dict[str, Any], code: str) -> None:
+    refused(code, 400, resolver.api.create_resolver_rule, **forward(outbound, **change))
+    inbound = resolver.made("in")
+    refused("InvalidRequestException", 400, resolver.api.create_resolver_rule, **forward(inbound))
+    assert resolver.api.list_resolver_rules()["ResolverRules"] == []
+
+
+@pytest.mark.documentation("An endpoint with rules and a rule with associations are not deleted")
+@pytest.mark.documentation("A VPC has one rule for a domain at the most")
+@pytest.mark.model("Rules and their associations are made, changed and deleted through states in passing")
+@pytest.mark.belief("A change of a rule or an association takes about a minute")
+def test_life_of_a_rule_and_its_association(resolver: Resolver, outbound: str) -> None:
+    api, later = resolver.api, resolver.account.later
+    rule = api.create_resolver_rule(**forward(outbound, Tags=[{"Key": "a", "Value": "b"}]))["ResolverRule"]
+    assert (rule["DomainName"], rule["Status"], rule["TargetIps"][0]["Port"]) == ("azure.example.", "COMPLETE", 53)
+    assert api.list_tags_for_resource(ResourceArn=rule["Arn"])["Tags"] == [{"Key": "a", "Value": "b"}]
+    refused("ResourceExistsException", 400, api.create_resolver_rule, **forward(outbound))
+    refused("InvalidRequestException", 400, api.delete_resolver_endpoint, ResolverEndpointId=outbound)
+
+    by_id = {"ResolverRuleId": rule["Id"]}
+    made = api.associate_resolver_rule(**by_id, VPCId=VPC)["ResolverRuleAssociation"]
+    assert made["Status"] == "CREATING"
+    assert resolver.account.cloud.facts().forwarding == ()
+    later(60)
+    found = api.get_resolver_rule_association(ResolverRuleAssociationId=made["Id"])["ResolverRuleAssociation"]
+    assert found["Status"] == "COMPLETE"
+    (in_force,) = resolver.account.cloud.facts().forwarding
+    assert (in_force.domain, in_force.vpc_ids, [str(t) for t in in_force.targets]) == (
+        "azure.example", {VPC}, ["10.1.0.4"],
+    )  # fmt: skip
+    same = api.create_resolver_rule(**forward(outbound, CreatorRequestId="other"))["ResolverRule"]["Id"]
+    refused("InvalidRequestException", 400, api.associate_resolver_rule, ResolverRuleId=same, VPCId=VPC)
+    refused("ResourceExistsException", 400, api.associate_resolver_rule, **by_id, VPCId=VPC)
+    refused("InvalidParameterException", 400, api.associate_resolver_rule, **by_id, VPCId="vpc-0fffffffffffffff0")
+    by_vpc = [{"Name": "VPCId", "Values": [VPC]}]
+    assert len(api.list_resolver_rule_associations(Filters=by_vpc)["ResolverRuleAssociations"]) == 1
+
+    changed = api.update_resolver_rule(**by_id, Config={"TargetIps": [{"Ip": "10.1.0.5"}]})["ResolverRule"]
+    assert (changed["Status"], changed["TargetIps"][0]["Ip"]) == ("UPDATING", "10.1.0.5")
+    refused("InvalidRequestException", 400, api.update_resolver_rule, **by_id, Config={"Name": "x"})
+    later(60)
+    assert api.get_resolver_rule(**by_id)["ResolverRule"]["Status"] == "COMPLETE"
+
+    refused("ResourceInUseException", 400, api.delete_resolver_rule, **by_id)
+    gone = api.disassociate_resolver_rule(**by_id, VPCId=VPC)["ResolverRuleAssociation"]
+    assert gone["Status"] == "DELETING"
+    refused("ResourceInUseException", 400, api.delete_resolver_rule, **by_id)
+    later(60)
+    refused("ResourceNotFoundException", 400, api.disassociate_resolver_rule, **by_id, VPCId=VPC)
+    assert api.delete_resolver_rule(**by_id)["ResolverRule"]["Status"] == "DELETING"
+    later(60)
+    refused("ResourceNotFoundException", 400, api.get_resolver_rule, **by_id)
+    assert [r["Id"] for r in api.list_resolver_rules()["ResolverRules"]] == [same]
 
 
 @pytest.mark.own("A fault takes one address of an endpoint away")

@@ -144,8 +144,8 @@ def test_without_a_tunnel_nothing_passes_and_time_outs_are_short(linked: Aks) ->
     assert found == ["TimeoutError"] * 5
 
 
-@pytest.mark.own("A tunnel that goes down drops the next packet")
-def test_a_tunnel_that_goes_down_drops_the_next_packet(linked: Aks) -> None:
+@pytest.mark.own("A tunnel that goes down drops the next packet, and needs some seconds when it is to come back")
+def test_a_tunnel_that_goes_down_drops_the_next_packet_and_is_not_back_at_once(linked: Aks) -> None:
     host, port = linked.wire.dns_address_of(A)
     query = dns.message.make_query(NAME, "A")
     assert dns.query.udp(query, host, port=port, timeout=2).answer
@@ -153,6 +153,9 @@ def test_a_tunnel_that_goes_down_drops_the_next_packet(linked: Aks) -> None:
     with pytest.raises(dns.exception.Timeout):
         dns.query.udp(query, host, port=port, timeout=0.1)
     linked.world.sky.faults.clear()
+    with pytest.raises(dns.exception.Timeout):
+        dns.query.udp(query, host, port=port, timeout=0.1)
+    linked.world.sky.clock.advance(60)
     assert dns.query.tcp(query, host, port=port, timeout=2).answer
 
 

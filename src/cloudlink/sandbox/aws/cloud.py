@@ -23,6 +23,7 @@ from cloudlink.sandbox.aws.furnish import Furnished, furnish
 from cloudlink.sandbox.aws.load_balancers import Balancer, LoadBalancerAnswers
 from cloudlink.sandbox.aws.refusal import WireAnswer
 from cloudlink.sandbox.aws.resolver import ResolverAnswers, settle_resolver
+from cloudlink.sandbox.aws.resolver_rules import ResolverRuleAnswers, settle_rules
 from cloudlink.sandbox.aws.route53 import Route53Answers
 from cloudlink.sandbox.aws.route53_zones import Zones
 from cloudlink.sandbox.aws.secrets_manager import SecretsManagerAnswers, SecretStore
@@ -35,12 +36,18 @@ if TYPE_CHECKING:
     from cloudlink.sandbox.facts import AwsFacts
 
 _MOTO: tuple[BackendDict[Any], ...] = (ec2_backends, elbv2_backends, route53resolver_backends)
+
+
+class _ResolverAnswers(ResolverAnswers, ResolverRuleAnswers):
+    """Everything the sandbox answers for the Resolver."""
+
+
 _ANSWERS: dict[str, type[Answers]] = {
     "ec2": Ec2Answers,
     "sts": StsAnswers,
     "elasticloadbalancing": LoadBalancerAnswers,
     "route53": Route53Answers,
-    "route53resolver": ResolverAnswers,
+    "route53resolver": _ResolverAnswers,
     "secretsmanager": SecretsManagerAnswers,
     "eks": EksAnswers,
 }
@@ -136,6 +143,7 @@ class AwsCloud:
                         del book[thing.id]
                         store.forget(thing.id)
             settle_resolver(store, now)
+            settle_rules(self.account, store.region_name, now)
 
     def facts(self) -> AwsFacts:
         with self.sky.lock, _ONE_AT_A_TIME:

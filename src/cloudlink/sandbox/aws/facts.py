@@ -8,8 +8,20 @@ from typing import TYPE_CHECKING, Any
 from moto.elbv2.models import elbv2_backends
 
 from cloudlink.sandbox.aws.resolver import endpoints_of
+from cloudlink.sandbox.aws.resolver_rules import forwarding_of
 from cloudlink.sandbox.aws.route53_zones import RecordSet, plain
-from cloudlink.sandbox.facts import AwsFacts, AwsTunnel, Interface, Record, RouteTable, Rule, Subnet, Zone
+from cloudlink.sandbox.facts import (
+    AwsFacts,
+    AwsTunnel,
+    ForwardingRule,
+    Interface,
+    PacketRule,
+    Record,
+    RouteTable,
+    Rule,
+    Subnet,
+    Zone,
+)
 
 if TYPE_CHECKING:
     from cloudlink.sandbox.aws.backend import SandboxEc2
@@ -17,6 +29,7 @@ if TYPE_CHECKING:
     from cloudlink.sandbox.aws.vpn_connections import VpnConnection
 
 _ALIAS_TTL = 60
+_MOST_PREFIXES, _MOST_PREFIXES_OF_TRANSIT = 100, 1_000
 
 
 def facts_of(cloud: AwsCloud) -> AwsFacts:
@@ -25,6 +38,7 @@ def facts_of(cloud: AwsCloud) -> AwsFacts:
     facts = AwsFacts({}, {}, {}, (), (), ())
     interfaces: list[Interface] = []
     tunnels: list[AwsTunnel] = []
+    forwarding: list[ForwardingRule] = []
     for store in stores:
         for vpc in store.vpcs.values():
             blocks = vpc.get_cidr_block_association_set(ipv6=False)
@@ -34,8 +48,15 @@ def facts_of(cloud: AwsCloud) -> AwsFacts:
         interfaces += _balancer_interfaces(cloud, store) + _server_interfaces(cloud, store)
         for connection in store.vpn_connections.values():
             tunnels += _tunnels(cloud, store, connection)
+        forwarding += forwarding_of(cloud.account, store.region_name, cloud.now)
     return AwsFacts(
-        facts.vpcs, facts.subnets, facts.route_tables, tuple(interfaces), _zones(cloud, interfaces), tuple(tunnels)
+        facts.vpcs,
+        facts.subnets,
+        facts.route_tables,
+        tuple(interfaces),
+        _zones(cloud, interfaces),
+        tuple(tunnels),
+        tuple(forwarding),
     )
 
 
@@ -59,14 +80,47 @@ def _tables(store: SandboxEc2, facts: AwsFacts) -> None:
                 and (r.transit_gateway_id or str(r.gateway_id or "").startswith("vgw-"))
             ),
         )
+    acls = {
+        association.subnet_id: (_acl_rules(acl, leaving=False), _acl_rules(acl, leaving=True))
+        for acl in store.network_acls.values()
+        for association in acl.associations
+    }
     for zone in store.subnets.values():
         for subnet in zone.values():
+            entering, leaving = acls.get(subnet.id, (None, None))
             facts.subnets[subnet.id] = Subnet(
                 subnet.id,
                 IPv4Network(subnet.cidr_block),
                 subnet.vpc_id,
                 explicit.get(subnet.id) or main.get(subnet.vpc_id, ""),
+                entering,
+                leaving,
             )
+
+
+_EVERYWHERE = IPv4Network("0.0.0.0/0")
+_PROTOCOLS = {"-1": "-1", "6": "tcp", "17": "udp", "tcp": "tcp", "udp": "udp"}
+
+
+def _acl_rules(acl: Any, *, leaving: bool) -> tuple[PacketRule, ...]:
+    """The entries of one direction in the order of their numbers; ICMP and IPv6 carry nothing here."""
+    found = []
+    for entry in sorted(acl.network_acl_entries, key=lambda e: int(e.rule_number)):
+        protocol = _PROTOCOLS.get(str(entry.protocol))
+        if bool(entry.egress) != leaving or protocol is None or not entry.cidr_block:
+            continue
+        every = protocol == "-1" or entry.port_range_from is None
+        other = IPv4Network(entry.cidr_block)
+        found.append(
+            PacketRule(
+                entry.rule_action == "allow",
+                protocol,
+                0 if every else int(entry.port_range_from),
+                65_535 if every else int(entry.port_range_to),
+                *((_EVERYWHERE, other) if leaving else (other, _EVERYWHERE)),
+            )
+        )
+    return tuple(found)
 
 
 def _rules(store: SandboxEc2, group_ids: tuple[str, ...]) -> tuple[Rule, ...]:
@@ -218,6 +272,10 @@ def _tunnels(cloud: AwsCloud, store: SandboxEc2, connection: VpnConnection) -> l
             proposals=tunnel.options.proposals(),
             initiates=tunnel.options.startup == "start",
             static=connection.static,
+            reopens=tunnel.options.dpd_action == "restart",
+            any_traffic=connection.local_cidr == connection.remote_cidr == str(_EVERYWHERE),
+            sa_seconds=tunnel.options.phase2_lifetime,
+            most_prefixes=_MOST_PREFIXES_OF_TRANSIT if connection.transit_gateway_id else _MOST_PREFIXES,
             ready=connection.ready(tunnel, now),
             changed_at=max(customer.life.since(now), gateway_since, tunnel.changed_at, min(opened, now)),
         )

@@ -1,4 +1,4 @@
-"""Route 53 Resolver: endpoints with a life, network interfaces and quotas; rules and their associations are moto's.
+"""Route 53 Resolver: endpoints with a life, network interfaces and quotas; their rules are ``resolver_rules``.
 
 https://docs.aws.amazon.com/Route53/latest/APIReference/API_Operations_Amazon_Route_53_Resolver.html
 """
@@ -112,6 +112,21 @@ def free_address(store: SandboxEc2, subnet_id: str, key: str, besides: Iterable[
         if candidate not in used:
             return candidate
     raise Refusal("InvalidRequestException", f"Subnet {subnet_id} has no free IP address")
+
+
+def page(answers: Answers, items: list[dict[str, Any]], name: str) -> str:
+    """One page of a list, as the request asks for it. Raises Refusal for a token that this list never gave."""
+    size = int(answers.given("MaxResults", 10))
+    if not 1 <= size <= 100:
+        raise Refusal("InvalidParameterException", "MaxResults must be between 1 and 100.")
+    token = answers.given("NextToken")
+    if token is not None and not token.isdecimal():
+        raise Refusal("InvalidNextTokenException", "Invalid value passed for the NextToken parameter")
+    start = int(token or 0)
+    answer: dict[str, Any] = {name: items[start : start + size], "MaxResults": size}
+    if start + size < len(items):
+        answer["NextToken"] = str(start + size)
+    return json.dumps(answer)
 
 
 class ResolverAnswers(Answers, Route53ResolverResponse):
@@ -285,20 +300,6 @@ class ResolverAnswers(Answers, Route53ResolverResponse):
     def get_resolver_endpoint(self) -> str:
         return self._answer(self._endpoint(self.given("ResolverEndpointId")))
 
-    def _page(self, items: list[dict[str, Any]], name: str) -> str:
-        """Raises Refusal for a token that this list never gave."""
-        size = int(self.given("MaxResults", 10))
-        if not 1 <= size <= 100:
-            raise Refusal("InvalidParameterException", "MaxResults must be between 1 and 100.")
-        token = self.given("NextToken")
-        if token is not None and not token.isdecimal():
-            raise Refusal("InvalidNextTokenException", "Invalid value passed for the NextToken parameter")
-        start = int(token or 0)
-        answer: dict[str, Any] = {name: items[start : start + size], "MaxResults": size}
-        if start + size < len(items):
-            answer["NextToken"] = str(start + size)
-        return json.dumps(answer)
-
     def list_resolver_endpoints(self) -> str:
         now = self.now
         found = list(self.endpoints.values())
@@ -316,11 +317,12 @@ class ResolverAnswers(Answers, Route53ResolverResponse):
             if words is None:
                 raise Refusal("InvalidParameterException", f"The filter '{item['Name']}' is invalid")
             found = [e for e in found if set(words(e)) & set(item.get("Values", []))]
-        return self._page([e.json(now) for e in found], "ResolverEndpoints")
+        return page(self, [e.json(now) for e in found], "ResolverEndpoints")
 
     def list_resolver_endpoint_ip_addresses(self) -> str:
         endpoint = self._endpoint(self.given("ResolverEndpointId"))
-        return self._page(
+        return page(
+            self,
             [
                 {
                     "IpId": a.id,

@@ -11,6 +11,7 @@ from cloudlink.sandbox.azure.fields import address
 from cloudlink.sandbox.azure.ids import ResourceId, parse
 from cloudlink.sandbox.azure.ipsec_policies import proposals
 from cloudlink.sandbox.azure.local_gateways import CONNECTION
+from cloudlink.sandbox.azure.routing_and_filtering import outbound_rules, user_routes
 from cloudlink.sandbox.azure.store import Record, Store
 from cloudlink.sandbox.azure.vnets import GATEWAY, SUBNET, VNET, prefixes_of
 from cloudlink.sandbox.facts import (
@@ -22,6 +23,9 @@ from cloudlink.sandbox.facts import (
     Vnet,
     VnetSubnet,
 )
+
+# https://learn.microsoft.com/azure/vpn-gateway/vpn-gateway-about-vpn-devices
+_DEFAULT_SA_SECONDS = 27_000.0
 
 # cluster -> (URL of its API server, PEM of the authority that signed its certificate, a token that it accepts)
 AksEndpoint = Callable[[AksCluster], tuple[str, str, str]]
@@ -112,6 +116,8 @@ def _connection(store: Store, record: Record) -> AzureConnection | None:
         proposals=proposals(kept["ipsecPolicies"], kept["connectionProtocol"]),
         initiates=mode != "ResponderOnly",
         responds=mode != "InitiatorOnly",
+        own_pfs=None if kept["ipsecPolicies"] else frozenset({0}),
+        sa_seconds=kept["ipsecPolicies"][0]["saLifeTimeSeconds"] if kept["ipsecPolicies"] else _DEFAULT_SA_SECONDS,
         bgp=kept["enableBgp"],
         custom_bgp=custom,
         ready=record.effective is not None and not _deleting(store, record),
@@ -157,10 +163,13 @@ def _reached_through(store: Store, record: Record, peering: Record) -> tuple[IPv
 def _subnet(store: Store, record: Record) -> VnetSubnet:
     kept = record.effective or record.properties
     table = store.find(parse(kept["routeTable"]["id"])) if "routeTable" in kept else None
+    group = store.find(parse(kept["networkSecurityGroup"]["id"])) if "networkSecurityGroup" in kept else None
     return VnetSubnet(
         id=str(record.id),
         prefixes=tuple(IPv4Network(p) for p in prefixes_of(kept)),
         propagates=table is None or not table.properties["disableBgpRoutePropagation"],
+        routes=user_routes(table) if table is not None else (),
+        leaving=outbound_rules(group) if group is not None else (),
     )
 
 

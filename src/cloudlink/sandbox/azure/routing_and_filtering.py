@@ -1,7 +1,8 @@
-"""Route tables and network security groups: kept and answered; of their content the world reads only
-``disableBgpRoutePropagation``."""
+"""Route tables and network security groups, with their routes and rules, and what these mean to a packet."""
 
 from __future__ import annotations
+
+from ipaddress import IPv4Network
 
 from cloudlink.sandbox.azure import errors
 from cloudlink.sandbox.azure.exchange import Json
@@ -11,6 +12,7 @@ from cloudlink.sandbox.azure.kind import Kind
 from cloudlink.sandbox.azure.operations import SHORT
 from cloudlink.sandbox.azure.store import Record
 from cloudlink.sandbox.azure.vnets import SUBNET
+from cloudlink.sandbox.facts import PacketRule
 
 NEXT_HOPS = ("VirtualNetworkGateway", "VnetLocal", "Internet", "VirtualAppliance", "None")
 
@@ -118,3 +120,59 @@ class SecurityGroups(_OnSubnets):
             "direction": choice(given, "direction", ("Inbound", "Outbound")),
         }
         return {"name": child.name, "id": str(child), "properties": properties, "type": child.type}
+
+
+_EVERYWHERE = IPv4Network("0.0.0.0/0")
+
+
+def user_routes(table: Record) -> tuple[tuple[IPv4Network, str], ...]:
+    """Prefix and next hop type; routes to service tags are left out: none of them holds a private address."""
+    return tuple(
+        (IPv4Network(r["properties"]["addressPrefix"]), r["properties"]["nextHopType"])
+        for r in table.properties["routes"]
+        if r["properties"]["addressPrefix"][:1].isdigit()
+    )
+
+
+def outbound_rules(group: Record) -> tuple[PacketRule, ...]:
+    """The user's rules in the order of their priority, one line for each combination of ranges and ports.
+
+    The tag VirtualNetwork holds whatever a gateway of the VNet leads to, so here it stands for everywhere; Internet and
+    every other tag hold nothing that lies behind the link.
+    https://learn.microsoft.com/azure/virtual-network/service-tags-overview
+    """
+    found = []
+    for rule in sorted(group.properties["securityRules"], key=lambda r: int(r["properties"]["priority"])):
+        kept = rule["properties"]
+        protocol = {"*": "-1", "tcp": "tcp", "udp": "udp"}.get(kept["protocol"].lower())
+        if kept["direction"] != "Outbound" or protocol is None:
+            continue
+        found += [
+            PacketRule(kept["access"] == "Allow", protocol, *ports, source, target)
+            for source in _ranges(kept, "sourceAddressPrefix")
+            for target in _ranges(kept, "destinationAddressPrefix")
+            for ports in _ports(kept)
+        ]
+    return tuple(found)
+
+
+def _several(kept: Json, name: str, plural: str) -> list[str]:
+    single = kept.get(name)
+    return [str(v) for v in (*(kept.get(plural) or ()), *((single,) if single else ()))]
+
+
+def _ranges(kept: Json, name: str) -> list[IPv4Network]:
+    values = _several(kept, name, f"{name}es")
+    return [
+        _EVERYWHERE if v.lower() in ("*", "any", "virtualnetwork") else IPv4Network(v, strict=False)
+        for v in values
+        if v[:1].isdigit() or v.lower() in ("*", "any", "virtualnetwork")
+    ]
+
+
+def _ports(kept: Json) -> list[tuple[int, int]]:
+    found = []
+    for text in _several(kept, "destinationPortRange", "destinationPortRanges"):
+        first, _, last = text.partition("-")
+        found.append((0, 65_535) if text == "*" else (int(first), int(last or first)))
+    return found

@@ -24,6 +24,8 @@ def endpoint_answer(world: World, interface: Interface, query: dns.message.Messa
     for _ in range(8):  # a CNAME is followed, as a resolver does
         answer = world.resolve(interface, name, kind)
         response.set_rcode(dns.rcode.from_text(answer.rcode))
+        if answer.rcode == "SERVFAIL":
+            return response
         if answer.zone is None:
             response.authority.append(dns.rrset.from_text(".", 86400, "IN", "SOA", _ROOT_SOA))
             return response
