@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from cloudlink import __version__
 from cloudlink.clouds import aws_errors, ownership
+from cloudlink.clouds.aws_models import PlainModels
 from cloudlink.clouds.endpoints import Endpoints
 from cloudlink.clouds.reads import Reads
 from cloudlink.core.wait import Clock
@@ -77,9 +78,8 @@ class Aws:
         import botocore.session
 
         if self._made is None:
-            if self.endpoints is None:
-                self._made = boto3.Session(region_name=self.region, profile_name=self.profile)
-            else:
+            core, keys = botocore.session.Session(), {}
+            if self.endpoints is not None:
                 # The user's own configuration (profiles, other endpoints) must not reach into the sandbox.
                 core = botocore.session.Session(
                     {
@@ -88,12 +88,13 @@ class Aws:
                         "credentials_file": (None, None, os.devnull, None),
                     }
                 )
-                self._made = boto3.Session(
-                    aws_access_key_id=self.endpoints.aws_access_key,
-                    aws_secret_access_key=self.endpoints.aws_secret_key.reveal(),
-                    region_name=self.region,
-                    botocore_session=core,
-                )
+                keys = {
+                    "aws_access_key_id": self.endpoints.aws_access_key,
+                    "aws_secret_access_key": self.endpoints.aws_secret_key.reveal(),
+                }
+            profile = None if self.endpoints else self.profile
+            self._made = boto3.Session(region_name=self.region, profile_name=profile, botocore_session=core, **keys)
+            core.get_component("data_loader").file_loader = PlainModels()
         return self._made
 
     def client(self, service: str, *, once: bool = False) -> Any:
