@@ -26,7 +26,7 @@ KINDS = {
     "resolver.records": "aws.route53.change",
 }
 CONNECTION = "azure_vpn.connection"  # Azure makes one connection of a gateway after another
-FORWARD = "dns_forward.forward"  # ends when every CoreDNS pod has been given the change and has reloaded
+FORWARD = "dns_forward.forward"  # ends when CoreDNS's new pods have started
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,8 @@ def bound(events: str, drawn: Iterable[Mapping[str, Any]]) -> Bound:
 
 def _takes(address: str, id_: str, seconds: Mapping[tuple[str, str], float]) -> float:
     if address == FORWARD:
-        of_pods = [
-            given + seconds.get(("kube.reload", pod), 0.0)
-            for (kind, pod), given in seconds.items()
-            if kind == "kube.project"
-        ]
-        return max(of_pods, default=0.0)
+        pods = [(pod.rpartition("-")[0], s) for (kind, pod), s in seconds.items() if kind == "kube.pod.start"]
+        return max((s for replica_set, s in pods if replica_set == pods[-1][0]), default=0.0)
     kind = KINDS.get(address.partition("[")[0])
     if kind is None:
         return 0.0

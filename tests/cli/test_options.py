@@ -224,3 +224,23 @@ def test_status_watch_shows_again_and_again_until_ctrl_c(place: Place) -> None:
     assert [s["health"] for s in shown] == ["absent"] * 3
     assert watching.returncode == 8
     assert "Traceback" not in err
+
+
+# --- the end of the process ---------------------------------------------------------------------------------
+
+HELP = [sys.executable, "-c", "from cloudlink.cli import main; main()", "--help"]
+BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+
+
+def test_everything_said_is_written_before_the_process_ends() -> None:
+    done = subprocess.run(HELP, env=BUFFERED, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "teardown" in done.stdout
+
+
+def test_a_reader_that_has_gone_is_told_by_the_code_alone() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(HELP, env=BUFFERED, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")

@@ -65,6 +65,8 @@ class Schedule:
             if address not in self.changes and address in seen.outputs:
                 self.outputs[address] = seen.outputs[address]
 
+        self._slack = self._slacks()
+
     def given(self) -> Given:
         return Given(dict(self.outputs))
 
@@ -117,6 +119,36 @@ class Schedule:
         change = self.changes.get(task.address)
         acts = change is not None and change.action is not Action.NO_OP
         return node.serial if isinstance(node, Resource) and acts else ""
+
+    def slack(self, task: Task) -> float:
+        """Seconds by which the task may end later than usual without the whole run taking longer. Zero on the longest
+        chain: its ends are worth many looks, those of the others are not."""
+        return self._slack[task]
+
+    def _slacks(self) -> dict[Task, float]:
+        ends: dict[Task, float] = {}  # each after what it waits for
+
+        def end(task: Task) -> float:
+            if task not in ends:
+                begin = max((end(b) for b in self._blockers(task)), default=0.0)
+                ends[task] = begin + self._takes(task)
+            return ends[task]
+
+        last = max((end(task) for task in self.tasks), default=0.0)
+        latest = dict.fromkeys(ends, last)
+        for task in reversed(ends):
+            for blocker in self._blockers(task):
+                latest[blocker] = min(latest[blocker], latest[task] - self._takes(task))
+        return {task: latest[task] - ends[task] for task in ends}
+
+    def _takes(self, task: Task) -> float:
+        node = self.graph.nodes[task.address]
+        if not isinstance(node, Resource) or not self.busy(task.address):
+            return 0.0
+        if task.kind == "delete":
+            return node.usual.delete
+        action = self.changes[task.address].action
+        return usual_of(node, Action.CREATE if action is Action.REPLACE else action)
 
     def start(self, task: Task) -> None:
         self.running.add(task)

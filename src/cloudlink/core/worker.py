@@ -80,6 +80,7 @@ class Worker:
         self._sense = sense
         self._queue = messages
         self._strikes: dict[str, int] = {}
+        self._slack: dict[str, float] = {}
         self.in_flight: dict[str, str] = {}
         """What goes on in the clouds right now, by address: shown when the run is interrupted."""
 
@@ -117,6 +118,7 @@ class Worker:
         node = self.graph.nodes[task.address]
         start = self._clock.now()
         change = run.changes.get(task.address)
+        self._slack[task.address] = run.slack(task)
         try:
             if isinstance(node, Lookup):
                 if task.address in run.outputs:
@@ -492,6 +494,7 @@ class Worker:
                 deadline=node.usual.deadline,
                 seen=tell,
                 passing=self._passing,
+                slack=self._slack[node.address],
                 look_first=first_look,
             )
         except TimedOut as timed_out:
@@ -549,6 +552,7 @@ class Worker:
                     ev.Progress(self._clock.now(), node.address, seen.detail if seen else "gone")
                 ),
                 passing=self._passing,
+                slack=self._slack[node.address],
                 look_first=node.usual.delete <= 2,
             )
         except TimedOut as timed_out:

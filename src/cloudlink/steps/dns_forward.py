@@ -72,7 +72,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
     there leaves an annotation whose hash is not the key's, and the next run restarts.
     """
 
-    usual: ClassVar[Usual] = Usual(create=30, update=30, delete=30, deadline=180)
+    usual: ClassVar[Usual] = Usual(create=15, update=15, delete=15, deadline=180)
 
     link: Link
     kube: Kube = field(repr=False)

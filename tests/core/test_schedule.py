@@ -1,0 +1,77 @@
+"""Which tasks have time to spare, and so are looked at rarely."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
+
+from cloudlink.core.resource import Found, Node, Phase, Receipts, Usual
+from cloudlink.core.schedule import Schedule
+
+from .toy import MemoryStore, SteppingClock, Toy, ToyCloud, engine
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class LongToy(Toy):
+    usual: ClassVar[Usual] = Usual(create=1000, delete=400)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class SeenToy(Toy):
+    """Notes the phase that each look shows."""
+
+    seen: list[Phase] = dataclasses.field(default_factory=list)
+
+    def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[Any, str] | None:
+        found = super().find(receipts, fresh=fresh)
+        self.seen.extend([found.phase] if found else [])
+        return found
+
+
+def diamond(cloud: ToyCloud) -> list[Node[Any]]:
+    """A short one and a long one side by side, and a last one that needs both."""
+    first = Toy(address="s.first", title="", cloud=cloud)
+    short = Toy(address="s.short", title="", cloud=cloud, parents=(first,))
+    long = LongToy(address="s.long", title="", cloud=cloud, parents=(first,))
+    return [first, short, long, Toy(address="s.last", title="", cloud=cloud, parents=(short, long))]
+
+
+def slacks(nodes: list[Node[Any]], cloud: ToyCloud, store: MemoryStore, **how: Any) -> dict[str, float]:
+    made = engine(nodes, cloud, store)
+    plan = made.plan(**how)
+    run = Schedule(made.graph, plan, made.seen)
+    return {t.address: run.slack(t) for t in run.tasks}
+
+
+def test_only_what_stands_beside_the_longest_chain_has_slack() -> None:
+    cloud = ToyCloud(SteppingClock())
+    nodes = diamond(cloud)
+    assert slacks(nodes, cloud, MemoryStore()) == {"s.first": 0, "s.long": 0, "s.last": 0, "s.short": 1000 - 20}
+
+
+def test_what_is_there_already_takes_no_time() -> None:
+    cloud, store = ToyCloud(SteppingClock()), MemoryStore()
+    nodes = diamond(cloud)
+    made = engine(nodes[:3], cloud, store)
+    list(made.apply(made.plan()))
+    assert slacks(nodes, cloud, store)["s.last"] == 0
+    assert slacks(nodes, cloud, store)["s.short"] == 0, "nothing is left that would take longer"
+
+
+def test_a_removal_has_its_own_chain() -> None:
+    cloud, store = ToyCloud(SteppingClock()), MemoryStore()
+    nodes = diamond(cloud)
+    made = engine(nodes, cloud, store)
+    list(made.apply(made.plan()))
+    found = slacks(nodes, cloud, store, destroy=True)
+    assert found == {"s.first": 0, "s.long": 0, "s.last": 0, "s.short": 400 - 10}
+
+
+def test_what_has_slack_is_looked_at_rarely() -> None:
+    cloud = ToyCloud(SteppingClock(speed=500), takes=80)
+    short = SeenToy(address="s.short", title="", cloud=cloud)
+    long = LongToy(address="s.long", title="", cloud=cloud)
+    made = engine([short, long], cloud, MemoryStore())
+    list(made.apply(made.plan()))
+    assert short.seen[-1] is Phase.READY
+    assert len(short.seen) <= 9, "every ten seconds after the sixteenth, not every two"
