@@ -61,7 +61,7 @@ REFUSALS: list[Row] = [
         **g.request() | {"CustomerGatewayId": f"cgw-{NOWHERE}"}), "InvalidCustomerGatewayID.NotFound"),
     ("VPN with the Amazon side's ASN", lambda e, g: e.create_vpn_connection(**g.request() | {
         "CustomerGatewayId": e.create_customer_gateway(Type="ipsec.1", IpAddress="20.0.0.9", BgpAsn=64_512)
-        ["CustomerGateway"]["CustomerGatewayId"]}), "InvalidParameterValue"),
+        ["CustomerGateway"]["CustomerGatewayId"]}), "AsnConflict"),
     ("a reserved inside CIDR", lambda e, g: g.connection({"TunnelInsideCidr": "169.254.5.0/30"}), "InvalidParameterValue"),
     ("an inside CIDR of AWS's own", lambda e, g: g.connection({"TunnelInsideCidr": "169.254.169.252/30"}),
         "InvalidParameterValue"),

@@ -205,26 +205,3 @@ def test_furniture_leaves_out_what_cloudlink_is_to_make_and_keeps_what_is_there(
     hub = next(iter(azure.cloud.facts().gateways.values()))
     assert hub.ready
     assert hub.id.startswith(f"/subscriptions/{SUBSCRIPTION}/resourceGroups/contoso-hub/")
-
-
-@pytest.mark.documentation(
-    "A gateway advertises its VNet and those peered with its transit; a table can keep learned routes out"
-)
-@pytest.mark.specification("A peering whose other half exists is Connected")
-def test_peered_vnets_and_route_tables_reach_the_facts(furnished: Azure) -> None:
-    vnets = furnished.path("virtualNetworks", "", "net-rg").rstrip("/")
-    spoke = {"location": "westeurope", "properties": {"addressSpace": {"addressPrefixes": ["10.70.0.0/16"]}}}
-    furnished.settle(furnished.call("PUT", f"{vnets}/spoke", spoke), 60)
-    for one, other, flag in (("aks-vnet", "spoke", "allowGatewayTransit"), ("spoke", "aks-vnet", "useRemoteGateways")):
-        body = {"properties": {"remoteVirtualNetwork": {"id": f"{vnets}/{other}"}, flag: True}}
-        furnished.settle(furnished.call("PUT", f"{vnets}/{one}/virtualNetworkPeerings/p", body), 60)
-    table = furnished.path("routeTables", "rt", "net-rg")
-    body = {"location": "westeurope", "properties": {"disableBgpRoutePropagation": True}}
-    furnished.settle(furnished.call("PUT", table, body), 60)
-    subnet = {"properties": {"addressPrefix": "10.60.0.0/22", "routeTable": {"id": table}}}
-    furnished.settle(furnished.call("PUT", NODES, subnet), 60)
-    fact = furnished.cloud.facts().vnets[f"{vnets}/aks-vnet"]
-    assert [str(p) for p in fact.advertised] == ["10.60.0.0/16", "10.70.0.0/16"]
-    assert [s.propagates for s in fact.subnets] == [False]
-    shown = furnished.call("GET", f"{vnets}/aks-vnet").json()["properties"]["virtualNetworkPeerings"][0]["properties"]
-    assert shown["peeringState"] == "Connected"

@@ -249,6 +249,22 @@ def test_operations_can_fail_or_never_end(furnished: Azure) -> None:
     assert furnished.call("GET", again.headers["Azure-AsyncOperation"]).json() == {"status": "InProgress"}
 
 
+@pytest.mark.documentation(
+    "The URL of an operation that ended long ago is not found any more; the resource is what counts"
+)
+@pytest.mark.belief("An ended operation can be asked for during a day")
+def test_operations_are_forgotten(furnished: Azure) -> None:
+    made = furnished.call("PUT", furnished.path("publicIPAddresses", "pip"), PIP)
+    furnished.settle(made, 60)
+    furnished.advance(86_000)
+    url = made.headers["Azure-AsyncOperation"]
+    assert furnished.call("GET", url).json() == {"status": "Succeeded"}
+    furnished.advance(1_000)
+    assert code(furnished.call("GET", url)) == (404, None)
+    shown = furnished.call("GET", furnished.path("publicIPAddresses", "pip")).json()
+    assert shown["properties"]["provisioningState"] == "Succeeded"
+
+
 @pytest.mark.recorded("A local gateway with an impossible BGP address is taken, and fails with InvalidIPAddress")
 def test_a_bad_bgp_peer_address_fails_late(furnished: Azure) -> None:
     made = furnished.call("PUT", furnished.path("localNetworkGateways", "l"), lng(peer="255.255.255.255"))

@@ -188,12 +188,28 @@ def test_tail_and_follow(aks: Aks) -> None:
         {"containers": []},
         {"containers": [{"name": "a", "image": "x"}, {"name": "b", "image": "x"}]},
         {"containers": [{"name": "a", "image": "x"}], "initContainers": [{"name": "b", "image": "x"}]},
+        {"containers": [{"name": "a", "image": "x"}], "dnsPolicy": "None", "dnsConfig": {"nameservers": ["10.0.0.9"]}},
     ],
 )
 def test_pods_that_are_not_modelled_are_refused(aks: Aks, spec: dict[str, Any]) -> None:
     with pytest.raises(ApiException) as e:
         aks.core.create_namespaced_pod("default", {"metadata": {"name": "x"}, "spec": spec})
     assert e.value.status == 422
+
+
+@pytest.mark.documentation(
+    "Pods with dnsPolicy Default, and those in the host's network, ask Azure's resolver, not CoreDNS"
+)
+@pytest.mark.parametrize(
+    ("more", "asks"),
+    [({}, "10.0.0.10"), ({"dnsPolicy": "Default"}, "168.63.129.16"), ({"hostNetwork": True}, "168.63.129.16"),
+     ({"hostNetwork": True, "dnsPolicy": "ClusterFirstWithHostNet"}, "10.0.0.10")],
+)  # fmt: skip
+def test_whom_a_pod_asks(aks: Aks, more: dict[str, Any], asks: str) -> None:
+    run(aks, ["python3", "-c", "print(open('/etc/resolv.conf').read())"], **more)
+    pod = ended(aks).status
+    assert f"nameserver {asks}" in log(aks)
+    assert (pod.pod_ip == pod.host_ip) is bool(more.get("hostNetwork"))
 
 
 @pytest.mark.own("A pod that ran when the sandbox was saved comes back as crashed")

@@ -7,6 +7,7 @@ from typing import Any
 from moto.ec2.responses import EC2Response
 
 from cloudlink.sandbox.aws.customer_gateways import CustomerGatewayAnswers
+from cloudlink.sandbox.aws.network_interfaces import NetworkInterfaceAnswers
 from cloudlink.sandbox.aws.paging import PagingAnswers
 from cloudlink.sandbox.aws.refusal import not_modelled
 from cloudlink.sandbox.aws.route_tables import RouteTableAnswers
@@ -25,6 +26,7 @@ class Ec2Answers(
     VpnChangeAnswers,
     VpnConnectionAnswers,
     RouteTableAnswers,
+    NetworkInterfaceAnswers,
     SecurityGroupAnswers,
     EC2Response,
 ):

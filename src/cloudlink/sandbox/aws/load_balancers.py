@@ -72,7 +72,8 @@ def finish(store: SandboxEc2, balancers: Any, made: Any, arn: str | None = None)
             group_ids=list(made.security_groups or []),
             description=f"ELB {short}/{made.name}/{number}",
         )
-        interface.requester_managed, interface.status = True, "in-use"
+        interface.requester_managed, interface.status, interface.requester_id = True, "in-use", "amazon-elb"
+        interface.interface_type = "network_load_balancer" if short == "net" else "interface"
         if not made.security_groups:
             interface._group_set = []  # a network load balancer without groups has none, not the default one
         interfaces.append(interface.id)

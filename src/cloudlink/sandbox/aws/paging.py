@@ -8,6 +8,7 @@ from moto.core.responses import ActionResult
 from moto.ec2.responses import EC2Response
 
 from cloudlink.sandbox.aws.ec2_room import Ec2Room
+from cloudlink.sandbox.aws.network_interfaces import NetworkInterfaceAnswers
 from cloudlink.sandbox.aws.refusal import Refusal
 from cloudlink.sandbox.aws.route_tables import RouteTableAnswers
 from cloudlink.sandbox.aws.security_groups import SecurityGroupAnswers
@@ -36,7 +37,7 @@ class PagingAnswers(Ec2Room):
         return self._paged(EC2Response.describe_vpcs(self), "Vpcs")  # type: ignore[arg-type]
 
     def describe_network_interfaces(self) -> ActionResult:
-        return self._paged(EC2Response.describe_network_interfaces(self), "NetworkInterfaces")  # type: ignore[arg-type]
+        return self._paged(NetworkInterfaceAnswers.describe_network_interfaces(self), "NetworkInterfaces")  # type: ignore[arg-type]
 
     def describe_route_tables(self) -> ActionResult:
         return self._paged(RouteTableAnswers.describe_route_tables(self), "RouteTables")  # type: ignore[arg-type]

@@ -27,6 +27,7 @@ MOST_ADDRESSES = 6
 """Default quotas. https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html"""
 
 _PROTOCOLS = ("Do53", "DoH", "DoH-FIPS")
+_BROKEN = ("FAILED_CREATION", "FAILED_RESOURCE_GONE")
 _DIRECTIONS = {"INBOUND": "in", "OUTBOUND": "out"}
 
 
@@ -66,6 +67,12 @@ class ResolverEndpoint:
     def present(self, now: float) -> list[EndpointAddress]:
         return [a for a in self.addresses if a.life.at(now) != "gone"]
 
+    def _what_is_needed(self, now: float) -> str:
+        gone = sum(a.life.at(now) == "FAILED_RESOURCE_GONE" for a in self.addresses)
+        if gone:
+            return f"{gone} IP address(es) have lost their network interface"
+        return "1 IP address(es) failed to be created"
+
     def json(self, now: float) -> dict[str, Any]:
         status = self.status(now)
         said = {
@@ -73,7 +80,7 @@ class ResolverEndpoint:
             "CREATING": "Creating the Resolver Endpoint",
             "UPDATING": "Updating the Resolver Endpoint",
             "DELETING": "Deleting the Resolver Endpoint",
-            "ACTION_NEEDED": "1 IP address(es) failed to be created",
+            "ACTION_NEEDED": self._what_is_needed(now),
         }
         return {
             "Id": self.id,
@@ -338,11 +345,18 @@ class ResolverAnswers(Answers, Route53ResolverResponse):
             "IpAddresses",
         )
 
-    def _update(self, endpoint: ResolverEndpoint) -> float:
+    def _update(self, endpoint: ResolverEndpoint, *leaving: EndpointAddress) -> float:
+        """Begin a change; when it ends. An endpoint with a broken address that is not leaving calls for action still."""
         seconds = self.draw("aws.resolver.update", endpoint.creator_request_id)
         endpoint.modified = self.now
+        whole = all(a.life.at(self.now) not in _BROKEN or a in leaving for a in endpoint.addresses)
         return endpoint.life.go(
-            self.now, "UPDATING", seconds, ends=self.outcome(), good="OPERATIONAL", bad="ACTION_NEEDED"
+            self.now,
+            "UPDATING",
+            seconds,
+            ends=self.outcome(),
+            good="OPERATIONAL" if whole else "ACTION_NEEDED",
+            bad="ACTION_NEEDED",
         )
 
     def update_resolver_endpoint(self) -> str:
@@ -385,7 +399,7 @@ class ResolverAnswers(Answers, Route53ResolverResponse):
             raise Refusal("ResourceNotFoundException", "[RSLVR-00503] The IP address is not one of this endpoint's.")
         if len(endpoint.present(self.now)) <= 2:
             raise Refusal("InvalidRequestException", "Resolver endpoint needs to have at least 2 IP addresses")
-        end = self._update(endpoint)
+        end = self._update(endpoint, found[0])
         found[0].life.steps = [("DETACHING", self.now), ("gone", end)]
         return self._answer(endpoint)
 
@@ -423,3 +437,15 @@ def settle_resolver(store: SandboxEc2, now: float) -> None:
                 endpoint.arn
             )
             del endpoints[endpoint.id]
+
+
+def interface_lost(store: SandboxEc2, interface_id: str, now: float, *, really: bool = True) -> bool:
+    """Somebody deletes a network interface. True if it is one of an endpoint, which then calls for action."""
+    for endpoint in endpoints_of(store.account_id, store.region_name).values():
+        for address in endpoint.present(now):
+            if address.interface_id == interface_id:
+                if really:
+                    address.life.steps.append(("FAILED_RESOURCE_GONE", now))
+                    endpoint.life.steps.append(("ACTION_NEEDED", now))
+                return True
+    return False

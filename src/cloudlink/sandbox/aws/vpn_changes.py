@@ -9,7 +9,7 @@ from cloudlink.sandbox.aws.plain import Plain
 from cloudlink.sandbox.aws.refusal import Refusal
 from cloudlink.sandbox.aws.timeline import as_datetime
 from cloudlink.sandbox.aws.tunnel_options import TunnelOptions, changed
-from cloudlink.sandbox.aws.vpn_connections import Tunnel, VpnConnection, VpnConnectionAnswers
+from cloudlink.sandbox.aws.vpn_connections import Tunnel, VpnConnection, VpnConnectionAnswers, asn_conflict
 
 
 class VpnChangeAnswers(VpnConnectionAnswers):
@@ -83,12 +83,15 @@ class VpnChangeAnswers(VpnConnectionAnswers):
                 "InvalidParameterValue", "Moving to or from a transit gateway is not modelled by the sandbox."
             )
         if customer_id:
-            self._customer_gateway(customer_id)  # type: ignore[attr-defined]
+            theirs, ours = self._customer_gateway(customer_id).asn, self._amazon_asn(connection)  # type: ignore[attr-defined]
         else:
-            self._gateway(vgw_id)  # type: ignore[attr-defined]
+            ours = self._gateway(vgw_id).asn  # type: ignore[attr-defined]
+            theirs = self.store.customer_gateways[connection.customer_gateway_id].asn
             clash = self._inside_in_use(vgw_id, besides=connection.id) & {t.options.inside for t in connection.tunnels}
             if clash:
                 raise Refusal("InvalidCidr.InUse", f"The tunnel inside CIDR {min(clash)} is in use already.")
+        if not connection.static and theirs == ours:
+            raise asn_conflict()
         self.dry_run()
         self._replace(connection, [(t, t.options) for t in connection.tunnels])
         if all(t.next is not None for t in connection.tunnels):

@@ -66,6 +66,10 @@ class VpnConnection:
         return self.life.at(now) in ("available", "modifying") and now >= tunnel.away_until
 
 
+def asn_conflict() -> Refusal:
+    return Refusal("AsnConflict", "The ASN of the specified customer gateway and virtual private gateway are the same.")
+
+
 class VpnConnectionAnswers(Ec2Room):
     def _connection(self, connection_id: str) -> VpnConnection:
         """Raises Refusal for an id that is malformed, unknown or deleted."""
@@ -198,9 +202,7 @@ class VpnConnectionAnswers(Ec2Room):
         self._only_modelled(options)
         static = bool(options.get("StaticRoutesOnly"))
         if not static and amazon_asn == customer.asn:
-            raise Refusal(
-                "InvalidParameterValue", f"The BGP ASN {customer.asn} of the customer gateway equals the Amazon side's."
-            )
+            raise asn_conflict()
         storage = self.given("PreSharedKeyStorage", "Standard")
         if storage not in ("Standard", "SecretsManager"):
             raise Refusal("InvalidParameterValue", f"Value ({storage}) for parameter preSharedKeyStorage is invalid.")

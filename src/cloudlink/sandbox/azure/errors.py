@@ -317,6 +317,16 @@ def gateway_has_connections(id_: str, by: str) -> Refusal:
     )
 
 
+def fence_around_gateway(group: str) -> Refusal:
+    return Refusal(
+        400,
+        "NetworkSecurityGroupCannotBeAttachedToGatewaySubnet",
+        f"The operation failed because the network security group {group.rsplit('/', 1)[-1]} can not be associated to "
+        "the GatewaySubnet. Please remove the network security group associated to the GatewaySubnet. No changes have "
+        "occurred on the gateway at this time. See here for additional details: https://aka.ms/GatewaySubnet.",
+    )
+
+
 def in_use(code: str, what: str, id_: str, by: str) -> Refusal:
     return Refusal(400, code, f"{what} {id_} cannot be deleted because it is in use by the following resources: {by}.")
 

@@ -19,7 +19,7 @@ from cloudlink.sandbox.azure import errors
 from cloudlink.sandbox.azure.errors import Refusal
 from cloudlink.sandbox.azure.exchange import Answer, Request
 from cloudlink.sandbox.azure.ids import ResourceId
-from cloudlink.sandbox.azure.store import Operation, Record, Store
+from cloudlink.sandbox.azure.store import KEPT_SECONDS, Operation, Record, Store
 
 NETWORK = "Microsoft.Network"
 AKS = "Microsoft.ContainerService"
@@ -177,7 +177,7 @@ class Operations:
         intact = operation is not None and (
             not signed or hmac.compare_digest(request.query.get("h", ""), self._signature(operation)[3])
         )
-        if operation is None or not intact:
+        if operation is None or not intact or self.store.now() - operation.ends_at > KEPT_SECONDS:
             raise Refusal(404, None, f"Operation {guid} not found.")
         return operation
 

@@ -72,6 +72,7 @@ class VirtualNetworks(Kind):
         check_overlap([p for w in wanted for p in prefixes_of(w)], "NetcfgSubnetRangesOverlap", OVERLAP)
         for s, w in zip(given["subnets"], wanted, strict=True):
             check_subnet_references(self.store.find, id_.child("subnets", str(s["name"])), w)
+            refuse_fence(self.store, id_.child("subnets", str(s["name"])), w)
 
     def written(self, record: Record, body: Json) -> tuple[str, ...]:
         given = inner(body, "properties", path="")
@@ -139,6 +140,7 @@ class Subnets(Kind):
         taken = [p for s in others for p in prefixes_of(s.properties)]
         check_overlap([*prefixes_of(properties), *taken], "NetcfgSubnetRangesOverlap", OVERLAP)
         check_subnet_references(self.store.find, id_, properties)
+        refuse_fence(self.store, id_, properties)
         return properties
 
     def locks(self, id_: ResourceId, properties: Json) -> tuple[str, ...]:
@@ -170,8 +172,12 @@ class Peerings(Kind):
             raise parent_missing(id_)
         given = inner(body, "properties", path="")
         remote = reference(given.get("remoteVirtualNetwork"), "properties.remoteVirtualNetwork.id")
-        if self.store.find(remote) is None:
+        other = self.store.find(remote)
+        if other is None:
             raise errors.reference_not_found(str(remote), str(id_))
+        self._check_ranges(id_, other)
+        if flag(given, "useRemoteGateways", False):
+            self._check_gateways(id_, other)
         return {
             "remoteVirtualNetwork": {"id": str(remote)},
             "allowVirtualNetworkAccess": flag(given, "allowVirtualNetworkAccess", True),
@@ -181,6 +187,38 @@ class Peerings(Kind):
             "doNotVerifyRemoteGateways": flag(given, "doNotVerifyRemoteGateways", False),
         }
 
+    def _check_ranges(self, id_: ResourceId, other: Record) -> None:
+        """Peered networks must not overlap. Raises Refusal."""
+        own = self.store.find(id_.parent())
+        assert own is not None
+        ours, theirs = ([IPv4Network(p) for p in r.properties["addressSpace"]["addressPrefixes"]] for r in (own, other))
+        if own is other or any(a.overlaps(b) for a in ours for b in theirs):
+            # Assumption: the code; that ranges must not overlap is documented.
+            raise Refusal(
+                400,
+                "VnetAddressSpacesOverlap",
+                f"Cannot create or update peering {id_}. Virtual networks {own.id} and {other.id} cannot be peered "
+                "because their address spaces overlap.",
+            )
+
+    def _check_gateways(self, id_: ResourceId, other: Record) -> None:
+        """https://learn.microsoft.com/azure/vpn-gateway/vpn-gateway-peering-gateway-transit"""
+        if not _has_gateway(self.store, other.id):
+            raise Refusal(
+                400,
+                "RemoteVnetHasNoGateways",
+                f"Peering {id_} cannot have UseRemoteGateway flag set to true because remote virtual network {other.id} "
+                "referenced by the peering does not have any gateways.",
+            )
+        if _has_gateway(self.store, id_.parent()):
+            # Assumption: the code; that a VNet with a gateway cannot use another's is documented.
+            raise Refusal(
+                400,
+                "VnetHasGatewayAndUsesRemoteGateways",
+                f"Peering {id_} cannot have UseRemoteGateway flag set to true because virtual network {id_.parent()} "
+                "has a gateway of its own.",
+            )
+
     def locks(self, id_: ResourceId, properties: Json) -> tuple[str, ...]:
         del properties
         return (id_.parent().key,)
@@ -188,6 +226,13 @@ class Peerings(Kind):
     def show(self, record: Record, *, listed: bool = False) -> Json:
         del listed
         return show_peering(self.store.state_of(record), record, self.store)
+
+
+def _has_gateway(store: Store, vnet: ResourceId) -> bool:
+    return any(
+        parse(g.properties["ipConfigurations"][0]["properties"]["subnet"]["id"]).parent().key == vnet.key
+        for g in store.of_type(GATEWAY)
+    )
 
 
 OVERLAP = "Subnet prefix {0} is not valid because it overlaps with subnet prefix {1} of the same virtual network."
@@ -267,6 +312,15 @@ def check_subnet_references(find: Find, id_: ResourceId, properties: Json) -> No
     for name in ("networkSecurityGroup", "routeTable", "natGateway"):
         if name in properties and find(parse(properties[name]["id"])) is None:
             raise errors.reference_not_found(properties[name]["id"], str(id_))
+
+
+def refuse_fence(store: Store, id_: ResourceId, properties: Json) -> None:
+    """A network security group around a gateway. Raises Refusal."""
+    if "networkSecurityGroup" not in properties or id_.name.lower() != GATEWAY_SUBNET.lower():
+        return
+    subnet = store.find(id_)
+    if subnet is not None and users_of_subnet(store.of_type, subnet):
+        raise errors.fence_around_gateway(properties["networkSecurityGroup"]["id"])
 
 
 def users_of_subnet(of_type: OfType, subnet: Record) -> list[str]:

@@ -167,6 +167,7 @@ class VpnGateways(Kind):
         subnet = self.store.find(parse(configs[0]["properties"]["subnet"]["id"]))
         if subnet is None or not subnet.is_type(SUBNET):
             raise errors.reference_not_found(configs[0]["properties"]["subnet"]["id"], str(id_))
+        self._check_surroundings(subnet)
         if (
             old is not None
             and old.properties["ipConfigurations"][0]["properties"]["subnet"]["id"].lower() not in subnets
@@ -185,6 +186,26 @@ class VpnGateways(Kind):
                     "have one VPN gateway.",
                 )
         self._check_public_ips(id_, configs)
+
+    def _check_surroundings(self, subnet: Record) -> None:
+        """What must not be on a gateway's subnet. Raises Refusal.
+
+        https://learn.microsoft.com/azure/vpn-gateway/vpn-gateway-about-vpn-gateway-settings#gwsub
+        """
+        if group := subnet.properties.get("networkSecurityGroup"):
+            raise errors.fence_around_gateway(group["id"])
+        table = subnet.properties.get("routeTable")
+        found = self.store.find(parse(table["id"])) if table else None
+        if found is not None and (
+            found.properties["disableBgpRoutePropagation"]
+            or any(r["properties"]["addressPrefix"] == "0.0.0.0/0" for r in found.properties["routes"])
+        ):
+            # Assumption: the code; neither a default route nor disabled propagation is supported there.
+            raise Refusal(
+                400,
+                "RouteTableNotSupportedOnGatewaySubnet",
+                f"Route table {found.id} on subnet {subnet.id} has a default route or keeps the gateway's routes out.",
+            )
 
     def _check_public_ips(self, id_: ResourceId, configs: list[Json]) -> None:
         looks = set()

@@ -58,6 +58,8 @@ class Pods:
             for field in ("name", "image"):
                 if not c.get(field):
                     raise status.invalid(PODS, name, f"spec.containers[{i}].{field}", "Required value")
+        if spec.get("dnsPolicy") == "None" or spec.get("dnsConfig"):
+            raise status.invalid(PODS, name, "spec.dnsConfig", "the sandbox gives pods no name servers of their own")
         spec.setdefault("restartPolicy", "Always")
         spec.setdefault("dnsPolicy", "ClusterFirst")
         spec.setdefault("terminationGracePeriodSeconds", 30)
@@ -154,7 +156,8 @@ class Pods:
             return
         if any("running" in c["state"] for c in pod["status"].get("containerStatuses", ())):
             return
-        pod["status"].setdefault("podIP", self._cluster.next_pod_address())
+        of_node = pod["status"].get("hostIP") if pod["spec"].get("hostNetwork") else None
+        pod["status"].setdefault("podIP", of_node or self._cluster.next_pod_address())
         pod["status"].setdefault("podIPs", [{"ip": pod["status"]["podIP"]}])
         pod["status"].setdefault("startTime", timestamp(self._cluster.now()))
         argv = _argv(pod)

@@ -31,6 +31,8 @@ def endpoint_answer(world: World, interface: Interface, query: dns.message.Messa
             return response
         alias = None
         for record in answer.records:
+            if not record.values:
+                continue  # an alias to a load balancer that is gone: the name exists and has no address
             fqdn = record.name.rstrip(".") + "."
             # Route 53 takes names in values as complete, with or without the final dot
             made = dns.rrset.from_text_list(
@@ -39,7 +41,7 @@ def endpoint_answer(world: World, interface: Interface, query: dns.message.Messa
             response.answer.append(made)
             if record.type == "CNAME" and kind != "CNAME":
                 alias = record.values[0].rstrip(".").lower() + "."
-        if not answer.records:
+        if not any(record.values for record in answer.records):
             response.authority.append(dns.rrset.from_text(f"{answer.zone}.", 900, "IN", "SOA", _ROUTE53_SOA))
         if alias is None:
             return response

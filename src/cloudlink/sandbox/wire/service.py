@@ -20,9 +20,10 @@ from typing import Any
 from cloudlink.sandbox.cloud import Sky
 from cloudlink.sandbox.kube.cluster import Cluster
 from cloudlink.sandbox.kube.container import PodNetwork
+from cloudlink.sandbox.kube.kinds import PODS
 from cloudlink.sandbox.kube.server import KubeCloud
 from cloudlink.sandbox.wire.certificates import Certificates
-from cloudlink.sandbox.wire.routes import DnsNetwork, Route, Sender, datagram, question, route
+from cloudlink.sandbox.wire.routes import AZURE_DNS, DnsNetwork, Route, Sender, datagram, question, route
 
 _IDLE_SECONDS = 10.0
 
@@ -65,7 +66,10 @@ class Wire:
         token = self._tokens.setdefault((cluster.key, pod), secrets.token_hex(16))
         self._senders[token] = Sender(cluster, pod)
         facts = cluster.facts()
-        namespace = pod.partition("/")[0]
+        namespace, _, name = pod.partition("/")
+        spec = (cluster.store.find(PODS, namespace, name) or {}).get("spec", {})
+        if uses_node_dns(spec):
+            return PodNetwork(self.port, token, f"nameserver {AZURE_DNS}\n", self._sky.clock.speed)
         lines = [f"search {namespace}.svc.cluster.local svc.cluster.local cluster.local"]
         if facts is not None:
             lines.append(f"nameserver {facts.dns_service}")
@@ -231,6 +235,15 @@ class Wire:
         if len(ids) != 1:
             raise ValueError(f"there are {len(ids)} AKS clusters: say which")
         return next(c for c in self._clouds if c.name == "aks"), KubeCloud.key_of(ids[0])
+
+
+def uses_node_dns(spec: dict[str, Any]) -> bool:
+    """Whether a pod asks whom its node asks, and not the cluster's DNS.
+
+    https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/#pod-s-dns-policy
+    """
+    policy = spec.get("dnsPolicy", "ClusterFirst")
+    return policy == "Default" or (policy == "ClusterFirst" and bool(spec.get("hostNetwork")))
 
 
 def _head(line: bytes) -> dict[str, Any]:

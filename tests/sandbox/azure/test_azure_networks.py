@@ -1,0 +1,88 @@
+"""Peerings, gateway subnets, route tables and network security groups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from azure_sandbox import SUBNETS, Azure, code, gateway, put_gateway_subnet, put_ips
+
+NODES = f"{SUBNETS}/aks"
+
+
+@pytest.mark.documentation(
+    "A gateway advertises its VNet and those peered with its transit; a table can keep learned routes out"
+)
+@pytest.mark.specification("A peering whose other half exists is Connected")
+def test_peered_vnets_and_route_tables_reach_the_facts(built: Azure) -> None:
+    vnets = built.path("virtualNetworks", "", "net-rg").rstrip("/")
+    spoke = {"location": "westeurope", "properties": {"addressSpace": {"addressPrefixes": ["10.70.0.0/16"]}}}
+    built.settle(built.call("PUT", f"{vnets}/spoke", spoke), 60)
+    for one, other, flag in (("aks-vnet", "spoke", "allowGatewayTransit"), ("spoke", "aks-vnet", "useRemoteGateways")):
+        body = {"properties": {"remoteVirtualNetwork": {"id": f"{vnets}/{other}"}, flag: True}}
+        built.settle(built.call("PUT", f"{vnets}/{one}/virtualNetworkPeerings/p", body), 60)
+    table = built.path("routeTables", "rt", "net-rg")
+    body = {"location": "westeurope", "properties": {"disableBgpRoutePropagation": True}}
+    built.settle(built.call("PUT", table, body), 60)
+    subnet = {"properties": {"addressPrefix": "10.60.0.0/22", "routeTable": {"id": table}}}
+    built.settle(built.call("PUT", NODES, subnet), 60)
+    fact = built.cloud.facts().vnets[f"{vnets}/aks-vnet"]
+    assert [str(p) for p in fact.advertised] == ["10.60.0.0/16", "10.70.0.0/16"]
+    assert {s.id.rsplit("/", 1)[-1]: s.propagates for s in fact.subnets} == {"aks": False, "GatewaySubnet": True}
+    shown = built.call("GET", f"{vnets}/aks-vnet").json()["properties"]["virtualNetworkPeerings"][0]["properties"]
+    assert shown["peeringState"] == "Connected"
+
+
+@pytest.mark.documentation(
+    "A VNet uses a peer's gateway only if the peer has one (RemoteVnetHasNoGateways) and it has none"
+)
+@pytest.mark.documentation("VNets that overlap cannot be peered")
+@pytest.mark.belief("The codes of peerings that overlap, and of those between two VNets with gateways")
+def test_peerings_that_are_refused(built: Azure) -> None:
+    vnets = built.path("virtualNetworks", "", "net-rg").rstrip("/")
+
+    def peer(one: str, other: str, **flags: bool) -> tuple[int, str | None]:
+        body = {"properties": {"remoteVirtualNetwork": {"id": f"{vnets}/{other}"}, **flags}}
+        return code(built.call("PUT", f"{vnets}/{one}/virtualNetworkPeerings/p", body))
+
+    for name, prefix in (("spoke", "10.70.0.0/16"), ("twin", "10.60.128.0/17")):
+        body = {"location": "westeurope", "properties": {"addressSpace": {"addressPrefixes": [prefix]}}}
+        built.settle(built.call("PUT", f"{vnets}/{name}", body), 60)
+    assert peer("aks-vnet", "twin") == (400, "VnetAddressSpacesOverlap")
+    assert peer("aks-vnet", "nobody") == (400, "InvalidResourceReference")
+    assert peer("aks-vnet", "spoke", useRemoteGateways=True) == (400, "RemoteVnetHasNoGateways")
+    hub = built.path("virtualNetworks", "", "contoso-hub").rstrip("/")
+    (hub_name,) = [v["name"] for v in built.call("GET", hub).json()["value"]]
+    body = {"properties": {"remoteVirtualNetwork": {"id": f"{hub}/{hub_name}"}, "useRemoteGateways": True}}
+    both = built.call("PUT", f"{vnets}/aks-vnet/virtualNetworkPeerings/p", body)
+    assert code(both) == (400, "VnetHasGatewayAndUsesRemoteGateways")
+
+
+@pytest.mark.documentation("No network security group goes with a gateway's subnet")
+@pytest.mark.belief(
+    "A route table with a default route, or without propagation, is refused on a gateway's subnet by this code"
+)
+def test_a_gateway_s_subnet_is_left_alone(furnished: Azure) -> None:
+    put_ips(furnished)
+    put_gateway_subnet(furnished)
+    subnet = f"{NODES.rsplit('/', 1)[0]}/GatewaySubnet"
+    group, table = (furnished.path(k, "mine", "net-rg") for k in ("networkSecurityGroups", "routeTables"))
+    route = {"name": "all", "properties": {"addressPrefix": "0.0.0.0/0", "nextHopType": "Internet"}}
+    for path, properties in ((group, {}), (table, {"routes": [route]})):
+        furnished.settle(furnished.call("PUT", path, {"location": "westeurope", "properties": properties}), 60)
+
+    def fence(name: str = "", path: str = "") -> Any:
+        more = {name: {"id": path}} if name else {}
+        return furnished.call("PUT", subnet, {"properties": {"addressPrefix": "10.60.255.0/27", **more}})
+
+    address = furnished.path("virtualNetworkGateways", "gw")
+    refusals = {
+        ("networkSecurityGroup", group): "NetworkSecurityGroupCannotBeAttachedToGatewaySubnet",
+        ("routeTable", table): "RouteTableNotSupportedOnGatewaySubnet",
+    }
+    for (name, path), expected in refusals.items():
+        furnished.settle(fence(name, path), 60)
+        assert code(furnished.call("PUT", address, gateway(furnished))) == (400, expected)
+    furnished.settle(fence(), 60)
+    furnished.settle(furnished.call("PUT", address, gateway(furnished)))
+    assert code(fence("networkSecurityGroup", group))[1] == "NetworkSecurityGroupCannotBeAttachedToGatewaySubnet"

@@ -1,0 +1,339 @@
+"""The failure catalogue, tunnels and routes: each misconfiguration shows its symptom, in both clouds' own answers.
+
+The numbers are those of the catalogue that the project began with. Left out here:
+
+* 19 (MTU), 20 (stateful firewalls between the clouds), 21 (throughput), 43 (Azure private DNS zones), 44 (BGP timers): the
+  sandbox has no packets of a size, no firewalls, no load and no such zones, and the timers cannot be configured.
+* 22 (one tunnel is no redundancy), 45 (order of taking down): tests/cli/test_variants_tunnels.py, tests/cli/test_taking_down.py.
+* 23 (a gateway that cannot be made), 24 and 25 (one write at a time, operations that are forgotten): tests/sandbox/azure.
+* 27 (an identical customer gateway is given back): tests/sandbox/aws/test_aws_vpn.py.
+* 28 to 42: test_catalogue_of_names.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from azure.core.exceptions import HttpResponseError
+from botocore.exceptions import ClientError
+
+from cloudlink.sandbox.faults import Fault
+from tests.cli.by_hand import GROUP
+from tests.sandbox.world.ground import GATEWAY, Ground
+
+UP, DOWN, NO_BGP = "UP", "IPSEC IS DOWN", "IPSEC IS UP"
+PEERS = ("169.254.21.1", "169.254.22.1", "169.254.21.5", "169.254.22.5")
+
+
+def connections(ground: Ground) -> list[Any]:
+    api = ground.network.virtual_network_gateway_connections
+    return [api.get(GROUP, f"cloudlink-demo-connection-{i + 1}") for i in range(4)]
+
+
+def put(ground: Ground, connection: Any) -> None:
+    ground.network.virtual_network_gateway_connections.begin_create_or_update(
+        GROUP, connection.name, connection, polling=False
+    )
+    ground.later(300)
+
+
+@pytest.mark.own("A healthy link: four tunnels up on both sides, with routes both ways")
+def test_00_nothing_is_wrong(ground: Ground) -> None:
+    assert ground.aws() == [UP] * 4
+    assert ground.azure() == ["Connected"] * 4
+    assert ground.bgp() == dict.fromkeys(PEERS, "Connected")
+    assert ground.learned() == {"10.10.0.0/16"}
+    assert ground.whys() == [""] * 4
+
+
+@pytest.mark.documentation(
+    "Connections that name no custom BGP address use the first one: half of the sessions stay Connecting"
+)
+def test_01_custom_addresses_missing_on_the_connections(ground: Ground) -> None:
+    for connection in connections(ground):
+        connection.properties.gateway_custom_bgp_ip_addresses = []
+        put(ground, connection)
+    assert ground.aws() == [UP, NO_BGP, UP, NO_BGP]
+    assert ground.azure() == ["Connected"] * 4
+    assert {p for p, state in ground.bgp().items() if state == "Connecting"} == {PEERS[1], PEERS[3]}
+    assert "speaks BGP from 169.254.21.2, AWS expects 169.254.22.2" in ground.whys()[1]
+
+
+@pytest.mark.documentation("With the two ends of the inside ranges exchanged IPsec is up everywhere and no session is")
+def test_02_inside_addresses_exchanged(ground: Ground) -> None:
+    for tunnel in ground.place.link.tunnels:
+        ground.hand.local_gateway(tunnel.index, peer=str(tunnel.azure_inside))
+    assert ground.aws() == [NO_BGP] * 4
+    assert ground.azure() == ["Connected"] * 4
+    assert "Connected" not in ground.bgp().values()
+    assert all("Azure expects the BGP peer" in why for why in ground.whys())
+
+
+@pytest.mark.documentation(
+    "Azure refuses custom addresses outside its range, and a second one where there is one instance"
+)
+def test_03_addresses_that_azure_does_not_take(ground: Ground) -> None:
+    def refused(**changes: Any) -> str:
+        gateway = ground.network.virtual_network_gateways.get(GROUP, GATEWAY)
+        gateway.properties.bgp_settings.bgp_peering_address = None
+        for name, value in changes.items():
+            if name == "custom":
+                gateway.properties.bgp_settings.bgp_peering_addresses[0].custom_bgp_ip_addresses = value
+            else:
+                setattr(gateway.properties, name, value)
+        with pytest.raises(HttpResponseError) as caught:
+            ground.network.virtual_network_gateways.begin_create_or_update(GROUP, GATEWAY, gateway, polling=False)
+        return str(caught.value.error.code)
+
+    assert refused(custom=["169.254.20.2"]) == "CustomBgpIpAddressOutOfRange"
+    assert refused(active_active=False) == "GatewayMustHaveExactlyOneIpConfiguration"
+
+
+@pytest.mark.documentation(
+    "A local gateway with another ASN than AWS's keeps BGP down; equal and reserved ASNs are refused"
+)
+def test_04_as_numbers(ground: Ground) -> None:
+    ground.hand.local_gateway(0, asn=64_999)
+    assert ground.aws() == [NO_BGP, UP, UP, UP]
+    assert ground.bgp()[PEERS[0]] == "Connecting"
+    assert "Azure expects ASN 64999, AWS has 64512" in ground.whys()[0]
+    with pytest.raises(HttpResponseError) as caught:
+        ground.hand.local_gateway(1, asn=65_515)
+    assert caught.value.error.code == "LocalNetworkGatewayAsnIsReserved"
+    same = ground.ec2.create_customer_gateway(Type="ipsec.1", IpAddress="192.0.2.200", BgpAsn=64_512)
+    with pytest.raises(ClientError, match="AsnConflict"):
+        ground.ec2.create_vpn_connection(
+            Type="ipsec.1",
+            CustomerGatewayId=same["CustomerGateway"]["CustomerGatewayId"],
+            VpnGatewayId=ground.hand.vpn_gateway(),
+        )
+
+
+@pytest.mark.documentation("Tunnels whose keys differ, and those whose keys were exchanged, are down on both sides")
+def test_05_keys(ground: Ground) -> None:
+    first, second, *_ = (c.properties.shared_key for c in connections(ground))
+    ground.hand.key(0, second)
+    ground.hand.key(1, first)
+    ground.later()
+    assert ground.aws() == [DOWN, DOWN, UP, UP]
+    assert ground.azure() == ["NotConnected", "NotConnected", "Connected", "Connected"]
+    assert ground.whys()[:2] == ["the pre-shared keys differ"] * 2
+
+
+@pytest.mark.documentation(
+    "A tunnel that leads elsewhere is down; the four unused pairs of instance and peer never come up"
+)
+def test_06_peer_addresses(ground: Ground) -> None:
+    with ground.clock_runs():
+        rows = ground.network.virtual_network_gateways.begin_get_bgp_peer_status(GROUP, GATEWAY).result().value
+    of_aws = [r.state for r in rows if r.neighbor in PEERS]
+    assert (of_aws.count("Connected"), of_aws.count("Connecting")) == (4, 4)
+    ground.hand.local_gateway(2, ip="203.0.113.9")
+    ground.later()
+    assert ground.aws() == [UP, UP, DOWN, UP]
+    assert ground.azure()[2] == "NotConnected"
+    assert "leads to 203.0.113.9" in ground.whys()[2]
+
+
+@pytest.mark.documentation("Without a common algorithm a tunnel is down")
+def test_07_algorithms(ground: Ground) -> None:
+    ground.hand.policy(0, ipsec_encryption="GCMAES128", ipsec_integrity="GCMAES128")
+    ground.hand.policy(1, ike_encryption="AES128")
+    ground.later()
+    assert ground.aws() == [DOWN, DOWN, UP, UP]
+    first, second, *_ = ground.whys()
+    assert "the ESP encryption differs" in first
+    assert "the IKE encryption differs" in second
+
+
+@pytest.mark.documentation("Without a common Diffie-Hellman group a tunnel is down")
+def test_08_diffie_hellman_groups(ground: Ground) -> None:
+    ground.hand.tunnel_options(0, Phase1DHGroupNumbers=[{"Value": 14}])
+    ground.later()
+    assert ground.aws() == [DOWN, UP, UP, UP]
+    assert "the IKE Diffie-Hellman group differs" in ground.whys()[0]
+
+
+@pytest.mark.documentation("Ranges on AWS's connection keep both of its tunnels down, as Azure sends everything")
+def test_09_traffic_selectors(ground: Ground) -> None:
+    ground.ec2.modify_vpn_connection_options(
+        VpnConnectionId=ground.hand.vpn_connection(0)["VpnConnectionId"], RemoteIpv4NetworkCidr="10.20.0.0/16"
+    )
+    ground.later()
+    assert ground.aws() == [DOWN, DOWN, UP, UP]
+    assert ground.azure()[:2] == ["NotConnected"] * 2
+
+
+@pytest.mark.documentation("A tunnel of which AWS takes IKEv1 only is down")
+def test_10_ike_versions(ground: Ground) -> None:
+    ground.hand.tunnel_options(0, IKEVersions=[{"Value": "ikev1"}], StartupAction="add")
+    ground.later()
+    assert ground.aws() == [DOWN, UP, UP, UP]
+    assert ground.azure()[0] == "NotConnected"
+
+
+@pytest.mark.documentation(
+    "Without a common PFS group a tunnel is up and drops at each renewal of its keys, about hourly"
+)
+def test_11_pfs_groups(ground: Ground) -> None:
+    ground.hand.tunnel_options(0, Phase2DHGroupNumbers=[{"Value": 14}])
+    ground.later(200)
+    for _ in range(2):
+        assert ground.aws() == [UP] * 4
+        renewal = ground.tunnel("169.254.21.0/30").ipsec_since + 3600
+        ground.later(renewal + 1 - ground.sandbox.sky.clock.now())
+        assert ground.aws() == [DOWN, UP, UP, UP]
+        ground.later(60)
+
+
+@pytest.mark.documentation(
+    "With AWS's DPD action clear and Azure as responder only, a tunnel that is lost does not come back"
+)
+@pytest.mark.parametrize(("mode", "returns"), [("ResponderOnly", False), ("Default", True)])
+def test_12_nobody_opens_a_tunnel_twice(ground: Ground, mode: str, returns: bool) -> None:
+    ground.hand.tunnel_options(0, DPDTimeoutAction="clear", StartupAction="start")
+    connection = connections(ground)[0]
+    connection.properties.connection_mode = mode
+    put(ground, connection)
+    ground.later()
+    assert ground.aws()[0] == UP
+    outside = next(
+        o["OutsideIpAddress"]
+        for o in ground.hand.vpn_connection(0)["Options"]["TunnelOptions"]
+        if o["TunnelInsideCidr"] == "169.254.21.0/30"
+    )
+    ground.sandbox.sky.faults.add(Fault("tunnel-down", outside, times=None, lasts=120))
+    ground.later(60)
+    assert ground.aws()[0] == DOWN
+    ground.later(3600)
+    assert ground.aws()[0] == (UP if returns else DOWN)
+
+
+@pytest.mark.documentation(
+    "An initiator that meets a responder is enough: AWS that waits and Azure that only responds is not"
+)
+@pytest.mark.parametrize(
+    ("mode", "startup", "up"),
+    [
+        ("InitiatorOnly", "start", True),
+        ("InitiatorOnly", "add", True),
+        ("ResponderOnly", "start", True),
+        ("ResponderOnly", "add", False),
+    ],
+)
+def test_13_connection_modes(ground: Ground, mode: str, startup: str, up: bool) -> None:
+    ground.hand.tunnel_options(0, StartupAction=startup)
+    connection = connections(ground)[0]
+    connection.properties.connection_mode = mode
+    put(ground, connection)
+    ground.later()
+    assert ground.aws()[0] == (UP if up else DOWN)
+    assert ground.azure()[0] == ("Connected" if up else "NotConnected")
+
+
+@pytest.mark.documentation(
+    "Without propagation on a subnet's own table all sessions are up and no answer leaves that subnet"
+)
+def test_14_no_route_back(ground: Ground) -> None:
+    table = ground.hand.stop_propagation()
+    subnets = [
+        a["SubnetId"]
+        for t in ground.ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"]
+        for a in t["Associations"]
+        if a.get("SubnetId")
+    ]
+    assert ground.aws() == [UP] * 4
+    silent = [a for a in ground.endpoint_addresses() if "has no route back" in ground.reach(a, 53, tcp=False)[1]]
+    assert len(silent) == len(subnets) == 1
+    assert ground.reach(silent[0], 53, tcp=False) == (
+        "dropped",
+        f"the route table of {subnets[0]} has no route back to 10.20.0.4",
+    )
+    assert "propagat" in str(ground.status()).lower()
+
+
+def aks_subnet(ground: Ground) -> Any:
+    subnets = ground.network.virtual_networks.get("test", "test-vnet").properties.subnets
+    return next(s for s in subnets if s.name != "GatewaySubnet")
+
+
+def with_table(ground: Ground, **properties: Any) -> None:
+    """Put a route table with this content on the subnet of AKS."""
+    body = {"location": "westeurope", "properties": properties}
+    ground.network.route_tables.begin_create_or_update("test", "mine", body, polling=False)
+    ground.later(60)
+    subnet = aks_subnet(ground)
+    subnet.properties.route_table = {"id": ground.network.route_tables.get("test", "mine").id}
+    ground.network.subnets.begin_create_or_update("test", "test-vnet", subnet.name, subnet, polling=False)
+    ground.later(60)
+
+
+def route_to(prefix: str, hop: str) -> dict[str, Any]:
+    return {"name": "r", "properties": {"addressPrefix": prefix, "nextHopType": hop}}
+
+
+@pytest.mark.documentation(
+    "A table that keeps learned routes out drops everything, unless it has a route to the gateway itself"
+)
+def test_15_no_learned_routes_on_the_subnet_of_aks(ground: Ground) -> None:
+    there = ground.endpoint_addresses()[0]
+    with_table(ground, disableBgpRoutePropagation=True)
+    assert ground.aws() == [UP] * 4
+    assert ground.reach(there, 53) == ("dropped", "a route table on the AKS subnet keeps the gateway's routes out")
+    assert ground.ask() in ("SERVFAIL", "timeout")
+    with_table(ground, disableBgpRoutePropagation=True, routes=[route_to("10.10.0.0/16", "VirtualNetworkGateway")])
+    assert ground.reach(there, 53)[0] == "delivered"
+
+
+@pytest.mark.documentation(
+    "Of equal prefixes the user's own route wins, of others the longest: 0.0.0.0/0 to a firewall does not"
+)
+@pytest.mark.parametrize(("prefix", "passes"), [("0.0.0.0/0", True), ("10.0.0.0/8", True), ("10.10.0.0/16", False)])
+def test_15_routes_of_one_s_own(ground: Ground, prefix: str, passes: bool) -> None:
+    with_table(ground, routes=[route_to(prefix, "None")])
+    assert (ground.reach(ground.endpoint_addresses()[0], 53)[0] == "delivered") is passes
+
+
+@pytest.mark.documentation("Prefixes of the VPC that overlap the VNet are not learned; the others are")
+def test_16_overlapping_prefixes(ground: Ground) -> None:
+    for cidr in ("10.20.128.0/20", "10.11.0.0/16"):
+        ground.ec2.associate_vpc_cidr_block(VpcId=ground.place.link.aws.vpc_id, CidrBlock=cidr)
+    assert ground.learned() == {"10.10.0.0/16", "10.11.0.0/16"}
+    assert ground.aws() == [UP] * 4
+
+
+@pytest.mark.documentation("Addresses of the VPC that lie in the ranges of pods or services do not leave the cluster")
+def test_17_overlap_with_pods_and_services(ground: Ground) -> None:
+    for cidr, address in (("10.244.0.0/17", "10.244.1.9"), ("10.0.0.0/17", "10.0.1.9")):
+        ground.ec2.associate_vpc_cidr_block(VpcId=ground.place.link.aws.vpc_id, CidrBlock=cidr)
+        assert cidr in ground.learned()
+        assert ground.reach(address)[0] == "dropped"
+        assert ground.reach(address)[1].endswith(("of the cluster itself", f"behind service address {address}"))
+
+
+@pytest.mark.documentation("More than a hundred prefixes towards a virtual private gateway end every session")
+def test_18_too_many_prefixes(ground: Ground) -> None:
+    vnet = ground.network.virtual_networks.get("test", "test-vnet")
+    vnet.properties.address_space.address_prefixes += [f"10.100.{i}.0/24" for i in range(100)]
+    ground.network.virtual_networks.begin_create_or_update("test", "test-vnet", vnet, polling=False)
+    ground.later()
+    assert ground.aws() == [NO_BGP] * 4
+    assert set(ground.bgp().values()) == {"Connecting"}
+    assert ground.learned() == set()
+
+
+@pytest.mark.documentation(
+    "On a gateway that is not attached nothing can propagate, and a link that lost it has no routes"
+)
+def test_26_a_gateway_that_is_not_attached(ground: Ground) -> None:
+    gateway = ground.hand.vpn_gateway()
+    table = ground.hand.table_of_one_subnet()["RouteTableId"]
+    ground.hand.detach_gateway()
+    ground.later()
+    with pytest.raises(ClientError, match=r"Gateway\.NotAttached"):
+        ground.ec2.enable_vgw_route_propagation(GatewayId=gateway, RouteTableId=table)
+    assert ground.learned() == set()
+    routes = ground.ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]["Routes"]
+    assert {r["Origin"] for r in routes} == {"CreateRouteTable"}
+    assert ground.reach(ground.endpoint_addresses()[0], 53)[0] == "dropped"
