@@ -7,8 +7,12 @@ import inspect
 import moto
 import pytest
 from aws_account import Account, refused
+from hypothesis import given
+from hypothesis import strategies as st
 from moto.core.base_backend import BackendDict
 from moto.core.responses import ActionResult, BaseResponse
+from moto.core.serialize import EC2Serializer
+from moto.core.utils import get_service_model
 from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.ec2.responses import EC2Response
@@ -17,6 +21,7 @@ from moto.utilities import utils
 from cloudlink.sandbox.aws.answers import Answers
 from cloudlink.sandbox.aws.backend import SandboxEc2
 from cloudlink.sandbox.aws.ec2 import Ec2Answers
+from cloudlink.sandbox.aws.ec2_xml import Ec2Xml
 
 
 @pytest.mark.own("moto has the version that the sandbox was made for")
@@ -67,3 +72,25 @@ def test_the_lean_import_left_nothing_behind() -> None:
     import boto3
 
     assert boto3.Session.__module__ == "boto3.session"
+
+
+members = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]))
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner.filter(lambda item: not isinstance(item, list)), max_size=3),
+        st.dictionaries(st.sampled_from(["item", "vpnId", "@xmlns"]), inner, max_size=3).map(
+            lambda made: {k: v for k, v in made.items() if k != "@xmlns" or isinstance(v, str)}
+        ),
+    ),
+    max_leaves=12,
+)
+
+
+@pytest.mark.own("EC2's answers are written as moto would write them")
+@given(members.filter(lambda made: not isinstance(made, list)))
+def test_the_quick_xml_is_motos(value: object) -> None:
+    model = get_service_model("ec2").operation_model("DescribeVpnConnections")
+    body = {"DescribeVpnConnectionsResponse": value}
+    assert Ec2Xml(model)._serialize_body(body) == EC2Serializer(model)._serialize_body(body)

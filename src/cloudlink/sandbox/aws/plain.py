@@ -6,6 +6,9 @@ from typing import Any
 
 from moto import settings
 from moto.core.responses import ActionContext, ActionResult
+from moto.core.serialize import EC2Serializer
+
+from cloudlink.sandbox.aws.ec2_xml import Ec2Xml
 
 
 def _pick(context: Any) -> Any:
@@ -17,7 +20,8 @@ class Plain(ActionResult):
     """``Plain({"VpnGateways": [{...}]})``: only dictionaries, lists and scalars, at every depth."""
 
     def execute_result(self, context: ActionContext) -> tuple[int, dict[str, Any], str | bytes]:
-        serializer = context.serializer_class(
+        kind = Ec2Xml if context.serializer_class is EC2Serializer else context.serializer_class
+        serializer = kind(
             operation_model=context.operation_model, pretty_print=settings.PRETTIFY_RESPONSES, value_picker=_pick
         )
         made = serializer.serialize(self.result)

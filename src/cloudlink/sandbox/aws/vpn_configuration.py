@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/vpn/latest/s2svpn/VPNTunnels.html
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address
 from xml.etree import ElementTree as ET
 
@@ -77,6 +78,7 @@ def _tunnel(parent: ET.Element, ends: Ends, options: TunnelOptions, *, with_key:
     _add(ipsec, "dead_peer_detection/retries", 3)
 
 
+@lru_cache(maxsize=256)  # every description of a connection repeats it
 def document(ends: Ends, tunnels: tuple[TunnelOptions, ...], *, with_key: bool) -> str:
     """The order of the tunnels says nothing, as on AWS: readers match by inside CIDR or address."""
     root = ET.Element("vpn_connection", id=ends.connection_id)
