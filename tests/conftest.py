@@ -1,4 +1,5 @@
-"""For all tests: no account of the developer's can be reached, and other people's programs are asked only on demand."""
+"""For all tests: no account of the developer's can be reached, other people's programs are asked only on demand, and
+what the sandbox answers is judged by others."""
 
 from __future__ import annotations
 
@@ -7,6 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from cloudlink.sandbox import transcript
+from tests.judges import Judges
 
 HERE = Path(__file__).parent
 JUDGES = (HERE / "clients", HERE / "coredns")
@@ -33,3 +37,20 @@ def _no_accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         patch.setenv("AZURE_CONFIG_DIR", str(nothing / "azure"))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def judges(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judges]:
+    """Every sandbox of the tests, in this process and in others, writes down what it was asked and what it answered."""
+    path = tmp_path_factory.mktemp("transcript") / "exchanges.jsonl"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(transcript.VARIABLE, str(path))
+        yield Judges(path)
+
+
+@pytest.fixture(autouse=True)
+def _judged(judges: Judges) -> Iterator[None]:
+    """A test fails when one of the exchanges that it caused is not as the clouds' own documents say."""
+    yield
+    if found := judges.found():
+        pytest.fail("\n".join(found), pytrace=False)

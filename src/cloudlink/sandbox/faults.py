@@ -29,6 +29,8 @@ KINDS = {
 
 STATES = frozenset({"tunnel-down", "instance-down", "endpoint-ip-down"})
 """Kinds that are about something in the world and not about calls: it matters when they ended."""
+# What stands in place of an answer after the fault "garbage": neither JSON nor XML nor UTF-8.
+GARBAGE = b'{"name":"trunca\xff<html>'
 
 
 @dataclass

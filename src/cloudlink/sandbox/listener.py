@@ -15,6 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
 
+from cloudlink.sandbox import transcript
+
 WsgiApp = Callable[..., Iterable[bytes]]
 
 
@@ -119,10 +121,9 @@ class _RequestHandler(BaseHTTPRequestHandler):
             if bodiless:
                 self.end_headers()
             elif "content-length" in names:
+                first = b"".join((first, *chunks))
                 self.end_headers()
                 self.wfile.write(first)
-                for chunk in chunks:
-                    self.wfile.write(chunk)
             else:
                 self.send_header("Transfer-Encoding", "chunked")
                 self.end_headers()
@@ -132,6 +133,16 @@ class _RequestHandler(BaseHTTPRequestHandler):
                     self._chunk(chunk)
                 self.wfile.write(b"0\r\n\r\n")
             self.wfile.flush()
+            if self.server.transcript is not None and (bodiless or "content-length" in names):
+                self.server.transcript.add(
+                    method=self.command,
+                    uri=self.path,
+                    asked=self.headers.items(),
+                    body=body,
+                    status=number,
+                    answered=headers,
+                    answer=b"" if bodiless else first,
+                )
         finally:
             close = getattr(answer, "close", None)
             if close is not None:
@@ -154,6 +165,7 @@ class Listener(ThreadingHTTPServer):
     def __init__(self, app: WsgiApp, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
         self.app = app
         self.tls = tls
+        self.transcript = transcript.wanted()
         super().__init__(("127.0.0.1", port), _RequestHandler)
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.5}, daemon=True)
 

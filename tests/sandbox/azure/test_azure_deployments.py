@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from azure_sandbox import GROUP, SUBSCRIPTION, Azure, code, connection, gateway, lng
+from test_azure_recordings import FOLDER, Case, compare, load
 
 API = "2022-09-01"
 
@@ -74,7 +75,8 @@ def test_a_failure_is_wrapped_as_recorded(built: Azure) -> None:
     body["properties"]["template"]["outputs"] = {}
     url = built.call("PUT", path(), body, api=API).headers["Azure-AsyncOperation"]
     built.advance(60)
-    ended = built.call("GET", url).json()
+    answer = built.call("GET", url)
+    ended = answer.json()
     assert (ended["status"], ended["error"]["code"]) == ("Failed", "DeploymentFailed")
     inner = json.loads(ended["error"]["details"][0]["message"])
     assert inner["error"]["details"][0] == {
@@ -82,6 +84,9 @@ def test_a_failure_is_wrapped_as_recorded(built: Azure) -> None:
         "message": "The specified BGP peer IP address '255.255.255.255' is not valid.",
         "details": [],
     }
+    if FOLDER.is_dir():
+        file = "err_op_failed_InvalidIPAddress_bgp.json"
+        compare(Case(file), load(file)["response"], answer)
 
 
 @pytest.mark.own("Expressions that are not modelled fail the deployment")

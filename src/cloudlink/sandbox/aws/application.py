@@ -35,6 +35,7 @@ from cloudlink.sandbox.aws.refusal import (
     unknown_key,
 )
 from cloudlink.sandbox.aws.signature import Signed, is_right, signed
+from cloudlink.sandbox.faults import GARBAGE
 from cloudlink.sandbox.journal import Call
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ class Application:
             return on_the_wire(problem, call.protocol), False
         after = sky.faults.strike(place, "cut-after", "garbage")
         if after is not None and after.kind == "garbage":
-            return WireAnswer(200, {"Content-Type": "text/html"}, b"<html><body>it works</body>"), False
+            return WireAnswer(200, {"Content-Type": "text/html"}, GARBAGE), False
         return answer, after is not None
 
     def _faulty(self, kind: str, call: Incoming, operation: str) -> Refusal:

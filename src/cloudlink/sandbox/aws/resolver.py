@@ -86,7 +86,7 @@ class ResolverEndpoint:
             "Id": self.id,
             "CreatorRequestId": self.creator_request_id,
             "Arn": self.arn,
-            "Name": self.name,
+            **({"Name": self.name} if self.name else {}),
             "SecurityGroupIds": list(self.security_groups),
             "Direction": self.direction,
             "IpAddressCount": len(self.present(now)),
@@ -237,6 +237,11 @@ class ResolverAnswers(Answers, Route53ResolverResponse):
         address = EndpointAddress(number, subnet_id, ip, interface.id, Timeline(), self.now)
         endpoint.addresses.append(address)
         return address
+
+    def list_tags_for_resource(self) -> str:
+        """moto says null where no page follows; AWS leaves the token out."""
+        said = json.loads(super().list_tags_for_resource())
+        return json.dumps({name: value for name, value in said.items() if value is not None})
 
     def create_resolver_endpoint(self) -> str:
         """A used CreatorRequestId is refused, not answered with the endpoint that it made."""

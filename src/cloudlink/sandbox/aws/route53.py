@@ -109,12 +109,11 @@ class Route53Answers(Answers):
         result: dict[str, Any] = {
             "HostedZone": self._zone_json(zone),
             "ChangeInfo": self._change(zone),
+            "DelegationSet": {"NameServers": list(zone.records[name, "NS"].values)},
             "Location": f"https://route53.amazonaws.com/2013-04-01/hostedzone/{zone.id}",
         }
         if private:
             result["VPC"] = self._vpcs(zone)[0]
-        else:
-            result["DelegationSet"] = {"NameServers": list(zone.records[name, "NS"].values)}
         return Plain(result)
 
     def get_hosted_zone(self) -> Plain:
@@ -138,11 +137,10 @@ class Route53Answers(Answers):
         rest = zones[start:]
         result: dict[str, Any] = {
             "HostedZones": [self._zone_json(z) for z in rest[:size]],
+            "Marker": marker or "",
             "IsTruncated": len(rest) > size,
             "MaxItems": str(size),
         }
-        if marker:
-            result["Marker"] = marker
         if len(rest) > size:
             result["NextMarker"] = rest[size].id
         return Plain(result)

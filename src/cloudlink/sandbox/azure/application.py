@@ -18,6 +18,7 @@ from cloudlink.sandbox.azure import errors
 from cloudlink.sandbox.azure.errors import Refusal
 from cloudlink.sandbox.azure.exchange import Answer, Request
 from cloudlink.sandbox.azure.routes import Route, table
+from cloudlink.sandbox.faults import GARBAGE
 from cloudlink.sandbox.journal import Call
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class Application:
             raise _Cut(answer.status)
         data = b"" if answer.body is ... else json.dumps(answer.body, separators=(",", ":")).encode()
         if after is not None:
-            data = b'{"name":"trunca\xff<html>'
+            data = GARBAGE
         return answer.status, self._headers(request, answer, data), data
 
     def _refused(self, kind: str, request: Request) -> Answer:
@@ -220,7 +221,7 @@ class Application:
             ("Content-Length", str(len(data))),
         ]
         if answer.body is not ...:
-            headers.append(("Content-Type", "application/json; charset=utf-8"))
+            headers.append(("Content-Type", _content_type(request, answer)))
         if client := request.headers.get("x-ms-client-request-id"):
             headers.append(("x-ms-client-request-id", client))
         remaining = {"GET": ("reads", "11999"), "DELETE": ("deletes", "14999")}.get(request.method, ("writes", "1199"))
@@ -266,6 +267,12 @@ def type_in(path: str) -> str:
 
 def _answer(refusal: Refusal) -> Answer:
     return Answer(refusal.status, refusal.body(), dict(refusal.headers), retry_after=refusal.retry_after)
+
+
+def _content_type(request: Request, answer: Answer) -> str:
+    """AKS names no character set; ARM's front, which refuses before AKS is asked, does."""
+    aks = "/microsoft.containerservice/" in request.path.lower() and "x-ms-failure-cause" not in answer.headers
+    return "application/json" if aks else "application/json; charset=utf-8"
 
 
 def _phrase(status: int) -> str:

@@ -32,7 +32,8 @@ PLAIN = (10.0,)
 
 
 class Operations:
-    """Starts operations and answers polls. ``results`` gives the result of a POST when it is fetched."""
+    """Starts operations and answers polls. ``results`` gives the result of a POST when it is fetched,
+    by its action or by its operation's name."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -166,8 +167,9 @@ class Operations:
             raise Refusal(400, operation.error.get("code"), operation.error.get("message", ""))
         if operation.removes:
             return Answer(204, ..., headers)
-        if operation.action and operation.result is None:
-            operation.result = self.results[operation.action](operation)
+        made = self.results.get(operation.action or operation.name)
+        if made is not None and operation.result is None:
+            operation.result = made(operation)
         return Answer(200, operation.result, headers)
 
     def _find(self, request: Request, *, signed: bool) -> Operation:

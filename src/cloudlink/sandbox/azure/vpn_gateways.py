@@ -13,14 +13,15 @@ from cloudlink.sandbox.azure.fields import address, array, choice, flag, inner, 
 from cloudlink.sandbox.azure.ids import ResourceId, parse, reference
 from cloudlink.sandbox.azure.kind import Kind
 from cloudlink.sandbox.azure.local_gateways import CONNECTION
-from cloudlink.sandbox.azure.operations import GATEWAY_STEPS, refuse_if_locked
+from cloudlink.sandbox.azure.operations import GATEWAY_STEPS, Operations, refuse_if_locked
 from cloudlink.sandbox.azure.public_ips import PUBLIC_IP
-from cloudlink.sandbox.azure.store import Record
+from cloudlink.sandbox.azure.store import Operation, Record, Store
 from cloudlink.sandbox.azure.vnets import GATEWAY, GATEWAY_SUBNET, SUBNET, prefixes_of
 
 ZONE_SKUS = ("VpnGw1AZ", "VpnGw2AZ", "VpnGw3AZ", "VpnGw4AZ", "VpnGw5AZ")
 RETIRED_SKUS = ("VpnGw1", "VpnGw2", "VpnGw3", "VpnGw4", "VpnGw5")
 OTHER_SKUS = ("Basic", "HighPerformance", "Standard", "UltraPerformance", "ErGw1AZ", "ErGw2AZ", "ErGw3AZ", "ErGwScale")
+RESET = "ResetVirtualNetworkGatewayOperation"
 # https://learn.microsoft.com/azure/vpn-gateway/vpn-gateway-howto-aws-bgp
 APIPA = (IPv4Address("169.254.21.0"), IPv4Address("169.254.22.255"))
 
@@ -36,6 +37,10 @@ class VpnGateways(Kind):
     lasts = ("azure.vng.create", "azure.vng.update", "azure.vng.delete")
     steps = GATEWAY_STEPS
     etag_header = False
+
+    def __init__(self, store: Store, operations: Operations) -> None:
+        super().__init__(store, operations)
+        operations.results[RESET] = self._after_reset
 
     # What is accepted
 
@@ -402,7 +407,7 @@ class VpnGateways(Kind):
             raise errors.gateway_has_connections(str(record.id), str(users[0].id))
 
     def reset(self, request: Request) -> Answer:
-        """Restarts the instance with ``gatewayVip``, or the first one.
+        """Restarts the instance with ``gatewayVip``, or the first one. Its result is the gateway.
 
         Assumption: Azure takes the word None for none. az 2.91 sends it where no address is given, and its
         documentation shows that call.
@@ -418,7 +423,7 @@ class VpnGateways(Kind):
         operation = self.operations.start(
             request,
             record,
-            name="ResetVirtualNetworkGatewayOperation",
+            name=RESET,
             lasts="azure.vng.reset",
             flips=(record.id.key,),
             locks=(record.id.key,),
@@ -427,6 +432,10 @@ class VpnGateways(Kind):
             restarts=True,
         )
         return self.operations.accepted(request, operation, 202, None)
+
+    def _after_reset(self, operation: Operation) -> Json | None:
+        record = self.store.resources.get(operation.target)
+        return None if record is None else self.show(record)
 
 
 def _generation(sku: str) -> int:

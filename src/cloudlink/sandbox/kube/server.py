@@ -12,7 +12,7 @@ from typing import Any, Literal
 from cloudlink.link import KubernetesTarget, Link
 from cloudlink.sandbox.cloud import Sky
 from cloudlink.sandbox.facts import AksCluster
-from cloudlink.sandbox.faults import Fault
+from cloudlink.sandbox.faults import GARBAGE, Fault
 from cloudlink.sandbox.journal import Call
 from cloudlink.sandbox.kube import discovery, status
 from cloudlink.sandbox.kube.aks import furnish_aks, furnish_namespaces, upgrade_aks
@@ -155,7 +155,7 @@ class KubeCloud:
             return _cut(environ, start_response)
         if fault and fault.kind == "garbage":
             start_response("200 OK", [("Content-Type", "application/json")])
-            return [b'{"kind": "Conf']
+            return [GARBAGE]
         if isinstance(answer, dict):
             return _send(start_response, code, answer)
         if isinstance(answer, bytes):
