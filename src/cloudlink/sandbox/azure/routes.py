@@ -11,6 +11,7 @@ from cloudlink.sandbox.azure.exchange import Endpoint
 if TYPE_CHECKING:
     from cloudlink.sandbox.azure.azure_cloud import Parts
     from cloudlink.sandbox.azure.kind import Kind
+    from cloudlink.sandbox.azure.routing_and_filtering import RouteTables, SecurityGroups
 
 SUB = "/subscriptions/{subscription}"
 GROUP = SUB + "/resourceGroups/{group}"
@@ -102,7 +103,9 @@ def table(parts: Parts) -> list[Route]:
         *_child(NET, "virtualNetworks", "virtualNetworkPeerings", parts.peerings),
         *_resource(NET, "publicIPAddresses", parts.public_ips),
         *_resource(NET, "routeTables", parts.route_tables),
+        *_entries(NET + "/routeTables/{name}", parts.route_tables),
         *_resource(NET, "networkSecurityGroups", parts.security_groups),
+        *_entries(NET + "/networkSecurityGroups/{name}", parts.security_groups),
         *_resource(NET, "virtualNetworkGateways", gateways),
         *_resource(NET, "localNetworkGateways", parts.local_gateways),
         *_resource(NET, "connections", connections),
@@ -154,6 +157,15 @@ def _child(under: str, parent: str, type_: str, kind: Kind) -> Iterator[Route]:
     yield Route("GET", item, kind.get, type_, "name")
     yield Route("PUT", item, kind.put, type_, "name", writes=True)
     yield Route("DELETE", item, kind.delete, type_, "name", writes=True)
+
+
+def _entries(parent: str, kind: RouteTables | SecurityGroups) -> Iterator[Route]:
+    collection = f"{parent}/{kind.entries}"
+    item = collection + "/{entry}"
+    yield Route("GET", collection, kind.list_entries, kind.entries)
+    yield Route("GET", item, kind.get_entry, kind.entries, "entry")
+    yield Route("PUT", item, kind.put_entry, kind.entries, "entry", writes=True)
+    yield Route("DELETE", item, kind.delete_entry, kind.entries, "entry", writes=True)
 
 
 def _deployments(parts: Parts) -> Iterator[Route]:

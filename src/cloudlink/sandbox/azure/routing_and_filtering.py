@@ -5,24 +5,42 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 
 from cloudlink.sandbox.azure import errors
-from cloudlink.sandbox.azure.exchange import Json
+from cloudlink.sandbox.azure.errors import Refusal
+from cloudlink.sandbox.azure.exchange import Answer, Json, Request
 from cloudlink.sandbox.azure.fields import address, choice, flag, inner, number, objects, prefix
 from cloudlink.sandbox.azure.ids import ResourceId
 from cloudlink.sandbox.azure.kind import Kind
-from cloudlink.sandbox.azure.operations import SHORT
-from cloudlink.sandbox.azure.store import Record
-from cloudlink.sandbox.azure.vnets import SUBNET
+from cloudlink.sandbox.azure.operations import SHORT, refuse_if_locked
+from cloudlink.sandbox.azure.store import Operation, Record, new_etag
+from cloudlink.sandbox.azure.vnets import SUBNET, parent_missing
 from cloudlink.sandbox.facts import PacketRule
 
 NEXT_HOPS = ("VirtualNetworkGateway", "VnetLocal", "Internet", "VirtualAppliance", "None")
 
 
 class _OnSubnets(Kind):
-    """Something that subnets refer to."""
+    """Something that subnets refer to, with entries that can be written one by one at addresses of their own.
+
+    entries: the list that holds them. entry_word: the word for one in Azure's names of operations.
+    """
 
     field: str
     in_use_code: str
     title: str
+    entries: str
+    entry_word: str
+
+    def entry(self, id_: ResourceId, given: Json) -> Json:
+        """One of the list, as it is kept. Raises Refusal for what Azure would not take."""
+        raise NotImplementedError
+
+    def named(self, id_: ResourceId, given: Json) -> ResourceId:
+        if not given.get("name"):
+            raise errors.missing_property(f"properties.{self.entries}.name")
+        return id_.child(self.entries, str(given["name"]))
+
+    def check_entries(self, entries: list[Json]) -> None:
+        """Raises Refusal when they do not go together."""
 
     def users(self, record: Record) -> list[Json]:
         return [
@@ -37,9 +55,86 @@ class _OnSubnets(Kind):
 
     def shape(self, record: Record, state: str, *, listed: bool) -> Json:
         shown = super().shape(record, state, listed=listed)
+        for entry in shown[self.entries]:
+            entry["properties"]["provisioningState"] = state
         if users := self.users(record):
             shown["subnets"] = users
         return shown
+
+    def accept_entries(self, id_: ResourceId, given: Json) -> list[Json]:
+        found = [self.entry(id_, e) for e in objects(given, self.entries)]
+        names = [e["name"].lower() for e in found]
+        if twice := next((e for e in found if names.count(e["name"].lower()) > 1), None):
+            raise Refusal(
+                400,
+                "DuplicateResourceName",
+                f"Resource {id_}/{self.entries}/ has two child resources with the same name ({twice['name']}).",
+            )
+        self.check_entries(found)
+        return found
+
+    # One entry at a time
+
+    def list_entries(self, request: Request) -> Answer:
+        return Answer(200, {"value": self._shown(self.record(request))})
+
+    def get_entry(self, request: Request) -> Answer:
+        record = self.record(request)
+        return Answer(200, self._shown_entry(record, request.where["entry"]))
+
+    def put_entry(self, request: Request) -> Answer:
+        record = self._parent(request)
+        name = request.where["entry"]
+        made = self.entry(record.id, {**request.json(), "name": name})
+        others = [e for e in record.properties[self.entries] if e["name"].lower() != name.lower()]
+        new = len(others) == len(record.properties[self.entries])
+        self.check_entries([*others, made])
+        operation = self._write(request, record, [*others, made], "Put", self.lasts[1])
+        return self.operations.accepted(request, operation, 201 if new else 200, self._shown_entry(record, name))
+
+    def delete_entry(self, request: Request) -> Answer:
+        record = self._parent(request)
+        name = request.where["entry"].lower()
+        left = [e for e in record.properties[self.entries] if e["name"].lower() != name]
+        if len(left) == len(record.properties[self.entries]):
+            return Answer(204)
+        return self.operations.accepted(request, self._write(request, record, left, "Delete", self.lasts[2]), 202)
+
+    def _parent(self, request: Request) -> Record:
+        """Raises Refusal when it is missing or being written."""
+        id_ = self.id_of(request)
+        record = self.store.find(id_)
+        if record is None:
+            raise parent_missing(id_.child(self.entries, request.where["entry"]))
+        awaited = self.waits_for(record.id, record.properties, deleting=False)
+        refuse_if_locked(self.store, self.operations, request, record.id, awaited, retryable=self.retryable)
+        return record
+
+    def _write(self, request: Request, record: Record, entries: list[Json], verb: str, lasts: str) -> Operation:
+        """The parent with these entries instead of its own, in force when the operation ends."""
+        record.properties = {**record.properties, self.entries: entries}
+        record.etag = new_etag()
+        return self.operations.start(
+            request,
+            record,
+            name=f"{verb}{self.entry_word}Operation",
+            lasts=lasts,
+            shows="Updating",
+            flips=(record.id.key,),
+            settles=(record.id.key,),
+            locks=self.locks(record.id, record.properties),
+            steps=self.steps,
+        )
+
+    def _shown(self, record: Record) -> list[Json]:
+        entries: list[Json] = self.show(record)["properties"][self.entries]
+        return [{**entry, "etag": record.etag} for entry in entries]
+
+    def _shown_entry(self, record: Record, name: str) -> Json:
+        for entry in self._shown(record):
+            if entry["name"].lower() == name.lower():
+                return entry
+        raise errors.child_not_found(str(record.id.child(self.entries, name)))
 
 
 class RouteTables(_OnSubnets):
@@ -50,23 +145,22 @@ class RouteTables(_OnSubnets):
     field = "routeTable"
     in_use_code = "InUseRouteTableCannotBeDeleted"
     title = "Route table"
+    entries = "routes"
+    entry_word = "Route"
 
     def accept(self, id_: ResourceId, body: Json, old: Record | None) -> Json:
         del old
         given = inner(body, "properties", path="")
         return {
             "disableBgpRoutePropagation": flag(given, "disableBgpRoutePropagation", False),
-            "routes": [self._route(id_, r) for r in objects(given, "routes")],
+            "routes": self.accept_entries(id_, given),
         }
 
-    def _route(self, id_: ResourceId, route: Json) -> Json:
-        if not route.get("name"):
-            raise errors.missing_property("properties.routes.name")
-        child = id_.child("routes", str(route["name"]))
-        given = inner(route, "properties")
+    def entry(self, id_: ResourceId, given: Json) -> Json:
+        child = self.named(id_, given)
+        given = inner(given, "properties", path="")
         target = str(given.get("addressPrefix", ""))
         properties: Json = {
-            "provisioningState": "Succeeded",
             "addressPrefix": prefix(target, child) if target[:1].isdigit() else target,  # or a service tag
             "nextHopType": choice(given, "nextHopType", NEXT_HOPS),
             "hasBgpOverride": False,
@@ -85,17 +179,17 @@ class SecurityGroups(_OnSubnets):
     field = "networkSecurityGroup"
     in_use_code = "InUseNetworkSecurityGroupCannotBeDeleted"
     title = "Network security group"
+    entries = "securityRules"
+    entry_word = "SecurityRule"
 
     def accept(self, id_: ResourceId, body: Json, old: Record | None) -> Json:
         del old
         given = inner(body, "properties", path="")
-        return {"securityRules": [self._rule(id_, r) for r in objects(given, "securityRules")]}
+        return {"securityRules": self.accept_entries(id_, given)}
 
-    def _rule(self, id_: ResourceId, rule: Json) -> Json:
-        if not rule.get("name"):
-            raise errors.missing_property("properties.securityRules.name")
-        child = id_.child("securityRules", str(rule["name"]))
-        given = inner(rule, "properties")
+    def entry(self, id_: ResourceId, given: Json) -> Json:
+        child = self.named(id_, given)
+        given = inner(given, "properties", path="")
         kept: Json = {
             k: given[k]
             for k in (
@@ -112,7 +206,6 @@ class SecurityGroups(_OnSubnets):
             if k in given
         }
         properties: Json = {
-            "provisioningState": "Succeeded",
             **kept,
             "protocol": choice(given, "protocol", ("Tcp", "Udp", "Icmp", "Esp", "Ah", "*")),
             "access": choice(given, "access", ("Allow", "Deny")),
@@ -120,6 +213,19 @@ class SecurityGroups(_OnSubnets):
             "direction": choice(given, "direction", ("Inbound", "Outbound")),
         }
         return {"name": child.name, "id": str(child), "properties": properties, "type": child.type}
+
+    def check_entries(self, entries: list[Json]) -> None:
+        seen: dict[tuple[str, int], str] = {}
+        for entry in entries:
+            kept = entry["properties"]
+            first = seen.setdefault((kept["direction"], kept["priority"]), entry["name"])
+            if first != entry["name"]:
+                raise Refusal(
+                    400,
+                    "SecurityRuleConflict",
+                    f"Security rule {entry['name']} conflicts with rule {first}. Rules cannot have the same Priority "
+                    "and Direction.",
+                )
 
 
 _EVERYWHERE = IPv4Network("0.0.0.0/0")

@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 from cloudlink.sandbox.azure import errors
 from cloudlink.sandbox.azure.errors import Refusal
 from cloudlink.sandbox.azure.exchange import Json
-from cloudlink.sandbox.azure.fields import address, array, check_overlap, choice, flag, inner, objects, prefix
+from cloudlink.sandbox.azure.fields import address, array, check_overlap, choice, flag, inner, number, objects, prefix
 from cloudlink.sandbox.azure.ids import ResourceId, parse, reference
 from cloudlink.sandbox.azure.kind import Kind
 from cloudlink.sandbox.azure.operations import SHORT
@@ -49,8 +49,25 @@ class VirtualNetworks(Kind):
         if servers:
             properties["dhcpOptions"] = {"dnsServers": servers}
         properties["enableDdosProtection"] = flag(given, "enableDdosProtection", False)
+        properties.update(self._rare(id_, given))
         self._check_subnets(id_, prefixes, given, old)
         return properties
+
+    def _rare(self, id_: ResourceId, given: Json) -> Json:
+        """Properties that are shown only where somebody has set them."""
+        for name in ("ddosProtectionPlan", "bgpCommunities", "ipAllocations"):
+            if given.get(name):
+                raise errors.not_modelled(name, str(id_))
+        if flag(inner(given, "encryption"), "enabled", False, path="properties.encryption"):
+            raise errors.not_modelled("encryption", str(id_))
+        kept: Json = {}
+        if "privateEndpointVNetPolicies" in given:
+            kept["privateEndpointVNetPolicies"] = choice(
+                given, "privateEndpointVNetPolicies", ("Disabled", "Basic"), "Disabled"
+            )
+        if given.get("flowTimeoutInMinutes") is not None:
+            kept["flowTimeoutInMinutes"] = number(given, "flowTimeoutInMinutes", None, 4, 30)
+        return kept
 
     def _check_subnets(self, id_: ResourceId, prefixes: list[str], given: Json, old: Record | None) -> None:
         """Everything is checked before anything is changed: a refused PUT leaves no half of it behind.
