@@ -303,6 +303,8 @@ def compare(case: Case, recorded: dict[str, Any], answer: requests.Response) -> 
         # some recordings have kept few headers, and the notification came after 2019
         if name in headers or ("date" in headers and name != "azure-asyncnotification"):
             assert (name in headers) == (name in answer.headers), name
+    given = {name.lower() for name in answer.headers}
+    assert [name for name in headers if name not in given and name not in case.but] == []
     for name in SAME:
         if name in headers and name not in case.but:
             assert (name, answer.headers.get(name)) == (name, headers[name])

@@ -218,6 +218,8 @@ class Application:
             ("x-ms-request-id", id_),
             ("x-ms-correlation-request-id", request.headers.get("x-ms-correlation-request-id", id_)),
             ("x-ms-arm-service-request-id", str(uuid.uuid4())),
+            # which of ARM's fronts took the call, and when
+            ("x-ms-routing-request-id", f"WESTEUROPE:{_stamp(self.sky.clock.now())}:{id_}"),
             ("Content-Length", str(len(data))),
         ]
         if answer.body is not ...:
@@ -273,6 +275,10 @@ def _content_type(request: Request, answer: Answer) -> str:
     """AKS names no character set; ARM's front, which refuses before AKS is asked, does."""
     aks = "/microsoft.containerservice/" in request.path.lower() and "x-ms-failure-cause" not in answer.headers
     return "application/json" if aks else "application/json; charset=utf-8"
+
+
+def _stamp(moment: float) -> str:
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(moment))
 
 
 def _phrase(status: int) -> str:
