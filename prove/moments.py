@@ -40,7 +40,7 @@ def _look_often(seconds: float) -> None:
     """Waits that would be as long as a gateway's half hour: the sandbox is told to be done in seconds."""
     from cloudlink.core import wait
 
-    def intervals(usual: float, elapsed: float) -> float:
+    def intervals(usual: float, elapsed: float, slack: float = 0.0) -> float:
         return min(seconds, max(usual, 1.0))
 
     wait.intervals = intervals

@@ -115,8 +115,10 @@ class AzureSession:
                 policies=[
                     policies.RequestIdPolicy(),
                     policies.UserAgentPolicy(_USER_AGENT),
+                    policies.RedirectPolicy(),
                     policies.BearerTokenCredentialPolicy(self.credential, self._scope),
                     policies.ContentDecodePolicy(),
+                    policies.SensitiveHeaderCleanupPolicy(),
                 ],
             )
 
