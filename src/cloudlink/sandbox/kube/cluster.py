@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -70,6 +72,17 @@ class Cluster:
         finally:
             self._time = None
             self._settling = False
+
+    @contextmanager
+    def rehearsal(self) -> Iterator[None]:
+        """What is written within is forgotten at its end, and no controller hears of it: for ``dryRun``."""
+        kept = self.store, self.agenda, self._addresses
+        self.store = Store(self.now, lambda *_: None, copy.deepcopy(self.store.objects), self.store.revision)
+        self.agenda = Agenda()
+        try:
+            yield
+        finally:
+            self.store, self.agenda, self._addresses = kept
 
     def _changed(self, kind: Kind, obj: Object, gone: bool) -> None:
         self.sky.touch()

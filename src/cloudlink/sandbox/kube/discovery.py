@@ -74,7 +74,11 @@ def _resources(group: str, version: str) -> Json:
                 "name": f"{kind.plural}/{sub}",
                 "singularName": "",
                 "namespaced": kind.namespaced,
-                "kind": kind.kind,
+                **(
+                    {"group": "autoscaling", "version": "v1", "kind": "Scale"}
+                    if sub == "scale"
+                    else {"kind": kind.kind}
+                ),
                 "verbs": ["get"] if sub == "log" else ["get", "patch", "update"],
             }
             for sub in kind.subresources

@@ -26,6 +26,11 @@ class Kind:
         return self.plural
 
     @property
+    def is_review(self) -> bool:
+        """A question put as an object that is never kept."""
+        return self.verbs == ("create",)
+
+    @property
     def api_version(self) -> str:
         return f"{self.group}/{self.version}" if self.group else self.version
 
@@ -43,10 +48,21 @@ KINDS = (
     Kind("", "v1", "secrets", "Secret", True),
     Kind("", "v1", "serviceaccounts", "ServiceAccount", True, ("sa",)),
     Kind("", "v1", "events", "Event", True, ("ev",)),
-    Kind("apps", "v1", "deployments", "Deployment", True, ("deploy",), subresources=("status",), categories=("all",)),
+    Kind(
+        "apps",
+        "v1",
+        "deployments",
+        "Deployment",
+        True,
+        ("deploy",),
+        subresources=("status", "scale"),
+        categories=("all",),
+    ),
     Kind("apps", "v1", "replicasets", "ReplicaSet", True, ("rs",), subresources=("status",), categories=("all",)),
     Kind("networking.k8s.io", "v1", "ingresses", "Ingress", True, ("ing",), subresources=("status",)),
     Kind("authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", False, verbs=("create",)),
+    Kind("authorization.k8s.io", "v1", "selfsubjectrulesreviews", "SelfSubjectRulesReview", False, verbs=("create",)),
+    Kind("authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview", False, verbs=("create",)),
 )
 
 BY_KEY = {k.key: k for k in KINDS}

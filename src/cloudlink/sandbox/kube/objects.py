@@ -87,7 +87,6 @@ class Store:
         rows = self.objects.setdefault(kind.key, {})
         if (namespace, name) in rows:
             raise status.already_exists(kind, name)
-        meta.pop("managedFields", None)
         meta.update(uid=str(uuid.uuid4()), creationTimestamp=timestamp(self.now()))
         if "spec" in obj:
             meta["generation"] = 1
@@ -103,7 +102,6 @@ class Store:
         old = self.objects.get(kind.key, {}).get(place)
         if old is None:
             raise status.not_found(kind, meta["name"])
-        meta.pop("managedFields", None)
         for fixed in ("uid", "creationTimestamp", "resourceVersion", "generation"):
             if fixed in old["metadata"]:
                 meta[fixed] = old["metadata"][fixed]

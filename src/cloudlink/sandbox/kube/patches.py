@@ -1,7 +1,7 @@
-"""The three patch formats that clients send: merge, strategic merge, JSON patch. Pure functions.
+"""Three of the patch formats that clients send: merge, strategic merge, JSON patch. Pure functions.
 
 https://kubernetes.io/docs/reference/using-api/api-concepts/#patch-and-apply
-Server-side apply is refused: it needs managedFields, which the sandbox does not keep.
+The fourth, server-side apply, needs to know who has set what: ``server_side``.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ def apply_patch(content_type: str, body: bytes, obj: dict[str, Any]) -> dict[str
         "application/strategic-merge-patch+json",
         "application/json-patch+json",
     ):
-        known = "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json"
+        known = ", ".join(f"application/{k}" for k in ("json-patch+json", "merge-patch+json", "apply-patch+yaml"))
+        known += ", application/strategic-merge-patch+json"
         raise unsupported_media(
             f"the body of the request was in an unknown format - accepted media types include: {known}"
         )
@@ -100,14 +101,18 @@ def strategic(target: Any, patch: Any) -> Any:
     return result
 
 
+def merge_key(name: str, items: list[Any]) -> str | None:
+    """By which the items of a list of this name are told apart; None when the list is taken as a whole."""
+    keys = _MERGE_KEYS.get(name, ())
+    return next((k for k in keys if items and all(isinstance(v, dict) and k in v for v in items)), None)
+
+
 def _strategic_list(name: str, old: list[Any], new: list[Any]) -> list[Any]:
     if name in _MERGED_PLAIN:
         return old + [v for v in new if v not in old]
     if any(isinstance(v, dict) and v.get("$patch") == "replace" for v in new):
         return [v for v in new if not (isinstance(v, dict) and v.get("$patch") == "replace")]
-    keys = _MERGE_KEYS.get(name)
-    items = [*old, *new]
-    key = next((k for k in keys or () if items and all(isinstance(v, dict) and k in v for v in items)), None)
+    key = merge_key(name, [*old, *new])
     if key is None:
         return new
     result = list(old)

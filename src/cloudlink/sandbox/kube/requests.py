@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -11,6 +12,7 @@ from cloudlink.sandbox.kube import protobuf, status
 from cloudlink.sandbox.kube.kinds import Kind, kind_at
 
 _BODY_LIMIT = 3 << 20  # etcd's
+_KEY = re.compile(r"[0-9a-f]{16}")  # KubeCloud.key_of
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Request:
     content_type: str
     accept: str
     token: str | None
+    agent: str = ""  # the first word of User-Agent: who writes, where the query does not say
+    user: str = ""  # once it is known
     kind: Kind | None = None
     namespace: str | None = None
     name: str = ""
@@ -67,7 +71,12 @@ class Request:
 
     @property
     def writes(self) -> bool:
-        return self.method != "GET" and not (self.kind and self.kind.kind == "SelfSubjectAccessReview")
+        return self.method != "GET" and not (self.kind and self.kind.is_review) and not self.query.get("dryRun")
+
+    @property
+    def manager(self) -> str:
+        """Whose the fields are that this request sets."""
+        return self.query.get("fieldManager") or self.agent or "unknown"
 
     @property
     def target(self) -> str:
@@ -96,8 +105,14 @@ class Request:
 
 
 def read(environ: dict[str, Any]) -> tuple[str, Request]:
-    """(the cluster's key, the request). Raises KubeRefusal for a body that is too large."""
+    """(the cluster's key, the request). Raises KubeRefusal for a body that is too large.
+
+    The key is empty where the path has none: ``kubectl get --raw`` and its like drop what a kubeconfig's server address
+    ends with.
+    """
     key, _, rest = environ.get("PATH_INFO", "/").lstrip("/").partition("/")
+    if not _KEY.fullmatch(key):
+        key, rest = "", environ.get("PATH_INFO", "/").lstrip("/")
     length = int(environ.get("CONTENT_LENGTH") or 0)
     if length > _BODY_LIMIT:
         raise status.KubeRefusal(413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728")
@@ -114,6 +129,7 @@ def read(environ: dict[str, Any]) -> tuple[str, Request]:
         content_type=environ.get("CONTENT_TYPE", ""),
         accept=environ.get("HTTP_ACCEPT", ""),
         token=token.strip() if scheme.lower() == "bearer" else None,
+        agent=environ.get("HTTP_USER_AGENT", "").partition("/")[0],
     )
     return key, _with_object(request)
 
@@ -135,5 +151,4 @@ def _with_object(request: Request) -> Request:
     if kind is None or len(rest) > 3:
         return request
     name, sub = (rest[1] if len(rest) > 1 else ""), (rest[2] if len(rest) > 2 else "")
-    parts = {k: getattr(request, k) for k in ("method", "path", "query", "body", "content_type", "accept", "token")}
-    return Request(**parts, kind=kind, namespace=namespace, name=name, subresource=sub)
+    return replace(request, kind=kind, namespace=namespace, name=name, subresource=sub)

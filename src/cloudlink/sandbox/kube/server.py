@@ -7,6 +7,7 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any, Literal
 
 from cloudlink.link import KubernetesTarget, Link
@@ -87,6 +88,15 @@ class KubeCloud:
         if found is not None:
             found.catch_up()
         return found
+
+    def _only_key(self) -> str:
+        """Of the one cluster here. Raises KubeRefusal where there are several: then the path must name it."""
+        keys = [self.key_of(c.id) for c in self.sky.azure_facts().clusters] if self.name == "aks" else [*self.clusters]
+        if len(keys) != 1:
+            raise status.KubeRefusal(
+                404, "NotFound", f"{len(keys)} clusters are here; the path must begin with one's key"
+            )
+        return keys[0]
 
     def by_name(self, name_or_id: str) -> Cluster | None:
         """As ``cluster``, by name or ARM id."""
@@ -185,7 +195,7 @@ class KubeCloud:
                 raise status.forbidden(request.kind, request.name, request.namespace or "", request.verb, user or "")
         plain = [("Content-Type", "text/plain")]
         with self.sky.lock:
-            cluster = self.cluster(key)
+            cluster = self.cluster(key or self._only_key())
             if cluster is None:
                 raise status.KubeRefusal(404, "NotFound", "no such cluster")
             if request.kind is None:
@@ -202,7 +212,7 @@ class KubeCloud:
             if request.method == "GET" and request.watches:
                 events = watch(cluster, request, as_table if "as=Table" in request.accept else None)
                 return 200, events, [("Content-Type", "application/json")]
-            code, answer = perform(cluster, request, self.sky.faults)
+            code, answer = perform(cluster, replace(request, user=user or ""), self.sky.faults)
             cluster.catch_up()
         if request.method == "GET" and "as=Table" in request.accept and "g=meta.k8s.io" in request.accept:
             answer = as_table(request.kind, answer, self.sky.clock.now())

@@ -17,10 +17,13 @@ from cloudlink.sandbox.kube.kinds import (
     SERVICES,
     Kind,
 )
-from cloudlink.sandbox.kube.objects import Object
+from cloudlink.sandbox.kube.objects import Object, timestamp
 from cloudlink.sandbox.kube.patches import apply_patch
 from cloudlink.sandbox.kube.requests import Request
+from cloudlink.sandbox.kube.reviews import review
+from cloudlink.sandbox.kube.scale import scale
 from cloudlink.sandbox.kube.selectors import fields_match, labels_match
+from cloudlink.sandbox.kube.server_side import apply, created, updated
 
 Answer = tuple[int, dict[str, Any]]
 
@@ -29,14 +32,25 @@ def perform(cluster: Cluster, request: Request, faults: FaultBook) -> Answer:
     """(HTTP status, body). Raises KubeRefusal. Watches and logs are streamed elsewhere."""
     kind = request.kind
     assert kind is not None
-    if kind.kind == "SelfSubjectAccessReview":
-        return _access_review(request, faults)
+    if kind.is_review:
+        return review(request, faults)
+    if request.query.get("dryRun"):
+        if request.query["dryRun"] != "All":
+            raise status.bad_request(f"Invalid value: {request.query['dryRun']!r}: dryRun takes All only")
+        with cluster.rehearsal():
+            return _perform(cluster, request)
+    return _perform(cluster, request)
+
+
+def _perform(cluster: Cluster, request: Request) -> Answer:
+    kind = request.kind
+    assert kind is not None
+    if request.subresource == "scale" and kind is DEPLOYMENTS and request.name:
+        return scale(cluster, request)
     if request.subresource in ("exec", "attach", "portforward", "eviction", "ephemeralcontainers", "scale"):
         raise status.bad_request(f"the sandbox does not know {kind.plural}/{request.subresource}")
     if request.subresource not in ("", "status"):
         raise status.no_such_path()
-    if request.query.get("dryRun"):
-        raise status.bad_request("the sandbox does not know dryRun")
     if kind.namespaced and request.namespace is None and (request.name or request.method == "POST"):
         raise status.no_such_path()
     namespace = request.namespace or ""
@@ -46,11 +60,11 @@ def perform(cluster: Cluster, request: Request, faults: FaultBook) -> Answer:
         case "GET", False:
             return 200, list_of(kind, matching(cluster, request), cluster.store.revision)
         case "POST", False:
-            return 201, _create(cluster, kind, namespace, request)
+            return 201, _create(cluster, kind, namespace, request.json())
         case "PUT", True:
             return 200, _update(cluster, kind, namespace, request, request.json())
         case "PATCH", True:
-            return 200, _patch(cluster, kind, namespace, request)
+            return _patch(cluster, kind, namespace, request)
         case "DELETE", True:
             return 200, _delete(cluster, kind, namespace, request.name, request)
         case "DELETE", False:
@@ -78,10 +92,14 @@ def list_of(kind: Kind, items: list[Object], revision: int) -> Object:
     }
 
 
-def _create(cluster: Cluster, kind: Kind, namespace: str, request: Request) -> Object:
-    obj = request.json()
+def _create(cluster: Cluster, kind: Kind, namespace: str, obj: Object, manager: str = "") -> Object:
+    """manager: who has applied it, if it was made so."""
     _same_kind(kind, obj)
     meta = obj.setdefault("metadata", {})
+    meta.pop("managedFields", None)
+    if manager:
+        obj.update(created(obj, manager, timestamp(cluster.now())))
+        meta = obj["metadata"]
     if kind.namespaced:
         if meta.setdefault("namespace", namespace) != namespace:
             raise status.bad_request(
@@ -159,7 +177,10 @@ def _check(kind: Kind, obj: Object) -> None:
             )
 
 
-def _update(cluster: Cluster, kind: Kind, namespace: str, request: Request, new: Object) -> Object:
+def _update(
+    cluster: Cluster, kind: Kind, namespace: str, request: Request, new: Object, *, applied: bool = False
+) -> Object:
+    """applied: its managers are settled already."""
     old = cluster.store.get(kind, namespace, request.name)
     _same_kind(kind, new)
     meta = new.setdefault("metadata", {})
@@ -180,6 +201,8 @@ def _update(cluster: Cluster, kind: Kind, namespace: str, request: Request, new:
         new["status"] = old["status"]
     if kind is DEPLOYMENTS and new["spec"].get("selector") != old["spec"].get("selector"):
         raise status.invalid(kind, request.name, "spec.selector", "Invalid value: field is immutable")
+    if request.subresource != "status" and not applied:
+        updated(old, new, request.manager, timestamp(cluster.now()))
     if kind is PODS and _core(new) != _core(old):
         raise status.invalid(
             kind, request.name, "spec", "Forbidden: pod updates may not change fields other than the image"
@@ -191,9 +214,31 @@ def _core(pod: Object) -> Object:
     return {k: v for k, v in pod.get("spec", {}).items() if k not in ("activeDeadlineSeconds", "tolerations")}
 
 
-def _patch(cluster: Cluster, kind: Kind, namespace: str, request: Request) -> Object:
+def _patch(cluster: Cluster, kind: Kind, namespace: str, request: Request) -> Answer:
+    if request.content_type.partition(";")[0].strip() == "application/apply-patch+yaml":
+        return _apply(cluster, kind, namespace, request)
     old = cluster.store.get(kind, namespace, request.name)
-    return _update(cluster, kind, namespace, request, apply_patch(request.content_type, request.body, old))
+    return 200, _update(cluster, kind, namespace, request, apply_patch(request.content_type, request.body, old))
+
+
+def _apply(cluster: Cluster, kind: Kind, namespace: str, request: Request) -> Answer:
+    manager = request.query.get("fieldManager", "")
+    if not manager:
+        raise status.invalid(kind, request.name, "fieldManager", "Required value: is required for apply patch")
+    wanted = request.json()
+    if not wanted.get("apiVersion") or not wanted.get("kind"):
+        raise status.bad_request("invalid object type: /, Kind=")
+    meta = wanted.setdefault("metadata", {})
+    if meta.setdefault("name", request.name) != request.name:
+        raise status.bad_request("the name of the object does not match the name on the URL")
+    if meta.get("managedFields"):
+        raise status.bad_request("metadata.managedFields must be nil")
+    live = cluster.store.find(kind, namespace, request.name)
+    if live is None:
+        return 201, _create(cluster, kind, namespace, wanted, manager)
+    force = request.query.get("force") in ("1", "true", "True")
+    merged = apply(live, wanted, manager, timestamp(cluster.now()), force=force)
+    return 200, _update(cluster, kind, namespace, request, merged, applied=True)
 
 
 def _delete(cluster: Cluster, kind: Kind, namespace: str, name: str, request: Request) -> Object:
@@ -212,29 +257,3 @@ def _delete(cluster: Cluster, kind: Kind, namespace: str, name: str, request: Re
         )
     store.delete(kind, namespace, name)
     return status.success(kind, name, old["metadata"]["uid"])
-
-
-def _access_review(request: Request, faults: FaultBook) -> Answer:
-    """Allowed, unless a fault denies just that call."""
-    if request.method != "POST":
-        raise status.method_not_allowed()
-    review = request.json()
-    asked = (review.get("spec") or {}).get("resourceAttributes") or {}
-    method = {
-        "create": "POST",
-        "update": "PUT",
-        "patch": "PATCH",
-        "delete": "DELETE",
-        "deletecollection": "DELETE",
-    }.get(asked.get("verb", ""), "GET")
-    parts = [asked.get("resource", ""), asked.get("name", ""), asked.get("subresource", "")]
-    place = f"kube.{method}:{'/'.join(p for p in parts if p)}"
-    denied = faults.standing("denied", place)
-    answer = {"allowed": not denied, **({"reason": "denied by a fault of the sandbox"} if denied else {})}
-    return 201, {
-        "kind": "SelfSubjectAccessReview",
-        "apiVersion": "authorization.k8s.io/v1",
-        "metadata": {},
-        "spec": review.get("spec", {}),
-        "status": answer,
-    }
