@@ -21,10 +21,13 @@ PROOFS = {
     "secrets": "no key anywhere but in the clouds",
     "faults": "every fault at every call",
     "ours": "only what is ours is changed or deleted",
+    "lives": "random lives come to what the configuration says, and to nothing",
+    "outages": "network gone, machine asleep, terminal closed, Ctrl-C, SIGTERM",
+    "state": "a full disk, a read-only folder, other formats, a clock set back",
     "two": "two runs at once",
     "hostile": "configurations and answers from an enemy",
 }
-PARALLEL = ("kill", "faults", "ours", "hostile")
+PARALLEL = ("kill", "faults", "ours", "lives", "outages", "state", "hostile")
 ROOT = Path(__file__).parents[1]
 
 

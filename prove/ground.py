@@ -7,7 +7,9 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from cloudlink.config import load
@@ -24,9 +26,17 @@ TAKES_LONGER = {"aws.linger": 3600.0, "world.ike": 1.0, "world.bgp": 1.0, "kube.
 
 
 class Ground:
-    """One at a time in a process. worlds: saved by ``keep``, taken up by ``back_to``."""
+    """One at a time in a process. worlds: saved by ``keep``, taken up by ``back_to``. takes: sandbox seconds of what is
+    to take longer than anything else."""
 
-    def __init__(self, folder: Path | None = None, *, more: str = "", speed: float = SPEED) -> None:
+    def __init__(
+        self,
+        folder: Path | None = None,
+        *,
+        more: str = "",
+        speed: float = SPEED,
+        takes: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
         self.folder = folder or Path(tempfile.mkdtemp(prefix="prove-"))
         self._ours = folder is None
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -35,7 +45,7 @@ class Ground:
         self.config.write_text(self.text)
         self.home = self.folder / ".cloudlink" / "sandbox" / self.link.name
         self.zygote = Zygote()  # before there are threads
-        durations = Durations(overrides={kind: TAKES_LONGER.get(kind, SHORT) for kind in MEDIANS})
+        durations = Durations(overrides={kind: {**TAKES_LONGER, **takes}.get(kind, SHORT) for kind in MEDIANS})
         self.sandbox = Sandbox(self.home, speed=speed, durations=durations)
         self.sandbox.furnish(str(self.config))
         with self.sandbox.sky.lock:

@@ -1,11 +1,14 @@
-"""What a proof changes in the process under test: where it dies by itself, how often it looks, what it logs.
+"""What a proof changes in the process under test: where it dies by itself, how often it looks, what it logs, what its
+disk refuses.
 
-The product's code is not touched: the places it calls are. A save of the state file can end at these moments.
+The product's code is not touched: the places it calls are. A save of the state file can end at these moments, or fail
+in these ways, it and all that follow.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import itertools
 import logging
@@ -23,6 +26,13 @@ MOMENTS = (
     "before the rename",
     "after the rename",
 )
+FAILURES = {
+    "no room for the temporary file": errno.ENOSPC,
+    "no room for its content": errno.ENOSPC,
+    "no room when it is brought to the disk": errno.ENOSPC,
+    "the folder is read-only": errno.EROFS,
+    "no rename": errno.EIO,
+}
 
 
 def prepare(order: dict[str, Any]) -> None:
@@ -55,12 +65,12 @@ def _saves(save: tuple[int, str] | None, count_in: str) -> None:
 
     real_save, real_link = state.StateFile._save, os.link
     number = 0
-    now = ""  # the moment to die at, in the save that goes on
+    now = ""  # the moment to die at, or the way to fail, in the save that goes on
 
     def counted(self: Any) -> None:
         nonlocal number, now
         number += 1
-        now = save[1] if save and number == save[0] else ""
+        now = save[1] if save and (number == save[0] or (number > save[0] and save[1] in FAILURES)) else ""
         if count_in:
             Path(count_in).write_text(str(number))
         if now == "before the temporary file":
@@ -69,10 +79,15 @@ def _saves(save: tuple[int, str] | None, count_in: str) -> None:
         if now == "after the rename":
             _die()
 
+    def fail(*ways: str) -> None:
+        if now in ways:
+            raise OSError(FAILURES[now], os.strerror(FAILURES[now]))
+
     class DyingPath(type(Path())):  # type: ignore[misc]
         def replace(self, target: Any) -> Any:
             if now == "before the rename":
                 _die()
+            fail("no rename")
             return super().replace(target)
 
         def with_name(self, name: str) -> Any:
@@ -95,6 +110,7 @@ def _saves(save: tuple[int, str] | None, count_in: str) -> None:
                 self._inner.write(text[: len(text) // 2])
                 self._inner.flush()
                 _die()
+            fail("no room for its content")
             self._inner.write(text)
 
         def flush(self) -> None:
@@ -110,6 +126,17 @@ def _saves(save: tuple[int, str] | None, count_in: str) -> None:
 
         def __getattr__(self, name: str) -> Any:
             return getattr(os, name)
+
+        @staticmethod
+        def open(path: Any, flags: int, *more: Any) -> int:
+            if flags & os.O_CREAT and ".lock" not in str(path):
+                fail("no room for the temporary file", "the folder is read-only")
+            return os.open(path, flags, *more)
+
+        @staticmethod
+        def fsync(descriptor: int) -> None:
+            fail("no room when it is brought to the disk")
+            os.fsync(descriptor)
 
         @staticmethod
         def fdopen(*arguments: Any, **named: Any) -> Any:

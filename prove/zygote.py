@@ -99,8 +99,8 @@ class Zygote:
         code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
         return Ended(
             code,
-            Path(self._order.out).read_text(errors="replace"),
-            Path(self._order.err).read_text(errors="replace"),
+            _text(self._order.out),
+            _text(self._order.err),
             time.monotonic() - self._began,
         )
 
@@ -108,6 +108,11 @@ class Zygote:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait(10)
+
+
+def _text(path: str) -> str:
+    """Nothing for a terminal or a pipe: somebody else has read that."""
+    return Path(path).read_text(errors="replace") if Path(path).is_file() else ""
 
 
 def _kill(pid: int) -> None:

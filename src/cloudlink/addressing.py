@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, summarize_address_range
+from ipaddress import IPv4Address, IPv4Network, summarize_address_range
 from itertools import combinations, product, zip_longest
 
 FourRanges = tuple[IPv4Network, IPv4Network, IPv4Network, IPv4Network]
 
+PRIVATE = tuple(IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"))
+"""What no packet finds on the open internet: RFC 1918, and RFC 6598's range that clouds use inside."""
 LINK_LOCAL = IPv4Network("169.254.0.0/16")
 AZURE_INSIDE = (IPv4Network("169.254.21.0/24"), IPv4Network("169.254.22.0/24"))
 AWS_RESERVED = tuple(
@@ -34,6 +36,10 @@ SMALLEST_GATEWAY_SUBNET = 27  # Azure takes /29, but a /27 is what it recommends
 
 class PoolExhausted(ValueError):
     """The pool of inside addresses does not hold four free ranges that both clouds accept."""
+
+
+def is_private(address: IPv4Address) -> bool:
+    return any(address in private for private in PRIVATE)
 
 
 def allocate(pool: Sequence[IPv4Network], used: Iterable[IPv4Network] = ()) -> FourRanges:

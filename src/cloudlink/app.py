@@ -123,29 +123,31 @@ def open_session(
         view.note(f"No {CONFIG} here: using {EXAMPLE}.")
     state = StateFile(state_path(folder, link.name), link.name, command=f"cloudlink {command}", readonly=not writes)
     session = Session(link, clock, view, state, endpoints, command)
-    try:
-        quiet_sdks()
-        with _stopping(clock), state:
-            if writes:
-                open_log(folder / f"{link.name}.log")
-                _LOG.info("cloudlink %s begins", command)
-            yield session
-    except Stopped:
-        error = Interrupted("Interrupted", "Stopped as asked.", "Run the same command again: it goes on from here.")
-        view.error(error)
-        error.shown = True
-        raise error from None
-    except CloudlinkError as error:
-        _say(error, view)
-        raise
-    except Exception as error:
-        known = session.translate(error)  # a read outside the engine, which translates its own
-        if known is None:
+    # Around everything, also around what is said at the end: a second Ctrl-C while that is shown must not lose it.
+    with _stopping(clock):
+        try:
+            quiet_sdks()
+            with state:
+                if writes:
+                    open_log(folder / f"{link.name}.log")
+                    _LOG.info("cloudlink %s begins", command)
+                yield session
+        except Stopped:
+            error = Interrupted("Interrupted", "Stopped as asked.", "Run the same command again: it goes on from here.")
+            view.error(error)
+            error.shown = True
+            raise error from None
+        except CloudlinkError as error:
+            _say(error, view)
             raise
-        _say(known, view)
-        raise known from error
-    finally:
-        view.close()
+        except Exception as error:
+            known = session.translate(error)  # a read outside the engine, which translates its own
+            if known is None:
+                raise
+            _say(known, view)
+            raise known from error
+        finally:
+            view.close()
 
 
 def _say(error: CloudlinkError, view: View) -> None:

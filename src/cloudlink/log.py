@@ -23,10 +23,17 @@ _KEYS = re.compile(
 class _Mask(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         text = record.getMessage()
-        shown = _KEYS.sub(r"\1\2********", masked(text))
+        shown = _one_line(_KEYS.sub(r"\1\2********", masked(text)))
         if shown != text:
             record.msg, record.args = shown, ()
         return True
+
+
+def _one_line(text: str) -> str:
+    """Whatever is no plain character becomes its escape."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def quiet_sdks() -> None:

@@ -14,6 +14,7 @@ import getpass
 import glob
 import json
 import os
+import shlex
 import socket
 import stat
 import time
@@ -126,7 +127,7 @@ class StateFile:
             raise StateError(
                 "The state file can be written by others",
                 f"{self.path} has mode {mode:04o}. Whoever can write it could make cloudlink delete the wrong objects.",
-                f"Check that nobody changed it, then: chmod 600 {self.path}",
+                f"Check that nobody changed it, then: chmod 600 {shlex.quote(str(self.path))}",
             )
         self._parse(text)
 
@@ -264,7 +265,7 @@ class StateFile:
             raise StateError(
                 "Another host holds this link",
                 f"{self._said(holder)} From here it cannot be told whether that run still lives.",
-                f"If it does not: rm {self._lock_path}",
+                f"If it does not: rm {shlex.quote(str(self._lock_path))}",
             )
         me = {
             "pid": os.getpid(),

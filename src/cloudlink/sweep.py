@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 
 from cloudlink.clouds.aws import Aws
@@ -36,4 +37,4 @@ def leftovers(link: Link, aws: Aws, azure: Azure) -> Iterable[Row]:
             f"aws resourcegroupstaggingapi get-resources --tag-filters Key=cloudlink-link,Values={link.name}",
         )
     for item in azure.resources_by_tag():
-        yield (str(item["id"]), str(item.get("type", "")), f"az resource show --ids {item['id']}")
+        yield (str(item["id"]), str(item.get("type", "")), f"az resource show --ids {shlex.quote(str(item['id']))}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,10 +13,10 @@ from hypothesis import strategies as st
 
 from cloudlink.core import event as ev
 from cloudlink.core.change import Action, worse
-from cloudlink.core.resource import Node, Ownership, Receipt
+from cloudlink.core.resource import Found, Node, Ownership, Receipt
 from cloudlink.errors import CloudError, DeclinedError, Interrupted
 
-from .toy import Killed, MemoryStore, RemadeToy, SerialToy, SteppingClock, Toy, ToyCloud, engine
+from .toy import Killed, MemoryStore, RemadeToy, SerialToy, Spec, SteppingClock, Toy, ToyCloud, engine
 
 
 @pytest.fixture
@@ -182,6 +183,42 @@ def test_no_second_one_is_feared_where_reads_do_not_lag(cloud: ToyCloud, kind: s
     cloud.trouble["create s.a"] = [kind]
     notes = [e for e in up(chain(cloud), cloud, MemoryStore()) if isinstance(e, ev.Note)]
     assert len(notes) == (kind == "cut-before")
+
+
+@pytest.mark.parametrize("begins", [5, 25])
+def test_minutes_without_a_network_are_waited_through(cloud: ToyCloud, begins: float) -> None:
+    """In a wait as well as between two objects."""
+    e = engine(chain(cloud), cloud, MemoryStore())
+    plan = e.plan()
+    cloud.away = (cloud.clock.now() + begins, cloud.clock.now() + begins + 600)
+    list(e.apply(plan))
+    assert [w for w in cloud.writes if w.startswith("create")] == ["create s.a", "create s.b", "create s.c"]
+
+
+def test_without_a_network_a_plan_says_so_soon(cloud: ToyCloud) -> None:
+    began = cloud.clock.now()
+    cloud.away = (began, began + 600)
+    with pytest.raises(CloudError, match="Unreachable"):
+        engine(chain(cloud), cloud, MemoryStore()).plan()
+    assert cloud.clock.now() - began < 300
+
+
+class SharedToy(Toy):
+    """Part of something that is others'."""
+
+    def before(self, found: Found[Spec, str] | None) -> Any:
+        return found.spec.value if found and found.spec else None
+
+
+@pytest.mark.parametrize(("was", "action"), [("theirs", Action.DELETE), ("v", Action.NO_OP), (None, Action.NO_OP)])
+def test_what_is_as_it_was_is_not_put_back(cloud: ToyCloud, was: str | None, action: Action) -> None:
+    """Such as where a run was killed between its note of how it was and the change itself."""
+    store = MemoryStore()
+    nodes: list[Node[Any]] = [SharedToy(address="s.a", title="A", cloud=cloud)]
+    up(nodes, cloud, store)
+    next(iter(cloud.things.values())).owner = Ownership.SHARED
+    store.items = {"s.a": replace(store.items["s.a"], before=was)}
+    assert actions(nodes, cloud, store, destroy=True) == {"s.a": action}
 
 
 def test_a_failed_operation_says_why(cloud: ToyCloud) -> None:

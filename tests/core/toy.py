@@ -95,6 +95,7 @@ class ToyCloud:
     lock: threading.RLock = field(default_factory=threading.RLock)
     running: dict[str, int] = field(default_factory=dict)
     most: dict[str, int] = field(default_factory=dict)
+    away: tuple[float, float] = (0.0, 0.0)  # from when to when nobody can be reached
     die_at: int | None = None
     points: int = 0
 
@@ -104,7 +105,12 @@ class ToyCloud:
         if self.die_at is not None and self.points >= self.die_at:
             raise Killed
 
+    def reached(self) -> None:
+        if self.away[0] <= self.clock.now() < self.away[1]:
+            raise Cut
+
     def by_name(self, name: str) -> Thing | None:
+        self.reached()
         with self.lock:
             now = self.clock.now()
             live = [
@@ -127,6 +133,7 @@ class ToyCloud:
             raise Refused(f"{name} is not allowed")
         if kind == "cut-before":
             raise Cut
+        self.reached()
         with self.lock:
             self.writes.append(f"{verb} {name}")
             result = effect()

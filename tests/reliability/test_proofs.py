@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from prove import faults, hostile, kill, ours, secrets, two
+from prove import faults, hostile, kill, lives, ours, outages, secrets, state, two
 from prove.figures import Figures
 
 pytestmark = pytest.mark.slow
@@ -40,6 +40,29 @@ def test_only_ours() -> None:
     ours.prove(figures, seed=5, most=2)
     assert not figures.failed, told(figures)
     assert len(figures.points) >= 3
+
+
+def test_random_lives() -> None:
+    figures = Figures()
+    lives.prove(figures, seed=7, most=2, edits=("as the example", "other records"))
+    assert not figures.failed, told(figures)
+    assert len([p for p in figures.points if p.what == "whole lives"]) == 2
+
+
+def test_long_outages() -> None:
+    """In the long wait of an ``up``: what is under way is taken up, and nothing is begun twice."""
+    figures = Figures()
+    some = ("network gone for minutes", "terminal closed", "Ctrl-C twice")
+    outages.prove(figures, seed=23, most=3, only=some, scenes=("fresh",))
+    assert not figures.failed, told(figures)
+    assert len(figures.points) == 9
+
+
+def test_a_disk_that_refuses() -> None:
+    figures = Figures()
+    state.prove(figures, seed=29, most=3, scenes=("fresh",))
+    assert not figures.failed, told(figures)
+    assert len(figures.points) == 7
 
 
 def test_two_at_once() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from prove.figures import Figures, Point
 from prove.kill import BY_DESIGN
-from prove.ours import _same
+from prove.lives import Step, shortest
+from prove.ours import _same, receipt
 from prove.picture import difference
 from prove.secrets import occurrences
 
@@ -47,6 +48,32 @@ def test_a_strangers_thing_that_changes_is_seen() -> None:
     assert "gone" in _same(before, {("aws vpc", "vpc-1"): '{"dns": true}'}, lost=False)
     assert "left" in _same(before, {**before, ("aws vpn gateway", "vgw-1"): "{}"}, lost=False)
     assert not _same(before, before, lost=False)
+
+
+def test_a_receipt_that_is_not_the_difference_is_seen() -> None:
+    gone = {("aws vpn gateway", "vgw-1"): "{}"}
+    stays = {("kube config map", "coredns-custom"): '{"data": {"cloudlink-demo.server": "x"}}'}
+    after = {("kube config map", "coredns-custom"): '{"data": {}}'}
+    gateway = {"address": "aws_vpn.gateway", "title": "", "detail": "vgw-1"}
+    forward = {"address": "dns_forward.forward", "title": "", "detail": "kube-system/coredns-custom/x"}
+    rows = [gateway, forward]
+    assert not receipt({**gone, **stays}, after, {"deleted": rows, "restored": []})
+    assert "vgw-1" in receipt({**gone, **stays}, after, {"deleted": [forward], "restored": []})
+    assert "dns_forward.forward" in receipt({**gone, **stays}, after, {"deleted": [gateway], "restored": []})
+    assert "neither gone nor changed" in receipt(
+        {**gone, **stays}, {**gone, **stays}, {"deleted": [gateway], "restored": []}
+    )
+
+
+def test_a_life_that_fails_is_made_as_short_as_it_can_be() -> None:
+    steps = [Step(kind, n) for n, kind in enumerate(("up", "edit", "drift", "kill", "edit", "teardown", "up"))]
+
+    def fails(some: list[Step]) -> bool:
+        kinds = [s.kind for s in some]
+        return "edit" in kinds and "kill" in kinds
+
+    assert [s.kind for s in shortest(steps, fails)] == ["edit", "kill"]
+    assert shortest(steps[:1], lambda _: True) == []
 
 
 def test_figures_are_kept_point_by_point(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from cloudlink.core.resource import Found, Given, Ownership, Phase
 from cloudlink.errors import CloudError, ConflictError, MissingError
 from cloudlink.link import AddressTarget, Host, KubernetesTarget, Link, LoadBalancerTarget
 from cloudlink.sandbox.aws.cloud import AwsCloud
+from cloudlink.sandbox.aws.resolver import endpoints_of
 from cloudlink.steps.hosted_zone import plain_name
 from cloudlink.steps.outputs import EksCluster, VirtualNetwork
 from cloudlink.steps.resolver import Resolver, Rule, permission_of, rules_of
@@ -602,6 +603,25 @@ def test_targets(ground: Ground) -> None:
     assert all(len(addresses) == 2 for addresses in private.values())
     assert all(IPv4Address(a) in IPv4Network("10.20.0.0/16") for addresses in private.values() for a in addresses)
     assert ground.calls("DescribeNetworkInterfaces") == 1
+
+
+@pytest.mark.parametrize(("address", "taken"), [("8.8.8.8", False), ("100.64.3.4", True), ("198.51.100.9", True)])
+def test_an_address_outside_the_vpc_is_no_endpoints(ground: Ground, address: str, taken: bool) -> None:
+    """Whoever answers with it: CoreDNS would send it every question. A VPC may have public ranges of its own."""
+    step = step_of(ground)
+    built(ground, step.security_group, step.subnets, step.endpoint)
+    ground.aws.ec2.associate_vpc_cidr_block(VpcId=VPC, CidrBlock="198.51.100.0/24")
+    for endpoint in endpoints_of(ground.cloud.account, REGION).values():
+        endpoint.addresses[0].ip = IPv4Address(address)
+    ground.wait(5)
+    if taken:
+        found = step.endpoint.find(NO_RECEIPTS, fresh=True)
+        assert found is not None
+        assert IPv4Address(address) in found.outputs.addresses.values()
+    else:
+        with pytest.raises(CloudError, match="outside the VPC") as raised:
+            step.endpoint.find(NO_RECEIPTS, fresh=True)
+        assert address in raised.value.detail
 
 
 def test_a_public_load_balancer_is_refused(ground: Ground) -> None:

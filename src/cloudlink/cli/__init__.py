@@ -34,6 +34,21 @@ def main() -> None:
 
     # Everything is said and saved: another Ctrl-C now could only show where in its clearing up Python was.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _let_go()
     # Python looks through all objects for garbage before it ends: of the SDKs' hundred thousand there is none to find.
     gc.freeze()
     sys.exit(code)
+
+
+def _let_go() -> None:
+    """What is unsaid when the terminal or the reader of our output has gone goes nowhere: else Python would try once
+    more while it ends, and put a code of its own (120) in the place of ours."""
+    for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
+        try:
+            stream.flush()
+        except OSError as error:
+            import errno
+            import os
+
+            if error.errno in (errno.EPIPE, errno.EIO):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from typing import Annotated
@@ -67,8 +68,10 @@ def run(arguments: list[str]) -> int:
     except SystemExit as end:
         # the only one that the command line's library raises here: for a closed pipe, which has a code of its own
         return 141 if end.code == 1 else int(end.code or 0)
-    except BrokenPipeError:
-        # the reader of our output (head, less) has gone: no message of ours can reach anybody
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.EIO):
+            raise
+        # the reader of our output (head, less) or the terminal has gone: no message of ours can reach anybody
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -181,7 +182,7 @@ def translate(error: Exception, profile: str | None = None) -> CloudlinkError | 
     from botocore import exceptions as boto
     from botocore.parsers import ResponseParserError
 
-    sign_in = f"aws sso login --profile {profile}" if profile else "aws sso login"
+    sign_in = f"aws sso login --profile {shlex.quote(profile)}" if profile else "aws sso login"
     if isinstance(error, boto.ClientError):
         return _answered(error, sign_in)
     if isinstance(error, boto.ProfileNotFound):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Generic, TypeVar
 
+from cloudlink.addressing import is_private
 from cloudlink.config.shown import shown
 from cloudlink.errors import Mistake
 
@@ -246,9 +247,6 @@ def network(
     return Kind("string", words, read)
 
 
-_PRIVATE = tuple(IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"))
-
-
 def _read_private_address(value: object) -> IPv4Address:
     words = PRIVATE_ADDRESS.allowed
     if not isinstance(value, str):
@@ -265,7 +263,7 @@ def _read_private_address(value: object) -> IPv4Address:
 
 def _is_private(value: str) -> bool:
     try:
-        return any(IPv4Address(value) in private for private in _PRIVATE)
+        return is_private(IPv4Address(value))
     except ValueError:
         return False
 

@@ -98,6 +98,7 @@ def _removal(graph: Graph, receipts: Receipts, seen: Observed) -> dict[str, Chan
         if not isinstance(node, Resource):
             continue
         found, receipt = seen.found[address], receipts.get(address)
+        before = receipt.before if receipt is not None else None
 
         def say(
             action: Action,
@@ -112,8 +113,10 @@ def _removal(graph: Graph, receipts: Receipts, seen: Observed) -> dict[str, Chan
             say(Action.NO_OP, "not there")
         elif found.owned is Ownership.ADOPTED:
             say(Action.NO_OP, "kept: cloudlink did not make it")
-        elif found.owned is Ownership.SHARED and (receipt is None or receipt.before is None):
+        elif found.owned is Ownership.SHARED and before is None:
             say(Action.NO_OP, "not altered by cloudlink", found=None)
+        elif found.owned is Ownership.SHARED and node.before(found) == before:
+            say(Action.NO_OP, "already as it was", found=None)  # killed before it was altered, or after it was put back
         elif found.owned is Ownership.SHARED:
             say(Action.DELETE, "put back as it was")
         else:

@@ -37,6 +37,10 @@ VISIBLE_WITHIN = 300.0
 # How long to look for an object whose create was not answered before it is created again. Assumption: reads lag by
 # seconds, not minutes; where they lag longer a second object is possible, and the next run reports both.
 LOST_ANSWER_LOOKS = (1.0, 4.0, 10.0, 15.0)
+# Before anything is done, a network that is not there is told soon. Once a run is at work, giving up costs more than
+# waiting: a laptop that changes its network, or a cloud's bad quarter of an hour, must not end it.
+LOOK_PATIENCE = 60.0
+WORK_PATIENCE = 900.0
 MAX_LOST = 3  # writes of one resource that may go unanswered in one run
 MAX_ROUNDS = 24  # updates of one resource in one run, one write each
 
@@ -84,8 +88,8 @@ class Worker:
         self.in_flight: dict[str, str] = {}
         """What goes on in the clouds right now, by address: shown when the run is interrupted."""
 
-    def read(self, address: str, call: Callable[[], Any]) -> Any:
-        """A read, tried again while it fails in passing. A transient failure of minutes is survived."""
+    def read(self, address: str, call: Callable[[], Any], *, patience: float = LOOK_PATIENCE) -> Any:
+        """A read, tried again for ``patience`` seconds while it fails in passing."""
         start = self._clock.now()
         pause = 1.0
         while True:
@@ -97,11 +101,14 @@ class Worker:
                 wait = self._sense.retry_after(error)
                 if wait is None and self._sense.unknown_outcome(error):
                     wait = pause
-                if wait is None or self._clock.now() - start > 60:
+                if wait is None or self._clock.now() - start > patience:
                     raise self._ours(error, address) from error
                 if self._clock.wait(wait):
                     raise Stopped from None
                 pause = min(pause * 2, 15)
+
+    def _read_at_work(self, address: str, call: Callable[[], Any]) -> Any:
+        return self.read(address, call, patience=WORK_PATIENCE)
 
     def _ours(self, error: Exception, address: str) -> CloudlinkError:
         """An SDK's error as ours. What is neither is a bug, and is raised as it is."""
@@ -123,7 +130,7 @@ class Worker:
             if isinstance(node, Lookup):
                 if task.address in run.outputs:
                     return End(task, run.outputs[task.address])
-                return End(task, self.read(task.address, lambda: node.look(run.given())))
+                return End(task, self._read_at_work(task.address, lambda: node.look(run.given())))
             assert isinstance(node, Resource)
             assert change is not None
             if task.kind == "delete":
@@ -271,7 +278,9 @@ class Worker:
             )
 
     def _find(self, node: Resource[Any, Any]) -> Found[Any, Any] | None:
-        found: Found[Any, Any] | None = self.read(node.address, lambda: node.find(self._store.receipts(), fresh=True))
+        found: Found[Any, Any] | None = self._read_at_work(
+            node.address, lambda: node.find(self._store.receipts(), fresh=True)
+        )
         return found
 
     # --- writes ------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -90,8 +91,8 @@ def stranger(raw: Json, link: str, address: str) -> ConflictError:
     return ConflictError(
         "An object in Azure has our name but not our tags",
         f"{id_} stands where cloudlink would make its own, and has {said}. It is left alone, because it may be somebody else's.",
-        f"If it is not needed: az resource delete --ids {id_}\n"
-        f"If cloudlink made it and its tags were lost: az tag update --operation merge --resource-id {id_} --tags {wanted}",
+        f"If it is not needed: az resource delete --ids {shlex.quote(id_)}\n"
+        f"If cloudlink made it and its tags were lost: az tag update --operation merge --resource-id {shlex.quote(id_)} --tags {wanted}",
         resource=address,
     )
 

@@ -5,6 +5,7 @@ https://learn.microsoft.com/azure/vpn-gateway/vpn-gateway-howto-aws-bgp
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
@@ -205,7 +206,7 @@ class GatewayResource(AzureResource[GatewaySpec, AzureGateway]):
             raise ConflictError(
                 "The VNet already has a VPN gateway",
                 f"A VNet holds one VPN gateway, and {self.link.azure.vnet} has {', '.join(others)}.",
-                f"If it is not needed: az network vnet-gateway delete --ids {others[0]}\n"
+                f"If it is not needed: az network vnet-gateway delete --ids {shlex.quote(others[0])}\n"
                 "Otherwise name another VNet in azure.vnet, peered with this one with gateway transit.",
                 resource=self.address,
             )
@@ -258,7 +259,7 @@ class GatewayResource(AzureResource[GatewaySpec, AzureGateway]):
             raise ConflictError(
                 "The gateway has connections that are not cloudlink's",
                 f"It is kept, because they would go down with it: {', '.join(sorted(others))}.",
-                f"If they are not needed: az network vpn-connection delete --ids {' '.join(sorted(others))}",
+                f"If they are not needed: az network vpn-connection delete --ids {shlex.join(sorted(others))}",
                 resource=self.address,
             )
         return self.azure.delete_gateway()

@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any, ClassVar
 
+from cloudlink.addressing import is_private
 from cloudlink.clouds import aws as cloud
 from cloudlink.clouds import ownership
 from cloudlink.clouds.aws import Aws, AwsObject
@@ -27,7 +28,7 @@ from cloudlink.core.resource import (
     Usual,
     built_on,
 )
-from cloudlink.errors import ConflictError, MissingError
+from cloudlink.errors import CloudError, ConflictError, MissingError
 from cloudlink.link import Link
 from cloudlink.steps.outputs import EksCluster, Endpoint, SecurityGroup
 
@@ -152,8 +153,25 @@ class InboundEndpoint(Resource[EndpointSpec, Endpoint]):
             surplus,
         )
         phase = self._phase(found, addresses)
-        out = Endpoint(number, {subnet: IPv4Address(a["Ip"]) for subnet, a in sorted(keep.items())})
+        out = Endpoint(number, {subnet: self._inside(a["Ip"]) for subnet, a in sorted(keep.items())})
         return Found(number, phase, spec, out if phase is Phase.READY else None, Ownership.OWNED, said)
+
+    def _inside(self, text: str) -> IPv4Address:
+        """The address, if it can be the endpoint's. CoreDNS will send it every question about the zone, so one on the
+        open internet is refused, whoever it was that answered with it; a VPC may have public ranges of its own."""
+        address = IPv4Address(text)
+        vpc = None if is_private(address) else self.aws.vpc(self.link.aws.vpc_id)
+        ranges = [b["CidrBlock"] for b in (vpc or {}).get("CidrBlockAssociationSet") or ()]
+        if is_private(address) or any(address in IPv4Network(r) for r in ranges):
+            return address
+        raise CloudError(
+            "The endpoint has an address outside the VPC",
+            f"AWS names {address} as an address of the Resolver endpoint, which is neither private nor one of "
+            f"{self.link.aws.vpc_id}. Nothing was made to send it questions.",
+            f"Compare: aws route53resolver list-resolver-endpoint-ip-addresses --region {self.link.aws.region} "
+            "--resolver-endpoint-id ...",
+            resource=self.address,
+        )
 
     def _phase(self, found: AwsObject, addresses: Iterable[AwsObject]) -> Phase:
         """ACTION_NEEDED ends as ready with a surplus where the rest works, so that the broken address is exchanged,

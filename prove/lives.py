@@ -1,0 +1,241 @@
+"""Random lives of a link: up, another configuration, changes by hand, faults, kills, a lost state file and teardown, in
+any order. Whatever the life was, ``up`` comes to what the configuration says, and ``teardown`` to nothing.
+
+A life is a list of steps with a seed each, so that one that fails can be made shorter: steps are left out as long as
+it still fails, and the shortest one is shown.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from botocore.exceptions import ClientError
+
+from cloudlink.sandbox.faults import Fault
+from prove.by_hand import HANDS, Hands
+from prove.faults import KINDS
+from prove.figures import Figures, Point
+from prove.ground import Ground
+from prove.kill import BY_DESIGN
+from prove.moments import MOMENTS
+from prove.picture import Pictures, difference
+from prove.zygote import Ended
+
+LIVES = 200
+UP, TEARDOWN = ("up", "--no-verify"), ("teardown",)
+KINDS_OF_STEPS = {
+    "up": 4, "edit": 4, "drift": 4, "fault": 4, "kill": 5, "teardown": 2, "lose state": 2, "status": 1,
+}  # fmt: skip
+"""With how often each is chosen."""
+# What a run may end with while a fault, or what an earlier kill left, is in its way. Never 1: that is a traceback.
+STOPS = (0, 4, 5, 6, 8, 9)
+
+# The configurations of a life: each makes some objects go, come, change or be made anew.
+EDITS: dict[str, tuple[tuple[str, str], ...]] = {
+    "as the example": (),
+    "other records": (
+        ("# ttl = 60", "ttl = 30"),
+        ('addresses = ["10.10.8.15", "10.10.24.15"]', 'addresses = ["10.10.8.15", "10.10.24.16"]'),
+        ("ports = [8200]\ntls_ports = [8200]\n", 'ports = [8200]\n\n[[dns.hosts]]\nname = "mysql"\naddresses = ["10.10.8.17"]\n'),
+    ),
+    "a larger gateway and another policy": (
+        ('# sku = "VpnGw1AZ"', 'sku = "VpnGw2AZ"'),
+        ("[dns]\n", "[vpn.policy]\ndh_group = 14\nike_encryption = \"AES128\"\n\n[dns]\n"),
+    ),
+    "another number for Azure": (("# asn = 65000", "asn = 65010"),),
+    "other inside ranges": (("# inside_pool =", 'inside_pool = "169.254.21.64/26" #'),),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Step:
+    kind: str
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.seed}"
+
+
+def life(rng: random.Random) -> list[Step]:
+    kinds = rng.choices(list(KINDS_OF_STEPS), list(KINDS_OF_STEPS.values()), k=rng.randint(4, 9))
+    return [Step(kind, rng.randrange(10**6)) for kind in kinds]
+
+
+class World:
+    """One ground, and what each configuration comes to when nobody disturbs it."""
+
+    def __init__(self, ground: Ground, edits: Iterable[str]) -> None:
+        self.ground = ground
+        self.edits = list(edits)
+        for name in self.edits:  # what any of them says exists stands there from the beginning
+            self.edit(name)
+            ground.sandbox.furnish(str(ground.config))
+        self.pictures = Pictures(ground)
+        self.hands = Hands(ground, self.pictures)
+        ground.keep("empty")
+        self.nothing = self.pictures.take()
+        self.wanted: dict[str, list[str]] = {}
+        for name in self.edits:
+            ground.back_to("empty")
+            self.edit(name)
+            made = ground.run(*UP)
+            assert made.code == 0, f"{name}: {made}"
+            ground.settle()
+            self.wanted[name] = self.pictures.take()
+
+    def edit(self, name: str) -> None:
+        text = self.ground.text
+        for old, new in EDITS[name]:
+            assert old in text, f"{name}: {old}"
+            text = text.replace(old, new)
+        self.ground.config.write_text(text)
+        self.edited = name
+
+    def __call__(self, steps: list[Step], figures: Figures, where: str) -> str:
+        """Live it; the first thing that is wrong, else empty."""
+        self.ground.back_to("empty")
+        self.edit(self.edits[0])
+        self.lost = False  # whether a state file went while something stood
+        acts: dict[str, Callable[[random.Random], str]] = {
+            "edit": self._edit, "drift": self._drift, "fault": self._fault, "kill": self._kill,
+            "lose state": self._lose_state, "status": self._status,
+        }  # fmt: skip
+        for number, step in enumerate([*steps, Step("up", 0), Step("teardown", 0)]):
+            rng = random.Random(step.seed)
+            if step.kind in acts:
+                if wrong := acts[step.kind](rng):
+                    return f"at step {number}, {step}: {wrong}"
+                continue
+            check = self._up if step.kind == "up" else self._teardown
+            for what, wrong in check():
+                figures.add(Point("lives", what, f"{where}, step {number}", wrong), say=False)
+                if wrong:
+                    return f"at step {number}, {step}: {what}: {wrong}"
+        return ""
+
+    # --- what must hold ---------------------------------------------------------------------------------
+
+    def _up(self) -> Iterable[tuple[str, str]]:
+        ended = self.ground.run(*UP)
+        self.ground.settle()
+        different = difference(self.wanted[self.edited], self.pictures.take())
+        yield "up comes to what the configuration says", _ended(ended) or self._told(different)
+        yield "a further up writes nothing", self._writes_nothing(UP)
+
+    def _teardown(self) -> Iterable[tuple[str, str]]:
+        ended = self.ground.run(*TEARDOWN)
+        self.ground.settle()
+        different = difference(self.nothing, self.pictures.take())
+        if self.lost:  # the notes of what shared objects were like before went with the state file
+            different = [d for d in different if not d.startswith(("~ aws vpc", "- aws vpc", "+ aws vpc"))]
+        yield "teardown comes to nothing", _ended(ended) or self._told(different)
+        yield "a further teardown writes nothing", self._writes_nothing(TEARDOWN)
+        self.lost = False
+
+    def _told(self, different: list[str]) -> str:
+        if self.lost:
+            different = [d for d in different if not BY_DESIGN.match(d)]
+        return "\n".join(["the world differs:", *(d[:700] for d in different)]) if different else ""
+
+    def _writes_nothing(self, command: tuple[str, ...]) -> str:
+        before = self.ground.writes()
+        ended = self.ground.run(*command)
+        if self.ground.writes() == before:
+            return _ended(ended)
+        calls = [f"{c['operation']} {c['target']}" for c in self.ground.journal() if c["writes"]]
+        return f"it wrote {calls[before - self.ground.writes() :]}"
+
+    # --- what happens in a life -------------------------------------------------------------------------
+
+    def _edit(self, rng: random.Random) -> str:
+        self.edit(rng.choice(self.edits))
+        return ""
+
+    def _drift(self, rng: random.Random) -> str:
+        with contextlib.suppress(ClientError):  # a cloud would not let it be done just now
+            getattr(self.hands, rng.choice(HANDS))(rng)
+        return ""
+
+    def _fault(self, rng: random.Random) -> str:
+        """A fault at some call of a run; the run may stop, with a code that says so."""
+        kind = rng.choice(list(KINDS))
+        self.ground.sandbox.sky.faults.add(Fault(kind, "*", times=rng.choice((1, 1, 3)), after=rng.randrange(90)))
+        ended = self.ground.run(*rng.choice((UP, UP, TEARDOWN)))
+        self.ground.sandbox.sky.faults.clear()
+        self.ground.settle()
+        return "" if ended.code in STOPS and "Traceback" not in ended.err else f"{kind}: {ended}"
+
+    def _kill(self, rng: random.Random) -> str:
+        command = rng.choice((UP, UP, TEARDOWN))
+        if rng.random() < 0.6:
+            ended = self.ground.run(*command, kill_at=rng.randint(1, 110), before=rng.random() < 0.5)
+        else:
+            ended = self.ground.run(*command, save=(rng.randint(1, 40), rng.choice(MOMENTS)))
+        if rng.random() < 0.7:  # else the next run finds everything in the middle of it
+            self.ground.settle()
+        return "" if ended.killed or ended.code in STOPS else str(ended)
+
+    def _lose_state(self, rng: random.Random) -> str:
+        state, previous = self.ground.state, self.ground.previous
+        how = rng.choice(("deleted", "deleted with the previous one", "cut in half", "previous put back"))
+        self.lost = self.lost or state.exists()
+        if how == "previous put back" and previous.exists():
+            state.write_bytes(previous.read_bytes())
+            state.chmod(0o600)
+            return ""
+        if how == "cut in half" and state.exists():
+            state.write_bytes(state.read_bytes()[: state.stat().st_size // 2])
+            before = self.ground.writes()
+            refused = self.ground.run(*rng.choice((UP, TEARDOWN)))
+            if refused.code != 7 or self.ground.writes() != before:
+                return f"a state file that was cut in half: {refused}"
+        if how == "deleted with the previous one":
+            previous.unlink(missing_ok=True)
+        state.unlink(missing_ok=True)
+        return ""
+
+    def _status(self, rng: random.Random) -> str:
+        before = self.ground.writes()
+        ended = self.ground.run(*rng.choice((("status",), ("plan",))))
+        if self.ground.writes() != before:
+            return f"a command that only looks wrote: {ended}"
+        return "" if ended.code in STOPS else str(ended)
+
+
+def _ended(ended: Ended) -> str:
+    return "" if ended.code == 0 else f"it ended with {ended}"
+
+
+def shortest(steps: list[Step], fails: Callable[[list[Step]], bool]) -> list[Step]:
+    """Steps are left out, the last ones first, as long as it fails without them."""
+    number = len(steps)
+    while number:
+        number -= 1
+        fewer = steps[:number] + steps[number + 1 :]
+        if fails(fewer):
+            steps = fewer
+            number = min(number, len(steps))
+    return steps
+
+
+def prove(
+    figures: Figures, *, seed: int, part: int = 0, of: int = 1, most: int = 0, edits: Iterable[str] = EDITS
+) -> int:
+    """Returns the number of lives that there are. most: lives at most."""
+    with Ground() as ground:
+        world = World(ground, edits)
+        mine = range(LIVES)[part::of]
+        for number in mine[: most or len(mine)]:
+            if figures.time_is_up:
+                break
+            steps = life(random.Random(f"{seed}/{number}"))
+            where = f"seed {seed}, life {number}"
+            wrong = world(steps, figures, where)
+            if wrong and not most:
+                steps = shortest(steps, lambda fewer: bool(world(fewer, Figures(), "")))
+            said = f"{wrong}\n  the life: {', '.join(map(str, steps))}" if wrong else ""
+            figures.add(Point("lives", "whole lives", where, said))
+    return LIVES

@@ -1,0 +1,326 @@
+"""Long outages, in the middle of the gateway's long wait and anywhere else: the network gone for minutes, the machine
+asleep for hours, the terminal closed, Ctrl-C once and twice, SIGTERM, a reader of our output that has gone.
+
+The clouds go on meanwhile. The next run comes while they are still at it: it must take up what is under way and begin
+nothing twice. That is seen by counting what the clouds were asked to make and to delete, in both runs together, against
+a run that nobody disturbed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cloudlink.sandbox.faults import Fault
+from cloudlink.sandbox.listener import Listener
+from prove.figures import Figures, Point
+from prove.gate import CLOUDS
+from prove.ground import Ground
+from prove.kill import Bench
+from prove.picture import difference
+from prove.scenes import SCENES, Scene
+from prove.zygote import Ended, Order
+
+SLOW = {"azure.vng.create": 5000.0, "azure.vng.delete": 5000.0}  # sandbox seconds; see Hurry
+LOOKS_EVERY = 25.0
+MINUTES_AWAY = (2, 5)
+HOURS_ASLEEP = 3.0
+QUIET = 0.3  # wall seconds without a write: everything but the gateway is done
+LOOKS = 12  # calls of the next run after which it has seen what is under way
+MOMENTS = 6  # for each disturbance and scene, besides the long wait itself
+SCENE_NAMES = ("fresh", "teardown")
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """codes: what the run may end with when it is disturbed in the long wait. says: words that must then be shown.
+    anywhere: further codes for other moments, where not only a wait is hit."""
+
+    title: str
+    does: Callable[[OutageBench, int, random.Random], None]
+    codes: tuple[int, ...]
+    says: str = ""
+    anywhere: tuple[int, ...] = ()
+    out: str = ""  # what standard output and standard error are: files, a terminal or a pipe
+    goes_on: bool = False  # whether the run is to come to its end all the same
+
+
+class Hurry:
+    """Makes the gateway's long wait short: whenever nothing but the gateway is waited for, the clouds' clock is moved to
+    its end. While ``hold`` is set the wait lasts, however slow the machine is."""
+
+    def __init__(self, ground: Ground) -> None:
+        self.ground = ground
+        self.hold = threading.Event()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Hurry:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def remaining(self) -> float:
+        """Sandbox seconds that the gateway will still take; 0 where it will be done soon, or nothing is done to it."""
+        sky = self.ground.sandbox.sky
+        with sky.lock:
+            now = sky.clock.now()
+            ends = [o.ends_at - now for o in self.ground.sandbox.azure.store.operations.values()]
+        return max((e for e in ends if 60 < e < float("inf")), default=0.0)
+
+    def _run(self) -> None:
+        seen, since = -1, time.monotonic()
+        while not self._over.wait(0.02):
+            writes = self.ground.writes()
+            if writes != seen or self.hold.is_set() or not (remaining := self.remaining()):
+                seen, since = writes, time.monotonic()
+            elif time.monotonic() - since > QUIET:
+                self.ground.sandbox.sky.clock.advance(remaining)
+
+
+class OutageBench(Bench):
+    def __init__(self, ground: Ground, hurry: Hurry, scenes: tuple[str, ...]) -> None:
+        self.hurry = hurry
+        super().__init__(ground)
+        self.made: dict[str, Counter[str]] = {}
+        self.written: dict[str, int] = {}
+        self.leave: Callable[[], None] = lambda: None  # closes the terminal or the pipe of the run that goes on
+        for name in scenes:
+            self.measure(SCENES[name])
+            ground.back_to(SCENES[name].world)
+            ended = ground.run(*SCENES[name].again, looks_every=LOOKS_EVERY)
+            assert ended.code == 0, str(ended)
+            self.made[name] = self._begun()
+            self.written[name] = ground.writes()
+
+    def _begun(self) -> Counter[str]:
+        """What the clouds agreed to make and to delete since the world was taken up."""
+        return Counter(
+            f"{c['cloud']} {c['operation']}"
+            for c in self.ground.journal()
+            if c["writes"]
+            and 200 <= c["status"] < 300
+            and c["operation"].startswith(("Create", "PUT", "Delete", "DELETE"))
+        )
+
+    # --- one trial --------------------------------------------------------------------------------------
+
+    def attempt_outage(self, name: str, what: Disturbance, after: int, rng: random.Random) -> Iterator[Point]:
+        """after: number of writes after which it comes; 0: in the long wait, when nothing else is left to do."""
+        ground, scene = self.ground, SCENES[name]
+        ground.back_to(scene.world)
+        json = ("--json",) if what.out == "pipe" else ()  # whose lines go to standard output all the time
+        with self._output(what.out) as redirected:
+            order = ground.order(*scene.again, *json, looks_every=LOOKS_EVERY)
+            self.hurry.hold.set()
+            pid = ground.zygote.begin(redirected(order))
+            ground.zygote.go()
+            waited = self._wait(after)
+            what.does(self, pid, rng)
+            if what.goes_on:
+                self.hurry.hold.clear()
+            ended = ground.zygote.end()
+        where = f"{scene.title}, {f'after {after} writes' if after else 'in the long wait'}"
+        codes = what.codes + (what.anywhere if after else ())
+        wrong = "" if waited else "it did not come to that"
+        if "Traceback" in ended.err:
+            wrong = f"a traceback: {ended}"
+        elif ended.code not in (codes if not after else (*codes, 0)):
+            wrong = f"it ended with {ended}"
+        elif ended.code and what.says not in " ".join((ended.err + ended.out).split()):
+            wrong = f"it does not say {what.says!r}: {ended}"
+        yield Point("outages", f"{what.title}: ends as it should", where, wrong)
+        again = self._again(scene)
+        ground.settle()
+        yield Point("outages", f"{what.title}: the next run goes on", where, self._went_on(name, again))
+        yield Point("outages", f"{what.title}: nothing is begun twice", where, self._twice(name, ended, again))
+
+    def _wait(self, after: int) -> bool:
+        """Until that many writes have come, or until there is nothing to do but to wait for the gateway; whether it
+        came to that."""
+        until, seen, since = time.monotonic() + 60, -1, time.monotonic()
+        while time.monotonic() < until:
+            now = self.ground.writes()
+            if after and now >= after:
+                return True
+            if now != seen or not self.hurry.remaining():
+                seen, since = now, time.monotonic()
+            elif not after and time.monotonic() - since > QUIET:
+                return True
+            time.sleep(0.004)
+        return False
+
+    def _again(self, scene: Scene) -> Ended:
+        """The next run. What is under way is under way until it has seen that."""
+        ground = self.ground
+        ground.gate.arm(ground.zygote.begin(ground.order(*scene.again, looks_every=LOOKS_EVERY)))
+        ground.zygote.go()
+        until = time.monotonic() + 20
+        while len(ground.gate.calls) < LOOKS and time.monotonic() < until:
+            time.sleep(0.01)
+        self.hurry.hold.clear()
+        ended = ground.zygote.end()
+        ground.gate.disarm()
+        return ended
+
+    def _went_on(self, name: str, again: Ended) -> str:
+        if again.code != 0:
+            return f"it ended with {again}"
+        different = difference(self.wanted[name], self.pictures.take())
+        if different:
+            return "the world differs:\n" + "\n".join(line[:700] for line in different)
+        return self.nothing_left(SCENES[name])
+
+    def _twice(self, name: str, first: Ended, again: Ended) -> str:
+        more = self._begun() - self.made[name]
+        return f"{dict(more)} more than undisturbed\n{first}\n{again}" if more else ""
+
+    @contextlib.contextmanager
+    def _output(self, kind: str) -> Iterator[Callable[[Order], Order]]:
+        """Where the run's output goes. ``leave`` closes our end of it."""
+        if not kind:
+            yield lambda order: order
+            return
+        if kind == "terminal":
+            ours, theirs = pty.openpty()
+            path = os.ttyname(theirs)
+        else:
+            path = str(self.ground.folder / "pipe")
+            os.mkfifo(path)
+            ours, theirs = os.open(path, os.O_RDONLY | os.O_NONBLOCK), -1
+        gone = threading.Event()
+
+        def read() -> None:
+            while not gone.is_set():
+                with contextlib.suppress(OSError):
+                    if os.read(ours, 65536):
+                        continue
+                time.sleep(0.005)
+
+        os.set_blocking(ours, False)
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+
+        def leave() -> None:
+            if not gone.is_set():
+                gone.set()
+                reader.join()
+                os.close(ours)
+                if theirs >= 0:
+                    os.close(theirs)
+
+        self.leave = leave
+        try:
+            if kind == "terminal":
+                yield lambda order: replace(order, out=path, err=path, env={"CI": "", "TERM": "xterm"})
+            else:
+                yield lambda order: replace(order, out=path)
+        finally:
+            leave()
+            if kind != "terminal":
+                Path(path).unlink()
+
+    # --- what happens -----------------------------------------------------------------------------------
+
+    def network_gone(self, pid: int, rng: random.Random) -> None:
+        """Open connections are cut, new ones are refused."""
+        sandbox = self.ground.sandbox
+        fault = sandbox.sky.faults.add(Fault("cut-before", "*", times=None))
+        old = {name: sandbox._listeners[name] for name in CLOUDS}
+        closing = [threading.Thread(target=listener.stop) for listener in old.values()]
+        for thread in closing:
+            thread.start()
+        for thread in closing:
+            thread.join()
+        time.sleep(rng.choice(MINUTES_AWAY) * 60 / sandbox.sky.clock.speed)
+        for name, listener in old.items():
+            sandbox._listeners[name] = Listener(listener.app, listener.tls, listener.server_port)
+            sandbox._listeners[name].start()
+        sandbox.sky.faults.remove(fault.id)
+
+    def asleep(self, pid: int, rng: random.Random) -> None:
+        """The process stands still; its own clock may stand still with it, the clouds' does not."""
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(0.05)
+        self.ground.sandbox.sky.clock.advance(HOURS_ASLEEP * 3600)
+        time.sleep(0.05)
+        os.kill(pid, signal.SIGCONT)
+
+    def terminal_closed(self, pid: int, rng: random.Random) -> None:
+        self.leave()
+        _send(pid, signal.SIGHUP)
+
+    def reader_gone(self, pid: int, rng: random.Random) -> None:
+        self.leave()
+
+    def hang_up(self, pid: int, rng: random.Random) -> None:
+        _send(pid, signal.SIGHUP)
+
+    def terminated(self, pid: int, rng: random.Random) -> None:
+        _send(pid, signal.SIGTERM)
+
+    def interrupted(self, pid: int, rng: random.Random) -> None:
+        _send(pid, signal.SIGINT)
+
+    def interrupted_twice(self, pid: int, rng: random.Random) -> None:
+        """The second comes while the first is being obeyed. To be there in time, the process is held meanwhile."""
+        _send(pid, signal.SIGSTOP)
+        _send(pid, signal.SIGINT)
+        _send(pid, signal.SIGCONT)
+        time.sleep(0.01)
+        _send(pid, signal.SIGINT)
+
+
+def _send(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+        os.kill(pid, number)
+
+
+GOES_ON = "What the clouds had begun goes on"
+DISTURBANCES = (
+    Disturbance("network gone for minutes", OutageBench.network_gone, (0,), anywhere=(5, 6, 8), goes_on=True),
+    Disturbance("machine asleep for hours", OutageBench.asleep, (0,), anywhere=(5, 6, 8), goes_on=True),
+    Disturbance("terminal closed", OutageBench.terminal_closed, (130, 141), out="terminal"),
+    Disturbance("SIGHUP", OutageBench.hang_up, (130,), GOES_ON),
+    Disturbance("SIGTERM", OutageBench.terminated, (130,), GOES_ON),
+    Disturbance("Ctrl-C", OutageBench.interrupted, (130,), GOES_ON),
+    Disturbance("Ctrl-C twice", OutageBench.interrupted_twice, (130,), "oes on"),
+    Disturbance("reader of the output gone", OutageBench.reader_gone, (0, 141), out="pipe"),
+)
+
+
+def prove(
+    figures: Figures,
+    *,
+    seed: int,
+    part: int = 0,
+    of: int = 1,
+    most: int = 0,
+    only: tuple[str, ...] = (),
+    scenes: tuple[str, ...] = SCENE_NAMES,
+) -> int:
+    """Returns the number of trials that there are. only: titles of disturbances; most: trials at most."""
+    with Ground(takes=SLOW) as ground, Hurry(ground) as hurry:
+        bench = OutageBench(ground, hurry, scenes)
+        rng = random.Random(seed)
+        trials = [(name, d, 0) for d in DISTURBANCES for name in scenes if not only or d.title in only]
+        trials += [(n, d, rng.randint(1, bench.written[n])) for n, d, _ in trials for _ in range(MOMENTS)]
+        mine = trials[part::of]
+        for name, disturbance, after in mine[: most or len(mine)]:
+            if figures.time_is_up:
+                break
+            for point in bench.attempt_outage(name, disturbance, after, rng):
+                figures.add(point)
+    return len(trials)
