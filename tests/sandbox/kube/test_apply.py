@@ -109,7 +109,12 @@ def test_dry_runs(aks: Aks) -> None:
     made = call(aks, "POST", f"{space}/configmaps", {"metadata": {"name": "mine"}}, dryRun="All")
     assert made[0] == 201
     assert made[1]["metadata"]["uid"]
+    assert "resourceVersion" not in made[1]["metadata"]
     custom = "/api/v1/namespaces/kube-system/configmaps/coredns-custom"
+    version = call(aks, "GET", custom)[1]["metadata"]["resourceVersion"]
+    change = {"data": {"a": "1"}}
+    changed = call(aks, "PATCH", custom, change, "application/merge-patch+json", dryRun="All")[1]
+    assert (changed["data"], changed["metadata"]["resourceVersion"]) == ({"a": "1"}, version)
     assert call(aks, "DELETE", custom, dryRun="All")[0] == 200
     pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "x"}]}}
     assert call(aks, "POST", f"{space}/pods", pod, dryRun="All")[0] == 201
@@ -153,4 +158,6 @@ def test_reviews(aks: Aks) -> None:
 def test_a_path_without_the_cluster(aks: Aks) -> None:
     assert call(aks, "GET", aks.cloud.base_url + "/version")[1]["gitVersion"] == "v1.33.0"
     assert call(aks, "GET", aks.cloud.base_url + "/readyz") == (200, b"ok")
+    assert call(aks, "POST", "/version", {})[0] == 405
+    assert call(aks, "POST", "/apis/authentication.k8s.io/v1/tokenreviews", {})[0] == 404
     assert call(aks, "GET", aks.cloud.base_url + "/api/v1/namespaces")[1]["kind"] == "NamespaceList"

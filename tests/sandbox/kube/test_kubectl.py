@@ -96,6 +96,19 @@ def test_a_pod(kubectl: Kubectl) -> None:
     kubectl("delete", "pod", "t")
 
 
+@pytest.mark.documentation("kubectl applies on the server's side, scales, asks who it is, and reads raw paths")
+@needs_kubectl
+def test_on_the_server_s_side(kubectl: Kubectl, tmp_path: Path) -> None:
+    assert "Username" in kubectl("auth", "whoami")
+    assert "*.*" in kubectl("auth", "can-i", "--list")
+    assert kubectl("get", "--raw", "/readyz") == "ok"
+    file = tmp_path / "map.yaml"
+    file.write_text("{apiVersion: v1, kind: ConfigMap, metadata: {name: m, namespace: default}, data: {a: '1'}}")
+    assert kubectl("apply", "--server-side", "-f", str(file)) == "configmap/m serverside-applied\n"
+    assert kubectl("diff", "-f", str(file)) == ""
+    assert "scaled" in kubectl("scale", "deployment/coredns", "--namespace", "kube-system", "--replicas", "3")
+
+
 @pytest.mark.specification("A body that is no protobuf of Kubernetes' is refused")
 def test_protobuf_that_is_none() -> None:
     for body in (b"", b"k8s\0\x0a\xff", b"{}", b"k8s\0\x0a\x0c\x0a\x02v1\x12\x06Binder"):

@@ -25,6 +25,13 @@ def timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _drop_empty(meta: Object) -> None:
+    """An API server leaves out what is empty here."""
+    for name in ("labels", "annotations", "finalizers", "ownerReferences"):
+        if name in meta and not meta[name]:
+            del meta[name]
+
+
 @dataclass(frozen=True)
 class Change:
     """What a watch sees. revision: the cluster-wide number of the write."""
@@ -87,6 +94,7 @@ class Store:
         rows = self.objects.setdefault(kind.key, {})
         if (namespace, name) in rows:
             raise status.already_exists(kind, name)
+        _drop_empty(meta)
         meta.update(uid=str(uuid.uuid4()), creationTimestamp=timestamp(self.now()))
         if "spec" in obj:
             meta["generation"] = 1
@@ -102,6 +110,7 @@ class Store:
         old = self.objects.get(kind.key, {}).get(place)
         if old is None:
             raise status.not_found(kind, meta["name"])
+        _drop_empty(meta)
         for fixed in ("uid", "creationTimestamp", "resourceVersion", "generation"):
             if fixed in old["metadata"]:
                 meta[fixed] = old["metadata"][fixed]

@@ -58,6 +58,8 @@ _KINDS: dict[str, dict[int, _Field]] = {
         5: _Field("immutable", "flag"),
     },
     "SelfSubjectAccessReview": {2: _Field("spec", _REVIEW)},
+    "SelfSubjectRulesReview": {2: _Field("spec", {1: _Field("namespace", "text")})},
+    "SelfSubjectReview": _METADATA,
 }
 
 

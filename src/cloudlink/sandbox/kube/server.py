@@ -219,14 +219,13 @@ class KubeCloud:
         return code, answer, []
 
     def _document(self, cluster: Cluster, request: Request) -> dict[str, Any]:
-        if request.method != "GET":
-            raise status.method_not_allowed() if request.path != "/" else status.no_such_path()
-        if request.path == "/version":
-            facts = cluster.facts()
-            return discovery.version(facts.version if facts else _EKS_VERSION)
-        found = discovery.document(request.path)
+        facts = cluster.facts()
+        known = discovery.version(facts.version if facts else _EKS_VERSION) if request.path == "/version" else None
+        found = known or discovery.document(request.path)
         if found is None:
             raise status.no_such_path()
+        if request.method != "GET":
+            raise status.method_not_allowed()
         return found
 
     def _note(self, request: Request, code: int, began: float) -> None:

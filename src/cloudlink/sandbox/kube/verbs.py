@@ -37,8 +37,14 @@ def perform(cluster: Cluster, request: Request, faults: FaultBook) -> Answer:
     if request.query.get("dryRun"):
         if request.query["dryRun"] != "All":
             raise status.bad_request(f"Invalid value: {request.query['dryRun']!r}: dryRun takes All only")
+        old = cluster.store.find(kind, request.namespace or "", request.name)
         with cluster.rehearsal():
-            return _perform(cluster, request)
+            code, answer = _perform(cluster, request)
+        meta = answer.get("metadata", {})
+        if "uid" in meta:  # nothing is stored, so there is no new version
+            meta.pop("resourceVersion", None)
+            meta.update({"resourceVersion": old["metadata"]["resourceVersion"]} if old else {})
+        return code, answer
     return _perform(cluster, request)
 
 
