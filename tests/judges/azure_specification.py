@@ -45,6 +45,7 @@ RECORDED = {
 ELSEWHERE = {
     "CloudErrorBody.subcode": "AKS names the cause of its flat errors so in other recordings",
     "CloudErrorBody.details": "AKS's flat errors carry null where there are none",
+    "VirtualNetworkPropertiesFormat.privateEndpointVNetPolicies": "newer versions have it, and az and the SDK send it",
     "BgpPeerStatus.connectedDuration": "other recordings show null for a peer that is not connected",
 }
 # Children of a VNet that a PUT must not take away go along as they were read; recorded requests send such fields, too.
@@ -106,6 +107,10 @@ class AzureJudge:
             yield Problem("", "the specification has no such operation")
         else:
             yield from _documented(seen, operation, body)
+            if operation.polled_at not in seen.answered and operation.polled_at and seen.status in (201, 202):
+                yield Problem("", f"has no {operation.polled_at}, and takes long")
+            if operation.list_of and operation.list_of not in (body if isinstance(body, dict) else ()):
+                yield Problem(f"$.{operation.list_of}", "is missing in a list")
 
 
 def _documented(seen: Exchange, operation: Operation, body: Any) -> Iterator[Problem]:

@@ -32,7 +32,8 @@ class Problem:
     field: str = ""
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}" + (f" ({self.field})" if self.field else "")
+        place = f"{self.where}: " if self.where else ""
+        return f"{place}{self.what}" + (f" ({self.field})" if self.field else "")
 
 
 @cache
@@ -179,6 +180,20 @@ class Operation:
 
     def fits(self, segments: tuple[str, ...]) -> bool:
         return all(t.startswith("{") or t.lower() == s.lower() for t, s in zip(self.segments, segments, strict=True))
+
+    @cached_property
+    def polled_at(self) -> str:
+        """The header with the address at which a client finds out how it went; empty for what is done at once."""
+        if not self.text.get("x-ms-long-running-operation"):
+            return ""
+        via = self.text.get("x-ms-long-running-operation-options", {}).get("final-state-via", "azure-async-operation")
+        return {"location": "location", "azure-async-operation": "azure-asyncoperation"}[via]
+
+    @cached_property
+    def list_of(self) -> str:
+        """The field with a page's items; empty for what is no list."""
+        pages = self.text.get("x-ms-pageable")
+        return "" if pages is None else str(pages.get("itemName", "value"))
 
     @cached_property
     def body(self) -> Schema | None:

@@ -47,8 +47,10 @@ AZURE: list[tuple[str, Exchange, str]] = [
     ("a missing field", arm("GET", GET, {"name": "l"}), "$.properties: is missing"),
     ("a null", arm("GET", GET, {**LOCAL, "tags": None}), "$.tags: is null"),
     ("no body", arm("GET", GET), "the specification has a body here"),
-    ("a body too many", arm("DELETE", GET, {}, 202), "the specification has no body here"),
-    ("a status", arm("PUT", GET, LOCAL, 202, PUT), "the specification knows 201, 200, default only"),
+    ("a body too many", arm("DELETE", GET, {}, 202, location="x"), "the specification has no body here"),
+    ("no address to poll", arm("DELETE", GET, status=202), "has no location, and takes long"),
+    ("no page", arm("GET", f"{GROUP}/localNetworkGateways", {"nextLink": "x"}), "$.value: is missing in a list"),
+    ("a status", arm("GET", GET, LOCAL, 206), "the specification knows 200, default only"),
     ("an operation", arm("POST", f"{GET}/sing", {}), "has no such operation"),
     ("an error without a message", arm("GET", GET, {"error": {"code": "X"}}, 404), "says what is wrong"),
     ("an error of no shape", arm("GET", GET, {"error": {"code": "X", "message": "y", "who": 1}}, 404), "$.error.who"),
@@ -73,7 +75,7 @@ def test_a_departure_from_azures_specification_is_named(seen: Exchange, said: st
 @pytest.mark.own("Right answers, garbage that was asked for, and what other clients send are left alone")
 def test_what_is_right_or_none_of_its_business_is_left_alone() -> None:
     judge = AzureJudge()
-    assert judge.judge(arm("PUT", GET, LOCAL, 201, PUT)) == []
+    assert judge.judge(arm("PUT", GET, LOCAL, 201, PUT, **{"azure-asyncoperation": "x"})) == []
     assert judge.judge(arm("GET", "/subscriptions/s/resourceGroups/g", {"colour": 1})) == []
     assert judge.judge(Exchange("GET", f"{GET}?api-version=1", {}, b"", 200, {}, GARBAGE)) == []
     stranger = arm("PUT", GET, LOCAL, 200, {"colour": 1})

@@ -129,7 +129,7 @@ class Operations:
             headers["Azure-AsyncNotification"] = "Enabled"
         if not operation.action:
             headers["Azure-AsyncOperation"] = self.status_url(request, operation)
-        if operation.removes or operation.post:
+        if operation.removes or operation.empties or operation.post:
             headers["Location"] = self.result_url(request, operation)
         wait = operation.next_wait() if operation.namespace == NETWORK else None
         return Answer(status, body, headers, retry_after=wait)
@@ -165,7 +165,7 @@ class Operations:
         if operation.error is not None:
             # Assumption: the result URL of a failed operation answers with the error itself.
             raise Refusal(400, operation.error.get("code"), operation.error.get("message", ""))
-        if operation.removes:
+        if operation.removes or operation.empties:
             return Answer(204, ..., headers)
         made = self.results.get(operation.action or operation.name)
         if made is not None and operation.result is None:

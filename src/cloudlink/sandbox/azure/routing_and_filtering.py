@@ -124,6 +124,7 @@ class _OnSubnets(Kind):
             settles=(record.id.key,),
             locks=self.locks(record.id, record.properties),
             steps=self.steps,
+            empties=verb == "Delete",
         )
 
     def _shown(self, record: Record) -> list[Json]:

@@ -74,6 +74,7 @@ class Operation:
     settles: tuple[str, ...] = ()
     locks: tuple[str, ...] = ()
     removes: bool = False
+    empties: bool = False  # a DELETE of something in the target, which itself stays
     restarts: bool = False  # the target is as if changed when it ends (a reset)
     post: bool = False
     error: Json | None = None
