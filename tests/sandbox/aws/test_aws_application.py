@@ -248,6 +248,22 @@ def test_unsigned_and_unmodelled_services(account: Account) -> None:
         account.client("sqs").list_queues()
 
 
+@pytest.mark.own("A service that is not modelled is refused in the protocol that its client speaks")
+@pytest.mark.parametrize(
+    ("service", "operation", "code"),
+    [
+        ("iam", "get_user", "InvalidAction"),
+        ("logs", "describe_log_groups", "UnknownOperationException"),
+        ("networkmanager", "list_core_networks", "UnknownOperationException"),
+        ("s3", "list_buckets", "InvalidAction"),
+    ],
+)
+def test_services_that_are_not_modelled(account: Account, service: str, operation: str, code: str) -> None:
+    with pytest.raises(ClientError, match="does not model") as refused:
+        getattr(account.client(service), operation)()
+    assert refused.value.response["Error"]["Code"] == code
+
+
 @pytest.mark.own("The account is 123456789012, the caller its user cloudlink")
 def test_identity(account: Account) -> None:
     who = account.client("sts").get_caller_identity()

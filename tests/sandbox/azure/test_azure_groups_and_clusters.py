@@ -12,6 +12,7 @@ import yaml
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.identity import ClientSecretCredential
 from azure.mgmt.containerservice import ContainerServiceClient
+from azure.mgmt.containerservice.models import AgentPool
 from azure.mgmt.resource.resources import ResourceManagementClient
 from azure_sandbox import CLIENT, GROUP, PIP, SECRET, SUBNETS, SUBSCRIPTION, TENANT, Azure, code, make_link
 
@@ -205,3 +206,22 @@ def test_furniture_leaves_out_what_cloudlink_is_to_make_and_keeps_what_is_there(
     hub = next(iter(azure.cloud.facts().gateways.values()))
     assert hub.ready
     assert hub.id.startswith(f"/subscriptions/{SUBSCRIPTION}/resourceGroups/contoso-hub/")
+
+
+@pytest.mark.documentation("An agent pool can be added, scaled and deleted by itself; one system pool has to stay")
+def test_agent_pools_one_by_one(furnished: Azure) -> None:
+    client = client_of(furnished, ContainerServiceClient)
+    pools, name = client.agent_pools, ("aks-rg", "test-aks")
+    before = [p.name for p in pools.list(*name)]
+    made = finish(furnished, pools.begin_create_or_update(*name, "more", AgentPool(count=2, mode="User")))
+    assert (made.count, made.provisioning_state) == (2, "Succeeded")
+    assert finish(furnished, pools.begin_create_or_update(*name, "more", AgentPool(count=4))).count == 4
+    assert [p.name for p in pools.list(*name)] == [*before, "more"]
+    cluster = client.managed_clusters.get(*name)
+    assert [p.name for p in cluster.agent_pool_profiles] == [*before, "more"]
+    assert cluster.identity_profile["kubeletidentity"].client_id
+    finish(furnished, pools.begin_delete(*name, "more"))
+    assert [p.name for p in pools.list(*name)] == before
+    with pytest.raises(HttpResponseError) as refused:
+        pools.begin_delete(*name, before[0])
+    assert "at least one system agent pool" in str(refused.value)

@@ -98,7 +98,7 @@ class Application:
         path, _, query = _raw_uri(environ).partition("?")
         said = signed(query, headers)
         if said is None or said.scope.service not in PROTOCOLS:
-            answer = _unreadable(said, headers)
+            answer = _unreadable(said, headers, query)
             return _send(answer, environ, start_response)
         call = Incoming(environ["REQUEST_METHOD"], path, query, headers, body, said)
         operation = _operation(call, environ)
@@ -198,13 +198,25 @@ def _raw_uri(environ: dict[str, Any]) -> str:
     return re.sub(r"^https?://[^/]+", "", raw)
 
 
-def _unreadable(said: Signed | None, headers: dict[str, str]) -> WireAnswer:
-    """Neither the caller nor the service can be told."""
-    protocol: Protocol = "json" if "json" in headers.get("content-type", "") else "query"
+def _unreadable(said: Signed | None, headers: dict[str, str], query: str) -> WireAnswer:
+    """Neither the caller nor the service can be told; the refusal has the form that the client seems to speak."""
+    protocol = _spoken(said.scope.service if said else "", headers, query)
     if said is None:
         return on_the_wire(Refusal("MissingAuthenticationToken", "Missing Authentication Token", 403), protocol)
-    service = said.scope.service
-    return on_the_wire(Refusal("InvalidAction", f"The sandbox does not model the service {service}."), protocol)
+    code = "UnknownOperationException" if protocol in ("json", "rest-json") else "InvalidAction"
+    return on_the_wire(Refusal(code, f"The sandbox does not model the service {said.scope.service}."), protocol)
+
+
+def _spoken(service: str, headers: dict[str, str], query: str) -> Protocol:
+    """The protocol of a service that is not modelled, from the look of its request."""
+    content = headers.get("content-type", "")
+    if "x-amz-target" in headers:
+        return "json"
+    if "form-urlencoded" in content or "Action=" in query:
+        return "query"
+    if service in ("s3", "cloudfront"):
+        return "rest-xml"
+    return "rest-json" if service else "json" if "json" in content else "query"
 
 
 def _operation(call: Incoming, environ: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ from cloudlink.sandbox.azure.fields import choice, flag, inner, number, objects
 from cloudlink.sandbox.azure.ids import ResourceId, parse
 from cloudlink.sandbox.azure.kind import Kind, tags_of
 from cloudlink.sandbox.azure.operations import AKS, Operations, refuse_if_locked
-from cloudlink.sandbox.azure.store import Record, Store
+from cloudlink.sandbox.azure.store import Operation, Record, Store
 from cloudlink.sandbox.azure.vnets import SUBNET
 
 CLUSTER = "Microsoft.ContainerService/managedClusters"
@@ -46,8 +46,7 @@ class ManagedClusters(Kind):
         pools = [self._pool(p) for p in objects(given, "agentPoolProfiles")]
         if not pools:
             raise flat(400, "InvalidParameter", "The value of parameter agentPoolProfiles is invalid: it is required.")
-        if not any(p["mode"] == "System" for p in pools):
-            raise flat(400, "InvalidParameter", "There has to be at least one system agent pool.", "SystemPoolRequired")
+        self._check_pools(pools)
         if inner(given, "apiServerAccessProfile").get("enablePrivateCluster"):
             raise errors.not_modelled("private clusters", str(id_))
         wanted = str(given.get("kubernetesVersion") or "")
@@ -58,7 +57,7 @@ class ManagedClusters(Kind):
         location = str(body.get("location", "")).replace(" ", "").lower()
         mark = f"{zlib.crc32(id_.key.encode()):08x}"
         for pool in pools:
-            pool["orchestratorVersion"] = pool["currentOrchestratorVersion"] = patch
+            _upgrade(pool, patch)
         aad = inner(given, "aadProfile")
         kept: Json = {
             "powerState": {"code": "Running"},
@@ -85,6 +84,8 @@ class ManagedClusters(Kind):
             "workloadAutoScalerProfile": {},
             "resourceUID": old.properties["resourceUID"] if old else uuid.uuid4().hex[:24],
         }
+        if inner(body, "identity", path="").get("type", "None") != "None":  # else a service principal's
+            kept["identityProfile"] = {"kubeletidentity": _kubelet_identity(id_, kept["nodeResourceGroup"])}
         if aad:
             kept["aadProfile"] = {
                 "managed": flag(aad, "managed", True),
@@ -264,7 +265,7 @@ class ManagedClusters(Kind):
         record.tags = tags_of(request.json())
         return Answer(200, self.show(record))
 
-    # Agent pools are read through their own address, and changed with the cluster
+    # Agent pools are shown with the cluster, and read and written at an address of their own
 
     def pools(self, request: Request) -> Answer:
         record = self.record(request)
@@ -276,6 +277,59 @@ class ManagedClusters(Kind):
             if pool["name"] == request.where["pool"].lower():
                 return Answer(200, self._show_pool(record, pool))
         raise flat(404, "NotFound", f"Could not find agent pool {request.where['pool']} in cluster {record.name}.")
+
+    def put_pool(self, request: Request) -> Answer:
+        try:
+            record = self._free(request)
+            name = request.where["pool"].lower()
+            pool = self._pool({**inner(request.json(), "properties", path=""), "name": name})
+        except Refusal as refusal:
+            raise unenveloped(refusal) from None
+        _upgrade(pool, record.properties["currentKubernetesVersion"])
+        others = [p for p in record.properties["agentPoolProfiles"] if p["name"] != name]
+        new = len(others) == len(record.properties["agentPoolProfiles"])
+        self._check_pools([*others, pool])
+        self._check_overlap(record.properties["networkProfile"], [pool])
+        operation = self._write_pools(request, record, [*others, pool], "Put", "Creating" if new else "Updating")
+        shown = next(p for p in self._pools(record) if p["name"] == name)
+        return self.operations.accepted(request, operation, 201 if new else 200, self._show_pool(record, shown))
+
+    def delete_pool(self, request: Request) -> Answer:
+        record = self._free(request)
+        name = request.where["pool"].lower()
+        left = [p for p in record.properties["agentPoolProfiles"] if p["name"] != name]
+        if len(left) == len(record.properties["agentPoolProfiles"]):
+            return Answer(204)
+        self._check_pools(left)
+        return self.operations.accepted(request, self._write_pools(request, record, left, "Delete", "Updating"), 202)
+
+    def _free(self, request: Request) -> Record:
+        """Raises Refusal when the cluster is missing or being written."""
+        record = self.record(request)
+        try:
+            refuse_if_locked(self.store, self.operations, request, record.id, (record.id.key,), retryable=False)
+        except Refusal as refusal:
+            raise unenveloped(refusal) from None
+        return record
+
+    def _check_pools(self, pools: list[Json]) -> None:
+        if not any(p["mode"] == "System" for p in pools):
+            raise flat(400, "InvalidParameter", "There has to be at least one system agent pool.", "SystemPoolRequired")
+
+    def _write_pools(self, request: Request, record: Record, pools: list[Json], verb: str, shows: str) -> Operation:
+        """The cluster with these pools, in force when the operation ends."""
+        record.properties = {**record.properties, "agentPoolProfiles": pools}
+        return self.operations.start(
+            request,
+            record,
+            name=f"{verb}AgentPoolOperation",
+            lasts=self.lasts[1],
+            shows=shows,
+            flips=(record.id.key,),
+            settles=(record.id.key,),
+            locks=self.locks(record.id, record.properties),
+            steps=self.steps,
+        )
 
     def _pools(self, record: Record) -> list[Json]:
         pools: list[Json] = self.show(record)["properties"]["agentPoolProfiles"]
@@ -346,6 +400,21 @@ class ManagedClusters(Kind):
 
     def missing(self, id_: ResourceId) -> Refusal:
         return errors.resource_not_found(CLUSTER, id_.name, id_.group)
+
+
+def _upgrade(pool: Json, version: str) -> None:
+    pool["orchestratorVersion"] = pool["currentOrchestratorVersion"] = version
+
+
+def _kubelet_identity(id_: ResourceId, nodes: str) -> Json:
+    """The managed identity that AKS makes for the nodes, in their resource group."""
+    name = f"{id_.name}-agentpool"
+    place = f"/subscriptions/{id_.subscription}/resourcegroups/{nodes}/providers/Microsoft.ManagedIdentity"
+    return {
+        "resourceId": f"{place}/userAssignedIdentities/{name}",
+        "clientId": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{id_.key}/client")),
+        "objectId": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{id_.key}/object")),
+    }
 
 
 def flat(status: int, code: str, message: str, subcode: str = "") -> Refusal:

@@ -122,6 +122,8 @@ def table(parts: Parts) -> list[Route]:
         *_resource(GROUP + "/providers/Microsoft.ContainerService", "managedClusters", clusters),
         Route("GET", cluster + "/agentPools", clusters.pools, "agentPools"),
         Route("GET", cluster + "/agentPools/{pool}", clusters.pool, "agentPools", "pool"),
+        Route("PUT", cluster + "/agentPools/{pool}", clusters.put_pool, "agentPools", "pool", writes=True),
+        Route("DELETE", cluster + "/agentPools/{pool}", clusters.delete_pool, "agentPools", "pool", writes=True),
         Route(
             "POST",
             cluster + "/listClusterUserCredential",
