@@ -462,9 +462,24 @@ def _one_arena() -> None:
             libc.mallopt(option, value)
 
 
+def _no_dumps() -> None:
+    """A dump of this process's memory would hold pre-shared keys. The limit that is set at the start keeps the kernel
+    from writing one to a file; a program that takes dumps from the kernel (systemd-coredump, apport) is not bound by it.
+
+    https://man7.org/linux/man-pages/man2/PR_SET_DUMPABLE.2const.html
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
+
+
 def connect(link: Link, clock: Clock, endpoints: Endpoints | None) -> Clouds:
     """Sign in to both clouds. Raises CredentialsError with what to type."""
     _one_arena()
+    _no_dumps()
     from cloudlink.clouds.aws import Aws
     from cloudlink.clouds.azure import Azure
     from cloudlink.clouds.kube import Kube

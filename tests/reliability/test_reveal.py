@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import cloudlink
 from cloudlink.errors import CloudError
 from cloudlink.secret import Secret, masked
@@ -62,3 +64,18 @@ def test_a_crash_leaves_no_dump_of_the_memory() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ended.stdout.splitlines()[-1] == "limits (0, 0)"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="prctl is Linux's")
+def test_nor_does_a_program_that_takes_dumps_from_the_kernel_get_one() -> None:
+    """From before the first key is known: a session's clouds are connected before any is read or made."""
+    program = (
+        "import ctypes; from cloudlink import app\n"
+        "prctl = ctypes.CDLL(None).prctl\n"
+        "before = prctl(3, 0, 0, 0, 0)\n"
+        "try: app.connect(None, None, None)\n"
+        "except AttributeError: pass\n"
+        "print(before, prctl(3, 0, 0, 0, 0))"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == ["1", "0"]
