@@ -62,12 +62,18 @@ def test_entries_have_addresses_of_their_own(
     assert refused.value.error.code == "ParentResourceNotFound"
 
 
-@pytest.mark.documentation("Two rules of a security group cannot have the same priority and direction")
+@pytest.mark.documentation(
+    "A security group has default rules; two of one's own cannot have the same priority and direction"
+)
 def test_rules_with_the_same_priority_are_refused(furnished: Azure) -> None:
     client = client_of(furnished, NetworkManagementClient)
     group = {"location": "westeurope"}
     finish(furnished, client.network_security_groups.begin_create_or_update(GROUP, "mine", group))
     finish(furnished, client.security_rules.begin_create_or_update(GROUP, "mine", "one", rule()))
+    defaults = [r.name for r in client.default_security_rules.list(GROUP, "mine")]
+    shown = client.network_security_groups.get(GROUP, "mine").default_security_rules
+    assert [r.name for r in shown] == defaults
+    assert {"AllowVnetInBound", "DenyAllInBound"} <= set(defaults)
     with pytest.raises(HttpResponseError) as refused:
         client.security_rules.begin_create_or_update(GROUP, "mine", "two", rule())
     assert refused.value.error is not None

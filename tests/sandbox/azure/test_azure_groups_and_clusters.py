@@ -225,3 +225,16 @@ def test_agent_pools_one_by_one(furnished: Azure) -> None:
     with pytest.raises(HttpResponseError) as refused:
         pools.begin_delete(*name, before[0])
     assert "at least one system agent pool" in str(refused.value)
+
+
+@pytest.mark.documentation("AKS says which versions of Kubernetes it offers, and leads to the next minor one only")
+def test_versions_of_kubernetes(furnished: Azure) -> None:
+    client = client_of(furnished, ContainerServiceClient)
+    offered = client.managed_clusters.list_kubernetes_versions("westeurope").values_property
+    assert [v.version for v in offered if v.is_default] == ["1.33"]
+    cluster = client.managed_clusters.get("aks-rg", "test-aks")
+    profile = client.managed_clusters.get_upgrade_profile("aks-rg", "test-aks")
+    assert profile.control_plane_profile.kubernetes_version == cluster.current_kubernetes_version == "1.33.5"
+    assert [u.kubernetes_version for u in profile.control_plane_profile.upgrades] == ["1.34.1"]
+    with pytest.raises(HttpResponseError):
+        client.managed_clusters.list_kubernetes_versions("atlantis")

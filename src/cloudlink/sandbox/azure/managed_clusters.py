@@ -17,6 +17,7 @@ from cloudlink.sandbox.azure.facts import AksEndpoint, cluster_facts
 from cloudlink.sandbox.azure.fields import choice, flag, inner, number, objects
 from cloudlink.sandbox.azure.ids import ResourceId, parse
 from cloudlink.sandbox.azure.kind import Kind, tags_of
+from cloudlink.sandbox.azure.locations import location_of
 from cloudlink.sandbox.azure.operations import AKS, Operations, refuse_if_locked
 from cloudlink.sandbox.azure.store import Operation, Record, Store
 from cloudlink.sandbox.azure.vnets import SUBNET
@@ -344,6 +345,39 @@ class ManagedClusters(Kind):
             "properties": properties,
         }
 
+    # Versions of Kubernetes
+
+    def versions(self, request: Request) -> Answer:
+        """What can be had in a location."""
+        self.store.check_subscription(request.where["subscription"])
+        location_of(request.where["location"], CLUSTER)
+        offered = [
+            {
+                "version": minor,
+                "isDefault": minor == DEFAULT_VERSION,
+                "isPreview": False,
+                "capabilities": {"supportPlan": ["KubernetesOfficial"]},
+                "patchVersions": {patch: {"upgrades": _newer(patch)}},
+            }
+            for minor, patch in VERSIONS.items()
+        ]
+        return Answer(200, {"values": offered})
+
+    def upgrades(self, request: Request) -> Answer:
+        """What the cluster and its pools could be upgraded to."""
+        record = self.record(request)
+        now = record.properties["currentKubernetesVersion"]
+        newer = [{"kubernetesVersion": v, "isPreview": False} for v in _newer(now)]
+        profile = {"kubernetesVersion": now, "osType": "Linux", **({"upgrades": newer} if newer else {})}
+        pools = [{**profile, "name": p["name"]} for p in record.properties["agentPoolProfiles"]]
+        answer: Json = {
+            "id": f"{record.id}/upgradeprofiles/default",
+            "name": "default",
+            "type": f"{CLUSTER}/upgradeprofiles",
+            "properties": {"controlPlaneProfile": profile, "agentPoolProfiles": pools},
+        }
+        return Answer(200, answer)
+
     # Credentials
 
     def user_credential(self, request: Request) -> Answer:
@@ -400,6 +434,12 @@ class ManagedClusters(Kind):
 
     def missing(self, id_: ResourceId) -> Refusal:
         return errors.resource_not_found(CLUSTER, id_.name, id_.group)
+
+
+def _newer(version: str) -> list[str]:
+    """One minor version at a time: AKS skips none."""
+    minor = int(version.split(".")[1])
+    return [patch for name, patch in VERSIONS.items() if int(name.split(".")[1]) == minor + 1]
 
 
 def _upgrade(pool: Json, version: str) -> None:

@@ -106,6 +106,12 @@ def table(parts: Parts) -> list[Route]:
         *_entries(NET + "/routeTables/{name}", parts.route_tables),
         *_resource(NET, "networkSecurityGroups", parts.security_groups),
         *_entries(NET + "/networkSecurityGroups/{name}", parts.security_groups),
+        Route(
+            "GET",
+            NET + "/networkSecurityGroups/{name}/defaultSecurityRules",
+            parts.security_groups.list_defaults,
+            "defaultSecurityRules",
+        ),
         *_resource(NET, "virtualNetworkGateways", gateways),
         *_resource(NET, "localNetworkGateways", parts.local_gateways),
         *_resource(NET, "connections", connections),
@@ -120,6 +126,13 @@ def table(parts: Parts) -> list[Route]:
         Route("POST", connection + "/resetconnection", connections.reset, "resetconnection", "name", writes=True),
         # Microsoft.ContainerService
         *_resource(GROUP + "/providers/Microsoft.ContainerService", "managedClusters", clusters),
+        Route("GET", cluster + "/upgradeProfiles/default", clusters.upgrades, "upgradeProfiles", "name"),
+        Route(
+            "GET",
+            SUB + "/providers/Microsoft.ContainerService/locations/{location}/kubernetesVersions",
+            clusters.versions,
+            "kubernetesVersions",
+        ),
         Route("GET", cluster + "/agentPools", clusters.pools, "agentPools"),
         Route("GET", cluster + "/agentPools/{pool}", clusters.pool, "agentPools", "pool"),
         Route("PUT", cluster + "/agentPools/{pool}", clusters.put_pool, "agentPools", "pool", writes=True),

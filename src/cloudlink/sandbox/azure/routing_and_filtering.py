@@ -15,6 +15,15 @@ from cloudlink.sandbox.azure.store import Operation, Record, new_etag
 from cloudlink.sandbox.azure.vnets import SUBNET, parent_missing
 from cloudlink.sandbox.facts import PacketRule
 
+# https://learn.microsoft.com/azure/virtual-network/network-security-groups-overview#default-security-rules
+_DEFAULT_RULES = (
+    ("AllowVnetInBound", 65000, "Allow", "VirtualNetwork", "VirtualNetwork"),
+    ("AllowAzureLoadBalancerInBound", 65001, "Allow", "AzureLoadBalancer", "*"),
+    ("DenyAllInBound", 65500, "Deny", "*", "*"),
+    ("AllowVnetOutBound", 65000, "Allow", "VirtualNetwork", "VirtualNetwork"),
+    ("AllowInternetOutBound", 65001, "Allow", "*", "Internet"),
+    ("DenyAllOutBound", 65500, "Deny", "*", "*"),
+)
 NEXT_HOPS = ("VirtualNetworkGateway", "VnetLocal", "Internet", "VirtualAppliance", "None")
 
 
@@ -214,6 +223,31 @@ class SecurityGroups(_OnSubnets):
             "direction": choice(given, "direction", ("Inbound", "Outbound")),
         }
         return {"name": child.name, "id": str(child), "properties": properties, "type": child.type}
+
+    def shape(self, record: Record, state: str, *, listed: bool) -> Json:
+        shown = super().shape(record, state, listed=listed)
+        shown["defaultSecurityRules"] = [self._default(record, state, *rule) for rule in _DEFAULT_RULES]
+        return shown
+
+    def list_defaults(self, request: Request) -> Answer:
+        return Answer(200, {"value": self.show(self.record(request))["properties"]["defaultSecurityRules"]})
+
+    def _default(
+        self, record: Record, state: str, name: str, priority: int, access: str, source: str, target: str
+    ) -> Json:
+        child = record.id.child("defaultSecurityRules", name)
+        properties = {
+            "provisioningState": state,
+            "protocol": "*",
+            "sourcePortRange": "*",
+            "destinationPortRange": "*",
+            "sourceAddressPrefix": source,
+            "destinationAddressPrefix": target,
+            "access": access,
+            "priority": priority,
+            "direction": "Inbound" if name.endswith("InBound") else "Outbound",
+        }
+        return {"name": name, "id": str(child), "etag": record.etag, "properties": properties, "type": child.type}
 
     def check_entries(self, entries: list[Json]) -> None:
         seen: dict[tuple[str, int], str] = {}
