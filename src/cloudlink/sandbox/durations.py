@@ -34,6 +34,7 @@ MEDIANS: dict[str, tuple[float, float, float]] = {
     "aws.vpn.delete": (60, 30, 90),
     "aws.linger": (3600, 3600, 3600),
     "aws.tgw": (60, 40, 90),
+    "aws.tgw.association": (10, 5, 20),  # belief
     "aws.resolver.create": (90, 60, 120),
     "aws.resolver.update": (60, 40, 80),
     "aws.resolver.delete": (60, 40, 80),

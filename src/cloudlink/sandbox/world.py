@@ -263,6 +263,16 @@ class World:
                     routes.setdefault(prefix, t.aws.gateway_id)
         return tuple(routes.items())
 
+    def learned_over(self, connection_id: str) -> tuple[IPv4Network, ...]:
+        """What Azure announces over the tunnels of a VPN connection."""
+        routes = {
+            p: None
+            for t in self.tunnels
+            if t.bgp and t.aws.connection_id == connection_id
+            for p in self._azure_prefixes(t)
+        }
+        return tuple(routes)
+
     # --- Azure's view ------------------------------------------------------------------------------------
 
     def azure_connection(self, connection_id: str) -> ConnectionView:

@@ -92,6 +92,9 @@ class StandInWorld:
             return Telemetry(False, "IPSEC IS DOWN", 0, 0.0)
         return Telemetry(True, f"{routes} BGP ROUTES", routes, 0.0)
 
+    def learned_over(self, connection_id: str) -> tuple[IPv4Network, ...]:
+        return tuple(prefix for prefix, _ in self.learned)
+
     def propagated(self, route_table_id: str) -> tuple[tuple[IPv4Network, str], ...]:
         return self.learned
 

@@ -1,8 +1,7 @@
-"""Paging, rules of security groups, routes, transit gateways."""
+"""Paging, rules of security groups, routes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -91,70 +90,3 @@ def test_tags_find_everything(furnished: Account) -> None:
     }
     with pytest.raises(ClientError, match="NotFound"):
         ec2.create_tags(Resources=["vpn-0fffffffffffffff0"], Tags=[{"Key": "mine", "Value": "x"}])
-
-
-TRANSIT: list[tuple[str, Callable[[Any, str], Any], str]] = [
-    ("unknown gateway", lambda e, _: e.describe_transit_gateways(TransitGatewayIds=["tgw-0fffffffffffffff0"]),
-        "InvalidTransitGatewayID.NotFound"),
-    ("delete an unknown gateway", lambda e, _: e.delete_transit_gateway(TransitGatewayId="tgw-0fffffffffffffff0"),
-        "InvalidTransitGatewayID.NotFound"),
-    ("delete a used gateway", lambda e, t: e.delete_transit_gateway(TransitGatewayId=t), "IncorrectState"),
-    ("delete an unknown attachment", lambda e, _: e.delete_transit_gateway_vpc_attachment(
-        TransitGatewayAttachmentId="tgw-attach-0fffffffffffffff0"), "InvalidTransitGatewayAttachmentID.NotFound"),
-    ("an unknown filter", lambda e, _: e.describe_transit_gateway_attachments(
-        Filters=[{"Name": "colour", "Values": ["x"]}]), "InvalidParameterValue"),
-    ("associate twice", lambda e, t: e.associate_transit_gateway_route_table(
-        TransitGatewayAttachmentId=e.describe_transit_gateway_attachments()["TransitGatewayAttachments"][0]
-        ["TransitGatewayAttachmentId"],
-        TransitGatewayRouteTableId=e.describe_transit_gateway_route_tables()["TransitGatewayRouteTables"][0]
-        ["TransitGatewayRouteTableId"]), "Resource.AlreadyAssociated"),
-]  # fmt: skip
-
-
-@pytest.fixture
-def transit(furnished: Account) -> str:
-    ec2 = furnished.client("ec2")
-    gateway = ec2.create_transit_gateway(Options={"AmazonSideAsn": 64_600})["TransitGateway"]["TransitGatewayId"]
-    subnets = furnished.client("eks").describe_cluster(name="prod")["cluster"]["resourcesVpcConfig"]["subnetIds"]
-    ec2.create_transit_gateway_vpc_attachment(
-        TransitGatewayId=gateway,
-        VpcId=VPC,
-        SubnetIds=subnets,
-        TagSpecifications=tag_spec("transit-gateway-attachment", mine="yes"),
-    )
-    return str(gateway)
-
-
-@pytest.mark.documentation(
-    "An unknown transit gateway or attachment is not found; a used one is IncorrectState; a second association is Resource.AlreadyAssociated"
-)
-@pytest.mark.own("A filter that is not modelled is refused with InvalidParameterValue")
-@pytest.mark.parametrize(("call", "code"), [r[1:] for r in TRANSIT], ids=[r[0] for r in TRANSIT])
-def test_transit_gateways_refuse(furnished: Account, transit: str, call: Callable[[Any, str], Any], code: str) -> None:
-    refused(code, 400, lambda: call(furnished.client("ec2"), transit))
-
-
-@pytest.mark.documentation(
-    "A VPN connection on a transit gateway has an attachment of kind vpn, which is listed as deleted after it"
-)
-@pytest.mark.model("Attachments carry the tags of their creation and are filtered by them")
-def test_a_connection_on_a_transit_gateway(furnished: Account, transit: str) -> None:
-    ec2 = furnished.client("ec2")
-    mine = [{"Name": "tag:mine", "Values": ["yes"]}]
-    assert len(ec2.describe_transit_gateway_vpc_attachments(Filters=mine)["TransitGatewayVpcAttachments"]) == 1
-    mine[0]["Values"] = ["no"]
-    assert ec2.describe_transit_gateway_vpc_attachments(Filters=mine)["TransitGatewayVpcAttachments"] == []
-    cgw = ec2.create_customer_gateway(Type="ipsec.1", IpAddress="20.0.0.1", BgpAsn=65_515)["CustomerGateway"]
-    furnished.later(10)
-    made = ec2.create_vpn_connection(
-        Type="ipsec.1", CustomerGatewayId=cgw["CustomerGatewayId"], TransitGatewayId=transit
-    )["VpnConnection"]
-    furnished.later(200)
-    wanted = [{"Name": "resource-id", "Values": [made["VpnConnectionId"]]}]
-    (attachment,) = ec2.describe_transit_gateway_attachments(Filters=wanted)["TransitGatewayAttachments"]
-    assert attachment["ResourceType"] == "vpn"
-    tunnels = furnished.cloud.facts().tunnels
-    assert {(t.vpc_ids, t.amazon_asn, t.gateway_id) for t in tunnels} == {((VPC,), 64_600, transit)}
-    ec2.delete_vpn_connection(VpnConnectionId=made["VpnConnectionId"])
-    (attachment,) = ec2.describe_transit_gateway_attachments(Filters=wanted)["TransitGatewayAttachments"]
-    assert attachment["State"] == "deleted"

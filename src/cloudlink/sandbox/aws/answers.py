@@ -7,7 +7,7 @@ The second seam with moto: a ``BaseResponse`` parses a request and serializes a 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
@@ -29,6 +29,8 @@ class Answers(BaseResponse):
     cloud: AwsCloud
     protocol: Protocol
     region: str
+    from_moto: ClassVar[frozenset[str]] = frozenset()
+    """The operations that moto answers well enough. Its others are refused, lest its gaps be taken for AWS."""
 
     def for_cloud(self, cloud: AwsCloud, protocol: Protocol) -> Answers:
         self.cloud = cloud
@@ -43,7 +45,7 @@ class Answers(BaseResponse):
         """Run the operation's method. Raises Refusal InvalidAction for one that nobody wrote."""
         operation = self._get_action()
         method = getattr(self, camelcase_to_underscores(operation or ""), None) if operation else None
-        if method is None:
+        if method is None or (method.__module__.startswith("moto.") and operation not in self.from_moto):
             raise not_modelled(self.protocol, operation or self.method + " " + self.path)
         headers = self.response_headers
         try:

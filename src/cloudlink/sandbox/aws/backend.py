@@ -6,13 +6,14 @@ The first of the two seams with moto: ``BackendDict.backend`` is the class that 
 from __future__ import annotations
 
 import secrets
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any
 
 from moto.ec2.models import EC2Backend, ec2_backends
 
 if TYPE_CHECKING:
     from cloudlink.sandbox.aws.customer_gateways import CustomerGateway
+    from cloudlink.sandbox.aws.transit_gateways import TransitAttachment, TransitGateway, TransitRouteTable
     from cloudlink.sandbox.aws.vpn_connections import VpnConnection
     from cloudlink.sandbox.aws.vpn_gateways import VpnGateway
 
@@ -28,6 +29,9 @@ class SandboxEc2(EC2Backend):
     vpn_gateways: dict[str, VpnGateway]  # type: ignore[assignment]
     customer_gateways: dict[str, CustomerGateway]  # type: ignore[assignment]
     vpn_connections: dict[str, VpnConnection]  # type: ignore[assignment]
+    transit_gateways: dict[str, TransitGateway]  # type: ignore[assignment]
+    transit_gateway_attachments: dict[str, TransitAttachment]  # type: ignore[assignment]
+    transit_gateways_route_tables: dict[str, TransitRouteTable]  # type: ignore[assignment]
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
@@ -84,6 +88,15 @@ def network_of(account: str, region: str) -> SandboxEc2:
 def networks_of(account: str) -> list[SandboxEc2]:
     """The stores of all regions in use."""
     return [s for s in ec2_backends[account].values() if isinstance(s, SandboxEc2)]
+
+
+def ranges_of(vpc: Any) -> tuple[IPv4Network, ...]:
+    """A VPC's ranges; moto keeps those that were taken from it until the next one is given."""
+    return tuple(
+        IPv4Network(block["cidr_block"])
+        for block in vpc.get_cidr_block_association_set(ipv6=False)
+        if block["cidr_block_state"]["state"] != "disassociated"
+    )
 
 
 def new_id(prefix: str) -> str:

@@ -136,7 +136,14 @@ class AwsCloud:
                 connection.settle(now)
                 if connection.life.at(now) == "deleted":
                     self.secrets.by_arn.pop(connection.secret_arn or "", None)
-            books: tuple[dict[str, Any], ...] = (store.vpn_connections, store.customer_gateways, store.vpn_gateways)
+            books: tuple[dict[str, Any], ...] = (
+                store.vpn_connections,
+                store.customer_gateways,
+                store.vpn_gateways,
+                store.transit_gateway_attachments,
+                store.transit_gateways_route_tables,
+                store.transit_gateways,
+            )
             for book in books:
                 for thing in list(book.values()):
                     if thing.life.at(now) == "deleted" and now - thing.life.since(now) >= linger:

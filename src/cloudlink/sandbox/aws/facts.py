@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from moto.elbv2.models import elbv2_backends
 
+from cloudlink.sandbox.aws.backend import ranges_of
 from cloudlink.sandbox.aws.resolver import endpoints_of
 from cloudlink.sandbox.aws.resolver_rules import forwarding_of
 from cloudlink.sandbox.aws.route53_zones import RecordSet, plain
+from cloudlink.sandbox.aws.transit_route_tables import answers_from, vpcs_behind
 from cloudlink.sandbox.facts import (
     AwsFacts,
     AwsTunnel,
@@ -41,9 +43,8 @@ def facts_of(cloud: AwsCloud) -> AwsFacts:
     forwarding: list[ForwardingRule] = []
     for store in stores:
         for vpc in store.vpcs.values():
-            blocks = vpc.get_cidr_block_association_set(ipv6=False)
-            facts.vpcs[vpc.id] = tuple(IPv4Network(b["cidr_block"]) for b in blocks)
-        _tables(store, facts)
+            facts.vpcs[vpc.id] = ranges_of(vpc)
+        _tables(store, facts, cloud.now)
         interfaces += _resolver_interfaces(cloud, store)
         interfaces += _balancer_interfaces(cloud, store) + _server_interfaces(cloud, store)
         for connection in store.vpn_connections.values():
@@ -60,7 +61,7 @@ def facts_of(cloud: AwsCloud) -> AwsFacts:
     )
 
 
-def _tables(store: SandboxEc2, facts: AwsFacts) -> None:
+def _tables(store: SandboxEc2, facts: AwsFacts, now: float) -> None:
     main: dict[str, str] = {}
     explicit: dict[str, str] = {}
     for table in store.route_tables.values():
@@ -77,7 +78,11 @@ def _tables(store: SandboxEc2, facts: AwsFacts) -> None:
                 for r in table.routes
                 if r.destination_cidr_block
                 and not r.local
-                and (r.transit_gateway_id or str(r.gateway_id or "").startswith("vgw-"))
+                and (
+                    answers_from(store, r.transit_gateway_id, table.vpc_id, now)
+                    if r.transit_gateway_id
+                    else str(r.gateway_id or "").startswith("vgw-")
+                )
             ),
         )
     acls = {
@@ -243,12 +248,7 @@ def _gateway_facts(store: SandboxEc2, connection: VpnConnection, now: float) -> 
         since = max((gateway.attachments[v].since(now) for v in vpcs), default=gateway.born)
         return gateway.id, vpcs, gateway.asn, since
     transit = store.transit_gateways[connection.transit_gateway_id or ""]
-    attached: list[Any] = [
-        a
-        for a in store.transit_gateway_attachments.values()
-        if a.transit_gateway_id == transit.id and a.resource_type == "vpc" and a.state == "available"
-    ]
-    return transit.id, tuple(a.resource_id for a in attached), int(transit.options.get("AmazonSideAsn") or 64_512), 0.0
+    return transit.id, vpcs_behind(store, connection.id, now), transit.asn, 0.0
 
 
 def _tunnels(cloud: AwsCloud, store: SandboxEc2, connection: VpnConnection) -> list[AwsTunnel]:

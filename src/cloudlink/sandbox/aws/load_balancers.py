@@ -11,6 +11,7 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.elbv2.models import elbv2_backends
 from moto.elbv2.responses import ELBV2Response
 
+from cloudlink.sandbox.aws import from_moto
 from cloudlink.sandbox.aws.answers import Answers
 from cloudlink.sandbox.aws.backend import SandboxEc2, network_of
 from cloudlink.sandbox.aws.refusal import Refusal
@@ -81,6 +82,8 @@ def finish(store: SandboxEc2, balancers: Any, made: Any, arn: str | None = None)
 
 
 class LoadBalancerAnswers(Answers, ELBV2Response):
+    from_moto = from_moto.LOAD_BALANCERS
+
     def __init__(self) -> None:
         ELBV2Response.__init__(self)
 
@@ -109,6 +112,21 @@ class LoadBalancerAnswers(Answers, ELBV2Response):
         if start + size < len(found):
             result["NextMarker"] = str(start + size)
         return ActionResult(result)
+
+    def set_security_groups(self) -> Any:
+        """The interfaces get the same groups as the load balancer."""
+        answer = ELBV2Response.set_security_groups(self)
+        balancer = self.cloud.balancers.get(self.given("LoadBalancerArn"))
+        groups = [self.network.get_security_group_from_id(g) for g in self.given("SecurityGroups", [])]
+        for interface in balancer.interfaces if balancer else ():
+            self.network.enis[interface]._group_set = list(groups)
+        return answer
+
+    def delete_target_group(self) -> Any:
+        """One that is gone already is deleted with success."""
+        if self.given("TargetGroupArn") not in elbv2_backends[self.cloud.account][self.region].target_groups:
+            return EmptyResult()
+        return ELBV2Response.delete_target_group(self)
 
     def delete_load_balancer(self) -> ActionResult:
         arn = self.given("LoadBalancerArn")

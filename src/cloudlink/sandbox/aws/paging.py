@@ -12,6 +12,7 @@ from cloudlink.sandbox.aws.network_interfaces import NetworkInterfaceAnswers
 from cloudlink.sandbox.aws.refusal import Refusal
 from cloudlink.sandbox.aws.route_tables import RouteTableAnswers
 from cloudlink.sandbox.aws.security_groups import SecurityGroupAnswers
+from cloudlink.sandbox.aws.tags import TagAnswers
 
 
 class PagingAnswers(Ec2Room):
@@ -32,6 +33,9 @@ class PagingAnswers(Ec2Room):
 
     def describe_subnets(self) -> ActionResult:
         return self._paged(EC2Response.describe_subnets(self), "Subnets")  # type: ignore[arg-type]
+
+    def describe_tags(self) -> ActionResult:
+        return self._paged(TagAnswers.describe_tags(self), "Tags")  # type: ignore[arg-type]
 
     def describe_vpcs(self) -> ActionResult:
         return self._paged(EC2Response.describe_vpcs(self), "Vpcs")  # type: ignore[arg-type]

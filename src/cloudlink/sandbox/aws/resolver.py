@@ -17,6 +17,7 @@ from typing import Any, cast
 from moto.route53resolver.models import Route53ResolverBackend, route53resolver_backends
 from moto.route53resolver.responses import Route53ResolverResponse
 
+from cloudlink.sandbox.aws import from_moto
 from cloudlink.sandbox.aws.answers import Answers
 from cloudlink.sandbox.aws.backend import SandboxEc2, network_of
 from cloudlink.sandbox.aws.refusal import Refusal
@@ -137,6 +138,8 @@ def page(answers: Answers, items: list[dict[str, Any]], name: str) -> str:
 
 
 class ResolverAnswers(Answers, Route53ResolverResponse):
+    from_moto = from_moto.RESOLVER
+
     def __init__(self) -> None:
         Route53ResolverResponse.__init__(self)
 

@@ -7,6 +7,7 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
+from moto.ec2.responses import EC2Response
 
 from cloudlink.sandbox.aws.ec2_room import Ec2Room
 from cloudlink.sandbox.aws.filters import matches
@@ -117,6 +118,33 @@ class RouteTableAnswers(Ec2Room):
         if not left:
             self.store.propagations.pop(table.id, None)
         return EmptyResult()
+
+    def create_route(self) -> Any:
+        """A route to a transit gateway needs the VPC's attachment to it."""
+        self._check_target()
+        return EC2Response.create_route(self)  # type: ignore[arg-type]
+
+    def replace_route(self) -> Any:
+        self._check_target()
+        return EC2Response.replace_route(self)  # type: ignore[arg-type]
+
+    def _check_target(self) -> None:
+        """Raises Refusal for a gateway that does not exist, or does not serve the table's VPC."""
+        self.dry_run()
+        table = self.store.get_route_table(self.given("RouteTableId"))
+        transit, gateway_id = self.given("TransitGatewayId"), self.given("GatewayId") or ""
+        if transit and not any(
+            (a.gateway_id, a.resource_id) == (transit, table.vpc_id)
+            and a.life.at(self.now) in ("available", "modifying")
+            for a in self.store.transit_gateway_attachments.values()
+        ):
+            raise Refusal("InvalidTransitGatewayID.NotFound", f"The transitGateway ID '{transit}' does not exist.")
+        if gateway_id.startswith("vgw-"):
+            gateway = self.store.vpn_gateways.get(gateway_id)
+            if gateway is None or gateway.life.at(self.now) == "deleted":
+                raise Refusal("InvalidGatewayID.NotFound", f"The gateway ID '{gateway_id}' does not exist")
+            if table.vpc_id not in gateway.attached_to(self.now):
+                raise Refusal("Gateway.NotAttached", f"The gateway {gateway_id} is not attached to {table.vpc_id}.")
 
     def delete_route_table(self) -> EmptyResult:
         table_id = self.given("RouteTableId")

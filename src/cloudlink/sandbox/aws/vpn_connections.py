@@ -82,8 +82,7 @@ class VpnConnectionAnswers(Ec2Room):
     def _amazon_asn(self, connection: VpnConnection) -> int:
         if connection.vpn_gateway_id:
             return self.store.vpn_gateways[connection.vpn_gateway_id].asn
-        gateway = self.store.transit_gateways[connection.transit_gateway_id or ""]
-        return int(gateway.options.get("AmazonSideAsn") or 64_512)
+        return self.store.transit_gateways[connection.transit_gateway_id or ""].asn
 
     def _connection_json(self, connection: VpnConnection, moment: float, *, created: bool = False) -> dict[str, Any]:
         state = connection.life.at(moment)
@@ -192,12 +191,8 @@ class VpnConnectionAnswers(Ec2Room):
         if vgw_id:
             amazon_asn = self._gateway(vgw_id).asn  # type: ignore[attr-defined]
         else:
-            self.well_formed(tgw_id, "tgw", "InvalidTransitGatewayID")
-            if tgw_id not in self.store.transit_gateways:
-                raise Refusal(
-                    "InvalidTransitGatewayID.NotFound", f"Transit Gateway {tgw_id} was deleted or does not exist."
-                )
-            amazon_asn = int(self.store.transit_gateways[tgw_id].options.get("AmazonSideAsn") or 64_512)
+            transit = self._ready_transit_gateway(tgw_id)  # type: ignore[attr-defined]
+            amazon_asn = transit.asn
         options = self.given("Options") or {}
         self._only_modelled(options)
         static = bool(options.get("StaticRoutesOnly"))
@@ -231,13 +226,13 @@ class VpnConnectionAnswers(Ec2Room):
         connection.local_cidr = options.get("LocalIpv4NetworkCidr") or connection.local_cidr
         connection.remote_cidr = options.get("RemoteIpv4NetworkCidr") or connection.remote_cidr
         seconds = self.draw("aws.vpn.create", str(first.options.inside))
-        connection.life.go(self.now, "pending", seconds, ends=self.outcome(), good="available", bad="deleted")
+        opens = connection.life.go(self.now, "pending", seconds, ends=self.outcome(), good="available", bad="deleted")
         if storage == "SecretsManager":
             connection.secret_arn = self.cloud.secrets.keep_keys(self.region, connection)
         self.store.vpn_connections[connection.id] = connection
         self.keep(connection.id, tags)
         if tgw_id:
-            self.store.create_transit_gateway_vpn_attachment(vpn_id=connection.id, transit_gateway_id=tgw_id)
+            self.attach_vpn(connection.id, transit, opens)  # type: ignore[attr-defined]
         return Plain({"VpnConnection": self._connection_json(connection, self.now, created=True)})
 
     def _only_modelled(self, options: dict[str, Any]) -> None:
@@ -306,10 +301,10 @@ class VpnConnectionAnswers(Ec2Room):
         self.dry_run()
         if connection.life.at(self.now) != "deleting":
             seconds = self.draw("aws.vpn.delete", str(connection.tunnels[0].options.inside))
-            connection.life.go(self.now, "deleting", seconds, ends=self.outcome(), good="deleted", bad="available")
-            for attachment in self.store.transit_gateway_attachments.values():
-                if getattr(attachment, "resource_id", None) == connection.id:
-                    attachment.state = "deleted"
+            gone = connection.life.go(
+                self.now, "deleting", seconds, ends=self.outcome(), good="deleted", bad="available"
+            )
+            self.detach_vpn(connection.id, gone)  # type: ignore[attr-defined]
         return EmptyResult()
 
     def create_vpn_connection_route(self) -> EmptyResult:

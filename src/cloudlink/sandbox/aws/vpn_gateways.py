@@ -37,7 +37,7 @@ class VpnGateway:
         return tuple(vpc for vpc, life in self.attachments.items() if life.at(now) != "detached")
 
 
-def _asn_allowed(asn: int) -> bool:
+def asn_allowed(asn: int) -> bool:
     return 64_512 <= asn <= 65_534 or 4_200_000_000 <= asn <= 4_294_967_294
 
 
@@ -68,7 +68,7 @@ class VpnGatewayAnswers(Ec2Room):
         if self.given("Type") != "ipsec.1":
             raise Refusal("InvalidParameterValue", f"Value ({self.given('Type')}) for parameter type is invalid.")
         asn = int(self.given("AmazonSideAsn", 64_512))
-        if not _asn_allowed(asn):
+        if not asn_allowed(asn):
             raise Refusal("InvalidParameterValue", f"Value ({asn}) for parameter amazonSideAsn is invalid.")
         tags = self.tags_for("vpn-gateway")
         self.dry_run()

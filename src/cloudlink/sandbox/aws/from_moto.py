@@ -1,0 +1,34 @@
+"""The operations that are moto's own answers: looked at one by one, and good enough. All its others are refused.
+
+moto accepts much that AWS refuses, and forgets parameters without a word; an operation that nobody has looked at would
+be taken for AWS.
+"""
+
+from __future__ import annotations
+
+EC2 = frozenset([
+    "CreateVpc", "DeleteVpc", "DescribeVpcAttribute", "ModifyVpcAttribute", "DisassociateVpcCidrBlock",
+    "DeleteSubnet", "ModifySubnetAttribute",
+    "CreateRouteTable", "AssociateRouteTable", "DisassociateRouteTable", "ReplaceRouteTableAssociation", "DeleteRoute",
+    "CreateNetworkAcl", "DeleteNetworkAcl", "DescribeNetworkAcls", "CreateNetworkAclEntry",
+    "DescribeSecurityGroupRules", "RevokeSecurityGroupIngress", "RevokeSecurityGroupEgress",
+    "UpdateSecurityGroupRuleDescriptionsIngress", "UpdateSecurityGroupRuleDescriptionsEgress",
+    "CreateNetworkInterface", "DescribeNetworkInterfaceAttribute",
+    "CreateInternetGateway", "AttachInternetGateway", "DetachInternetGateway", "DeleteInternetGateway",
+    "DescribeInternetGateways",
+    "DescribeAccountAttributes", "DescribeAddresses", "DescribeAvailabilityZones", "DescribeDhcpOptions",
+    "DescribeInstances", "DescribeNatGateways", "DescribePrefixLists", "DescribeRegions", "DescribeVpcEndpoints",
+    "DescribeVpcPeeringConnections",
+])  # fmt: skip
+
+LOAD_BALANCERS = frozenset([
+    "DescribeLoadBalancerAttributes", "ModifyLoadBalancerAttributes", "DescribeCapacityReservation",
+    "CreateListener", "DescribeListeners", "ModifyListener", "DeleteListener", "DescribeListenerAttributes",
+    "DescribeRules",
+    "CreateTargetGroup", "DescribeTargetGroups", "ModifyTargetGroup",
+    "DescribeTargetGroupAttributes", "ModifyTargetGroupAttributes", "RegisterTargets", "DeregisterTargets",
+    "DescribeTargetHealth",
+    "AddTags", "RemoveTags", "DescribeTags", "DescribeAccountLimits", "DescribeSSLPolicies",
+])  # fmt: skip
+
+RESOLVER = frozenset(["ListTagsForResource", "TagResource", "UntagResource"])
