@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -71,6 +72,7 @@ class AwsJudge:
             found = iter([("", f"the model has no operation {name or seen.uri}")])
         else:
             found = _answer(seen, service.operation_model(name))
+        found = itertools.chain(found, _headers(seen, service))
         return [
             f"{service.service_name} {name}, {seen.status}: {where} {what}".replace("  ", " ")
             for where, what in found
@@ -104,6 +106,15 @@ def _routes(service: str) -> list[tuple[str, re.Pattern[str], str]]:
         tail = rf"/?\?(?:.*&)?{re.escape(query)}(?:&.*)?" if query else r"/?(?:\?.*)?"
         found.append((fixed, http["method"], re.compile(pattern + tail), name))
     return [entry[1:] for entry in sorted(found, key=lambda e: -e[0])]
+
+
+def _headers(seen: Exchange, service: ServiceModel) -> Iterator[tuple[str, str]]:
+    json_type = f"application/x-amz-json-{service.metadata.get('jsonVersion')}"
+    wanted = {"json": json_type, "rest-json": "application/json"}.get(service.metadata["protocol"], "text/xml")
+    if seen.answer and seen.answered.get("content-type", "").partition(";")[0] != wanted:
+        yield "", f"is {seen.answered.get('content-type')} and not {wanted}"
+    if "x-amzn-requestid" not in seen.answered:
+        yield "", "has no request id among its headers"
 
 
 # --- answers ---------------------------------------------------------------------------------------------------------

@@ -127,10 +127,14 @@ def test_every_other_exception_has_its_reason() -> None:
 # --- AWS -------------------------------------------------------------------------------------------------------------
 
 
-def aws(service: str, operation: str, answer: str, status: int = 200, method: str = "POST", uri: str = "/") -> Exchange:
+def aws(
+    service: str, operation: str, answer: str, status: int = 200, method: str = "POST", uri: str = "/", **answered: str
+) -> Exchange:
     scope = f"Credential=K/20260101/eu-central-1/{service}/aws4_request, SignedHeaders=host, Signature=x"
     asked = {"authorization": f"AWS4-HMAC-SHA256 {scope}", "x-amz-target": f"Service.{operation}"}
-    return Exchange(method, uri, asked, f"Action={operation}".encode(), status, {}, answer.encode())
+    kind = "application/x-amz-json-1.1" if service == "route53resolver" else "text/xml"
+    headers = {"content-type": kind, "x-amzn-requestid": "1"} | answered
+    return Exchange(method, uri, asked, f"Action={operation}".encode(), status, headers, answer.encode())
 
 
 def vpn(inner: str) -> str:
@@ -178,6 +182,8 @@ AWS: list[tuple[str, Exchange, str]] = [
     ("JSON for XML", aws("ec2", VPN, "{}"), "is no XML"),
     ("an unknown part of a result", identity("<Colour>1</Colour>"), "GetCallerIdentityResponse.Colour is not in"),
     ("an operation that nobody has", aws("ec2", "SingVpnConnections", "<x/>"), "has no operation SingVpnConnections"),
+    ("another kind of content", aws("route53resolver", ENDPOINT, "{}", **{"content-type": "text/xml"}),
+        "is text/xml and not application/x-amz-json-1.1"),
     ("an error without a code", aws("ec2", VPN, ERROR.format("<Message>x</Message>"), 400), "an error has a code"),
     ("an error without a message", aws("ec2", VPN, ERROR.format("<Code>X</Code>"), 400), "X has no message"),
     ("an error of another operation", aws("route53resolver", ENDPOINT, '{"__type": "ResourceInUseException",'
@@ -202,6 +208,10 @@ def test_right_answers_of_aws_are_left_alone() -> None:
     assert judge.judge(zones(ZONE.format("<CallerReference>x</CallerReference>"))) == []
     assert judge.judge(identity("<Account>1</Account>")) == []
     assert judge.judge(aws("ec2", VPN, ERROR.format("<Code>X</Code><Message>y</Message>"), 400)) == []
+    anonymous = aws("ec2", VPN, vpn(""))
+    assert judge.judge(anonymous) == []
+    del anonymous.answered["x-amzn-requestid"]
+    assert "has no request id" in judge.judge(anonymous)[0]
     assert judge.judge(aws("sqs", "ListQueues", "nonsense")) == []
     assert judge.judge(Exchange("GET", "/api/v1/pods", {}, b"", 200, {}, b"{}")) == []
 

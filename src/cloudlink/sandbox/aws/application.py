@@ -21,6 +21,7 @@ from werkzeug.exceptions import NotFound
 
 from cloudlink.sandbox.aws.answers import Answers
 from cloudlink.sandbox.aws.refusal import (
+    CONTENT_TYPES,
     PROTOCOLS,
     Protocol,
     Refusal,
@@ -280,4 +281,5 @@ def dispatched(answers: Answers, request: Request) -> WireAnswer:
     """Let a service's answers handle a request."""
     status, headers, body = answers._dispatch(request)
     data = body if isinstance(body, bytes) else str(body).encode()
-    return WireAnswer(int(status), dict(headers), data)
+    kept = {name: value for name, value in headers.items() if name.lower() != "content-type"}
+    return WireAnswer(int(status), {**kept, "Content-Type": CONTENT_TYPES[answers.protocol]}, data)

@@ -22,6 +22,15 @@ PROTOCOLS: dict[str, Protocol] = {
 """The services that the sandbox speaks, by the name in the signature's credential scope."""
 
 
+CONTENT_TYPES: dict[Protocol, str] = {
+    "ec2": "text/xml",
+    "query": "text/xml",
+    "rest-xml": "text/xml",
+    "json": "application/x-amz-json-1.1",
+    "rest-json": "application/json",
+}
+
+
 class Refusal(Exception):
     """What AWS answers instead of doing it."""
 
@@ -51,7 +60,7 @@ def on_the_wire(refusal: Refusal, protocol: Protocol) -> WireAnswer:
     if protocol in ("json", "rest-json"):
         body = json.dumps({"__type": refusal.code, "message": refusal.message, "Message": refusal.message})
         headers = {
-            "Content-Type": "application/x-amz-json-1.1" if protocol == "json" else "application/json",
+            "Content-Type": CONTENT_TYPES[protocol],
             "x-amzn-RequestId": number,
             "x-amzn-ErrorType": refusal.code,
         }
@@ -68,7 +77,7 @@ def on_the_wire(refusal: Refusal, protocol: Protocol) -> WireAnswer:
             f"<ErrorResponse{f' xmlns={chr(34)}{space}{chr(34)}' if space else ''}><Error><Type>{fault}</Type>"
             f"<Code>{code}</Code><Message>{message}</Message></Error><RequestId>{number}</RequestId></ErrorResponse>"
         )
-    headers = {"Content-Type": "text/xml", "x-amzn-RequestId": number}
+    headers = {"Content-Type": CONTENT_TYPES[protocol], "x-amzn-RequestId": number}
     return WireAnswer(refusal.status, headers, f'<?xml version="1.0" encoding="UTF-8"?>\n{body}'.encode())
 
 
