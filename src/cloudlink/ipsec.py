@@ -156,8 +156,8 @@ def azure_ipsec_policy(policy: IpsecPolicy) -> dict[str, Any]:
     """The single entry of a connection's ``ipsecPolicies``, in wire names; Azure wants all eight fields.
 
     The dead peer detection timeout is no part of it: it is the connection's own ``dpdTimeoutSeconds``.
-    With GCM Azure demands that the integrity repeats the encryption.
-    Assumption: with GCM in IKE, ``ikeIntegrity`` stays a hash, because it serves as the pseudo-random function.
+    For data Azure demands that with GCM the integrity repeats the encryption. For IKE it stays a hash, which serves as
+    the pseudo-random function: https://github.com/Azure/azure-rest-api-specs/issues/27628
     """
     encryption = _to_azure(policy.esp_encryption)
     return {

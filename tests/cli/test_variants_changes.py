@@ -35,7 +35,7 @@ def ids(place: Place) -> dict[str, Any]:
 
 def test_another_policy_goes_to_all_four_tunnels_in_place_one_after_another(linked: Place) -> None:
     before = ids(linked)
-    linked.config.write_text(linked.config.read_text() + '\n[vpn.policy]\nike_encryption = "AES128"\ndh_group = 14\n')
+    linked.config.write_text(linked.config.read_text() + '\n[vpn.policy]\nike_encryption = "AES256-GCM"\ndh_group = 14\n')
     assert changes(linked) == {
         **{f"aws_vpn.connection[{i}]": "update" for i in range(2)},
         **{f"azure_vpn.connection[{i}]": "update" for i in range(4)},
@@ -47,7 +47,7 @@ def test_another_policy_goes_to_all_four_tunnels_in_place_one_after_another(link
     assert sum(c["operation"] == "ModifyVpnTunnelOptions" and c["status"] == 200 for c in calls) == 4
     for connection in ByHand(linked).ec2.describe_vpn_connections()["VpnConnections"]:
         for tunnel in connection["Options"]["TunnelOptions"] if connection["State"] == "available" else ():
-            assert [v["Value"] for v in tunnel["Phase1EncryptionAlgorithms"]] == ["AES128"]
+            assert [v["Value"] for v in tunnel["Phase1EncryptionAlgorithms"]] == ["AES256-GCM-16"]
             assert [v["Value"] for v in tunnel["Phase1DHGroupNumbers"]] == [14]
 
 

@@ -177,6 +177,38 @@ def test_custom_policies_reach_the_facts_in_neutral_words(built: Azure) -> None:
     assert built.call("PUT", path, connection(built, ipsecPolicies=[policy])).status_code == 400
 
 
+@pytest.mark.documentation("With GCM for data the integrity repeats the encryption; with GCM for IKE it stays a hash")
+@pytest.mark.belief("The code for a combination that Azure does not take")
+@pytest.mark.parametrize(
+    ("values", "status"),
+    [
+        ({"ikeEncryption": "GCMAES256", "ikeIntegrity": "SHA384"}, 200),
+        ({"ikeEncryption": "GCMAES256", "ikeIntegrity": "GCMAES256"}, 400),
+        ({"ikeEncryption": "AES256", "ikeIntegrity": "GCMAES256"}, 400),
+        ({"ipsecEncryption": "GCMAES256", "ipsecIntegrity": "SHA256"}, 400),
+        ({"ipsecEncryption": "AES256", "ipsecIntegrity": "GCMAES256"}, 400),
+        ({"ipsecEncryption": "GCMAES256", "ipsecIntegrity": "GCMAES128"}, 400),
+    ],
+)
+def test_which_algorithms_go_together(built: Azure, values: dict[str, str], status: int) -> None:
+    policy = {
+        "saLifeTimeSeconds": 3600,
+        "saDataSizeKilobytes": 102_400_000,
+        "ipsecEncryption": "AES256",
+        "ipsecIntegrity": "SHA256",
+        "ikeEncryption": "AES256",
+        "ikeIntegrity": "SHA256",
+        "dhGroup": "ECP384",
+        "pfsGroup": "ECP384",
+    }
+    path = built.path("connections", "t-0")
+    built.settle(built.call("PUT", path, connection(built)), 60)
+    answer = built.call("PUT", path, connection(built, ipsecPolicies=[{**policy, **values}]))
+    assert answer.status_code == status, answer.text
+    if status == 400:
+        assert answer.json()["error"]["code"] == "InvalidIpsecPolicy"
+
+
 @pytest.mark.documentation(
     "A missing, malformed or unknown api-version, an unknown namespace, type, action or subscription are refused with their own codes"
 )
