@@ -72,11 +72,18 @@ def sandbox_place(config: Path | None) -> SandboxPlace:
     return SandboxPlace(home, path, link.sandbox.speed if link.sandbox else DEFAULT_SPEED, link)
 
 
-def plain_view(*, as_json: bool) -> View:
-    """For what has to be said before, or outside, a session."""
+def plain_view(command: str, *, as_json: bool) -> View:
+    """For what has to be said before, or outside, a session of this command."""
     kind = choose(as_json, False, os.environ)
     return open_view(
-        kind, out=sys.stdout, err=sys.stderr, color=None, clock=WallClock(), command="", link="", sandbox_speed=None
+        kind,
+        out=sys.stdout,
+        err=sys.stderr,
+        color=None,
+        clock=WallClock(),
+        command=command,
+        link="",
+        sandbox_speed=None,
     )
 
 
@@ -143,6 +150,12 @@ def open_session(
         except Exception as error:
             known = session.translate(error)  # a read outside the engine, which translates its own
             if known is None:
+                bug = CloudlinkError(
+                    "A mistake in cloudlink itself",
+                    f"{type(error).__name__}; where it happened follows.",
+                    "Run the same command again; if it happens again, report it with what follows.",
+                )
+                view.error(bug)
                 raise
             _say(known, view)
             raise known from error

@@ -14,7 +14,7 @@ from cloudlink.core.change import Action, FieldChange, Plan
 from cloudlink.core.engine import Engine
 from cloudlink.core.resource import Found
 from cloudlink.core.wait import Clock
-from cloudlink.errors import CloudlinkError, MissingError
+from cloudlink.errors import CloudlinkError, UnhealthyError
 from cloudlink.link import Link
 from cloudlink.steps import status, verify
 from cloudlink.steps.corefile import View
@@ -69,14 +69,14 @@ class Inspection:
         return status.quick(self.link, self.aws, self.azure)
 
     def dns(self, names: Sequence[str], *, image: str | None = None) -> DnsReport:
-        """Ask from a pod. Raises MissingError when there is no inbound endpoint to ask yet, UsageError for names
-        outside the zone."""
+        """Ask from a pod. Raises UnhealthyError when there is no inbound endpoint to ask yet, UsageError for
+        names outside the zone."""
         link = self.link if image is None else replace(self.link, probe=replace(self.link.probe, image=image))
         self.engine.plan(tolerant=True)
         endpoint: Endpoint | None = self._output(self.topology.resolver.endpoint)
         targets: Targets | None = self._output(self.topology.resolver.targets)
         if endpoint is None:
-            raise MissingError(
+            raise UnhealthyError(
                 "The link does not exist",
                 f"There is no inbound endpoint for {self.link.dns.zone}, so no pod could be answered.",
                 "cloudlink up",

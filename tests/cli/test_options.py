@@ -74,8 +74,23 @@ def test_a_wrong_configuration_is_json_too(place: Place, command: str) -> None:
     assert "Traceback" not in result.err
     said = error_of(result)
     assert said["exit_code"] == 3
+    if command in WRITING:
+        assert all("at" in line for line in result.lines)
+        assert (result.lines[-1]["type"], result.lines[-1]["command"]) == ("result", command)
+        assert (result.lines[-1]["outcome"], result.lines[-1]["exit_code"]) == ("error", 3)
     paths = {m["path"]: m for m in said["mistakes"]}  # type: ignore[attr-defined]
     assert paths["aws.regoin"]["near_miss"] == "region"
+
+
+def test_also_a_bug_ends_the_lines_with_a_result(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Session, "make_plan", lambda self, **_: 1 / 0)
+    monkeypatch.chdir(place.folder)
+    with pytest.raises(ZeroDivisionError):
+        run(["up", "--json", "--sandbox"])
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["type"], line["exit_code"]) for line in lines[-2:]] == [("error", 1), ("result", 1)]
 
 
 def test_status_and_verify_dns_where_nothing_is(place: Place) -> None:
@@ -83,8 +98,9 @@ def test_status_and_verify_dns_where_nothing_is(place: Place) -> None:
     assert (status.code, status.json["health"]) == (8, "absent")
     assert len(status.json["tunnels"]) == 4
     names = place.cloudlink("verify-dns", "--json")
-    assert (names.code, names.json["type"]) == (5, "error")
-    assert names.json["hint"] == "cloudlink up"
+    assert (names.code, names.json["type"]) == (8, "error")
+    assert status.json["next"] == ["cloudlink up --sandbox"]
+    assert names.json["hint"] == "cloudlink up --sandbox"
 
 
 def test_teardown_where_nothing_is(place: Place) -> None:

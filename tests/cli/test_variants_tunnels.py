@@ -97,7 +97,7 @@ def test_status_says_why_this_tunnel_is_down(broken: tuple[int, dict[str, Any], 
     assert said["address"] == f"tunnel[{tunnel}]"
     assert not said["up"]
     assert why in said["why"]
-    assert said["fix"] == "cloudlink up"
+    assert said["fix"] == "cloudlink up --sandbox"
     drifted = {c["address"]: c for c in plan["changes"] if c["action"] != "no-op"}
     assert drifted[address]["action"] == "update"
     assert drifted[address]["drift"]

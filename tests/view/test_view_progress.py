@@ -13,6 +13,7 @@ import pytest
 import view_samples as samples
 from rich.console import Console
 
+from cloudlink.core.change import Action
 from cloudlink.core.event import Begun, Done, Event, Kept, Note, Progress, Queued, Reading, Tick
 from cloudlink.view import choose, open_view
 from cloudlink.view.board import Board
@@ -126,8 +127,19 @@ def test_json_of_a_run_without_error() -> None:
         assert objects[0]["health"] == report.health.value == objects[0]["status"]["health"]
 
 
+def test_json_of_a_run_whose_tunnels_are_up_and_whose_names_are_not() -> None:
+    def show(view: Any) -> None:
+        view.status(samples.HEALTHY)
+        view.dns(samples.DNS)
+
+    (result,), _, _ = json_lines(show, "up")
+    assert (result["outcome"], result["exit_code"], result["health"]) == ("unhealthy", 8, "healthy")
+    assert result["dns"]["health"] == "degraded"
+
+
 def test_json_of_teardown() -> None:
     objects, _, _ = json_lines(lambda view: view.teardown(samples.LEFTOVERS), "teardown")
+    assert (objects[-1]["outcome"], objects[-1]["exit_code"]) == ("unhealthy", 8)
     assert objects[-1]["teardown"]["leftovers"] == [
         {
             "address": "resolver.security_group",
@@ -170,15 +182,36 @@ def test_an_error_after_the_one_object_goes_to_stderr() -> None:
     assert samples.UNSIGNED.summary in err
 
 
+@pytest.mark.parametrize(("speed", "more"), [(None, ""), (60.0, " --sandbox")])
+def test_commands_to_type_are_for_the_clouds_that_were_looked_at(speed: float | None, more: str) -> None:
+    out = io.StringIO()
+    view = open_view(
+        "json",
+        out=out,
+        err=io.StringIO(),
+        color=None,
+        clock=samples.FakeClock(),
+        command="status",
+        link="prod-test",
+        sandbox_speed=speed,
+    )
+    view.status(samples.DEGRADED)
+    shown = json.loads(out.getvalue())
+    assert shown["next"] == [f"cloudlink up{more}", f"cloudlink verify-dns{more}"]
+    assert shown["tunnels"][2]["fix"] == f"cloudlink up{more}"
+
+
 def test_plan_object_has_what_programs_were_promised() -> None:
     (plan,), _, _ = json_lines(lambda v: v.plan(samples.LATER_PLAN, link=samples.LINK), "plan")
     assert set(plan) == {"link", "changes", "counts", "warnings"}
+    assert plan["counts"] == {a.value: samples.LATER_PLAN.count(a) for a in Action}
     assert all(
         set(c) == {"address", "action", "title", "step", "why", "fields", "id", "drift"} for c in plan["changes"]
     )
     (status,), _, _ = json_lines(lambda v: v.status(samples.DEGRADED), "status")
     assert [t["address"] for t in status["tunnels"]] == [f"tunnel[{i}]" for i in range(4)]
     assert {"aws", "azure", "bgp", "up", "why", "fix", "inside", "instance"} <= set(status["tunnels"][2])
+    assert status["tunnels"][2]["aws"]["since"] == "2025-11-23T05:56:00.000Z"
     (dns,), _, _ = json_lines(lambda v: v.dns(samples.DNS), "verify-dns")
     assert all(set(h) == {"hop", "result", "detail", "ms"} for n in dns["names"] for h in n["hops"])
 

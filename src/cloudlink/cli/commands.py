@@ -63,7 +63,7 @@ def run(arguments: list[str]) -> int:
         sys.stderr.write("Nothing was changed.\n")
         return 9
     except CloudlinkError as error:
-        _show(error, as_json="--json" in arguments)
+        _show(error, arguments[0], as_json="--json" in arguments)
         return error.exit_code
     except SystemExit as end:
         # the only one that the command line's library raises here: for a closed pipe, which has a code of its own
@@ -96,10 +96,12 @@ def _usage(error: Exception) -> str | None:
     return f"Error: {message}\nSee: {where} --help\n"
 
 
-def _show(error: CloudlinkError, *, as_json: bool) -> None:
+def _show(error: CloudlinkError, command: str, *, as_json: bool) -> None:
     """For errors outside a command's own view (a wrong configuration, no sandbox, ...)."""
     from cloudlink.app import plain_view
 
     if getattr(error, "shown", False):
         return
-    plain_view(as_json=as_json).error(error)
+    view = plain_view(command, as_json=as_json)
+    view.error(error)
+    view.close()

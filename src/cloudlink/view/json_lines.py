@@ -17,8 +17,8 @@ object per line as things happen, each with ``at`` (RFC 3339, UTC, in the clouds
     error      summary detail hint exit_code resource request_id code mistakes[]{path found allowed near_miss}
     result     command link outcome exit_code seconds counts{} health status{} dns{} teardown{}
 
-``result`` is always the last line; outcome: ``done``, ``unhealthy`` or ``error``; health, status, dns and teardown
-are null where the command has none. Keys may be added, never renamed. verb: read, create, update, replace, delete,
+``result`` is always the last line; outcome: ``done``, ``unhealthy`` or ``error``, exit_code that of the command;
+health, status, dns and teardown are null where the command has none. Keys may be added, never renamed. verb: read, create, update, replace, delete,
 wait or check. Notes of the one-object commands go to stderr.
 """
 
@@ -41,7 +41,7 @@ from cloudlink.secret import Secret
 from cloudlink.steps.report import DnsReport, Health, StatusReport, TeardownReport
 from cloudlink.view.printer import Printer
 from cloudlink.view.prompt import answered_yes
-from cloudlink.view.text import line
+from cloudlink.view.text import for_sandbox, line
 
 _STREAMING = frozenset({"up", "teardown"})
 _NAMED_ROWS: dict[str, tuple[str, str, str]] = {
@@ -52,6 +52,10 @@ _NAMED_ROWS: dict[str, tuple[str, str, str]] = {
     "kept": ("address", "title", "detail"),
     "leftovers": ("address", "title", "detail"),
 }
+
+
+_MOMENTS = frozenset({"since"})  # seconds since the epoch
+_TO_TYPE = frozenset({"fix", "hint", "next"})  # may hold commands
 
 
 def as_json(thing: object) -> Any:
@@ -80,6 +84,8 @@ def as_json(thing: object) -> Any:
 
 
 def _field(name: str, value: object) -> Any:
+    if name in _MOMENTS and isinstance(value, float):
+        return timestamp(value)
     if name in _NAMED_ROWS and isinstance(value, tuple):
         return [dict(zip(_NAMED_ROWS[name], row, strict=True)) for row in value]
     return as_json(value)
@@ -101,7 +107,7 @@ def _change(change: Change) -> dict[str, Any]:
 def _plan(plan: Plan) -> dict[str, Any]:
     return {
         "changes": [_change(c) for c in plan.changes],
-        "counts": {_snake(action.value): plan.count(action) for action in Action},
+        "counts": {action.value: plan.count(action) for action in Action},
         "warnings": list(plan.warnings),
     }
 
@@ -134,7 +140,16 @@ def timestamp(at: float) -> str:
 
 
 def _snake(name: str) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).replace("-", "_").lower()
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+def _for_sandbox(thing: Any, name: str = "") -> Any:
+    """The same with commands as they are typed for the sandbox."""
+    if isinstance(thing, dict):
+        return {key: _for_sandbox(value, key) for key, value in thing.items()}
+    if isinstance(thing, list):
+        return [_for_sandbox(item, name) for item in thing]
+    return for_sandbox(thing) if isinstance(thing, str) and name in _TO_TYPE else thing
 
 
 def dumped(thing: Any) -> str:
@@ -145,17 +160,21 @@ def dumped(thing: Any) -> str:
 class JsonView:
     """Objects on stdout; only questions, and notes that have no line of their own, on stderr."""
 
-    def __init__(self, *, out: TextIO, err: TextIO, clock: Clock, command: str, link: str) -> None:
+    def __init__(
+        self, *, out: TextIO, err: TextIO, clock: Clock, command: str, link: str, sandbox: bool = False
+    ) -> None:
         self._out = out
         self._err = Printer(err, colour=False)
         self._clock = clock
         self._command = command
         self._link = link
+        self._sandbox = sandbox
         self._streaming = command in _STREAMING
         self._began = clock.now()
         self._counts: Counter[str] = Counter()
         self._plan: Plan | None = None
         self._results: dict[str, Any] = {"health": None, "status": None, "dns": None, "teardown": None}
+        self._unhealthy = False
         self._error: CloudlinkError | None = None
         self._said = False  # the one object of a command that prints one
         self._closed = False
@@ -192,6 +211,7 @@ class JsonView:
         self._result("dns", report, report.health)
 
     def teardown(self, report: TeardownReport) -> None:
+        self._unhealthy |= bool(report.leftovers)
         self._result("teardown", report, None)
 
     def error(self, error: CloudlinkError) -> None:
@@ -219,10 +239,9 @@ class JsonView:
         self._closed = True
         if not self._streaming:
             return
-        unhealthy = self._results["health"] not in (None, Health.HEALTHY.value)
         if self._error:
             outcome, code = "error", self._error.exit_code
-        elif unhealthy and self._command != "teardown":
+        elif self._unhealthy:
             outcome, code = "unhealthy", 8
         else:
             outcome, code = "done", 0
@@ -246,6 +265,7 @@ class JsonView:
             self._one(as_json(report))
             return
         self._results[key] = as_json(report)
+        self._unhealthy |= health not in (None, Health.HEALTHY)
         if health is not None and (key == "status" or self._results["health"] is None):
             self._results["health"] = health.value
 
@@ -260,5 +280,5 @@ class JsonView:
         self._write(thing)
 
     def _write(self, thing: Any) -> None:
-        self._out.write(dumped(thing) + "\n")
+        self._out.write(dumped(_for_sandbox(thing) if self._sandbox else thing) + "\n")
         self._out.flush()

@@ -123,10 +123,15 @@ def labelled(label: str, text: str, look: Look, indent: int, pad: int = 0, *, to
         first = " " * hang
 
 
+def for_sandbox(text: str) -> str:
+    """The commands in it as they have to be typed for the sandbox; against real clouds they would do something else."""
+    return _COMMANDS.sub(r"\g<0> --sandbox", text)
+
+
 def advice(text: str, look: Look, indent: int, label: str = "", pad: int = 0) -> Iterator[Line]:
     """What to do next: sentences are folded, a command stays on one line so that it can be copied."""
     if look.sandbox:
-        text = _COMMANDS.sub(r"\g<0> --sandbox", text)
+        text = for_sandbox(text)
     is_command = not text.rstrip().endswith((".", "!", "?", ":"))
     wide = replace(look, width=max(look.width, 10_000)) if is_command else look
     yield from labelled(label, text, wide, indent, pad) if label else paragraph(text, wide, indent)
