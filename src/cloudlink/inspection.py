@@ -10,7 +10,7 @@ from cloudlink.clouds import kube
 from cloudlink.clouds.aws import Aws
 from cloudlink.clouds.azure import Azure
 from cloudlink.clouds.kube import Kube
-from cloudlink.core.change import Action, FieldChange, Plan
+from cloudlink.core.change import Action, Change, FieldChange, Plan
 from cloudlink.core.engine import Engine
 from cloudlink.core.resource import Found
 from cloudlink.core.wait import Clock
@@ -59,8 +59,8 @@ class Inspection:
             return replace(
                 made,
                 health=Health.DOWN,
-                verdict="The link is not complete: run cloudlink up to finish it.",
-                next=("cloudlink up",),
+                verdict="The link is not complete: an up or a teardown has not ended.",
+                next=("cloudlink up", "cloudlink teardown"),
             )
         return made
 
@@ -120,14 +120,16 @@ class Inspection:
         if not self._anything():
             return ()
         return tuple(
-            Drift(
-                c.address,
-                c.title,
-                "; ".join(_difference(f) for f in c.fields) or c.why,
-            )
+            Drift(c.address, c.title, _what(c), by_hand=c.drift)
             for c in plan.changes
             if c.action in (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.DELETE)
         )
+
+
+def _what(change: Change) -> str:
+    if change.action is Action.CREATE and not change.drift:
+        return "not there yet"
+    return "; ".join(_difference(f) for f in change.fields) or change.why
 
 
 def _difference(change: FieldChange) -> str:

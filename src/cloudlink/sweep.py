@@ -18,14 +18,12 @@ def report(link: Link, aws: Aws, azure: Azure, plan: Plan) -> TeardownReport:
     """plan: the removal that was carried out. Raises the SDKs' errors."""
     deleted: list[Row] = []
     restored: list[Row] = []
-    kept: list[Row] = []
     for change in plan.changes:
         row = (change.address, change.title, change.id)
         if change.action is Action.DELETE:
             (restored if change.why.startswith("put back") else deleted).append(row)
-        elif change.id:
-            kept.append((change.address, change.title, change.why))
-    return TeardownReport(link.name, tuple(deleted), tuple(restored), tuple(kept), tuple(leftovers(link, aws, azure)))
+    kept = tuple((k.address, k.title, k.id) for k in plan.kept)
+    return TeardownReport(link.name, tuple(deleted), tuple(restored), kept, tuple(leftovers(link, aws, azure)))
 
 
 def leftovers(link: Link, aws: Aws, azure: Azure) -> Iterable[Row]:

@@ -35,7 +35,9 @@ def ids(place: Place) -> dict[str, Any]:
 
 def test_another_policy_goes_to_all_four_tunnels_in_place_one_after_another(linked: Place) -> None:
     before = ids(linked)
-    linked.config.write_text(linked.config.read_text() + '\n[vpn.policy]\nike_encryption = "AES256-GCM"\ndh_group = 14\n')
+    linked.config.write_text(
+        linked.config.read_text() + '\n[vpn.policy]\nike_encryption = "AES256-GCM"\ndh_group = 14\n'
+    )
     assert changes(linked) == {
         **{f"aws_vpn.connection[{i}]": "update" for i in range(2)},
         **{f"azure_vpn.connection[{i}]": "update" for i in range(4)},

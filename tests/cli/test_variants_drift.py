@@ -62,8 +62,8 @@ ROUNDS: tuple[dict[str, Case], ...] = (
         ),
         "resolver.zone": Case(lambda h: h.disassociate_zone(), "update", ("(none), wanted vpc-0a1b2c3d4e5f60718",)),
         "dns_forward.forward": Case(lambda h: h.coredns_key(KEY, None), "update", ("wanted prod.corp.example",)),
-        "aws_vpn.attachment": Case(lambda h: h.detach_gateway(), "create", ("not there",)),
-        "aws_vpn.route_propagation": Case(lambda h: None, "create", ("not there",)),
+        "aws_vpn.attachment": Case(lambda h: h.detach_gateway(), "create", ("removed by hand",)),
+        "aws_vpn.route_propagation": Case(lambda h: None, "create", ("removed by hand",)),
     },
 )
 
@@ -98,6 +98,7 @@ def seen(shared: Place, request: pytest.FixtureRequest) -> Iterator[Seen]:
 def test_status_and_plan_show_what_was_changed(seen: Seen, place_in_round: int) -> None:
     address, case = list(ROUNDS[seen.number].items())[place_in_round]
     drift = {d["address"]: d["what"] for d in seen.status["drift"]}
+    assert all(d["by_hand"] for d in seen.status["drift"])
     assert all(word in drift[address] for word in case.words), drift[address]
     assert case.silent not in drift[address], drift[address]
     planned = {c["address"]: c["action"] for c in seen.plan["changes"] if c["action"] != "no-op"}

@@ -69,6 +69,31 @@ def test_a_changed_value_changes_only_that(cloud: ToyCloud) -> None:
     assert cloud.writes[3:] == ["update s.a"]
 
 
+def test_what_somebody_removed_is_told_from_what_was_never_there(cloud: ToyCloud) -> None:
+    store = MemoryStore()
+    first = engine(chain(cloud), cloud, store).plan()
+    assert not any(c.drift for c in first.changes)
+    up(chain(cloud), cloud, store)
+    cloud.things = {id_: thing for id_, thing in cloud.things.items() if thing.name != "s.c"}
+    change = engine(chain(cloud), cloud, store).plan().of("s.c")
+    assert change and (change.action, change.why, change.drift) == (Action.CREATE, "removed by hand", True)
+    up(chain(cloud), cloud, store)
+    assert set(actions(chain(cloud), cloud, store).values()) <= {Action.NO_OP}
+
+
+def test_what_a_killed_removal_had_removed_was_not_removed_by_hand(cloud: ToyCloud) -> None:
+    store = MemoryStore()
+    up(chain(cloud), cloud, store)
+    cloud.die_at = cloud.points + 2  # the delete of s.c has its effect, and nobody notes it
+    with contextlib.suppress(Killed):
+        down(chain(cloud), cloud, store)
+    cloud.die_at = None
+    cloud.clock.restart()
+    cloud.clock.wait(cloud.takes * 2)
+    change = engine(chain(cloud), cloud, store).plan().of("s.c")
+    assert change and change.action is Action.CREATE and not change.drift
+
+
 def test_drift_by_hand_is_named_and_repaired(cloud: ToyCloud) -> None:
     store = MemoryStore()
     up(chain(cloud), cloud, store)

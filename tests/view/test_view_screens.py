@@ -18,6 +18,7 @@ Show = Callable[[View], None]
 SCREENS: dict[str, tuple[str, Show]] = {
     "plan-first": ("plan", lambda v: v.plan(samples.FIRST_PLAN, link=samples.LINK)),
     "plan-later": ("plan", lambda v: v.plan(samples.LATER_PLAN, link=samples.LINK)),
+    "plan-removal": ("teardown", lambda v: v.plan(samples.REMOVAL, link=samples.LINK)),
     "plan-nothing": ("plan", lambda v: v.plan(samples.NO_PLAN, link=samples.LINK)),
     "status-degraded": ("status", lambda v: v.status(samples.DEGRADED)),
     "status-healthy": ("status", lambda v: v.status(samples.HEALTHY)),

@@ -15,7 +15,7 @@ import view_samples as samples
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudlink.core.change import Action, Change, FieldChange, Plan
+from cloudlink.core.change import Action, Adopted, Change, FieldChange, Plan
 from cloudlink.core.event import Begun, Done, Failed, Kept, Note, Progress, Skipped, Verb
 from cloudlink.errors import CloudError, ConfigError, Mistake
 from cloudlink.secret import Secret
@@ -87,7 +87,7 @@ def _show_evil(kind: Literal["live", "plain", "json"], color: bool) -> str:
     status = replace(status, drift=(Drift(EVIL, EVIL, EVIL),))
     name = NameReport(EVIL, (EVIL,), EVIL, (Hop(EVIL, "timeout", EVIL, 1.0),), EVIL, EVIL)
     shows += [
-        ("plan", lambda v: v.plan(Plan((change,), (EVIL,)), link=replace(samples.LINK, name=EVIL))),
+        ("plan", lambda v: v.plan(Plan((change,), (EVIL,), (Adopted(EVIL, EVIL, EVIL),)), link=replace(samples.LINK, name=EVIL))),
         ("status", lambda v: v.status(status)),
         ("up", lambda v: v.status(status)),
         ("verify-dns", lambda v: v.dns(DnsReport(EVIL, Health.DOWN, (name,), (EVIL,)))),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
-from cloudlink.core.change import Action, Change, FieldChange, Plan
+from cloudlink.core.change import Action, Adopted, Change, FieldChange, Plan
 from cloudlink.core.event import (
     Begun,
     Done,
@@ -156,7 +156,7 @@ LATER_PLAN = Plan(
             "aws_vpn.connection[0]",
             "VPN connection to Azure instance 0, two tunnels",
             Action.UPDATE,
-            "the tunnel options differ",
+            "changed by hand: dpd timeout, psk, ike groups",
             (
                 FieldChange("dpd_timeout", "30", "45"),
                 FieldChange("psk", "(secret)", "(secret)"),
@@ -173,9 +173,23 @@ LATER_PLAN = Plan(
             (FieldChange("zones", "(none)", "1, 2, 3"),),
         ),
         Change("azure_vpn.gateway", "VPN gateway, active-active", Action.NO_OP),
+        Change("resolver.records", "Records", Action.CREATE, "removed by hand", drift=True),
         Change("resolver.zone", "Private hosted zone old.example", Action.DELETE, "no longer in the configuration"),
         Change("dns_forward.forward", "Forwarding of corp.example in CoreDNS", Action.NO_OP),
     )
+)
+
+REMOVAL = Plan(
+    (
+        Change("aws_vpn.attachment", "Attachment to the VPC", Action.NO_OP, "kept: cloudlink did not make it"),
+        Change("aws_vpn.connection[0]", "VPN connection to Azure instance 0", Action.DELETE, "cloudlink made it"),
+        Change("aws_vpn.route_propagation", "Route propagation", Action.DELETE, "put back as it was"),
+        Change("azure_vpn.gateway", "VPN gateway, active-active", Action.DELETE, "cloudlink made it"),
+    ),
+    kept=(
+        Adopted("aws_vpn.gateway", "Virtual private gateway", "vgw-0f1e"),
+        Adopted("aws_vpn.attachment", "Attachment to the VPC", "vgw-0f1e/vpc-0a1b"),
+    ),
 )
 
 NO_PLAN = Plan(tuple(replace(c, action=Action.NO_OP) for c in LATER_PLAN.changes))
@@ -248,7 +262,10 @@ DEGRADED = StatusReport(
         ),
         Check("certificate", "Certificates fit the names", Outcome.SKIPPED, "no TLS port is configured"),
     ),
-    drift=(Drift("azure_vpn.connection[2]", "Connection of tunnel 3", "the key was changed by hand"),),
+    drift=(
+        Drift("azure_vpn.connection[2]", "Connection of tunnel 3", "key differs"),
+        Drift("dns_forward.forward", "Forwarding of corp.example in CoreDNS", "not there yet", by_hand=False),
+    ),
     next=("cloudlink up", "cloudlink verify-dns"),
 )
 
@@ -307,7 +324,7 @@ TEARDOWN = TeardownReport(
     restored=(
         ("dns_forward.forward", "Forwarding of corp.example in CoreDNS", "other keys of coredns-custom untouched"),
     ),
-    kept=(("aws_vpn.gateway", "Virtual private gateway", "adopted by the configuration"),),
+    kept=(("aws_vpn.gateway", "Virtual private gateway", "vgw-0f1e"),),
 )
 LEFTOVERS = replace(
     TEARDOWN, leftovers=(("resolver.security_group", "Security group", "sg-0dead is still used by eni-0beef"),)

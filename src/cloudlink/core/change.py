@@ -70,11 +70,21 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Adopted:
+    """What a removal leaves, because cloudlink did not make it."""
+
+    address: str
+    title: str
+    id: str
+
+
+@dataclass(frozen=True)
 class Plan:
-    """Changes in the order in which the topology names the resources."""
+    """Changes in the order in which the topology names the resources. kept: of a removal, what is left."""
 
     changes: tuple[Change, ...]
     warnings: tuple[str, ...] = ()
+    kept: tuple[Adopted, ...] = ()
 
     @property
     def writes(self) -> tuple[Change, ...]:

@@ -72,6 +72,8 @@ class Engine:
         first: CloudlinkError | None = None
         bug: BaseException | None = None
         stopping = False
+        for kept in plan.kept:
+            yield ev.Kept(self._clock.now(), kept.address, kept.title, "cloudlink did not make it")
         for address, change in run.changes.items():
             if change.action is not Action.NO_OP:
                 node = self.graph.nodes[address]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from cloudlink.core.change import Action, Change, Plan, diff, spec_hash
+from cloudlink.core.change import Action, Adopted, Change, Plan, diff, spec_hash
 from cloudlink.core.graph import Graph
 from cloudlink.core.resource import (
     Found,
@@ -89,7 +89,21 @@ def observe(
 def make_plan(graph: Graph, receipts: Receipts, seen: Observed, *, destroy: bool) -> Plan:
     """One change for each resource, in the order in which the topology names them."""
     changes = _removal(graph, receipts, seen) if destroy else _building(graph, receipts, seen)
-    return Plan(tuple(changes[a] for a, n in graph.nodes.items() if isinstance(n, Resource)))
+    ordered = tuple(changes[a] for a, n in graph.nodes.items() if isinstance(n, Resource))
+    return Plan(ordered, kept=tuple(_kept(graph, seen)) if destroy else ())
+
+
+def _kept(graph: Graph, seen: Observed) -> Iterator[Adopted]:
+    for address, node in graph.nodes.items():
+        if isinstance(node, Resource):
+            found = seen.found[address]
+            id_ = found.id if found is not None and found.owned is Ownership.ADOPTED else ""
+        elif isinstance(node, Lookup) and address in seen.outputs:
+            id_ = node.adopted(seen.outputs[address])
+        else:
+            id_ = ""
+        if id_:
+            yield Adopted(address, node.title, id_)
 
 
 def _removal(graph: Graph, receipts: Receipts, seen: Observed) -> dict[str, Change]:
@@ -151,16 +165,22 @@ def _change(
     def say(action: Action, why: str, **more: Any) -> Change:
         return Change(node.address, node.title, action, why, id=found.id if found else "", **more)
 
+    receipt = receipts.of(node)
+    removed = found is None and receipt is not None and bool(receipt.id) and not receipt.intent
     try:
         spec = node.spec(given)
     except NotYetKnown as unknown:
+        if removed:
+            return say(Action.CREATE, "removed by hand", drift=True)
         if found is None or found.phase is Phase.DELETING:
             return say(Action.CREATE, f"details known after {unknown.node.address}")
         if found.owned is not Ownership.ADOPTED and _stands_on_new(node, changes):
             return say(Action.REPLACE, f"{unknown.node.address} is made anew")
         return say(Action.DEFER, f"known after {unknown.node.address}")
     if found is None:
-        return say(Action.NO_OP, "not wanted") if spec is None else say(Action.CREATE, "not there yet")
+        if spec is None:
+            return say(Action.NO_OP, "not wanted")
+        return say(Action.CREATE, "removed by hand" if removed else "not there yet", drift=removed)
     if found.phase is Phase.DELETING:
         return say(Action.NO_OP, "being deleted") if spec is None else say(Action.CREATE, "made again once it is gone")
     if spec is None:
@@ -183,14 +203,14 @@ def _change(
         if teller := _tells_anew(graph, node, changes):
             return say(Action.DEFER, f"known after {teller}")
         return say(Action.NO_OP, "as wanted")
-    receipt = receipts.of(node)
     drift = receipt is not None and not receipt.intent and receipt.spec_hash == spec_hash(spec)
     names = ", ".join(f.field.replace("_", " ") for f in fields)
-    why = f"{names} changed by hand" if drift else f"{names} differ{'s' if len(fields) == 1 else ''}"
+    why = f"changed by hand: {names}" if drift else f"not as configured: {names}"
     if found.owned is Ownership.ADOPTED and not node.changes_adopted:
-        return say(Action.NO_OP, f"adopted as it is ({names} differ)")
-    action = Action.REPLACE if node.immutable & {f.field for f in fields} else Action.UPDATE
-    return say(action, why, fields=fields, drift=drift)
+        return say(Action.NO_OP, f"adopted as it is (not as configured: {names})")
+    if node.immutable & {f.field for f in fields}:
+        return say(Action.REPLACE, f"{why} (cannot be changed in place)", fields=fields, drift=drift)
+    return say(Action.UPDATE, why, fields=fields, drift=drift)
 
 
 def _stands_on_new(node: Resource[Any, Any], changes: dict[str, Change]) -> bool:

@@ -170,6 +170,11 @@ class Lookup(Node[OutT]):
     def look(self, given: Given) -> OutT:
         """Read it. Raises errors.MissingError with what is missing and where it was looked for."""
 
+    def adopted(self, outputs: OutT) -> str:
+        """The id of what the configuration says to use and a teardown leaves; empty: it is no part of the link."""
+        del outputs
+        return ""
+
 
 def built_on(**kwargs: Any) -> Any:
     """Marks a field whose replacement forces this resource's replacement (it cannot outlive it)."""

@@ -148,6 +148,9 @@ class AdoptedGateway(Lookup[VpnGateway]):
             resource=self.address,
         )
 
+    def adopted(self, outputs: VpnGateway) -> str:
+        return outputs.id
+
 
 # --- its attachment to the VPC ------------------------------------------------------------------------------
 

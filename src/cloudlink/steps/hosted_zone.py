@@ -224,3 +224,6 @@ class AdoptedZone(Lookup[HostedZone]):
                 resource=self.address,
             )
         return HostedZone(number, name)
+
+    def adopted(self, outputs: HostedZone) -> str:
+        return outputs.id

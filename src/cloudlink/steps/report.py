@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -78,6 +79,12 @@ class TunnelStatus:
     why: str = ""
     fix: str = ""
 
+    @property
+    def name(self) -> str:
+        """``tunnel[0]`` is ``tunnel 1`` to people."""
+        match = re.fullmatch(r"tunnel\[(\d+)\]", self.address)
+        return f"tunnel {int(match[1]) + 1}" if match else self.address
+
 
 @dataclass(frozen=True)
 class Check:
@@ -109,9 +116,12 @@ class EndpointStatus:
 
 @dataclass(frozen=True)
 class Drift:
+    """What is not as configured. by_hand: somebody changed it; else an up or a teardown has not done it yet."""
+
     address: str
     title: str
     what: str
+    by_hand: bool = True
 
 
 @dataclass(frozen=True)

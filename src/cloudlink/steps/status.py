@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -227,7 +227,7 @@ def report(link: Link, facts: Facts, drift: tuple[Drift, ...] = ()) -> StatusRep
         forward=facts.forward.line if facts.forward else "",
         checks=checks,
         drift=drift,
-        next=_next(health, statuses, checks),
+        next=_next(health, statuses, checks, drift),
     )
 
 
@@ -239,9 +239,12 @@ def _tunnel_check(statuses: Sequence[TunnelStatus]) -> Check:
     down = [s for s in statuses if not s.up]
     if not down:
         return _check("tunnels", Outcome.PASSED, f"all {len(statuses)} are up")
-    names = ", ".join(f"{s.address}: {s.why}" for s in down)
+    named: dict[str, list[str]] = {}
+    for status in down:
+        named.setdefault(status.why, []).append(status.name)
+    words = "; ".join(f"{', '.join(names)}: {why}" for why, names in named.items())
     return _check(
-        "tunnels", Outcome.FAILED, f"{len(statuses) - len(down)} of {len(statuses)} are up; {names}", down[0].fix
+        "tunnels", Outcome.FAILED, f"{len(statuses) - len(down)} of {len(statuses)} are up; {words}", down[0].fix
     )
 
 
@@ -399,17 +402,14 @@ def _forward_check(view: View | None) -> Check:
     return _check("forward", Outcome.PASSED, view.line)
 
 
-def _next(health: Health, statuses: Sequence[TunnelStatus], checks: Sequence[Check]) -> tuple[str, ...]:
+def _next(
+    health: Health, statuses: Sequence[TunnelStatus], checks: Sequence[Check], drift: Sequence[Drift] = ()
+) -> tuple[str, ...]:
     """Commands to type, most useful first."""
     if health is Health.ABSENT:
         return ("cloudlink up",)
     if health is Health.HEALTHY:
-        return ("cloudlink verify-dns",)
+        return ("cloudlink up",) * bool(drift) + ("cloudlink verify-dns",)
     fixes = [s.fix for s in statuses if s.fix] + [c.fix for c in checks if c.fix and c.outcome is Outcome.FAILED]
     commands = [f for f in dict.fromkeys(fixes) if f.startswith(("cloudlink ", "az ", "aws ", "kubectl "))]
     return tuple(commands) or ("cloudlink status",)
-
-
-def with_drift(made: StatusReport, drift: tuple[Drift, ...]) -> StatusReport:
-    """The same report with what the engine found to differ."""
-    return replace(made, drift=drift)

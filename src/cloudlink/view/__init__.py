@@ -86,9 +86,7 @@ def open_view(
     if kind == "json":
         from cloudlink.view.json_lines import JsonView
 
-        return JsonView(
-            out=out, err=err, clock=clock, command=command, link=link, sandbox=sandbox_speed is not None
-        )
+        return JsonView(out=out, err=err, clock=clock, command=command, link=link, sandbox=sandbox_speed is not None)
     if kind == "plain":
         from cloudlink.view.plain import PlainView
 

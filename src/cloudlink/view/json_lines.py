@@ -5,7 +5,7 @@ object per line as things happen, each with ``at`` (RFC 3339, UTC, in the clouds
 
     type       further keys
     reading    total                                         a read of what exists has begun
-    planned    link changes counts warnings                  the same object as ``plan --json`` prints
+    planned    link changes counts warnings kept             the same object as ``plan --json`` prints
     queued     address title verb needs[] usual              will be worked on; usual: seconds it usually takes
     begun      address title verb usual
     progress   address detail                                the cloud's own word
@@ -109,6 +109,7 @@ def _plan(plan: Plan) -> dict[str, Any]:
         "changes": [_change(c) for c in plan.changes],
         "counts": {action.value: plan.count(action) for action in Action},
         "warnings": list(plan.warnings),
+        "kept": [as_json(k) for k in plan.kept],
     }
 
 

@@ -8,7 +8,7 @@ from itertools import groupby
 from cloudlink.core.change import Action, Change, Plan
 from cloudlink.link import Link
 from cloudlink.view import words
-from cloudlink.view.text import EMPTY, Line, Look, Span, Tone, fold, heading, labelled, line, paragraph
+from cloudlink.view.text import EMPTY, Cell, Line, Look, Span, Tone, fold, heading, labelled, line, paragraph, table
 
 TONES: dict[Action, Tone] = {
     Action.NO_OP: "dim",
@@ -19,8 +19,8 @@ TONES: dict[Action, Tone] = {
     Action.DELETE: "bad",
 }
 
-# Why something is created, where the word "create" says it already; 25 such lines would hide the others.
-_EXPECTED = ("not there yet", "details known after")
+# Why something is created or deleted, where that word says it already; 25 such lines would hide the others.
+_EXPECTED = {Action.CREATE: ("not there yet", "details known after"), Action.DELETE: ("cloudlink made it",)}
 
 
 def plan_lines(plan: Plan, look: Look, *, link: Link) -> Iterator[Line]:
@@ -45,6 +45,13 @@ def plan_lines(plan: Plan, look: Look, *, link: Link) -> Iterator[Line]:
             unchanged = sum(1 for c in changes if c.action is Action.NO_OP)
             if unchanged:
                 yield line(Span(f"  {look.action(Action.NO_OP)} {unchanged} unchanged", "dim"))
+            yield EMPTY
+        if plan.kept:
+            yield heading("Kept: cloudlink did not make it")
+            rows: list[list[Cell]] = [
+                [look.action(Action.NO_OP), k.address, k.title, Span(k.id, "dim")] for k in plan.kept
+            ]
+            yield from table(rows, look, indent=2)
             yield EMPTY
         yield from paragraph(totals(plan), look)
     else:
@@ -78,13 +85,11 @@ def _change(change: Change, look: Look, action_width: int, address_width: int) -
         hang = indent + address_width + 2
         yield from fold(line(*parts, f"{change.address:<{address_width}}  ", change.title), look.width, hang)
     why = change.why or ("depends on what does not exist yet" if change.action is Action.DEFER else "")
-    if change.action is Action.CREATE and why.startswith(_EXPECTED):
+    if why.startswith(_EXPECTED.get(change.action, ())):
         why = ""
-    if change.drift:
-        yield from labelled("changed by hand", why, look, indent, tone="warn")
-    else:
-        yield from paragraph(why, look, indent, "dim")
+    yield from paragraph(why, look, indent, "warn" if change.drift else "dim")
     pad = max((len(f.field) for f in change.fields), default=0)
     for field in change.fields:
-        shown = f"{field.old} {look.glyph('arrow')} {field.new}"
+        new = field.new if field.new != field.old else "another one"  # both are secret
+        shown = f"{field.old} {look.glyph('arrow')} {new}"
         yield from labelled(field.field, shown, look, indent, pad)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from cloudlink.steps.report import Health, Outcome, StatusReport, TunnelStatus
@@ -40,12 +39,6 @@ def health_word(health: Health) -> Span:
     return Span(health.value.upper(), HEALTH_TONES[health])
 
 
-def tunnel_name(tunnel: TunnelStatus) -> str:
-    """``tunnel[0]`` is ``tunnel 1`` to people."""
-    match = re.fullmatch(r"tunnel\[(\d+)\]", tunnel.address)
-    return f"tunnel {int(match[1]) + 1}" if match else tunnel.address
-
-
 def status_lines(report: StatusReport, look: Look, now: float) -> Iterator[Line]:
     """now: seconds since the epoch in the clouds' time, for ``since``."""
     yield from table([[health_mark(report.health, look), health_word(report.health), report.verdict]], look)
@@ -64,12 +57,14 @@ def status_lines(report: StatusReport, look: Look, now: float) -> Iterator[Line]
         yield EMPTY
         yield heading("Checks")
         yield from _checks(report, look, frozenset(Outcome))
-    if report.drift:
-        yield EMPTY
-        yield heading("Changed by hand")
-        yield from table(
-            [[Span("~", "warn"), d.address, d.title, Span(d.what, "dim")] for d in report.drift], look, indent=2
-        )
+    for title, by_hand in (("Changed by hand", True), ("Not done yet", False)):
+        rows: list[list[Cell]] = [
+            [Span("~", "warn"), d.address, d.title, Span(d.what, "dim")] for d in report.drift if d.by_hand is by_hand
+        ]
+        if rows:
+            yield EMPTY
+            yield heading(title)
+            yield from table(rows, look, indent=2)
     yield from _next(report, look)
 
 
@@ -113,7 +108,7 @@ def _tunnel_cells(tunnel: TunnelStatus, look: Look, now: float) -> dict[str, Cel
     since = f"{words.duration(now - aws.since)} ago" if aws and aws.since is not None else "unknown"
     return {
         "mark": Span(look.glyph("good" if name == "good" else "bad"), "good" if tone == "good" else "bad"),
-        "name": tunnel_name(tunnel),
+        "name": tunnel.name,
         "inside": tunnel.inside,
         "aws": _state(aws.state if aws else "absent", "UP"),
         "azure": _state(azure.status if azure else "absent", "Connected"),
@@ -153,7 +148,7 @@ def _troubled(tunnels: tuple[TunnelStatus, ...], look: Look) -> Iterator[Line]:
         if tunnel.up:
             continue
         yield EMPTY
-        yield line("  ", Span(f"{tunnel_name(tunnel)} is not up", "strong"))
+        yield line("  ", Span(f"{tunnel.name} is not up", "strong"))
         where = [f"Azure instance {tunnel.instance}"]
         if tunnel.aws:
             where.insert(0, f"{tunnel.aws.connection} at {tunnel.aws.outside_ip}")

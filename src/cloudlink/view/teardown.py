@@ -17,7 +17,7 @@ def teardown_lines(report: TeardownReport, look: Look) -> Iterator[Line]:
     sections: tuple[tuple[str, str, Tone, _Rows], ...] = (
         ("Deleted", "-", "", report.deleted),
         ("Put back as it was", "~", "", report.restored),
-        ("Kept", "=", "", report.kept),
+        ("Kept: cloudlink did not make it", "=", "", report.kept),
         (
             "Left over (run cloudlink teardown again)",
             look.glyph("bad"),
