@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from cloudlink.clouds.kube import Kube
     from cloudlink.core.engine import Engine
     from cloudlink.inspection import Inspection
+    from cloudlink.steps.report import DnsReport
     from cloudlink.topology import Topology
 
 _LOG = logging.getLogger("cloudlink")
@@ -254,8 +255,8 @@ class Session:
 
     def make_plan(self, *, destroy: bool = False, only: Sequence[str] | None = None) -> Plan:
         """Look at both clouds and compare. Runs the checks that must hold before anything is created."""
-        nodes = self.clouds.topology.nodes()
-        engine = self._make_engine(nodes)
+        engine = self._make_engine(self.clouds.topology.nodes())
+        self._reading()
         plan = engine.plan(destroy=destroy)
         if only:
             plan = self._only(plan, only)
@@ -265,6 +266,13 @@ class Session:
             warnings = preflight.check(self.link, self.clouds.aws, self.clouds.azure, plan)
             plan = Plan(plan.changes, (*plan.warnings, *warnings))
         return plan
+
+    def _reading(self) -> None:
+        """Azure takes ten seconds for some answers; meanwhile the user is told what is waited for."""
+        from cloudlink.core.resource import Resource
+
+        objects = sum(isinstance(node, Resource) for node in self.clouds.topology.nodes())
+        self.view.event(ev.Reading(self.clock.now(), objects))
 
     def _only(self, plan: Plan, only: Sequence[str]) -> Plan:
         """The named steps; the others' changes are left out. What those steps need must be there already."""
@@ -339,18 +347,31 @@ class Session:
 
         if skip:
             return 0
-        inspection = self.inspection
         if not thorough:
-            quick = inspection.quick()
+            quick = self.inspection.quick()
             self.view.status(quick)
             return 0 if quick.health is Health.HEALTHY else 8
         report = self._wait_until_healthy(TUNNELS_UP_WITHIN)
-        dns = inspection.dns(())
+        dns = self._names(())
         if report.health is Health.HEALTHY:
             report = replace(report, next=())  # it would be to ask the names, which has just been done
         self.view.status(report)
         self.view.dns(dns)
         return 0 if report.health is Health.HEALTHY and dns.health is Health.HEALTHY else 8
+
+    def _names(self, names: Sequence[str], image: str | None = None) -> DnsReport:
+        """Ask the names; tells how the pod stands, which may have an image to pull first."""
+        start = self.clock.now()
+        address, title = "verify.names", "the names, asked from a pod"
+        self.view.event(ev.Begun(start, address, title, "check", 10.0))
+        report = self.inspection.dns(
+            names,
+            image=image,
+            tell=lambda word: self.view.event(ev.Progress(self.clock.now(), address, word)),
+        )
+        now = self.clock.now()
+        self.view.event(ev.Done(now, address, title, "check", now - start, "", changed=False))
+        return report
 
     def _wait_until_healthy(self, deadline: float) -> Any:
         from cloudlink.steps.report import Health
@@ -386,6 +407,7 @@ class Session:
 
         start = self.clock.now()
         healthy = False
+        self._reading()
         while True:
             try:
                 report = self.inspection.status()
@@ -410,7 +432,7 @@ class Session:
     def verify_dns(self, names: Sequence[str], *, image: str | None) -> int:
         from cloudlink.steps.report import Health
 
-        report = self.inspection.dns(tuple(names), image=image)
+        report = self._names(tuple(names), image)
         self.view.dns(report)
         return 0 if report.health is Health.HEALTHY else 8
 

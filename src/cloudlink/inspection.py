@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,9 +68,11 @@ class Inspection:
         """The verdict on the four tunnels from what has been read anyway."""
         return status.quick(self.link, self.aws, self.azure)
 
-    def dns(self, names: Sequence[str], *, image: str | None = None) -> DnsReport:
+    def dns(
+        self, names: Sequence[str], *, image: str | None = None, tell: Callable[[str], None] = lambda _: None
+    ) -> DnsReport:
         """Ask from a pod. Raises UnhealthyError when there is no inbound endpoint to ask yet, UsageError for
-        names outside the zone."""
+        names outside the zone. tell: is told how the pod stands, again and again."""
         link = self.link if image is None else replace(self.link, probe=replace(self.link.probe, image=image))
         self.engine.plan(tolerant=True)
         endpoint: Endpoint | None = self._output(self.topology.resolver.endpoint)
@@ -83,7 +85,7 @@ class Inspection:
             )
         return verify.dns(
             link,
-            Probe(link, self.aks, self.clock),
+            Probe(link, self.aks, self.clock, tell),
             endpoint=list(endpoint.addresses.values()),
             addresses=verify.expected(targets, self._private(targets)) if targets is not None else {},
             asked=names,

@@ -204,6 +204,15 @@ def test_a_duration_that_is_none(place: Place, wrong: str) -> None:
     assert place.cloudlink("status", "--wait", wrong).code == 2
 
 
+@pytest.mark.parametrize("arguments", [[], ["sandbox"], ["sandbox", "fault"]])
+def test_asked_for_nothing_it_says_what_there_is(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(arguments) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"Usage: {' '.join(['cloudlink', *arguments])} [OPTIONS] COMMAND")
+    assert "Error" not in said
+    assert "..." not in said.partition("Commands:")[2], "a command's line is whole"
+
+
 @pytest.mark.parametrize(
     "arguments", [["upp"], ["up", "--sandbocks"], ["verify-dns", "--image"], ["sandbox", "fault", "add", "x"]]
 )

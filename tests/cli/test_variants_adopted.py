@@ -116,7 +116,11 @@ def test_teardown_leaves_what_was_adopted_as_it_stood(place: Place, built: Resul
     assert down.code == 0, down.out + down.err
     report = down.lines[-1]["teardown"]
     assert not report["leftovers"]
-    kept = {"aws_vpn.gateway": GATEWAY, "aws_vpn.attachment": f"{GATEWAY}/{place.link.aws.vpc_id}", "resolver.zone": ZONE}
+    kept = {
+        "aws_vpn.gateway": GATEWAY,
+        "aws_vpn.attachment": f"{GATEWAY}/{place.link.aws.vpc_id}",
+        "resolver.zone": ZONE,
+    }
     planned = next(line for line in down.lines if line["type"] == "planned")
     assert {k["address"]: k["id"] for k in planned["kept"]} == kept
     assert {line["address"] for line in down.lines if line["type"] == "kept"} == set(kept)

@@ -95,7 +95,10 @@ def test_stop_keeps_the_clouds_and_reset_forgets_them(place: Place) -> None:
     assert place.sandbox("reset").code == 0
     assert client.find(place.home) is None
     assert not place.state.exists()
-    assert place.sandbox("start").code == 0
+    assert place.sandbox("start", "--speed", "-1").code == 2
+    assert place.sandbox("start", "--speed", "0").code == 0
+    assert place.control("GET", "status")["speed"] == 0, "a clock that stands still until it is moved"
+    place.sandbox("clock", "--speed", "200")
     assert place.inventory()["endpoints"] == []
 
 

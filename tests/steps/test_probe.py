@@ -45,6 +45,14 @@ def verified(bench: KubeBench, *asked: str, addresses: dict[str, tuple[IPv4Addre
     )
 
 
+def test_it_is_told_how_the_pod_stands(bench: KubeBench) -> None:
+    told: list[str] = []
+    asked = verify.questions(bench.link, EXPECTED)
+    dataclasses.replace(probe(bench), tell=told.append).run([question for question, _ in asked], RESOLVERS)
+    assert told[-1] == "pod Succeeded, Completed"
+    assert any("Pending" in word or "Running" in word for word in told)
+
+
 def the_name(report: DnsReport) -> NameReport:
     (name,) = report.names
     return name

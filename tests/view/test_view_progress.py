@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable
@@ -18,7 +19,8 @@ from cloudlink.core.event import Begun, Done, Event, Kept, Note, Progress, Queue
 from cloudlink.view import choose, open_view
 from cloudlink.view.board import Board
 from cloudlink.view.live import LiveView, frame, summary_lines
-from cloudlink.view.text import Look, cells, text_of
+from cloudlink.view.printer import Printer
+from cloudlink.view.text import Look, cells, line, text_of
 
 Golden = Callable[[str, str], None]
 T = samples.START
@@ -105,7 +107,6 @@ def test_json_lines_of_up(golden: Golden) -> None:
     golden("lines-up.jsonl", text)
     assert not err
     assert all({"at", "type"} <= set(o) for o in objects)
-    assert [o["type"] for o in objects].count("planned") == 1, "shown by the command and told by the engine, but once"
     assert objects[-1]["type"] == "result"
     assert (objects[-1]["outcome"], objects[-1]["exit_code"]) == ("error", 5)
     assert objects[-1]["counts"] == {
@@ -334,6 +335,42 @@ def test_live_view_draws_at_most_eight_times_a_second_and_leaves_a_summary() -> 
     assert err.getvalue().endswith("After 21m40s: 1 created.\n")
     assert "\x1b[?25h" in err.getvalue(), "the cursor is back"
     assert not out.getvalue()
+
+
+def test_live_view_draws_nothing_that_is_there_already_and_no_half_of_a_queue() -> None:
+    view, _, err, wall = live_view()
+    view.event(Queued(T, "azure_vpn.public_ip[0]", "public IP", "create", (), 5))
+    view.event(Queued(T, "azure_vpn.gateway", "VPN gateway", "create", ("azure_vpn.public_ip[0]",), 1380))
+    assert "up prod-test" not in err.getvalue()
+    view.event(Begun(T, "azure_vpn.public_ip[0]", "public IP", "create", 5))
+    assert err.getvalue().count("up prod-test") == 1
+    assert "0 of 2 done" in err.getvalue()
+    for tick in range(100):
+        wall.at = 1 + tick
+        view.event(Tick(T))
+    assert err.getvalue().count("up prod-test") == 1
+    wall.at += 1
+    view.event(Tick(T + 3))
+    assert err.getvalue().count("up prod-test") == 2
+    view.close()
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_a_watch_draws_over_the_look_before_without_blanking_the_screen(colour: bool) -> None:
+    ours, theirs = os.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as screen, os.fdopen(theirs, "w", encoding="utf-8") as terminal:
+        printer = Printer(terminal, colour=colour, env={"TERM": "xterm", "COLUMNS": "80"})
+        printer.redraw([line("one"), line("two")])
+        first = screen.read(4096).decode()
+        printer.redraw([line("three")])
+        second = screen.read(4096).decode()
+        printer.rest()
+        last = screen.read(4096).decode()
+    assert first.startswith("\x1b[H\x1b[2J")
+    assert second.startswith("\x1b[H")
+    assert "\x1b[2J" not in second
+    assert second.endswith("three\x1b[K\r\n\x1b[J"), "what is left of the look before is cleared behind and below"
+    assert last == "\r\x1b[K"
 
 
 def test_live_picture_is_gone_before_results_and_questions(monkeypatch: pytest.MonkeyPatch) -> None:

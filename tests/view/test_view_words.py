@@ -87,7 +87,12 @@ def _show_evil(kind: Literal["live", "plain", "json"], color: bool) -> str:
     status = replace(status, drift=(Drift(EVIL, EVIL, EVIL),))
     name = NameReport(EVIL, (EVIL,), EVIL, (Hop(EVIL, "timeout", EVIL, 1.0),), EVIL, EVIL)
     shows += [
-        ("plan", lambda v: v.plan(Plan((change,), (EVIL,), (Adopted(EVIL, EVIL, EVIL),)), link=replace(samples.LINK, name=EVIL))),
+        (
+            "plan",
+            lambda v: v.plan(
+                Plan((change,), (EVIL,), (Adopted(EVIL, EVIL, EVIL),)), link=replace(samples.LINK, name=EVIL)
+            ),
+        ),
         ("status", lambda v: v.status(status)),
         ("up", lambda v: v.status(status)),
         ("verify-dns", lambda v: v.dns(DnsReport(EVIL, Health.DOWN, (name,), (EVIL,)))),

@@ -15,7 +15,6 @@ from cloudlink.core.event import (
     Failed,
     Kept,
     Note,
-    Planned,
     Progress,
     Queued,
     Reading,
@@ -354,7 +353,6 @@ def up_events() -> Iterator[Event]:
     """A first ``up`` in which one public IP is refused in the end."""
     t = START
     yield Reading(t, 24)
-    yield Planned(t + 4, FIRST_PLAN)
     yield Queued(t + 5, "aws_vpn.gateway", "Virtual private gateway", "create", (), 5)
     yield Queued(t + 5, "azure_vpn.public_ip[0]", "Public IP of instance 0", "create", (), 12)
     yield Queued(t + 5, "azure_vpn.public_ip[1]", "Public IP of instance 1", "create", (), 12)

@@ -28,9 +28,9 @@ app = typer.Typer(
 )
 app.command("plan")(plan.plan)
 app.command("up")(up.up)
-app.command("status")(status.status)
-app.command("verify-dns")(verify_dns.verify_dns)
-app.command("teardown")(teardown.teardown)
+app.command("status", short_help="Show the four tunnels, routes, names, and what differs.")(status.status)
+app.command("verify-dns", short_help="Prove the names from a pod on AKS, hop by hop.")(verify_dns.verify_dns)
+app.command("teardown", short_help="Remove exactly what cloudlink made.")(teardown.teardown)
 app.add_typer(sandbox.app, name="sandbox")
 
 
@@ -92,6 +92,8 @@ def _usage(error: Exception) -> str | None:
         return None
     context = getattr(error, "ctx", None)
     message = getattr(error, "format_message", error.__str__)()
+    if message.startswith("Usage: "):  # nothing was asked for: this is the help
+        return f"{message}\n"
     where = context.command_path if context is not None else "cloudlink"
     return f"Error: {message}\nSee: {where} --help\n"
 

@@ -16,7 +16,8 @@ fault = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Faults in
 app.add_typer(fault, name="fault")
 
 Speed = Annotated[
-    float | None, typer.Option("--speed", help="Sandbox seconds per second (default: 60, a minute takes a second).")
+    float | None,
+    typer.Option("--speed", min=0, help="Sandbox seconds per second (default: 60, a minute takes a second)."),
 ]
 
 
@@ -27,7 +28,7 @@ def start(config: Config = None, speed: Speed = None) -> int:
     from cloudlink.sandbox import client
 
     place = sandbox_place(config)
-    running, started = client.start(place.home, place.config, speed=speed or place.speed)
+    running, started = client.start(place.home, place.config, speed=place.speed if speed is None else speed)
     if not started and speed is not None:
         running.call("POST", "clock", {"speed": speed})
     typer.echo(f"The sandbox {'has started' if started else 'was running already'} (process {running.pid}).")
@@ -46,7 +47,7 @@ def stop(config: Config = None) -> int:
     return 0
 
 
-@app.command()
+@app.command(short_help="Stop it and forget its clouds.")
 def reset(config: Config = None) -> int:
     """Stop it and forget its clouds, and the state file of the link in it."""
     from cloudlink.app import sandbox_place
@@ -57,7 +58,7 @@ def reset(config: Config = None) -> int:
     return 0
 
 
-@app.command()
+@app.command(short_help="Show its clock, its addresses and its tunnels.")
 def status(config: Config = None, json: Json = False) -> int:
     """Show whether it runs, its clock, its addresses, and what keeps tunnels from being up."""
     running = _running(config, must=False)
@@ -85,11 +86,11 @@ def status(config: Config = None, json: Json = False) -> int:
         typer.echo(f"  DNS    {ip} ({server['what']}): dig @{host} -p {port} NAME")
     for tunnel in seen["tunnels"]:
         state = "up" if tunnel["bgp"] else "down"
-        typer.echo(f"  {tunnel['outside_ip']:15} {tunnel['inside']:18} {state:5} {tunnel['why']}")
+        typer.echo(f"  {tunnel['outside_ip']:15} {tunnel['inside']:18} {state:5} {tunnel['why']}".rstrip())
     return 0
 
 
-@app.command()
+@app.command(short_help="Print exports that turn az, aws and kubectl to it.")
 def env(config: Config = None) -> int:
     """Print shell exports that turn az, aws and kubectl to it: eval "$(cloudlink sandbox env)"."""
     from cloudlink.app import sandbox_place
@@ -156,8 +157,9 @@ def fault_list(config: Config = None, json: Json = False) -> int:
         left = "until removed" if f["times"] is None else f"{f['hits']} of {f['times']} hits"
         left += "" if f["lasts"] is None else f", for {f['lasts']:g} s"
         typer.echo(f"{f['id']:3}  {f['kind']:16} {f['place']}  ({left})")
-    typer.echo("No fault is in force." if not answer["faults"] else "")
-    typer.echo("Kinds:")
+    if not answer["faults"]:
+        typer.echo("No fault is in force.")
+    typer.echo("\nKinds:")
     for kind, meaning in answer["kinds"].items():
         typer.echo(f"  {kind:17} {meaning}")
     return 0

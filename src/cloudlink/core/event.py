@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from cloudlink.core.change import Plan
 from cloudlink.errors import CloudlinkError
 
 Verb = Literal["read", "create", "update", "replace", "delete", "wait", "check"]
@@ -20,14 +19,9 @@ class Event:
 
 @dataclass(frozen=True)
 class Reading(Event):
-    """A read of what exists has begun (address empty: all of it) ..."""
+    """A read of what exists has begun. total: number of resources that are looked at."""
 
     total: int
-
-
-@dataclass(frozen=True)
-class Planned(Event):
-    plan: Plan
 
 
 @dataclass(frozen=True)

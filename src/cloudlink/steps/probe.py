@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import IPv4Address
@@ -202,11 +202,12 @@ def manifest(link: Link, name: str, asked: Mapping[str, Any]) -> KubeObject:
 
 @dataclass(frozen=True)
 class Probe:
-    """Runs the script once. One pod a run."""
+    """Runs the script once. One pod a run. tell: is told how the pod stands, at each look."""
 
     link: Link
     kube: Kube = field(repr=False)
     clock: Clock = field(repr=False)
+    tell: Callable[[str], None] = field(repr=False, default=lambda _: None)
 
     def run(self, questions: Iterable[Question], endpoints: Iterable[IPv4Address]) -> ProbeFacts:
         """Raises CloudError when the pod cannot run or crashes, WaitError when it does not get to run in time.
@@ -280,8 +281,13 @@ class Probe:
                 )
             return False
 
+        def look() -> KubeObject:
+            pod = self.kube.pod(self.link.probe.namespace, name)
+            self.tell(f"pod {_end(pod)}")
+            return pod
+
         return poll(
-            lambda: self.kube.pod(self.link.probe.namespace, name),
+            look,
             done,
             clock=self.clock,
             usual=6,

@@ -33,7 +33,7 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from cloudlink.core.change import Action, Change, Plan
-from cloudlink.core.event import Done, Event, Failed, Kept, Planned, Skipped, Tick
+from cloudlink.core.event import Done, Event, Failed, Kept, Skipped, Tick
 from cloudlink.core.wait import Clock
 from cloudlink.errors import CloudlinkError, ConfigError
 from cloudlink.link import Link
@@ -131,8 +131,6 @@ def _error(error: CloudlinkError) -> dict[str, Any]:
 def _event(event: Event) -> dict[str, Any]:
     fields = {f.name: getattr(event, f.name) for f in dataclasses.fields(event) if f.name != "at"}
     head = {"at": timestamp(event.at), "type": _snake(type(event).__name__)}
-    if isinstance(event, Planned):
-        return {**head, **_plan(event.plan)}
     return {**head, **{name: as_json(value) for name, value in fields.items()}}
 
 
@@ -173,7 +171,6 @@ class JsonView:
         self._streaming = command in _STREAMING
         self._began = clock.now()
         self._counts: Counter[str] = Counter()
-        self._plan: Plan | None = None
         self._results: dict[str, Any] = {"health": None, "status": None, "dns": None, "teardown": None}
         self._unhealthy = False
         self._error: CloudlinkError | None = None
@@ -191,14 +188,12 @@ class JsonView:
             self._counts[type(event).__name__.lower()] += 1
         if not self._streaming or isinstance(event, Tick):
             return
-        if isinstance(event, Planned):
-            self._say_plan(event.plan, at=event.at)
-        else:
-            self._write(as_json(event))
+        self._write(as_json(event))
 
     def plan(self, plan: Plan, *, link: Link) -> None:
         if self._streaming:
-            self._say_plan(plan, at=self._clock.now())
+            head = {"at": timestamp(self._clock.now()), "type": "planned", "link": self._link}
+            self._write({**head, **as_json(plan)})
         else:
             self._one({"link": link.name, **as_json(plan)})
 
@@ -269,12 +264,6 @@ class JsonView:
         self._unhealthy |= health not in (None, Health.HEALTHY)
         if health is not None and (key == "status" or self._results["health"] is None):
             self._results["health"] = health.value
-
-    def _say_plan(self, plan: Plan, *, at: float) -> None:
-        """The engine tells the plan that the command has shown; programs need it once."""
-        if plan != self._plan:
-            self._plan = plan
-            self._write({"at": timestamp(at), "type": "planned", "link": self._link, **as_json(plan)})
 
     def _one(self, thing: Any) -> None:
         self._said = True

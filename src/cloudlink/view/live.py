@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, TextIO
 
-from cloudlink.core.event import Event, Note, Planned
+from cloudlink.core.event import Event, Note, Queued
 from cloudlink.core.wait import Clock
 from cloudlink.view import words
 from cloudlink.view.board import Board, Item
@@ -48,12 +48,13 @@ class LiveView(TextView):
         self._wall = wall
         self._live: Live | None = None
         self._drawn = float("-inf")
+        self._picture: list[Line] = []
 
     def event(self, event: Event) -> None:
         item = self._board.take(event)
         if isinstance(event, Note):
             self._above(note_lines(event.text, self._look(), warning=event.level == "warning"))
-        if isinstance(event, Planned):
+        if isinstance(event, Queued):  # what is queued comes all at once, and is drawn when work begins
             return
         if self._live is None:
             if item is None and self._board.reading is None:
@@ -98,12 +99,15 @@ class LiveView(TextView):
             sandbox_speed=self._sandbox_speed,
             height=self._screen.height - 1,
         )
+        if picture == self._picture:  # nothing moves where nothing has changed
+            return
+        self._picture = picture
         self._live.update(rich_text(picture, unicode=self._unicode), refresh=True)
 
     def _settle(self) -> None:
         if self._live is None:
             return
-        live, self._live = self._live, None
+        live, self._live, self._picture = self._live, None, []
         live.stop()
         self._board.reading = None
         if self._does_work and any(item.verb != "read" for item in self._board.items.values()):

@@ -73,7 +73,8 @@ class PlainView(TextView):
 
     def _text(self, event: Event, before: str) -> str:
         if isinstance(event, Reading):
-            return f"{'reading what exists':<{_ADDRESS_WIDTH}}  {words.count(event.total, 'object')}"
+            said = f"{'reading what exists':<{_ADDRESS_WIDTH}}  {words.count(event.total, 'object')}"
+            return said if self._does_work else ""
         if isinstance(event, Progress):
             item = self._board.items[event.address]
             if not event.detail or self._details.get(event.address) == event.detail:

@@ -23,7 +23,9 @@ STYLES: Final[dict[Tone, str]] = {
     "warn": "yellow",
     "bad": "red",
 }
-_CLEAR = "\x1b[H\x1b[2J"
+_HOME = "\x1b[H"
+_CLEAR = f"{_HOME}\x1b[2J"
+_CLEAR_LINE, _CLEAR_BELOW = "\x1b[K", "\x1b[J"  # from the cursor on
 _DUMB = ("dumb", "unknown")
 
 
@@ -79,6 +81,7 @@ class Printer:
         self._env = os.environ if env is None else env
         self._unicode = speaks_unicode(stream)
         self._console = console(stream, colour=True) if colour else None
+        self._redrawn = False
 
     @property
     def look(self) -> Look:
@@ -98,10 +101,24 @@ class Printer:
         return is_terminal(self._stream) and not is_dumb(self._env)
 
     def redraw(self, lines: Iterable[Line]) -> None:
-        """From the top of a cleared screen, and no lower than its end."""
+        """From the top of the screen, over what was there and no lower than its end; the screen never goes blank."""
         shown = list(lines)[: max(os.get_terminal_size(self._stream.fileno()).lines - 1, 1)]
-        self._stream.write(_CLEAR)
-        self.print(shown)
+        if self._console is None:
+            text = "".join(self.encodable(text_of(parts)) + "\n" for parts in shown)
+        else:
+            with self._console.capture() as captured:
+                self._console.print(rich_text(shown, unicode=self._unicode), soft_wrap=True)
+            text = captured.get()
+        before = _HOME if self._redrawn else _CLEAR
+        self._redrawn = True
+        self._stream.write(before + text.replace("\n", f"{_CLEAR_LINE}\n") + _CLEAR_BELOW)
+        self._stream.flush()
+
+    def rest(self) -> None:
+        """After the last of several screens: the terminal's echo of Ctrl-C goes."""
+        if self._redrawn:
+            self._stream.write(f"\r{_CLEAR_LINE}")
+            self._stream.flush()
 
     def ask(self, question: str) -> None:
         """Without a line break: the answer is typed behind it."""

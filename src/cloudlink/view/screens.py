@@ -114,6 +114,7 @@ class TextView(ABC):
 
     def close(self) -> None:
         self._settle()
+        self._out.rest()
         unseen = self._failures()
         if unseen:
             self.error(unseen[-1])
