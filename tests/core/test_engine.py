@@ -297,6 +297,22 @@ def test_worse_than_shown_stops(cloud: ToyCloud) -> None:
     assert cloud.writes == ["create s.a", "create s.b", "create s.c"]
 
 
+def test_interruption_names_what_an_earlier_run_had_begun(cloud: ToyCloud) -> None:
+    store = MemoryStore()
+    cloud.takes = 2000
+    e = engine(chain(cloud), cloud, store)
+    with contextlib.suppress(Interrupted):
+        for _ in e.apply(e.plan()):
+            if cloud.writes:
+                cloud.clock.stop()
+    cloud.clock.restart()
+    again = engine(chain(cloud), cloud, store)
+    plan = again.plan()
+    cloud.clock.stop()
+    with pytest.raises(Interrupted, match=r"goes on by itself: s\.a \(being created or changed\)\."):
+        list(again.apply(plan))
+
+
 def test_interruption_names_what_goes_on_and_the_next_run_goes_on(cloud: ToyCloud) -> None:
     store = MemoryStore()
     cloud.takes = 2000

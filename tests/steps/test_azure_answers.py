@@ -255,3 +255,19 @@ def test_nobody_signed_in_is_one_sentence_and_the_command_to_type() -> None:
     assert error.hint == "az login"
     assert "EnvironmentCredential" not in error.detail
     assert len(error.detail) < 120
+
+
+def test_a_way_to_sign_in_that_was_there_and_failed_is_named_with_its_reason() -> None:
+    error = translate(
+        ClientAuthenticationError(
+            message="DefaultAzureCredential failed to retrieve a token from the included credentials.\n"
+            "Attempted credentials:\n"
+            "\tEnvironmentCredential: Authentication failed: AADSTS7000215: Invalid client secret provided.\n"
+            "\tManagedIdentityCredential: ManagedIdentityCredential authentication unavailable, no response.\n"
+            "\tAzureCliCredential: Azure CLI not found on path\n"
+        )
+    )
+    assert error is not None
+    assert (
+        error.detail == "EnvironmentCredential: Authentication failed: AADSTS7000215: Invalid client secret provided."
+    )

@@ -9,7 +9,8 @@ from collections.abc import Callable
 import pytest
 import view_samples as samples
 
-from cloudlink.errors import CloudlinkError
+from cloudlink.core.event import Failed
+from cloudlink.errors import CloudError, CloudlinkError
 from cloudlink.view import View, open_view
 from cloudlink.view.text import fold, line, text_of
 
@@ -141,6 +142,32 @@ def test_an_error_is_shown_once() -> None:
     view.close()
     assert err.getvalue().count("What to do:") == 1
     assert err.getvalue().count(samples.REFUSED.request_id) == 1
+
+
+def test_the_same_failure_of_four_objects_is_one_message_that_names_them() -> None:
+    err = io.StringIO()
+    view = open_view(
+        "plain",
+        out=io.StringIO(),
+        err=err,
+        color=None,
+        clock=samples.FakeClock(),
+        command="up",
+        link="x",
+        sandbox_speed=None,
+    )
+    failures = [
+        CloudError(
+            "Azure refused the request", "InvalidIpsecPolicy", "Change it.", resource=f"azure_vpn.connection[{i}]"
+        )
+        for i in range(4)
+    ]
+    for failure in failures:
+        view.event(Failed(samples.START, failure.resource, "connection", failure))
+    view.error(failures[0])
+    view.close()
+    assert err.getvalue().count("What to do:") == 1
+    assert all(f.resource in err.getvalue().partition("Error:")[2] for f in failures)
 
 
 def test_failures_that_nobody_reports_are_shown_on_closing() -> None:

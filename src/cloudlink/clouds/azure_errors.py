@@ -141,8 +141,7 @@ def translate(
         if answer and answer.code:
             detail = f"{answer.code}: {answer.message}"
         elif str(error).startswith("DefaultAzureCredential"):
-            # The SDK names each way to sign in and why it gave nothing: twenty lines for a forgotten `az login`.
-            detail = "Neither the environment, a workload or managed identity nor an Azure command line gave a token."
+            detail = _sign_ins(str(error))
         else:
             detail = _first_lines(str(error))
         return CredentialsError(
@@ -160,6 +159,16 @@ def translate(
     if isinstance(error, AzureError):
         return CloudError("A call to Azure failed", _first_lines(str(error)))
     return None
+
+
+def _sign_ins(text: str) -> str:
+    """The SDK names each way to sign in and why it gave nothing: twenty lines for a forgotten ``az login``. What counts
+    is a way that was there and failed: a wrong secret, an expired login, a server that could not be reached."""
+    ways = (line.strip() for line in text.splitlines() if line.startswith("\t"))
+    failed = dict.fromkeys(way for way in ways if "Authentication failed" in way or "AADSTS" in way)
+    if failed:
+        return _tidy(" ".join(failed))
+    return "Neither the environment, a workload or managed identity nor an Azure command line gave a token."
 
 
 def words_of(code: str | None, message: str | None) -> str:

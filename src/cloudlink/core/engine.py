@@ -15,7 +15,7 @@ from cloudlink.core import event as ev
 from cloudlink.core.change import Action, Plan
 from cloudlink.core.graph import Graph
 from cloudlink.core.planning import Observed, make_plan, observe
-from cloudlink.core.resource import Given, Node, Resource
+from cloudlink.core.resource import Given, Node, Phase, Resource
 from cloudlink.core.schedule import End, Schedule, Task, usual_of, verb_of
 from cloudlink.core.seams import Sense, Store
 from cloudlink.core.wait import Clock
@@ -124,23 +124,29 @@ class Engine:
             pool.shutdown(wait=True, cancel_futures=True)
         if bug is not None:
             raise bug
-        for address, because in run.left_over(stopping):
+        left = run.left_over(stopping)
+        for address, because in left:
             yield ev.Skipped(self._clock.now(), address, self.graph.nodes[address].title, because)
         if stopping:
+            under_way = self._under_way(address for address, _ in left)
             raise Interrupted(
                 "Interrupted",
                 "Nothing new was begun. "
                 + (
-                    "What the clouds had begun goes on by itself: "
-                    + "; ".join(f"{a} ({what})" for a, what in sorted(self._worker.in_flight.items()))
-                    + "."
-                    if self._worker.in_flight
+                    f"What the clouds had begun goes on by itself: {'; '.join(under_way)}."
+                    if under_way
                     else "Nothing is under way in the clouds."
                 ),
                 "Run the same command again: it goes on where this run stopped.",
             )
         if first is not None:
             raise first
+
+    def _under_way(self, left: Iterable[str]) -> list[str]:
+        """What the clouds are busy with: what this run began, and what was seen of an earlier one and is ``left``."""
+        words = {Phase.CREATING: "being created or changed", Phase.DELETING: "being deleted"}
+        earlier = {a: words[f.phase] for a in left if (f := self.seen.found.get(a)) is not None and f.phase in words}
+        return [f"{address} ({what})" for address, what in sorted({**earlier, **self._worker.in_flight}.items())]
 
     def _drain(self, run: Schedule) -> None:
         """Serve the workers until the last one has ended; tells nobody."""

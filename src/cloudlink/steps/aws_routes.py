@@ -149,7 +149,7 @@ class RoutePropagation(Resource[PropagationSpec, Nothing]):
         if not tables and not self._shared:
             return None
         owned = Ownership.SHARED if self._shared else Ownership.OWNED
-        detail = f"{len(tables)} route tables"
+        detail = f"{len(tables)} route table{'' if len(tables) == 1 else 's'}"
         return Found(number, Phase.READY, PropagationSpec(number, tables), Nothing(), owned, detail)
 
     def before(self, found: Found[PropagationSpec, Nothing] | None) -> Any:

@@ -373,12 +373,10 @@ def _cost(link: Link, seen: Seen, plan: Plan) -> Iterable[str]:
         + (PRICES["gateway VpnGw1AZ"] if made("azure_vpn.gateway") and link.azure.sku == "VpnGw1AZ" else 0)
     )
     if total:
-        more = (
-            ""
-            if link.azure.sku == "VpnGw1AZ" or not made("azure_vpn.gateway")
-            else f" and the {link.azure.sku} gateway"
-        )
-        yield f"Estimate: about {total:.0f} USD a month{more}, and traffic (list prices, which differ by region)."
+        more = [f"the {link.azure.sku} gateway"] * (link.azure.sku != "VpnGw1AZ" and made("azure_vpn.gateway"))
+        more += ["the AKS cluster's nodes"] * made("azure_vpn.cluster")
+        beside = "".join(f", {what}" for what in (*more, "traffic"))
+        yield f"Estimate: about {total:.0f} USD a month, and beside it{beside[1:]} (list prices, which differ by region)."
 
 
 # --- how the clouds spell it ------------------------------------------------------------------------------

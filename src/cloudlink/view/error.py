@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from cloudlink.errors import CloudlinkError, ConfigError, Interrupted, Mistake
 from cloudlink.view.text import EMPTY, Line, Look, Span, advice, labelled, line, paragraph, table
 
 
-def error_lines(error: CloudlinkError, look: Look) -> Iterator[Line]:
+def error_lines(error: CloudlinkError, look: Look, *, also: Sequence[str] = ()) -> Iterator[Line]:
+    """also: addresses of other resources that failed in the same words."""
     word = "Stopped" if isinstance(error, Interrupted) else "Error"
     mark = Span(f"{look.glyph('bad')} {word}:", "bad")
     yield from table([[mark, Span(error.summary, "strong")]], look, gap=1)
@@ -17,7 +18,11 @@ def error_lines(error: CloudlinkError, look: Look) -> Iterator[Line]:
         for mistake in error.mistakes:
             yield EMPTY
             yield from _mistake(mistake, look)
-    facts = [("resource", error.resource), ("code", error.code), ("request id", error.request_id)]
+    facts = [
+        ("resource", ", ".join(r for r in (error.resource, *also) if r)),
+        ("code", error.code),
+        ("request id", error.request_id),
+    ]
     present = [(label, fact) for label, fact in facts if fact]
     if present:
         yield EMPTY

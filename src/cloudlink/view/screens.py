@@ -95,14 +95,18 @@ class TextView(ABC):
         self._said = True
 
     def error(self, error: CloudlinkError) -> None:
-        """In full, after every other failure of the run that has not been shown in full yet."""
+        """In full, after every other failure of the run that has not been shown in full yet; equal ones as one."""
         self._settle()
-        for each in [*self._failures(), error]:
-            if not any(_same(each, shown) for shown in self._shown) and (each is error or not _same(each, error)):
+        told: dict[tuple[str, str, str], list[CloudlinkError]] = {}
+        for each in [*(f for f in self._failures() if not _same(f, error)), error]:
+            if not any(_same(each, shown) for shown in self._shown):
                 self._shown.append(each)
-                apart = [EMPTY] if self._said else []
-                self._err.print([*apart, *error_lines(each, self._err.look)])
-                self._said = True
+                told.setdefault((each.summary, each.detail, each.hint), []).append(each)
+        for alike in told.values():
+            apart = [EMPTY] if self._said else []
+            also = [each.resource for each in alike[1:] if each.resource]
+            self._err.print([*apart, *error_lines(alike[0], self._err.look, also=also)])
+            self._said = True
 
     def note(self, text: str) -> None:
         self._err.print(note_lines(text, self._err.look))
