@@ -15,6 +15,7 @@ import pytest
 
 from cloudlink.app import Session
 from cloudlink.cli.commands import run
+from cloudlink.core.change import Action, Change, Plan
 
 from .place import Place, Result, make_place
 
@@ -173,6 +174,19 @@ def test_on_a_terminal_only_yes_means_yes(as_if_real: Place, monkeypatch: pytest
     assert "Make these changes? [y/N]" in result.err
     assert "Nothing was changed" in result.err
     assert as_if_real.writes() == before
+
+
+@pytest.mark.parametrize(("answer", "code"), [("", 9), ("n\n", 9), ("y\n", 0)])
+def test_teardown_asks_as_well(as_if_real: Place, monkeypatch: pytest.MonkeyPatch, answer: str, code: int) -> None:
+    removal = Plan((Change("aws_vpn.gateway", "virtual private gateway", Action.DELETE, "cloudlink made it"),))
+    monkeypatch.setattr(Session, "make_plan", lambda self, **_: removal)
+    applied: list[Plan] = []
+    monkeypatch.setattr(Session, "apply", lambda self, plan: applied.append(plan))
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n") if not answer else Terminal(answer))
+    result = as_if_real.cloudlink("teardown", sandbox=False)
+    assert result.code == code
+    assert applied == ([removal] if code == 0 else [])
+    assert ("cloudlink teardown --yes" if not answer else "Remove these? [y/N]") in result.err
 
 
 @pytest.mark.parametrize("how", ["answer", "option"])

@@ -119,6 +119,19 @@ def test_propagation_off_on_one_subnet_silences_the_address_in_it(linked: Place)
     assert report["cause"].startswith(f"{silent} does not answer")
 
 
+def test_up_ends_with_8_when_the_tunnels_are_up_and_a_name_is_not_right(linked: Place) -> None:
+    address = linked.cloudlink("status", "--json").json["endpoint"]["addresses"][0]["address"]
+    linked.control("POST", "faults", {"kind": "endpoint-ip-down", "place": address, "times": None})
+    up = linked.cloudlink("up", "--verify", "--json")
+    result = up.lines[-1]
+    assert (up.code, result["exit_code"], result["outcome"]) == (8, 8, "unhealthy"), up.out
+    assert result["status"]["health"] == "healthy"
+    assert result["dns"]["health"] == "degraded"
+    asked = [line for line in up.lines if line.get("address") == "verify.names"]
+    assert [asked[0]["type"], asked[-1]["type"]] == ["begun", "done"]
+    assert any(line.get("detail", "").startswith("pod ") for line in asked)
+
+
 def test_an_image_that_is_asked_for_is_used_and_a_pod_that_dies_is_removed(linked: Place) -> None:
     linked.control("POST", "faults", {"kind": "pod-fails", "place": "default/cloudlink-*", "times": None})
     result = linked.cloudlink("verify-dns", SENTRY, "--image", "registry.example/python:3.12", "--json")

@@ -65,6 +65,17 @@ def test_one_broken_tunnel_degrades_and_two_of_one_instance_leave_no_redundancy(
     assert (two.code, two.json["health"]) == (8, "no redundancy")
 
 
+def test_status_waits_until_the_link_is_healthy(linked: Place) -> None:
+    hand = ByHand(linked)
+    hand.key(1, "AnotherKey123456")
+    hand.later()
+    assert linked.cloudlink("up", "--no-verify").code == 0
+    waited = linked.cloudlink("status", "--wait", "20m")
+    assert waited.code == 0, waited.out + waited.err
+    assert "degraded: 3 of 4 tunnels are up" in waited.err, "it was not healthy when the wait began"
+    assert "HEALTHY" in waited.out
+
+
 def test_an_instance_that_dies_takes_its_two_tunnels(linked: Place) -> None:
     addresses = ByHand(linked).network.public_ip_addresses
     victim = addresses.get("cloudlink-demo", "cloudlink-demo-public-ip-1").properties.ip_address

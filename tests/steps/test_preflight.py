@@ -119,11 +119,6 @@ CASES: dict[str, tuple[Callable[[Said], object], str, str]] = {
         "azure.vnet",
         "fence",
     ),
-    "gateway subnet occupied": (
-        lambda f: f["vnet"]["properties"]["subnets"].append(gateway_subnet(ipConfigurations=[{"id": OTHER_GATEWAY}])),
-        "azure.vnet",
-        "GatewaySubnet in use by corp",
-    ),
     "range outside the VNet": (
         lambda f: f["vnet"]["properties"]["addressSpace"].update(addressPrefixes=["10.21.0.0/16"]),
         "azure.vpn_gateway.subnet_prefix",
@@ -136,7 +131,11 @@ CASES: dict[str, tuple[Callable[[Said], object], str, str]] = {
         "azure.vpn_gateway.subnet_prefix",
         "10.20.255.0/27",
     ),
-    "VNet has a VPN gateway": (lambda f: f.update(azure_gateways=["corp"]), "azure.vnet.name", "corp"),
+    "VNet has a VPN gateway": (
+        lambda f: f.update(azure_gateways=[OTHER_GATEWAY.partition("/ipConfigurations")[0]]),
+        "azure.vnet.name",
+        "the VPN gateway corp",
+    ),
     "VNet of AKS's own": (
         lambda f: f["aks"]["properties"].update(nodeResourceGroup="TEST"),
         "azure.vnet.resource_group",
@@ -180,6 +179,12 @@ def test_one_obstacle_gives_one_mistake(case: str) -> None:
     mistakes, _ = judged(spoil)
     assert [p for p, _ in mistakes] == [path], mistakes
     assert found in mistakes[0][1]
+
+
+def test_a_gateway_of_another_kind_may_share_the_subnet() -> None:
+    """ExpressRoute's: which kind it is, is read from the gateway itself, see ``Azure.other_vpn_gateways``."""
+    shared = gateway_subnet(ipConfigurations=[{"id": OTHER_GATEWAY}])
+    assert judged(lambda f: f["vnet"]["properties"]["subnets"].append(shared)) == ([], [])
 
 
 def adopted(asn: int, **more: Any) -> Callable[[Said], object]:

@@ -39,7 +39,7 @@ class Seen:
     zones: tuple[Json, ...] = ()
     vnet: Json | None = None
     aks: Json | None = None
-    azure_gateways: tuple[str, ...] = ()  # names of other VPN gateways in the VNet
+    azure_gateways: tuple[str, ...] = ()  # ids of other VPN gateways in the VNet
 
 
 def look(link: Link, aws: Aws, azure: Azure) -> Seen:
@@ -250,7 +250,7 @@ def _azure(link: Link, seen: Seen) -> tuple[list[Mistake], list[str]]:
             mistakes.append(
                 Mistake(
                     "azure.vnet.name",
-                    f"{side.vnet}, which has the VPN gateway {', '.join(seen.azure_gateways)}",
+                    f"{side.vnet}, which has the VPN gateway {', '.join(map(_name_in, seen.azure_gateways))}",
                     "a VNet without a VPN gateway; Azure allows one in a VNet",
                 )
             )
@@ -322,14 +322,6 @@ def _existing_gateway_subnet(subnet: Json) -> Iterable[Mistake]:
             "azure.vnet",
             f"GatewaySubnet with the network security group {_last(properties['networkSecurityGroup'])}",
             "no network security group on GatewaySubnet: Azure does not support one there",
-        )
-    users = [str(c.get("id", "")) for c in properties.get("ipConfigurations") or ()]
-    foreign = sorted(
-        {_gateway_of(u) for u in users if "/virtualnetworkgateways/" in u.lower() and "cloudlink" not in u.lower()}
-    )
-    if foreign and not any("expressroute" in f.lower() for f in foreign):
-        yield Mistake(
-            "azure.vnet", f"GatewaySubnet in use by {', '.join(foreign)}", "a VNet whose GatewaySubnet is free"
         )
 
 
@@ -429,10 +421,8 @@ def _networks(prefixes: Iterable[Any] | None) -> list[IPv4Network]:
 
 
 def _last(reference: Any) -> str:
-    return str((reference or {}).get("id", "")).rpartition("/")[2]
+    return _name_in(str((reference or {}).get("id", "")))
 
 
-def _gateway_of(configuration_id: str) -> str:
-    parts = configuration_id.split("/")
-    names = [parts[i + 1] for i, p in enumerate(parts[:-1]) if p.lower() == "virtualnetworkgateways"]
-    return names[0] if names else configuration_id
+def _name_in(id_: str) -> str:
+    return id_.rpartition("/")[2]
