@@ -59,6 +59,22 @@ def test_estimates(seconds: float, said: str) -> None:
     assert words.about(seconds) == said
 
 
+@pytest.mark.parametrize(
+    ("octets", "said"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1_000, "1.0 kB"),
+        (14_591, "14 kB"),
+        (184_320, "184 kB"),
+        (2_500_000_000, "2.5 GB"),
+        (10**13, "10.0 TB"),
+    ],
+)
+def test_sizes(octets: int, said: str) -> None:
+    assert words.size(octets) == said
+
+
 EVIL = "[red]evil[/] :bomb: \x1b[31m\x1b]0;title\x07 \x9b2J \r\n\u202eredro\u2066\u200b\udc80 \x7f\x00"
 
 

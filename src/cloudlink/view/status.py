@@ -50,6 +50,7 @@ def status_lines(report: StatusReport, look: Look, now: float) -> Iterator[Line]
         yield EMPTY
         yield heading("Tunnels")
         yield from (_tunnels_stacked if look.narrow else _tunnels_wide)(report.tunnels, look, now)
+        yield from _traffic(report.tunnels, look)
     yield from _troubled(report.tunnels, look)
     yield from _routes(report, look)
     yield from _names(report, look)
@@ -141,6 +142,15 @@ def _tunnels_stacked(tunnels: tuple[TunnelStatus, ...], look: Look, now: float) 
         yield line("  ", cell["mark"], " ", cell["name"], "  ", cell["inside"], "  ", word)
         yield line("    AWS ", cell["aws"], ", Azure ", cell["azure"], ", BGP ", cell["bgp"])
         yield line(Span("    routes ", "dim"), cell["routes"], Span("; since ", "dim"), cell["since"])
+
+
+def _traffic(tunnels: tuple[TunnelStatus, ...], look: Look) -> Iterator[Line]:
+    """What Azure has counted on each connection since it was made."""
+    counted = [(t.name, t.azure) for t in tunnels if t.azure]
+    if counted:
+        yield EMPTY
+        told = (f"{name} {words.size(a.ingress)} in, {words.size(a.egress)} out" for name, a in counted)
+        yield from labelled("Azure has counted", "; ".join(told), look, 2)
 
 
 def _troubled(tunnels: tuple[TunnelStatus, ...], look: Look) -> Iterator[Line]:

@@ -172,6 +172,15 @@ def about(seconds: float) -> str:
     return f"about {hours}h{m:02d}m"
 
 
+def size(octets: float) -> str:
+    """``512 B``, ``14 kB``, ``1.4 GB``: two figures are enough to see whether anything flows."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if octets < 1000:
+            return f"{octets:.1f} {unit}" if 0 < octets < 10 and unit != "B" else f"{int(octets)} {unit}"
+        octets /= 1000
+    return f"{octets:.1f} TB"
+
+
 def time_of_day(at: float) -> str:
     """Seconds since the epoch as local ``HH:MM:SS``."""
     return time.strftime("%H:%M:%S", time.localtime(at))
