@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -91,3 +92,24 @@ def test_the_whole_way_with_kill_interruption_and_lost_state(place: Place) -> No
     status = place.cloudlink("status", "--json")
     assert status.code == 8
     assert status.json["health"] == "absent"
+
+
+def test_a_second_ctrl_c_does_not_wait_for_an_answer(place: Place) -> None:
+    place.sandbox("start")
+    place.control("POST", "faults", {"kind": "slow", "place": "aws.CreateVpnGateway", "times": None, "seconds": 25})
+    with begin(place, "up") as stopped:
+        wait_for_writes(place, 2)
+        start = time.monotonic()
+        stopped.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            stopped.wait(timeout=1)
+            raise AssertionError("the first Ctrl-C waits for what is being asked")
+        stopped.send_signal(signal.SIGINT)
+        _, err = stopped.communicate(timeout=20)
+        assert time.monotonic() - start < 20
+    assert stopped.returncode == 130
+    assert "Stopped at once" in err
+    assert "Traceback" not in err
+    place.control("DELETE", "faults")
+    down = place.cloudlink("teardown", "--json")
+    assert (down.code, down.lines[-1]["teardown"]["leftovers"]) == (0, []), down.out
