@@ -14,7 +14,6 @@ from cloudlink.core.event import (
     Note,
     Progress,
     Queued,
-    Reading,
     Skipped,
 )
 from cloudlink.core.wait import Clock
@@ -72,9 +71,6 @@ class PlainView(TextView):
             self._err.print(note_lines(event.text, self._err.look, warning=event.level == "warning"))
 
     def _text(self, event: Event, before: str) -> str:
-        if isinstance(event, Reading):
-            said = f"{'reading what exists':<{_ADDRESS_WIDTH}}  {words.count(event.total, 'object')}"
-            return said if self._does_work else ""
         if isinstance(event, Progress):
             item = self._board.items[event.address]
             if not event.detail or self._details.get(event.address) == event.detail:
