@@ -66,11 +66,10 @@ def test_one_broken_tunnel_degrades_and_two_of_one_instance_leave_no_redundancy(
 
 
 def test_status_waits_until_the_link_is_healthy(linked: Place) -> None:
-    hand = ByHand(linked)
-    hand.key(1, "AnotherKey123456")
-    hand.later()
-    assert linked.cloudlink("up", "--no-verify").code == 0
-    waited = linked.cloudlink("status", "--wait", "20m")
+    outside = linked.cloudlink("status", "--json").json["tunnels"][1]["aws"]["outside_ip"]
+    linked.control("POST", "faults", {"kind": "tunnel-down", "place": outside, "times": None, "lasts": 3600})
+    ByHand(linked).later(120)
+    waited = linked.cloudlink("status", "--wait", "10h")
     assert waited.code == 0, waited.out + waited.err
     assert "degraded: 3 of 4 tunnels are up" in waited.err, "it was not healthy when the wait began"
     assert "HEALTHY" in waited.out
