@@ -26,7 +26,7 @@ def mismatch(aws: AwsTunnel, azure: AzureConnection) -> str:
         return "the Azure connection is not ready"
     if aws.psk != azure.psk:
         return "the pre-shared keys differ"
-    if why := _proposals_mismatch(aws.proposals, azure.proposals):
+    if why := proposals_mismatch(aws.proposals, azure.proposals):
         return why
     if not aws.any_traffic:
         return "the traffic selectors differ: AWS's connection is limited to ranges, Azure's is not"
@@ -71,7 +71,7 @@ def _renews(aws: AwsTunnel, azure: AzureConnection) -> bool:
     return bool(wanted & (azure.proposals.pfs_groups if azure.own_pfs is None else azure.own_pfs))
 
 
-def _proposals_mismatch(a: Proposals, b: Proposals) -> str:
+def proposals_mismatch(a: Proposals, b: Proposals) -> str:
     """Empty if some proposal suits both ends, PFS aside, else what has nothing in common."""
     if not a.ike_versions & b.ike_versions:
         return "the IKE versions differ"
