@@ -30,6 +30,9 @@ def test_a_shell_takes_it_and_the_kubeconfig_is_private(
         shell = 'AWS_PROFILE=mine; eval "$1"; echo "${AWS_PROFILE-none} $AWS_ENDPOINT_URL $KUBECONFIG $NO_PROXY"'
         said = subprocess.run(["sh", "-c", shell, "sh", printed], check=True, capture_output=True, text=True, env={})
         assert said.stdout == f"none {address['aws_url']} {home}/kubeconfig 127.0.0.1,localhost\n"
+        shell = 'eval "$1"; echo "https://$ARM_METADATA_HOSTNAME $ARM_TENANT_ID $NODE_EXTRA_CA_CERTS"'
+        said = subprocess.run(["sh", "-c", shell, "sh", printed], check=True, capture_output=True, text=True, env={})
+        assert said.stdout == f"{address['azure_url']} {address['azure_tenant']} {address['ca_file']}\n"
 
         path = home / "kubeconfig"
         assert path.stat().st_mode & 0o777 == 0o600

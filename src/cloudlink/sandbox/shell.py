@@ -1,4 +1,7 @@
-"""What strangers' clients (az, aws, kubectl) need in order to talk to the sandbox: a shell's variables and a kubeconfig."""
+"""What strangers' clients need in order to talk to the sandbox: a shell's variables and a kubeconfig.
+
+az, aws and kubectl are turned to it; so are most programs that read the same variables, and Terraform's providers.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,13 @@ def exports(home: Path, address: dict[str, Any], *, region: str, subscription: s
         "AZURE_CORE_INSTANCE_DISCOVERY": "false",
         "AZURE_CORE_COLLECT_TELEMETRY": "false",
         "REQUESTS_CA_BUNDLE": address["ca_file"],
+        "NODE_EXTRA_CA_CERTS": address["ca_file"],
+        # https://registry.terraform.io/providers/hashicorp/azurerm/latest/docs
+        "ARM_METADATA_HOSTNAME": address["azure_url"].removeprefix("https://"),
+        "ARM_TENANT_ID": address["azure_tenant"],
+        "ARM_CLIENT_ID": address["azure_client_id"],
+        "ARM_CLIENT_SECRET": address["azure_client_secret"],
+        "ARM_SUBSCRIPTION_ID": subscription,
         "KUBECONFIG": str(home / KUBECONFIG),
     }
     quote = shlex.quote
