@@ -60,13 +60,13 @@ def intervals(usual: float, elapsed: float, slack: float = 0.0) -> float:
     """How long to wait before the next look at something that usually takes ``usual`` seconds.
 
     Long where the end is far, short where it is near: a first look at 85 % of the usual time, then every
-    ninetieth of it, or every hundredth of ``slack``, the seconds by which it may end late and delay nothing; never
+    ninetieth of it, or every seventieth of ``slack``, the seconds by which it may end late and delay nothing; never
     oftener than every 2 s and never rarer than every 30 s. A look costs a call; a late look costs the user time where
     others wait for it, and only there. For a gateway of 23 minutes this is a dozen calls, and 16 s late at worst.
     """
     if elapsed < usual * 0.85:
         return max(usual * 0.85 - elapsed, 1.0)
-    return min(max(usual / 90, slack / 100, 2.0), 30.0)
+    return min(max(usual / 90, slack / 70, 2.0), 30.0)
 
 
 # Time alone does not end a wait: a laptop that slept through the deadline looks a few times more before it gives up.
