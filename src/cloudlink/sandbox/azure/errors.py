@@ -341,3 +341,20 @@ def poll_timeout(namespace: str) -> Refusal:
         "GatewayTimeout",
         f"The gateway did not receive a response from '{namespace}' within the specified time period.",
     )
+
+
+def flat(status: int, code: str, message: str, subcode: str = "") -> Refusal:
+    """An error as this provider answers it: no ``error`` around it."""
+    return Refusal(status, code, message, flat=True, subcode=subcode)
+
+
+def unenveloped(refusal: Refusal) -> Refusal:
+    """This provider's own errors have no envelope; those of ARM's front keep it."""
+    if refusal.code == "AnotherOperationInProgress":
+        return flat(
+            409,
+            "OperationNotAllowed",
+            "Operation is not allowed because there's an in progress operation on the managed cluster.",
+        )
+    refusal.flat = "x-ms-failure-cause" not in refusal.headers
+    return refusal

@@ -11,23 +11,22 @@ from ipaddress import IPv4Network
 import yaml
 
 from cloudlink.sandbox.azure import errors
-from cloudlink.sandbox.azure.errors import Refusal
+from cloudlink.sandbox.azure.agent_pools import accept_pool, check_pools, upgrade
+from cloudlink.sandbox.azure.errors import Refusal, flat, unenveloped
 from cloudlink.sandbox.azure.exchange import Answer, Json, Request
 from cloudlink.sandbox.azure.facts import AksEndpoint, cluster_facts
-from cloudlink.sandbox.azure.fields import choice, flag, inner, number, objects
+from cloudlink.sandbox.azure.fields import choice, flag, inner, objects
 from cloudlink.sandbox.azure.ids import ResourceId, parse
 from cloudlink.sandbox.azure.kind import Kind, tags_of
 from cloudlink.sandbox.azure.locations import location_of
 from cloudlink.sandbox.azure.operations import AKS, Operations, refuse_if_locked
-from cloudlink.sandbox.azure.store import Operation, Record, Store
-from cloudlink.sandbox.azure.vnets import SUBNET
+from cloudlink.sandbox.azure.store import Record, Store
 
 CLUSTER = "Microsoft.ContainerService/managedClusters"
 AAD_SERVER_APP = "6dae42f8-4368-4678-94ff-3960e28e3630"  # AKS's own Entra application, the same in every tenant
 # https://learn.microsoft.com/azure/aks/supported-kubernetes-versions; newest patch of each minor version here
 VERSIONS = {"1.31": "1.31.13", "1.32": "1.32.9", "1.33": "1.33.5", "1.34": "1.34.1"}
 DEFAULT_VERSION = "1.33"
-SIZES = ("standard_", "basic_")
 
 
 class ManagedClusters(Kind):
@@ -44,21 +43,21 @@ class ManagedClusters(Kind):
 
     def accept(self, id_: ResourceId, body: Json, old: Record | None) -> Json:
         given = inner(body, "properties", path="")
-        pools = [self._pool(p) for p in objects(given, "agentPoolProfiles")]
+        pools = [accept_pool(self.store, p) for p in objects(given, "agentPoolProfiles")]
         if not pools:
             raise flat(400, "InvalidParameter", "The value of parameter agentPoolProfiles is invalid: it is required.")
-        self._check_pools(pools)
+        check_pools(pools)
         if inner(given, "apiServerAccessProfile").get("enablePrivateCluster"):
             raise errors.not_modelled("private clusters", str(id_))
         wanted = str(given.get("kubernetesVersion") or "")
         version, patch = self._version(wanted, old)
         network = self._network(inner(given, "networkProfile"), bool(pools[0].get("vnetSubnetID")))
-        self._check_overlap(network, pools)
+        self.check_overlap(network, pools)
         dns = str(given.get("dnsPrefix") or f"{id_.name}-dns")[:54]
         location = str(body.get("location", "")).replace(" ", "").lower()
         mark = f"{zlib.crc32(id_.key.encode()):08x}"
         for pool in pools:
-            _upgrade(pool, patch)
+            upgrade(pool, patch)
         aad = inner(given, "aadProfile")
         kept: Json = {
             "powerState": {"code": "Running"},
@@ -98,54 +97,6 @@ class ManagedClusters(Kind):
             raise flat(
                 400, "BadRequest", "Local accounts can only be disabled on clusters with Microsoft Entra integration."
             )
-        return kept
-
-    def _pool(self, pool: Json) -> Json:
-        if not pool.get("name"):
-            raise flat(400, "InvalidParameter", "The value of parameter agentPoolProfiles.name is invalid.")
-        name = str(pool["name"])
-        if not (name.isalnum() and name.islower() and len(name) <= 12 and name[0].isalpha()):
-            raise flat(400, "InvalidParameter", f"The value of parameter agentPoolProfiles.name is invalid: '{name}'.")
-        size = str(pool.get("vmSize") or "Standard_D4ds_v5")
-        if not size.lower().startswith(SIZES):
-            raise flat(
-                400, "BadRequest", f"The VM size of {size} is not allowed in your subscription.", "VMSizeNotSupported"
-            )
-        kept: Json = {
-            "name": name,
-            "count": number(pool, "count", 1, 1, 1000, path="properties.agentPoolProfiles"),
-            "vmSize": size,
-            "osDiskSizeGB": number(pool, "osDiskSizeGB", 128, 0, 2048, path="properties.agentPoolProfiles"),
-            "osDiskType": choice(pool, "osDiskType", ("Managed", "Ephemeral"), "Managed"),
-            "kubeletDiskType": "OS",
-            "maxPods": number(pool, "maxPods", 110, 10, 250, path="properties.agentPoolProfiles"),
-            "type": choice(pool, "type", ("VirtualMachineScaleSets", "AvailabilitySet"), "VirtualMachineScaleSets"),
-            "enableAutoScaling": flag(pool, "enableAutoScaling", False),
-            "provisioningState": "Creating",
-            "powerState": {"code": "Running"},
-            "enableNodePublicIP": flag(pool, "enableNodePublicIP", False),
-            "mode": choice(pool, "mode", ("System", "User"), "User"),
-            "enableEncryptionAtHost": flag(pool, "enableEncryptionAtHost", False),
-            "enableUltraSSD": flag(pool, "enableUltraSSD", False),
-            "osType": choice(pool, "osType", ("Linux", "Windows"), "Linux"),
-            "osSKU": choice(pool, "osSKU", ("Ubuntu", "AzureLinux", "Ubuntu2204", "Ubuntu2404"), "Ubuntu"),
-            "nodeImageVersion": "AKSUbuntu-2204gen2containerd-202510.03.0",
-            "upgradeSettings": {"maxSurge": "10%"},
-            "enableFIPS": False,
-        }
-        if pool.get("podSubnetID"):
-            raise errors.not_modelled("pods in a subnet of their own", name)
-        if subnet := pool.get("vnetSubnetID"):
-            found = self.store.find(parse(subnet))
-            if found is None or not found.is_type(SUBNET):
-                wanted = parse(subnet)
-                raise flat(
-                    500 if self.store.find(wanted.parent()) is None else 400,
-                    "GetVnetError" if self.store.find(wanted.parent()) is None else "SubnetNotFound",
-                    f"Get virtual network failed. Subscription: {wanted.subscription}; resource group: {wanted.group}; "
-                    f"virtual network name: {wanted.names[0]}; subnet name: {wanted.name}",
-                )
-            kept["vnetSubnetID"] = str(found.id)
         return kept
 
     def _version(self, wanted: str, old: Record | None) -> tuple[str, str]:
@@ -201,7 +152,7 @@ class ManagedClusters(Kind):
                 400, "InvalidParameter", f"The value of parameter networkProfile.{name} is invalid: '{text}'."
             ) from None
 
-    def _check_overlap(self, network: Json, pools: list[Json]) -> None:
+    def check_overlap(self, network: Json, pools: list[Json]) -> None:
         service = IPv4Network(network["serviceCidr"])
         taken = [("podCidr", IPv4Network(network["podCidr"]))] if "podCidr" in network else []
         for pool in pools:
@@ -265,85 +216,6 @@ class ManagedClusters(Kind):
         refuse_if_locked(self.store, self.operations, request, record.id, (record.id.key,), retryable=False)
         record.tags = tags_of(request.json())
         return Answer(200, self.show(record))
-
-    # Agent pools are shown with the cluster, and read and written at an address of their own
-
-    def pools(self, request: Request) -> Answer:
-        record = self.record(request)
-        return Answer(200, {"value": [self._show_pool(record, p) for p in self._pools(record)]})
-
-    def pool(self, request: Request) -> Answer:
-        record = self.record(request)
-        for pool in self._pools(record):
-            if pool["name"] == request.where["pool"].lower():
-                return Answer(200, self._show_pool(record, pool))
-        raise flat(404, "NotFound", f"Could not find agent pool {request.where['pool']} in cluster {record.name}.")
-
-    def put_pool(self, request: Request) -> Answer:
-        try:
-            record = self._free(request)
-            name = request.where["pool"].lower()
-            pool = self._pool({**inner(request.json(), "properties", path=""), "name": name})
-        except Refusal as refusal:
-            raise unenveloped(refusal) from None
-        _upgrade(pool, record.properties["currentKubernetesVersion"])
-        others = [p for p in record.properties["agentPoolProfiles"] if p["name"] != name]
-        new = len(others) == len(record.properties["agentPoolProfiles"])
-        self._check_pools([*others, pool])
-        self._check_overlap(record.properties["networkProfile"], [pool])
-        operation = self._write_pools(request, record, [*others, pool], "Put", "Creating" if new else "Updating")
-        shown = next(p for p in self._pools(record) if p["name"] == name)
-        return self.operations.accepted(request, operation, 201 if new else 200, self._show_pool(record, shown))
-
-    def delete_pool(self, request: Request) -> Answer:
-        record = self._free(request)
-        name = request.where["pool"].lower()
-        left = [p for p in record.properties["agentPoolProfiles"] if p["name"] != name]
-        if len(left) == len(record.properties["agentPoolProfiles"]):
-            return Answer(204)
-        self._check_pools(left)
-        return self.operations.accepted(request, self._write_pools(request, record, left, "Delete", "Updating"), 202)
-
-    def _free(self, request: Request) -> Record:
-        """Raises Refusal when the cluster is missing or being written."""
-        record = self.record(request)
-        try:
-            refuse_if_locked(self.store, self.operations, request, record.id, (record.id.key,), retryable=False)
-        except Refusal as refusal:
-            raise unenveloped(refusal) from None
-        return record
-
-    def _check_pools(self, pools: list[Json]) -> None:
-        if not any(p["mode"] == "System" for p in pools):
-            raise flat(400, "InvalidParameter", "There has to be at least one system agent pool.", "SystemPoolRequired")
-
-    def _write_pools(self, request: Request, record: Record, pools: list[Json], verb: str, shows: str) -> Operation:
-        """The cluster with these pools, in force when the operation ends."""
-        record.properties = {**record.properties, "agentPoolProfiles": pools}
-        return self.operations.start(
-            request,
-            record,
-            name=f"{verb}AgentPoolOperation",
-            lasts=self.lasts[1],
-            shows=shows,
-            flips=(record.id.key,),
-            settles=(record.id.key,),
-            locks=self.locks(record.id, record.properties),
-            steps=self.steps,
-        )
-
-    def _pools(self, record: Record) -> list[Json]:
-        pools: list[Json] = self.show(record)["properties"]["agentPoolProfiles"]
-        return pools
-
-    def _show_pool(self, record: Record, pool: Json) -> Json:
-        properties = {k: v for k, v in pool.items() if k != "name"}
-        return {
-            "id": f"{record.id}/agentPools/{pool['name']}",
-            "name": pool["name"],
-            "type": f"{CLUSTER}/agentPools",
-            "properties": properties,
-        }
 
     # Versions of Kubernetes
 
@@ -442,10 +314,6 @@ def _newer(version: str) -> list[str]:
     return [patch for name, patch in VERSIONS.items() if int(name.split(".")[1]) == minor + 1]
 
 
-def _upgrade(pool: Json, version: str) -> None:
-    pool["orchestratorVersion"] = pool["currentOrchestratorVersion"] = version
-
-
 def _kubelet_identity(id_: ResourceId, nodes: str) -> Json:
     """The managed identity that AKS makes for the nodes, in their resource group."""
     name = f"{id_.name}-agentpool"
@@ -455,23 +323,6 @@ def _kubelet_identity(id_: ResourceId, nodes: str) -> Json:
         "clientId": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{id_.key}/client")),
         "objectId": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{id_.key}/object")),
     }
-
-
-def flat(status: int, code: str, message: str, subcode: str = "") -> Refusal:
-    """An error as this provider answers it: no ``error`` around it."""
-    return Refusal(status, code, message, flat=True, subcode=subcode)
-
-
-def unenveloped(refusal: Refusal) -> Refusal:
-    """This provider's own errors have no envelope; those of ARM's front keep it."""
-    if refusal.code == "AnotherOperationInProgress":
-        return flat(
-            409,
-            "OperationNotAllowed",
-            "Operation is not allowed because there's an in progress operation on the managed cluster.",
-        )
-    refusal.flat = "x-ms-failure-cause" not in refusal.headers
-    return refusal
 
 
 def _kubeconfig(cluster: str, url: str, authority: str, user: str, credential: Json) -> Json:

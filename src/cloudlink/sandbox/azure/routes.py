@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cloudlink.sandbox.azure.agent_pools import AgentPools
 from cloudlink.sandbox.azure.exchange import Endpoint
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def table(parts: Parts) -> list[Route]:
     """Placeholders match one segment; everything else is compared without regard to case."""
     entra, groups, operations = parts.entra, parts.groups, parts.operations
     gateways, connections, clusters, bgp = parts.gateways, parts.connections, parts.clusters, parts.bgp
+    pools = AgentPools(clusters)
     gateway, connection, cluster = NET + "/virtualNetworkGateways/{name}", NET + "/connections/{name}", AKS + "/{name}"
     return [
         # Entra ID
@@ -133,10 +135,10 @@ def table(parts: Parts) -> list[Route]:
             clusters.versions,
             "kubernetesVersions",
         ),
-        Route("GET", cluster + "/agentPools", clusters.pools, "agentPools"),
-        Route("GET", cluster + "/agentPools/{pool}", clusters.pool, "agentPools", "pool"),
-        Route("PUT", cluster + "/agentPools/{pool}", clusters.put_pool, "agentPools", "pool", writes=True),
-        Route("DELETE", cluster + "/agentPools/{pool}", clusters.delete_pool, "agentPools", "pool", writes=True),
+        Route("GET", cluster + "/agentPools", pools.list_children, "agentPools"),
+        Route("GET", cluster + "/agentPools/{pool}", pools.get, "agentPools", "pool"),
+        Route("PUT", cluster + "/agentPools/{pool}", pools.put, "agentPools", "pool", writes=True),
+        Route("DELETE", cluster + "/agentPools/{pool}", pools.delete, "agentPools", "pool", writes=True),
         Route(
             "POST",
             cluster + "/listClusterUserCredential",
