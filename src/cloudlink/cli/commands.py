@@ -53,6 +53,18 @@ def _main(
 
 def run(arguments: list[str]) -> int:
     """Run one command line; returns the exit code."""
+    try:
+        return _run(arguments)
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.EIO):
+            raise
+        # the reader of our output (head, less) or the terminal has gone: no message of ours can reach anybody
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _run(arguments: list[str]) -> int:
     command = get_command(app)
     try:
         result = command.main(args=arguments, prog_name="cloudlink", standalone_mode=False)
@@ -68,13 +80,6 @@ def run(arguments: list[str]) -> int:
     except SystemExit as end:
         # the only one that the command line's library raises here: for a closed pipe, which has a code of its own
         return 141 if end.code == 1 else int(end.code or 0)
-    except OSError as error:
-        if error.errno not in (errno.EPIPE, errno.EIO):
-            raise
-        # the reader of our output (head, less) or the terminal has gone: no message of ours can reach anybody
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
     except KeyboardInterrupt:
         sys.stderr.write("\nInterrupted; nothing further was begun.\n")
         return 130
