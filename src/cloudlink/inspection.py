@@ -130,7 +130,7 @@ class Inspection:
 
 def _what(change: Change) -> str:
     if change.action is Action.CREATE and not change.drift:
-        return "not there yet"
+        return "not there"
     return "; ".join(_difference(f) for f in change.fields) or change.why
 
 

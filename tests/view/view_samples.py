@@ -263,7 +263,7 @@ DEGRADED = StatusReport(
     ),
     drift=(
         Drift("azure_vpn.connection[2]", "Connection of tunnel 3", "key differs"),
-        Drift("dns_forward.forward", "Forwarding of corp.example in CoreDNS", "not there yet", by_hand=False),
+        Drift("dns_forward.forward", "Forwarding of corp.example in CoreDNS", "not there", by_hand=False),
     ),
     next=("cloudlink up", "cloudlink verify-dns"),
 )

@@ -58,7 +58,7 @@ def status_lines(report: StatusReport, look: Look, now: float) -> Iterator[Line]
         yield EMPTY
         yield heading("Checks")
         yield from _checks(report, look, frozenset(Outcome))
-    for title, by_hand in (("Changed by hand", True), ("Not done yet", False)):
+    for title, by_hand in (("Changed by hand", True), ("Not as configured", False)):
         rows: list[list[Cell]] = [
             [Span("~", "warn"), d.address, d.title, Span(d.what, "dim")] for d in report.drift if d.by_hand is by_hand
         ]
