@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import view_samples as samples
@@ -122,6 +123,18 @@ def test_no_color_wins_over_a_terminal_and_the_user_wins_over_both(monkeypatch: 
     monkeypatch.delenv("NO_COLOR")
     monkeypatch.setenv("TERM", "dumb")
     assert "\x1b[" not in status(None)
+
+
+def test_a_cause_that_names_share_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = samples.DNS.names[1]
+    others = [replace(wrong, name=f"{label}.corp.example") for label in ("one", "two")]
+    report = replace(samples.DNS, names=(wrong, *others, replace(wrong, name="three.corp.example", cause="Another.")))
+    monkeypatch.setitem(SCREENS, "dns-alike", ("verify-dns", lambda v: v.dns(report)))
+    out, _ = shown("dns-alike")
+    assert out.count("The security group of the endpoint") == 1
+    assert out.count(f"cause  the same as of {wrong.name}") == 2
+    assert out.count("cause  Another.") == 1
+    assert out.count("fix    cloudlink up") == 2
 
 
 def test_an_error_is_shown_once() -> None:

@@ -26,17 +26,20 @@ def dns_lines(report: DnsReport, look: Look, *, brief: bool = False) -> Iterator
             look,
             indent=2,
         )
+    told: dict[tuple[str, str], str] = {}  # cause and fix -> the first name that has them
     for name in report.names:
         if name not in fine:
             yield EMPTY
-            yield from _name(name, look)
+            yield from _name(name, look, same_as=told.get((name.cause, name.fix), ""))
+            told.setdefault((name.cause, name.fix), name.name)
     if report.notes:
         yield EMPTY
     for note in report.notes:
         yield from paragraph(note, look, tone="dim")
 
 
-def _name(name: NameReport, look: Look) -> Iterator[Line]:
+def _name(name: NameReport, look: Look, *, same_as: str) -> Iterator[Line]:
+    """same_as: a name above it with the same cause and fix; empty: there is none."""
     good = name.verdict == "ok"
     mark = Span(look.glyph("good"), "good") if good else Span(look.glyph("bad"), "bad")
     yield line(mark, " ", Span(name.name, "strong"), "  ", Span(name.verdict, "" if good else "bad"))
@@ -45,6 +48,9 @@ def _name(name: NameReport, look: Look) -> Iterator[Line]:
     wrong = next((i for i, hop in enumerate(name.hops) if hop.result not in ("ok", "skipped")), -1)
     rows = [_hop(hop, look, first_wrong=i == wrong) for i, hop in enumerate(name.hops)]
     yield from table(rows, look, indent=4)
+    if name.cause and same_as:
+        yield from labelled("cause", f"the same as of {same_as}", look, 4, 5)
+        return
     if name.cause:
         yield from labelled("cause", name.cause, look, 4, 5)
     if name.fix:
