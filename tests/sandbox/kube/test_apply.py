@@ -116,6 +116,8 @@ def test_dry_runs(aks: Aks) -> None:
     changed = call(aks, "PATCH", custom, change, "application/merge-patch+json", dryRun="All")[1]
     assert (changed["data"], changed["metadata"]["resourceVersion"]) == ({"a": "1"}, version)
     assert call(aks, "DELETE", custom, dryRun="All")[0] == 200
+    assert call(aks, "DELETE", custom, {"kind": "DeleteOptions", "dryRun": ["All"]})[0] == 200
+    assert call(aks, "GET", custom)[0] == 200
     pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "x"}]}}
     assert call(aks, "POST", f"{space}/pods", pod, dryRun="All")[0] == 201
     assert call(aks, "GET", f"{space}/configmaps")[1]["items"] == []

@@ -130,3 +130,18 @@ def test_a_config_map_in_protobuf() -> None:
         "metadata": {"name": "n", "namespace": "default"},
         "data": {"k": "v"},
     }
+
+
+@pytest.mark.specification("What a Go client says with a delete is read in protobuf, too")
+def test_delete_options_in_protobuf() -> None:
+    types = b"\x0a\x02v1\x12\x0dDeleteOptions"
+    raw = b"\x08\x05" + b"\x12\x04\x0a\x02id" + b"\x22\x0aBackground" + b"\x2a\x03All"
+    body = b"k8s\0" + bytes([0x0A, len(types)]) + types + bytes([0x12, len(raw)]) + raw
+    assert protobuf.read(body) == {
+        "apiVersion": "v1",
+        "kind": "DeleteOptions",
+        "gracePeriodSeconds": 5,
+        "preconditions": {"uid": "id"},
+        "propagationPolicy": "Background",
+        "dryRun": ["All"],
+    }

@@ -1,7 +1,7 @@
 """The few request bodies that kubectl sends as Protocol Buffers, read as objects.
 
-kubectl 1.33 and later encode what they create by themselves (``create configmap``, ``auth can-i``) that way and do
-not fall back to JSON. Field numbers are those of the generated.proto files in https://github.com/kubernetes/api .
+kubectl 1.33 and later encode what they create by themselves (``create configmap``, ``auth can-i``) that way, client-go
+0.37 all that its typed clients send, and neither falls back to JSON. Field numbers are those of the generated.proto files in https://github.com/kubernetes/api .
 Other kinds are refused.
 """
 
@@ -17,7 +17,7 @@ _MAGIC = b"k8s\0"
 
 @dataclass(frozen=True)
 class _Field:
-    """shape: text, flag, map (of text), secrets (map of bytes), or a message's fields."""
+    """shape: text, texts (several), flag, number, map (of text), secrets (map of bytes), or a message's fields."""
 
     name: str
     shape: Any
@@ -60,6 +60,13 @@ _KINDS: dict[str, dict[int, _Field]] = {
     "SelfSubjectAccessReview": {2: _Field("spec", _REVIEW)},
     "SelfSubjectRulesReview": {2: _Field("spec", {1: _Field("namespace", "text")})},
     "SelfSubjectReview": _METADATA,
+    "DeleteOptions": {
+        1: _Field("gracePeriodSeconds", "number"),
+        2: _Field("preconditions", {1: _Field("uid", "text"), 2: _Field("resourceVersion", "text")}),
+        3: _Field("orphanDependents", "flag"),
+        4: _Field("propagationPolicy", "text"),
+        5: _Field("dryRun", "texts"),
+    },
 }
 
 
@@ -125,6 +132,10 @@ def _message(data: bytes, fields: dict[int, _Field]) -> dict[str, Any]:
             continue
         if field.shape == "flag":
             found[field.name] = bool(value)
+        elif field.shape == "number":
+            found[field.name] = value
+        elif field.shape == "texts":
+            found.setdefault(field.name, []).append(_octets(value).decode())
         elif field.shape == "text":
             if text := _octets(value).decode():
                 found[field.name] = text

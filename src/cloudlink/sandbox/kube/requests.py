@@ -71,7 +71,18 @@ class Request:
 
     @property
     def writes(self) -> bool:
-        return self.method != "GET" and not (self.kind and self.kind.is_review) and not self.query.get("dryRun")
+        return self.method != "GET" and not (self.kind and self.kind.is_review) and not self.dry_run
+
+    @property
+    def dry_run(self) -> str:
+        """``All``, or empty when the write is meant. A DELETE says it in its body as well."""
+        asked = self.query.get("dryRun", "")
+        if asked or self.method != "DELETE" or not self.body:
+            return asked
+        try:
+            return ",".join(self.json().get("dryRun") or ())
+        except status.KubeRefusal:
+            return ""  # refused for its body later
 
     @property
     def manager(self) -> str:

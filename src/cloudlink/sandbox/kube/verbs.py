@@ -34,9 +34,9 @@ def perform(cluster: Cluster, request: Request, faults: FaultBook) -> Answer:
     assert kind is not None
     if kind.is_review:
         return review(request, faults)
-    if request.query.get("dryRun"):
-        if request.query["dryRun"] != "All":
-            raise status.bad_request(f"Invalid value: {request.query['dryRun']!r}: dryRun takes All only")
+    if request.dry_run:
+        if request.dry_run != "All":
+            raise status.bad_request(f"Invalid value: {request.dry_run!r}: dryRun takes All only")
         old = cluster.store.find(kind, request.namespace or "", request.name)
         with cluster.rehearsal():
             code, answer = _perform(cluster, request)
