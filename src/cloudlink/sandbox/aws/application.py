@@ -32,6 +32,7 @@ from cloudlink.sandbox.aws.refusal import (
     expired,
     not_modelled,
     on_the_wire,
+    request_id,
     throttled,
     unknown_key,
 )
@@ -281,5 +282,6 @@ def dispatched(answers: Answers, request: Request) -> WireAnswer:
     """Let a service's answers handle a request."""
     status, headers, body = answers._dispatch(request)
     data = body if isinstance(body, bytes) else str(body).encode()
-    kept = {name: value for name, value in headers.items() if name.lower() != "content-type"}
-    return WireAnswer(int(status), {**kept, "Content-Type": CONTENT_TYPES[answers.protocol]}, data)
+    said = {name.lower(): value for name, value in headers.items()}
+    ours = {"content-type": CONTENT_TYPES[answers.protocol]}
+    return WireAnswer(int(status), {"x-amzn-requestid": request_id(), **said, **ours}, data)
