@@ -21,6 +21,7 @@ KINDS = {
     "denied": "the caller lacks the permission",
     "operation-fails": "the long-running operation that the call starts ends as failed",
     "operation-hangs": "the long-running operation that the call starts never ends",
+    "unseen": "what the call makes in EC2 is not found for `seconds` of the sandbox's clock",
     "tunnel-down": "the tunnel with this outside IP is down (place: an AWS outside IP)",
     "instance-down": "the Azure gateway instance with this public IP is down (place: a public IP)",
     "endpoint-ip-down": "this Resolver endpoint address does not answer (place: an IP)",
@@ -36,7 +37,8 @@ GARBAGE = b'{"name":"trunca\xff<html>'
 @dataclass
 class Fault:
     """kind: one of KINDS. place: what it hits, a shell pattern; for calls it is ``cloud.Operation`` such as
-    ``aws.CreateVpnConnection``, ``azure.PUT:connections/*`` or ``kube.PATCH:configmaps/coredns-custom``.
+    ``aws.CreateVpnConnection``, ``azure.PUT:connections/*`` or ``kube.PATCH:configmaps/coredns-custom``;
+    a region of AWS may stand between, as in ``aws.eu-central-1.*``.
     times: how many calls it hits (None: until removed). after: calls to let through first. lasts: sandbox seconds after
     which it ends by itself (None: never). since: when it was added, sandbox seconds.
     """
@@ -107,13 +109,16 @@ class FaultBook:
         self.over += [(f, at) for f in faults if f.kind in STATES]
         self.faults = [f for f in self.faults if f not in faults]
 
-    def strike(self, place: str, *kinds: str) -> Fault | None:
-        """The fault of one of these kinds that hits this call now, if any; counts the hit."""
+    def strike(self, place: str, *kinds: str, also: str = "") -> Fault | None:
+        """The fault of one of these kinds that hits this call now, if any; counts the hit.
+
+        also: another name of the same place.
+        """
         if not self.faults:
             return None
         with self._lock:
             for fault in self.in_force():
-                if fault.kind in kinds and fault.is_at(place):
+                if fault.kind in kinds and (fault.is_at(place) or (also and fault.is_at(also))):
                     if fault.after > 0:
                         fault.after -= 1
                         continue

@@ -32,11 +32,13 @@ from cloudlink.sandbox.aws.refusal import (
     expired,
     not_modelled,
     on_the_wire,
+    prior_request,
     request_id,
     throttled,
     unknown_key,
 )
 from cloudlink.sandbox.aws.signature import Signed, is_right, signed
+from cloudlink.sandbox.aws.throttling import InFlight, Throttle
 from cloudlink.sandbox.faults import GARBAGE
 from cloudlink.sandbox.journal import Call
 
@@ -92,6 +94,8 @@ class Application:
 
     def __init__(self, cloud: AwsCloud) -> None:
         self.cloud = cloud
+        self.throttle = Throttle(cloud.sky.clock)
+        self.in_flight = InFlight()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         begun = time.monotonic()
@@ -104,7 +108,7 @@ class Application:
             return _send(answer, environ, start_response)
         call = Incoming(environ["REQUEST_METHOD"], path, query, headers, body, said)
         operation = _operation(call, environ)
-        answer, cut = self._answer(call, operation, environ)
+        answer, cut = self._one_by_one(call, operation, environ)
         writes = not operation.startswith(_READS)
         target = _target(call) or (_made(answer) if writes else "")
         self.cloud.sky.journal.add(
@@ -122,19 +126,34 @@ class Application:
             _cut(environ)
         return _send(answer, environ, start_response)
 
+    def _one_by_one(self, call: Incoming, operation: str, environ: dict[str, Any]) -> tuple[WireAnswer, bool]:
+        """A hosted zone takes one change at a time; all else may overlap."""
+        if operation != "ChangeResourceRecordSets":
+            return self._answer(call, operation, environ)
+        zone = call.path.strip("/").split("/")[-2]
+        if not self.in_flight.enter(zone):
+            return on_the_wire(prior_request(), call.protocol), False
+        try:
+            return self._answer(call, operation, environ)
+        finally:
+            self.in_flight.leave(zone)
+
     def _answer(self, call: Incoming, operation: str, environ: dict[str, Any]) -> tuple[WireAnswer, bool]:
         """The answer, and whether the connection is to be cut instead of giving it."""
         sky, place = self.cloud.sky, f"aws.{operation}"
-        slow = sky.faults.strike(place, "slow")
+        there = f"aws.{call.said.scope.region}.{operation}"
+        slow = sky.faults.strike(place, "slow", also=there)
         if slow is not None:
             time.sleep(slow.seconds)  # wall time, outside the lock: only this call is slow
         try:
             self._check_caller(call)
-            fault = sky.faults.strike(place, "throttled", "error", "expired", "denied", "cut-before")
+            fault = sky.faults.strike(place, "throttled", "error", "expired", "denied", "cut-before", also=there)
             if fault is not None:
                 if fault.kind == "cut-before":
                     return WireAnswer(503, {}, b""), True
                 raise self._faulty(fault.kind, call, operation)
+            if not self.throttle.admits(call.service, call.said.scope.region, operation):
+                raise throttled(call.protocol)
             if not operation:
                 raise not_modelled(call.protocol, f"{call.method} {call.path}")
             answer = self.cloud.answer(call, operation, Request(environ))
@@ -146,7 +165,7 @@ class Application:
             _log.exception("a bug in the sandbox, in %s", operation)
             problem = Refusal("InternalError", f"A bug in the sandbox, in {operation}; its log says more.", 500)
             return on_the_wire(problem, call.protocol), False
-        after = sky.faults.strike(place, "cut-after", "garbage")
+        after = sky.faults.strike(place, "cut-after", "garbage", also=there)
         if after is not None and after.kind == "garbage":
             return WireAnswer(200, {"Content-Type": "text/html"}, GARBAGE), False
         return answer, after is not None

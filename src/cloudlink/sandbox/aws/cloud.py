@@ -88,6 +88,7 @@ class AwsCloud:
         self.clusters: dict[tuple[str, str], Cluster] = {}
         self.balancers: dict[str, Balancer] = {}
         self.furnished = Furnished()
+        self.unseen: dict[str, float] = {}  # id of what reads do not find yet, by a fault -> until when
         self.app = Application(self)
 
     @property

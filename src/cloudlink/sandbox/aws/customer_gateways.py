@@ -102,7 +102,11 @@ class CustomerGatewayAnswers(Ec2Room):
                 )
         moment = self.now - TAG_LAG if asks_for_tags(filters) and not ids else self.now
         found = chosen(
-            [g for g in self.store.customer_gateways.values() if (not ids or g.id in ids) and g.born <= moment],
+            [
+                g
+                for g in self.store.customer_gateways.values()
+                if (not ids or g.id in ids) and g.born <= moment and self.seen(g.id)
+            ],
             filters,
             {
                 "bgp-asn": lambda g: (str(g.asn),),

@@ -58,6 +58,12 @@ class Ec2Room(Answers):
     def keep(self, resource_id: str, tags: Mapping[str, str]) -> None:
         self.store.create_tags([resource_id], dict(tags))
         self.store.born[resource_id] = self.now
+        if fault := self.cloud.sky.faults.strike(f"aws.{self._get_action()}", "unseen"):
+            self.cloud.unseen[resource_id] = self.now + fault.seconds
+
+    def seen(self, resource_id: str) -> bool:
+        """Whether reads find it already."""
+        return self.cloud.unseen.get(resource_id, 0.0) <= self.now
 
     def dry_run(self) -> None:
         """Raises Refusal DryRunOperation where a dry run was asked for: the call would have worked."""
@@ -65,7 +71,10 @@ class Ec2Room(Answers):
             raise Refusal("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
 
     def well_formed(self, resource_id: str, prefix: str, code: str) -> str:
-        """Raises Refusal ``<code>.Malformed`` for what cannot be an id of this kind."""
+        """Raises Refusal ``<code>.Malformed`` for what cannot be an id of this kind, and ``.NotFound`` for what is not
+        found yet."""
         if not _ID.fullmatch(resource_id or "") or not resource_id.startswith(prefix + "-"):
             raise Refusal(f"{code}.Malformed", f'Invalid id: "{resource_id}" (expecting "{prefix}-...")')
+        if not self.seen(resource_id):
+            raise Refusal(f"{code}.NotFound", f"The ID '{resource_id}' does not exist")
         return resource_id

@@ -94,6 +94,14 @@ def throttled(protocol: Protocol) -> Refusal:
             return Refusal("Throttling", "Rate exceeded")
 
 
+def prior_request() -> Refusal:
+    """A change of a hosted zone while another one is being carried out."""
+    return Refusal(
+        "PriorRequestNotComplete",
+        "The request was rejected because Route 53 was still processing a prior request.",
+    )
+
+
 def broken(protocol: Protocol) -> Refusal:
     """AWS's own fault, 5xx."""
     match protocol:

@@ -203,7 +203,7 @@ class ResolverRuleAnswers(Answers, Route53ResolverResponse):
         self._checked_targets(targets, rule.kind, endpoint_id)
         rule.name = self._checked_name(config.get("Name")) or rule.name
         rule.targets, rule.resolver_endpoint_id = targets, endpoint_id
-        self._pass(rule.life, "UPDATING", rule.id, good="COMPLETE", bad="FAILED")
+        self._pass(rule.life, "UPDATING", rule.creator_request_id, good="COMPLETE", bad="FAILED")
         return json.dumps({"ResolverRule": rule.json(self.now)})
 
     def delete_resolver_rule(self) -> str:
@@ -214,7 +214,7 @@ class ResolverRuleAnswers(Answers, Route53ResolverResponse):
                 "[RSLVR-00811] Please disassociate this resolver rule from VPC first before deleting",
             )
         if rule.life.at(self.now) != "DELETING":
-            self._pass(rule.life, "DELETING", rule.id, good="gone", bad="FAILED")
+            self._pass(rule.life, "DELETING", rule.creator_request_id, good="gone", bad="FAILED")
         return json.dumps({"ResolverRule": rule.json(self.now)})
 
     def _pass(self, life: Timeline, through: str, key: str, *, good: str, bad: str) -> None:

@@ -133,7 +133,7 @@ class TransitGatewayAnswers(Ec2Room):
         filters = self.filters()
         moment = self.now - TAG_LAG if asks_for_tags(filters) and not ids else self.now
         things: Iterable[Any] = [book[i] for i in ids] if ids else book.values()
-        born = [t for t in things if t.born <= moment]
+        born = [t for t in things if t.born <= moment and self.seen(t.id)]
         return chosen(born, filters, words, lambda thing: self.store.tags_of(thing.id))
 
     def _known(self, book: Mapping[str, Any], ids: list[str], code: str) -> list[str]:
@@ -225,7 +225,7 @@ class TransitGatewayAnswers(Ec2Room):
         self.dry_run()
         gateway.options |= options
         gateway.description = self.given("Description") or gateway.description
-        self._pass(gateway.life, "modifying", gateway.id, good="available", bad="available")
+        self._pass(gateway.life, "modifying", str(gateway.asn), good="available", bad="available")
         return Plain({"TransitGateway": self._gateway_answer(gateway)})
 
     def _attachments_of(self, gateway_id: str) -> list[TransitAttachment]:
@@ -246,7 +246,7 @@ class TransitGatewayAnswers(Ec2Room):
             )
         self.dry_run()
         if gateway.life.at(self.now) != "deleting":
-            self._pass(gateway.life, "deleting", f"delete {gateway.id}", good="deleted", bad="available")
+            self._pass(gateway.life, "deleting", f"delete {gateway.asn}", good="deleted", bad="available")
         return Plain({"TransitGateway": self._gateway_answer(gateway)})
 
     # --- attachments -------------------------------------------------------------------------------------
@@ -292,7 +292,7 @@ class TransitGatewayAnswers(Ec2Room):
         table = self.store.transit_gateways_route_tables.get(gateway.default_table)
         if table is None:
             return
-        took = self.draw("aws.tgw.association", attachment.resource_id)
+        took = self.draw("aws.tgw.association", attachment.kind)
         if gateway.uses_default("Association"):
             table.associations[attachment.id] = Timeline([("associating", opens), ("associated", opens + took)])
         if gateway.uses_default("Propagation"):
@@ -396,11 +396,11 @@ class TransitGatewayAnswers(Ec2Room):
         self.dry_run()
         attachment.subnet_ids = subnets
         attachment.options |= {k: v for k, v in (self.given("Options") or {}).items() if k in _VPC_DEFAULTS and v}
-        self._pass(attachment.life, "modifying", attachment.id, good="available", bad="available")
+        self._pass(attachment.life, "modifying", attachment.resource_id, good="available", bad="available")
         return Plain({"TransitGatewayVpcAttachment": self._vpc_attachment_answer(attachment)})
 
     def delete_transit_gateway_vpc_attachment(self) -> Plain:
         attachment = self._vpc_attachment()
         self.dry_run()
-        self._pass(attachment.life, "deleting", f"delete {attachment.id}", good="deleted", bad="available")
+        self._pass(attachment.life, "deleting", f"delete {attachment.resource_id}", good="deleted", bad="available")
         return Plain({"TransitGatewayVpcAttachment": self._vpc_attachment_answer(attachment)})

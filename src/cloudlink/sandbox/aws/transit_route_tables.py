@@ -78,7 +78,7 @@ class TransitRouteTableAnswers(TransitGatewayAnswers):
         tags = self.tags_for("transit-gateway-route-table")
         self.dry_run()
         table = TransitRouteTable(new_id("tgw-rtb"), gateway.id, False, Timeline(), self.now)
-        key = f"{gateway.id}/{len(self.store.transit_gateways_route_tables)}"
+        key = f"table {len(self.store.transit_gateways_route_tables)}"
         self._pass(table.life, "pending", key, good="available", bad="deleted")
         self.store.transit_gateways_route_tables[table.id] = table
         self.keep(table.id, tags)
@@ -104,7 +104,7 @@ class TransitRouteTableAnswers(TransitGatewayAnswers):
         if table.is_default or held:
             raise Refusal("IncorrectState", f"Cannot delete {table.id}: it is the default one or has associations.")
         self.dry_run()
-        self._pass(table.life, "deleting", f"delete {table.id}", good="deleted", bad="available")
+        self._pass(table.life, "deleting", "delete a table", good="deleted", bad="available")
         return Plain({"TransitGatewayRouteTable": self._transit_table_answer(table)})
 
     # --- associations and propagations ---------------------------------------------------------------------
@@ -137,7 +137,7 @@ class TransitRouteTableAnswers(TransitGatewayAnswers):
         self.dry_run()
         life = table.associations[attachment.id] = Timeline()
         self._pass(
-            life, "associating", attachment.id, good="associated", bad="disassociated", kind="aws.tgw.association"
+            life, "associating", attachment.kind, good="associated", bad="disassociated", kind="aws.tgw.association"
         )
         return self._association_answer(table, attachment)
 
@@ -155,7 +155,7 @@ class TransitRouteTableAnswers(TransitGatewayAnswers):
             )
         self.dry_run()
         self._pass(
-            life, "disassociating", attachment.id, good="disassociated", bad="associated", kind="aws.tgw.association"
+            life, "disassociating", attachment.kind, good="disassociated", bad="associated", kind="aws.tgw.association"
         )
         return self._association_answer(table, attachment)
 
@@ -168,7 +168,7 @@ class TransitRouteTableAnswers(TransitGatewayAnswers):
             )
         self.dry_run()
         life = table.propagations[attachment.id] = Timeline()
-        self._pass(life, "enabling", attachment.id, good="enabled", bad="disabled", kind="aws.tgw.association")
+        self._pass(life, "enabling", attachment.kind, good="enabled", bad="disabled", kind="aws.tgw.association")
         return self._propagation_answer(table, attachment)
 
     def disable_transit_gateway_route_table_propagation(self) -> Plain:
@@ -179,7 +179,7 @@ class TransitRouteTableAnswers(TransitGatewayAnswers):
                 "TransitGatewayRouteTablePropagation.NotFound", f"{attachment.id} does not propagate to {table.id}."
             )
         self.dry_run()
-        self._pass(life, "disabling", attachment.id, good="disabled", bad="enabled", kind="aws.tgw.association")
+        self._pass(life, "disabling", attachment.kind, good="disabled", bad="enabled", kind="aws.tgw.association")
         return self._propagation_answer(table, attachment)
 
     def _propagation_answer(self, table: TransitRouteTable, attachment: TransitAttachment) -> Plain:

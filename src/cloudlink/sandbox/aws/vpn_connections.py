@@ -279,7 +279,11 @@ class VpnConnectionAnswers(Ec2Room):
                 )
         moment = self.now - TAG_LAG if asks_for_tags(filters) and not ids else self.now
         found = chosen(
-            [c for c in self.store.vpn_connections.values() if (not ids or c.id in ids) and c.born <= moment],
+            [
+                c
+                for c in self.store.vpn_connections.values()
+                if (not ids or c.id in ids) and c.born <= moment and self.seen(c.id)
+            ],
             filters,
             {
                 "bgp-asn": lambda c: (str(self.store.customer_gateways[c.customer_gateway_id].asn),),

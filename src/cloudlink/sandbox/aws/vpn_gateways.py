@@ -91,7 +91,11 @@ class VpnGatewayAnswers(Ec2Room):
                 raise Refusal("InvalidVpnGatewayID.NotFound", f"The vpnGateway ID '{gateway_id}' does not exist")
         moment = self.now - TAG_LAG if asks_for_tags(filters) and not ids else self.now
         found = chosen(
-            [g for g in self.store.vpn_gateways.values() if (not ids or g.id in ids) and g.born <= moment],
+            [
+                g
+                for g in self.store.vpn_gateways.values()
+                if (not ids or g.id in ids) and g.born <= moment and self.seen(g.id)
+            ],
             filters,
             {
                 "amazon-side-asn": lambda g: (str(g.asn),),
