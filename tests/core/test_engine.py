@@ -257,6 +257,19 @@ def test_a_failed_operation_says_why(cloud: ToyCloud) -> None:
     assert set(actions(chain(cloud), cloud, store).values()) == {Action.NO_OP}
 
 
+def test_a_failed_deletion_says_so_at_once_and_is_asked_for_anew(cloud: ToyCloud) -> None:
+    store = MemoryStore()
+    up(chain(cloud), cloud, store)
+    cloud.trouble["deletion s.c"] = ["fails"]
+    began = cloud.clock.now()
+    with pytest.raises(CloudError, match="ended as failed: a toy is stuck"):
+        down(chain(cloud), cloud, store)
+    assert cloud.clock.now() - began < 600, "it waited as if the deletion still went on"
+    cloud.trouble.clear()
+    down(chain(cloud), cloud, store)
+    assert not any(cloud.by_name(name) for name in ("s.a", "s.b", "s.c"))
+
+
 def test_a_failed_one_that_cannot_be_mended_is_made_anew(cloud: ToyCloud) -> None:
     store = MemoryStore()
     nodes: list[Node[Any]] = [RemadeToy(address="s.a", title="A", cloud=cloud)]

@@ -217,8 +217,12 @@ class Toy(Resource[Spec, str]):
                 if found.id in t.above and (t.gone_at is None or t.gone_at > self.cloud.clock.now())
             ]
             assert not users, f"{self.address} deleted while used by {users}"
-            self.cloud.things[found.id].gone_at = self.cloud.clock.now() + self.cloud.takes / 2
-            return Started(found.id)
+            thing = self.cloud.things[found.id]
+            if "fails" in self.cloud.trouble.get(f"deletion {self.address}", []):
+                thing.failed = True
+            else:
+                thing.gone_at = self.cloud.clock.now() + self.cloud.takes / 2
+            return Started(found.id, lambda: "a toy is stuck")
 
         return self.cloud.write("delete", self.address, effect)
 

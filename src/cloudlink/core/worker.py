@@ -42,6 +42,7 @@ LOST_ANSWER_LOOKS = (1.0, 4.0, 10.0, 15.0)
 LOOK_PATIENCE = 60.0
 WORK_PATIENCE = 900.0
 MAX_LOST = 3  # writes of one resource that may go unanswered in one run
+SURELY_BACK = 3  # looks in turn at which something stands that was to be deleted: its deletion has failed
 MAX_ROUNDS = 24  # updates of one resource in one run, one write each
 
 
@@ -394,6 +395,7 @@ class Worker:
             )
         old = self._store.receipts().of(node)
         before = old.before if old else None
+        started: Started | None = None
         if found.phase is not Phase.DELETING:
             self._persist(
                 Receipt(
@@ -411,7 +413,7 @@ class Worker:
             while True:
                 current = found
                 try:
-                    self._attempt(node, lambda current=current: node.delete(current, before))  # type: ignore[misc]
+                    started = self._attempt(node, lambda current=current: node.delete(current, before))  # type: ignore[misc]
                     break
                 except Lost as lost:
                     again = self._find(node)
@@ -421,7 +423,7 @@ class Worker:
                         raise self._ours(lost.error, node.address) from lost.error
                     self._pause(LOST_ANSWER_LOOKS[1])
                     found = again
-        self._wait_gone(node, found)
+        self._wait_gone(node, found, started)
         self._persist(None, node.address)
 
     def _attempt(self, node: Resource[Any, Any], call: Callable[[], Any]) -> Any:
@@ -529,29 +531,39 @@ class Worker:
         return seen
 
     def _failed(self, node: Resource[Any, Any], found: Found[Any, Any], started: Started | None) -> CloudError:
+        undone = node.undo(found, self._before(node, found))
+        return CloudError(
+            "The cloud could not do it",
+            f"{node.title} ended as failed: {self._why(found, started)}. {undone}".strip(),
+            "Correct what the cloud names, then run cloudlink up again.",
+            resource=node.address,
+        )
+
+    def _why(self, found: Found[Any, Any], started: Started | None) -> str:
+        """The cloud's own reason, as far as it gives one."""
         reason = ""
         if started is not None:
             try:
                 reason = started.reason()
             except Exception as error:  # noqa: BLE001 - the reason is a courtesy; what failed is known already
                 reason = "" if self._sense.translate(error) else str(error)
-        undone = node.undo(found, self._before(node, found))
-        said = ". ".join(s.rstrip(".") for s in (reason, found.detail) if s) or "no reason was given"
-        return CloudError(
-            "The cloud could not do it",
-            f"{node.title} ended as failed: {said}. {undone}".strip(),
-            "Correct what the cloud names, then run cloudlink up again.",
-            resource=node.address,
-        )
+        return ". ".join(s.rstrip(".") for s in (reason, found.detail) if s) or "no reason was given"
 
-    def _wait_gone(self, node: Resource[Any, Any], found: Found[Any, Any]) -> None:
+    def _wait_gone(self, node: Resource[Any, Any], found: Found[Any, Any], started: Started | None = None) -> None:
         self.in_flight[node.address] = "being deleted"
+        going, back, begin = False, 0, self._clock.now()
 
         def gone(seen: Found[Any, Any] | None) -> bool:
-            return seen is None or (found.owned is Ownership.SHARED and seen.phase is Phase.READY)
+            nonlocal going, back
+            if seen is None or (found.owned is Ownership.SHARED and seen.phase is Phase.READY):
+                return True
+            going = going or seen.phase is Phase.DELETING
+            back = back + 1 if seen.phase in (Phase.READY, Phase.FAILED) else 0
+            # A read may lag behind the deletion, and one that is quick may never be seen going on.
+            return back >= SURELY_BACK and (going or self._clock.now() - begin > VISIBLE_WITHIN)
 
         try:
-            poll(
+            left = poll(
                 lambda: node.find(self._store.receipts(), fresh=True),
                 gone,
                 clock=self._clock,
@@ -564,6 +576,13 @@ class Worker:
                 slack=self._slack[node.address],
                 look_first=node.usual.delete <= 2,
             )
+            if left is not None and back:
+                raise CloudError(
+                    "The cloud could not delete it",
+                    f"{node.title} is still there, its deletion ended as failed: {self._why(left, started)}.",
+                    "Run the same command again: it asks for the deletion anew.",
+                    resource=node.address,
+                )
         except TimedOut as timed_out:
             last = timed_out.last
             state = last.detail or last.phase.value if isinstance(last, Found) else "nothing"
