@@ -13,6 +13,7 @@ from typing import Any
 KINDS = {
     "throttled": "the call answers as the cloud does when it is called too often",
     "error": "the call answers 5xx",
+    "busy": "Azure answers that another operation works on the object (409)",
     "slow": "the call takes `seconds` of wall time longer",
     "cut-before": "the connection is cut before the call has an effect",
     "cut-after": "the call has its effect, then the connection is cut",

@@ -108,7 +108,7 @@ class Application:
         faults = self.sky.faults
         if slow := faults.strike(request.place, "slow"):
             time.sleep(slow.seconds)
-        before = faults.strike(request.place, "cut-before", "throttled", "error", "expired", "denied")
+        before = faults.strike(request.place, "cut-before", "throttled", "busy", "error", "expired", "denied")
         if before is not None and before.kind == "cut-before":
             raise _Cut(0)
         with self.sky.lock:
@@ -125,6 +125,8 @@ class Application:
         """The answer that a fault asks for."""
         if kind == "throttled":
             return _answer(errors.throttled(request.where.get("subscription", ""), request.place, 6))
+        if kind == "busy":
+            return _answer(errors.another_operation(f"{self.cloud.base_url}{request.path}"))
         if kind == "expired":
             return _answer(
                 self._not_signed_in(
