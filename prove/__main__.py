@@ -1,7 +1,7 @@
 """``python -m prove [NAME ...]``: carries the proofs out, prints "N of N" for each, and keeps the figures.
 
 Exit code 0 when everything held, 1 when not. Points are written one by one to --points, so that an interrupted proof
-keeps what it has; ``python -m prove table`` prints the table of what is kept there.
+keeps what it has, and goes on with --resume; ``python -m prove table`` prints the table of what is kept there.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -28,6 +29,7 @@ PROOFS = {
     "hostile": "configurations and answers from an enemy",
 }
 PARALLEL = ("kill", "faults", "ours", "lives", "outages", "state", "hostile")
+RECORDED = ("kill",)
 ROOT = Path(__file__).parents[1]
 
 
@@ -44,6 +46,8 @@ def main() -> int:
     parser.add_argument("--most", type=int, default=0, help="points of each proof and worker at most; 0: all there are")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=max(1, min(4, os.cpu_count() or 1)))
+    parser.add_argument("--resume", action="store_true", help="keep the points that there are, and try the others")
+    parser.add_argument("--record", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--part", type=int, default=-1, help=argparse.SUPPRESS)
     options = parser.parse_args()
     names = options.names or list(PROOFS)
@@ -58,42 +62,65 @@ def main() -> int:
         return 1 if figures.failed else 0
     held = True
     for name in names:
-        began = time.monotonic()
+        began, worked = time.monotonic(), _worked()
         figures = _all_parts(name, options)
         held = held and bool(figures.points) and not figures.failed
-        print(f"{figures}\n{name}: {time.monotonic() - began:.0f} s\n", flush=True)
+        took, work = time.monotonic() - began, _worked() - worked
+        print(f"{figures}\n{name}: {took:.0f} s, {work:.0f} s of processor time\n", flush=True)
     return 0 if held else 1
 
 
+def _worked() -> float:
+    """Processor seconds of all workers so far, and of what they have started."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def _all_parts(name: str, options: argparse.Namespace) -> Figures:
-    """One process for each part: a sandbox is a process's own."""
-    for old in options.points.glob(f"{name}-*.points"):
-        old.unlink()
+    """One process for each part: a sandbox is a process's own. What is recorded is recorded before, for all of them."""
+    recorded = options.points / f"{name}-recorded"
+    if not options.resume:
+        for old in (*options.points.glob(f"{name}-*.points"), *recorded.glob("*")):
+            old.unlink()
     parts = options.workers if name in PARALLEL else 1
+    if name in RECORDED:
+        recorded.mkdir(exist_ok=True)
+        _workers(name, options, parts, "--record")
+    _workers(name, options, parts)
+    return Figures.load(sorted(options.points.glob(f"{name}-*.points")))
+
+
+def _workers(name: str, options: argparse.Namespace, parts: int, *more: str) -> None:
     processes = [
         subprocess.Popen(
             [
                 sys.executable, "-m", "prove", name, "--part", str(part), "--workers", str(parts), "--seed",
                 str(options.seed), "--most", str(options.most), "--minutes", str(options.minutes), "--points",
-                str(options.points),
+                str(options.points), *more,
             ],
             cwd=ROOT,
         )
         for part in range(parts)
     ]  # fmt: skip
     ended = [p.wait() for p in processes]
-    figures = Figures.load(sorted(options.points.glob(f"{name}-*.points")))
     if any(code not in (0, 1) for code in ended):
         print(f"{name}: a worker ended with {ended}")
         raise SystemExit(1)
-    return figures
 
 
 def _part(name: str, options: argparse.Namespace) -> int:
-    until = time.monotonic() + options.minutes * 60 if options.minutes else float("inf")
-    figures = Figures(file=options.points / f"{name}-{options.part}.points", until=until)
     module = importlib.import_module(f"prove.{name}")
-    all_there_are = module.prove(figures, seed=options.seed, part=options.part, of=options.workers, most=options.most)
+    recorded = {"folder": options.points / f"{name}-recorded"} if name in RECORDED else {}
+    if options.record:
+        module.record(part=options.part, of=options.workers, **recorded)
+        return 0
+    until = time.monotonic() + options.minutes * 60 if options.minutes else float("inf")
+    file = options.points / f"{name}-{options.part}.points"
+    figures = Figures.load([file] if file.exists() else [])
+    figures.file, figures.until = file, until
+    all_there_are = module.prove(
+        figures, seed=options.seed, part=options.part, of=options.workers, most=options.most, **recorded
+    )
     if options.part == 0:
         print(f"{name}: there are {all_there_are} points", flush=True)
     return 1 if figures.failed else 0

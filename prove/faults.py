@@ -1,147 +1,255 @@
-"""Every fault at every call: cloudlink gets over it, or stops with one message and the right code, and goes on later."""
+"""Every fault at every kind of call: cloudlink gets over it, or stops with one message and the right code, and goes on
+later.
+
+A fault is tried at each operation on each kind of object, in each phase of a run (looking, working, verifying), not at
+each single call: the second look at a route table is the same code as the first. What is left by a run that a fault
+stopped is compared (``remains.py``): where nothing was changed, running again is the undisturbed run.
+"""
 
 from __future__ import annotations
 
+import math
 import random
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
+from cloudlink.sandbox.aws import ec2_room
+from cloudlink.sandbox.aws.resolver import endpoints_of
+from cloudlink.sandbox.aws.timeline import Timeline
 from cloudlink.sandbox.faults import Fault
+from cloudlink.sandbox.process import Sandbox
 from prove.figures import Figures, Point
 from prove.ground import SPEED, Ground
 from prove.kill import Bench
 from prove.picture import difference
-from prove.scenes import SCENES
+from prove.remains import Remains
+from prove.scenes import SCENES, Scene
 from prove.zygote import Ended
 
-# kind -> exit codes with which a run may end that met it once
-KINDS: dict[str, tuple[int, ...]] = {
-    "throttled": (0,),
-    "error": (0, 5),
-    "cut-before": (0, 5),
-    "cut-after": (0, 5),
-    "garbage": (0, 5),
-    "expired": (0, 4),
-    "denied": (0, 4, 5),
+MINUTES = 180.0  # sandbox seconds that a lasting fault lasts
+
+
+@dataclass(frozen=True)
+class Kind:
+    """fault: of the sandbox. codes: with which a run may end that met it. times: calls that it hits; None: all of that
+    kind from the first on, until the run has ended or MINUTES have passed. where: which calls it is tried at."""
+
+    title: str
+    fault: str
+    codes: tuple[int, ...]
+    times: int | None = 1
+    minutes: bool = False
+    where: str = "all"  # all, writes, azure writes, long operations, or each cloud once a phase
+
+    def fits(self, call: dict[str, Any]) -> bool:
+        if self.where in ("all", "clouds"):
+            return True
+        method = call["operation"].split(" ")[0]
+        if self.where == "long operations":
+            return call["operation"] in LONG or (call["cloud"] == "azure" and method in ("PUT", "DELETE"))
+        return bool(call["writes"]) and (self.where == "writes" or call["cloud"] == "azure")
+
+
+KINDS = {
+    "throttled": Kind("throttled once", "throttled", (0,)),
+    "error": Kind("answered 5xx", "error", (0, 5)),
+    "cut-before": Kind("connection cut before the effect", "cut-before", (0, 5)),
+    "cut-after": Kind("connection cut after the effect", "cut-after", (0, 5)),
+    "garbage": Kind("answer cannot be parsed", "garbage", (0, 5)),
+    "expired": Kind("credentials expired and renewed", "expired", (0, 4)),
+    "denied": Kind("permission missing", "denied", (0, 4, 5), times=None),
+    "not-renewed": Kind("credentials expired and not renewed", "expired", (4,), times=None, where="clouds"),
+    "throttled-long": Kind("throttled for minutes (429)", "throttled", (0,), None, minutes=True, where="writes"),
+    "busy-long": Kind("another operation for minutes (409)", "busy", (0,), None, minutes=True, where="azure writes"),
+    "error-long": Kind("answered 5xx for minutes", "error", (0, 5, 6), None, minutes=True, where="clouds"),
+    "cut-long": Kind("no cloud answers for minutes", "cut-before", (0, 5, 6), None, minutes=True, where="clouds"),
+    "fails": Kind("asynchronous operation fails", "operation-fails", (0, 5, 8), where="long operations"),
+    "hangs": Kind("asynchronous operation never ends", "operation-hangs", (0, 6, 8), where="long operations"),
 }
-OPERATIONS: dict[str, tuple[int, ...]] = {"operation-fails": (0, 5, 8), "operation-hangs": (0, 6, 8)}
-TITLES = {
-    "throttled": "throttled",
-    "error": "answered 5xx",
-    "cut-before": "connection cut before the effect",
-    "cut-after": "connection cut after the effect",
-    "garbage": "answer cannot be parsed",
-    "expired": "credentials expired",
-    "denied": "permission missing",
-    "operation-fails": "asynchronous operation fails",
-    "operation-hangs": "asynchronous operation never ends",
-    "outage": "no cloud answers for minutes",
-    "throttled-long": "throttled for minutes",
-}
-SCENE_NAMES = ("fresh", "changed", "drifted", "teardown")
-LONG = {"outage": ("cut-before", 180.0), "throttled-long": ("throttled", 180.0)}  # fault, sandbox seconds
+ANY_CALL = tuple(dict.fromkeys(kind.fault for kind in KINDS.values() if kind.where == "all"))
+"""Faults that any call can meet."""
+LONG = frozenset(
+    ("CreateVpnConnection", "DeleteVpnConnection", "ModifyVpnTunnelOptions", "CreateCustomerGateway",
+     "DeleteCustomerGateway", "AttachVpnGateway", "DetachVpnGateway", "CreateResolverEndpoint",
+     "UpdateResolverEndpoint", "DeleteResolverEndpoint")
+)  # fmt: skip
+"""AWS's operations that answer before they have ended."""
+SCENE_NAMES = ("fresh", "changed", "drifted", "teardown", "verify-dns")
+LAG = "reads lag"
+LAGS = (5.0, 12.0, 25.0)  # sandbox seconds
 
 
 @dataclass(frozen=True)
 class Trial:
+    """place: the calls that are hit; after: so many of them are let through first."""
+
     scene: str
+    phase: str
     kind: str
-    call: int
+    place: str
+    after: int
 
     @property
     def where(self) -> str:
-        return f"{self.scene}/{self.kind}/call {self.call}"
+        return f"{self.scene}/{self.phase}/{self.kind}/{self.place}/{self.after}"
 
 
 class FaultBench(Bench):
     def trials(self, seed: int, scenes: tuple[str, ...] = SCENE_NAMES) -> list[Trial]:
-        found = []
+        """All there are, shuffled. What several scenes of one command have in common is tried in one of them."""
+        chance, found = random.Random(seed), dict[tuple[str, ...], Trial]()
         for name in scenes:
             self.measure(SCENES[name])
-            found += [Trial(name, kind, n) for kind in KINDS for n in range(1, self.calls[name] + 1)]
-            puts = sum(c["operation"].startswith(("PUT", "DELETE")) and c["cloud"] == "azure" for c in self.made)
-            found += [Trial(name, kind, n) for kind in OPERATIONS for n in range(1, puts + 1)]
-            found += [Trial(name, kind, n) for kind in LONG for n in range(1, self.calls[name], 6)]
-        return random.Random(seed).sample(found, len(found))
+            for trial, key in self._of_scene(name, chance):
+                found.setdefault(key, trial)
+        return chance.sample(list(found.values()), len(found))
 
-    def measure(self, scene: object) -> None:
-        super().measure(scene)  # type: ignore[arg-type]
-        self.made = self.ground.journal()
+    def _of_scene(self, name: str, chance: random.Random) -> Iterator[tuple[Trial, tuple[str, ...]]]:
+        scene, calls = SCENES[name], self.journals[name]
+        for phase, part in phases(calls).items():
+            places: dict[str, list[int]] = {}
+            for at in part:
+                places.setdefault(place_of(calls[at]), []).append(at)
+            for kind_name, kind in KINDS.items():
+                for place, ats in places.items():
+                    if not kind.fits(calls[ats[0]]):
+                        continue
+                    if kind.where == "clouds":  # the whole cloud from there on
+                        place = f"{place.partition('.')[0]}.*"
+                    at = chance.choice(ats)
+                    after = sum(Fault("slow", place).is_at(exact(c)) for c in calls[:at])
+                    yield Trial(name, phase, kind_name, place, after), (scene.command[0], phase, kind_name, place)
+        for lag in LAGS:
+            yield Trial(name, "all", LAG, f"{lag:.0f} s", 0), (name, LAG, str(lag))
 
-    def attempt_fault(self, trial: Trial) -> Point | None:
-        """None when nothing was hit."""
-        scene, ground = SCENES[trial.scene], self.ground
-        ground.back_to(scene.world)
-        book = ground.sandbox.sky.faults
-        if trial.kind in LONG:
-            kind, seconds = LONG[trial.kind]
-            fault = book.add(Fault(kind, "*", times=None, after=trial.call - 1))
-            ended = self._with_outage(scene.again, fault, seconds / SPEED)
-        else:
-            place = "azure.*" if trial.kind in OPERATIONS else "*"
-            fault = book.add(Fault(trial.kind, place, times=1, after=trial.call - 1))
-            ended = ground.run(*scene.again)
-        if not fault.hits:
-            return None
-        hit = self._hit(trial)
-        book.clear()
-        self._azure_gives_up()
-        wrong = self._first(trial, ended) or self._then(trial)
-        said = f"{wrong}\n  hit: {hit}\n  first run: {ended}" if wrong else ""
-        return Point("faults", TITLES[trial.kind], trial.where, said)
+    def attempt_fault(self, trial: Trial) -> Point:
+        scene = SCENES[trial.scene]
+        if trial.kind == LAG:
+            return self._with_lag(trial, scene)
+        kind, after, fault = KINDS[trial.kind], trial.after, Fault("slow", "")
+        while not fault.hits:  # runs differ by some looks: one that was not made cannot be hit
+            assert after >= 0, f"no call was hit: {trial.where}"
+            self.ground.back_to(scene.world)
+            began = Remains.take(self.ground).mark
+            fault = self.ground.sandbox.sky.faults.add(Fault(kind.fault, trial.place, kind.times, after=after))
+            ended = self._meet(scene.command, fault, MINUTES if kind.minutes else None)
+            after -= max(1, after // 4)
+        self.ground.sandbox.sky.faults.clear()
+        self._the_clouds_give_up()
+        wrong = self._first(kind, ended) or self._then(scene, began)
+        said = f"{wrong}\n  hit {fault.hits} times\n  first run: {ended}" if wrong else ""
+        return Point("faults", kind.title, trial.where, said)
 
-    def _with_outage(self, command: tuple[str, ...], fault: Fault, seconds: float) -> Ended:
-        """The fault stays for that long from its first hit on."""
+    def _meet(self, command: tuple[str, ...], fault: Fault, seconds: float | None) -> Ended:
+        """seconds: the fault stays for that long from its first hit on."""
         over = threading.Event()
 
         def end() -> None:
             while not fault.hits and not over.wait(0.005):
                 pass
-            over.wait(seconds)
+            over.wait((seconds or 0.0) / SPEED)
             fault.times = fault.hits
 
         thread = threading.Thread(target=end, daemon=True)
-        thread.start()
+        if seconds is not None:
+            thread.start()
         ended = self.ground.run(*command)
         over.set()
-        thread.join()
+        if seconds is not None:
+            thread.join()
         return ended
 
-    def _hit(self, trial: Trial) -> str:
-        calls = self.ground.journal()
-        at = min(trial.call, len(calls)) - 1
-        return " | ".join(
-            f"{c['cloud']} {c['operation']} {c['target']} {c['status']}" for c in calls[max(0, at - 1) : at + 2]
-        )
+    def _with_lag(self, trial: Trial, scene: Scene) -> Point:
+        """Reads that filter by tag show an object so many seconds late."""
+        usual = ec2_room.TAG_LAG
+        self.ground.back_to(scene.world)
+        began = Remains.take(self.ground).mark
+        ec2_room.TAG_LAG = float(trial.place.split()[0])
+        try:
+            ended = self.ground.run(*scene.command)
+            wrong = self._first(Kind(LAG, "", (0,)), ended) or self._then(scene, began)
+        finally:
+            ec2_room.TAG_LAG = usual
+        return Point("faults", LAG, trial.where, f"{wrong}\n  first run: {ended}" if wrong else "")
 
-    def _azure_gives_up(self) -> None:
-        """An operation that would never end is ended by Azure itself some day."""
-        with self.ground.sandbox.sky.lock:
-            for operation in self.ground.sandbox.azure.store.operations.values():
-                if operation.ends_at == float("inf"):
-                    operation.ends_at = self.ground.sandbox.sky.clock.now()
+    def _the_clouds_give_up(self) -> None:
+        """An operation that would never end is ended by the cloud itself some day."""
+        sandbox = self.ground.sandbox
+        with sandbox.sky.lock:
+            now = sandbox.sky.clock.now()
+            for operation in sandbox.azure.store.operations.values():
+                operation.ends_at = now if operation.ends_at == math.inf else operation.ends_at
+            for life in _lives(sandbox):
+                life.steps = [(state, now if start == math.inf else start) for state, start in life.steps]
 
-    def _first(self, trial: Trial, ended: Ended) -> str:
-        allowed = KINDS.get(trial.kind) or OPERATIONS.get(trial.kind) or (0, 5, 6)
+    def _first(self, kind: Kind, ended: Ended) -> str:
         if "Traceback" in ended.err + ended.out:
             return "a traceback"
-        if ended.code not in allowed:
-            return f"ended with {ended.code}, not one of {allowed}"
+        if ended.code not in kind.codes:
+            return f"ended with {ended.code}, not one of {kind.codes}"
         if ended.code and not ended.err.strip() and "Error" not in ended.out:
             return "stopped without a word"
         return ""
 
-    def _then(self, trial: Trial) -> str:
-        scene = SCENES[trial.scene]
+    def _then(self, scene: Scene, began: str) -> str:
+        """Run again, unless the first run has changed nothing, or has come to the wanted end by itself."""
         self.ground.settle()
-        again = self.ground.run(*scene.again)
-        if again.code:
-            return f"run again: {again}"
-        self.ground.settle()
+        left = Remains.take(self.ground)
+        if left.mark == began:
+            return ""
+        if f"{scene.after} {left.mark_without_ids}" not in self._quiet:
+            again = self.ground.run(*scene.again)
+            if again.code:
+                return f"run again: {again}"
+            self.ground.settle()
         different = difference(self.wanted[scene.name], self.pictures.take())
         if different:
             return "the world differs:\n" + "\n".join(line[:700] for line in different)
         return self.nothing_left(scene)
+
+
+def _lives(sandbox: Sandbox) -> Iterator[Timeline]:
+    """Of everything in AWS that takes its time."""
+    for store in sandbox.aws.networks():
+        for book in (store.vpn_connections, store.vpn_gateways, store.customer_gateways):
+            yield from (thing.life for thing in book.values())
+        for gateway in store.vpn_gateways.values():
+            yield from gateway.attachments.values()
+        for endpoint in endpoints_of(store.account_id, store.region_name).values():
+            yield endpoint.life
+            yield from (address.life for address in endpoint.addresses)
+
+
+# --- which calls there are ----------------------------------------------------------------------------------
+
+
+def phases(calls: list[dict[str, Any]]) -> dict[str, range]:
+    """looking: before the first write; working: until the last; verifying: after it. A probe's pod verifies."""
+    writes = [i for i, c in enumerate(calls) if c["writes"] and "pods" not in c["operation"]]
+    if not writes:
+        return {"verifying": range(len(calls))}
+    return {
+        "looking": range(writes[0]),
+        "working": range(writes[0], writes[-1] + 1),
+        "verifying": range(writes[-1] + 1, len(calls)),
+    }
+
+
+def exact(call: dict[str, Any]) -> str:
+    """Where faults strike this call, as the sandbox names it."""
+    if call["cloud"] == "aws":
+        return f"aws.{call['operation']}"
+    cloud = "kube" if call["cloud"] in ("aks", "eks") else call["cloud"]
+    method, _, kind = call["operation"].partition(" ")
+    kind, _, part = kind.partition("/")
+    return f"{cloud}.{method}:" + "/".join(word for word in (kind, call["target"], part) if word)
+
+
+def place_of(call: dict[str, Any]) -> str:
+    """The same for all objects of the kind."""
+    return exact({**call, "target": "*"} if call["target"] else call)
 
 
 def prove(
@@ -150,10 +258,10 @@ def prove(
     with Ground() as ground:
         bench = FaultBench(ground)
         trials = bench.trials(seed, scenes)
-        mine = trials[part::of]
+        mine, done = trials[part::of], figures.done
         for trial in mine[: most or len(mine)]:
             if figures.time_is_up:
                 break
-            if (point := bench.attempt_fault(trial)) is not None:
-                figures.add(point)
-    return len(trials)
+            if trial.where not in done:
+                figures.add(bench.attempt_fault(trial))
+        return len(trials)

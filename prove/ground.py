@@ -17,6 +17,7 @@ from cloudlink.link import Link
 from cloudlink.sandbox.durations import MEDIANS, Durations
 from cloudlink.sandbox.process import Sandbox
 from prove.gate import Gate
+from prove.watch import Killer, Place, Watch
 from prove.zygote import Ended, Order, Zygote
 
 EXAMPLE = Path(__file__).parents[1] / "config.example.toml"
@@ -103,16 +104,25 @@ class Ground:
 
     def back_to(self, name: str) -> None:
         place = self._worlds / name
-        shutil.copy(place / "world.pickle", self.home / "world.pickle")
         shutil.copy(place / "config.toml", self.config)
-        for path in self.home.glob("*.state.json*"):
-            path.unlink()
-        for path in place.glob("*.state.json*"):
-            shutil.copy(path, self.home / path.name)
-            (self.home / path.name).chmod(0o600)
+        kept = {path.name: path.read_bytes() for path in place.glob("*.state.json*")}
+        self.take_up((place / "world.pickle").read_bytes(), kept)
+
+    def take_up(self, clouds: bytes, folder: dict[str, bytes]) -> None:
+        """Make the clouds what they were when ``Sandbox.save`` wrote this, and the state folder what is given."""
+        for path in self.home.iterdir():
+            if ".state.json" in path.name:
+                path.unlink()
+        for name, content in folder.items():
+            (self.home / name).write_bytes(content)
+            (self.home / name).chmod(0o600)
+        self.take_up_clouds(clouds)
         self.sandbox.sky.faults.clear()
-        assert self.sandbox.load(), "the world cannot be taken up"
         self.sandbox.sky.journal.clear()
+
+    def take_up_clouds(self, clouds: bytes) -> None:
+        (self.home / "world.pickle").write_bytes(clouds)
+        assert self.sandbox.load(), "the world cannot be taken up"
 
     # --- commands ---------------------------------------------------------------------------------------
 
@@ -121,12 +131,22 @@ class Ground:
         out, err = (str(self.folder / f"{name}-{(zygote or self.zygote)._process.pid}") for name in ("out", "err"))
         return Order(str(self.folder), (*arguments, "--sandbox"), out, err, **options)
 
-    def run(self, *arguments: str, kill_at: int = 0, before: bool = True, **options: Any) -> Ended:
-        """One command to its end, its calls counted by the gate."""
-        pid = self.zygote.begin(self.order(*arguments, **options))
-        self.gate.arm(pid, kill_at, before=before)
+    def run(self, *arguments: str, kill: Place | None = None, watch: Watch | None = None, **options: Any) -> Ended:
+        """One command to its end, its calls counted by the gate. kill: where to. watch: sees every point on the way."""
+        if kill is not None:
+            killer = Killer(self, kill)
+            try:
+                return self.run(*arguments, watch=killer, **options)
+            finally:
+                killer.close()
+        reports = watch.reports_to if watch is not None else ""
+        pid = self.zygote.begin(self.order(*arguments, reports_to=reports, **options))
+        self.gate.arm(pid, watch)
+        if watch is not None:
+            watch.begin(pid)
         self.zygote.go()
         ended = self.zygote.end()
+        self.gate.drain()
         self.gate.disarm()
         return ended
 

@@ -16,12 +16,13 @@ from botocore.exceptions import ClientError
 
 from cloudlink.sandbox.faults import Fault
 from prove.by_hand import HANDS, Hands
-from prove.faults import KINDS
+from prove.faults import ANY_CALL
 from prove.figures import Figures, Point
 from prove.ground import Ground
 from prove.kill import BY_DESIGN
 from prove.moments import MOMENTS
 from prove.picture import Pictures, difference
+from prove.watch import Place
 from prove.zygote import Ended
 
 LIVES = 200
@@ -161,7 +162,7 @@ class World:
 
     def _fault(self, rng: random.Random) -> str:
         """A fault at some call of a run; the run may stop, with a code that says so."""
-        kind = rng.choice(list(KINDS))
+        kind = rng.choice(ANY_CALL)
         self.ground.sandbox.sky.faults.add(Fault(kind, "*", times=rng.choice((1, 1, 3)), after=rng.randrange(90)))
         ended = self.ground.run(*rng.choice((UP, UP, TEARDOWN)))
         self.ground.sandbox.sky.faults.clear()
@@ -171,9 +172,10 @@ class World:
     def _kill(self, rng: random.Random) -> str:
         command = rng.choice((UP, UP, TEARDOWN))
         if rng.random() < 0.6:
-            ended = self.ground.run(*command, kill_at=rng.randint(1, 110), before=rng.random() < 0.5)
+            place = Place(rng.randint(1, 110), 0, rng.choice(("before", "after")))
         else:
-            ended = self.ground.run(*command, save=(rng.randint(1, 40), rng.choice(MOMENTS)))
+            place = Place(0, rng.randint(1, 40), rng.choice(MOMENTS))
+        ended = self.ground.run(*command, kill=place)
         if rng.random() < 0.7:  # else the next run finds everything in the middle of it
             self.ground.settle()
         return "" if ended.killed or ended.code in STOPS else str(ended)

@@ -1,8 +1,8 @@
-"""What a proof changes in the process under test: where it dies by itself, how often it looks, what it logs, what its
-disk refuses.
+"""What a proof changes in the process under test: what it reports, how often it looks, what it logs, what its disk
+refuses.
 
-The product's code is not touched: the places it calls are. A save of the state file can end at these moments, or fail
-in these ways, it and all that follow.
+The product's code is not touched: the places it calls are. A save of the state file has these moments, and can fail in
+these ways, it and all that follow.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import importlib
 import itertools
 import logging
 import os
-import signal
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -38,8 +38,10 @@ FAILURES = {
 def prepare(order: dict[str, Any]) -> None:
     """Called in the child, before the command."""
     _look_often(order["looks_every"])
-    if order["saves_to"] or order["save"]:
-        _saves(order["save"], order["saves_to"])
+    if order["reports_to"] or order["fails"]:
+        _saves(order["reports_to"], order["fails"])
+    if order["unread"]:
+        _unread(order["unread"])
     if order["debug"]:
         _debug(order["debug"])
     if order["cloudlink_fails"]:
@@ -50,51 +52,50 @@ def _look_often(seconds: float) -> None:
     """Waits that would be as long as a gateway's half hour: the sandbox is told to be done in seconds."""
     from cloudlink.core import wait
 
-    def intervals(usual: float, elapsed: float, slack: float = 0.0) -> float:
+    def intervals(usual: float, *_: float) -> float:
         return min(seconds, max(usual, 1.0))
 
     wait.intervals = intervals
 
 
-def _die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _saves(save: tuple[int, str] | None, count_in: str) -> None:
+def _saves(reports_to: str, fails: tuple[int, str] | None) -> None:
+    """Reports every moment of every save, and goes on when it is told to: whoever listens may kill the process there.
+    fails: the first save that fails, and how."""
     from cloudlink import state
 
-    real_save, real_link = state.StateFile._save, os.link
+    real_save = state.StateFile._save
+    listener = socket.socket(socket.AF_UNIX) if reports_to else None
+    if listener is not None:
+        listener.connect(reports_to)
     number = 0
-    now = ""  # the moment to die at, or the way to fail, in the save that goes on
 
-    def counted(self: Any) -> None:
-        nonlocal number, now
-        number += 1
-        now = save[1] if save and (number == save[0] or (number > save[0] and save[1] in FAILURES)) else ""
-        if count_in:
-            Path(count_in).write_text(str(number))
-        if now == "before the temporary file":
-            _die()
-        real_save(self)
-        if now == "after the rename":
-            _die()
+    def at(moment: str) -> None:
+        if listener is not None:
+            listener.sendall(f"{number} {moment}\n".encode())
+            listener.recv(1)
 
     def fail(*ways: str) -> None:
-        if now in ways:
-            raise OSError(FAILURES[now], os.strerror(FAILURES[now]))
+        if fails is not None and number >= fails[0] and fails[1] in ways:
+            raise OSError(FAILURES[fails[1]], os.strerror(FAILURES[fails[1]]))
 
-    class DyingPath(type(Path())):  # type: ignore[misc]
+    def counted(self: Any) -> None:
+        nonlocal number
+        number += 1
+        at("before the temporary file")
+        real_save(self)
+        at("after the rename")
+
+    class SlowPath(type(Path())):  # type: ignore[misc]
         def replace(self, target: Any) -> Any:
-            if now == "before the rename":
-                _die()
+            at("before the rename")
             fail("no rename")
             return super().replace(target)
 
         def with_name(self, name: str) -> Any:
-            return DyingPath(super().with_name(name))
+            return SlowPath(super().with_name(name))
 
     class Out:
-        """The temporary file: dies in the middle of it, or with all of it written."""
+        """The temporary file, written in two halves."""
 
         def __init__(self, inner: Any) -> None:
             self._inner = inner
@@ -106,22 +107,20 @@ def _saves(save: tuple[int, str] | None, count_in: str) -> None:
             self._inner.close()
 
         def write(self, text: str) -> None:
-            if now == "half of the temporary file written":
-                self._inner.write(text[: len(text) // 2])
-                self._inner.flush()
-                _die()
             fail("no room for its content")
-            self._inner.write(text)
+            self._inner.write(text[: len(text) // 2])
+            self._inner.flush()
+            at("half of the temporary file written")
+            self._inner.write(text[len(text) // 2 :])
 
         def flush(self) -> None:
             self._inner.flush()
-            if now == "temporary file written":
-                _die()
+            at("temporary file written")
 
         def fileno(self) -> int:
             return int(self._inner.fileno())
 
-    class DyingOs:
+    class SlowOs:
         """``os`` as the state file sees it."""
 
         def __getattr__(self, name: str) -> Any:
@@ -144,18 +143,32 @@ def _saves(save: tuple[int, str] | None, count_in: str) -> None:
 
         @staticmethod
         def link(*arguments: Any) -> None:
-            if now == "previous one unlinked":
-                _die()
-            real_link(*arguments)
+            at("previous one unlinked")
+            os.link(*arguments)
 
-    state.os = DyingOs()
+    state.os = SlowOs()
     real_init = state.StateFile.__init__
 
     def init(self: Any, path: Path, *arguments: Any, **named: Any) -> None:
-        real_init(self, DyingPath(path), *arguments, **named)
+        real_init(self, SlowPath(path), *arguments, **named)
 
     state.StateFile.__init__ = init
     state.StateFile._save = counted
+
+
+def _unread(told: str) -> None:
+    """Notes every file beside the state file that is opened for reading: none may be but the lock."""
+
+    def look(event: str, arguments: tuple[Any, ...]) -> None:
+        if event != "open" or not isinstance(arguments[0], (str, os.PathLike)):
+            return
+        name = Path(arguments[0]).name
+        beside = ".state.json" in name and (name.startswith(".") or not name.endswith((".state.json", ".lock")))
+        if beside and not arguments[2] & os.O_WRONLY:
+            with Path(told).open("a") as out:
+                out.write(name + "\n")
+
+    sys.addaudithook(look)
 
 
 def _debug(folder: str) -> None:

@@ -20,6 +20,7 @@ from prove.figures import Figures, Point
 from prove.ground import Ground
 from prove.kill import Bench
 from prove.strangers import Strangers
+from prove.watch import Place
 from prove.zygote import Ended
 
 LIVES = 60
@@ -108,7 +109,8 @@ class Life:
                 self._tell("strangers' things after up", ended, (0, 5), _touched(self.before, self._world()))
             case "killed up" | "killed teardown":
                 arguments = ("up", "--no-verify") if step == "killed up" else ("teardown",)
-                ended = ground.run(*arguments, kill_at=self.rng.randint(20, 110), before=self.rng.random() < 0.5)
+                place = Place(self.rng.randint(20, 110), 0, self.rng.choice(("before", "after")))
+                ended = ground.run(*arguments, kill=place)
                 ground.settle()
                 codes = (0, 5, 8, ended.code if ended.killed else 0)
                 self._tell(

@@ -25,7 +25,7 @@ class StateBench(Bench):
         """The disk refuses from that save on; then there is room again."""
         ground, scene = self.ground, SCENES[name]
         ground.back_to(scene.world)
-        ended = ground.run(*scene.again, save=(number, failure))
+        ended = ground.run(*scene.again, fails=(number, failure))
         wrong = _refused(ended, "The state file cannot be written") or self._whole()
         if not wrong:
             ground.settle()

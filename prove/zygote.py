@@ -22,7 +22,7 @@ KILLED = -signal.SIGKILL
 
 @dataclass(frozen=True)
 class Order:
-    """One command line. save: (number of the save, moment) at which the process kills itself; see ``moments.py``.
+    """One command line. reports_to: a socket that is told of every moment of every save; see ``moments.py``.
     looks_every: the longest pause between two looks at something that is waited for, in sandbox seconds.
     debug: SDK loggers at DEBUG into this file, as a user's own configuration of logging would do.
     """
@@ -31,8 +31,9 @@ class Order:
     arguments: tuple[str, ...]
     out: str
     err: str
-    save: tuple[int, str] | None = None
-    saves_to: str = ""  # the number of saves made is written here
+    reports_to: str = ""
+    fails: tuple[int, str] | None = None  # (number of the save, one of FAILURES): from that save on
+    unread: str = ""  # every file beside the state file that is read nevertheless is noted here
     looks_every: float = 4.0
     debug: str = ""
     cloudlink_fails: str = ""  # an exception raised in this place, with everything still in memory
@@ -146,12 +147,25 @@ def _import_everything() -> None:
     import cloudlink.topology
     import cloudlink.view.plain
 
+    _read_once()
     session = boto3.Session(region_name="eu-central-1", aws_access_key_id="x", aws_secret_access_key="x")
     for service in ("ec2", "eks", "elbv2", "route53", "route53resolver", "sts", "resourcegroupstaggingapi"):
         session.client(service)
     del azure, kubernetes, yaml, cloudlink
     gc.collect()
     gc.freeze()
+
+
+def _read_once() -> None:
+    """Every client of every child has the services' descriptions of this process; they are never changed."""
+    from functools import cache
+
+    from botocore.loaders import JSONFileLoader, Loader
+
+    file, loader = JSONFileLoader(), Loader(include_default_search_paths=True)
+    read, services = cache(JSONFileLoader.load_file), cache(Loader.list_available_services)
+    JSONFileLoader.load_file = lambda _, path: read(file, path)
+    Loader.list_available_services = lambda _, type_name: services(loader, type_name)
 
 
 def _child(order: dict[str, Any]) -> int:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import base64
+import subprocess
+import sys
 from pathlib import Path
 
+from prove import faults
 from prove.figures import Figures, Point
-from prove.kill import BY_DESIGN
+from prove.ground import Ground
+from prove.kill import BY_DESIGN, told
 from prove.lives import Step, shortest
 from prove.ours import _same, receipt
-from prove.picture import difference
+from prove.picture import Pictures, difference
+from prove.remains import Remains
 from prove.secrets import occurrences
 
 KEY = "aB3" * 16
@@ -83,6 +88,68 @@ def test_figures_are_kept_point_by_point(tmp_path: Path) -> None:
     figures.add(Point("kill", "up", "2", "broken"), say=False)
     read = Figures.load([file])
     assert read.points == figures.points
-    assert read.rows() == [("kill", "up", 1, 2)]
+    assert read.rows() == [("kill", "up", 1, 2, 2)]
     assert "FAILED" in str(read)
     assert read.failed[0].where == "2"
+
+
+def test_remains_that_differ_in_anything_are_not_one_trial(tmp_path: Path) -> None:
+    with Ground(tmp_path) as ground:
+        ground.state.write_text(
+            '{"format": 1, "serial": 3, "resources": {"a": {"phase": "ready", "since": 1800000000.5}}}'
+        )
+        ground.sandbox.sky.clock.set_speed(0)
+        ec2 = Pictures(ground).client("ec2")
+        first = Remains.take(ground)
+        ec2.create_customer_gateway(BgpAsn=65000, IpAddress="192.0.2.1", Type="ipsec.1")
+        begun = Remains.take(ground)
+        ground.settle()
+        ended = Remains.take(ground)
+        assert len({first.mark, begun.mark, ended.mark}) == 3, "what is in flight is neither absent nor there"
+        assert not begun.same(ended)
+        first.put_back(ground)
+        assert Remains.take(ground).mark == first.mark
+        assert first.same(Remains.take(ground))
+
+        text = ground.state.read_text()
+        ground.state.write_text(text.replace("ready", "creating"))
+        assert Remains.take(ground).mark != first.mark
+        ground.state.write_text(text.replace('"serial": 3', '"serial": 4').replace("1800000000.5", "1800000007.5"))
+        assert Remains.take(ground).mark == first.mark, "neither the number nor the second of a save decides anything"
+        ground.previous.write_text("{}")
+        assert Remains.take(ground).mark != first.mark
+        assert first.with_state("deleted").mark != first.mark
+        assert len(first.with_state("cut in half").folder[ground.state.name]) == len(text) // 2
+
+
+def test_a_file_beside_the_state_file_that_is_read_is_noticed(tmp_path: Path) -> None:
+    code = (
+        f"import sys; sys.path[:0] = {sys.path!r}; from prove.moments import _unread; _unread('told')\n"
+        "for name in ('demo.state.json', 'demo.state.json.lock', 'demo.state.json.previous', '.demo.state.json.12'):\n"
+        "    open(name, 'w').write('x'); open(name).read()\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    assert (tmp_path / "told").read_text().split() == ["demo.state.json.previous", ".demo.state.json.12"]
+
+
+def test_a_trial_that_fails_fails_all_of_its_points() -> None:
+    points = [Point("kill", "up", f"call {n}", same="one") for n in range(3)]
+    figures = Figures([*told(points, "broken"), Point("kill", "up", "call 9", same="other")])
+    assert len(figures.failed) == 3
+    assert figures.rows() == [("kill", "up", 1, 4, 2)]
+
+
+def test_what_several_objects_have_in_common_is_one_kind_of_call() -> None:
+    calls = [
+        {"cloud": "azure", "operation": "GET connections", "target": "one", "writes": False},
+        {"cloud": "aws", "operation": "CreateVpnGateway", "target": "", "writes": True},
+        {"cloud": "azure", "operation": "GET connections", "target": "two", "writes": False},
+        {"cloud": "azure", "operation": "PUT connections", "target": "one", "writes": True},
+        {"cloud": "aks", "operation": "POST pods", "target": "probe", "writes": True},
+    ]
+    assert faults.phases(calls) == {"looking": range(1), "working": range(1, 4), "verifying": range(4, 5)}
+    assert faults.place_of(calls[0]) == faults.place_of(calls[2]) == "azure.GET:connections/*"
+    assert faults.place_of(calls[1]) == "aws.CreateVpnGateway"
+    assert [k for k, kind in faults.KINDS.items() if kind.fits(calls[3]) and not kind.fits(calls[2])] == [
+        "throttled-long", "busy-long", "fails", "hangs"
+    ]  # fmt: skip
