@@ -316,7 +316,8 @@ def prove(
         bench = OutageBench(ground, hurry, scenes)
         rng = random.Random(seed)
         trials = [(name, d, 0) for d in DISTURBANCES for name in scenes if not only or d.title in only]
-        trials += [(n, d, rng.randint(1, bench.written[n])) for n, d, _ in trials for _ in range(MOMENTS)]
+        moments = [(n, d, rng.randint(1, bench.written[n])) for n, d, _ in trials for _ in range(MOMENTS)]
+        trials += rng.sample(moments, len(moments))
         mine = trials[part::of]
         for name, disturbance, after in mine[: most or len(mine)]:
             if figures.time_is_up:
