@@ -42,9 +42,8 @@ WORLD_FILE = "world.pickle"
 
 @dataclass
 class _Saved:
-    """What is pickled. Another version of cloudlink or moto cannot read it, and does not try."""
+    """What is pickled, behind the line that says which versions did it: others cannot read it, and do not try."""
 
-    versions: tuple[str, str]
     furnished: str
     clock: SandboxClock
     faults: FaultBook
@@ -56,8 +55,12 @@ class _Saved:
     eks_cluster: str
 
 
-def _versions() -> tuple[str, str]:
-    return version("cloudlink"), version("moto")
+def _versions() -> bytes:
+    """The first line of a saved world: another moto, or another sandbox (also one between two releases), begins anew."""
+    source = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        source.update(path.read_bytes())
+    return f"cloudlink {version('cloudlink')} moto {version('moto')} {source.hexdigest()}".encode()
 
 
 class Sandbox:
@@ -69,6 +72,7 @@ class Sandbox:
     def __init__(
         self, home: Path, *, speed: float = 60.0, durations: Durations | None = None, start: float | None = None
     ) -> None:
+        self._versions = _versions()  # of the code that runs, should its files change meanwhile
         self.home = home
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         home.chmod(0o700)
@@ -265,7 +269,6 @@ class Sandbox:
         """Everything in one file, readable by the same versions only. Written beside and renamed."""
         with self.sky.lock:
             saved = _Saved(
-                _versions(),
                 self._furnished,
                 self.sky.clock,
                 self.sky.faults,
@@ -276,7 +279,7 @@ class Sandbox:
                 self._aks_token,
                 self._eks_cluster,
             )
-            data = pickle.dumps(saved)
+            data = self._versions + b"\n" + pickle.dumps(saved)
         path = self.home / WORLD_FILE
         temporary = path.with_suffix(".new")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -289,10 +292,11 @@ class Sandbox:
         """Take up what was saved. False when there is nothing that these versions can read."""
         path = self.home / WORLD_FILE
         try:
-            saved = pickle.loads(path.read_bytes())  # noqa: S301 - our own file in a 0700 folder
-        except (OSError, pickle.UnpicklingError, AttributeError, ImportError, EOFError, IndexError, TypeError):
-            return False
-        if not isinstance(saved, _Saved) or saved.versions != _versions():
+            versions, _, pickled = path.read_bytes().partition(b"\n")
+            if versions != self._versions:
+                return False
+            saved: _Saved = pickle.loads(pickled)  # noqa: S301 - our own file in a 0700 folder
+        except (OSError, pickle.UnpicklingError, EOFError):
             return False
         with self.sky.lock:
             speed = self.sky.clock.speed
