@@ -30,6 +30,8 @@ PROOFS = {
 }
 PARALLEL = ("kill", "faults", "ours", "lives", "outages", "state", "hostile")
 RECORDED = ("kill",)
+AT_MOST = {"lives": 9.0, "ours": 5.0}
+"""Minutes, where none are asked for: of random lives there is no end."""
 ROOT = Path(__file__).parents[1]
 
 
@@ -114,7 +116,8 @@ def _part(name: str, options: argparse.Namespace) -> int:
     if options.record:
         module.record(part=options.part, of=options.workers, **recorded)
         return 0
-    until = time.monotonic() + options.minutes * 60 if options.minutes else float("inf")
+    minutes = options.minutes or AT_MOST.get(name, 0.0)
+    until = time.monotonic() + minutes * 60 if minutes else float("inf")
     file = options.points / f"{name}-{options.part}.points"
     figures = Figures.load([file] if file.exists() else [])
     figures.file, figures.until = file, until

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from prove.faults import phases, place_of
 from prove.figures import Figures, Point
 from prove.gate import Reply
 from prove.ground import Ground
@@ -112,8 +113,9 @@ def answers(figures: Figures, *, seed: int, part: int, of: int, most: int) -> in
             ground.back_to(name)
             ended = ground.run(*arguments)
             assert ended.code == 0, str(ended)
-            calls = len(ground.gate.calls)
-            trials += [(name, arguments, n, i) for n in range(1, calls + 1) for i in range(len(JSON_NONSENSE))]
+            calls = ground.journal()
+            kinds = {(phase, place_of(calls[at])): at + 1 for phase, part in phases(calls).items() for at in part}
+            trials += [(name, arguments, n, i) for n in kinds.values() for i in range(len(JSON_NONSENSE))]
         trials = random.Random(seed).sample(trials, len(trials))
         mine = trials[part::of]
         for name, arguments, call, which in mine[: most or len(mine)]:
