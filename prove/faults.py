@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from cloudlink.sandbox.aws import ec2_room
 from cloudlink.sandbox.aws.resolver import endpoints_of
 from cloudlink.sandbox.aws.timeline import Timeline
 from cloudlink.sandbox.faults import Fault
@@ -162,16 +161,17 @@ class FaultBench(Bench):
         return ended
 
     def _with_lag(self, trial: Trial, scene: Scene) -> Point:
-        """Reads that filter by tag show an object so many seconds late."""
-        usual = ec2_room.TAG_LAG
+        """Reads that do not ask for ids show an object so many seconds late."""
+        takes = self.ground.sandbox.sky.durations.overrides
+        usual = {kind: takes[kind] for kind in ("aws.lag.lists", "aws.lag.tags")}
         self.ground.back_to(scene.world)
         began = Remains.take(self.ground).mark
-        ec2_room.TAG_LAG = float(trial.place.split()[0])
+        takes |= dict.fromkeys(usual, float(trial.place.split()[0]))
         try:
             ended = self.ground.run(*scene.command)
             wrong = self._first(Kind(LAG, "", (0,)), ended) or self._then(scene, began)
         finally:
-            ec2_room.TAG_LAG = usual
+            takes |= usual
         return Point("faults", LAG, trial.where, f"{wrong}\n  first run: {ended}" if wrong else "")
 
     def _the_clouds_give_up(self) -> None:

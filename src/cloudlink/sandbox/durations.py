@@ -39,6 +39,8 @@ MEDIANS: dict[str, tuple[float, float, float]] = {
     "aws.resolver.update": (60, 40, 80),
     "aws.resolver.delete": (60, 40, 80),
     "aws.resolver.rule": (60, 30, 90),  # belief
+    "aws.lag.tags": (3, 3, 3),  # how late reads that filter by tag show what was made
+    "aws.lag.lists": (0, 0, 0),  # other reads without ids; nothing in the recordings lags
     "aws.route53.change": (30, 15, 45),
     "world.ike": (8, 5, 12),  # belief
     "world.bgp": (20, 12, 28),  # belief

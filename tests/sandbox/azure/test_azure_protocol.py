@@ -236,6 +236,7 @@ def test_versions_types_and_actions_are_checked(furnished: Azure) -> None:
     ("kind", "status", "inner"),
     [
         ("throttled", 429, "SubscriptionRequestsThrottled"),
+        ("busy", 409, "AnotherOperationInProgress"),
         ("error", 500, "InternalServerError"),
         ("expired", 401, "ExpiredAuthenticationToken"),
         ("denied", 403, "AuthorizationFailed"),

@@ -9,8 +9,8 @@ from typing import Any
 from moto.core.responses import EmptyResult
 
 from cloudlink.sandbox.aws.backend import new_id
-from cloudlink.sandbox.aws.ec2_room import TAG_LAG, Ec2Room
-from cloudlink.sandbox.aws.filters import asks_for_tags, chosen
+from cloudlink.sandbox.aws.ec2_room import Ec2Room
+from cloudlink.sandbox.aws.filters import chosen
 from cloudlink.sandbox.aws.plain import Plain
 from cloudlink.sandbox.aws.refusal import Refusal
 from cloudlink.sandbox.aws.timeline import Timeline
@@ -100,7 +100,7 @@ class CustomerGatewayAnswers(Ec2Room):
                 raise Refusal(
                     "InvalidCustomerGatewayID.NotFound", f"The customerGateway ID '{gateway_id}' does not exist"
                 )
-        moment = self.now - TAG_LAG if asks_for_tags(filters) and not ids else self.now
+        moment = self.as_of(filters, ids)
         found = chosen(
             [
                 g

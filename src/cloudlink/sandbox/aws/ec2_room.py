@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cloudlink.sandbox.aws.answers import Answers
 from cloudlink.sandbox.aws.backend import SandboxEc2, network_of
+from cloudlink.sandbox.aws.filters import asks_for_tags
 from cloudlink.sandbox.aws.refusal import Refusal
 
 _ID = re.compile(r"[a-z]+(-[a-z]+)*-([0-9a-f]{8}|[0-9a-f]{17})")
-
-TAG_LAG = 3.0
-"""Sandbox seconds by which reads that filter by tag lag behind reads by id.
-
-A recorded fact: a tag-filtered read still said ``available`` in the second in which a read by id said ``deleted``.
-"""
 
 
 class Ec2Room(Answers):
@@ -24,6 +19,16 @@ class Ec2Room(Answers):
     @property
     def store(self) -> SandboxEc2:
         return network_of(self.cloud.account, self.region)
+
+    def as_of(self, filters: Mapping[str, list[str]], ids: Sequence[str]) -> float:
+        """The moment whose objects a read shows. Reads by id are of now, others can lag behind.
+
+        A recorded fact: a tag-filtered read still said ``available`` in the second in which a read by id said
+        ``deleted``. https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
+        """
+        if ids:
+            return self.now
+        return self.now - self.draw("aws.lag.tags" if asks_for_tags(filters) else "aws.lag.lists", "")
 
     def filters(self) -> dict[str, list[str]]:
         """Raises Refusal InvalidParameterValue for a filter without a name or without values."""

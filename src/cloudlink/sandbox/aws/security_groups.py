@@ -7,8 +7,7 @@ from typing import Any
 from moto.core.responses import ActionResult, EmptyResult
 from moto.ec2.responses.security_groups import SecurityGroups
 
-from cloudlink.sandbox.aws.ec2_room import TAG_LAG, Ec2Room
-from cloudlink.sandbox.aws.filters import asks_for_tags
+from cloudlink.sandbox.aws.ec2_room import Ec2Room
 from cloudlink.sandbox.aws.refusal import Refusal
 
 _FILTERS = frozenset(
@@ -48,8 +47,8 @@ class SecurityGroupAnswers(Ec2Room, SecurityGroups):
         groups = self.store.describe_security_groups(
             group_ids=ids, groupnames=self.given("GroupNames", []), filters=filters
         )
-        if asks_for_tags(filters) and not ids:
-            groups = [g for g in groups if self.store.born.get(g.id, 0.0) <= self.now - TAG_LAG]
+        moment = self.as_of(filters, ids)
+        groups = [g for g in groups if self.store.born.get(g.id, 0.0) <= moment]
         return ActionResult({"SecurityGroups": groups})
 
     def _authorize(self, add: Any) -> ActionResult:

@@ -13,8 +13,8 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from cloudlink.sandbox.aws.backend import SandboxEc2, new_id
-from cloudlink.sandbox.aws.ec2_room import TAG_LAG, Ec2Room
-from cloudlink.sandbox.aws.filters import Words, asks_for_tags, chosen
+from cloudlink.sandbox.aws.ec2_room import Ec2Room
+from cloudlink.sandbox.aws.filters import Words, chosen
 from cloudlink.sandbox.aws.plain import Plain
 from cloudlink.sandbox.aws.refusal import Refusal
 from cloudlink.sandbox.aws.timeline import Timeline, as_datetime
@@ -131,7 +131,7 @@ class TransitGatewayAnswers(Ec2Room):
     def _found(self, book: Mapping[str, Any], ids: list[str], words: Mapping[str, Words[Any]]) -> list[Any]:
         """Those with these ids, or all, that pass the filters; by tag as they were a moment ago."""
         filters = self.filters()
-        moment = self.now - TAG_LAG if asks_for_tags(filters) and not ids else self.now
+        moment = self.as_of(filters, ids)
         things: Iterable[Any] = [book[i] for i in ids] if ids else book.values()
         born = [t for t in things if t.born <= moment and self.seen(t.id)]
         return chosen(born, filters, words, lambda thing: self.store.tags_of(thing.id))

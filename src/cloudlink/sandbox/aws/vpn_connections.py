@@ -12,8 +12,8 @@ from moto.core.responses import EmptyResult
 
 from cloudlink.sandbox.aws.backend import new_id
 from cloudlink.sandbox.aws.customer_gateways import CustomerGateway
-from cloudlink.sandbox.aws.ec2_room import TAG_LAG, Ec2Room
-from cloudlink.sandbox.aws.filters import asks_for_tags, chosen
+from cloudlink.sandbox.aws.ec2_room import Ec2Room
+from cloudlink.sandbox.aws.filters import chosen
 from cloudlink.sandbox.aws.plain import Plain
 from cloudlink.sandbox.aws.refusal import Refusal
 from cloudlink.sandbox.aws.timeline import Timeline, as_datetime
@@ -277,7 +277,7 @@ class VpnConnectionAnswers(Ec2Room):
                 raise Refusal(
                     "InvalidVpnConnectionID.NotFound", f"The vpnConnection ID '{connection_id}' does not exist"
                 )
-        moment = self.now - TAG_LAG if asks_for_tags(filters) and not ids else self.now
+        moment = self.as_of(filters, ids)
         found = chosen(
             [
                 c

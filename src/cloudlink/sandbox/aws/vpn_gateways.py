@@ -8,8 +8,8 @@ from typing import Any
 from moto.core.responses import EmptyResult
 
 from cloudlink.sandbox.aws.backend import new_id
-from cloudlink.sandbox.aws.ec2_room import TAG_LAG, Ec2Room
-from cloudlink.sandbox.aws.filters import asks_for_tags, chosen
+from cloudlink.sandbox.aws.ec2_room import Ec2Room
+from cloudlink.sandbox.aws.filters import chosen
 from cloudlink.sandbox.aws.plain import Plain
 from cloudlink.sandbox.aws.refusal import Refusal
 from cloudlink.sandbox.aws.timeline import Timeline
@@ -89,7 +89,7 @@ class VpnGatewayAnswers(Ec2Room):
             self.well_formed(gateway_id, "vgw", "InvalidVpnGatewayID")
             if gateway_id not in self.store.vpn_gateways:
                 raise Refusal("InvalidVpnGatewayID.NotFound", f"The vpnGateway ID '{gateway_id}' does not exist")
-        moment = self.now - TAG_LAG if asks_for_tags(filters) and not ids else self.now
+        moment = self.as_of(filters, ids)
         found = chosen(
             [
                 g
