@@ -138,7 +138,7 @@ def folder_lines(folder: dict[str, bytes]) -> list[str]:
 
 def clouds_lines(clouds: bytes) -> list[str]:
     """One line for each object in the clouds' stores, whatever it is."""
-    saved = pickle.loads(clouds)
+    saved = pickle.loads(clouds.partition(b"\n")[2])  # behind the line that says who wrote it
     now = saved.clock.now()
     stores = {
         "aws": dict(enumerate(pickle.loads(saved.aws["state"]))),
