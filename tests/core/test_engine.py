@@ -16,7 +16,7 @@ from cloudlink.core.change import Action, worse
 from cloudlink.core.resource import Found, Node, Ownership, Receipt
 from cloudlink.errors import CloudError, DeclinedError, Interrupted
 
-from .toy import Killed, MemoryStore, RemadeToy, SerialToy, Spec, SteppingClock, Toy, ToyCloud, engine
+from .toy import Killed, MemoryStore, QuickToy, RemadeToy, SerialToy, Spec, SteppingClock, Toy, ToyCloud, engine
 
 
 @pytest.fixture
@@ -255,6 +255,13 @@ def test_a_failed_operation_says_why(cloud: ToyCloud) -> None:
     cloud.trouble.clear()
     up(chain(cloud), cloud, store)
     assert set(actions(chain(cloud), cloud, store).values()) == {Action.NO_OP}
+
+
+def test_a_cloud_that_is_busy_for_minutes_is_waited_for_also_where_the_object_is_quick(cloud: ToyCloud) -> None:
+    cloud.trouble["create s.a"] = ["busy"] * 60  # five seconds each, against a deadline of one minute
+    up([QuickToy(address="s.a", title="A", cloud=cloud)], cloud, MemoryStore())
+    assert cloud.by_name("s.a") is not None
+    assert cloud.writes == ["create s.a"]
 
 
 def test_a_failed_deletion_says_so_at_once_and_is_asked_for_anew(cloud: ToyCloud) -> None:

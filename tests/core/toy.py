@@ -233,6 +233,11 @@ class SerialToy(Toy):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class QuickToy(Toy):
+    usual = Usual(create=20, update=10, delete=10, deadline=60)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class RemadeToy(Toy):
     after_failure = Action.REPLACE
 

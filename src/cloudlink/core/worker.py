@@ -440,7 +440,7 @@ class Worker:
                 raise
             except Exception as error:
                 wait = self._sense.retry_after(error)
-                if wait is not None and self._clock.now() - start < node.usual.deadline:
+                if wait is not None and self._clock.now() - start < max(node.usual.deadline, WORK_PATIENCE):
                     translated = self._sense.translate(error)
                     self._tell(
                         ev.Progress(
