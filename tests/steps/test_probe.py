@@ -14,6 +14,7 @@ from cloudlink.core.wait import Stopped
 from cloudlink.errors import CloudError
 from cloudlink.link import Probe as ProbeConfig
 from cloudlink.sandbox.facts import Rule
+from cloudlink.sandbox.faults import Fault
 from cloudlink.steps import names, verify
 from cloudlink.steps.probe import Probe, Question, manifest, request
 from cloudlink.steps.report import DnsReport, Health, NameReport
@@ -232,6 +233,14 @@ def test_leftovers_of_earlier_runs_are_swept(bench: KubeBench) -> None:
     bench.time.wait(400)
     assert probe(bench).sweep() == ("cloudlink-probe-demo-old",)
     assert pods(bench) == []
+
+
+@pytest.mark.parametrize("place", ["kube.GET:pods", "kube.POST:pods/*", "kube.GET:pods/*", "kube.DELETE:pods/*"])
+def test_a_cluster_that_is_called_too_often_is_asked_again(bench: KubeBench, place: str) -> None:
+    bench.up()
+    throttled = bench.world.sky.faults.add(Fault("throttled", place, times=2))
+    assert verified(bench).health is Health.HEALTHY
+    assert throttled.hits == 2
 
 
 def test_the_pod_is_removed_when_the_user_stops(bench: KubeBench) -> None:

@@ -225,8 +225,10 @@ def _transport(access: Access) -> Any:
     from urllib3.util.retry import Retry
 
     configuration = Configuration(host=access.server)
-    # Only failures to connect are tried again: nothing has been sent then.
-    configuration.retries = Retry(total=2, connect=2, read=0, redirect=0, status=0, other=0, backoff_factor=0.5)
+    # Only failures to connect are tried again: nothing has been sent then. An answer with Retry-After is an answer.
+    configuration.retries = Retry(
+        total=2, connect=2, read=0, redirect=0, status=0, other=0, backoff_factor=0.5, respect_retry_after_header=False
+    )
     rest: Any = RESTClientObject(configuration)
     # The package would read the certificates from files at each new connection; a context holds them in memory.
     rest.pool_manager.connection_pool_kw["ssl_context"] = tls_context(access)

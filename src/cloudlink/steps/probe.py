@@ -13,13 +13,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import IPv4Address
-from typing import Any
+from typing import Any, TypeVar
 
 from cloudlink.clouds.kube import Kube, KubeObject, retryable, unknown_outcome
 from cloudlink.core.wait import Clock, TimedOut, poll
 from cloudlink.errors import CloudError, WaitError
 from cloudlink.link import Link
 from cloudlink.steps.probe_script import ENVIRONMENT, MARK, SCRIPT
+
+T = TypeVar("T")
 
 _MANAGED = "app.kubernetes.io/managed-by"
 _LINK = "cloudlink-link"
@@ -218,7 +220,8 @@ class Probe:
         name = f"cloudlink-probe-{self.link.name}"[:56].rstrip("-.") + f"-{secrets.token_hex(3)}"
         namespace = self.link.probe.namespace
         try:
-            self.kube.create_pod(namespace, manifest(self.link, name, request(questions, endpoints)))
+            body = manifest(self.link, name, request(questions, endpoints))
+            self._patiently(lambda: self.kube.create_pod(namespace, body), passing=_busy)
             pod = self._ended(name)
             log = self._log(name)
         finally:
@@ -248,13 +251,18 @@ class Probe:
         """Remove pods of earlier runs that have ended or are older than five minutes. Their names."""
         namespace = self.link.probe.namespace
         swept = []
-        for pod in self.kube.pods(namespace, f"{_MANAGED}=cloudlink,{_LINK}={self.link.name}"):
+        ours = f"{_MANAGED}=cloudlink,{_LINK}={self.link.name}"
+        for pod in self._patiently(lambda: self.kube.pods(namespace, ours)):
             phase = (pod.get("status") or {}).get("phase")
             if phase in ("Succeeded", "Failed") or self._age(pod) > _OLD_SECONDS:
                 name = str(pod["metadata"]["name"])
-                if self.kube.delete_pod(namespace, name):
+                if self._patiently(lambda name=name: self.kube.delete_pod(namespace, name)):  # type: ignore[misc]
                     swept.append(name)
         return tuple(swept)
+
+    def _patiently(self, call: Callable[[], T], passing: Callable[[Exception], bool] | None = None) -> T:
+        """A minute for what fails in passing, as every look of a run has."""
+        return poll(call, lambda _: True, clock=self.clock, usual=1, deadline=60, passing=passing or _passing)
 
     def _age(self, pod: KubeObject) -> float:
         created = str((pod.get("metadata") or {}).get("creationTimestamp") or "")
@@ -310,8 +318,12 @@ class Probe:
             return ""
 
 
+def _busy(error: Exception) -> bool:
+    return retryable(error) is not None
+
+
 def _passing(error: Exception) -> bool:
-    return unknown_outcome(error) or retryable(error) is not None
+    return unknown_outcome(error) or _busy(error)
 
 
 def _trouble(pod: KubeObject) -> CloudError | None:
