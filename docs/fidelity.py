@@ -103,7 +103,7 @@ def table(found: list[Row]) -> str:
     parts: list[str] = []
     for folder, heading in _headings(found).items():
         of_folder = [r for r in found if _folder(r) == folder]
-        parts += [f"## {heading}", ""]
+        parts += [f"### {heading}", ""]
         for file in dict.fromkeys(r.file for r in of_folder):
             of_file = [r for r in of_folder if r.file == file]
             parts += [f"[`{file.rsplit('/', 1)[-1]}`](../{file}): {of_file[0].area}", ""]

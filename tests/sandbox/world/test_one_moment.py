@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import pytest
+
 from cloudlink.sandbox.clock import SandboxClock
 from cloudlink.sandbox.cloud import Sky
 from cloudlink.sandbox.durations import Durations
@@ -14,6 +16,7 @@ from cloudlink.sandbox.journal import Journal
 FAST = 1e9  # sandbox seconds in a second: two readings of a running clock are never equal
 
 
+@pytest.mark.own("Whatever one call answers is of one moment, however fast the clock runs")
 def test_time_stands_still_for_the_holder_alone(tmp_path: Path) -> None:
     sky = Sky(SandboxClock(FAST), FaultBook(), Journal(), Durations(), tmp_path)
     read: list[float] = []
