@@ -38,6 +38,7 @@ class Ground:
         speed: float = SPEED,
         takes: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
+        self.speed = speed
         self.folder = folder or Path(tempfile.mkdtemp(prefix="prove-"))
         self._ours = folder is None
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -52,7 +52,7 @@ class Watch(ABC):
         self._server.bind(self.reports_to)
         self._server.listen(1)
         self._listener = threading.Thread(target=self._listen, daemon=True)
-        self._speed = ground.sandbox.sky.clock.speed
+        self._wrong: BaseException | None = None
 
     def begin(self, pid: int) -> None:
         """Called before the process runs."""
@@ -65,6 +65,8 @@ class Watch(ABC):
             self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
         self._listener.join()
+        if self._wrong is not None:
+            raise self._wrong
 
     def _listen(self) -> None:
         with contextlib.suppress(OSError):
@@ -72,7 +74,10 @@ class Watch(ABC):
             with process, process.makefile("r") as reports:
                 for line in reports:
                     number, _, moment = line.rstrip("\n").partition(" ")
-                    self.moment(Place(0, int(number), moment))
+                    try:
+                        self.moment(Place(0, int(number), moment))
+                    except Exception as error:
+                        self._wrong = error
                     process.sendall(b"\n")
 
     @abstractmethod
@@ -94,7 +99,7 @@ class Watch(ABC):
         wait_until(lambda: _states(self.pid) <= set("TtZX"), f"process {self.pid} does not stop")
 
     def go_on(self) -> None:
-        self.ground.sandbox.sky.clock.set_speed(self._speed)
+        self.ground.sandbox.sky.clock.set_speed(self.ground.speed)
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGCONT)
 
@@ -144,14 +149,16 @@ class Killer(Watch):
             return answer
 
     def _kill(self, name: str) -> None:
-        self.stop()
         self.struck = name
-        self.before = Remains.take(self.ground)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
-        wait_until(lambda: _states(self.pid) <= set("ZX"), f"process {self.pid} does not die")
-        self.left = Remains.take(self.ground)
-        self.ground.sandbox.sky.clock.set_speed(self._speed)
+        try:
+            self.stop()
+            self.before = Remains.take(self.ground)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+            wait_until(lambda: _states(self.pid) <= set("ZX"), f"process {self.pid} does not die")
+            self.left = Remains.take(self.ground)
+        finally:
+            self.go_on()
 
 
 @dataclass
