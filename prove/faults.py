@@ -139,7 +139,9 @@ class FaultBench(Bench):
         assert ended is not None
         self.ground.sandbox.sky.faults.clear()
         self._the_clouds_give_up()
-        wrong = self._first(kind, ended, signs_in=trial.place.startswith("entra.")) or self._then(scene, began)
+        wrong = self._first(
+            kind, ended, signs_in=trial.place.startswith("entra."), verifies=trial.phase == "verifying"
+        ) or self._then(scene, began)
         said = f"{wrong}\n  hit {fault.hits} times\n  first run: {ended}" if wrong else ""
         return Point("faults", kind.title, trial.where, said)
 
@@ -186,11 +188,13 @@ class FaultBench(Bench):
             for life in _lives(sandbox):
                 life.steps = [(state, now if start == math.inf else start) for state, start in life.steps]
 
-    def _first(self, kind: Kind, ended: Ended, *, signs_in: bool = False) -> str:
-        """signs_in: the fault was met by a sign-in, which then has failed (4), whatever it was."""
+    def _first(self, kind: Kind, ended: Ended, *, signs_in: bool = False, verifies: bool = False) -> str:
+        """signs_in: the fault was met by a sign-in, which then has failed (4), whatever it was. verifies: all is done;
+        a check for which the permission is missing has failed, and is named (8)."""
         if "Traceback" in ended.err + ended.out:
             return "a traceback"
-        if ended.code not in (*kind.codes, *((4,) if signs_in else ())):
+        unchecked = verifies and kind.fault == "denied" and "A permission is missing" in ended.out
+        if ended.code not in (*kind.codes, *((4,) if signs_in else ()), *((8,) if unchecked else ())):
             return f"ended with {ended.code}, not one of {kind.codes}"
         if ended.code and not ended.err.strip() and "Error" not in ended.out:
             return "stopped without a word"

@@ -243,6 +243,16 @@ def test_a_cluster_that_is_called_too_often_is_asked_again(bench: KubeBench, pla
     assert throttled.hits == 2
 
 
+def test_a_cluster_that_is_too_busy_for_minutes_is_waited_for_and_named(bench: KubeBench) -> None:
+    bench.up()
+    throttled = bench.world.sky.faults.add(Fault("throttled", "kube.POST:pods/*", times=45))  # some three minutes
+    told: list[str] = []
+    facts = dataclasses.replace(probe(bench), tell=told.append).run([Question(f"app.{ZONE}")], RESOLVERS)
+    assert facts is not None
+    assert throttled.hits == 45
+    assert told[0] == "waiting: the cluster is asked too often"
+
+
 def test_the_pod_is_removed_when_the_user_stops(bench: KubeBench) -> None:
     bench.time.stopped = True
     with pytest.raises(Stopped):

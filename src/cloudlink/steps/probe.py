@@ -29,6 +29,7 @@ _OLD_SECONDS = 300
 _DEADLINE = 120
 _CONTAINER = "probe"
 # In a sandbox, time runs fast but a pod's program does not: giving up takes this much time on the wall as well.
+_BUSY_SECONDS = 900.0  # as long as every write of a run waits for a cluster that is too busy
 _FAIR_WALL_SECONDS = 30.0
 
 
@@ -221,7 +222,14 @@ class Probe:
         namespace = self.link.probe.namespace
         try:
             body = manifest(self.link, name, request(questions, endpoints))
-            self._patiently(lambda: self.kube.create_pod(namespace, body), passing=_busy)
+            poll(
+                lambda: self.kube.create_pod(namespace, body),
+                lambda _: True,
+                clock=self.clock,
+                usual=1,
+                deadline=_BUSY_SECONDS,
+                passing=self._told_busy,
+            )
             pod = self._ended(name)
             log = self._log(name)
         finally:
@@ -260,9 +268,16 @@ class Probe:
                     swept.append(name)
         return tuple(swept)
 
-    def _patiently(self, call: Callable[[], T], passing: Callable[[Exception], bool] | None = None) -> T:
+    def _patiently(self, call: Callable[[], T]) -> T:
         """A minute for what fails in passing, as every look of a run has."""
-        return poll(call, lambda _: True, clock=self.clock, usual=1, deadline=60, passing=passing or _passing)
+        return poll(call, lambda _: True, clock=self.clock, usual=1, deadline=60, passing=_passing)
+
+    def _told_busy(self, error: Exception) -> bool:
+        """Whether the cluster has only put it off; a create of unknown outcome is not sent again."""
+        if _busy(error):
+            self.tell("waiting: the cluster is asked too often")
+            return True
+        return False
 
     def _age(self, pod: KubeObject) -> float:
         created = str((pod.get("metadata") or {}).get("creationTimestamp") or "")
