@@ -99,6 +99,15 @@ class Trial:
 
 
 class FaultBench(Bench):
+    def __init__(self, ground: Ground) -> None:
+        super().__init__(ground)
+        self._marks: dict[str, str] = {}
+
+    def _begin(self, world: str) -> str:
+        """Take the world up; what its remains are called."""
+        self.ground.back_to(world)
+        return self._marks.get(world) or self._marks.setdefault(world, Remains.take(self.ground).mark)
+
     def trials(self, seed: int, scenes: tuple[str, ...] = SCENE_NAMES) -> list[Trial]:
         """All there are, shuffled. What several scenes of one command have in common is tried in one of them."""
         chance, found = random.Random(seed), dict[str, Trial]()
@@ -135,8 +144,7 @@ class FaultBench(Bench):
         ended: Ended | None = None
         while not (fault.hits or _reviewed(fault, ended)):  # runs differ by some looks: one not made cannot be hit
             assert after >= 0, f"no call was hit: {trial}\n  the run: {ended}"
-            self.ground.back_to(scene.world)
-            began = Remains.take(self.ground).mark
+            began = self._begin(scene.world)
             fault = self.ground.sandbox.sky.faults.add(Fault(kind.fault, trial.place, kind.times, after=after))
             ended = self._meet(scene.command, fault, MINUTES if kind.minutes else None)
             after -= max(1, after // 4)
@@ -172,8 +180,7 @@ class FaultBench(Bench):
         """Reads that do not ask for ids show an object so many seconds late."""
         takes = self.ground.sandbox.sky.durations.overrides
         usual = {kind: takes[kind] for kind in ("aws.lag.lists", "aws.lag.tags")}
-        self.ground.back_to(scene.world)
-        began = Remains.take(self.ground).mark
+        began = self._begin(scene.world)
         takes |= dict.fromkeys(usual, float(trial.place.split()[0]))
         try:
             ended = self.ground.run(*scene.command)

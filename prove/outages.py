@@ -36,7 +36,7 @@ MINUTES_AWAY = (2, 5)
 HOURS_ASLEEP = 3.0
 QUIET = 0.3  # wall seconds without a write: everything but the gateway is done
 LOOKS = 12  # calls of the next run after which it has seen what is under way
-MOMENTS = 6  # for each disturbance and scene, besides the long wait itself
+MOMENTS = 4  # for each disturbance and scene, besides the long wait itself
 SCENE_NAMES = ("fresh", "teardown")
 
 

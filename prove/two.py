@@ -20,28 +20,30 @@ from prove.scenes import SCENES
 from prove.zygote import Ended, Order, Zygote
 
 TIMES = 10
+PAIRS = (("up", "up"), ("up", "teardown"), ("teardown", "up"), ("teardown", "teardown"))
 
 
 def prove(figures: Figures, *, seed: int, part: int = 0, of: int = 1, most: int = 0) -> int:
-    del part, of
+    """most: trials of each kind at most. The locks are tried by the first worker."""
+    pairs = [(n, c) for n in range(most or TIMES) for c in PAIRS]
+    both = [(n, scene) for n in range(most or TIMES) for scene in ("fresh", "teardown")]
     second = Zygote()
     with Ground() as ground:
         bench = Bench(ground)
         bench.measure(SCENES["fresh"])
         bench.measure(SCENES["teardown"])
-        rng = random.Random(seed)
-        _locks(bench, figures)
-        for number in range(most or TIMES):
-            for commands in (("up", "up"), ("up", "teardown"), ("teardown", "up"), ("teardown", "teardown")):
-                if figures.time_is_up:
-                    break
+        if part == 0:
+            _locks(bench, figures)
+        for number, commands in pairs[part::of]:
+            if not figures.time_is_up:
+                rng = random.Random(f"{seed}/{commands}/{number}")
                 figures.add(_one_machine(bench, second, commands, rng, number))
-        for number in range(most or TIMES):
-            for scene in ("fresh", "teardown"):
-                if not figures.time_is_up:
-                    figures.add(_two_machines(bench, second, scene, rng, number))
+        for number, scene in both[part::of]:
+            if not figures.time_is_up:
+                rng = random.Random(f"{seed}/{scene}/{number}")
+                figures.add(_two_machines(bench, second, scene, rng, number))
     second.stop()
-    return TIMES * 6 + 5
+    return TIMES * (len(PAIRS) + 2) + 5
 
 
 def _one_machine(bench: Bench, second: Zygote, commands: tuple[str, str], rng: random.Random, number: int) -> Point:

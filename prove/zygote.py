@@ -146,11 +146,16 @@ def _import_everything() -> None:
     import cloudlink.sweep
     import cloudlink.topology
     import cloudlink.view.plain
+    from cloudlink.clouds.aws_models import PlainModels
 
     _read_once()
     session = boto3.Session(region_name="eu-central-1", aws_access_key_id="x", aws_secret_access_key="x")
+    loader = session._session.get_component("data_loader")
+    loader.file_loader = PlainModels()
     for service in ("ec2", "eks", "elbv2", "route53", "route53resolver", "sts", "resourcegroupstaggingapi"):
         session.client(service)
+    for kind in ("paginators-1", "waiters-2"):
+        loader.list_available_services(kind)
     del azure, kubernetes, yaml, cloudlink
     gc.collect()
     gc.freeze()
@@ -160,11 +165,13 @@ def _read_once() -> None:
     """Every client of every child has the services' descriptions of this process; they are never changed."""
     from functools import cache
 
-    from botocore.loaders import JSONFileLoader, Loader
+    from botocore.loaders import Loader
 
-    file, loader = JSONFileLoader(), Loader(include_default_search_paths=True)
-    read, services = cache(JSONFileLoader.load_file), cache(Loader.list_available_services)
-    JSONFileLoader.load_file = lambda _, path: read(file, path)
+    from cloudlink.clouds.aws_models import PlainModels
+
+    file, loader = PlainModels(), Loader(include_default_search_paths=True)
+    read, services = cache(PlainModels.load_file), cache(Loader.list_available_services)
+    PlainModels.load_file = lambda _, path: read(file, path)
     Loader.list_available_services = lambda _, type_name: services(loader, type_name)
 
 

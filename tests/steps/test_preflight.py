@@ -272,3 +272,10 @@ def test_a_top_level_zone_is_warned_of() -> None:
 def test_a_range_that_is_none_is_refused() -> None:
     with pytest.raises(CloudError, match="none"):
         judged(lambda f: f["vnet"]["properties"]["addressSpace"].update(addressPrefixes=["10.20.0.0/99"]))
+
+
+@pytest.mark.parametrize("prefixes", [[], ["fd00::/48"], None])
+def test_a_vnet_without_a_range_is_an_answer_without_sense(prefixes: list[str] | None) -> None:
+    """Said of the cloud: no configuration would suit it."""
+    with pytest.raises(CloudError, match="test-vnet without an IPv4 range"):
+        judged(lambda f: f["vnet"]["properties"]["addressSpace"].update(addressPrefixes=prefixes))

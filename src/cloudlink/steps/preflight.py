@@ -224,6 +224,12 @@ def _azure(link: Link, seen: Seen) -> tuple[list[Mistake], list[str]]:
     warnings: list[str] = []
     if side.new_network is None and seen.vnet is not None:
         prefixes = _networks(_vnet_ranges(seen.vnet))
+        if not prefixes:  # said of the cloud, not of the configuration, which cannot be made to fit it
+            raise CloudError(
+                "A cloud's answer makes no sense",
+                f"Azure describes the VNet {side.vnet} without an IPv4 range, which every VNet has.",
+                "Run the command again. If it stays, something between here and Azure answers in its place.",
+            )
         subnets = {str(s.get("name")): s for s in _children(seen.vnet, "subnets")}
         existing = subnets.get("GatewaySubnet")
         if existing is not None:
