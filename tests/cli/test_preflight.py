@@ -97,6 +97,35 @@ class Ground(ByHand):
             yield
 
     @contextlib.contextmanager
+    def other_vpn_gateway(self) -> Iterator[None]:
+        """Somebody's VPN gateway named ``corp``, and the subnet that it needs."""
+        network, zonal = self.network, {"location": "westeurope", "zones": ["1", "2", "3"], "sku": {"name": "Standard"}}
+        with self.subnet("GatewaySubnet", "10.20.255.0/27"):
+            static = {**zonal, "properties": {"publicIPAllocationMethod": "Static"}}
+            network.public_ip_addresses.begin_create_or_update("test", "corp", static, polling=False)
+            self.later(60)
+            place = {
+                "subnet": {"id": network.subnets.get("test", "test-vnet", "GatewaySubnet").id},
+                "publicIPAddress": {"id": network.public_ip_addresses.get("test", "corp").id},
+            }
+            body = {
+                "location": "westeurope",
+                "properties": {
+                    "gatewayType": "Vpn",
+                    "vpnType": "RouteBased",
+                    "sku": {"name": "VpnGw1AZ", "tier": "VpnGw1AZ"},
+                    "ipConfigurations": [{"name": "default", "properties": place}],
+                },
+            }
+            network.virtual_network_gateways.begin_create_or_update("test", "corp", body, polling=False)
+            self.later(4 * 3600)
+            yield
+            network.virtual_network_gateways.begin_delete("test", "corp", polling=False)
+            self.later(4 * 3600)
+            network.public_ip_addresses.begin_delete("test", "corp", polling=False)
+            self.later(60)
+
+    @contextlib.contextmanager
     def attached_gateway(self) -> Iterator[str]:
         made = str(self.ec2.create_vpn_gateway(Type="ipsec.1", AmazonSideAsn=64_600)["VpnGateway"]["VpnGatewayId"])
         self.later(60)
@@ -134,6 +163,7 @@ OVERLAPS: dict[str, tuple[Callable[[Ground], Any], str, str]] = {
         "azure.vpn_gateway.subnet_prefix",
         "10.20.255.0/27",
     ),
+    "VNet has a VPN gateway": (lambda g: g.other_vpn_gateway(), "azure.vnet.name", "which has the VPN gateway corp"),
     "VPC has a gateway": (lambda g: g.attached_gateway(), "aws.gateway", '"create", but vgw-'),
 }
 
