@@ -30,8 +30,6 @@ PROOFS = {
 }
 PARALLEL = ("kill", "faults", "ours", "lives", "outages", "state", "two", "hostile")
 RECORDED = ("kill",)
-AT_MOST = {"lives": 4.0, "ours": 3.0}
-"""Minutes, where none are asked for: lives are drawn at random and have no end, and the whole is to fit into an hour."""
 ROOT = Path(__file__).parents[1]
 
 
@@ -116,8 +114,7 @@ def _part(name: str, options: argparse.Namespace) -> int:
     if options.record:
         module.record(part=options.part, of=options.workers, **recorded)
         return 0
-    minutes = options.minutes or AT_MOST.get(name, 0.0)
-    until = time.monotonic() + minutes * 60 if minutes else float("inf")
+    until = time.monotonic() + options.minutes * 60 if options.minutes else float("inf")
     file = options.points / f"{name}-{options.part}.points"
     figures = Figures.load([file] if file.exists() else [])
     figures.file, figures.until = file, until

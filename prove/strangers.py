@@ -63,14 +63,14 @@ class Strangers:
         """Also of the very addresses that Azure will give to our gateway, where AWS would hand out the stranger's."""
         ours = [str(r.properties["ipAddress"]) for k, r in self.like.items() if "/publicipaddresses/" in k]
         names = ({}, {}, {"DeviceName": "cloudlink-demo-azure-1"}, {"DeviceName": "router"})
-        request = {
-            "Type": "ipsec.1", "BgpAsn": self.rng.choice((65000, 65010)),
-            "IpAddress": self.rng.choice((*ours, f"203.0.113.{self.rng.randint(1, 254)}")),
-            "TagSpecifications": self._specification("customer-gateway"), **self.rng.choice(names),
-        }  # fmt: skip
+        address = self.rng.choice((*ours, f"203.0.113.{self.rng.randint(1, 254)}"))
         there = self.ec2.describe_customer_gateways()["CustomerGateways"]
-        if not any(g["IpAddress"] == request["IpAddress"] and g["State"] == "available" for g in there):
-            self.ec2.create_customer_gateway(**request)
+        if any(g["IpAddress"] == address and g["State"] == "available" for g in there):
+            return
+        self.ec2.create_customer_gateway(
+            Type="ipsec.1", BgpAsn=self.rng.choice((65000, 65010)), IpAddress=address,
+            TagSpecifications=self._specification("customer-gateway"), **self.rng.choice(names),
+        )  # fmt: skip
 
     def zone(self) -> None:
         """A public zone of the same name, or one above it, with records that look like ours."""
