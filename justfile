@@ -34,7 +34,7 @@ test *arguments:
 # other people's programs judge the sandbox and what cloudlink writes: az, aws, kubectl, dig and the real CoreDNS
 judges:
     {{bin}}/python tests/clients/install.py
-    {{bin}}/python -m pytest -n 2 --dist loadfile -m judges tests/clients tests/coredns
+    {{bin}}/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m judges tests/clients tests/coredns
 
 # with branch coverage
 cover:

@@ -22,6 +22,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if HEAVY & set(getattr(item, "fixturenames", ())) and any(j in item.path.parents for j in JUDGES):
             item.add_marker(pytest.mark.judges)
+    # By hand it takes two minutes: not at the end, where the other worker has nothing left to do.
+    items.sort(key=lambda item: item.path.name != "test_link_by_hand.py")
 
 
 @pytest.fixture(scope="session", autouse=True)
