@@ -27,7 +27,7 @@ def put(aks: Aks, text: str | None) -> None:
 def ask(aks: Aks, name: str = "app.corp.example.") -> str:
     """The first address, or the rcode."""
     host, port = aks.wire.dns_address_of(DNS)
-    response = dns.query.udp(dns.message.make_query(name, "A"), host, port=port, timeout=2)
+    response = dns.query.udp(dns.message.make_query(name, "A"), host, port=port, timeout=10)
     return str(response.answer[-1][0]) if response.answer else dns.rcode.to_text(response.rcode())
 
 

@@ -124,8 +124,11 @@ class Ground:
         """The answer of a name server: addresses, an rcode, ``NODATA`` or ``timeout``. 10.0.0.10 is the cluster's DNS."""
         host, port = self.sandbox.wire.dns_address_of(at)
         question = dns.message.make_query(name, kind)
+        arrives = self.reach(at, 53, tcp=tcp)[0] == "delivered"  # an answer may take its time on a busy machine
         try:
-            answer = (dns.query.tcp if tcp else dns.query.udp)(question, host, port=port, timeout=0.2)
+            answer = (dns.query.tcp if tcp else dns.query.udp)(
+                question, host, port=port, timeout=10 if arrives else 0.2
+            )
         except (dns.exception.Timeout, OSError, EOFError):
             return NOTHING
         if answer.rcode() != dns.rcode.NOERROR:
