@@ -129,7 +129,13 @@ def open_session(
     )
     if sandbox and config is None and path == EXAMPLE and not json:
         view.note(f"No {CONFIG} here: using {EXAMPLE}.")
-    state = StateFile(state_path(folder, link.name), link.name, command=f"cloudlink {command}", readonly=not writes)
+    state = StateFile(
+        state_path(folder, link.name),
+        link.name,
+        place=link.place,
+        command=f"cloudlink {command}",
+        readonly=not writes,
+    )
     session = Session(link, clock, view, state, endpoints, command)
     # Around everything, also around what is said at the end: a second Ctrl-C while that is shown must not lose it.
     with _stopping(clock):

@@ -165,6 +165,18 @@ class Link:
     probe: Probe
     sandbox: SandboxFurniture | None = None
 
+    @property
+    def place(self) -> dict[str, str]:
+        """Where it is: the configuration keys that may not change while it exists, and their values."""
+        return {
+            "aws.region": self.aws.region,
+            "aws.vpc": self.aws.vpc_id,
+            "azure.subscription": self.azure.subscription,
+            "azure.resource_group": self.azure.resource_group,
+            "azure.vnet.resource_group": self.azure.vnet_resource_group,
+            "azure.vnet.name": self.azure.vnet,
+        }
+
     def tunnels_of(self, vpn: int) -> tuple[Tunnel, Tunnel]:
         """The two tunnels of one AWS VPN connection, in the order in which AWS is asked for them."""
         first, second = (t for t in self.tunnels if t.vpn == vpn)

@@ -1,6 +1,6 @@
 """The state file: a receipt of what cloudlink made, altered and adopted. Never a secret, never the truth.
 
-One JSON object: ``{format, link, serial, resources: {address: {id, phase, spec_hash, owned, since, intent, before}}}``,
+One JSON object: ``{format, link, place, serial, resources: {address: {id, phase, spec_hash, owned, since, intent, before}}}``,
 mode 0600 in a 0700 folder, written as temporary file + fsync + rename; the previous serial is kept beside it.
 Newer formats are refused, older ones are migrated by the named functions in MIGRATIONS.
 """
@@ -18,7 +18,7 @@ import shlex
 import socket
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -39,13 +39,23 @@ def state_path(folder: Path, link: str) -> Path:
 class StateFile:
     """Receipts of one link, on disk after every change. Use as a context manager: it holds the lock.
 
-    Raises StateError when the file cannot be read, belongs to another link, is of a newer format, can be written by
-    others, or when another run holds the lock (the message names the holder).
+    Raises StateError when the file cannot be read, belongs to another link or to the same one in another place, is of a
+    newer format, can be written by others, or when another run holds the lock (the message names the holder).
     """
 
-    def __init__(self, path: Path, link: str, *, command: str = "", readonly: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        link: str,
+        *,
+        place: Mapping[str, str] | None = None,
+        command: str = "",
+        readonly: bool = False,
+    ) -> None:
+        """place: configuration key -> value, of what says where the link is (``aws.vpc``, ``azure.vnet.name`` ...)."""
         self.path = path
         self.link = link
+        self._place = dict(place or {})
         self.lost = False  # whether there was no file to begin with
         self._command = command
         self._readonly = readonly
@@ -164,6 +174,7 @@ class StateFile:
                     f"{self.path} is of the link {content['link']!r}, the configuration of {self.link!r}.",
                     "Use the configuration that goes with it, or another folder.",
                 )
+            self._check_place(content.get("place") or {}, any(content["resources"]))
             self._serial = int(content["serial"])
             self._receipts = {
                 str(address): Receipt(
@@ -186,6 +197,19 @@ class StateFile:
             ) from error
         self._loaded_text = text
 
+    def _check_place(self, there: Mapping[str, str], has_receipts: bool) -> None:
+        """A key that was changed in the configuration since: its objects are elsewhere, and those here are others'."""
+        changed = {k: v for k, v in there.items() if k in self._place and v.lower() != self._place[k].lower()}
+        if not changed or not has_receipts:
+            return
+        said = ", ".join(f"{key} was {value} and is {self._place[key]}" for key, value in sorted(changed.items()))
+        raise StateError(
+            "The link was built in another place",
+            f"According to {self.path}, {said}. What was built there is not touched from here.",
+            "Put the old values back into the configuration. To move the link: run cloudlink teardown with the old ones "
+            "first. For a second link, use another name.",
+        )
+
     def _save(self) -> None:
         if self._readonly:
             raise AssertionError("a read-only state was written to")
@@ -193,6 +217,7 @@ class StateFile:
         content = {
             "format": FORMAT,
             "link": self.link,
+            "place": self._place,
             "serial": self._serial,
             "resources": {
                 a: {k: v for k, v in asdict(r).items() if k != "address"} for a, r in sorted(self._receipts.items())

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from cloudlink.clouds.aws import Aws
 from cloudlink.clouds.azure import Azure
+from cloudlink.clouds.ownership import owner_of
 from cloudlink.core.change import Action, Plan
 from cloudlink.link import Link
 from cloudlink.steps.report import TeardownReport
@@ -28,7 +29,7 @@ def report(link: Link, aws: Aws, azure: Azure, plan: Plan) -> TeardownReport:
 
 def leftovers(link: Link, aws: Aws, azure: Azure) -> Iterable[Row]:
     """Objects that say they belong to this link. What is being deleted, or is listed as deleted, does not count."""
-    for id_, kind in aws.tagged(link.name):
+    for id_, kind in aws.tagged(owner_of(link)):
         yield (
             id_,
             kind,

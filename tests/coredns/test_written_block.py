@@ -14,6 +14,7 @@ import dns.rcode
 import dns.rrset
 import pytest
 
+from cloudlink.clouds.ownership import Owner
 from cloudlink.steps import corefile
 from tests.coredns.conftest import FROM_AZURE, Starter
 from tests.coredns.process import Running
@@ -21,6 +22,7 @@ from tests.coredns.upstreams import Rule, Transport, Upstream, addressed, free_p
 
 ZONE = "corp.example"
 ENDPOINT = ("127.0.0.11", "127.0.0.12", "127.0.0.13")
+OWNER = Owner("demo", "vpc-1", "sub/rg/vnet")
 KEY = corefile.key_of("demo")
 
 Serve = Callable[[str, int, Rule], Upstream]
@@ -29,7 +31,7 @@ Serve = Callable[[str, int, Rule], Upstream]
 def our_key(port: int, *addresses: str) -> dict[str, str]:
     """As cloudlink writes it, but that it writes no port behind the upstreams' addresses."""
     wanted = corefile.block(ZONE, tuple(IPv4Address(a) for a in addresses))
-    text = corefile.written("demo", wanted)
+    text = corefile.written(OWNER, wanted)
     changed, count = re.subn(r"(?<= )127\.0\.0\.\d+", lambda m: f"{m[0]}:{port}", text)
     assert count == len(addresses)
     return {KEY: changed}

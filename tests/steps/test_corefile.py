@@ -8,18 +8,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cloudlink.clouds.ownership import Owner
 from cloudlink.sandbox.kube import corefile as sandbox_corefile
 from cloudlink.steps import corefile
 from cloudlink.steps.corefile import Head, Unreadable, examine, heads, read, written
 from cloudlink.steps.corefile_rules import NEWEST, version_of
 
 ADDRESSES = (IPv4Address("10.1.2.10"), IPv4Address("10.1.1.10"))
+OWNER = Owner("demo", "vpc-1", "sub/rg/vnet")
 WANTED = corefile.block("corp.example", ADDRESSES)
 
 
 def test_the_text() -> None:
-    assert written("demo", WANTED) == (
+    assert written(OWNER, WANTED) == (
         "# Managed by cloudlink, link demo. Changes made here are undone by the next `cloudlink up`.\n"
+        "# Its place: VPC vpc-1, VNet sub/rg/vnet\n"
         "corp.example:53 {\n"
         "    errors\n"
         "    cache 30\n"
@@ -41,7 +44,7 @@ def test_the_text() -> None:
 @settings(max_examples=60, deadline=None)
 def test_reading_is_the_way_back(labels: list[str], addresses: set[IPv4Address]) -> None:
     wanted = corefile.block(".".join(labels), tuple(addresses))
-    text = written("demo", wanted)
+    text = written(OWNER, wanted)
     assert read(text) == wanted
     assert heads(text) == (Head(wanted.zone, "dns", 53),)
     (server,) = sandbox_corefile.parse({"Corefile": text})
@@ -51,7 +54,7 @@ def test_reading_is_the_way_back(labels: list[str], addresses: set[IPv4Address])
 
 
 def test_the_mark_is_of_one_link() -> None:
-    text = written("demo", WANTED)
+    text = written(OWNER, WANTED)
     assert corefile.is_marked(text, "demo")
     assert not corefile.is_marked(text, "demo2")
     assert not corefile.is_marked(text, "dem")
@@ -113,7 +116,7 @@ KEY = corefile.key_of("demo")
 
 
 def test_our_own_key_is_no_conflict() -> None:
-    assert examine({KEY: written("demo", WANTED)}, KEY, "corp.example") == corefile.Examination((), ())
+    assert examine({KEY: written(OWNER, WANTED)}, KEY, "corp.example") == corefile.Examination((), ())
 
 
 @pytest.mark.parametrize(

@@ -79,8 +79,8 @@ def built(ground: Ground, *nodes: Any) -> Given:
 
 
 def records_by_hand(ground: Ground, zone: str) -> dict[tuple[str, str], Any]:
-    found = ground.aws.route53.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
-    return {(plain_name(r["Name"]), r["Type"]): r for r in found}
+    pages = ground.aws.route53.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone)
+    return {(plain_name(r["Name"]), r["Type"]): r for page in pages for r in page["ResourceRecordSets"]}
 
 
 def change(ground: Ground, zone: str, action: str, record: dict[str, Any]) -> None:
@@ -494,6 +494,29 @@ def test_records_go_in_one_batch(ground: Ground) -> None:
     calls = ground.calls("ChangeResourceRecordSets")
     bring_up(step.records, given, ground.wait)
     assert ground.calls("ChangeResourceRecordSets") == calls + 1
+
+
+def test_five_hundred_names_of_thirty_addresses(ground_of: MakeGround) -> None:
+    """As many calls as Route 53's 1,000 values in a call ask for, and no more; all of it is read back and goes again."""
+    hosts = tuple(
+        Host(f"n{i:03d}", AddressTarget(tuple(IPv4Address(f"10.20.{i % 200}.{j}") for j in range(1, 31))))
+        for i in range(500)
+    )
+    ground = ground_of(a_link(dns={"hosts": hosts}))
+    step = step_of(ground)
+    given = built(ground, step.zone, step.targets)
+    calls = ground.calls("ChangeResourceRecordSets")
+    found = bring_up(step.records, given, ground.wait)
+    assert ground.calls("ChangeResourceRecordSets") - calls == 16
+    assert found.spec == step.records.spec(given)
+    there = records_by_hand(ground, given[step.zone].id)
+    assert sum(kind == "A" for _, kind in there) == 500
+    assert {name for name, kind in there if kind == "TXT"} == {
+        "_cloudlink-demo.corp.example",
+        "_2._cloudlink-demo.corp.example",
+    }
+    take_down(step.records, found, ground.wait)
+    assert set(records_by_hand(ground, given[step.zone].id)) == {("corp.example", "NS"), ("corp.example", "SOA")}
 
 
 def test_a_name_that_is_wanted_no_more_goes(ground: Ground) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from cloudlink.clouds import aws_errors
 from cloudlink.clouds.kube_access import aks_access
+from cloudlink.clouds.ownership import owner_of
 from cloudlink.config.kinds import Kind
 from cloudlink.config.schema import TABLES, Key, Table
 from cloudlink.errors import UsageError
@@ -30,6 +31,7 @@ from tests.clouds.test_kube_access import kubeconfig
 from tests.unit.config_texts import EXAMPLE, SMALLEST, parsed
 from tests.unit.test_config_fuzz import answer, set_value
 
+LINK = parsed(EXAMPLE.read_text(), sandbox=True)
 HOSTILE = (
     "a\nb",
     "a\r\nb",
@@ -89,16 +91,13 @@ def test_a_command_to_type_is_one_command_whatever_it_names() -> None:
         assert error is not None
         assert shlex.split(error.hint, comments=True)[-1:] == [word], error.hint
     words = "/subscriptions/x/resourceGroups/a(b) $(id);/y"
-    conflict = stranger({"id": words}, "demo", "azure_vpn.gateway")
+    conflict = stranger({"id": words}, owner_of(LINK), "azure_vpn.gateway")
     assert words in shlex.split(conflict.hint.splitlines()[0].partition(": ")[2])
-
-
-LINK = parsed(EXAMPLE.read_text(), sandbox=True)
 
 
 def test_a_corefile_holds_one_server_whatever_the_names() -> None:
     """Zone and link are checked when the configuration is read; upstreams are addresses and nothing else."""
-    text = corefile.written(LINK.name, corefile.block(LINK.dns.zone, (IPv4Address("10.0.0.1"),)))
+    text = corefile.written(owner_of(LINK), corefile.block(LINK.dns.zone, (IPv4Address("10.0.0.1"),)))
     (server,) = servers([("", text)])
     assert [a.removesuffix(":53") for a in server.addresses] == [LINK.dns.zone]
     for word in HOSTILE:

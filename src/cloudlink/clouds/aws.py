@@ -17,6 +17,7 @@ from cloudlink import __version__
 from cloudlink.clouds import aws_errors, ownership
 from cloudlink.clouds.aws_models import PlainModels
 from cloudlink.clouds.endpoints import Endpoints
+from cloudlink.clouds.ownership import Owner
 from cloudlink.clouds.reads import Reads
 from cloudlink.core.wait import Clock
 from cloudlink.errors import CloudError, CloudlinkError
@@ -243,8 +244,16 @@ class Aws:
             SECURITY_GROUPS, "ec2", "describe_security_groups", "SecurityGroups", fresh=fresh, Filters=_in(vpc_id)
         )
 
-    def tagged(self, link: str) -> list[tuple[str, str]]:
+    def mark(self, id_: str, owner: Owner) -> None:
+        """Add to an EC2 object of ours the tags that say where its link is."""
+        try:
+            self.ec2.create_tags(Resources=[id_], Tags=ownership.to_aws(owner.place_tags()))
+        finally:
+            self.reads.wrote(VPN_GATEWAYS, CUSTOMER_GATEWAYS, VPN_CONNECTIONS, SECURITY_GROUPS)
+
+    def tagged(self, owner: Owner) -> list[tuple[str, str]]:
         """(id, kind) of everything in EC2 and Route 53 Resolver that says it belongs to this link and still exists.
+        What says that it belongs to a link of the same name elsewhere is none of it.
 
         The index of tags lists deleted objects for an hour, so each kind that lingers is looked up by itself.
         """
@@ -255,28 +264,30 @@ class Aws:
             ("virtual private gateway", "VpnGatewayId", self.vpn_gateways(fresh=True)),
         )
         for kind, key, items in lists:
-            for item in items:
-                tags = ownership.from_aws(item.get("Tags"))
-                if tags.get(ownership.LINK_TAG) == link and item.get("State") not in ("deleted", "deleting"):
-                    found.append((str(item[key]), kind))
-        pages = self.ec2.get_paginator("describe_tags").paginate(
-            Filters=[{"Name": "key", "Values": [ownership.LINK_TAG]}, {"Name": "value", "Values": [link]}]
-        )
+            live = (i for i in items if i.get("State") not in ("deleted", "deleting"))
+            found += [(str(i[key]), kind) for i in live if owner.holds(ownership.from_aws(i.get("Tags")))]
         lingering = ("vpn-connection", "customer-gateway", "vpn-gateway")
-        for page in pages:
-            found += [
-                (str(tag["ResourceId"]), str(tag["ResourceType"]).replace("-", " "))
-                for tag in page["Tags"]
-                if tag["ResourceType"] not in lingering
-            ]
+        found += [
+            (id_, kind.replace("-", " "))
+            for (id_, kind), tags in self._index_of_tags(owner.link).items()
+            if kind not in lingering and owner.holds(tags)
+        ]
         for endpoint in self.resolver_endpoints(fresh=True):
             asked = self.route53resolver.list_tags_for_resource(ResourceArn=endpoint["Arn"])
-            if (
-                ownership.from_aws(asked.get("Tags")).get(ownership.LINK_TAG) == link
-                and endpoint["Status"] != "DELETING"
-            ):
+            if owner.holds(ownership.from_aws(asked.get("Tags"))) and endpoint["Status"] != "DELETING":
                 found.append((str(endpoint["Id"]), "Resolver endpoint"))
         return found
+
+    def _index_of_tags(self, link: str) -> dict[tuple[str, str], dict[str, str]]:
+        """Our tags of every EC2 object that names the link, by (id, resource type)."""
+        pages = self.ec2.get_paginator("describe_tags").paginate(
+            Filters=[{"Name": "key", "Values": [ownership.LINK_TAG, ownership.VPC_TAG, ownership.VNET_TAG]}]
+        )
+        tags: dict[tuple[str, str], dict[str, str]] = {}
+        for page in pages:
+            for tag in page["Tags"]:
+                tags.setdefault((str(tag["ResourceId"]), str(tag["ResourceType"])), {})[tag["Key"]] = tag["Value"]
+        return {key: found for key, found in tags.items() if found.get(ownership.LINK_TAG) == link}
 
     def network_interfaces(self, descriptions: Iterable[str]) -> list[AwsObject]:
         """Those with one of these descriptions. Not shared."""

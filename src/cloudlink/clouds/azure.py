@@ -22,7 +22,7 @@ from cloudlink.clouds import azure_errors
 from cloudlink.clouds.azure_errors import missing, retryable, unknown_outcome
 from cloudlink.clouds.azure_session import AzureSession, FirstAnswer
 from cloudlink.clouds.endpoints import Endpoints
-from cloudlink.clouds.ownership import LINK_TAG
+from cloudlink.clouds.ownership import LINK_TAG, owner_of
 from cloudlink.clouds.reads import Reads
 from cloudlink.core.resource import Started
 from cloudlink.core.wait import Clock
@@ -57,6 +57,7 @@ class Azure:
     def __init__(self, link: Link, endpoints: Endpoints | None, clock: Clock, reads: Reads) -> None:
         self.side = link.azure
         self.link = link.name
+        self.owner = owner_of(link)
         self.clock = clock
         self.reads = reads
         self._session = AzureSession(link.azure, endpoints)
@@ -136,6 +137,14 @@ class Azure:
         """The VPN gateway that bears our name."""
         return self._one(GATEWAY, self.id("virtualNetworkGateways", self.name("gateway")), fresh)
 
+    def vnet_of_gateway(self) -> str:
+        """The id in lower case of the VNet in which the gateway of our name stands; empty: there is no gateway."""
+        for config in _children(self.gateway(), "ipConfigurations"):
+            subnet = str(((config.get("properties") or {}).get("subnet") or {}).get("id") or "").lower()
+            if vnet := subnet.partition("/subnets/")[0]:
+                return vnet
+        return ""
+
     def local_gateways(self, *, fresh: bool = False) -> list[Json]:
         """Those of the link's resource group, strangers' included."""
         return self._all(LOCAL_GATEWAYS, self.id("localNetworkGateways"), fresh)
@@ -196,15 +205,22 @@ class Azure:
             *self.in_group(),
             *self._list(f"{subscription}/resourcegroups", tagged),
         ]
-        return list(
-            {str(i["id"]).lower(): i for i in items if (i.get("tags") or {}).get(LINK_TAG) == self.link}.values()
-        )
+        return list({str(i["id"]).lower(): i for i in items if self.owner.holds(i.get("tags"))}.values())
 
     def in_group(self) -> list[Json]:
         """Whatever lives in the link's resource group."""
         return self._list(f"{self.group_id(self.side.resource_group)}/resources")
 
     # Writes. Each sends one request and returns. Bodies are built afresh: what Azure answered is never sent back.
+
+    def mark(self, id_: str) -> Started:
+        """Add to an object of ours the tags that say where its link is; its other tags and settings stay.
+
+        https://learn.microsoft.com/rest/api/resources/tags/update-at-scope
+        """
+        body = {"operation": "Merge", "properties": {"tags": self.owner.place_tags()}}
+        kinds = (GROUP, VNET, PUBLIC_IPS, GATEWAY, LOCAL_GATEWAYS, AKS, connection_kind(id_.rpartition("/")[2]))
+        return self._put(kinds, id_, self.resources.tags.begin_update_at_scope, id_, body)
 
     def put_group(self, body: Json) -> Started:
         groups = self.resources.resource_groups

@@ -112,6 +112,12 @@ def diff(found: Any, wanted: Any) -> tuple[FieldChange, ...]:
     return tuple(changes)
 
 
+def differences(found: Any, wanted: Any) -> tuple[FieldChange, ...]:
+    """Of a Found and the wanted spec: what an update would change, missing marks included."""
+    marks = (FieldChange("marks", "the link's name", "its name and its place"),) if found.unmarked else ()
+    return (*diff(found.spec, wanted), *marks)
+
+
 def show(value: Any) -> str:
     """A spec value for people: no secret, no Python syntax."""
     if isinstance(value, Secret):

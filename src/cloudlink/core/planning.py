@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from cloudlink.core.change import Action, Adopted, Change, Plan, diff, spec_hash
+from cloudlink.core.change import Action, Adopted, Change, Plan, diff, differences, spec_hash
 from cloudlink.core.graph import Graph
 from cloudlink.core.resource import (
     Found,
@@ -19,7 +19,7 @@ from cloudlink.core.resource import (
     Receipts,
     Resource,
 )
-from cloudlink.errors import CloudlinkError, MissingError
+from cloudlink.errors import CloudlinkError, ConflictError, MissingError
 
 
 @dataclass
@@ -82,7 +82,8 @@ def observe(
             else:
                 errors.append(error)
     if errors:
-        raise errors[0]
+        # whose an object is comes first: while that is open, what else is wrong may be said of somebody else's link
+        raise next((e for e in errors if isinstance(e, ConflictError)), errors[0])
     return seen
 
 
@@ -196,7 +197,7 @@ def _change(
         return say(node.after_failure, found.detail or "it is in a failed state")
     if found.spec is None:
         return say(Action.DEFER, "is being made already; will be waited for")
-    fields = diff(found.spec, spec)
+    fields = differences(found, spec)
     if not fields:
         if found.phase is Phase.CREATING:
             return say(Action.DEFER, "is being made or changed already; will be waited for")
@@ -208,6 +209,8 @@ def _change(
     why = f"changed by hand: {names}" if drift else f"not as configured: {names}"
     if found.owned is Ownership.ADOPTED and not node.changes_adopted:
         return say(Action.NO_OP, f"adopted as it is (not as configured: {names})")
+    if found.unmarked and not diff(found.spec, spec):
+        return say(Action.UPDATE, "its marks do not say yet where the link is", fields=fields)
     if node.immutable & {f.field for f in fields}:
         return say(Action.REPLACE, f"{why} (cannot be changed in place)", fields=fields, drift=drift)
     return say(Action.UPDATE, why, fields=fields, drift=drift)

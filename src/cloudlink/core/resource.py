@@ -80,6 +80,7 @@ class Found(Generic[SpecT, OutT]):
     spec: in the very type that the resource wants, holding only what the cloud gives back; None while the cloud
     does not say yet. outputs: what others need of it; None until known (they may be known before READY).
     detail: the cloud's own word on how it stands, or why it failed.
+    unmarked: it is ours, but its marks do not say where its link is (made by cloudlink 0.1); the next ``up`` adds that.
     """
 
     id: str
@@ -88,6 +89,7 @@ class Found(Generic[SpecT, OutT]):
     outputs: OutT | None
     owned: Ownership
     detail: str = ""
+    unmarked: bool = False
 
 
 class NotYetKnown(Exception):
@@ -226,6 +228,10 @@ class Resource(Node[OutT], Generic[SpecT, OutT]):
     def before(self, found: Found[SpecT, OutT] | None) -> Any:
         """What to remember of a shared object before the first write to it (JSON-able). None: nothing."""
         return None
+
+    def complete_marks(self, found: Found[SpecT, OutT]) -> Started:
+        """Add to the marks of an object that is ``unmarked`` where its link is; changes nothing else."""
+        raise AssertionError(f"{self.address} has no marks to complete")
 
     def undo(self, found: Found[SpecT, OutT] | None, before: Any) -> str:
         """Called when a write ended in FAILED or timed out and leaving it would harm the user.

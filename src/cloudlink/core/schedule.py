@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudlink.core import event as ev
-from cloudlink.core.change import Action, Plan, diff
+from cloudlink.core.change import Action, Plan, differences
 from cloudlink.core.graph import Graph
 from cloudlink.core.planning import Observed
 from cloudlink.core.resource import Given, Ownership, Resource
@@ -86,7 +86,7 @@ class Schedule:
             return False
         node = self.graph.nodes[address]
         assert isinstance(node, Resource)
-        return bool(diff(found.spec, node.spec(self.given())))
+        return bool(differences(found, node.spec(self.given())))
 
     def _blockers(self, task: Task) -> list[Task]:
         if task.kind == "delete":

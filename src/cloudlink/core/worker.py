@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cloudlink.core import event as ev
-from cloudlink.core.change import Action, Change, diff, spec_hash, worse
+from cloudlink.core.change import Action, Change, diff, differences, spec_hash, worse
 from cloudlink.core.graph import Graph
 from cloudlink.core.resource import (
     Found,
@@ -198,7 +198,9 @@ class Worker:
 
     def remembered(self, node: Resource[Any, Any], found: Found[Any, Any] | None, given: Given) -> Receipt | None:
         """The receipt of something that is as wanted; None when it is kept already."""
-        if found is None or found.spec is None or found.phase is not Phase.READY or diff(found.spec, node.spec(given)):
+        if found is None or found.spec is None or found.phase is not Phase.READY:
+            return None
+        if differences(found, node.spec(given)):
             return None
         old = self._store.receipts().of(node)
         fresh = Receipt(
@@ -241,7 +243,7 @@ class Worker:
                 self._remove(node, found)
                 found = None
             else:
-                fields = diff(found.spec, spec)
+                fields = differences(found, spec)
                 if (not fields and found.phase is Phase.READY) or (
                     found.owned is Ownership.ADOPTED and not node.changes_adopted
                 ):
@@ -371,7 +373,9 @@ class Worker:
     def _update(self, node: Resource[Any, Any], found: Found[Any, Any], spec: Any) -> Found[Any, Any]:
         self._intend(node, found, spec, "update")
         try:
-            started = self._attempt(node, lambda: node.update(found, spec))
+            started = self._attempt(
+                node, lambda: node.complete_marks(found) if found.unmarked else node.update(found, spec)
+            )
         except Lost:
             started = Started(found.id)  # the next look tells whether it had its effect
         return self._wait_ready(node, "update", started)

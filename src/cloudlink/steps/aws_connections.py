@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Literal
 
 from cloudlink.clouds import aws as cloud
 from cloudlink.clouds.aws import Aws, AwsObject
-from cloudlink.clouds.aws_ours import command_to_list, name_for, ours, tag_specification
+from cloudlink.clouds.aws_ours import command_to_list, is_unmarked, name_for, ours, tag_specification
+from cloudlink.clouds.ownership import owner_of
 from cloudlink.core.resource import (
     Found,
     Given,
@@ -24,6 +25,7 @@ from cloudlink.core.resource import (
 from cloudlink.ipsec import IpsecPolicy, aws_tunnel_options, for_aws, from_aws_tunnel_options
 from cloudlink.link import Link
 from cloudlink.secret import Secret, new_pre_shared_key
+from cloudlink.steps.aws_gateway import vpc_of_gateway
 from cloudlink.steps.outputs import AwsTunnelEnd, CustomerGateway, VpnConnection, VpnGateway
 
 PskStorage = Literal["standard", "secrets-manager"]
@@ -80,9 +82,11 @@ class Connection(Resource[ConnectionSpec, VpnConnection]):
         found = ours(
             self.aws.vpn_connections(fresh=fresh),
             key="VpnConnectionId",
-            link=self.link.name,
+            owner=owner_of(self.link),
             address=self.address,
             receipt=receipts.of(self),
+            region=self.link.aws.region,
+            vpc_of=lambda connection: vpc_of_connection(self.aws, connection),
         )
         if found is None:
             return None
@@ -90,7 +94,12 @@ class Connection(Resource[ConnectionSpec, VpnConnection]):
         # "modifying" is in no list of AWS's, but it is what is seen while an endpoint is replaced.
         phase = {"available": Phase.READY, "deleting": Phase.DELETING}.get(state, Phase.CREATING)
         out = None if phase is Phase.DELETING else self._outputs(found, fresh=fresh)
-        return Found(found["VpnConnectionId"], phase, _spec_of(found), out, Ownership.OWNED, state)
+        unmarked = phase is Phase.READY and is_unmarked(found, owner_of(self.link))
+        return Found(found["VpnConnectionId"], phase, _spec_of(found), out, Ownership.OWNED, state, unmarked)
+
+    def complete_marks(self, found: Found[ConnectionSpec, VpnConnection]) -> Started:
+        self.aws.mark(found.id, owner_of(self.link))
+        return Started(found.id)
 
     def _outputs(self, found: AwsObject, *, fresh: bool) -> VpnConnection | None:
         """None while AWS has not said an outside address and a key for each tunnel."""
@@ -130,7 +139,7 @@ class Connection(Resource[ConnectionSpec, VpnConnection]):
                     "TunnelOptions": tunnels,
                 },
                 TagSpecifications=tag_specification(
-                    "vpn-connection", self.link.name, self.address, name_for(self.link.name, f"vpn-{self.vpn + 1}")
+                    "vpn-connection", owner_of(self.link), self.address, name_for(self.link.name, f"vpn-{self.vpn + 1}")
                 ),
             )
             made = str(answer["VpnConnection"]["VpnConnectionId"])
@@ -173,6 +182,13 @@ class Connection(Resource[ConnectionSpec, VpnConnection]):
         finally:
             self.aws.reads.wrote(cloud.VPN_CONNECTIONS)
         return Started(found.id)
+
+
+def vpc_of_connection(aws: Aws, connection: AwsObject) -> str:
+    """The VPC of the gateway that it ends on; empty: the gateway is gone, or is attached to none."""
+    gateways = {g["VpnGatewayId"]: g for g in aws.vpn_gateways()}
+    gateway = gateways.get(connection.get("VpnGatewayId"))
+    return vpc_of_gateway(gateway) if gateway is not None else ""
 
 
 def _tunnels(found: AwsObject) -> list[AwsObject]:

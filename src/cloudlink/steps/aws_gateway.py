@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from cloudlink.clouds import aws as cloud
 from cloudlink.clouds.aws import Aws, AwsObject
-from cloudlink.clouds.aws_ours import command_to_list, name_for, ours, tag_specification
+from cloudlink.clouds.aws_ours import command_to_list, is_unmarked, name_for, ours, tag_specification
+from cloudlink.clouds.ownership import owner_of
 from cloudlink.core.resource import (
     Found,
     Given,
@@ -49,18 +50,13 @@ class Gateway(Resource[GatewaySpec, VpnGateway]):
         return GatewaySpec(self.link.aws.asn)
 
     def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[GatewaySpec, VpnGateway] | None:
-        found = ours(
-            self.aws.vpn_gateways(fresh=fresh),
-            key="VpnGatewayId",
-            link=self.link.name,
-            address=self.address,
-            receipt=receipts.of(self),
-        )
+        found = own_gateway(self.link, self.aws, self.address, receipts, fresh=fresh)
         if found is None:
             return None
         phase = gateway_phase(found["State"])
         out = VpnGateway(found["VpnGatewayId"], int(found["AmazonSideAsn"]))
-        return Found(out.id, phase, GatewaySpec(out.asn), out, Ownership.OWNED, found["State"])
+        unmarked = is_unmarked(found, owner_of(self.link))
+        return Found(out.id, phase, GatewaySpec(out.asn), out, Ownership.OWNED, found["State"], unmarked)
 
     def create(self, spec: GatewaySpec) -> Started:
         """Raises ConflictError before making anything when the VPC has a gateway already: it could not be attached."""
@@ -70,7 +66,7 @@ class Gateway(Resource[GatewaySpec, VpnGateway]):
                 Type="ipsec.1",
                 AmazonSideAsn=spec.asn,
                 TagSpecifications=tag_specification(
-                    "vpn-gateway", self.link.name, self.address, name_for(self.link.name, "gateway")
+                    "vpn-gateway", owner_of(self.link), self.address, name_for(self.link.name, "gateway")
                 ),
             )
         finally:
@@ -83,6 +79,10 @@ class Gateway(Resource[GatewaySpec, VpnGateway]):
     def update(self, found: Found[GatewaySpec, VpnGateway], spec: GatewaySpec) -> Started:
         raise AssertionError("a virtual private gateway cannot be changed")
 
+    def complete_marks(self, found: Found[GatewaySpec, VpnGateway]) -> Started:
+        self.aws.mark(found.id, owner_of(self.link))
+        return Started(found.id)
+
     def delete(self, found: Found[GatewaySpec, VpnGateway], before: Any) -> Started | None:
         try:
             self.aws.ec2.delete_vpn_gateway(VpnGatewayId=found.id)
@@ -93,6 +93,25 @@ class Gateway(Resource[GatewaySpec, VpnGateway]):
         finally:
             self.aws.reads.wrote(cloud.VPN_GATEWAYS)
         return Started(found.id)
+
+
+def own_gateway(link: Link, aws: Aws, address: str, receipts: Receipts, *, fresh: bool) -> AwsObject | None:
+    """The gateway that this link's cloudlink made. Raises ConflictError for one of a link of the same name elsewhere."""
+    return ours(
+        aws.vpn_gateways(fresh=fresh),
+        key="VpnGatewayId",
+        owner=owner_of(link),
+        address=address,
+        receipt=receipts.get(address),
+        region=link.aws.region,
+        vpc_of=vpc_of_gateway,
+    )
+
+
+def vpc_of_gateway(gateway: AwsObject) -> str:
+    """The VPC that it is attached to, or was last; empty: none is shown."""
+    attachments = sorted(gateway.get("VpcAttachments") or (), key=lambda a: str(a.get("State")) == "detached")
+    return next((str(a["VpcId"]) for a in attachments if a.get("VpcId")), "")
 
 
 def gateway_of_vpc(aws: Aws, vpc_id: str, *, fresh: bool = False) -> AwsObject | None:
@@ -221,7 +240,7 @@ def locate_gateway(
     link: Link, aws: Aws, node: Node[VpnGateway], receipts: Receipts, *, fresh: bool
 ) -> AwsObject | None:
     """The gateway that the link uses, own or adopted, as AWS describes it; None: gone."""
-    gateways = aws.vpn_gateways(fresh=fresh)
     if link.aws.adopt_gateway is None:
-        return ours(gateways, key="VpnGatewayId", link=link.name, address=node.address, receipt=receipts.of(node))
+        return own_gateway(link, aws, node.address, receipts, fresh=fresh)
+    gateways = aws.vpn_gateways(fresh=fresh)
     return next((g for g in gateways if g["VpnGatewayId"] == link.aws.adopt_gateway and g["State"] != "deleted"), None)

@@ -9,8 +9,9 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any, ClassVar
 
 from cloudlink.clouds import aws as cloud
-from cloudlink.clouds.aws import Aws
-from cloudlink.clouds.aws_ours import name_for, ours, tag_specification
+from cloudlink.clouds.aws import Aws, AwsObject
+from cloudlink.clouds.aws_ours import is_unmarked, name_for, ours, tag_specification
+from cloudlink.clouds.ownership import Claim, from_aws, owner_of
 from cloudlink.core.resource import (
     Found,
     Given,
@@ -24,7 +25,7 @@ from cloudlink.core.resource import (
 )
 from cloudlink.errors import CloudError, ConflictError, MissingError
 from cloudlink.link import Link
-from cloudlink.steps.aws_connections import Connection
+from cloudlink.steps.aws_connections import Connection, vpc_of_connection
 from cloudlink.steps.aws_gateway import AdoptedGateway, Attachment, Gateway, gateway_phase
 from cloudlink.steps.aws_routes import RoutePropagation, RouteTables
 from cloudlink.steps.outputs import CustomerGateway, EksCluster, PublicIp, VpnGateway
@@ -169,16 +170,30 @@ class CustomerGatewayResource(Resource[CustomerGatewaySpec, CustomerGateway]):
         found = ours(
             self.aws.customer_gateways(fresh=fresh),
             key="CustomerGatewayId",
-            link=self.link.name,
+            owner=owner_of(self.link),
             address=self.address,
             receipt=receipts.of(self),
+            region=self.link.aws.region,
+            vpc_of=self._vpc_of,
         )
         if found is None:
             return None
         asn = int(found.get("BgpAsnExtended") or found.get("BgpAsn") or 0)
         spec = CustomerGatewaySpec(IPv4Address(found["IpAddress"]), asn)
         out = CustomerGateway(found["CustomerGatewayId"])
-        return Found(out.id, gateway_phase(found["State"]), spec, out, Ownership.OWNED, found["State"])
+        unmarked = is_unmarked(found, owner_of(self.link))
+        return Found(out.id, gateway_phase(found["State"]), spec, out, Ownership.OWNED, found["State"], unmarked)
+
+    def _vpc_of(self, customer_gateway: AwsObject) -> str:
+        """The VPC of a connection that uses it; empty: there is none."""
+        number = customer_gateway["CustomerGatewayId"]
+        users = [c for c in self.aws.vpn_connections() if c.get("CustomerGatewayId") == number]
+        users.sort(key=lambda c: c.get("State") == "deleted")
+        return next((vpc for c in users if (vpc := vpc_of_connection(self.aws, c))), "")
+
+    def complete_marks(self, found: Found[CustomerGatewaySpec, CustomerGateway]) -> Started:
+        self.aws.mark(found.id, owner_of(self.link))
+        return Started(found.id)
 
     def create(self, spec: CustomerGatewaySpec) -> Started:
         """AWS gives back an existing gateway of the same address, ASN and device name, even a stranger's: the device
@@ -191,12 +206,11 @@ class CustomerGatewayResource(Resource[CustomerGatewaySpec, CustomerGateway]):
                 IpAddress=str(spec.address),
                 DeviceName=name,
                 **({"BgpAsnExtended": spec.asn} if wide else {"BgpAsn": spec.asn}),
-                TagSpecifications=tag_specification("customer-gateway", self.link.name, self.address, name),
+                TagSpecifications=tag_specification("customer-gateway", owner_of(self.link), self.address, name),
             )["CustomerGateway"]
         finally:
             self.aws.reads.wrote(cloud.CUSTOMER_GATEWAYS)
-        made_here = ours([made], key="CustomerGatewayId", link=self.link.name, address=self.address, receipt=None)
-        if made_here is None:
+        if owner_of(self.link).claim(from_aws(made.get("Tags")), self.address) is not Claim.OURS:
             raise ConflictError(
                 "A customer gateway of the same address exists without cloudlink's tags",
                 f"AWS answered with {made['CustomerGatewayId']}, which somebody else made for {spec.address}.",

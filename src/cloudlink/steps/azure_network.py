@@ -7,7 +7,7 @@ from ipaddress import IPv4Network
 from typing import Any, ClassVar
 
 from cloudlink.clouds.azure import GATEWAY_SUBNET, Azure, Json
-from cloudlink.clouds.ownership import LINK_TAG
+from cloudlink.clouds.ownership import owner_of
 from cloudlink.core.resource import Found, Given, Lookup, Node, Ownership, Receipts, Resource, Started, Usual, built_on
 from cloudlink.errors import CloudError, ConflictError, MissingError
 from cloudlink.link import AzureSubnet, Link, NewCluster, NewNetwork
@@ -145,11 +145,7 @@ class NewGroup(AzureResource[GroupSpec, ResourceGroup]):
 
         Raises ConflictError that names them.
         """
-        others = [
-            str(item["id"])
-            for item in self.azure.in_group()
-            if (item.get("tags") or {}).get(LINK_TAG) != self.link.name
-        ]
+        others = [str(item["id"]) for item in self.azure.in_group() if not owner_of(self.link).holds(item.get("tags"))]
         if others:
             raise ConflictError(
                 "The resource group holds things that are not cloudlink's",
@@ -395,7 +391,8 @@ class GatewaySubnetResource(Resource[GatewaySubnetSpec, GatewaySubnet]):
         if receipt is not None and prefixes == (self.link.azure.gateway_subnet,):
             return True  # we had begun to make it when we were killed, and it is what we would have made
         tags = (self.azure.gateway() or {}).get("tags") or {}
-        if tags.get(LINK_TAG) == self.link.name and tags.get(MADE_SUBNET_TAG) == "true":
+        here = id_.lower().startswith(f"{self.azure.vnet_of_gateway()}/subnets/")
+        if here and owner_of(self.link).holds(tags) and tags.get(MADE_SUBNET_TAG) == "true":
             self.proven.add(id_)
         return id_ in self.proven
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Any
 
+from cloudlink.clouds import ownership
 from cloudlink.clouds.azure import Azure, Json
-from cloudlink.clouds.ownership import LINK_TAG, RESOURCE_TAG, is_ours, tags
+from cloudlink.clouds.ownership import LINK_TAG, RESOURCE_TAG, Claim, Owner, owner_of
 from cloudlink.core.resource import Found, OutT, Ownership, Phase, Receipts, Resource, SpecT, Started
 from cloudlink.errors import ConflictError
 from cloudlink.link import Link
@@ -59,9 +60,27 @@ class AzureResource(Resource[SpecT, OutT]):
         raw = self.raw(fresh=fresh)
         if raw is None:
             return None
-        if not is_ours(raw.get("tags"), self.link.name, self.address):
-            raise stranger(raw, self.link.name, self.address)
-        return Found(str(raw["id"]), phase(raw), self.seen(raw), self.gives(raw), Ownership.OWNED, state(raw))
+        owner = owner_of(self.link)
+        claim = owner.claim(raw.get("tags"), self.address)
+        if claim is Claim.NONE:
+            raise stranger(raw, owner, self.address)
+        if elsewhere := self._elsewhere(raw, claim):
+            raise ownership.same_name_elsewhere(str(raw["id"]), elsewhere, owner, self.address)
+        now = phase(raw)
+        unmarked = claim is Claim.INCOMPLETE and now is Phase.READY
+        return Found(str(raw["id"]), now, self.seen(raw), self.gives(raw), Ownership.OWNED, state(raw), unmarked)
+
+    def _elsewhere(self, raw: Json, claim: Claim) -> str:
+        """Where the link is that an object of our name belongs to, if not here; empty: it is ours. What was made before
+        tags named the place stands where the link's gateway stands."""
+        if claim is Claim.ELSEWHERE:
+            return ownership.place_in(raw.get("tags") or {})
+        if claim is Claim.INCOMPLETE and (vnet := self.azure.vnet_of_gateway()) not in ("", self.azure.vnet_id.lower()):
+            return f"VNet {vnet}"
+        return ""
+
+    def complete_marks(self, found: Found[SpecT, OutT]) -> Started:
+        return self.azure.mark(found.id)
 
     def create(self, spec: SpecT) -> Started:
         return self.put(spec, self.tags())
@@ -75,17 +94,17 @@ class AzureResource(Resource[SpecT, OutT]):
         return self.remove()
 
     def tags(self) -> dict[str, str]:
-        return tags(self.link.name, self.address)
+        return owner_of(self.link).tags(self.address)
 
     def all_tags(self) -> dict[str, str]:
         """Ours and those that others put on the object: a PUT replaces all tags."""
         return {**((self.raw(fresh=False) or {}).get("tags") or {}), **self.tags()}
 
 
-def stranger(raw: Json, link: str, address: str) -> ConflictError:
+def stranger(raw: Json, owner: Owner, address: str) -> ConflictError:
     """The error for an object that bears our name but not our tags."""
     id_ = str(raw["id"])
-    wanted = " ".join(f"{k}={v}" for k, v in tags(link, address).items())
+    wanted = " ".join(f"{k}={v}" for k, v in owner.tags(address).items())
     held = raw.get("tags") or {}
     said = ", ".join(f"{k}={held[k]}" for k in (LINK_TAG, RESOURCE_TAG) if k in held) or "no tag of cloudlink's"
     return ConflictError(

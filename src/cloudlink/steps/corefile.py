@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 
+from cloudlink.clouds.ownership import Owner
 from cloudlink.steps.corefile_grammar import Server, Unreadable, servers
 from cloudlink.steps.corefile_rules import NEWEST, Version, has_plugin, problems
 
@@ -18,6 +19,7 @@ from cloudlink.steps.corefile_rules import NEWEST, Version, has_plugin, problems
 _PLUGINS = ("errors", "cache 30")
 _FORWARD_OPTIONS = ("policy random", "max_fails 3", "health_check 5s", "expire 10s", "prefer_udp")
 _MARK = "# Managed by cloudlink, link "
+_PLACE = "# Its place: "
 
 
 def key_of(link: str) -> str:
@@ -39,12 +41,13 @@ def block(zone: str, upstreams: tuple[IPv4Address, ...]) -> Block:
     return Block(zone, tuple(sorted(upstreams)), (*_PLUGINS, *_FORWARD_OPTIONS))
 
 
-def written(link: str, wanted: Block) -> str:
+def written(owner: Owner, wanted: Block) -> str:
     """The key's text. ``block`` options are split where ``forward`` begins: plugins before it, its options inside."""
     plugins, options = wanted.options[: len(_PLUGINS)], wanted.options[len(_PLUGINS) :]
     return "\n".join(
         (
-            f"{_MARK}{link}. Changes made here are undone by the next `cloudlink up`.",
+            f"{_MARK}{owner.link}. Changes made here are undone by the next `cloudlink up`.",
+            f"{_PLACE}VPC {owner.vpc}, VNet {owner.vnet}",
             f"{wanted.zone}:53 {{",
             *(f"    {p}" for p in plugins),
             f"    forward . {' '.join(str(u) for u in wanted.upstreams)} {{",
@@ -59,6 +62,17 @@ def written(link: str, wanted: Block) -> str:
 def is_marked(text: str, link: str) -> bool:
     """Whether our header line for this link stands in the text."""
     return any(line.startswith(f"{_MARK}{link}.") for line in text.splitlines())
+
+
+def place_of(text: str) -> str:
+    """Where the text says that its link is; empty: it does not say (cloudlink 0.1)."""
+    said = [line.removeprefix(_PLACE) for line in text.splitlines() if line.startswith(_PLACE)]
+    return said[0] if said else ""
+
+
+def is_of_place(text: str, owner: Owner) -> bool:
+    """Whether the text names no other place than the link's. Case does not count."""
+    return place_of(text).lower() in ("", f"VPC {owner.vpc}, VNet {owner.vnet}".lower())
 
 
 def read(text: str) -> Block:

@@ -17,6 +17,7 @@ from ipaddress import IPv4Address
 from typing import Any, ClassVar
 
 from cloudlink.clouds.kube import Kube, KubeObject, NoCluster, missing
+from cloudlink.clouds.ownership import owner_of, same_name_elsewhere
 from cloudlink.core.change import spec_hash
 from cloudlink.core.resource import (
     Found,
@@ -119,6 +120,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
                 f"Rename or remove it: kubectl edit configmap {CONFIG_MAP} --namespace {NAMESPACE}",
                 resource=self.address,
             )
+        self._check_place(state.text)
         block = corefile.read(state.text)
         restarted = state.applied == _hash(state.text)
         spec = ForwardSpec(block.zone, block.upstreams, block.options, restarted)
@@ -126,7 +128,16 @@ class Forward(Resource[ForwardSpec, Nothing]):
             return self._found(Phase.READY, spec, "CoreDNS was not restarted with this")
         if crash := self._crash(state) if rolling else "":
             return self._found(Phase.FAILED, spec, crash)
-        return self._found(Phase.CREATING if rolling else Phase.READY, spec, rolling)
+        if rolling:
+            return self._found(Phase.CREATING, spec, rolling)
+        return self._found(Phase.READY, spec, "", unmarked=not corefile.place_of(state.text))
+
+    def _check_place(self, text: str) -> None:
+        """Raises ConflictError for the key of a link of our name that is elsewhere."""
+        owner = owner_of(self.link)
+        if not corefile.is_of_place(text, owner):
+            key = f"The key {self.key} in {NAMESPACE}/{CONFIG_MAP} of cluster {self.kube.name}"
+            raise same_name_elsewhere(key, corefile.place_of(text), owner, self.address)
 
     def _settled(self, receipts: Receipts) -> Found[ForwardSpec, Nothing] | None:
         """From the key alone, where the receipt says that CoreDNS was restarted with it: saves looking at the
@@ -143,8 +154,9 @@ class Forward(Resource[ForwardSpec, Nothing]):
                 raise
             return None
         text = str(data.get(self.key) or "")
-        if not corefile.is_marked(text, self.link.name):
+        if not corefile.is_marked(text, self.link.name) or not corefile.place_of(text):
             return None
+        self._check_place(text)
         block = corefile.read(text)
         spec = ForwardSpec(block.zone, block.upstreams, block.options, restarted=True)
         return self._found(Phase.READY, spec, "") if spec_hash(spec) == receipt.spec_hash else None
@@ -154,6 +166,11 @@ class Forward(Resource[ForwardSpec, Nothing]):
 
     def update(self, found: Found[ForwardSpec, Nothing], spec: ForwardSpec) -> Started:
         return self._write(spec)
+
+    def complete_marks(self, found: Found[ForwardSpec, Nothing]) -> Started:
+        """The mark is a line of the key, so CoreDNS is restarted as for any other change of it."""
+        assert found.spec is not None
+        return self._write(found.spec)
 
     def delete(self, found: Found[ForwardSpec, Nothing], before: Any) -> Started | None:
         """Only the key goes: the ConfigMap is AKS's, and other keys are others'."""
@@ -275,7 +292,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
     def _write(self, spec: ForwardSpec) -> Started:
         state = self._state(fresh=True)
         self._check(state)
-        text = corefile.written(self.link.name, corefile.Block(spec.zone, spec.upstreams, spec.options))
+        text = corefile.written(owner_of(self.link), corefile.Block(spec.zone, spec.upstreams, spec.options))
         if state.text != text:
             if not self._previous:
                 self._previous.append(state.text)
@@ -321,8 +338,10 @@ class Forward(Resource[ForwardSpec, Nothing]):
         finally:
             self.kube.reads.wrote(_DEPLOYMENT, _KEYS)
 
-    def _found(self, phase: Phase, spec: ForwardSpec, detail: str) -> Found[ForwardSpec, Nothing]:
-        return Found(self._id, phase, spec, Nothing(), Ownership.OWNED, detail)
+    def _found(
+        self, phase: Phase, spec: ForwardSpec, detail: str, *, unmarked: bool = False
+    ) -> Found[ForwardSpec, Nothing]:
+        return Found(self._id, phase, spec, Nothing(), Ownership.OWNED, detail, unmarked)
 
     @property
     def _id(self) -> str:

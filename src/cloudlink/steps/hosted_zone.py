@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from cloudlink.clouds import aws as cloud
 from cloudlink.clouds.aws import Aws, AwsObject
+from cloudlink.clouds.ownership import owner_of, same_name_elsewhere
 from cloudlink.core.resource import (
     Found,
     Given,
@@ -93,7 +94,7 @@ class Zone(Resource[ZoneSpec, HostedZone]):
         try:
             made = self.aws.client("route53", once=True).create_hosted_zone(
                 Name=spec.name,
-                CallerReference=f"{_reference(self.link)}{generation}",
+                CallerReference=f"{_reference(self.link)}{self.link.aws.vpc_id}/{generation}",
                 HostedZoneConfig={"Comment": f"cloudlink {self.link.name}: names for Azure", "PrivateZone": True},
                 VPC=self._vpc,
             )
@@ -147,7 +148,7 @@ def _reference(link: Link) -> str:
 def own_zone(link: Link, aws: Aws, receipts: Receipts, *, fresh: bool) -> AwsObject | None:
     """The zone that this link's cloudlink made, as Route 53 lists it.
 
-    Raises ConflictError when there are two.
+    Raises ConflictError when there are two, or one of a link of the same name elsewhere.
     """
     receipt = receipts.get("resolver.zone")
     if receipt is not None and receipt.id and not receipt.intent:
@@ -155,6 +156,7 @@ def own_zone(link: Link, aws: Aws, receipts: Receipts, *, fresh: bool) -> AwsObj
         whole = aws.zone(plain_id(receipt.id), fresh=fresh)
         if whole is not None and whole["HostedZone"]["CallerReference"].startswith(_reference(link)):
             found: AwsObject = whole["HostedZone"]
+            _check_place(link, aws, found)
             return found
     mine = [
         z
@@ -162,6 +164,8 @@ def own_zone(link: Link, aws: Aws, receipts: Receipts, *, fresh: bool) -> AwsObj
         if z["CallerReference"].startswith(_reference(link))
         or (receipt is not None and plain_id(z["Id"]) == receipt.id)
     ]
+    for zone in mine:
+        _check_place(link, aws, zone)
     if len(mine) > 1:
         raise ConflictError(
             "Two hosted zones are of this link",
@@ -171,6 +175,17 @@ def own_zone(link: Link, aws: Aws, receipts: Receipts, *, fresh: bool) -> AwsObj
             resource="resolver.zone",
         )
     return mine[0] if mine else None
+
+
+def _check_place(link: Link, aws: Aws, zone: AwsObject) -> None:
+    """Raises ConflictError for a zone that a link of our name made for another VPC. Its reference names the VPC; one
+    that cloudlink 0.1 made does not, and is of the VPCs that it serves."""
+    said = zone["CallerReference"].removeprefix(_reference(link)).split("/")
+    number, vpc = plain_id(zone["Id"]), link.aws.vpc_id
+    vpcs = said[:1] if len(said) > 1 else [str(v["VPCId"]) for v in (aws.zone(number) or {}).get("VPCs") or ()]
+    if vpcs and vpc not in vpcs:
+        place = f"VPC {' and '.join(vpcs)} (hosted zone {plain_name(zone['Name'])})"
+        raise same_name_elsewhere(number, place, owner_of(link), "resolver.zone")
 
 
 def locate_zone(link: Link, aws: Aws, receipts: Receipts) -> str | None:

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from cloudlink.clouds import aws as cloud
 from cloudlink.clouds.aws import Aws, AwsObject
-from cloudlink.clouds.aws_ours import name_for, ours, tag_specification
+from cloudlink.clouds.aws_ours import is_unmarked, name_for, ours, tag_specification
+from cloudlink.clouds.ownership import owner_of
 from cloudlink.core.resource import (
     Found,
     Given,
@@ -209,7 +210,8 @@ class ResolverGroup(Resource[GroupSpec, SecurityGroup]):
         found = find_group(self.link, self.address, receipts, groups)
         if found is not None:
             out = SecurityGroup(found["GroupId"])
-            return Found(out.id, Phase.READY, GroupSpec(found["VpcId"]), out, Ownership.OWNED)
+            unmarked = is_unmarked(found, owner_of(self.link))
+            return Found(out.id, Phase.READY, GroupSpec(found["VpcId"]), out, Ownership.OWNED, unmarked=unmarked)
         name = name_for(self.link.name, "resolver")
         stranger = next((g for g in groups if g["GroupName"] == name), None)
         if stranger is not None:
@@ -228,7 +230,7 @@ class ResolverGroup(Resource[GroupSpec, SecurityGroup]):
                 GroupName=name,
                 Description=f"DNS from Azure to the Resolver endpoint of cloudlink {self.link.name}",
                 VpcId=spec.vpc,
-                TagSpecifications=tag_specification("security-group", self.link.name, self.address, name),
+                TagSpecifications=tag_specification("security-group", owner_of(self.link), self.address, name),
             )
         finally:
             self.aws.reads.wrote(cloud.SECURITY_GROUPS)
@@ -236,6 +238,10 @@ class ResolverGroup(Resource[GroupSpec, SecurityGroup]):
 
     def update(self, found: Found[GroupSpec, SecurityGroup], spec: GroupSpec) -> Started:
         raise AssertionError("a security group cannot be changed")
+
+    def complete_marks(self, found: Found[GroupSpec, SecurityGroup]) -> Started:
+        self.aws.mark(found.id, owner_of(self.link))
+        return Started(found.id)
 
     def delete(self, found: Found[GroupSpec, SecurityGroup], before: Any) -> Started | None:
         """Refused with DependencyViolation until the endpoint's network interfaces are gone."""
@@ -252,7 +258,15 @@ class ResolverGroup(Resource[GroupSpec, SecurityGroup]):
 
 def find_group(link: Link, address: str, receipts: Receipts, groups: list[AwsObject]) -> AwsObject | None:
     """The endpoint's group by receipt or tags."""
-    return ours(groups, key="GroupId", link=link.name, address=address, receipt=receipts.get(address))
+    return ours(
+        groups,
+        key="GroupId",
+        owner=owner_of(link),
+        address=address,
+        receipt=receipts.get(address),
+        region=link.aws.region,
+        vpc_of=lambda group: str(group["VpcId"]),
+    )
 
 
 # --- its rules ----------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from cloudlink.clouds import aws as cloud
 from cloudlink.clouds import ownership
 from cloudlink.clouds.aws import Aws, AwsObject
 from cloudlink.clouds.aws_ours import name_for
+from cloudlink.clouds.ownership import owner_of
 from cloudlink.core.change import Action, spec_hash
 from cloudlink.core.resource import (
     Found,
@@ -192,14 +193,19 @@ class InboundEndpoint(Resource[EndpointSpec, Endpoint]):
         return f"cloudlink/{self.link.name}/"
 
     def _ours(self, receipts: Receipts, *, fresh: bool) -> AwsObject | None:
-        """Raises ConflictError when two live endpoints are of our making."""
+        """Raises ConflictError when two live endpoints are of our making, or one is of a link of our name elsewhere."""
         receipt = receipts.of(self)
-        mine = [
+        named = [
             e
             for e in self.aws.resolver_endpoints(fresh=fresh)
             if e.get("CreatorRequestId", "").startswith(self._creator)
             or (receipt is not None and e["Id"] == receipt.id)
         ]
+        mine = [e for e in named if e["HostVPCId"] == self.link.aws.vpc_id]
+        for other in named:
+            if other not in mine and other["Status"] != "DELETING":
+                place = f"VPC {other['HostVPCId']}"
+                raise ownership.same_name_elsewhere(other["Id"], place, owner_of(self.link), self.address)
         live = [e for e in mine if e["Status"] != "DELETING"]
         if len(live) > 1:
             raise ConflictError(
@@ -223,7 +229,7 @@ class InboundEndpoint(Resource[EndpointSpec, Endpoint]):
                 IpAddresses=[{"SubnetId": subnet} for subnet in sorted(spec.subnets)],
                 ResolverEndpointType="IPV4",
                 Protocols=sorted(spec.protocols),
-                Tags=ownership.aws_tags(self.link.name, self.address, name),
+                Tags=owner_of(self.link).aws_tags(self.address, name),
             )
         finally:
             self.aws.reads.wrote(cloud.RESOLVER_ENDPOINTS)

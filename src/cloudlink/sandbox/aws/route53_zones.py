@@ -15,6 +15,7 @@ _TYPES = ("A", "AAAA", "CAA", "CNAME", "MX", "NAPTR", "NS", "PTR", "SOA", "SPF",
 _PLAIN = frozenset(string.ascii_lowercase + string.digits + "-_.")
 MOST_RECORDS = 1_000
 MOST_CHARACTERS = 32_000
+MOST_VALUES = 400  # in one record set
 """Per change batch; an UPSERT counts twice.
 https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html"""
 
@@ -142,6 +143,8 @@ def parsed(asked: Mapping[str, Any]) -> RecordSet:
     values = tuple(r["Value"] for r in records)
     if len(set(values)) != len(values):
         raise ValueError(f"Duplicate Resource Record in {shown}")
+    if len(values) > MOST_VALUES:  # belief: the sentence; the limit is documented
+        raise ValueError(f"Too many Resource Records in {shown}: {len(values)}, at most {MOST_VALUES}")
     if not 0 <= int(ttl or 0) <= 2_147_483_647:
         raise ValueError(f"Invalid TTL in {shown}")
     for value in values:
