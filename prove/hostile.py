@@ -43,7 +43,7 @@ def prove(figures: Figures, *, seed: int, part: int = 0, of: int = 1, most: int 
 
 def configs(figures: Figures, *, seed: int, count: int, part: int = 0) -> None:
     """The fuzzer is the tests'; here it runs longer."""
-    from tests.unit import test_config_fuzz as fuzz
+    from tests.config import test_config_fuzz as fuzz
 
     chance = random.Random(f"{seed}/{part}")
     with tempfile.TemporaryDirectory() as name:

@@ -50,7 +50,7 @@ def prepare(order: dict[str, Any]) -> None:
 
 def _look_often(seconds: float) -> None:
     """Waits that would be as long as a gateway's half hour: the sandbox is told to be done in seconds."""
-    from cloudlink.core import wait
+    from cloudlink.core import polling as wait
 
     def intervals(usual: float, *_: float) -> float:
         return min(seconds, max(usual, 1.0))

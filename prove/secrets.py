@@ -212,7 +212,7 @@ def _prove(figures: Figures, most: int) -> None:
         ground.back_to("empty")
         for where, place in (
             ("a bug in the create call", "botocore.client:BaseClient._make_api_call#PreSharedKey"),
-            ("a bug in the connection's write", "cloudlink.clouds.azure:Azure.put_connection"),
+            ("a bug in the connection's write", "cloudlink.clouds.azure.client:Azure.put_connection"),
         ):
             bench.run(where, "up", "--no-verify", codes=(1,), fails=place)
             ground.settle()

@@ -133,20 +133,20 @@ def _import_everything() -> None:
     import kubernetes
     import yaml
 
-    import cloudlink.app
+    import cloudlink.checks.preflight.run
     import cloudlink.cli.commands
-    import cloudlink.clouds.aws
-    import cloudlink.clouds.azure
-    import cloudlink.clouds.kube
-    import cloudlink.clouds.kube_access
+    import cloudlink.clouds.aws.client
+    import cloudlink.clouds.azure.client
+    import cloudlink.clouds.kube.access
+    import cloudlink.clouds.kube.client
     import cloudlink.core.engine
     import cloudlink.inspection
     import cloudlink.sandbox.client
-    import cloudlink.steps.preflight
+    import cloudlink.session
     import cloudlink.sweep
     import cloudlink.topology
     import cloudlink.view.plain
-    from cloudlink.clouds.aws_models import PlainModels
+    from cloudlink.clouds.aws.models import PlainModels
 
     _read_once()
     session = boto3.Session(region_name="eu-central-1", aws_access_key_id="x", aws_secret_access_key="x")
@@ -167,7 +167,7 @@ def _read_once() -> None:
 
     from botocore.loaders import Loader
 
-    from cloudlink.clouds.aws_models import PlainModels
+    from cloudlink.clouds.aws.models import PlainModels
 
     file, loader = PlainModels(), Loader(include_default_search_paths=True)
     read, services = cache(PlainModels.load_file), cache(Loader.list_available_services)

@@ -6,21 +6,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cloudlink.clouds import kube
-from cloudlink.clouds.aws import Aws
-from cloudlink.clouds.azure import Azure
-from cloudlink.clouds.kube import Kube
-from cloudlink.core.change import Action, Change, FieldChange, Plan
+from cloudlink.checks import status
+from cloudlink.checks.names import verify
+from cloudlink.checks.names.probe import Probe
+from cloudlink.checks.report import DnsReport, Drift, Health, StatusReport
+from cloudlink.clouds.aws.client import Aws
+from cloudlink.clouds.azure.client import Azure
+from cloudlink.clouds.kube import errors as kube_errors
+from cloudlink.clouds.kube.client import Kube
 from cloudlink.core.engine import Engine
+from cloudlink.core.plan import Action, Change, FieldChange, Plan
+from cloudlink.core.polling import Clock
 from cloudlink.core.resource import Found
-from cloudlink.core.wait import Clock
 from cloudlink.errors import CloudlinkError, UnhealthyError
 from cloudlink.link import Link
-from cloudlink.steps import status, verify
-from cloudlink.steps.corefile import View
+from cloudlink.steps.dns_forward.corefile import View
 from cloudlink.steps.outputs import Endpoint, HostedZone, Targets, VirtualNetwork
-from cloudlink.steps.probe import Probe
-from cloudlink.steps.report import DnsReport, Drift, Health, StatusReport
 from cloudlink.topology import Topology
 
 
@@ -103,7 +104,7 @@ class Inspection:
         try:
             return self.topology.dns_forward.forward.view(tuple(endpoint.addresses.values()) if endpoint else None)
         except Exception as error:
-            known = error if isinstance(error, CloudlinkError) else kube.translate(error)
+            known = error if isinstance(error, CloudlinkError) else kube_errors.translate(error)
             if known is None:
                 raise
             return View("cannot be read", problem=str(known))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable
 
-from cloudlink.clouds.aws import Aws
-from cloudlink.clouds.azure import Azure
+from cloudlink.checks.report import TeardownReport
+from cloudlink.clouds.aws.client import Aws
+from cloudlink.clouds.azure.client import Azure
 from cloudlink.clouds.ownership import owner_of
-from cloudlink.core.change import Action, Plan
+from cloudlink.core.plan import Action, Plan
 from cloudlink.link import Link
-from cloudlink.steps.report import TeardownReport
 
 Row = tuple[str, str, str]
 

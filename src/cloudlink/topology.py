@@ -15,16 +15,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from cloudlink.clouds.aws import Aws
-from cloudlink.clouds.azure import Azure
-from cloudlink.clouds.kube import Kube
+from cloudlink.clouds.aws.client import Aws
+from cloudlink.clouds.azure.client import Azure
+from cloudlink.clouds.kube.client import Kube
 from cloudlink.core.resource import Node
 from cloudlink.link import Link
-from cloudlink.steps.aws_vpn import AwsVpn
-from cloudlink.steps.azure_vpn import AzureVpn
-from cloudlink.steps.dns_forward import DnsForward
-from cloudlink.steps.resolver import Resolver
-from cloudlink.steps.verify import Verify
+from cloudlink.steps.aws_vpn.step import AwsVpn
+from cloudlink.steps.azure_vpn.step import AzureVpn
+from cloudlink.steps.dns_forward.step import DnsForward
+from cloudlink.steps.resolver.step import Resolver
+from cloudlink.steps.verify.step import Verify
 
 STEPS = ("aws_vpn", "azure_vpn", "resolver", "dns_forward", "verify")
 

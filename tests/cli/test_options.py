@@ -13,9 +13,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from cloudlink.app import Session
 from cloudlink.cli.commands import run
-from cloudlink.core.change import Action, Change, Plan
+from cloudlink.core.plan import Action, Change, Plan
+from cloudlink.session import Session
 
 from .place import Place, Result, make_place
 
@@ -141,10 +141,10 @@ def test_without_a_config_it_is_said_which_is_missing(place: Place) -> None:
 @pytest.fixture
 def as_if_real(place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
     """The clouds of the sandbox, reached as the real ones are: without --sandbox, so that the question is asked."""
-    from cloudlink import app
+    from cloudlink import session
 
     clouds = place.clouds()
-    monkeypatch.setattr(app, "connect", lambda link, clock, endpoints: clouds)
+    monkeypatch.setattr(session, "connect", lambda link, clock, endpoints: clouds)
     return place
 
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from cloudlink.app import Session
-from cloudlink.core.wait import WallClock
+from cloudlink.core.polling import WallClock
 from cloudlink.errors import CloudlinkError
 from cloudlink.link import Host, Link, LoadBalancerTarget
 from cloudlink.sandbox import client
 from cloudlink.secret import Secret
+from cloudlink.session import Session
 from cloudlink.state import StateFile
 from cloudlink.view import open_view
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudlink.app import CONFIG, EXAMPLE, find_config
+from cloudlink.session import CONFIG, EXAMPLE, find_config
 
 
 def test_the_example_serves_the_sandbox_only_and_only_where_there_is_no_other(

@@ -16,11 +16,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from cloudlink.clouds import kube
-from cloudlink.clouds.kube import Kube, NoCluster
-from cloudlink.clouds.kube_access import AKS_SERVER_ID, Access, aks_access, eks_access, tls_context
-from cloudlink.clouds.reads import Reads
-from cloudlink.core.wait import WallClock
+from cloudlink.clouds.cache import Reads
+from cloudlink.clouds.kube import errors as kube_errors
+from cloudlink.clouds.kube.access import AKS_SERVER_ID, Access, aks_access, eks_access, tls_context
+from cloudlink.clouds.kube.client import Kube
+from cloudlink.clouds.kube.errors import NoCluster
+from cloudlink.core.polling import WallClock
 from cloudlink.errors import CloudError, CredentialsError, MissingError, UnreachableError
 from cloudlink.sandbox.listener import Listener
 from cloudlink.sandbox.tls import Authority
@@ -206,7 +207,7 @@ def test_another_authority_is_not_trusted(served: tuple[Api, str], tmp_path: Pat
     other = Authority(tmp_path)
     with pytest.raises(Exception) as caught:
         client(Access("test", served[1], other.ca_pem)).config_map("a", "b")
-    translated = kube.translate(caught.value)
+    translated = kube_errors.translate(caught.value)
     assert isinstance(translated, UnreachableError)
     assert "certificate" in translated.detail
 
@@ -250,16 +251,16 @@ def test_refusals(
     body = f'{{"kind": "Status", "reason": "{status.split()[1]}", "message": {yaml.safe_dump(message, default_style=chr(34)).strip()}}}'
     answer(api, status, body.encode(), ("Retry-After", "7"))
     try:
-        with pytest.raises(kube.KubeRefusal) as caught:
+        with pytest.raises(kube_errors.KubeRefusal) as caught:
             client(Access("test", url, authority.ca_pem)).patch_config_map("a", "b", {})
     finally:
         answer(api, "200 OK", b'{"kind": "ConfigMap"}')
-    translated = kube.translate(caught.value)
+    translated = kube_errors.translate(caught.value)
     assert type(translated) is kind
     assert message[:10] in translated.detail
-    assert kube.retryable(caught.value) == retry
-    assert kube.unknown_outcome(caught.value) is unknown
-    assert kube.missing(caught.value) is (status[:3] == "404")
+    assert kube_errors.retryable(caught.value) == retry
+    assert kube_errors.unknown_outcome(caught.value) is unknown
+    assert kube_errors.missing(caught.value) is (status[:3] == "404")
 
 
 def test_an_answer_that_is_no_json(authority: Authority, served: tuple[Api, str]) -> None:
@@ -270,14 +271,14 @@ def test_an_answer_that_is_no_json(authority: Authority, served: tuple[Api, str]
             client(Access("test", url, authority.ca_pem)).patch_config_map("a", "b", {})
     finally:
         answer(api, "200 OK", b'{"kind": "ConfigMap"}')
-    assert kube.unknown_outcome(caught.value)
+    assert kube_errors.unknown_outcome(caught.value)
 
 
 def test_nobody_listens(authority: Authority) -> None:
     with pytest.raises(Exception) as caught:
         client(Access("test", "https://127.0.0.1:1", authority.ca_pem)).config_map("a", "b")
-    assert isinstance(kube.translate(caught.value), UnreachableError)
-    assert kube.unknown_outcome(caught.value)
+    assert isinstance(kube_errors.translate(caught.value), UnreachableError)
+    assert kube_errors.unknown_outcome(caught.value)
 
 
 def azure_error(status: int) -> HttpResponseError:
@@ -304,10 +305,10 @@ def test_not_being_allowed_to_see_it_is_something_else() -> None:
 
 
 def test_strangers_errors_are_left_alone() -> None:
-    assert kube.translate(ValueError("x")) is None
-    assert kube.retryable(ValueError("x")) is None
-    assert not kube.unknown_outcome(ValueError("x"))
-    assert not kube.missing(ValueError("x"))
+    assert kube_errors.translate(ValueError("x")) is None
+    assert kube_errors.retryable(ValueError("x")) is None
+    assert not kube_errors.unknown_outcome(ValueError("x"))
+    assert not kube_errors.missing(ValueError("x"))
 
 
 @pytest.mark.parametrize("kind", ["service", "ingress"])

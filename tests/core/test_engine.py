@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloudlink.core import event as ev
-from cloudlink.core.change import Action, worse
+from cloudlink.core import events as ev
+from cloudlink.core.plan import Action, worse
 from cloudlink.core.resource import Found, Node, Ownership, Receipt
 from cloudlink.errors import CloudError, DeclinedError, Interrupted
 

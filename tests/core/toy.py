@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from cloudlink.core.change import Action
 from cloudlink.core.engine import Engine
+from cloudlink.core.plan import Action
+from cloudlink.core.ports import Sense
 from cloudlink.core.resource import (
     Found,
     Given,
@@ -22,7 +23,6 @@ from cloudlink.core.resource import (
     Usual,
     built_on,
 )
-from cloudlink.core.seams import Sense
 from cloudlink.errors import CloudError, CloudlinkError
 
 

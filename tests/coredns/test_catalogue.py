@@ -7,8 +7,8 @@ import pytest
 from cloudlink.sandbox.kube.aks import ADDON_CONFIGMAPS
 from cloudlink.sandbox.kube.corefile import BrokenCorefile
 from cloudlink.sandbox.kube.plugins import configure
-from cloudlink.steps import corefile
-from cloudlink.steps.corefile_rules import version_of
+from cloudlink.steps.dns_forward import corefile
+from cloudlink.steps.dns_forward.corefile_rules import version_of
 from tests.coredns.catalogue import CASES, ZONE, Case
 from tests.coredns.conftest import Starter
 from tests.coredns.process import Running

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cloudlink.steps import corefile
+from cloudlink.steps.dns_forward import corefile
 from tests.coredns.conftest import FROM_AZURE, Starter
 from tests.coredns.process import Refused
 from tests.coredns.test_written_block import ENDPOINT, KEY, ZONE, Serve, our_key, started

@@ -15,7 +15,7 @@ import dns.rrset
 import pytest
 
 from cloudlink.clouds.ownership import Owner
-from cloudlink.steps import corefile
+from cloudlink.steps.dns_forward import corefile
 from tests.coredns.conftest import FROM_AZURE, Starter
 from tests.coredns.process import Running
 from tests.coredns.upstreams import Rule, Transport, Upstream, addressed, free_port, nothing_there, silent

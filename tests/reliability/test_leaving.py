@@ -18,9 +18,9 @@ COMMAND = [sys.executable, "-c", "from cloudlink.cli import main; main()"]
 # The end is being told when the second Ctrl-C comes.
 TOLD_TWICE = """
 import os, signal, sys
-from cloudlink import app
+from cloudlink import session as module
 from cloudlink.errors import Interrupted
-real = app.open_view
+real = module.open_view
 def open_view(*arguments, **named):
     view = real(*arguments, **named)
     def error(_):
@@ -28,8 +28,8 @@ def open_view(*arguments, **named):
         sys.exit("the second Ctrl-C had no effect")
     view.error = error
     return view
-app.open_view = open_view
-with app.open_session("up", config=None, sandbox=False, json=False, color=False, writes=True) as session:
+module.open_view = open_view
+with module.open_session("up", config=None, sandbox=False, json=False, color=False, writes=True) as session:
     os.kill(os.getpid(), signal.SIGINT)
     raise Interrupted("Interrupted")
 """

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
-from cloudlink.clouds.aws import Aws
+from cloudlink.clouds.aws.client import Aws
 from cloudlink.clouds.endpoints import Endpoints
 from cloudlink.clouds.ownership import LINK_TAG
 from cloudlink.core.resource import Given, Lookup, Node

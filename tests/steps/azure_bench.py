@@ -8,10 +8,10 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
-from cloudlink.clouds.azure import Azure
+from cloudlink.clouds.azure.client import Azure
+from cloudlink.clouds.cache import Reads
 from cloudlink.clouds.endpoints import Endpoints
-from cloudlink.clouds.reads import Reads
-from cloudlink.core.change import diff
+from cloudlink.core.plan import diff
 from cloudlink.core.resource import Found, Given, Lookup, Node, Ownership, Phase, Receipt, Receipts, Resource
 from cloudlink.ipsec import IpsecPolicy
 from cloudlink.link import (
@@ -36,7 +36,7 @@ from cloudlink.sandbox.journal import Journal
 from cloudlink.sandbox.listener import Listener
 from cloudlink.sandbox.tls import Authority
 from cloudlink.secret import Secret
-from cloudlink.steps.azure_vpn import AzureVpn
+from cloudlink.steps.azure_vpn.step import AzureVpn
 from cloudlink.steps.outputs import AwsTunnelEnd, VpnConnection, VpnGateway
 
 TENANT, CLIENT, PASSWORD = "8d3a1f3e-1f6b-4c58-9d8c-0b0f7c9f1a11", "a-client", "a-password"

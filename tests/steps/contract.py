@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from cloudlink.core.change import diff, spec_hash
+from cloudlink.core.plan import diff, spec_hash
 from cloudlink.core.resource import Found, Given, Ownership, Phase, Receipt, Receipts, Resource
 from cloudlink.errors import ConflictError
 

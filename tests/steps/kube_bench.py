@@ -9,10 +9,10 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
-from cloudlink.clouds.kube import Kube
-from cloudlink.clouds.kube_access import Access
-from cloudlink.clouds.reads import Reads
-from cloudlink.core.change import diff
+from cloudlink.clouds.cache import Reads
+from cloudlink.clouds.kube.access import Access
+from cloudlink.clouds.kube.client import Kube
+from cloudlink.core.plan import diff
 from cloudlink.core.resource import Found, Given, Lookup, Ownership, Phase, Receipt, Receipts
 from cloudlink.ipsec import IpsecPolicy
 from cloudlink.link import AddressTarget, AwsSide, AzureSide, DnsSide, Host, Link, Probe, Tunnel
@@ -24,7 +24,7 @@ from cloudlink.sandbox.listener import Listener
 from cloudlink.sandbox.tls import Authority
 from cloudlink.sandbox.wire.service import Wire
 from cloudlink.secret import Secret
-from cloudlink.steps.dns_forward import DnsForward, Forward
+from cloudlink.steps.dns_forward.step import DnsForward, Forward
 from cloudlink.steps.outputs import Endpoint
 from tests.sandbox.kube.small_world import BALANCER, CLUSTER_ID, RESOLVERS, ZONE, SmallWorld
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from cloudlink.core.change import diff
+from cloudlink.core.plan import diff
 from cloudlink.core.resource import Found, Given, Ownership, Phase
 from cloudlink.errors import CloudError, ConflictError, MissingError
 from cloudlink.ipsec import IpsecPolicy
 from cloudlink.link import AddressTarget, Host, Link
-from cloudlink.steps.aws_gateway import gateway_of_vpc
-from cloudlink.steps.aws_routes import propagating, table_of
-from cloudlink.steps.aws_vpn import AwsVpn
+from cloudlink.steps.aws_vpn.gateway import gateway_of_vpc
+from cloudlink.steps.aws_vpn.routes import propagating, table_of
+from cloudlink.steps.aws_vpn.step import AwsVpn
 from tests.steps.aws_ground import (
     PUBLIC_IPS,
     RANGES,

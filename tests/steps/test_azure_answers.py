@@ -16,11 +16,11 @@ from azure.core.exceptions import (
 )
 from azure.identity import CredentialUnavailableError
 
-from cloudlink.clouds.azure_errors import missing, retryable, transient, translate, unknown_outcome, words_of
+from cloudlink.clouds.azure.errors import missing, retryable, transient, translate, unknown_outcome, words_of
 from cloudlink.core.resource import Phase
 from cloudlink.errors import CloudError, CloudlinkError, CredentialsError, MissingError, UnreachableError
-from cloudlink.steps import azure_resource
-from cloudlink.steps.azure_network import aks_cluster, virtual_network
+from cloudlink.steps.azure_vpn import resource as azure_resource
+from cloudlink.steps.azure_vpn.network import aks_cluster, virtual_network
 from tests.steps.azure_bench import a_link
 
 RECORDINGS = Path(__file__).parents[3] / "shared" / "azure-recordings"
@@ -211,10 +211,10 @@ def test_recorded_phases(name: str, phase: Phase) -> None:
 
 
 def nodes() -> dict[str, Any]:
-    from cloudlink.clouds.azure import Azure
-    from cloudlink.clouds.reads import Reads
-    from cloudlink.core.wait import WallClock
-    from cloudlink.steps.azure_vpn import AzureVpn
+    from cloudlink.clouds.azure.client import Azure
+    from cloudlink.clouds.cache import Reads
+    from cloudlink.core.polling import WallClock
+    from cloudlink.steps.azure_vpn.step import AzureVpn
     from tests.steps.azure_bench import AWS_GATEWAY, AWS_VPNS
 
     azure = Azure(a_link(), None, clock := WallClock(), Reads(clock))

@@ -11,12 +11,12 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from cloudlink.clouds.azure import retryable, unknown_outcome
+from cloudlink.clouds.azure.client import retryable, unknown_outcome
 from cloudlink.clouds.ownership import LINK_TAG
-from cloudlink.core.change import Action, diff
 from cloudlink.core.engine import Engine
+from cloudlink.core.plan import Action, diff
+from cloudlink.core.ports import Sense
 from cloudlink.core.resource import Found, Given, Lookup, Ownership, Phase, Receipt, Receipts, Resource
-from cloudlink.core.seams import Sense
 from cloudlink.errors import CloudError, ConflictError, CredentialsError, MissingError, UnreachableError
 from cloudlink.link import Link
 from cloudlink.sandbox.facts import AwsFacts, AwsTunnel, Proposals

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from cloudlink.clouds import kube as kube_module
-from cloudlink.clouds.kube import Kube, KubeRefusal
-from cloudlink.clouds.reads import Reads
-from cloudlink.core.change import diff
+from cloudlink.clouds.cache import Reads
+from cloudlink.clouds.kube import errors as kube_errors
+from cloudlink.clouds.kube.client import Kube
+from cloudlink.clouds.kube.errors import KubeRefusal
+from cloudlink.core.plan import diff
 from cloudlink.core.resource import Ownership, Phase
 from cloudlink.errors import ConflictError, CredentialsError, MissingError
-from cloudlink.steps.dns_forward import DnsForward
+from cloudlink.steps.dns_forward.step import DnsForward
 from tests.sandbox.kube.small_world import RESOLVERS, ZONE
 from tests.steps.contract import check_contract
 from tests.steps.kube_bench import KubeBench
@@ -76,7 +77,7 @@ def test_killed_between_key_and_restart(bench: KubeBench) -> None:
     bench.fault("cut-before", "kube.PATCH:deployments/coredns")
     with pytest.raises(Exception) as caught:
         bench.forward.create(wanted)
-    assert kube_module.unknown_outcome(caught.value)
+    assert kube_errors.unknown_outcome(caught.value)
     bench.another_run()  # the receipt is lost as well
     found = bench.settle()
     assert found is not None
@@ -167,7 +168,7 @@ def test_a_teardown_killed_before_the_restart_goes_on(bench: KubeBench) -> None:
     bench.fault("cut-before", "kube.PATCH:deployments/coredns")
     with pytest.raises(Exception) as caught:
         bench.forward.delete(found, None)
-    assert kube_module.unknown_outcome(caught.value)
+    assert kube_errors.unknown_outcome(caught.value)
     bench.another_run()
     left = bench.find()
     assert left is not None and left.phase is Phase.READY
@@ -240,14 +241,14 @@ def test_without_permission(bench: KubeBench) -> None:
     finally:
         bench.world.sky.faults.clear()
     error = caught.value
-    translated = error if isinstance(error, CredentialsError) else kube_module.translate(error)
+    translated = error if isinstance(error, CredentialsError) else kube_errors.translate(error)
     assert isinstance(translated, CredentialsError)
 
 
 def test_a_wrong_token(bench: KubeBench) -> None:
     with pytest.raises(KubeRefusal) as caught:
         bench.client("wrong").config_map("kube-system", "coredns-custom")
-    assert isinstance(kube_module.translate(caught.value), CredentialsError)
+    assert isinstance(kube_errors.translate(caught.value), CredentialsError)
 
 
 def test_a_lost_answer_is_an_unknown_outcome(bench: KubeBench) -> None:
@@ -256,7 +257,7 @@ def test_a_lost_answer_is_an_unknown_outcome(bench: KubeBench) -> None:
     bench.fault("cut-after", "kube.PATCH:configmaps/*")
     with pytest.raises(Exception) as caught:
         bench.forward.create(wanted)
-    assert kube_module.unknown_outcome(caught.value)
+    assert kube_errors.unknown_outcome(caught.value)
     assert KEY in bench.custom()
     assert bench.up().phase is Phase.READY
 
@@ -267,8 +268,8 @@ def test_somebody_else_writing_in_between_is_a_conflict_to_try_again(bench: Kube
     patch = {"metadata": {"resourceVersion": version}, "data": {KEY: "x"}}
     with pytest.raises(KubeRefusal) as caught:
         bench.kube.patch_config_map("kube-system", "coredns-custom", patch)
-    assert kube_module.retryable(caught.value) is not None
-    assert not kube_module.unknown_outcome(caught.value)
+    assert kube_errors.retryable(caught.value) is not None
+    assert not kube_errors.unknown_outcome(caught.value)
 
 
 def test_what_somebody_writes_after_our_look_is_not_overlooked(

@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from cloudlink.clouds.ownership import Owner
-from cloudlink.steps.zone_records import (
+from cloudlink.steps.resolver.records import (
     MOST_CHARACTERS,
     MOST_IN_BATCH,
     ZoneRecord,

@@ -14,8 +14,8 @@ import pytest
 import view_samples as samples
 from rich.console import Console
 
-from cloudlink.core.change import Action
-from cloudlink.core.event import Begun, Done, Event, Kept, Note, Progress, Queued, Reading, Tick
+from cloudlink.core.events import Begun, Done, Event, Kept, Note, Progress, Queued, Reading, Tick
+from cloudlink.core.plan import Action
 from cloudlink.view import choose, open_view
 from cloudlink.view.board import Board
 from cloudlink.view.live import LiveView, frame, summary_lines

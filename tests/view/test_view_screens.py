@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 import view_samples as samples
 
-from cloudlink.core.event import Failed
+from cloudlink.core.events import Failed
 from cloudlink.errors import CloudError, CloudlinkError
 from cloudlink.view import View, open_view
 from cloudlink.view.text import fold, line, text_of

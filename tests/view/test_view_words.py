@@ -15,11 +15,11 @@ import view_samples as samples
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudlink.core.change import Action, Adopted, Change, FieldChange, Plan
-from cloudlink.core.event import Begun, Done, Failed, Kept, Note, Progress, Skipped, Verb
+from cloudlink.checks.report import DnsReport, Drift, Health, Hop, NameReport, StatusReport, TeardownReport
+from cloudlink.core.events import Begun, Done, Failed, Kept, Note, Progress, Skipped, Verb
+from cloudlink.core.plan import Action, Adopted, Change, FieldChange, Plan
 from cloudlink.errors import CloudError, ConfigError, Mistake
 from cloudlink.secret import Secret
-from cloudlink.steps.report import DnsReport, Drift, Health, Hop, NameReport, StatusReport, TeardownReport
 from cloudlink.view import open_view, words
 from cloudlink.view.json_lines import as_json, dumped
 from cloudlink.view.text import Span
@@ -183,8 +183,8 @@ def test_rich_is_imported_by_the_live_view_alone() -> None:
     program = """
 import io, sys
 from cloudlink.view import choose, open_view
-from cloudlink.core.event import Begun
-from cloudlink.core.wait import WallClock
+from cloudlink.core.events import Begun
+from cloudlink.core.polling import WallClock
 from cloudlink.errors import CloudError
 for kind in ("json", "plain", "live"):
     view = open_view(kind, out=io.StringIO(), err=io.StringIO(), color=False, clock=WallClock(), command="up",

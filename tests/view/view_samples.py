@@ -7,24 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
-from cloudlink.core.change import Action, Adopted, Change, FieldChange, Plan
-from cloudlink.core.event import (
-    Begun,
-    Done,
-    Event,
-    Failed,
-    Kept,
-    Note,
-    Progress,
-    Queued,
-    Reading,
-    Skipped,
-    Tick,
-)
-from cloudlink.errors import CloudError, ConfigError, CredentialsError, Mistake
-from cloudlink.ipsec import IpsecPolicy
-from cloudlink.link import AddressTarget, AwsSide, AzureSide, DnsSide, Host, Link, Probe, Tunnel
-from cloudlink.steps.report import (
+from cloudlink.checks.report import (
     AwsTunnelView,
     AzureTunnelView,
     BgpView,
@@ -41,6 +24,11 @@ from cloudlink.steps.report import (
     TeardownReport,
     TunnelStatus,
 )
+from cloudlink.core.events import Begun, Done, Event, Failed, Kept, Note, Progress, Queued, Reading, Skipped, Tick
+from cloudlink.core.plan import Action, Adopted, Change, FieldChange, Plan
+from cloudlink.errors import CloudError, ConfigError, CredentialsError, Mistake
+from cloudlink.ipsec import IpsecPolicy
+from cloudlink.link import AddressTarget, AwsSide, AzureSide, DnsSide, Host, Link, Probe, Tunnel
 
 START = 1_763_877_600.0  # 2025-11-23 06:00:00 UTC
 

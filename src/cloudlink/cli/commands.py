@@ -105,7 +105,7 @@ def _usage(error: Exception) -> str | None:
 
 def _show(error: CloudlinkError, command: str, *, as_json: bool) -> None:
     """For errors outside a command's own view (a wrong configuration, no sandbox, ...)."""
-    from cloudlink.app import plain_view
+    from cloudlink.session import plain_view
 
     if getattr(error, "shown", False):
         return

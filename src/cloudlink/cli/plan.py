@@ -9,7 +9,7 @@ def plan(
     config: Config = None, sandbox: Sandbox = False, json: Json = False, only: Only = None, color: Color = None
 ) -> int:
     """Show what up would do, and why; writes nothing."""
-    from cloudlink.app import open_session
+    from cloudlink.session import open_session
 
     with open_session("plan", config=config, sandbox=sandbox, json=json, color=color, writes=False) as session:
         made = session.make_plan(only=only)

@@ -24,8 +24,8 @@ Speed = Annotated[
 @app.command()
 def start(config: Config = None, speed: Speed = None) -> int:
     """Start it, unless it runs."""
-    from cloudlink.app import sandbox_place
     from cloudlink.sandbox import client
+    from cloudlink.session import sandbox_place
 
     place = sandbox_place(config)
     running, started = client.start(place.home, place.config, speed=place.speed if speed is None else speed)
@@ -39,8 +39,8 @@ def start(config: Config = None, speed: Speed = None) -> int:
 @app.command()
 def stop(config: Config = None) -> int:
     """Stop it; its clouds are kept for the next start."""
-    from cloudlink.app import sandbox_place
     from cloudlink.sandbox import client
+    from cloudlink.session import sandbox_place
 
     stopped = client.stop(sandbox_place(config).home)
     typer.echo("The sandbox has stopped; its clouds are kept." if stopped else "No sandbox was running.")
@@ -50,8 +50,8 @@ def stop(config: Config = None) -> int:
 @app.command(short_help="Stop it and forget its clouds.")
 def reset(config: Config = None) -> int:
     """Stop it and forget its clouds, and the state file of the link in it."""
-    from cloudlink.app import sandbox_place
     from cloudlink.sandbox import client
+    from cloudlink.session import sandbox_place
 
     client.reset(sandbox_place(config).home)
     typer.echo("The sandbox's clouds are gone. The next start furnishes new ones.")
@@ -93,8 +93,8 @@ def status(config: Config = None, json: Json = False) -> int:
 @app.command(short_help="Print exports that turn az, aws and kubectl to it.")
 def env(config: Config = None) -> int:
     """Print shell exports that turn az, aws and kubectl to it: eval "$(cloudlink sandbox env)"."""
-    from cloudlink.app import sandbox_place
     from cloudlink.sandbox import shell
+    from cloudlink.session import sandbox_place
 
     link, running = sandbox_place(config).link, _running(config)
     shell.write_kubeconfig(running.home, running.address, running.call("GET", "clusters"))
@@ -176,9 +176,9 @@ def fault_remove(
 
 
 def _running(config: Any, *, must: bool = True) -> Any:
-    from cloudlink.app import sandbox_place
     from cloudlink.errors import UsageError
     from cloudlink.sandbox import client
+    from cloudlink.session import sandbox_place
 
     running = client.find(sandbox_place(config).home)
     if running is None and must:

@@ -23,8 +23,8 @@ def status(
     color: Color = None,
 ) -> int:
     """Show the state of the link; exit code 8 when it is not healthy."""
-    from cloudlink.app import open_session
     from cloudlink.cli.durations import seconds
+    from cloudlink.session import open_session
 
     deadline = seconds(wait) if wait is not None else None
     with open_session("status", config=config, sandbox=sandbox, json=json, color=color, writes=False) as session:

@@ -11,8 +11,8 @@ def teardown(
     config: Config = None, sandbox: Sandbox = False, yes: Yes = False, json: Json = False, color: Color = None
 ) -> int:
     """Remove what cloudlink made, put back what it altered, leave everything else."""
-    from cloudlink.app import open_session
     from cloudlink.errors import DeclinedError
+    from cloudlink.session import open_session
 
     with open_session("teardown", config=config, sandbox=sandbox, json=json, color=color, writes=True) as session:
         made = session.make_plan(destroy=True)

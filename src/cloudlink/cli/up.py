@@ -23,8 +23,8 @@ def up(
     color: Color = None,
 ) -> int:
     """Build the link, or bring it in line with the configuration."""
-    from cloudlink.app import open_session
     from cloudlink.errors import DeclinedError
+    from cloudlink.session import open_session
 
     with open_session("up", config=config, sandbox=sandbox, json=json, color=color, writes=True) as session:
         made = session.make_plan(only=only)

@@ -20,7 +20,7 @@ def verify_dns(
     color: Color = None,
 ) -> int:
     """Prove the names from a pod on AKS; exit code 8 when one is wrong."""
-    from cloudlink.app import open_session
+    from cloudlink.session import open_session
 
     with open_session("verify-dns", config=config, sandbox=sandbox, json=json, color=color, writes=False) as session:
         return session.verify_dns(names or (), image=image)

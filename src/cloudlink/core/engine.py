@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from cloudlink.core import event as ev
-from cloudlink.core.change import Action, Plan
+from cloudlink.core import events as ev
+from cloudlink.core.apply import Bug, Save, Worker
 from cloudlink.core.graph import Graph
-from cloudlink.core.planning import Observed, make_plan, observe
+from cloudlink.core.plan import Action, Plan
+from cloudlink.core.planner import Observed, make_plan, observe
+from cloudlink.core.polling import Clock
+from cloudlink.core.ports import Sense, Store
 from cloudlink.core.resource import Given, Node, Phase, Resource
 from cloudlink.core.schedule import End, Schedule, Task, usual_of, verb_of
-from cloudlink.core.seams import Sense, Store
-from cloudlink.core.wait import Clock
-from cloudlink.core.worker import Bug, Save, Worker
 from cloudlink.errors import CloudlinkError, Interrupted
 
 

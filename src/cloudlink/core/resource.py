@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
-from cloudlink.core.change import Action
+from cloudlink.core.plan import Action
 
 SpecT = TypeVar("SpecT")
 OutT = TypeVar("OutT")

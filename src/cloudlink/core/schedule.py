@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from cloudlink.core import event as ev
-from cloudlink.core.change import Action, Plan, differences
+from cloudlink.core import events as ev
 from cloudlink.core.graph import Graph
-from cloudlink.core.planning import Observed
+from cloudlink.core.plan import Action, Plan, differences
+from cloudlink.core.planner import Observed
 from cloudlink.core.resource import Given, Ownership, Resource
 from cloudlink.errors import CloudlinkError
 

@@ -10,12 +10,12 @@ import os
 from collections.abc import Mapping
 from typing import Literal, Protocol, TextIO, TypeAlias
 
-from cloudlink.core.change import Plan
-from cloudlink.core.event import Event
-from cloudlink.core.wait import Clock
+from cloudlink.checks.report import DnsReport, StatusReport, TeardownReport
+from cloudlink.core.events import Event
+from cloudlink.core.plan import Plan
+from cloudlink.core.polling import Clock
 from cloudlink.errors import CloudlinkError
 from cloudlink.link import Link
-from cloudlink.steps.report import DnsReport, StatusReport, TeardownReport
 
 Kind: TypeAlias = Literal["live", "plain", "json"]
 

@@ -5,18 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from cloudlink.core.event import (
-    Begun,
-    Done,
-    Event,
-    Failed,
-    Kept,
-    Progress,
-    Queued,
-    Reading,
-    Skipped,
-    Verb,
-)
+from cloudlink.core.events import Begun, Done, Event, Failed, Kept, Progress, Queued, Reading, Skipped, Verb
 from cloudlink.errors import CloudlinkError
 from cloudlink.view.words import step_of, step_order
 

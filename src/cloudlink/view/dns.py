@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cloudlink.steps.report import DnsReport, Hop, NameReport
+from cloudlink.checks.report import DnsReport, Hop, NameReport
 from cloudlink.view import words
 from cloudlink.view.status import health_mark, health_word
 from cloudlink.view.text import EMPTY, Cell, Line, Look, Span, advice, labelled, line, paragraph, table

@@ -32,13 +32,13 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from cloudlink.core.change import Action, Change, Plan
-from cloudlink.core.event import Done, Event, Failed, Kept, Skipped, Tick
-from cloudlink.core.wait import Clock
+from cloudlink.checks.report import DnsReport, Health, StatusReport, TeardownReport
+from cloudlink.core.events import Done, Event, Failed, Kept, Skipped, Tick
+from cloudlink.core.plan import Action, Change, Plan
+from cloudlink.core.polling import Clock
 from cloudlink.errors import CloudlinkError, ConfigError
 from cloudlink.link import Link
 from cloudlink.secret import Secret
-from cloudlink.steps.report import DnsReport, Health, StatusReport, TeardownReport
 from cloudlink.view.printer import Printer
 from cloudlink.view.prompt import answered_yes
 from cloudlink.view.text import for_sandbox, line

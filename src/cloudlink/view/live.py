@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, TextIO
 
-from cloudlink.core.event import Event, Note, Queued
-from cloudlink.core.wait import Clock
+from cloudlink.core.events import Event, Note, Queued
+from cloudlink.core.polling import Clock
 from cloudlink.view import words
 from cloudlink.view.board import Board, Item
 from cloudlink.view.plain import timing, total_lines, totals

@@ -5,18 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TextIO
 
-from cloudlink.core.event import (
-    Begun,
-    Done,
-    Event,
-    Failed,
-    Kept,
-    Note,
-    Progress,
-    Queued,
-    Skipped,
-)
-from cloudlink.core.wait import Clock
+from cloudlink.core.events import Begun, Done, Event, Failed, Kept, Note, Progress, Queued, Skipped
+from cloudlink.core.polling import Clock
 from cloudlink.view import words
 from cloudlink.view.board import Board, Item
 from cloudlink.view.screens import TextView, note_lines

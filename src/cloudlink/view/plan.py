@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from cloudlink.core.change import Action, Change, Plan
+from cloudlink.core.plan import Action, Change, Plan
 from cloudlink.link import Link
 from cloudlink.view import words
 from cloudlink.view.text import EMPTY, Cell, Line, Look, Span, Tone, fold, heading, labelled, line, paragraph, table

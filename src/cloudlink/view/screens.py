@@ -6,12 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import TextIO
 
-from cloudlink.core.change import Plan
-from cloudlink.core.event import Event
-from cloudlink.core.wait import Clock
+from cloudlink.checks.report import DnsReport, StatusReport, TeardownReport
+from cloudlink.core.events import Event
+from cloudlink.core.plan import Plan
+from cloudlink.core.polling import Clock
 from cloudlink.errors import CloudlinkError
 from cloudlink.link import Link
-from cloudlink.steps.report import DnsReport, StatusReport, TeardownReport
 from cloudlink.view.board import Board
 from cloudlink.view.dns import dns_lines
 from cloudlink.view.error import error_lines

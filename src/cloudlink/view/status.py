@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cloudlink.steps.report import Health, Outcome, StatusReport, TunnelStatus
+from cloudlink.checks.report import Health, Outcome, StatusReport, TunnelStatus
 from cloudlink.view import words
 from cloudlink.view.text import EMPTY, Cell, Line, Look, Span, Tone, advice, heading, labelled, line, paragraph, table
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cloudlink.steps.report import TeardownReport
+from cloudlink.checks.report import TeardownReport
 from cloudlink.view import words
 from cloudlink.view.text import EMPTY, Line, Look, Span, Tone, heading, table
 

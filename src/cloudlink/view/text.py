@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from cloudlink.core.change import Action
+from cloudlink.core.plan import Action
 from cloudlink.view import words
 from cloudlink.view.words import cells, visible
 

@@ -6,9 +6,9 @@ import time
 import unicodedata
 from typing import Final, Literal
 
-from cloudlink.core.change import Action
-from cloudlink.core.event import Verb
-from cloudlink.steps.report import Health
+from cloudlink.checks.report import Health
+from cloudlink.core.events import Verb
+from cloudlink.core.plan import Action
 
 STEP_TITLES: Final = {
     "aws_vpn": "AWS VPN",

@@ -1,0 +1,382 @@
+"""The probe: a short-lived pod on AKS that asks for names and connects to them as any pod would.
+
+Python's slim image does; the pod runs as nobody, holds no token of the cluster, writes nothing, and is removed again
+whatever happens. What an interrupted run left behind is swept by the next one.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from ipaddress import IPv4Address
+from typing import Any, TypeVar
+
+from cloudlink.checks.names.script import ENVIRONMENT, MARK, SCRIPT
+from cloudlink.clouds.kube.client import Kube, KubeObject
+from cloudlink.clouds.kube.errors import retryable, unknown_outcome
+from cloudlink.core.polling import Clock, TimedOut, poll
+from cloudlink.errors import CloudError, WaitError
+from cloudlink.link import Link
+
+T = TypeVar("T")
+
+_MANAGED = "app.kubernetes.io/managed-by"
+_LINK = "cloudlink-link"
+_OLD_SECONDS = 300
+_DEADLINE = 120
+_CONTAINER = "probe"
+# In a sandbox, time runs fast but a pod's program does not: giving up takes this much time on the wall as well.
+_BUSY_SECONDS = 900.0  # as long as every write of a run waits for a cluster that is too busy
+_FAIR_WALL_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Question:
+    """One name to ask for. connect: addresses to connect to beside those in the answers."""
+
+    name: str  # no trailing dot
+    connect: tuple[IPv4Address, ...] = ()
+    ports: tuple[int, ...] = ()
+    tls_ports: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Query:
+    """One DNS question as it went. outcome: answer, timeout, refused, reset or error (no answer then)."""
+
+    via: str  # cluster or endpoint
+    server: str
+    protocol: str
+    outcome: str
+    rcode: int | None
+    addresses: tuple[str, ...]
+    aliases: tuple[str, ...]
+    truncated: bool
+    error: str
+    ms: float | None
+
+
+@dataclass(frozen=True)
+class Handshake:
+    """certificate: base64 DER of the server's, not verified."""
+
+    outcome: str
+    certificate: str
+    error: str
+    ms: float | None
+
+
+@dataclass(frozen=True)
+class Connect:
+    address: str
+    port: int
+    outcome: str
+    error: str
+    ms: float | None
+    tls: Handshake | None
+
+
+@dataclass(frozen=True)
+class NameFacts:
+    name: str
+    queries: tuple[Query, ...]
+    connects: tuple[Connect, ...]
+
+
+@dataclass(frozen=True)
+class ProbeFacts:
+    """servers and search: of the pod's resolver."""
+
+    servers: tuple[str, ...]
+    search: tuple[str, ...]
+    names: tuple[NameFacts, ...]
+
+
+def request(questions: Iterable[Question], endpoints: Iterable[IPv4Address]) -> dict[str, Any]:
+    """What the script is asked, as JSON-able data."""
+    return {
+        "names": [
+            {
+                "name": q.name,
+                "connect": [str(a) for a in q.connect],
+                "ports": sorted({*q.ports, *q.tls_ports}),
+                "tls": list(q.tls_ports),
+            }
+            for q in questions
+        ],
+        "endpoints": [str(e) for e in endpoints],
+        "timeout": 2,
+        "tries": 2,
+    }
+
+
+def parse(log: str) -> ProbeFacts | None:
+    """The script's answer from a pod's log; None when there is none."""
+    for line in log.splitlines():
+        if line.startswith(MARK):
+            return _facts(json.loads(line[len(MARK) :]))
+    return None
+
+
+def _facts(raw: Mapping[str, Any]) -> ProbeFacts:
+    return ProbeFacts(
+        tuple(raw["servers"]),
+        tuple(raw["search"]),
+        tuple(
+            NameFacts(n["name"], tuple(_query(q) for q in n["queries"]), tuple(_connect(c) for c in n["connects"]))
+            for n in raw["names"]
+        ),
+    )
+
+
+def _query(q: Mapping[str, Any]) -> Query:
+    return Query(
+        via=q["via"],
+        server=q["server"],
+        protocol=q["protocol"],
+        outcome=q["outcome"],
+        rcode=q.get("rcode"),
+        addresses=tuple(q.get("addresses", ())),
+        aliases=tuple(q.get("aliases", ())),
+        truncated=bool(q.get("truncated")),
+        error=q["error"],
+        ms=q.get("ms"),
+    )
+
+
+def _connect(c: Mapping[str, Any]) -> Connect:
+    tls = c.get("tls")
+    shake = Handshake(tls["outcome"], tls["certificate"], tls["error"], tls.get("ms")) if tls else None
+    return Connect(c["address"], int(c["port"]), c["outcome"], c["error"], c.get("ms"), shake)
+
+
+def manifest(link: Link, name: str, asked: Mapping[str, Any]) -> KubeObject:
+    """A pod that meets the "restricted" Pod Security Standard.
+
+    https://kubernetes.io/docs/concepts/security/pod-security-standards/
+    """
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": link.probe.namespace,
+            "labels": {_MANAGED: "cloudlink", _LINK: link.name},
+        },
+        "spec": {
+            "restartPolicy": "Never",
+            "activeDeadlineSeconds": _DEADLINE,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "terminationGracePeriodSeconds": 0,
+            "nodeSelector": {"kubernetes.io/os": "linux"},
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": 65532,
+                "runAsGroup": 65532,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [
+                {
+                    "name": _CONTAINER,
+                    "image": link.probe.image,
+                    "command": ["python3", "-c", SCRIPT],
+                    "env": [
+                        {"name": ENVIRONMENT, "value": json.dumps(asked)},
+                        {"name": "PYTHONDONTWRITEBYTECODE", "value": "1"},
+                    ],
+                    "securityContext": {
+                        "allowPrivilegeEscalation": False,
+                        "readOnlyRootFilesystem": True,
+                        "capabilities": {"drop": ["ALL"]},
+                    },
+                    "resources": {
+                        "requests": {"cpu": "10m", "memory": "32Mi"},
+                        "limits": {"cpu": "500m", "memory": "128Mi"},
+                    },
+                }
+            ],
+        },
+    }
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Runs the script once. One pod a run. tell: is told how the pod stands, at each look."""
+
+    link: Link
+    kube: Kube = field(repr=False)
+    clock: Clock = field(repr=False)
+    tell: Callable[[str], None] = field(repr=False, default=lambda _: None)
+
+    def run(self, questions: Iterable[Question], endpoints: Iterable[IPv4Address]) -> ProbeFacts:
+        """Raises CloudError when the pod cannot run or crashes, WaitError when it does not get to run in time.
+
+        Raises core.wait.Stopped on Ctrl-C; the pod is removed even then.
+        """
+        self.sweep()
+        name = f"cloudlink-probe-{self.link.name}"[:56].rstrip("-.") + f"-{secrets.token_hex(3)}"
+        namespace = self.link.probe.namespace
+        try:
+            body = manifest(self.link, name, request(questions, endpoints))
+            poll(
+                lambda: self.kube.create_pod(namespace, body),
+                lambda _: True,
+                clock=self.clock,
+                usual=1,
+                deadline=_BUSY_SECONDS,
+                passing=self._told_busy,
+            )
+            pod = self._ended(name)
+            log = self._log(name)
+        finally:
+            self._remove(name)
+        facts = parse(log)
+        if facts is None:
+            raise CloudError(
+                "The probe's pod gave no result",
+                f"Pod {name} in namespace {namespace} ended ({_end(pod)}) without a result. Its last line: "
+                f"{(log.strip().splitlines() or ['(none)'])[-1][:300]}",
+                "The image must have python3 of 3.8 or later: see [probe] image in the configuration.",
+            )
+        return facts
+
+    def _remove(self, name: str) -> None:
+        """If the cluster does not answer either, the next run sweeps it; it ends by itself after two minutes."""
+        for _ in range(3):
+            try:
+                self.kube.delete_pod(self.link.probe.namespace, name)
+                return
+            except Exception as error:
+                if not _passing(error):
+                    raise
+            self.clock.wait(2)
+
+    def sweep(self) -> tuple[str, ...]:
+        """Remove pods of earlier runs that have ended or are older than five minutes. Their names."""
+        namespace = self.link.probe.namespace
+        swept = []
+        ours = f"{_MANAGED}=cloudlink,{_LINK}={self.link.name}"
+        for pod in self._patiently(lambda: self.kube.pods(namespace, ours)):
+            phase = (pod.get("status") or {}).get("phase")
+            if phase in ("Succeeded", "Failed") or self._age(pod) > _OLD_SECONDS:
+                name = str(pod["metadata"]["name"])
+                if self._patiently(lambda name=name: self.kube.delete_pod(namespace, name)):  # type: ignore[misc]
+                    swept.append(name)
+        return tuple(swept)
+
+    def _patiently(self, call: Callable[[], T]) -> T:
+        """A minute for what fails in passing, as every look of a run has."""
+        return poll(call, lambda _: True, clock=self.clock, usual=1, deadline=60, passing=_passing)
+
+    def _told_busy(self, error: Exception) -> bool:
+        """Whether the cluster has only put it off; a create of unknown outcome is not sent again."""
+        if _busy(error):
+            self.tell("waiting: the cluster is asked too often")
+            return True
+        return False
+
+    def _age(self, pod: KubeObject) -> float:
+        created = str((pod.get("metadata") or {}).get("creationTimestamp") or "")
+        try:
+            return self.clock.now() - datetime.fromisoformat(created).timestamp()
+        except ValueError:
+            return 0.0
+
+    def _ended(self, name: str) -> KubeObject:
+        begun, wall = self.clock.now(), time.monotonic()
+
+        def done(pod: KubeObject) -> bool:
+            if trouble := _trouble(pod):
+                raise trouble
+            if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+                return True
+            # The kubelet ends the pod at its deadline; what is still there later never got to run.
+            waited = self.clock.now() - begun
+            if waited > _DEADLINE + 15 and time.monotonic() - wall > _FAIR_WALL_SECONDS:
+                raise WaitError(
+                    "The probe's pod does not get to run",
+                    f"After {waited:.0f} s pod {name} in namespace {self.link.probe.namespace} is still {_end(pod)}.",
+                    f"kubectl get events --namespace {self.link.probe.namespace}; see [probe] in the configuration.",
+                )
+            return False
+
+        def look() -> KubeObject:
+            pod = self.kube.pod(self.link.probe.namespace, name)
+            self.tell(f"pod {_end(pod)}")
+            return pod
+
+        return poll(
+            look,
+            done,
+            clock=self.clock,
+            usual=6,
+            deadline=float("inf"),
+            passing=_passing,
+        )
+
+    def _log(self, name: str) -> str:
+        # An ended pod's log can lag behind its phase by a moment.
+        try:
+            return poll(
+                lambda: self.kube.pod_log(self.link.probe.namespace, name),
+                bool,
+                clock=self.clock,
+                usual=1,
+                deadline=5,
+                passing=_passing,
+            )
+        except TimedOut:
+            return ""
+
+
+def _busy(error: Exception) -> bool:
+    return retryable(error) is not None
+
+
+def _passing(error: Exception) -> bool:
+    return unknown_outcome(error) or _busy(error)
+
+
+def _trouble(pod: KubeObject) -> CloudError | None:
+    """What will not get better by waiting."""
+    for status in (pod.get("status") or {}).get("containerStatuses") or ():
+        waiting = (status.get("state") or {}).get("waiting") or {}
+        reason = str(waiting.get("reason") or "")
+        # ErrImagePull is the first failure and may pass; the back-off comes after it did not.
+        if reason in ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"):
+            return CloudError(
+                "The probe's image cannot be pulled",
+                f"The nodes of the AKS cluster cannot pull {status.get('image') or 'the image'}: "
+                f"{waiting.get('message') or reason}",
+                "Name an image with python3 that the nodes can pull: [probe] image in the configuration.",
+                code=reason,
+            )
+        if reason in ("CreateContainerConfigError", "CreateContainerError", "RunContainerError"):
+            return CloudError(
+                "The probe's container cannot start",
+                str(waiting.get("message") or reason),
+                "See [probe] image and namespace in the configuration.",
+                code=reason,
+            )
+    return None
+
+
+def _end(pod: KubeObject) -> str:
+    """A pod's own account of how it stands."""
+    status = pod.get("status") or {}
+    words = [str(status.get("phase") or "Unknown")]
+    words += [str(status[k]) for k in ("reason", "message") if status.get(k)]
+    for condition in status.get("conditions") or ():
+        if condition.get("status") == "False" and condition.get("reason") == "Unschedulable":
+            words.append(f"no node takes it: {condition.get('message')}")
+    for container in status.get("containerStatuses") or ():
+        for state in (container.get("state") or {}).values():
+            words += [str(state[k]) for k in ("reason", "message") if state.get(k)]
+            if state.get("exitCode"):
+                words.append(f"exit code {state['exitCode']}")
+    return ", ".join(dict.fromkeys(words))

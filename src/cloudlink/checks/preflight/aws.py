@@ -1,0 +1,93 @@
+"""The VPC, its virtual private gateway, and subnets with room for the endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cloudlink.addressing import azure_peer_asn_refusal
+from cloudlink.checks.preflight.facts import Seen
+from cloudlink.checks.preflight.parse import Json
+from cloudlink.core.plan import Action, Plan
+from cloudlink.errors import Mistake
+from cloudlink.link import Link
+
+
+def check_aws(link: Link, seen: Seen, plan: Plan) -> Iterable[Mistake]:
+    if seen.vpc is None:
+        yield Mistake("aws.vpc", link.aws.vpc_id, f"a VPC that exists in {link.aws.region}")
+    cluster_vpc = ((seen.eks or {}).get("resourcesVpcConfig") or {}).get("vpcId")
+    if cluster_vpc and cluster_vpc != link.aws.vpc_id:
+        yield Mistake("aws.vpc", link.aws.vpc_id, f"the VPC of the EKS cluster, {cluster_vpc}")
+    if seen.vpc is not None and seen.vpc.get("InstanceTenancy") == "dedicated":
+        yield Mistake(
+            "aws.vpc",
+            f"{link.aws.vpc_id} with dedicated tenancy",
+            "a VPC with default tenancy; Resolver endpoints need it",
+        )
+    yield from _gateways(link, seen, plan)
+    yield from _endpoint_subnets(link, seen, plan)
+
+
+def _gateways(link: Link, seen: Seen, plan: Plan) -> Iterable[Mistake]:
+    attached = [
+        g
+        for g in seen.vpn_gateways
+        if g.get("State") not in ("deleted", "deleting")
+        and any(
+            a.get("VpcId") == link.aws.vpc_id and a.get("State") in ("attached", "attaching")
+            for a in g.get("VpcAttachments") or ()
+        )
+    ]
+    adopted = link.aws.adopt_gateway
+    if adopted is None:
+        change = plan.of("aws_vpn.gateway")
+        ours = change.id if change is not None else ""
+        for other in attached:
+            if other["VpnGatewayId"] != ours:
+                yield Mistake(
+                    "aws.gateway",
+                    f'"create", but {other["VpnGatewayId"]} is attached to {link.aws.vpc_id}',
+                    f'"{other["VpnGatewayId"]}", to adopt it; a VPC has one virtual private gateway only',
+                )
+        return
+    gateway: Json | None = next((g for g in seen.vpn_gateways if g["VpnGatewayId"] == adopted), None)
+    if gateway is None or gateway.get("State") in ("deleted", "deleting"):
+        yield Mistake("aws.gateway", adopted, f"a virtual private gateway that exists in {link.aws.region}")
+        return
+    asn = int(gateway.get("AmazonSideAsn") or 64512)
+    if refusal := azure_peer_asn_refusal(asn):
+        yield Mistake(
+            "aws.gateway", f"{adopted} with ASN {asn}", f"a gateway whose ASN Azure takes as a peer's: {refusal}"
+        )
+    if asn == link.azure.asn:
+        yield Mistake("azure.vpn_gateway.asn", str(asn), f"an ASN other than that of {adopted}")
+    used = {
+        str(o.get("TunnelInsideCidr"))
+        for c in seen.vpn_connections
+        if c.get("VpnGatewayId") == adopted
+        and c.get("State") not in ("deleted", "deleting")
+        and not any(t.get("Key") == "cloudlink-link" and t.get("Value") == link.name for t in c.get("Tags") or ())
+        for o in (c.get("Options") or {}).get("TunnelOptions") or ()
+    }
+    for tunnel in link.tunnels:
+        if str(tunnel.inside) in used:
+            yield Mistake(
+                "vpn.inside_pool", str(tunnel.inside), f"ranges that no other VPN connection of {adopted} uses"
+            )
+
+
+def _endpoint_subnets(link: Link, seen: Seen, plan: Plan) -> Iterable[Mistake]:
+    change = plan.of("resolver.endpoint")
+    if change is None or change.action is not Action.CREATE:
+        return
+    known = {s["SubnetId"]: s for s in seen.subnets}
+    for subnet in link.dns.endpoint_subnets or ():
+        if subnet not in known:
+            yield Mistake("dns.endpoint_subnets", subnet, f"subnets of {link.aws.vpc_id}")
+    cluster = ((seen.eks or {}).get("resourcesVpcConfig") or {}).get("subnetIds") or ()
+    for subnet in (link.dns.endpoint_subnets or tuple(cluster))[:6]:
+        free = known.get(subnet, {}).get("AvailableIpAddressCount")
+        if free is not None and int(free) < 1:
+            yield Mistake(
+                "dns.endpoint_subnets", f"{subnet} without a free address", "subnets with at least one free address"
+            )

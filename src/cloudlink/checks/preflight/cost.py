@@ -1,0 +1,32 @@
+"""A rough estimate of what the plan costs a month."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cloudlink.checks.preflight.facts import Seen
+from cloudlink.core.plan import Action, Plan
+from cloudlink.link import Link
+
+PRICES = {"vpn connection": 36.5, "resolver address": 91.25, "zone": 0.5, "gateway VpnGw1AZ": 153.3, "public ip": 3.65}
+"""Rough list prices a month in USD, for the estimate on the plan; they differ by region."""
+
+
+def estimate(link: Link, seen: Seen, plan: Plan) -> Iterable[str]:
+    def made(prefix: str) -> int:
+        return sum(1 for c in plan.changes if c.address.startswith(prefix) and c.action is Action.CREATE)
+
+    cluster = ((seen.eks or {}).get("resourcesVpcConfig") or {}).get("subnetIds") or ()
+    addresses = min(6, len(link.dns.endpoint_subnets or cluster)) if made("resolver.endpoint") else 0
+    total = (
+        made("aws_vpn.connection") * PRICES["vpn connection"]
+        + addresses * PRICES["resolver address"]
+        + made("resolver.zone") * PRICES["zone"]
+        + made("azure_vpn.public_ip") * PRICES["public ip"]
+        + (PRICES["gateway VpnGw1AZ"] if made("azure_vpn.gateway") and link.azure.sku == "VpnGw1AZ" else 0)
+    )
+    if total:
+        more = [f"the {link.azure.sku} gateway"] * (link.azure.sku != "VpnGw1AZ" and made("azure_vpn.gateway"))
+        more += ["the AKS cluster's nodes"] * made("azure_vpn.cluster")
+        beside = "".join(f", {what}" for what in (*more, "traffic"))
+        yield f"Estimate: about {total:.0f} USD a month, and beside it{beside[1:]} (list prices, which differ by region)."

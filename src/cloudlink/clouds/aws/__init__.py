@@ -1,0 +1,1 @@
+"""AWS: clients and shared reads, what its errors mean, and our tags."""

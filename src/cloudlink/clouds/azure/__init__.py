@@ -1,0 +1,1 @@
+"""Azure: sign-in, shared reads and writes, and what its errors mean."""

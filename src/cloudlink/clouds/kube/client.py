@@ -1,0 +1,223 @@
+"""One cluster's Kubernetes API, by plain JSON over the ``kubernetes`` package's transport.
+
+Only the transport: the package's typed API pulls in its whole model tree, which costs more than a second, for the
+dozen calls that cloudlink makes. Importing it at all costs a third of a second, so that is done when it is first used.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from cloudlink.clouds.cache import Reads
+from cloudlink.clouds.kube.access import Access, tls_context
+from cloudlink.clouds.kube.errors import KubeRefusal, NoCluster, refusal
+from cloudlink.errors import MissingError, UnreachableError
+
+# (connect, read) in seconds. The API of a private cluster that cannot be reached drops packets: find out soon.
+_TIMEOUT = (10.0, 30.0)
+
+_JSON = "application/json"
+_MERGE_PATCH = "application/merge-patch+json"
+
+KubeObject = dict[str, Any]
+
+
+class Kube:
+    """One cluster. Thread-safe. Every method makes one call; objects are the API's JSON.
+
+    access: asked at the first call, for the cluster may still have to be made; raises MissingError, or an error of
+    Azure's SDK with status 404, while there is none. Raises NoCluster then, :class:`KubeRefusal`, and urllib3's
+    errors; :func:`translate` turns the latter two
+    into cloudlink's own. reads: shared by whoever looks at the same objects.
+    """
+
+    def __init__(self, name: str, access: Callable[[], Access], reads: Reads) -> None:
+        self.name = name
+        self.reads = reads
+        self._access = access
+        self._opened: _Opened | None = None
+        self._lock = threading.Lock()
+
+    # --- config maps, deployments ------------------------------------------------------------------------
+
+    def config_map(self, namespace: str, name: str) -> KubeObject:
+        return self._json("GET", f"/api/v1/namespaces/{_q(namespace)}/configmaps/{_q(name)}")
+
+    def patch_config_map(self, namespace: str, name: str, patch: Mapping[str, Any]) -> KubeObject:
+        """A JSON merge patch: keys given as None are removed, keys not given stay.
+
+        With ``metadata.resourceVersion`` in it the API answers 409 when somebody else wrote in between.
+        """
+        return self._json("PATCH", f"/api/v1/namespaces/{_q(namespace)}/configmaps/{_q(name)}", patch)
+
+    def deployment(self, namespace: str, name: str) -> KubeObject:
+        return self._json("GET", f"/apis/apps/v1/namespaces/{_q(namespace)}/deployments/{_q(name)}")
+
+    def patch_deployment(self, namespace: str, name: str, patch: Mapping[str, Any]) -> KubeObject:
+        """A JSON merge patch."""
+        return self._json("PATCH", f"/apis/apps/v1/namespaces/{_q(namespace)}/deployments/{_q(name)}", patch)
+
+    # --- pods --------------------------------------------------------------------------------------------
+
+    def pods(self, namespace: str, selector: str) -> list[KubeObject]:
+        """selector: a label selector such as ``k8s-app=kube-dns``."""
+        found = self._json("GET", f"/api/v1/namespaces/{_q(namespace)}/pods?{urlencode({'labelSelector': selector})}")
+        return list(found.get("items") or ())
+
+    def pod(self, namespace: str, name: str) -> KubeObject:
+        return self._json("GET", f"/api/v1/namespaces/{_q(namespace)}/pods/{_q(name)}")
+
+    def create_pod(self, namespace: str, manifest: Mapping[str, Any]) -> KubeObject:
+        return self._json("POST", f"/api/v1/namespaces/{_q(namespace)}/pods", manifest)
+
+    def pod_log(self, namespace: str, name: str, *, tail: int | None = None, previous: bool = False) -> str:
+        """previous: of the container before the last restart, which is the one that says why it crashed."""
+        query = {**({"tailLines": str(tail)} if tail else {}), **({"previous": "true"} if previous else {})}
+        path = f"/api/v1/namespaces/{_q(namespace)}/pods/{_q(name)}/log"
+        return self._call("GET", f"{path}?{urlencode(query)}" if query else path).decode(errors="replace")
+
+    def delete_pod(self, namespace: str, name: str) -> bool:
+        """At once, without a grace period. False: it was gone already."""
+        try:
+            path = f"/api/v1/namespaces/{_q(namespace)}/pods/{_q(name)}?gracePeriodSeconds=0"
+            self._json("DELETE", path)
+        except KubeRefusal as refusal:
+            if refusal.status == 404:
+                return False
+            raise
+        return True
+
+    # --- questions ---------------------------------------------------------------------------------------
+
+    def allowed(self, verb: str, group: str, resource: str, namespace: str, name: str = "") -> bool:
+        """Whether the signed-in user may do this (a SelfSubjectAccessReview; itself allowed to everybody)."""
+        attributes = {"verb": verb, "group": group, "resource": resource, "namespace": namespace}
+        if name:
+            attributes["name"] = name
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": attributes},
+        }
+        answer = self._json("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
+        return bool((answer.get("status") or {}).get("allowed"))
+
+    def load_balancer_of(self, kind: str, namespace: str, name: str) -> str:
+        """The DNS name of the load balancer in the status of a ``service`` or ``ingress``.
+
+        Raises MissingError when there is no such object, or its load balancer does not exist yet.
+        """
+        paths = {
+            "service": f"/api/v1/namespaces/{_q(namespace)}/services/{_q(name)}",
+            "ingress": f"/apis/networking.k8s.io/v1/namespaces/{_q(namespace)}/ingresses/{_q(name)}",
+        }
+        try:
+            found = self._json("GET", paths[kind])
+        except KubeRefusal as refusal:
+            if refusal.status != 404:
+                raise
+            raise MissingError(
+                f"There is no such {kind} in the cluster",
+                f"Cluster {self.name} has no {kind} {name} in namespace {namespace}.",
+                f"kubectl get {kind} --all-namespaces",
+            ) from refusal
+        ingress = ((found.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
+        names = [str(i["hostname"]) for i in ingress if i.get("hostname")]
+        if not names:
+            raise MissingError(
+                f"The {kind} has no load balancer yet",
+                f"The status of {kind} {name} in namespace {namespace} of cluster {self.name} names no load balancer. "
+                + ("Only a service of type LoadBalancer gets one. " if kind == "service" else "")
+                + "The AWS Load Balancer Controller usually needs a few minutes.",
+                f"kubectl describe {kind} {name} --namespace {namespace}",
+            )
+        return names[0]
+
+    # --- transport ---------------------------------------------------------------------------------------
+
+    def _open(self) -> _Opened:
+        with self._lock:
+            if self._opened is None:
+                try:
+                    access = self._access()
+                except Exception as error:
+                    # Azure's SDK names the HTTP status of the answer to "give me the kubeconfig" so.
+                    if not isinstance(error, MissingError) and getattr(error, "status_code", None) != 404:
+                        raise
+                    raise NoCluster(
+                        "There is no such cluster", f"The cluster {self.name} does not exist.", "cloudlink plan"
+                    ) from error
+                self._opened = _Opened(access, _transport(access))
+            return self._opened
+
+    def _json(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> KubeObject:
+        raw = self._call(method, path, body)
+        try:
+            value = json.loads(raw)
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            raise UnreachableError(
+                "The cluster's answer cannot be read",
+                f"{self._what(method, path)} was answered with something that is no JSON object.",
+                "Run the command again; if it happens again, look for a proxy between here and the cluster.",
+            )
+        return value
+
+    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> bytes:
+        headers = {"Accept": "application/json, */*", "User-Agent": "cloudlink"}
+        opened = self._open()
+        if token := opened.access.token():
+            headers["Authorization"] = f"Bearer {token.reveal()}"
+        if body is not None:
+            headers["Content-Type"] = _MERGE_PATCH if method == "PATCH" else _JSON
+        response = opened.rest.request(
+            method,
+            opened.access.server + path,
+            headers=headers,
+            body=dict(body) if body is not None else None,
+            _request_timeout=_TIMEOUT,
+        )
+        raw: bytes = response.data if response.data is not None else response.read()
+        if 200 <= response.status < 300:
+            return raw
+        raise refusal(response.status, raw, response.getheader("Retry-After"), self._what(method, path))
+
+    def _what(self, method: str, path: str) -> str:
+        return f"{method} {path.partition('?')[0]} of cluster {self.name}"
+
+
+@dataclass(frozen=True)
+class _Opened:
+    access: Access
+    rest: Any
+
+
+# The package's modules import each other lazily, and half-made when two threads begin at once.
+_importing = threading.Lock()
+
+
+def _transport(access: Access) -> Any:
+    with _importing:
+        from kubernetes.client.configuration import Configuration
+        from kubernetes.client.rest import RESTClientObject
+    from urllib3.util.retry import Retry
+
+    configuration = Configuration(host=access.server)
+    # Only failures to connect are tried again: nothing has been sent then. An answer with Retry-After is an answer.
+    configuration.retries = Retry(
+        total=2, connect=2, read=0, redirect=0, status=0, other=0, backoff_factor=0.5, respect_retry_after_header=False
+    )
+    rest: Any = RESTClientObject(configuration)
+    # The package would read the certificates from files at each new connection; a context holds them in memory.
+    rest.pool_manager.connection_pool_kw["ssl_context"] = tls_context(access)
+    return rest
+
+
+def _q(part: str) -> str:
+    return quote(part, safe="")

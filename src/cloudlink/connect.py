@@ -1,0 +1,109 @@
+"""Signs in to both clouds and joins the clients that a run needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cloudlink.core.polling import Clock
+from cloudlink.errors import CloudlinkError, MissingError
+from cloudlink.link import Link
+
+if TYPE_CHECKING:
+    from cloudlink.clouds.aws.client import Aws
+    from cloudlink.clouds.azure.client import Azure
+    from cloudlink.clouds.endpoints import Endpoints
+    from cloudlink.clouds.kube.client import Kube
+    from cloudlink.topology import Topology
+from cloudlink.process import no_dumps, one_arena
+
+
+@dataclass
+class Clouds:
+    """Both clouds, both clusters and the topology over them. Clients are built on the main thread."""
+
+    link: Link
+    aws: Aws
+    azure: Azure
+    aks: Kube
+    eks: Kube
+    reads: Any
+    clock: Clock
+    _topology: Topology | None = None
+
+    @property
+    def topology(self) -> Topology:
+        if self._topology is None:
+            from cloudlink.topology import build
+
+            self._topology = build(self.link, self.aws, self.azure, self.aks, self.eks)
+        return self._topology
+
+    def sense(self) -> Any:
+        """What errors of any of the SDKs mean."""
+        from cloudlink.clouds import malformed as nonsense
+        from cloudlink.clouds.kube import errors as kube_errors
+        from cloudlink.core.ports import Sense
+
+        def translate(error: Exception) -> CloudlinkError | None:
+            return (
+                self.aws.translate(error)
+                or self.azure.translate(error)
+                or kube_errors.translate(error)
+                or nonsense.translate(error)
+            )
+
+        def retry_after(error: Exception) -> float | None:
+            for ask in (self.aws.retryable, azure_errors.retryable, kube_errors.retryable):
+                if (wait := ask(error)) is not None:
+                    return wait
+            return None
+
+        def unknown(error: Exception) -> bool:
+            return (
+                self.aws.unknown_outcome(error)
+                or azure_errors.unknown_outcome(error)
+                or kube_errors.unknown_outcome(error)
+            )
+
+        from cloudlink.clouds.azure import errors as azure_errors
+
+        return Sense(translate, retry_after, unknown)
+
+
+def connect(link: Link, clock: Clock, endpoints: Endpoints | None) -> Clouds:
+    """Sign in to both clouds. Raises CredentialsError with what to type."""
+    one_arena()
+    no_dumps()
+    from cloudlink.clouds.aws.client import Aws
+    from cloudlink.clouds.azure.client import Azure
+    from cloudlink.clouds.cache import Reads
+    from cloudlink.clouds.kube.access import Access, aks_access, eks_access
+    from cloudlink.clouds.kube.client import Kube
+
+    reads = Reads(clock)
+    aws = Aws(region=link.aws.region, profile=link.aws.profile, endpoints=endpoints, clock=clock, reads=reads)
+    azure = Azure(link, endpoints, clock, reads)
+
+    def aks() -> Access:
+        return aks_access(azure.user_kubeconfig(), azure.token)
+
+    def eks() -> Access:
+        cluster = aws.eks_cluster(link.aws.eks_cluster)
+        if cluster is None:
+            raise MissingError(
+                "The EKS cluster does not exist",
+                f"There is no EKS cluster {link.aws.eks_cluster} in {link.aws.region}.",
+                f"aws eks list-clusters --region {link.aws.region}",
+            )
+        return eks_access(
+            link.aws.eks_cluster,
+            cluster["endpoint"],
+            cluster["certificateAuthority"]["data"],
+            lambda: aws.eks_token(link.aws.eks_cluster).reveal(),
+        )
+
+    azure.sign_in()
+    return Clouds(
+        link, aws, azure, Kube(link.azure.aks_cluster, aks, reads), Kube(link.aws.eks_cluster, eks, reads), reads, clock
+    )

@@ -1,0 +1,64 @@
+"""The process of a run: how signals stop it, and what it must not leave in memory or on disk."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from cloudlink.core.polling import Clock
+
+
+@contextlib.contextmanager
+def stop_on_signals(clock: Clock) -> Iterator[None]:
+    """First Ctrl-C, SIGTERM or SIGHUP: stop cleanly. A second Ctrl-C: at once."""
+
+    def stop(number: int, _frame: Any) -> None:
+        if clock.stopped and number == signal.SIGINT:
+            show_cursor = "\x1b[?25h" if sys.stderr.isatty() else ""  # the live view had hidden it
+            said = "\nStopped at once; what the clouds had begun goes on. Run the command again to go on.\n"
+            # not through sys.stderr, which the interrupted code may be in the middle of writing to
+            os.write(2, (show_cursor + said).encode())
+            os._exit(130)
+        clock.stop()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    earlier = {n: signal.signal(n, stop) for n in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+
+def one_arena() -> None:
+    """glibc gives each thread a heap of its own; for the SDKs' many small objects one is enough, and 12 MB less."""
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError):
+        libc = ctypes.CDLL(None)
+        for option, value in ((-8, 1), (-1, 65_536), (-3, 65_536)):  # M_ARENA_MAX, M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
+            libc.mallopt(option, value)
+
+
+def no_dumps() -> None:
+    """A dump of this process's memory would hold pre-shared keys. The limit that is set at the start keeps the kernel
+    from writing one to a file; a program that takes dumps from the kernel (systemd-coredump, apport) is not bound by it.
+
+    https://man7.org/linux/man-pages/man2/PR_SET_DUMPABLE.2const.html
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE

@@ -1,0 +1,414 @@
+"""The composition root: finds the configuration, the sandbox, the clouds and the view, and joins them for a command.
+
+A command opens a :class:`Session`, asks it for one thing, and returns its exit code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cloudlink.config import load
+from cloudlink.connect import Clouds, connect
+from cloudlink.core import events as ev
+from cloudlink.core.plan import Action, Plan
+from cloudlink.core.polling import FEWEST_LOOKS, Stopped, WallClock
+from cloudlink.errors import CloudlinkError, Interrupted, UsageError
+from cloudlink.link import Link
+from cloudlink.log import open_log, quiet_sdks
+from cloudlink.process import stop_on_signals
+from cloudlink.state import StateFile, state_path
+from cloudlink.view import View, choose, open_view
+
+if TYPE_CHECKING:
+    from cloudlink.checks.report import DnsReport
+    from cloudlink.clouds.endpoints import Endpoints
+    from cloudlink.core.engine import Engine
+    from cloudlink.inspection import Inspection
+
+_LOG = logging.getLogger("cloudlink")
+_LOG.addHandler(logging.NullHandler())  # a command that only looks keeps no log; the view says what there is to say
+
+CONFIG = Path("config.toml")
+EXAMPLE = Path("config.example.toml")
+FOLDER = ".cloudlink"
+DEFAULT_SPEED = 60.0
+WATCH_EVERY = 5.0  # seconds of the user's time between two looks of a watch
+TUNNELS_UP_WITHIN = 300.0  # seconds after the last write in which tunnels and BGP usually come up
+
+
+@dataclass(frozen=True)
+class SandboxPlace:
+    """Where the sandbox of a configuration lives."""
+
+    home: Path
+    config: Path
+    speed: float
+    link: Link
+
+
+def find_config(config: Path | None, *, sandbox: bool) -> Path:
+    """The named file, else config.toml, else (in the sandbox, where nothing can go wrong) the example."""
+    if config is not None:
+        return config
+    if sandbox and not CONFIG.exists() and EXAMPLE.exists():
+        return EXAMPLE
+    return CONFIG
+
+
+def sandbox_place(config: Path | None) -> SandboxPlace:
+    path = find_config(config, sandbox=True)
+    link = load(path, sandbox=True)
+    home = path.resolve().parent / FOLDER / "sandbox" / link.name
+    return SandboxPlace(home, path, link.sandbox.speed if link.sandbox else DEFAULT_SPEED, link)
+
+
+def plain_view(command: str, *, as_json: bool) -> View:
+    """For what has to be said before, or outside, a session of this command."""
+    kind = choose(as_json, False, os.environ)
+    return open_view(
+        kind,
+        out=sys.stdout,
+        err=sys.stderr,
+        color=None,
+        clock=WallClock(),
+        command=command,
+        link="",
+        sandbox_speed=None,
+    )
+
+
+@contextlib.contextmanager
+def open_session(
+    command: str, *, config: Path | None, sandbox: bool, json: bool, color: bool | None, writes: bool
+) -> Iterator[Session]:
+    """Everything a command needs; closed whatever happens. Errors raised inside are shown by the session's view.
+
+    writes: takes the lock of the state file, so that no two runs write at the same time.
+    """
+    path = find_config(config, sandbox=sandbox)
+    endpoints: Endpoints | None = None
+    clock: WallClock
+    if sandbox:
+        from cloudlink.sandbox import client
+
+        place = sandbox_place(path)
+        link, folder = place.link, place.home
+        if not json and sys.stderr.isatty() and client.find(place.home) is None:
+            sys.stderr.write("Starting the sandbox, which takes some seconds.\n")
+        running, _ = client.start(place.home, place.config, speed=place.speed)
+        seen = running.call("GET", "status")
+        # a sandbox whose clock stands still is moved by hand; waiting for it must not take for ever
+        speed = float(seen["speed"]) or 1.0
+        clock = WallClock(speed, float(seen["now"]))
+        endpoints = running.endpoints(speed)
+    else:
+        link = load(path)
+        folder = path.resolve().parent / FOLDER
+        clock = WallClock()
+    kind = choose(json, sys.stderr.isatty(), os.environ)
+    view = open_view(
+        kind,
+        out=sys.stdout,
+        err=sys.stderr,
+        color=color,
+        clock=clock,
+        command=command,
+        link=link.name,
+        sandbox_speed=clock.speed if sandbox else None,
+    )
+    if sandbox and config is None and path == EXAMPLE and not json:
+        view.note(f"No {CONFIG} here: using {EXAMPLE}.")
+    state = StateFile(
+        state_path(folder, link.name),
+        link.name,
+        place=link.place,
+        command=f"cloudlink {command}",
+        readonly=not writes,
+    )
+    session = Session(link, clock, view, state, endpoints, command)
+    # Around everything, also around what is said at the end: a second Ctrl-C while that is shown must not lose it.
+    with stop_on_signals(clock):
+        try:
+            quiet_sdks()
+            with state:
+                if writes:
+                    open_log(folder / f"{link.name}.log")
+                    _LOG.info("cloudlink %s begins", command)
+                yield session
+        except Stopped:
+            error = Interrupted("Interrupted", "Stopped as asked.", "Run the same command again: it goes on from here.")
+            view.error(error)
+            error.shown = True
+            raise error from None
+        except CloudlinkError as error:
+            _say(error, view)
+            raise
+        except Exception as error:
+            known = session.translate(error)  # a read outside the engine, which translates its own
+            if known is None:
+                bug = CloudlinkError(
+                    "A mistake in cloudlink itself",
+                    f"{type(error).__name__}; where it happened follows.",
+                    "Run the same command again; if it happens again, report it with what follows.",
+                )
+                view.error(bug)
+                raise
+            _say(known, view)
+            raise known from error
+        finally:
+            view.close()
+
+
+def _say(error: CloudlinkError, view: View) -> None:
+    _LOG.error("%s %s (%s, request %s)", error.resource, error, error.code or "no code", error.request_id or "unknown")
+    if not error.shown:
+        view.error(error)
+        error.shown = True
+
+
+def _record(event: Any) -> None:
+    """One line in the log file for what was begun and how it ended."""
+    match event:
+        case ev.Begun(address=address, verb=verb):
+            _LOG.info("%s %s begun", address, verb)
+        case ev.Done(address=address, verb=verb, seconds=seconds, id=id_):
+            _LOG.info("%s %s done in %.0f s: %s", address, verb, seconds, id_)
+        case ev.Failed(address=address, error=error):
+            _LOG.error(
+                "%s failed: %s (%s, request %s)", address, error, error.code or "no code", error.request_id or "unknown"
+            )
+        case ev.Skipped(address=address, because=because):
+            _LOG.info("%s not begun: %s", address, because)
+
+
+@dataclass
+class Session:
+    """One command's run over one link."""
+
+    link: Link
+    clock: WallClock
+    view: View
+    state: StateFile
+    endpoints: Endpoints | None
+    command: str
+    _clouds: Clouds | None = field(default=None, init=False)
+    _engine: Engine | None = field(default=None, init=False)
+
+    @property
+    def clouds(self) -> Clouds:
+        if self._clouds is None:
+            self._clouds = connect(self.link, self.clock, self.endpoints)
+        return self._clouds
+
+    def translate(self, error: Exception) -> CloudlinkError | None:
+        """An SDK's error as ours; None when it is none, which makes it a bug."""
+        if self._clouds is None:
+            return None
+        translated: CloudlinkError | None = self._clouds.sense().translate(error)
+        return translated
+
+    @property
+    def inspection(self) -> Inspection:
+        from cloudlink.inspection import Inspection
+
+        clouds = self.clouds
+        engine = self._engine or self._make_engine(clouds.topology.nodes())
+        return Inspection(self.link, clouds.aws, clouds.azure, clouds.aks, clouds.topology, engine, self.clock)
+
+    # --- plan, up, teardown ------------------------------------------------------------------------------
+
+    def _make_engine(self, nodes: Sequence[Any]) -> Engine:
+        from cloudlink.core.engine import Engine
+
+        self._engine = Engine(nodes, clock=self.clock, store=self.state, sense=self.clouds.sense())
+        return self._engine
+
+    def make_plan(self, *, destroy: bool = False, only: Sequence[str] | None = None) -> Plan:
+        """Look at both clouds and compare. Runs the checks that must hold before anything is created."""
+        engine = self._make_engine(self.clouds.topology.nodes())
+        self._reading()
+        plan = engine.plan(destroy=destroy)
+        if only:
+            plan = self._only(plan, only)
+        if not destroy and any(c.action in (Action.CREATE, Action.REPLACE) for c in plan.changes):
+            from cloudlink.checks.preflight import run as preflight
+
+            warnings = preflight.check(self.link, self.clouds.aws, self.clouds.azure, plan)
+            plan = Plan(plan.changes, (*plan.warnings, *warnings))
+        return plan
+
+    def _reading(self) -> None:
+        """Azure takes ten seconds for some answers; meanwhile the user is told what is waited for."""
+        from cloudlink.core.resource import Resource
+
+        objects = sum(isinstance(node, Resource) for node in self.clouds.topology.nodes())
+        self.view.event(ev.Reading(self.clock.now(), objects))
+
+    def _only(self, plan: Plan, only: Sequence[str]) -> Plan:
+        """The named steps; the others' changes are left out. What those steps need must be there already."""
+        from cloudlink.topology import STEPS
+
+        unknown = [name for name in only if name not in STEPS]
+        if unknown:
+            raise UsageError("No such step", f"{', '.join(unknown)} was given.", f"Steps are {', '.join(STEPS)}.")
+        changes = tuple(
+            c
+            if c.step in only or c.action is Action.NO_OP
+            else replace(c, action=Action.NO_OP, why="left out by --only", fields=())
+            for c in plan.changes
+        )
+        assert self._engine is not None
+        chosen = {c.address for c in changes if c.action is not Action.NO_OP}
+        left_out = {c.address for c in plan.changes if c.action is Action.CREATE and c.step not in only}
+        needed = sorted(self._engine.graph.below(chosen) & left_out)
+        if needed:
+            raise UsageError(
+                "What these steps need is not there",
+                f"{', '.join(needed)} would have to be created first.",
+                "Name those steps too, or run cloudlink up without --only.",
+            )
+        return Plan(changes, plan.warnings)
+
+    def apply(self, plan: Plan) -> None:
+        assert self._engine is not None
+        broken: Exception | None = None
+        try:
+            for event in self._engine.apply(plan):
+                _record(event)
+                if broken is None:
+                    try:
+                        self.view.event(event)
+                    except Exception as error:  # noqa: BLE001 - such as a closed pipe
+                        # Workers wait for this thread to save their receipts: it may not leave before them.
+                        broken = error
+                        self.clock.stop()
+        except Interrupted:
+            if broken is None:
+                raise
+        if broken is not None:
+            raise broken
+        self.clouds.reads.forget()
+
+    def remember(self) -> None:
+        """After a plan without changes: the state file knows what is there, also when it was lost."""
+        assert self._engine is not None
+        self._engine.remember()
+
+    def teardown(self, plan: Plan) -> int:
+        """Carry out a removal; says what was deleted, put back and kept, and what our tags still find."""
+        from cloudlink import sweep
+
+        if plan.writes:
+            self.apply(plan)
+        report = sweep.report(self.link, self.clouds.aws, self.clouds.azure, plan)
+        if not report.leftovers:
+            for address in list(self.state.receipts()):
+                self.state.forget(address)
+            self.state.remove_if_empty()
+        self.view.teardown(report)
+        return 8 if report.leftovers else 0
+
+    # --- looking -----------------------------------------------------------------------------------------
+
+    def verify(self, *, thorough: bool, skip: bool = False) -> int:
+        """The end of ``up``. thorough: waits for the tunnels and asks the names from a pod; else only what the run
+        has read anyway is judged."""
+        from cloudlink.checks.report import Health
+
+        if skip:
+            return 0
+        if not thorough:
+            quick = self.inspection.quick()
+            self.view.status(quick)
+            return 0 if quick.health is Health.HEALTHY else 8
+        report = self._wait_until_healthy(TUNNELS_UP_WITHIN)
+        dns = self._names(())
+        if report.health is Health.HEALTHY:
+            report = replace(report, next=())  # it would be to ask the names, which has just been done
+        self.view.status(report)
+        self.view.dns(dns)
+        return 0 if report.health is Health.HEALTHY and dns.health is Health.HEALTHY else 8
+
+    def _names(self, names: Sequence[str], image: str | None = None) -> DnsReport:
+        """Ask the names; tells how the pod stands, which may have an image to pull first."""
+        start = self.clock.now()
+        address, title = "verify.names", "the names, asked from a pod"
+        self.view.event(ev.Begun(start, address, title, "check", 10.0))
+        report = self.inspection.dns(
+            names,
+            image=image,
+            tell=lambda word: self.view.event(ev.Progress(self.clock.now(), address, word)),
+        )
+        now = self.clock.now()
+        self.view.event(ev.Done(now, address, title, "check", now - start, "", changed=False))
+        return report
+
+    def _wait_until_healthy(self, deadline: float) -> Any:
+        from cloudlink.checks.report import Health
+
+        start = self.clock.now()
+        title = "the four tunnels and their BGP sessions"
+        self.view.event(ev.Begun(start, "verify.tunnels", title, "check", 60.0))
+        looks = 0
+        while True:
+            looks += 1
+            self.clouds.reads.forget()
+            report = self.inspection.quick().tunnels
+            now = self.clock.now()
+            up = sum(t.up for t in report)
+            self.view.event(ev.Progress(now, "verify.tunnels", f"{up} of {len(report)} up"))
+            if up == len(report) or (now - start > deadline and looks >= FEWEST_LOOKS):
+                break
+            if self.clock.wait(10.0):
+                raise Stopped
+        self.view.event(ev.Done(now, "verify.tunnels", title, "check", now - start, "", changed=False))
+        self.clouds.reads.forget()
+        status = self.inspection.status()
+        if status.health is not Health.HEALTHY and up == len(report):
+            # routes follow the sessions by some seconds
+            if self.clock.wait(15.0):
+                raise Stopped
+            self.clouds.reads.forget()
+            status = self.inspection.status()
+        return status
+
+    def status(self, *, watch: bool, wait: float | None) -> int:
+        from cloudlink.checks.report import Health
+
+        start = self.clock.now()
+        healthy = False
+        self._reading()
+        while True:
+            try:
+                report = self.inspection.status()
+            except CloudlinkError:
+                if watch and self.clock.stopped:  # Ctrl-C is how a watch ends; a read that it cut short is no error
+                    return 0 if healthy else 8
+                raise
+            healthy = report.health is Health.HEALTHY
+            if watch:
+                self.view.watch(report)
+                if self.clock.wait(WATCH_EVERY * self.clock.speed):
+                    return 0 if healthy else 8
+            elif wait is not None and not healthy and self.clock.now() - start < wait:
+                self.view.note(f"{report.health.value}: {report.verdict}")
+                if self.clock.wait(10.0):
+                    raise Stopped
+            else:
+                self.view.status(report)
+                return 0 if healthy else 8
+            self.clouds.reads.forget()
+
+    def verify_dns(self, names: Sequence[str], *, image: str | None) -> int:
+        from cloudlink.checks.report import Health
+
+        report = self._names(tuple(names), image)
+        self.view.dns(report)
+        return 0 if report.health is Health.HEALTHY else 8

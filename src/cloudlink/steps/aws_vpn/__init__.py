@@ -1,0 +1,1 @@
+"""AWS's half of the tunnels."""

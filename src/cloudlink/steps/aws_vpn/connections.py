@@ -1,0 +1,209 @@
+"""A VPN connection of AWS: two tunnels to one instance of Azure's gateway."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any, ClassVar, Literal
+
+from cloudlink.clouds.aws import client as cloud
+from cloudlink.clouds.aws.client import Aws, AwsObject
+from cloudlink.clouds.aws.tags import command_to_list, is_unmarked, name_for, ours, tag_specification
+from cloudlink.clouds.ownership import owner_of
+from cloudlink.core.resource import (
+    Found,
+    Given,
+    Node,
+    Ownership,
+    Phase,
+    Receipts,
+    Resource,
+    Started,
+    Usual,
+    built_on,
+)
+from cloudlink.ipsec import IpsecPolicy, aws_tunnel_options, for_aws, from_aws_tunnel_options
+from cloudlink.link import Link
+from cloudlink.secret import Secret, new_pre_shared_key
+from cloudlink.steps.aws_vpn.gateway import vpc_of_gateway
+from cloudlink.steps.outputs import AwsTunnelEnd, CustomerGateway, VpnConnection, VpnGateway
+
+PskStorage = Literal["standard", "secrets-manager"]
+
+_STORAGE = {"standard": "Standard", "secrets-manager": "SecretsManager"}
+_ANY = "0.0.0.0/0"
+
+
+@dataclass(frozen=True)
+class ConnectionSpec:
+    """insides and policies: of the tunnels, ordered by inside range, because AWS keeps no order.
+
+    There is no key in it: keys live in the clouds, and whether both ends have the same one is seen where Azure's
+    end is compared with what AWS gives back.
+    """
+
+    gateway: str
+    customer_gateway: str
+    insides: tuple[IPv4Network, ...]
+    policies: tuple[IpsecPolicy, ...]
+    bgp: bool = True
+    psk_storage: PskStorage = "standard"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Connection(Resource[ConnectionSpec, VpnConnection]):
+    """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpnConnection.html
+
+    psk_storage is treated as immutable. Assumption: moving the keys of a live connection is not worth the risk;
+    ModifyVpnTunnelOptions has a parameter for it, whose effect on a running tunnel is not documented.
+    """
+
+    link: Link
+    aws: Aws
+    gateway: Node[VpnGateway] = built_on()
+    customer_gateway: Node[CustomerGateway] = built_on()
+    vpn: int
+    # Terraform waits 40 minutes for a create and 30 for the rest; recorded creates took 127 to 220 s.
+    usual: ClassVar[Usual] = Usual(create=180, update=120, delete=60, deadline=2400)
+    immutable: ClassVar[frozenset[str]] = frozenset({"gateway", "customer_gateway", "insides", "bgp", "psk_storage"})
+
+    def spec(self, given: Given) -> ConnectionSpec:
+        insides = tuple(sorted(t.inside for t in self.link.tunnels_of(self.vpn)))
+        policy = for_aws(self.link.policy)
+        return ConnectionSpec(
+            gateway=given[self.gateway].id,
+            customer_gateway=given[self.customer_gateway].id,
+            insides=insides,
+            policies=tuple(policy for _ in insides),
+            psk_storage=self.link.aws.psk_storage,
+        )
+
+    def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[ConnectionSpec, VpnConnection] | None:
+        found = ours(
+            self.aws.vpn_connections(fresh=fresh),
+            key="VpnConnectionId",
+            owner=owner_of(self.link),
+            address=self.address,
+            receipt=receipts.of(self),
+            region=self.link.aws.region,
+            vpc_of=lambda connection: vpc_of_connection(self.aws, connection),
+        )
+        if found is None:
+            return None
+        state = found["State"]
+        # "modifying" is in no list of AWS's, but it is what is seen while an endpoint is replaced.
+        phase = {"available": Phase.READY, "deleting": Phase.DELETING}.get(state, Phase.CREATING)
+        out = None if phase is Phase.DELETING else self._outputs(found, fresh=fresh)
+        unmarked = phase is Phase.READY and is_unmarked(found, owner_of(self.link))
+        return Found(found["VpnConnectionId"], phase, _spec_of(found), out, Ownership.OWNED, state, unmarked)
+
+    def complete_marks(self, found: Found[ConnectionSpec, VpnConnection]) -> Started:
+        self.aws.mark(found.id, owner_of(self.link))
+        return Started(found.id)
+
+    def _outputs(self, found: AwsObject, *, fresh: bool) -> VpnConnection | None:
+        """None while AWS has not said an outside address and a key for each tunnel."""
+        stored: dict[str, Secret] = {}
+        if found.get("PreSharedKeyArn"):
+            stored = self.aws.stored_keys(found["PreSharedKeyArn"], fresh=fresh)
+        ends: list[AwsTunnelEnd] = []
+        for tunnel in _tunnels(found):
+            outside = tunnel.get("OutsideIpAddress")
+            psk = tunnel.get("PreSharedKey") or stored.get(str(outside))
+            if not outside or not psk:
+                return None
+            ends.append(AwsTunnelEnd(IPv4Address(outside), IPv4Network(tunnel["TunnelInsideCidr"]), psk))
+        return VpnConnection(found["VpnConnectionId"], tuple(ends)) if ends else None
+
+    def create(self, spec: ConnectionSpec) -> Started:
+        """The keys are made here, go to AWS in this call, and are read back from AWS when Azure needs them."""
+        tunnels = [
+            {
+                "TunnelInsideCidr": str(inside),
+                "PreSharedKey": new_pre_shared_key().reveal(),
+                **aws_tunnel_options(policy),
+            }
+            for inside, policy in zip(spec.insides, spec.policies, strict=True)
+        ]
+        try:
+            answer = self.aws.ec2_once.create_vpn_connection(
+                Type="ipsec.1",
+                CustomerGatewayId=spec.customer_gateway,
+                VpnGatewayId=spec.gateway,
+                PreSharedKeyStorage=_STORAGE[spec.psk_storage],
+                Options={
+                    "StaticRoutesOnly": not spec.bgp,
+                    "TunnelInsideIpVersion": "ipv4",
+                    "LocalIpv4NetworkCidr": _ANY,
+                    "RemoteIpv4NetworkCidr": _ANY,
+                    "TunnelOptions": tunnels,
+                },
+                TagSpecifications=tag_specification(
+                    "vpn-connection", owner_of(self.link), self.address, name_for(self.link.name, f"vpn-{self.vpn + 1}")
+                ),
+            )
+            made = str(answer["VpnConnection"]["VpnConnectionId"])
+            del answer, tunnels  # they hold the keys in clear
+        finally:
+            self.aws.reads.wrote(cloud.VPN_CONNECTIONS)
+        return Started(made)
+
+    def look_for_second(self) -> str:
+        return command_to_list(
+            "vpn-connections", region=self.link.aws.region, link=self.link.name, address=self.address
+        )
+
+    def update(self, found: Found[ConnectionSpec, VpnConnection], spec: ConnectionSpec) -> Started:
+        """Change one tunnel, the first that differs: that one is down for minutes, the other keeps working."""
+        assert found.spec is not None
+        outside = {end.inside: end.outside_ip for end in found.outputs.tunnels} if found.outputs else {}
+        inside, policy = next(
+            (inside, wanted)
+            for inside, wanted, now in zip(spec.insides, spec.policies, found.spec.policies, strict=True)
+            if wanted != now
+        )
+        try:
+            self.aws.ec2.modify_vpn_tunnel_options(
+                VpnConnectionId=found.id,
+                VpnTunnelOutsideIpAddress=str(outside[inside]),
+                TunnelOptions=aws_tunnel_options(policy),
+            )
+        finally:
+            self.aws.reads.wrote(cloud.VPN_CONNECTIONS)
+        return Started(found.id)
+
+    def delete(self, found: Found[ConnectionSpec, VpnConnection], before: Any) -> Started | None:
+        try:
+            self.aws.ec2.delete_vpn_connection(VpnConnectionId=found.id)
+        except Exception as error:
+            if self.aws.missing(error):
+                return None
+            raise
+        finally:
+            self.aws.reads.wrote(cloud.VPN_CONNECTIONS)
+        return Started(found.id)
+
+
+def vpc_of_connection(aws: Aws, connection: AwsObject) -> str:
+    """The VPC of the gateway that it ends on; empty: the gateway is gone, or is attached to none."""
+    gateways = {g["VpnGatewayId"]: g for g in aws.vpn_gateways()}
+    gateway = gateways.get(connection.get("VpnGatewayId"))
+    return vpc_of_gateway(gateway) if gateway is not None else ""
+
+
+def _tunnels(found: AwsObject) -> list[AwsObject]:
+    """By inside range, which both sides know; AWS's order means nothing."""
+    tunnels = [t for t in found.get("Options", {}).get("TunnelOptions") or () if t.get("TunnelInsideCidr")]
+    return sorted(tunnels, key=lambda t: IPv4Network(t["TunnelInsideCidr"]))
+
+
+def _spec_of(found: AwsObject) -> ConnectionSpec:
+    tunnels = _tunnels(found)
+    return ConnectionSpec(
+        gateway=found.get("VpnGatewayId") or found.get("TransitGatewayId") or "",
+        customer_gateway=found.get("CustomerGatewayId", ""),
+        insides=tuple(IPv4Network(t["TunnelInsideCidr"]) for t in tunnels),
+        policies=tuple(from_aws_tunnel_options(t) for t in tunnels),
+        bgp=not found.get("Options", {}).get("StaticRoutesOnly", False),
+        psk_storage="secrets-manager" if found.get("PreSharedKeyArn") else "standard",
+    )

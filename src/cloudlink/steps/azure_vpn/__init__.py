@@ -1,0 +1,1 @@
+"""Azure's half of the tunnels."""

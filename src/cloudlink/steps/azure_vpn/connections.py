@@ -1,0 +1,267 @@
+"""The four tunnels as Azure sees them: a local network gateway for each AWS tunnel end, and a connection to each.
+
+Four of each and not two, because every AWS tunnel has a public address and an inside range of its own.
+https://learn.microsoft.com/azure/vpn-gateway/vpn-gateway-howto-aws-bgp
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+
+from cloudlink.clouds.azure.client import Json
+from cloudlink.core.resource import Found, Given, Node, Phase, Started, Usual, built_on
+from cloudlink.errors import MissingError
+from cloudlink.ipsec import IpsecPolicy, azure_ipsec_policy, for_azure, from_azure
+from cloudlink.link import Tunnel
+from cloudlink.secret import Secret
+from cloudlink.steps.azure_vpn.resource import AzureResource, location, named, networks, properties, reference
+from cloudlink.steps.outputs import (
+    AwsTunnelEnd,
+    AzureConnection,
+    AzureGateway,
+    LocalGateway,
+    ResourceGroup,
+    VpnConnection,
+    VpnGateway,
+)
+
+# Everything that is written to the gateway or to a connection on it: Azure does one thing at a time there and answers
+# 409 or 429 to a second one.
+GATEWAY_SERIAL = "azure-gateway"
+
+
+def _address(text: object) -> IPv4Address | None:
+    """None for what is no IPv4 address: a gateway found by name, a peer that is not set."""
+    try:
+        return IPv4Address(str(text))
+    except ValueError:
+        return None
+
+
+def _end(given: Given, vpn: Node[VpnConnection], tunnel: Tunnel, address: str) -> AwsTunnelEnd:
+    try:
+        return given[vpn].tunnel(tunnel.inside)
+    except KeyError:
+        raise MissingError(
+            "AWS has no tunnel with this inside range",
+            f"The VPN connection {given[vpn].id} has no tunnel with the inside range {tunnel.inside}, so that Azure's end "
+            f"of {tunnel.name} has no counterpart.",
+            f"aws ec2 describe-vpn-connections --vpn-connection-ids {given[vpn].id}",
+            resource=address,
+        ) from None
+
+
+# --- local network gateways -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LocalGatewaySpec:
+    """address: AWS's public one. prefixes: empty, because routes come over BGP; Azure adds the route to the peer itself
+    and would make a static route of anything that stands here."""
+
+    location: str
+    address: IPv4Address | None
+    asn: int
+    bgp_peer: IPv4Address | None
+    prefixes: frozenset[IPv4Network] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LocalGatewayResource(AzureResource[LocalGatewaySpec, LocalGateway]):
+    """What Azure knows of one AWS tunnel end."""
+
+    tunnel: Tunnel
+    group: Node[ResourceGroup]
+    vpn: Node[VpnConnection]
+    aws_gateway: Node[VpnGateway]
+
+    usual = Usual(create=11, update=30, delete=10, deadline=1800)
+    immutable = frozenset({"location"})
+
+    @property
+    def name(self) -> str:
+        return self.azure.name(f"local-gateway-{self.tunnel.index + 1}")
+
+    def spec(self, given: Given) -> LocalGatewaySpec:
+        return LocalGatewaySpec(
+            location=location(self.link.azure.location),
+            address=_end(given, self.vpn, self.tunnel, self.address).outside_ip,
+            asn=given[self.aws_gateway].asn,
+            bgp_peer=self.tunnel.aws_inside,
+        )
+
+    def raw(self, *, fresh: bool) -> Json | None:
+        return named(self.azure.local_gateways(fresh=fresh), self.name)
+
+    def seen(self, raw: Json) -> LocalGatewaySpec:
+        held = properties(raw)
+        bgp = held.get("bgpSettings") or {}
+        return LocalGatewaySpec(
+            location=location(raw.get("location")),
+            address=_address(held.get("gatewayIpAddress")),
+            asn=int(bgp.get("asn") or 0),
+            bgp_peer=_address(bgp.get("bgpPeeringAddress")),
+            prefixes=frozenset(networks((held.get("localNetworkAddressSpace") or {}).get("addressPrefixes"))),
+        )
+
+    def gives(self, raw: Json) -> LocalGateway:
+        return LocalGateway(str(raw["id"]))
+
+    def put(self, spec: LocalGatewaySpec, tags: dict[str, str]) -> Started:
+        held = {
+            "gatewayIpAddress": str(spec.address),
+            "bgpSettings": {"asn": spec.asn, "bgpPeeringAddress": str(spec.bgp_peer)},
+            "localNetworkAddressSpace": {"addressPrefixes": [str(p) for p in sorted(spec.prefixes)]},
+        }
+        return self.azure.put_local_gateway(self.name, {"location": spec.location, "tags": tags, "properties": held})
+
+    def remove(self) -> Started | None:
+        return self.azure.delete_local_gateway(self.name)
+
+
+# --- connections ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, order=True)
+class CustomAddress:
+    """The inside address that one instance of the gateway uses on this connection. instance: its ipConfiguration."""
+
+    instance: str
+    address: IPv4Address | None
+
+
+@dataclass(frozen=True)
+class ConnectionSpec:
+    """gateway, local_gateway: ids in lower case. key: AWS's; differing is drift and shows no value.
+    bgp_addresses: one for each instance. policy_selectors: off, because AWS's tunnels are route-based."""
+
+    location: str
+    type: str
+    gateway: str
+    local_gateway: str
+    protocol: str
+    key: Secret
+    policy: IpsecPolicy
+    bgp: bool
+    bgp_addresses: tuple[CustomAddress, ...]
+    mode: str = "Default"
+    policy_selectors: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ConnectionResource(AzureResource[ConnectionSpec, AzureConnection]):
+    """Azure's end of one tunnel.
+
+    A connection names an inside address for each of the two instances, although only one of them meets AWS: the
+    customer gateway behind the AWS connection has that instance's public address alone. The other instance is given
+    its own first address. Left out altogether, every connection would use the first address, and the second
+    tunnel of each instance would carry no routes.
+    """
+
+    tunnel: Tunnel
+    gateway: Node[AzureGateway] = built_on()
+    local_gateway: Node[LocalGateway] = built_on()
+    vpn: Node[VpnConnection]
+
+    # Assumption: an hour is enough. A connection begun while its gateway is updating was seen to take 35 minutes.
+    usual = Usual(create=12, update=40, delete=60, deadline=3600)
+    immutable = frozenset({"location", "type", "gateway", "local_gateway", "protocol"})
+    serial = GATEWAY_SERIAL
+
+    @property
+    def name(self) -> str:
+        return self.azure.name(f"connection-{self.tunnel.index + 1}")
+
+    def spec(self, given: Given) -> ConnectionSpec:
+        gateway = given[self.gateway]
+        addresses = [
+            CustomAddress(_config_name(instance.config_id), self._inside_address(i))
+            for i, instance in enumerate(gateway.instances)
+        ]
+        return ConnectionSpec(
+            location=location(self.link.azure.location),
+            type="IPsec",
+            gateway=gateway.id.lower(),
+            local_gateway=given[self.local_gateway].id.lower(),
+            protocol="IKEv2",
+            key=_end(given, self.vpn, self.tunnel, self.address).psk,
+            policy=for_azure(self.link.policy),
+            bgp=True,
+            bgp_addresses=tuple(sorted(addresses)),
+        )
+
+    def _inside_address(self, instance: int) -> IPv4Address:
+        ends_here = instance == self.tunnel.vpn
+        return (self.tunnel if ends_here else self.link.tunnels_of(instance)[0]).azure_inside
+
+    def raw(self, *, fresh: bool) -> Json | None:
+        return self.azure.connection(self.name, fresh=fresh)
+
+    def seen(self, raw: Json) -> ConnectionSpec:
+        held = properties(raw)
+        policies = held.get("ipsecPolicies") or []
+        addresses = [
+            # Connections write ipConfigurationId, gateways ipconfigurationId.
+            CustomAddress(_config_name(str(a.get("ipConfigurationId") or "")), _address(a.get("customBgpIpAddress")))
+            for a in held.get("gatewayCustomBgpIpAddresses") or []
+        ]
+        return ConnectionSpec(
+            location=location(raw.get("location")),
+            type=str(held.get("connectionType") or ""),
+            gateway=reference(held.get("virtualNetworkGateway1")),
+            local_gateway=reference(held.get("localNetworkGateway2")),
+            protocol=str(held.get("connectionProtocol") or ""),
+            key=held.get("sharedKey") or Secret(""),
+            policy=from_azure(policies[0] if policies else None, dpd_timeout=held.get("dpdTimeoutSeconds")),
+            bgp=bool(held.get("enableBgp")),
+            bgp_addresses=tuple(sorted(addresses, key=lambda a: a.instance)),
+            mode=str(held.get("connectionMode") or "Default"),
+            policy_selectors=bool(held.get("usePolicyBasedTrafficSelectors")),
+        )
+
+    def gives(self, raw: Json) -> AzureConnection:
+        return AzureConnection(str(raw["id"]))
+
+    def update(self, found: Found[ConnectionSpec, AzureConnection], spec: ConnectionSpec) -> Started:
+        """Where only the key differs, only the key is written.
+
+        Both writes take about as long (some 40 s) and both make the tunnel agree on new keys. But the narrow one leaves
+        the policy and the inside addresses untouched, so that BGP's side of a tunnel that works is not configured anew.
+        """
+        before = found.spec
+        key_alone = before is not None and before != spec and dataclasses.replace(before, key=spec.key) == spec
+        if key_alone and found.phase is Phase.READY:  # a failed one is written whole
+            return self.azure.put_shared_key(self.name, {"value": spec.key.reveal()})
+        return self.put(spec, self.all_tags())
+
+    def put(self, spec: ConnectionSpec, tags: dict[str, str]) -> Started:
+        gateway = self.azure.id("virtualNetworkGateways", self.azure.name("gateway"))
+        local = self.azure.id("localNetworkGateways", self.azure.name(f"local-gateway-{self.tunnel.index + 1}"))
+        held = {
+            "connectionType": spec.type,
+            "connectionProtocol": spec.protocol,
+            "virtualNetworkGateway1": {"id": gateway, "properties": {}},
+            "localNetworkGateway2": {"id": local, "properties": {}},
+            "enableBgp": spec.bgp,
+            "sharedKey": spec.key.reveal(),
+            "routingWeight": 0,
+            "connectionMode": spec.mode,
+            "dpdTimeoutSeconds": spec.policy.dpd_timeout,
+            "usePolicyBasedTrafficSelectors": spec.policy_selectors,
+            "ipsecPolicies": [azure_ipsec_policy(spec.policy)],
+            "gatewayCustomBgpIpAddresses": [
+                {"ipConfigurationId": f"{gateway}/ipConfigurations/{a.instance}", "customBgpIpAddress": str(a.address)}
+                for a in spec.bgp_addresses
+            ],
+        }
+        return self.azure.put_connection(self.name, {"location": spec.location, "tags": tags, "properties": held})
+
+    def remove(self) -> Started | None:
+        return self.azure.delete_connection(self.name)
+
+
+def _config_name(id_: str) -> str:
+    """The last part of an ipConfiguration's id: the gateway before it is another field of the spec."""
+    return id_.rpartition("/")[2].lower()

@@ -1,0 +1,200 @@
+"""One active-active VPN gateway with BGP."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+from cloudlink.clouds.azure.client import GATEWAY_SUBNET, Json
+from cloudlink.core.resource import Given, Node, Started, Usual, built_on
+from cloudlink.errors import ConflictError
+from cloudlink.steps.azure_vpn.connections import GATEWAY_SERIAL
+from cloudlink.steps.azure_vpn.network import (
+    MADE_SUBNET_TAG,
+)
+from cloudlink.steps.azure_vpn.public_ips import INSTANCES, public_ip_name
+from cloudlink.steps.azure_vpn.resource import AzureResource, location, named, properties, reference, state
+from cloudlink.steps.outputs import (
+    AzureGateway,
+    GatewayInstance,
+    GatewaySubnet,
+    PublicIp,
+)
+
+
+@dataclass(frozen=True)
+class GatewaySpec:
+    """Ids in lower case. public_ips and bgp_addresses: of instance 0 and 1; the latter are Azure's inside addresses.
+    made_subnet: written down on the gateway, see MADE_SUBNET_TAG."""
+
+    location: str
+    type: str
+    routing: str
+    sku: str
+    active_active: bool
+    bgp: bool
+    asn: int
+    subnet: str
+    public_ips: tuple[str, ...]
+    bgp_addresses: tuple[tuple[IPv4Address, ...], ...]
+    made_subnet: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GatewayResource(AzureResource[GatewaySpec, AzureGateway]):
+    """The VPN gateway: route-based, active-active, with BGP. Making it takes 20 to 75 minutes.
+
+    Which instance has which public address is read back from ``tunnelIpAddresses``; neither the order of lists nor the
+    names of ipConfigurations say it.
+    """
+
+    subnet: Node[GatewaySubnet] = built_on()
+    public_ips: tuple[Node[PublicIp], Node[PublicIp]] = built_on()
+
+    usual = Usual(create=1400, update=150, delete=420, deadline=5400)
+    immutable = frozenset({"location", "type", "routing", "subnet", "public_ips"})
+    serial = GATEWAY_SERIAL
+
+    @property
+    def name(self) -> str:
+        return self.azure.name("gateway")
+
+    def spec(self, given: Given) -> GatewaySpec:
+        side, subnet = self.link.azure, given[self.subnet]
+        return GatewaySpec(
+            location=location(side.location),
+            type="Vpn",
+            routing="RouteBased",
+            sku=side.sku,
+            active_active=True,
+            bgp=True,
+            asn=side.asn,
+            subnet=subnet.id.lower(),
+            public_ips=tuple(given[ip].id.lower() for ip in self.public_ips),
+            bgp_addresses=tuple(tuple(sorted(t.azure_inside for t in self.link.tunnels_of(i))) for i in INSTANCES),
+            made_subnet=subnet.ours,
+        )
+
+    def raw(self, *, fresh: bool) -> Json | None:
+        return self.azure.gateway(fresh=fresh)
+
+    def seen(self, raw: Json) -> GatewaySpec:
+        held = properties(raw)
+        configs = [self._config(raw, i) for i in INSTANCES]
+        peering = _peering(raw)
+        custom = [peering.get(reference(c), {}).get("customBgpIpAddresses") or () for c in configs]
+        subnets = {reference(properties(c).get("subnet")) for c in configs if c}
+        return GatewaySpec(
+            location=location(raw.get("location")),
+            type=str(held.get("gatewayType") or ""),
+            routing=str(held.get("vpnType") or ""),
+            sku=str((held.get("sku") or {}).get("name") or ""),
+            active_active=bool(held.get("activeActive")),
+            bgp=bool(held.get("enableBgp")),
+            asn=int((held.get("bgpSettings") or {}).get("asn") or 0),
+            subnet=", ".join(sorted(subnets)),
+            public_ips=tuple(reference(properties(c).get("publicIPAddress")) for c in configs),
+            bgp_addresses=tuple(tuple(sorted(IPv4Address(a) for a in addresses)) for addresses in custom),
+            made_subnet=(raw.get("tags") or {}).get(MADE_SUBNET_TAG) == "true",
+        )
+
+    def gives(self, raw: Json) -> AzureGateway | None:
+        """Known when the gateway has succeeded: before that Azure does not say which instance has which address."""
+        if state(raw).lower() != "succeeded":
+            return None
+        instances = []
+        for i in INSTANCES:
+            address = self._public_address(i)
+            config = self._config(raw, i)
+            if config is None or address not in (
+                _peering(raw).get(reference(config), {}).get("tunnelIpAddresses") or ()
+            ):
+                return None
+            instances.append(GatewayInstance(str(config["id"]), IPv4Address(address)))
+        return AzureGateway(str(raw["id"]), int(properties(raw)["bgpSettings"]["asn"]), tuple(instances))
+
+    def create(self, spec: GatewaySpec) -> Started:
+        """Raises ConflictError when the VNet has a VPN gateway already: Azure would find out only after minutes."""
+        if others := self.azure.other_vpn_gateways():
+            raise ConflictError(
+                "The VNet already has a VPN gateway",
+                f"A VNet holds one VPN gateway, and {self.link.azure.vnet} has {', '.join(others)}.",
+                f"If it is not needed: az network vnet-gateway delete --ids {shlex.quote(others[0])}\n"
+                "Otherwise name another VNet in azure.vnet, peered with this one with gateway transit.",
+                resource=self.address,
+            )
+        return super().create(spec)
+
+    def put(self, spec: GatewaySpec, tags: dict[str, str]) -> Started:
+        """bgpPeeringAddress is left out: Azure refuses to change it, and gives it itself.
+
+        The ipConfigurations' ids name children of the gateway that is being made; Azure accepts that.
+        """
+        id_ = self.azure.id("virtualNetworkGateways", self.name)
+        there = self.azure.gateway()
+        configs, peering = [], []
+        for i in INSTANCES:
+            name = str((self._config(there, i) or {}).get("name") or f"instance{i}")
+            public_ip = self.azure.id("publicIPAddresses", public_ip_name(self.azure, i))
+            held = {
+                "privateIPAllocationMethod": "Dynamic",
+                "publicIPAddress": {"id": public_ip},
+                "subnet": {"id": f"{self.azure.vnet_id}/subnets/{GATEWAY_SUBNET}"},
+            }
+            configs.append({"name": name, "properties": held})
+            addresses = [str(a) for a in spec.bgp_addresses[i]]
+            peering.append({"ipconfigurationId": f"{id_}/ipConfigurations/{name}", "customBgpIpAddresses": addresses})
+        tags = {k: v for k, v in tags.items() if k != MADE_SUBNET_TAG}
+        if spec.made_subnet:
+            tags[MADE_SUBNET_TAG] = "true"
+        body = {
+            "location": spec.location,
+            "tags": tags,
+            "properties": {
+                "gatewayType": spec.type,
+                "vpnType": spec.routing,
+                "sku": {"name": spec.sku, "tier": spec.sku},
+                "activeActive": spec.active_active,
+                "enableBgp": spec.bgp,
+                "ipConfigurations": configs,
+                "bgpSettings": {"asn": spec.asn, "bgpPeeringAddresses": peering},
+            },
+        }
+        return self.azure.put_gateway(body)
+
+    def remove(self) -> Started | None:
+        """Raises ConflictError while connections of others are on it: Azure would refuse, and waiting does not help."""
+        prefix = self.azure.name("connection-").lower()
+        others = [
+            str(c["id"]) for c in self.azure.gateway_connections() if not str(c["name"]).lower().startswith(prefix)
+        ]
+        if others:
+            raise ConflictError(
+                "The gateway has connections that are not cloudlink's",
+                f"It is kept, because they would go down with it: {', '.join(sorted(others))}.",
+                f"If they are not needed: az network vpn-connection delete --ids {shlex.join(sorted(others))}",
+                resource=self.address,
+            )
+        return self.azure.delete_gateway()
+
+    def _public_address(self, instance: int) -> str:
+        raw = named(self.azure.public_ips(), public_ip_name(self.azure, instance))
+        return str(properties(raw).get("ipAddress") or "")
+
+    def _config(self, raw: Json | None, instance: int) -> Json | None:
+        """The ipConfiguration of an instance: the one that tunnels with its public address, or, as long as Azure does not
+        say that yet, the one that was given its public IP."""
+        configs = {reference(c): c for c in properties(raw).get("ipConfigurations") or []}
+        address = self._public_address(instance)
+        for id_, entry in _peering(raw).items():
+            if address and address in (entry.get("tunnelIpAddresses") or ()):
+                return configs.get(id_)
+        wanted = self.azure.id("publicIPAddresses", public_ip_name(self.azure, instance)).lower()
+        return next((c for c in configs.values() if reference(properties(c).get("publicIPAddress")) == wanted), None)
+
+
+def _peering(raw: Json | None) -> dict[str, Json]:
+    """BGP addresses by ipConfiguration id. (Gateways write ipconfigurationId, connections ipConfigurationId.)"""
+    entries = (properties(raw).get("bgpSettings") or {}).get("bgpPeeringAddresses") or []
+    return {str(e.get("ipconfigurationId", "")).lower(): e for e in entries}

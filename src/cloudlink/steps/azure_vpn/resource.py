@@ -1,0 +1,158 @@
+"""What all objects in Azure that bear a name and tags of ours have in common."""
+
+from __future__ import annotations
+
+import shlex
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from typing import Any
+
+from cloudlink.clouds import ownership
+from cloudlink.clouds.azure.client import Azure, Json
+from cloudlink.clouds.ownership import LINK_TAG, RESOURCE_TAG, Claim, Owner, owner_of
+from cloudlink.core.resource import Found, OutT, Ownership, Phase, Receipts, Resource, SpecT, Started
+from cloudlink.errors import ConflictError
+from cloudlink.link import Link
+
+_PHASES = {
+    "succeeded": Phase.READY,
+    "failed": Phase.FAILED,
+    "canceled": Phase.FAILED,
+    "deleting": Phase.DELETING,
+}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AzureResource(Resource[SpecT, OutT]):
+    """An object whose name we choose, so that it is found by name and known as ours by its tags.
+
+    The receipt's id decides nothing here: an id in Azure is a path of names, and a stranger's object of the same name
+    has the same one. Writing is always a PUT of the whole object, afresh; only foreign tags are carried over.
+    """
+
+    link: Link
+    azure: Azure
+
+    @abstractmethod
+    def raw(self, *, fresh: bool) -> Json | None:
+        """The object as Azure answers it; None: absent."""
+
+    @abstractmethod
+    def seen(self, raw: Json) -> SpecT | None:
+        """The spec that the object has; None while Azure does not say yet."""
+
+    @abstractmethod
+    def gives(self, raw: Json) -> OutT | None:
+        """The outputs; None until they are known."""
+
+    @abstractmethod
+    def put(self, spec: SpecT, tags: dict[str, str]) -> Started:
+        """The one write that makes the object or changes it."""
+
+    @abstractmethod
+    def remove(self) -> Started | None:
+        """The DELETE. None: gone already."""
+
+    def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[SpecT, OutT] | None:
+        del receipts
+        raw = self.raw(fresh=fresh)
+        if raw is None:
+            return None
+        owner = owner_of(self.link)
+        claim = owner.claim(raw.get("tags"), self.address)
+        if claim is Claim.NONE:
+            raise stranger(raw, owner, self.address)
+        if elsewhere := self._elsewhere(raw, claim):
+            raise ownership.same_name_elsewhere(str(raw["id"]), elsewhere, owner, self.address)
+        now = phase(raw)
+        unmarked = claim is Claim.INCOMPLETE and now is Phase.READY
+        return Found(str(raw["id"]), now, self.seen(raw), self.gives(raw), Ownership.OWNED, state(raw), unmarked)
+
+    def _elsewhere(self, raw: Json, claim: Claim) -> str:
+        """Where the link is that an object of our name belongs to, if not here; empty: it is ours. What was made before
+        tags named the place stands where the link's gateway stands."""
+        if claim is Claim.ELSEWHERE:
+            return ownership.place_in(raw.get("tags") or {})
+        if claim is Claim.INCOMPLETE and (vnet := self.azure.vnet_of_gateway()) not in ("", self.azure.vnet_id.lower()):
+            return f"VNet {vnet}"
+        return ""
+
+    def complete_marks(self, found: Found[SpecT, OutT]) -> Started:
+        return self.azure.mark(found.id)
+
+    def create(self, spec: SpecT) -> Started:
+        return self.put(spec, self.tags())
+
+    def update(self, found: Found[SpecT, OutT], spec: SpecT) -> Started:
+        del found
+        return self.put(spec, self.all_tags())
+
+    def delete(self, found: Found[SpecT, OutT], before: Any) -> Started | None:
+        del found, before
+        return self.remove()
+
+    def tags(self) -> dict[str, str]:
+        return owner_of(self.link).tags(self.address)
+
+    def all_tags(self) -> dict[str, str]:
+        """Ours and those that others put on the object: a PUT replaces all tags."""
+        return {**((self.raw(fresh=False) or {}).get("tags") or {}), **self.tags()}
+
+
+def stranger(raw: Json, owner: Owner, address: str) -> ConflictError:
+    """The error for an object that bears our name but not our tags."""
+    id_ = str(raw["id"])
+    wanted = " ".join(f"{k}={v}" for k, v in owner.tags(address).items())
+    held = raw.get("tags") or {}
+    said = ", ".join(f"{k}={held[k]}" for k in (LINK_TAG, RESOURCE_TAG) if k in held) or "no tag of cloudlink's"
+    return ConflictError(
+        "An object in Azure has our name but not our tags",
+        f"{id_} stands where cloudlink would make its own, and has {said}. It is left alone, because it may be somebody else's.",
+        f"If it is not needed: az resource delete --ids {shlex.quote(id_)}\n"
+        f"If cloudlink made it and its tags were lost: az tag update --operation merge --resource-id {shlex.quote(id_)} --tags {wanted}",
+        resource=address,
+    )
+
+
+def properties(raw: Mapping[str, Any] | None) -> Json:
+    """Never None, even where Azure writes null."""
+    return dict((raw or {}).get("properties") or {})
+
+
+def state(raw: Json) -> str:
+    """Azure's own word on how the object stands."""
+    return str(properties(raw).get("provisioningState") or "")
+
+
+def phase(raw: Json) -> Phase:
+    """Assumption: an object that has no provisioningState is not being worked on."""
+    word = state(raw)
+    return _PHASES.get(word.lower(), Phase.CREATING) if word else Phase.READY
+
+
+def location(word: object) -> str:
+    """``West Europe`` and ``westeurope`` are one region."""
+    return str(word or "").replace(" ", "").lower()
+
+
+def reference(item: Any) -> str:
+    """The id in ``{"id": ...}`` in lower case: Azure does not keep the case of ids. Empty: none."""
+    return str((item or {}).get("id") or "").lower()
+
+
+def networks(prefixes: Iterable[str] | None) -> tuple[IPv4Network, ...]:
+    """Without IPv6, which the link does not carry; in order."""
+    return tuple(sorted(IPv4Network(p, strict=False) for p in prefixes or () if ":" not in p))
+
+
+def named(items: Iterable[Json] | None, name: str) -> Json | None:
+    """The one of that name, whatever its case: Azure's names differ by more than case."""
+    return next((item for item in items or () if str(item.get("name", "")).lower() == name.lower()), None)
+
+
+def subnet_prefixes(subnet: Json) -> tuple[IPv4Network, ...]:
+    """Of either form: one ``addressPrefix`` or several ``addressPrefixes``."""
+    held = properties(subnet)
+    return networks(held.get("addressPrefixes") or [p for p in (held.get("addressPrefix"),) if p])

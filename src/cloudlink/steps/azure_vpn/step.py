@@ -1,0 +1,143 @@
+"""The Azure side of the link: two public IPs, one active-active VPN gateway, and the step that wires everything of Azure.
+
+https://learn.microsoft.com/azure/vpn-gateway/vpn-gateway-howto-aws-bgp
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cloudlink.clouds.azure.client import Azure
+from cloudlink.core.resource import Node
+from cloudlink.link import Link
+from cloudlink.steps.azure_vpn.connections import ConnectionResource, LocalGatewayResource
+from cloudlink.steps.azure_vpn.gateway import GatewayResource
+from cloudlink.steps.azure_vpn.network import (
+    ClusterLookup,
+    GatewaySubnetResource,
+    GroupLookup,
+    NetworkLookup,
+    NewAksCluster,
+    NewGroup,
+    NewVirtualNetwork,
+)
+from cloudlink.steps.azure_vpn.public_ips import INSTANCES, PublicIpResource
+from cloudlink.steps.outputs import (
+    AksCluster,
+    AzureConnection,
+    AzureGateway,
+    GatewaySubnet,
+    LocalGateway,
+    PublicIp,
+    ResourceGroup,
+    VirtualNetwork,
+    VpnConnection,
+    VpnGateway,
+)
+
+
+class AzureVpn:
+    """Everything of the link in Azure. ``join`` adds what needs AWS's side to be known."""
+
+    title = "Azure VPN"
+
+    def __init__(self, link: Link, azure: Azure) -> None:
+        self._link = link
+        self._azure = azure
+        side = link.azure
+        here: dict[str, Any] = {"link": link, "azure": azure}
+        self.resource_group: Node[ResourceGroup] = (
+            NewGroup(address="azure_vpn.resource_group", title=f"resource group {side.resource_group}", **here)
+            if side.create_resource_group
+            else GroupLookup(address="azure_vpn.resource_group", title=f"resource group {side.resource_group}", **here)
+        )
+        self.network: Node[VirtualNetwork] = self._network()
+        self.cluster: Node[AksCluster] = self._cluster()
+        self.gateway_subnet: Node[GatewaySubnet] = GatewaySubnetResource(
+            address="azure_vpn.gateway_subnet", title="gateway subnet", network=self.network, **here
+        )
+        first, second = (
+            PublicIpResource(
+                address=f"azure_vpn.public_ip[{i}]",
+                title=f"public IP {i + 1}",
+                index=i,
+                group=self.resource_group,
+                **here,
+            )
+            for i in INSTANCES
+        )
+        self.public_ips: tuple[Node[PublicIp], Node[PublicIp]] = (first, second)
+        self.gateway: Node[AzureGateway] = GatewayResource(
+            address="azure_vpn.gateway",
+            title="VPN gateway",
+            subnet=self.gateway_subnet,
+            public_ips=self.public_ips,
+            **here,
+        )
+        self.local_gateways: tuple[Node[LocalGateway], ...] = ()
+        self.connections: tuple[Node[AzureConnection], ...] = ()
+
+    def join(self, connections: tuple[Node[VpnConnection], Node[VpnConnection]], gateway: Node[VpnGateway]) -> AzureVpn:
+        """Add the local network gateways and connections: one for each tunnel of AWS's two VPN connections."""
+        link = self._link
+        here: dict[str, Any] = {"link": link, "azure": self._azure}
+        self.local_gateways = tuple(
+            LocalGatewayResource(
+                address=f"azure_vpn.local_gateway[{t.index}]",
+                title=f"local network gateway {t.index + 1}",
+                tunnel=t,
+                group=self.resource_group,
+                vpn=connections[t.vpn],
+                aws_gateway=gateway,
+                **here,
+            )
+            for t in link.tunnels
+        )
+        self.connections = tuple(
+            ConnectionResource(
+                address=f"azure_vpn.connection[{t.index}]",
+                title=f"connection {t.index + 1}",
+                tunnel=t,
+                gateway=self.gateway,
+                local_gateway=local,
+                vpn=connections[t.vpn],
+                **here,
+            )
+            for t, local in zip(link.tunnels, self.local_gateways, strict=True)
+        )
+        return self
+
+    def nodes(self) -> tuple[Node[Any], ...]:
+        return (
+            self.resource_group,
+            self.network,
+            self.cluster,
+            self.gateway_subnet,
+            *self.public_ips,
+            self.gateway,
+            *self.local_gateways,
+            *self.connections,
+        )
+
+    def _network(self) -> Node[VirtualNetwork]:
+        link, address, title = self._link, "azure_vpn.network", f"VNet {self._link.azure.vnet}"
+        if link.azure.new_network is None:
+            return NetworkLookup(address=address, title=title, link=link, azure=self._azure)
+        group, wanted = self.resource_group, link.azure.new_network
+        return NewVirtualNetwork(address=address, title=title, link=link, azure=self._azure, group=group, wanted=wanted)
+
+    def _cluster(self) -> Node[AksCluster]:
+        link, address, title = self._link, "azure_vpn.cluster", f"AKS cluster {self._link.azure.aks_cluster}"
+        if link.azure.new_cluster is None:
+            return ClusterLookup(address=address, title=title, link=link, azure=self._azure)
+        assert link.azure.new_network is not None, "a cluster is made only in a VNet that is made too"
+        return NewAksCluster(
+            address=address,
+            title=title,
+            link=link,
+            azure=self._azure,
+            network=self.network,
+            group=self.resource_group,
+            wanted=link.azure.new_cluster,
+            subnet_name=link.azure.new_network.cluster_subnet.name,
+        )

@@ -1,0 +1,1 @@
+"""CoreDNS on AKS forwards the zone."""

@@ -1,0 +1,242 @@
+"""What stands in AKS's ``coredns-custom``: writing our server block, and reading what the other keys serve.
+
+AKS imports every key that ends in ``.server`` as server blocks of its own; other suffixes do not make server blocks.
+https://learn.microsoft.com/azure/aks/coredns-custom
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address
+
+from cloudlink.clouds.ownership import Owner
+from cloudlink.steps.dns_forward.corefile_grammar import Server, Unreadable, servers
+from cloudlink.steps.dns_forward.corefile_rules import NEWEST, Version, has_plugin, problems
+
+# Only options that CoreDNS 1.9.4 (AKS 1.31 and older) understands: an unknown one is a parse error, which a running
+# CoreDNS ignores and the next pod to start dies of. ``prefer_udp``: else the upstream's transport follows the client's.
+_PLUGINS = ("errors", "cache 30")
+_FORWARD_OPTIONS = ("policy random", "max_fails 3", "health_check 5s", "expire 10s", "prefer_udp")
+_MARK = "# Managed by cloudlink, link "
+_PLACE = "# Its place: "
+
+
+def key_of(link: str) -> str:
+    """The one key that cloudlink owns for this link."""
+    return f"cloudlink-{link}.server"
+
+
+@dataclass(frozen=True)
+class Block:
+    """Our server block. options: its lines beside zone and upstreams, as they stand, without comments."""
+
+    zone: str
+    upstreams: tuple[IPv4Address, ...]
+    options: tuple[str, ...]
+
+
+def block(zone: str, upstreams: tuple[IPv4Address, ...]) -> Block:
+    """As we want it."""
+    return Block(zone, tuple(sorted(upstreams)), (*_PLUGINS, *_FORWARD_OPTIONS))
+
+
+def written(owner: Owner, wanted: Block) -> str:
+    """The key's text. ``block`` options are split where ``forward`` begins: plugins before it, its options inside."""
+    plugins, options = wanted.options[: len(_PLUGINS)], wanted.options[len(_PLUGINS) :]
+    return "\n".join(
+        (
+            f"{_MARK}{owner.link}. Changes made here are undone by the next `cloudlink up`.",
+            f"{_PLACE}VPC {owner.vpc}, VNet {owner.vnet}",
+            f"{wanted.zone}:53 {{",
+            *(f"    {p}" for p in plugins),
+            f"    forward . {' '.join(str(u) for u in wanted.upstreams)} {{",
+            *(f"        {o}" for o in options),
+            "    }",
+            "}",
+            "",
+        )
+    )
+
+
+def is_marked(text: str, link: str) -> bool:
+    """Whether our header line for this link stands in the text."""
+    return any(line.startswith(f"{_MARK}{link}.") for line in text.splitlines())
+
+
+def place_of(text: str) -> str:
+    """Where the text says that its link is; empty: it does not say (cloudlink 0.1)."""
+    said = [line.removeprefix(_PLACE) for line in text.splitlines() if line.startswith(_PLACE)]
+    return said[0] if said else ""
+
+
+def is_of_place(text: str, owner: Owner) -> bool:
+    """Whether the text names no other place than the link's. Case does not count."""
+    return place_of(text).lower() in ("", f"VPC {owner.vpc}, VNet {owner.vnet}".lower())
+
+
+def read(text: str) -> Block:
+    """Our block as it stands. What somebody changed by hand shows as a difference; nothing is refused."""
+    lines = [" ".join(line.split()) for line in (raw.partition("#")[0] for raw in text.splitlines())]
+    lines = [line for line in lines if line and line not in ("{", "}")]
+    zone = ""
+    upstreams: tuple[IPv4Address, ...] = ()
+    options: list[str] = []
+    for line in lines:
+        words = line.removesuffix("{").split()
+        if not zone and line.endswith("{"):
+            zone = " ".join(w.removesuffix(":53") for w in words)
+        elif words[:2] == ["forward", "."] and not upstreams:
+            try:
+                upstreams = tuple(sorted(IPv4Address(w) for w in words[2:]))
+            except AddressValueError:
+                options.append(line)
+        else:
+            options.append(line)
+    return Block(zone, upstreams, tuple(options))
+
+
+# --- other keys -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Head:
+    """One address of a server block. zone: without its trailing dot, ``.`` for everything."""
+
+    zone: str
+    transport: str
+    port: int
+
+    @property
+    def is_plain_dns(self) -> bool:
+        return self.transport == "dns" and self.port == 53
+
+
+def heads(text: str) -> tuple[Head, ...]:
+    """The addresses of all server blocks in a text. What it imports is none of ours to follow. Raises Unreadable."""
+    return tuple(_head(a, s.key) for s in servers([("", text)]) for a in s.addresses)
+
+
+_PORTS = {"dns": 53, "tls": 853, "quic": 853, "grpc": 443, "https": 443, "https3": 443}
+
+
+def _head(address: str, key: str) -> Head:
+    scheme, mark, rest = address.partition("://")
+    known = bool(mark) and scheme.lower() in _PORTS
+    transport, rest = (scheme.lower(), rest) if known else ("dns", address)
+    zone, colon, port = rest.rpartition(":")
+    if colon and not port:
+        raise Unreadable(f"{address} names no port", key)
+    if not colon or not port.isdigit():
+        zone, port = rest, str(_PORTS[transport])
+    zone = zone.rstrip(".")
+    if zone and not all(0 < len(label) < 64 for label in zone.split(".")):
+        raise Unreadable(f"{address} is no zone", key)
+    return Head(zone or ".", transport, int(port))
+
+
+@dataclass(frozen=True)
+class Examination:
+    """conflicts: CoreDNS would not start, or would not serve us: nothing may be written. warnings: for the user.
+
+    shadowed: zones below ours that another key serves.
+    """
+
+    conflicts: tuple[str, ...]
+    warnings: tuple[str, ...]
+    shadowed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class View:
+    """CoreDNS as status and verify-dns show it. line: how it stands. problem: what is wrong with it, or empty."""
+
+    line: str
+    problem: str = ""
+    warnings: tuple[str, ...] = ()
+    shadowed: tuple[str, ...] = ()
+
+
+# AKS's own block, whose plugins lines in .override come to stand beside.
+_AKS_BLOCK = """.:53 {
+    errors
+    ready
+    health
+    kubernetes cluster.local
+    prometheus :9153
+    forward . /etc/resolv.conf
+    cache 30
+    loop
+    reload
+    loadbalance
+"""
+_AKS_END = "\n}\n"
+
+
+def examine(data: Mapping[str, str], key: str, zone: str, version: Version = NEWEST) -> Examination:
+    """Look at all keys but ours for what would keep our zone from working, or CoreDNS from starting again.
+
+    A running CoreDNS keeps its old configuration when the new one is wrong, so that a mistake in any key goes unseen
+    until the next restart, and that is what we are about to do. version: of the cluster's CoreDNS.
+    """
+    others = {k: v for k, v in sorted(data.items()) if k != key}
+    warnings = [
+        f"The key {other} ends neither in .server nor in .override: AKS ignores it."
+        for other in others
+        if not other.endswith((".server", ".override"))
+    ]
+    everything = others | {key: f"{zone}:53 {{\n}}\n"}
+    try:
+        blocks = _blocks(everything, version)
+        heads_by_block = [[_head(a, block.key) for a in block.addresses] for block in blocks]
+    except Unreadable as error:
+        return Examination(tuple(_unreadable(others, error, version)), tuple(warnings))
+    conflicts: list[str] = []
+    shadowed: list[str] = []
+    served: dict[Head, str] = {}
+    # Ours first: that another key serves our zone too is the other's conflict, wherever it stands.
+    for block, found in sorted(zip(blocks, heads_by_block, strict=True), key=lambda pair: pair[0].key not in ("", key)):
+        for head in found:
+            if head in served:
+                conflicts.append(_twice(head, served[head], block.key, key))
+            elif head.is_plain_dns and block.key != key and head.zone.endswith(f".{zone}"):
+                warnings.append(f"The key {block.key} serves {head.zone}: names below it never reach AWS.")
+                shadowed.append(head.zone)
+            served.setdefault(head, block.key)
+        conflicts += [f"CoreDNS would not start with the key {k}: {why}." for k, why in problems(block, version)]
+    return Examination(tuple(conflicts), tuple(warnings), tuple(shadowed))
+
+
+def _blocks(keys: Mapping[str, str], version: Version) -> tuple[Server, ...]:
+    """All of the Corefile that CoreDNS would read, in its order."""
+    ordered = sorted(keys.items())
+    overrides = [(k, v) for k, v in ordered if k.endswith(".override")]
+    own = [(k, v) for k, v in ordered if k.endswith(".server")]
+    files = [("", _AKS_BLOCK), *overrides, ("", _AKS_END), *own]
+    return servers(files, imports=keys, is_directive=lambda name: has_plugin(name, version))
+
+
+def _unreadable(others: Mapping[str, str], error: Unreadable, version: Version) -> Iterator[str]:
+    """The keys that cannot be read by themselves; where it stumbled if each can.
+
+    Each is read with a sound block behind it: the lack of a brace shows only there.
+    """
+    found: dict[str, str] = {}
+    for other, text in others.items():
+        try:
+            for block in _blocks({other: text, "~.server": "a.invalid {\n}\n"}, version):
+                [_head(a, block.key) for a in block.addresses]
+        except Unreadable as own:
+            found[other] = str(own)
+    for other, why in (found or {error.key: str(error)}).items():
+        yield f"The key {other} cannot be read ({why}): CoreDNS would not start again with it."
+
+
+def _twice(head: Head, first: str, second: str, ours: str) -> str:
+    if first == ours:
+        return f"The key {second} already serves {head.zone}: CoreDNS refuses a zone that is defined twice."
+    if not first:
+        return f"The key {second} serves the root zone, which AKS's own block does too."
+    if first == second:
+        return f"The key {first} serves {head.zone} twice."
+    return f"The keys {first} and {second} both serve {head.zone}."

@@ -1,0 +1,433 @@
+"""dns_forward: CoreDNS on AKS forwards the zone to the inbound endpoint's addresses.
+
+One key of the ConfigMap ``kube-system/coredns-custom`` is ours, and one annotation on CoreDNS's pod template, which
+says with which text of that key CoreDNS was last restarted. The restart is deliberate: a running CoreDNS silently
+keeps its old configuration when the new one is wrong, and dies of it at some later node upgrade. So what was written
+is proved at once, while the old pods still serve.
+https://learn.microsoft.com/azure/aks/coredns-custom
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from ipaddress import IPv4Address
+from typing import Any, ClassVar
+
+from cloudlink.clouds.kube.client import Kube, KubeObject
+from cloudlink.clouds.kube.errors import NoCluster, missing
+from cloudlink.clouds.ownership import owner_of, same_name_elsewhere
+from cloudlink.core.plan import spec_hash
+from cloudlink.core.resource import (
+    Found,
+    Given,
+    Node,
+    Ownership,
+    Phase,
+    Receipts,
+    Resource,
+    Started,
+    Usual,
+)
+from cloudlink.errors import ConflictError, CredentialsError, MissingError
+from cloudlink.link import Link
+from cloudlink.steps.dns_forward import corefile
+from cloudlink.steps.dns_forward.corefile_rules import Version, version_of
+from cloudlink.steps.outputs import Endpoint, Nothing
+
+NAMESPACE = "kube-system"
+CONFIG_MAP = "coredns-custom"
+DEPLOYMENT = "coredns"
+_PODS = "k8s-app=kube-dns"
+_ANNOTATIONS = "cloudlink.dev"
+
+_DEPLOYMENT = "kube.coredns"
+_KEYS = "kube.coredns-custom"
+
+
+@dataclass(frozen=True)
+class ForwardSpec:
+    """upstreams: sorted. options: the block's other lines. restarted: CoreDNS runs with exactly this."""
+
+    zone: str
+    upstreams: tuple[IPv4Address, ...]
+    options: tuple[str, ...]
+    restarted: bool
+
+
+@dataclass(frozen=True)
+class _State:
+    """What the cluster says. text None: our key is not there. applied: the annotation's hash."""
+
+    data: Mapping[str, str]
+    version: str
+    text: str | None
+    applied: str
+    deployment: KubeObject
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Forward(Resource[ForwardSpec, Nothing]):
+    """Our key (the ConfigMap around it belongs to AKS), and CoreDNS restarted with it: two calls, for there is nothing to wait for between them. A run that dies
+    there leaves an annotation whose hash is not the key's, and the next run restarts.
+    """
+
+    usual: ClassVar[Usual] = Usual(create=15, update=15, delete=15, deadline=180)
+
+    link: Link
+    kube: Kube = field(repr=False)
+    endpoint: Node[Endpoint]
+    after: tuple[Node[Any], ...] = ()
+    # What the key held before this run wrote it, for undo.
+    _previous: list[str | None] = field(default_factory=list, init=False, repr=False)
+    _permitted: list[bool] = field(default_factory=list, init=False, repr=False)
+
+    @property
+    def key(self) -> str:
+        return corefile.key_of(self.link.name)
+
+    @property
+    def annotation(self) -> str:
+        return f"{_ANNOTATIONS}/{self.link.name}"
+
+    # --- the resource ------------------------------------------------------------------------------------
+
+    def spec(self, given: Given) -> ForwardSpec | None:
+        wanted = corefile.block(self.link.dns.zone, tuple(given[self.endpoint].addresses.values()))
+        return ForwardSpec(wanted.zone, wanted.upstreams, wanted.options, restarted=True)
+
+    def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[ForwardSpec, Nothing] | None:
+        try:
+            if not fresh and (settled := self._settled(receipts)) is not None:
+                return settled
+            state = self._state(fresh=fresh)
+        except NoCluster:
+            return None  # not made yet, or gone and the key with it
+        rolling = _rolling(state.deployment)
+        if state.text is None:
+            if not state.applied and not (rolling and receipts.of(self)):
+                return None
+            if not state.applied:
+                return self._found(Phase.DELETING, _ABSENT, rolling)
+            # The key is gone but CoreDNS was not restarted without it: somebody removed it, or a teardown died.
+            return self._found(Phase.READY, _ABSENT, "the key is gone, CoreDNS was not restarted")
+        if not (corefile.is_marked(state.text, self.link.name) or state.applied or receipts.of(self)):
+            raise ConflictError(
+                "A CoreDNS key with our name is not ours",
+                f"The ConfigMap {NAMESPACE}/{CONFIG_MAP} of cluster {self.kube.name} has a key {self.key} that "
+                "cloudlink did not write.",
+                f"Rename or remove it: kubectl edit configmap {CONFIG_MAP} --namespace {NAMESPACE}",
+                resource=self.address,
+            )
+        self._check_place(state.text)
+        block = corefile.read(state.text)
+        restarted = state.applied == _hash(state.text)
+        spec = ForwardSpec(block.zone, block.upstreams, block.options, restarted)
+        if not restarted:
+            return self._found(Phase.READY, spec, "CoreDNS was not restarted with this")
+        if crash := self._crash(state) if rolling else "":
+            return self._found(Phase.FAILED, spec, crash)
+        if rolling:
+            return self._found(Phase.CREATING, spec, rolling)
+        return self._found(Phase.READY, spec, "", unmarked=not corefile.place_of(state.text))
+
+    def _check_place(self, text: str) -> None:
+        """Raises ConflictError for the key of a link of our name that is elsewhere."""
+        owner = owner_of(self.link)
+        if not corefile.is_of_place(text, owner):
+            key = f"The key {self.key} in {NAMESPACE}/{CONFIG_MAP} of cluster {self.kube.name}"
+            raise same_name_elsewhere(key, corefile.place_of(text), owner, self.address)
+
+    def _settled(self, receipts: Receipts) -> Found[ForwardSpec, Nothing] | None:
+        """From the key alone, where the receipt says that CoreDNS was restarted with it: saves looking at the
+        Deployment in a run that has nothing to do. Whether CoreDNS is well is for ``view``."""
+        receipt = receipts.of(self)
+        if receipt is None or receipt.intent or receipt.phase != Phase.READY.value:
+            return None
+        try:
+            data = self._config_map(fresh=False).get("data") or {}
+        except NoCluster:
+            raise
+        except Exception as error:
+            if not missing(error):
+                raise
+            return None
+        text = str(data.get(self.key) or "")
+        if not corefile.is_marked(text, self.link.name) or not corefile.place_of(text):
+            return None
+        self._check_place(text)
+        block = corefile.read(text)
+        spec = ForwardSpec(block.zone, block.upstreams, block.options, restarted=True)
+        return self._found(Phase.READY, spec, "") if spec_hash(spec) == receipt.spec_hash else None
+
+    def create(self, spec: ForwardSpec) -> Started:
+        return self._write(spec)
+
+    def update(self, found: Found[ForwardSpec, Nothing], spec: ForwardSpec) -> Started:
+        return self._write(spec)
+
+    def complete_marks(self, found: Found[ForwardSpec, Nothing]) -> Started:
+        """The mark is a line of the key, so CoreDNS is restarted as for any other change of it."""
+        assert found.spec is not None
+        return self._write(found.spec)
+
+    def delete(self, found: Found[ForwardSpec, Nothing], before: Any) -> Started | None:
+        """Only the key goes: the ConfigMap is AKS's, and other keys are others'."""
+        state = self._state(fresh=True)
+        if state.text is None and not state.applied:
+            return None
+        self._permission()
+        if state.text is not None:
+            self._patch_key(None, state.version)
+        self._restart(None)
+        return Started(self._id)
+
+    def undo(self, found: Found[ForwardSpec, Nothing] | None, before: Any) -> str:
+        """Put the key back to what it held, and restart again: the cluster's own names come first."""
+        state = self._state(fresh=True)
+        previous = self._previous[0] if self._previous else (before if isinstance(before, str) else None)
+        if state.text == previous and state.applied == (_hash(previous) if previous is not None else ""):
+            return ""
+        self._patch_key(previous, state.version)
+        self._restart(_hash(previous) if previous is not None else None)
+        what = "put back to what it was" if previous is not None else "removed again"
+        return f"The key {self.key} was {what} and CoreDNS restarted, so that the cluster's DNS goes on working."
+
+    # --- for others --------------------------------------------------------------------------------------
+
+    def warnings(self) -> tuple[str, ...]:
+        """What other keys do to names of our zone. One read, shared with find."""
+        return self._examination(self._state(fresh=False)).warnings
+
+    def conflicts(self) -> tuple[str, ...]:
+        """Why nothing could be written now; empty when it could."""
+        return self._examination(self._state(fresh=False)).conflicts
+
+    def view(self, wanted: tuple[IPv4Address, ...] | None = None) -> corefile.View:
+        """How CoreDNS stands, for status and verify-dns. wanted: the endpoint's addresses now, if they are known.
+
+        Raises NoCluster, KubeRefusal and urllib3's errors.
+        """
+        state = self._state(fresh=False)
+        seen = self._examination(state)
+        line, problem = self._account(state, wanted)
+        return corefile.View(line, problem or " ".join(seen.conflicts), seen.warnings, seen.shadowed)
+
+    def _account(self, state: _State, wanted: tuple[IPv4Address, ...] | None) -> tuple[str, str]:
+        if state.text is None:
+            absent = f"the ConfigMap {NAMESPACE}/{CONFIG_MAP} has no key {self.key}"
+            return absent, absent
+        block = corefile.read(state.text)
+        line = f"{block.zone} to {', '.join(str(u) for u in block.upstreams)}"
+        problem = ""
+        if block.zone != self.link.dns.zone:
+            problem = f"the key {self.key} serves {block.zone or 'no zone'} instead of {self.link.dns.zone}"
+        elif wanted is not None and block.upstreams != tuple(sorted(wanted)):
+            problem = (
+                f"CoreDNS forwards to {', '.join(str(u) for u in block.upstreams)}, "
+                f"the endpoint has {', '.join(str(u) for u in sorted(wanted))}"
+            )
+        elif block.options != corefile.block(block.zone, block.upstreams).options:
+            problem = f"the key {self.key} was changed by hand"
+        elif state.applied != _hash(state.text):
+            problem = "CoreDNS was not restarted with its key"
+        elif rolling := _rolling(state.deployment):
+            problem = self._crash(state) or rolling
+        return line, problem
+
+    def check_access(self) -> None:
+        """Raises CredentialsError when the signed-in user may not patch the ConfigMap and the Deployment."""
+        wanted = (("", "configmaps", CONFIG_MAP), ("apps", "deployments", DEPLOYMENT))
+        refused = [
+            f"{resource}/{name}"
+            for group, resource, name in wanted
+            if not self.kube.allowed("patch", group, resource, NAMESPACE, name)
+        ]
+        if refused:
+            raise CredentialsError(
+                "A permission is missing in the AKS cluster",
+                f"The signed-in user may not patch {' and '.join(refused)} in namespace {NAMESPACE} of cluster "
+                f"{self.kube.name}. cloudlink adds one key for CoreDNS there and restarts CoreDNS. On AKS Automatic "
+                "the namespace may be locked for everybody.",
+                "With Azure RBAC: the role Azure Kubernetes Service RBAC Admin on the cluster; with Kubernetes RBAC: a Role "
+                f"in {NAMESPACE} that allows get and patch on these two.",
+                resource=self.address,
+            )
+
+    # --- parts -------------------------------------------------------------------------------------------
+
+    def _state(self, *, fresh: bool) -> _State:
+        try:
+            config_map = self._config_map(fresh=fresh)
+            deployment = self.kube.reads.get(
+                _DEPLOYMENT, lambda: self.kube.deployment(NAMESPACE, DEPLOYMENT), fresh=fresh
+            )
+        except Exception as error:
+            if not missing(error):
+                raise
+            raise MissingError(
+                "The AKS cluster's CoreDNS is not as AKS makes it",
+                f"Cluster {self.kube.name} has no ConfigMap {CONFIG_MAP} or no Deployment {DEPLOYMENT} in namespace "
+                f"{NAMESPACE}. AKS makes both and puts them back when they are removed.",
+                f"kubectl get configmap,deployment --namespace {NAMESPACE}",
+                resource=self.address,
+            ) from error
+        data = {str(k): str(v) for k, v in (config_map.get("data") or {}).items()}
+        template = ((deployment.get("spec") or {}).get("template") or {}).get("metadata") or {}
+        return _State(
+            data=data,
+            version=str((config_map.get("metadata") or {}).get("resourceVersion") or ""),
+            text=data.get(self.key),
+            applied=str((template.get("annotations") or {}).get(self.annotation) or ""),
+            deployment=deployment,
+        )
+
+    def _examination(self, state: _State) -> corefile.Examination:
+        return corefile.examine(state.data, self.key, self.link.dns.zone, _coredns_version(state.deployment))
+
+    def _config_map(self, *, fresh: bool) -> KubeObject:
+        return self.kube.reads.get(_KEYS, lambda: self.kube.config_map(NAMESPACE, CONFIG_MAP), fresh=fresh)
+
+    def _write(self, spec: ForwardSpec) -> Started:
+        state = self._state(fresh=True)
+        self._check(state)
+        text = corefile.written(owner_of(self.link), corefile.Block(spec.zone, spec.upstreams, spec.options))
+        if state.text != text:
+            if not self._previous:
+                self._previous.append(state.text)
+            self._patch_key(text, state.version)
+        # Also when the annotation says that CoreDNS was restarted with this text: the key was changed by hand since.
+        self._restart(_hash(text))
+        return Started(self._id, reason=self._reason)
+
+    def _check(self, state: _State) -> None:
+        self._permission()
+        found = self._examination(state)
+        if found.conflicts:
+            raise ConflictError(
+                "CoreDNS would not start with the zone added",
+                f"{' '.join(found.conflicts)} Nothing was written.",
+                f"kubectl edit configmap {CONFIG_MAP} --namespace {NAMESPACE}",
+                resource=self.address,
+            )
+
+    def _permission(self) -> None:
+        if not self._permitted:
+            self.check_access()
+            self._permitted.append(True)
+
+    def _patch_key(self, text: str | None, version: str) -> None:
+        patch: dict[str, Any] = {"data": {self.key: text}}
+        if version:
+            patch["metadata"] = {"resourceVersion": version}
+        try:
+            self.kube.patch_config_map(NAMESPACE, CONFIG_MAP, patch)
+        finally:
+            self.kube.reads.wrote(_DEPLOYMENT, _KEYS)
+
+    def _restart(self, applied: str | None) -> None:
+        """As ``kubectl rollout restart`` does it, and our annotation beside it (None: taken away)."""
+        annotations = {
+            "kubectl.kubernetes.io/restartedAt": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            self.annotation: applied,
+        }
+        patch = {"spec": {"template": {"metadata": {"annotations": annotations}}}}
+        try:
+            self.kube.patch_deployment(NAMESPACE, DEPLOYMENT, patch)
+        finally:
+            self.kube.reads.wrote(_DEPLOYMENT, _KEYS)
+
+    def _found(
+        self, phase: Phase, spec: ForwardSpec, detail: str, *, unmarked: bool = False
+    ) -> Found[ForwardSpec, Nothing]:
+        return Found(self._id, phase, spec, Nothing(), Ownership.OWNED, detail, unmarked)
+
+    @property
+    def _id(self) -> str:
+        return f"{NAMESPACE}/{CONFIG_MAP}/{self.key}"
+
+    def _reason(self) -> str:
+        return self._crash(self._state(fresh=True))
+
+    def _crash(self, state: _State) -> str:
+        """Why CoreDNS does not come up with our text; empty while it may still do so."""
+        for pod in self.kube.pods(NAMESPACE, _PODS):
+            metadata = pod.get("metadata") or {}
+            if (metadata.get("annotations") or {}).get(self.annotation) != state.applied:
+                continue  # one of the old ones
+            for status in (pod.get("status") or {}).get("containerStatuses") or ():
+                restarts = int(status.get("restartCount") or 0)
+                waiting = (status.get("state") or {}).get("waiting") or {}
+                if waiting.get("reason") == "CrashLoopBackOff" or (restarts >= 2 and not status.get("ready")):
+                    return f"CoreDNS does not start with it: {self._last_words(str(metadata.get('name')), restarts)}"
+        for condition in (state.deployment.get("status") or {}).get("conditions") or ():
+            if condition.get("type") == "Progressing" and condition.get("status") == "False":
+                return f"CoreDNS's rollout does not get on: {condition.get('message') or condition.get('reason')}"
+        return ""
+
+    def _last_words(self, pod: str, restarts: int) -> str:
+        for previous in (True, False) if restarts else (False,):
+            try:
+                log = self.kube.pod_log(NAMESPACE, pod, tail=5, previous=previous)
+            except Exception as error:
+                if missing(error) or getattr(error, "status", 0) == 400:
+                    continue  # that container has left no log
+                raise
+            lines = [line.strip() for line in log.splitlines() if line.strip()]
+            if lines:
+                return lines[-1]
+        return f"pod {pod} restarts again and again and has left no log"
+
+
+_ABSENT = ForwardSpec("", (), (), restarted=False)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _coredns_version(deployment: KubeObject) -> Version:
+    spec = ((deployment.get("spec") or {}).get("template") or {}).get("spec") or {}
+    images = [str(c.get("image")) for c in spec.get("containers") or () if c.get("name") == "coredns"]
+    return version_of(images[0] if images else "")
+
+
+def _rolling(deployment: KubeObject) -> str:
+    """What a rollout still waits for; empty when it is complete (the conditions of ``kubectl rollout status``)."""
+    status = deployment.get("status") or {}
+    replicas = (deployment.get("spec") or {}).get("replicas")
+    wanted = 1 if replicas is None else int(replicas)
+    total, updated, available = (int(status.get(k) or 0) for k in ("replicas", "updatedReplicas", "availableReplicas"))
+    if int(status.get("observedGeneration") or 0) < int((deployment.get("metadata") or {}).get("generation") or 0):
+        return "CoreDNS's restart has not begun"
+    if updated < wanted:
+        return f"{updated} of {wanted} CoreDNS pods are new"
+    if total > updated:
+        return f"{total - updated} old CoreDNS pods are still there"
+    if available < updated:
+        return f"{available} of {updated} CoreDNS pods are ready"
+    return ""
+
+
+class DnsForward:
+    """The fourth step: AKS's CoreDNS asks AWS for the zone.
+
+    after: what must be up before CoreDNS is told to use it, such as the connections and the records.
+    """
+
+    title = "DNS forwarding on AKS"
+
+    def __init__(self, link: Link, kube: Kube, endpoint: Node[Endpoint], after: tuple[Node[Any], ...] = ()) -> None:
+        self.forward = Forward(
+            address="dns_forward.forward",
+            title=f"CoreDNS forwards {link.dns.zone}",
+            link=link,
+            kube=kube,
+            endpoint=endpoint,
+            after=after,
+        )
+
+    def nodes(self) -> tuple[Node[Any], ...]:
+        return (self.forward,)

@@ -1,0 +1,1 @@
+"""Names on AWS's side: the inbound endpoint and the private zone."""

@@ -1,0 +1,100 @@
+"""What the configured names point at: load balancers, found and checked, or fixed addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Protocol
+
+from cloudlink.clouds.aws.client import Aws, AwsObject
+from cloudlink.core.resource import Given, Lookup, Node
+from cloudlink.errors import CloudError, MissingError
+from cloudlink.link import AddressTarget, Host, KubernetesTarget, Link, LoadBalancerTarget
+from cloudlink.steps.outputs import EksCluster, LoadBalancer, Targets
+from cloudlink.steps.resolver.hosted_zone import plain_name
+
+
+class KnowsBalancers(Protocol):
+    """The Kubernetes API of the EKS cluster, as far as it is needed here."""
+
+    def load_balancer_of(self, kind: str, namespace: str, name: str) -> str:
+        """The DNS name in the status of a ``service`` or ``ingress``. Raises MissingError."""
+        ...
+
+
+BalancerNames = Callable[[EksCluster], KnowsBalancers]
+"""Gives access to a cluster; called only when a name points at a Service or Ingress."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TargetLookup(Lookup[Targets]):
+    link: Link
+    aws: Aws
+    cluster: Node[EksCluster]
+    kube_eks: BalancerNames
+
+    def look(self, given: Given) -> Targets:
+        """Raises MissingError for a load balancer that is not there, CloudError for one that is public."""
+        found: dict[str, AwsObject] = {}
+        fixed: dict[str, tuple[IPv4Address, ...]] = {}
+        for host in self.link.dns.hosts:
+            match host.target:
+                case AddressTarget(addresses):
+                    fixed[host.label] = addresses
+                case LoadBalancerTarget(name_or_arn):
+                    found[host.label] = self._named(host, name_or_arn)
+                case KubernetesTarget(kind, namespace, name):
+                    cluster = self.kube_eks(given[self.cluster])
+                    found[host.label] = self._with_dns_name(host, cluster.load_balancer_of(kind, namespace, name))
+        for label, balancer in found.items():
+            self._refuse_public(label, balancer)
+        return Targets(
+            {
+                label: LoadBalancer(
+                    b["LoadBalancerName"],
+                    b["LoadBalancerArn"],
+                    plain_name(b["DNSName"]),
+                    b["CanonicalHostedZoneId"],
+                )
+                for label, b in found.items()
+            },
+            fixed,
+        )
+
+    def _named(self, host: Host, wanted: str) -> AwsObject:
+        for balancer in self.aws.load_balancers():
+            if wanted in (balancer["LoadBalancerName"], balancer["LoadBalancerArn"]):
+                return balancer
+        raise MissingError(
+            "The load balancer does not exist",
+            f"{host.fqdn(self.link.dns.zone)} points at {wanted}, but {self.link.aws.region} has no application or "
+            "network load balancer of that name.",
+            f"List them with: aws elbv2 describe-load-balancers --region {self.link.aws.region}",
+            resource=self.address,
+        )
+
+    def _with_dns_name(self, host: Host, wanted: str) -> AwsObject:
+        for balancer in self.aws.load_balancers():
+            if plain_name(balancer["DNSName"]) == plain_name(wanted).removeprefix("dualstack."):
+                return balancer
+        raise MissingError(
+            "The load balancer does not exist",
+            f"{host.fqdn(self.link.dns.zone)} leads to {wanted}, which is no application or network load balancer of "
+            f"{self.link.aws.region}. Classic load balancers are not supported.",
+            "Let the AWS Load Balancer Controller make an internal NLB or ALB for it.",
+            resource=self.address,
+        )
+
+    def _refuse_public(self, label: str, balancer: AwsObject) -> None:
+        """An internet-facing load balancer answers with public addresses, and traffic to those passes by the link."""
+        if balancer.get("Scheme") == "internal":
+            return
+        raise CloudError(
+            "The load balancer is not internal",
+            f"{balancer['LoadBalancerName']} (for {label}) is {balancer.get('Scheme')}: its name resolves to public "
+            "addresses, so pods on AKS would go over the internet instead of through the tunnels.",
+            "Make an internal load balancer (service.beta.kubernetes.io/aws-load-balancer-scheme: internal) and point "
+            "the name at that one.",
+            resource=self.address,
+        )

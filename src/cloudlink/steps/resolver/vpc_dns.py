@@ -1,0 +1,99 @@
+"""The VPC's two DNS settings, without which a private zone does not answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from cloudlink.clouds.aws import client as cloud
+from cloudlink.clouds.aws.client import Aws
+from cloudlink.core.resource import (
+    Found,
+    Given,
+    Ownership,
+    Phase,
+    Receipts,
+    Resource,
+    Started,
+    Usual,
+)
+from cloudlink.errors import MissingError
+from cloudlink.link import Link
+from cloudlink.steps.outputs import Nothing
+
+
+@dataclass(frozen=True)
+class VpcDnsSpec:
+    support: bool
+    hostnames: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class VpcDns(Resource[VpcDnsSpec, Nothing]):
+    """Both settings must be on, or private zones are not served in the VPC. Put back on teardown if altered here.
+
+    https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/hosted-zone-private-considerations.html
+    """
+
+    link: Link
+    aws: Aws
+    usual: ClassVar[Usual] = Usual(create=2, update=2, delete=2, deadline=120)
+
+    def spec(self, given: Given) -> VpcDnsSpec:
+        return VpcDnsSpec(support=True, hostnames=True)
+
+    def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[VpcDnsSpec, Nothing] | None:
+        """None: the VPC is gone."""
+        vpc = self.link.aws.vpc_id
+        hostnames = self.aws.vpc_attribute(vpc, "enableDnsHostnames", fresh=fresh)
+        # Assumption: host names on implies support on, since AWS turns the former on only where the latter is. It saves
+        # a call at every look; should it ever be wrong, verify-dns shows it.
+        support = True if hostnames else self.aws.vpc_attribute(vpc, "enableDnsSupport", fresh=fresh)
+        if support is None or hostnames is None:
+            return None
+        return Found(vpc, Phase.READY, VpcDnsSpec(support, hostnames), Nothing(), Ownership.SHARED)
+
+    def before(self, found: Found[VpcDnsSpec, Nothing] | None) -> Any:
+        if found is None or found.spec is None:
+            return None
+        return {"support": found.spec.support, "hostnames": found.spec.hostnames}
+
+    def create(self, spec: VpcDnsSpec) -> Started:
+        raise MissingError(
+            "The VPC does not exist",
+            f"There is no {self.link.aws.vpc_id} in {self.link.aws.region}.",
+            "Correct aws.vpc.",
+            resource=self.address,
+        )
+
+    def update(self, found: Found[VpcDnsSpec, Nothing], spec: VpcDnsSpec) -> Started:
+        """AWS takes one setting in a call, and host names only where support is on."""
+        assert found.spec is not None
+        if found.spec.support != spec.support:
+            self._set("EnableDnsSupport", on=spec.support)
+        else:
+            self._set("EnableDnsHostnames", on=spec.hostnames)
+        return Started(found.id)
+
+    def delete(self, found: Found[VpcDnsSpec, Nothing], before: Any) -> Started | None:
+        if not isinstance(before, Mapping) or found.spec is None:
+            return None  # it was never altered here
+        wanted = VpcDnsSpec(bool(before["support"]), bool(before["hostnames"]))
+        if found.spec == wanted:
+            return None
+        if found.spec.hostnames != wanted.hostnames and not wanted.hostnames:
+            self._set("EnableDnsHostnames", on=False)
+        if found.spec.support != wanted.support:
+            self._set("EnableDnsSupport", on=wanted.support)
+        if found.spec.hostnames != wanted.hostnames and wanted.hostnames:
+            self._set("EnableDnsHostnames", on=True)
+        return Started(found.id)
+
+    def _set(self, attribute: str, *, on: bool) -> None:
+        vpc = self.link.aws.vpc_id
+        try:
+            self.aws.ec2.modify_vpc_attribute(VpcId=vpc, **{attribute: {"Value": on}})
+        finally:
+            names = ("enableDnsSupport", "enableDnsHostnames")
+            self.aws.reads.wrote(*(f"{cloud.VPC_ATTRIBUTES}/{vpc}/{name}" for name in names))

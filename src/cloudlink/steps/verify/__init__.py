@@ -1,0 +1,1 @@
+"""Verification: nothing to create; what it checks is in `checks`."""

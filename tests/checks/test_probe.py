@@ -1,0 +1,292 @@
+"""The probe's pod on the sandbox's AKS: the script runs there unchanged, its packets go where the sandbox's world lets them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloudlink.checks.names import diagnose as names
+from cloudlink.checks.names import verify
+from cloudlink.checks.names.probe import Probe, Question, manifest, request
+from cloudlink.checks.report import DnsReport, Health, NameReport
+from cloudlink.core.polling import Stopped
+from cloudlink.errors import CloudError
+from cloudlink.link import Probe as ProbeConfig
+from cloudlink.sandbox.facts import Rule
+from cloudlink.sandbox.faults import Fault
+from tests.sandbox.kube.small_world import BALANCER, RESOLVERS, ZONE
+from tests.steps.kube_bench import HOSTS, KubeBench
+
+EXPECTED = {"app": (BALANCER,), "*.wild": (BALANCER,)}
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[KubeBench]:
+    made = KubeBench(tmp_path)
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+def probe(bench: KubeBench, **changed: Any) -> Probe:
+    link = dataclasses.replace(bench.link, probe=dataclasses.replace(bench.link.probe, **changed))
+    return Probe(link, bench.kube, bench.time)
+
+
+def verified(bench: KubeBench, *asked: str, addresses: dict[str, tuple[IPv4Address, ...]] | None = None) -> DnsReport:
+    expected = EXPECTED if addresses is None else addresses
+    view = bench.forward.view(RESOLVERS)
+    return verify.dns(
+        bench.link, probe(bench), endpoint=RESOLVERS, addresses=expected, asked=asked or (f"app.{ZONE}",), forward=view
+    )
+
+
+def test_it_is_told_how_the_pod_stands(bench: KubeBench) -> None:
+    told: list[str] = []
+    asked = verify.questions(bench.link, EXPECTED)
+    dataclasses.replace(probe(bench), tell=told.append).run([question for question, _ in asked], RESOLVERS)
+    assert told[-1] == "pod Succeeded, Completed"
+    assert any("Pending" in word or "Running" in word for word in told)
+
+
+def the_name(report: DnsReport) -> NameReport:
+    (name,) = report.names
+    return name
+
+
+def change(bench: KubeBench, **fields: Any) -> None:
+    """Change all Resolver addresses' facts."""
+    interfaces = tuple(
+        dataclasses.replace(i, **fields) if i.kind == "resolver" else i for i in bench.world.aws.interfaces
+    )
+    bench.world.aws = dataclasses.replace(bench.world.aws, interfaces=interfaces)
+
+
+def pods(bench: KubeBench) -> list[Any]:
+    return bench.kube.pods("default", "app.kubernetes.io/managed-by=cloudlink")
+
+
+# --- a link that works ------------------------------------------------------------------------------------
+
+
+def test_all_hops_are_right(bench: KubeBench) -> None:
+    bench.up()
+    report = verified(bench, f"app.{ZONE}", f"x.wild.{ZONE}")
+    assert report.health is Health.HEALTHY
+    assert [n.verdict for n in report.names] == ["ok", "ok"]
+    hops = [h.hop for h in report.names[0].hops]
+    assert hops == [
+        "cluster-dns",
+        "endpoint 10.1.1.10 udp",
+        "endpoint 10.1.1.10 tcp",
+        "endpoint 10.1.2.10 udp",
+        "endpoint 10.1.2.10 tcp",
+        "connect 10.1.1.50:80",
+        "connect 10.1.1.50:443",
+        "tls 10.1.1.50:443",
+    ]
+    assert report.names[0].answers == ("10.1.1.50",)
+    assert pods(bench) == []
+
+
+def test_without_names_every_host_is_asked_for(bench: KubeBench) -> None:
+    bench.up()
+    report = verify.dns(bench.link, probe(bench), endpoint=RESOLVERS, addresses=EXPECTED)
+    assert [n.name for n in report.names] == [f"app.{ZONE}", f"cloudlink-check.wild.{ZONE}"]
+    assert report.health is Health.HEALTHY
+
+
+# --- each fault turns its own verdict ---------------------------------------------------------------------
+
+
+def test_coredns_does_not_know_the_zone(bench: KubeBench) -> None:
+    name = the_name(verified(bench))
+    assert name.verdict == "nxdomain"
+    assert [h.result for h in name.hops[1:5]] == ["ok"] * 4
+    assert "has no key cloudlink-demo.server" in name.cause
+    assert "cloudlink up" in name.fix
+
+
+def test_the_zone_is_shadowed_by_another_key(bench: KubeBench) -> None:
+    bench.set_key("team.server", f"app.{ZONE}:53 {{\n template ANY ANY {{\n rcode NXDOMAIN\n }}\n}}\n")
+    bench.up()
+    name = the_name(verified(bench))
+    assert name.verdict == "nxdomain"
+    assert f"serves app.{ZONE}, which is more specific" in name.cause
+
+
+def test_no_way_to_the_vpc(bench: KubeBench) -> None:
+    bench.up()
+    bench.fault("tunnel-down", "52.0.0.1", None)
+    bench.time.wait(60)
+    report = verified(bench)
+    name = the_name(report)
+    assert report.health is Health.DOWN
+    assert {h.result for h in name.hops[1:5]} == {"timeout"}
+    assert "No endpoint address answers" in name.cause
+
+
+@pytest.mark.parametrize(("kept", "lost"), [("udp", "tcp"), ("tcp", "udp")])
+def test_one_transport_only(bench: KubeBench, kept: str, lost: str) -> None:
+    bench.up()
+    source = bench.world.aws.interfaces[0].rules[0].source  # type: ignore[index]
+    change(bench, rules=(Rule(kept, 53, 53, source),))
+    name = the_name(verified(bench))
+    assert {h.hop.split()[-1] for h in name.hops[1:5] if h.result == "timeout"} == {lost}
+    assert f"{kept.upper()} only" in name.cause
+
+
+def test_one_endpoint_address_is_silent(bench: KubeBench) -> None:
+    bench.up()
+    bench.fault("endpoint-ip-down", "10.1.2.10", None)
+    report = verified(bench)
+    name = the_name(report)
+    assert report.health in (Health.DEGRADED, Health.DOWN)
+    assert {h.hop.split()[1] for h in name.hops[1:5] if h.result == "timeout"} == {"10.1.2.10"}
+    assert name.cause.startswith("10.1.2.10 does not answer")
+
+
+def test_no_such_record(bench: KubeBench) -> None:
+    bench.up()
+    name = the_name(verified(bench, f"nobody.{ZONE}"))
+    assert {h.result for h in name.hops[:5]} == {"nxdomain"}
+    assert "AWS itself does not know the name" in name.cause
+
+
+def test_a_name_without_address(bench: KubeBench) -> None:
+    bench.up()
+    name = the_name(verified(bench, f"big.{ZONE}"))
+    assert name.verdict == "nodata"
+    assert "no address" in name.cause
+
+
+def test_a_stale_record(bench: KubeBench) -> None:
+    bench.up()
+    name = the_name(verified(bench, addresses={"app": (IPv4Address("10.1.2.50"),)}))
+    assert name.verdict == "stale-address"
+    assert "not the target's any more" in name.cause
+
+
+def test_the_load_balancer_lets_nobody_in(bench: KubeBench) -> None:
+    bench.up()
+    interfaces = tuple(
+        dataclasses.replace(i, rules=()) if i.kind == "load-balancer" else i for i in bench.world.aws.interfaces
+    )
+    bench.world.aws = dataclasses.replace(bench.world.aws, interfaces=interfaces)
+    name = the_name(verified(bench))
+    assert name.verdict == "timeout"
+    assert "does not let the Azure ranges in" in name.cause
+
+
+def test_nothing_listens(bench: KubeBench) -> None:
+    bench.up()
+    bench.link = dataclasses.replace(
+        bench.link,
+        dns=dataclasses.replace(bench.link.dns, hosts=(dataclasses.replace(HOSTS[0], ports=(8443,), tls_ports=()),)),
+    )
+    name = the_name(verified(bench))
+    assert name.verdict == "refused"
+    assert "nothing listens at 10.1.1.50:8443" in name.cause
+
+
+def test_a_port_without_tls(bench: KubeBench) -> None:
+    bench.up()
+    host = dataclasses.replace(HOSTS[0], ports=(80,), tls_ports=(80,))
+    bench.link = dataclasses.replace(bench.link, dns=dataclasses.replace(bench.link.dns, hosts=(host,)))
+    report = verified(bench)
+    assert "does not speak TLS" in the_name(report).cause
+    assert names.works(the_name(report))
+    assert report.health is Health.DEGRADED
+
+
+# --- the pod ----------------------------------------------------------------------------------------------
+
+
+def test_the_pod_meets_the_restricted_standard(bench: KubeBench) -> None:
+    pod = manifest(bench.link, "p", request([Question("a.b")], RESOLVERS))
+    spec = pod["spec"]
+    (container,) = spec["containers"]
+    assert (
+        spec["securityContext"]["runAsNonRoot"]
+        and spec["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault"
+    )
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["activeDeadlineSeconds"] == 120 and spec["restartPolicy"] == "Never"
+    # nothing that a cloud answered is part of a command
+    assert container["command"][:2] == ["python3", "-c"] and "a.b" not in container["command"][2]
+
+
+def test_leftovers_of_earlier_runs_are_swept(bench: KubeBench) -> None:
+    asked = request([Question(f"app.{ZONE}")], RESOLVERS)
+    bench.kube.create_pod("default", manifest(bench.link, "cloudlink-probe-demo-old", asked))
+    assert probe(bench).sweep() == ()  # it may be another run's, at work
+    bench.time.wait(400)
+    assert probe(bench).sweep() == ("cloudlink-probe-demo-old",)
+    assert pods(bench) == []
+
+
+@pytest.mark.parametrize("place", ["kube.GET:pods", "kube.POST:pods/*", "kube.GET:pods/*", "kube.DELETE:pods/*"])
+def test_a_cluster_that_is_called_too_often_is_asked_again(bench: KubeBench, place: str) -> None:
+    bench.up()
+    throttled = bench.world.sky.faults.add(Fault("throttled", place, times=2))
+    assert verified(bench).health is Health.HEALTHY
+    assert throttled.hits == 2
+
+
+def test_a_cluster_that_is_too_busy_for_minutes_is_waited_for_and_named(bench: KubeBench) -> None:
+    bench.up()
+    throttled = bench.world.sky.faults.add(Fault("throttled", "kube.POST:pods/*", times=45))  # some three minutes
+    told: list[str] = []
+    facts = dataclasses.replace(probe(bench), tell=told.append).run([Question(f"app.{ZONE}")], RESOLVERS)
+    assert facts is not None
+    assert throttled.hits == 45
+    assert told[0] == "waiting: the cluster is asked too often"
+
+
+def test_the_pod_is_removed_when_the_user_stops(bench: KubeBench) -> None:
+    bench.time.stopped = True
+    with pytest.raises(Stopped):
+        probe(bench).run([Question(f"app.{ZONE}")], RESOLVERS)
+    assert pods(bench) == []
+
+
+def test_a_pod_that_crashes(bench: KubeBench) -> None:
+    bench.fault("pod-fails", "default/cloudlink-probe-*", None)
+    with pytest.raises(CloudError, match="no result"):
+        probe(bench).run([Question(f"app.{ZONE}")], RESOLVERS)
+    assert pods(bench) == []
+
+
+def test_a_namespace_that_is_not_there(bench: KubeBench) -> None:
+    from cloudlink.clouds.kube.errors import KubeRefusal
+
+    with pytest.raises((CloudError, KubeRefusal)):
+        probe(bench, namespace="nowhere").run([Question(f"app.{ZONE}")], RESOLVERS)
+
+
+def test_an_image_that_cannot_be_pulled_is_said_so() -> None:
+    from cloudlink.checks.names.probe import _trouble
+
+    waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}}
+    trouble = _trouble({"status": {"containerStatuses": [{"image": "nowhere/nothing", "state": waiting}]}})
+    assert trouble is not None and "nowhere/nothing" in trouble.detail and "[probe] image" in trouble.hint
+    first = {"waiting": {"reason": "ErrImagePull"}}
+    assert _trouble({"status": {"containerStatuses": [{"state": first}]}}) is None
+
+
+def test_the_configuration_names_image_and_namespace(bench: KubeBench) -> None:
+    link = dataclasses.replace(bench.link, probe=ProbeConfig("registry.example/python:3", "checks"))
+    pod = manifest(link, "p", {})
+    assert pod["spec"]["containers"][0]["image"] == "registry.example/python:3"
+    assert pod["metadata"]["namespace"] == "checks"

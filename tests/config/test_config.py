@@ -1,0 +1,189 @@
+"""What a right configuration means."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from ipaddress import IPv4Address, IPv4Network
+from itertools import product
+
+import pytest
+
+from cloudlink import config
+from cloudlink.ipsec import IpsecPolicy
+from cloudlink.link import AddressTarget, AzureSubnet, KubernetesTarget, LoadBalancerTarget, SandboxFurniture
+from tests.config.config_texts import CREATES, EXAMPLE, SMALLEST, add, parsed, swap
+
+
+def net(text: str) -> IPv4Network:
+    return IPv4Network(text)
+
+
+def test_the_example_is_right_for_the_real_clouds_and_the_sandbox():
+    real, sandbox = config.load(EXAMPLE), config.load(EXAMPLE, sandbox=True)
+    assert real.sandbox is None
+    assert sandbox.sandbox is not None
+    assert [host.fqdn(real.dns.zone) for host in real.dns.hosts] == [
+        "sentry.prod.corp.example",
+        "vault.prod.corp.example",
+        "postgres.prod.corp.example",
+        "*.prod.corp.example",
+        "prod.corp.example",
+    ]
+    assert len(sandbox.sandbox.eks_subnets) == 3
+
+
+def test_the_example_shows_defaults_as_they_are():
+    """Every commented-out key of the example may be switched on without a change of meaning."""
+    text = EXAMPLE.read_text()
+    switched_on = "\n".join(
+        line.removeprefix("# ") if line.startswith(("# [", "# ")) and ("=" in line or line.startswith("# [")) else line
+        for line in text.splitlines()
+        if not line.startswith("# profile")
+    )
+    assert switched_on != text
+    with_defaults = parsed(switched_on, sandbox=True)
+    assert with_defaults == parsed(text, sandbox=True)
+
+
+def test_defaults():
+    link = parsed(SMALLEST)
+    assert link.policy == IpsecPolicy()
+    assert [str(tunnel.inside) for tunnel in link.tunnels] == [
+        "169.254.21.0/30",
+        "169.254.22.0/30",
+        "169.254.21.4/30",
+        "169.254.22.4/30",
+    ]
+    assert [tunnel.vpn for tunnel in link.tunnels] == [0, 0, 1, 1]
+    assert (link.aws.asn, link.azure.asn, link.azure.sku, link.azure.zones) == (
+        64512,
+        65000,
+        "VpnGw1AZ",
+        ("1", "2", "3"),
+    )
+    assert link.azure.vnet_resource_group == link.azure.aks_resource_group == link.azure.resource_group == "demo"
+    assert link.azure.new_network is None
+    assert link.azure.new_cluster is None
+    assert link.dns.hosts[0].target == LoadBalancerTarget("app-internal")
+    assert link.dns.endpoint_subnets is link.aws.route_tables is link.aws.adopt_gateway is link.dns.adopt_zone is None
+    assert link.probe.namespace == "default"
+
+
+def test_adoption_and_lists():
+    text = add("aws", 'gateway = "vgw-0a1b2c3d"\nroute_tables = ["rtb-0a1b2c3d"]\nprofile = "prod"')
+    text = add(
+        "dns", 'hosted_zone = "Z0ABCDEF"\nendpoint_subnets = ["subnet-0a1b2c3d", "subnet-1a1b2c3d"]\nttl = 30', text
+    )
+    link = parsed(add("vpn", 'psk_storage = "secrets-manager"', text))
+    assert link.aws.adopt_gateway == "vgw-0a1b2c3d"
+    assert link.aws.route_tables == ("rtb-0a1b2c3d",)
+    assert link.aws.profile == "prod"
+    assert link.aws.psk_storage == "secrets-manager"
+    assert link.dns.adopt_zone == "Z0ABCDEF"
+    assert link.dns.endpoint_subnets == ("subnet-0a1b2c3d", "subnet-1a1b2c3d")
+    assert link.dns.record_ttl == 30
+
+
+def test_a_new_network_and_cluster():
+    link = parsed(add("azure.aks", 'version = "1.33"\nnode_count = 3', CREATES), sandbox=True)
+    assert link.azure.new_network is not None
+    assert link.azure.new_network.cluster_subnet == AzureSubnet("nodes", net("10.20.0.0/22"))
+    assert link.azure.new_cluster is not None
+    assert (link.azure.new_cluster.node_count, link.azure.new_cluster.kubernetes_version) == (3, "1.33")
+    assert link.sandbox is not None
+    assert link.sandbox.vnet_prefixes == ()
+    assert link.sandbox.aks_subnet is None
+
+
+def test_targets_and_ports():
+    text = SMALLEST + (
+        '[[dns.hosts]]\nname = "*"\nkubernetes_ingress = "web/main.v2"\nports = [80, 8443]\n'
+        '[[dns.hosts]]\nname = "@"\nkubernetes_service = "vault/vault"\nports = [8200]\ntls_ports = [8200]\n'
+        '[[dns.hosts]]\nname = "*.a.b"\naddresses = ["10.10.0.9", "100.64.0.1"]\nports = [5432]\n'
+    )
+    _, ingress, service, fixed = parsed(text).dns.hosts
+    assert ingress.target == KubernetesTarget("ingress", "web", "main.v2")
+    assert (ingress.ports, ingress.tls_ports) == ((80, 8443), (8443,))
+    assert service.target == KubernetesTarget("service", "vault", "vault")
+    assert service.tls_ports == (8200,)
+    assert fixed.target == AddressTarget((IPv4Address("10.10.0.9"), IPv4Address("100.64.0.1")))
+    assert fixed.tls_ports == ()
+
+
+def test_a_pool_or_the_ranges_themselves():
+    pool = parsed(add("vpn", 'inside_pool = "169.254.21.0/24"'))
+    assert [str(tunnel.inside) for tunnel in pool.tunnels] == [f"169.254.21.{n}/30" for n in (0, 4, 8, 12)]
+    ranges = [f"169.254.22.{n}/30" for n in (8, 16, 0, 32)]
+    assert [str(t.inside) for t in parsed(add("vpn", f"inside_cidrs = {ranges}")).tunnels] == ranges
+
+
+def test_an_adopted_gateway_may_have_an_old_number():
+    assert parsed(add("aws", 'gateway = "vgw-0a1b2c3d"\nasn = 9059')).aws.asn == 9059
+
+
+def all_ranges(furniture: SandboxFurniture) -> tuple[list[IPv4Network], list[IPv4Network]]:
+    aws = [*furniture.vpc_cidrs, furniture.eks_service_cidr]
+    azure = [*furniture.vnet_prefixes, furniture.aks_pod_cidr, furniture.aks_service_cidr]
+    return aws, azure
+
+
+@pytest.mark.parametrize(
+    "gateway", ["10.10.255.0/27", "10.0.0.0/24", "10.244.7.0/27", "172.20.1.0/26", "10.128.0.0/16", "192.168.9.0/27"]
+)
+@pytest.mark.parametrize("address", ["", "10.10.9.9", "10.20.3.4", "192.168.1.9", "172.20.3.3"])
+def test_sandbox_ranges_are_chosen_around_what_is_named(gateway: str, address: str):
+    text = swap("10.20.255.0/27", gateway)
+    if address:
+        text += f'[[dns.hosts]]\nname = "db"\naddresses = ["{address}"]\n'
+    furniture = parsed(text, sandbox=True).sandbox
+    assert furniture is not None
+    assert furniture.aks_subnet is not None
+    aws, azure = all_ranges(furniture)
+    assert not [pair for pair in product(aws, azure) if pair[0].overlaps(pair[1])]
+    assert any(net(gateway).subnet_of(prefix) for prefix in furniture.vnet_prefixes)
+    assert any(furniture.aks_subnet.subnet_of(prefix) for prefix in furniture.vnet_prefixes)
+    assert not furniture.aks_subnet.overlaps(net(gateway))
+    assert len(furniture.eks_subnets) >= 3
+    assert all(any(subnet.subnet_of(cidr) for cidr in furniture.vpc_cidrs) for subnet in furniture.eks_subnets)
+    if address:
+        assert any(IPv4Address(address) in subnet for subnet in furniture.eks_subnets)
+
+
+def test_the_sandbox_has_as_many_subnets_as_are_named():
+    subnets = [f"subnet-0000000{n}" for n in range(5)]
+    furniture = parsed(add("dns", f"endpoint_subnets = {subnets}"), sandbox=True).sandbox
+    assert furniture is not None
+    assert len(furniture.eks_subnets) == 5
+
+
+def test_colliding_sandbox_ranges_are_left_to_the_preflight_checks():
+    furniture = parsed(add("sandbox", 'vpc_cidrs = ["10.20.0.0/16"]'), sandbox=True).sandbox
+    assert furniture is not None
+    assert furniture.vpc_cidrs == (net("10.20.0.0/16"),)
+
+
+def test_loading_is_quick_and_needs_no_validation_library():
+    """A second `up` has a budget of 1.5 s altogether; pydantic's import alone would take a fifth of a second."""
+    program = (
+        "import sys, time; from pathlib import Path; start = time.perf_counter()\n"
+        "from cloudlink.config import load\n"
+        "load(Path(sys.argv[1]), sandbox=True)\n"
+        "print(time.perf_counter() - start, 'pydantic' in sys.modules, 'difflib' in sys.modules)"
+    )
+    command = [sys.executable, "-c", program, str(EXAMPLE)]
+    runs = [subprocess.run(command, capture_output=True, text=True, check=True).stdout.split() for _ in range(3)]
+    seconds = min(float(run[0]) for run in runs)
+    print(f"import and load: {seconds * 1000:.0f} ms")
+    assert runs[0][1:] == ["False", "False"]
+    assert seconds < 0.5  # a fifth of it on an idle machine; the margin is for busy ones
+
+
+def test_reading_alone_takes_milliseconds():
+    text = EXAMPLE.read_text()
+    start = time.perf_counter()
+    for _ in range(10):
+        parsed(text, sandbox=True)
+    print(f"parse: {(time.perf_counter() - start) * 100:.1f} ms")
+    assert (time.perf_counter() - start) / 10 < 0.1
