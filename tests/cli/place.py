@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cloudlink import sandbox_client as client
 from cloudlink.app import connect, sandbox_place
 from cloudlink.cli.commands import run
 from cloudlink.core.wait import WallClock
 from cloudlink.link import Link
-from cloudlink.sandbox import client
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 SPEED = 150

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
+from cloudlink import sandbox_client as client
 from cloudlink.app import Session
 from cloudlink.core.wait import WallClock
 from cloudlink.errors import CloudlinkError
 from cloudlink.link import Host, Link, LoadBalancerTarget
-from cloudlink.sandbox import client
 from cloudlink.secret import Secret
 from cloudlink.state import StateFile
 from cloudlink.view import open_view

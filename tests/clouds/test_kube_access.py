@@ -22,9 +22,9 @@ from cloudlink.clouds.kube_access import AKS_SERVER_ID, Access, aks_access, eks_
 from cloudlink.clouds.reads import Reads
 from cloudlink.core.wait import WallClock
 from cloudlink.errors import CloudError, CredentialsError, MissingError, UnreachableError
-from cloudlink.sandbox.listener import Listener
-from cloudlink.sandbox.tls import Authority
 from cloudlink.secret import Secret
+from cloudlink_sandbox.listener import Listener
+from cloudlink_sandbox.tls import Authority
 
 
 def encoded(text: str) -> str:

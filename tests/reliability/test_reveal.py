@@ -20,8 +20,6 @@ ALLOWED = {
     "clouds/azure_session.py": "the sandbox's client secret goes to azure-identity",
     "clouds/kube.py": "the cluster's token goes into the Authorization header",
     "clouds/kube_access.py": "a client key goes into a 0600 file, because ssl takes no other",
-    "sandbox/client.py": "the sandbox's own token goes into the Authorization header",
-    "sandbox/process.py": "the sandbox's keys go into its 0600 address file; they open nothing else",
     "steps/aws_connections.py": "a new pre-shared key goes to AWS in the create call",
     "steps/azure_connections.py": "a pre-shared key goes to Azure",
 }

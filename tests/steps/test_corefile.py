@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloudlink.sandbox.kube import corefile as sandbox_corefile
 from cloudlink.steps import corefile
 from cloudlink.steps.corefile import Head, Unreadable, examine, heads, read, written
 from cloudlink.steps.corefile_rules import NEWEST, version_of
+from cloudlink_sandbox.kube import corefile as sandbox_corefile
 
 ADDRESSES = (IPv4Address("10.1.2.10"), IPv4Address("10.1.1.10"))
 WANTED = corefile.block("corp.example", ADDRESSES)

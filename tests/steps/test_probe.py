@@ -13,11 +13,11 @@ import pytest
 from cloudlink.core.wait import Stopped
 from cloudlink.errors import CloudError
 from cloudlink.link import Probe as ProbeConfig
-from cloudlink.sandbox.facts import Rule
-from cloudlink.sandbox.faults import Fault
 from cloudlink.steps import names, verify
 from cloudlink.steps.probe import Probe, Question, manifest, request
 from cloudlink.steps.report import DnsReport, Health, NameReport
+from cloudlink_sandbox.facts import Rule
+from cloudlink_sandbox.faults import Fault
 from tests.sandbox.kube.small_world import BALANCER, RESOLVERS, ZONE
 from tests.steps.kube_bench import HOSTS, KubeBench
 

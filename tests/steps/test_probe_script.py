@@ -23,10 +23,10 @@ import dns.rcode
 import dns.rrset
 import pytest
 
-from cloudlink.sandbox.tls import Authority
 from cloudlink.steps.names import certificate_names
 from cloudlink.steps.probe import NameFacts, ProbeFacts, Question, parse, request
 from cloudlink.steps.probe_script import SCRIPT
+from cloudlink_sandbox.tls import Authority
 
 
 @dataclass
