@@ -1,7 +1,7 @@
 # What CI runs, and every part of it. `just check` is all of it.
 set shell := ["bash", "-uc"]
 bin := justfile_directory() / ".venv/bin"
-uv := ".supply/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-package cloudlink --custom-compile-command 'just lock' pyproject.toml"
+uv := ".supply/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-package cloudlink-cli --no-emit-package cloudlink-sandbox --custom-compile-command 'just lock' pyproject.toml"
 
 default:
     @{{bin}}/just --list
@@ -11,7 +11,7 @@ check: lint types layers locked test docs
 
 # install for working on cloudlink
 setup:
-    python3 -m venv .venv && .venv/bin/pip install -e '.[dev]'
+    python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' -e ./sandbox
 
 lint:
     {{bin}}/ruff check .
@@ -45,14 +45,14 @@ cover:
 docs:
     {{bin}}/python docs/generate.py --check
 
-# that the locks hold everything that pyproject.toml asks for; no network
+# that the locks hold everything that both pyproject.toml ask for; no network
 locked:
     {{bin}}/python -m supply check
 
-# the locks anew: as few changes as pyproject.toml asks for; `just lock --upgrade` takes the newest of everything
+# the locks again: as few changes as both pyproject.toml ask for; `just lock --upgrade` takes the newest of everything
 lock *arguments: _supply
-    {{uv}} {{arguments}} --extra sandbox --extra dev --output-file locks/dev.txt
-    {{uv}} --extra sandbox --constraints locks/dev.txt --output-file locks/sandbox.txt
+    {{uv}} sandbox/pyproject.toml {{arguments}} --extra dev --output-file locks/dev.txt
+    {{uv}} sandbox/pyproject.toml --constraints locks/dev.txt --output-file locks/sandbox.txt
     {{uv}} --constraints locks/dev.txt --output-file locks/runtime.txt
     {{bin}}/python -m supply check
 

@@ -19,7 +19,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "cloudlink"
-sys.path[:0] = [str(ROOT / "src"), str(ROOT), str(ROOT / "docs")]
+SANDBOX = ROOT / "sandbox" / "src" / "cloudlink_sandbox"
+sys.path[:0] = [str(ROOT / "src"), str(ROOT / "sandbox" / "src"), str(ROOT), str(ROOT / "docs")]
 
 _BLOCK = re.compile(r"(<!-- begin: (?P<name>[a-z-]+) -->\n)(?P<body>.*?)(<!-- end: (?P=name) -->)", re.DOTALL)
 _MARKER = re.compile(r"<!-- (?:begin|end): ")
@@ -125,10 +126,10 @@ def _help(words: tuple[str, ...]) -> str:
 
 
 def dependencies() -> str:
-    """Each with the comment that stands behind it in pyproject.toml."""
+    """Each with the comment behind it in one of the two pyproject.toml."""
     from supply.declared import read
 
-    what = {"dependencies": "every installation", "sandbox": "`[sandbox]`", "dev": "`[dev]`"}
+    what = {"dependencies": "every installation", "sandbox": "`cloudlink-sandbox`", "dev": "`[dev]`"}
     rows = [f"| `{d.text}` | {what[d.heading]} | {d.reason} |" for d in read()]
     return "\n".join(["| Package | For | Why |", "|---|---|---|", *rows])
 
@@ -137,7 +138,7 @@ def layers() -> str:
     """From import-linter's contract, each module with the first sentence of its own docstring."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     contracts = project["tool"]["importlinter"]["contracts"]
-    (found,) = (c["layers"] for c in contracts if c["type"] == "layers")
+    (found,) = (c["layers"] for c in contracts if c["type"] == "layers" and c["containers"] == ["cloudlink"])
     rows = ["| Layer | Module | What it is |", "|---|---|---|"]
     for number, layer in enumerate(found, start=1):
         rows += [f"| {number} | `{m}` | {_purpose(m)} |" for m in (part.strip() for part in layer.split("|"))]
@@ -170,12 +171,13 @@ def docstring(module: str, pattern: str) -> Callable[[], str]:
 def assumptions() -> str:
     """Every place in the code that rests on a belief rather than on something documented or recorded."""
     parts: list[str] = []
-    for path in sorted(SOURCE.rglob("*.py")):
+    for path in (*sorted(SOURCE.rglob("*.py")), *sorted(SANDBOX.rglob("*.py"))):
         text = path.read_text(encoding="utf-8")
         lines = text.splitlines()
         places = [i for i, line in enumerate(lines) if _BELIEF.search(line)]
         if places:
-            parts.append(f"**`{path.relative_to(SOURCE).as_posix()}`**\n")
+            shown = path.relative_to(SANDBOX.parent if SANDBOX in path.parents else SOURCE).as_posix()
+            parts.append(f"**`{shown}`**\n")
             scopes = list(_scopes(ast.parse(text)))
             parts += dict.fromkeys(f"- {_scope(scopes, i + 1)}{_paragraph(lines, i)}" for i in places)
             parts.append("")
@@ -228,7 +230,7 @@ def _paragraph(lines: list[str], place: int) -> str:
 
 
 def faults() -> str:
-    from cloudlink.sandbox.faults import KINDS
+    from cloudlink_sandbox.faults import KINDS
 
     return "\n".join(
         ["| Kind | What happens |", "|---|---|", *(f"| `{kind}` | {said} |" for kind, said in KINDS.items())]
@@ -236,7 +238,7 @@ def faults() -> str:
 
 
 def durations() -> str:
-    from cloudlink.sandbox.durations import MEDIANS
+    from cloudlink_sandbox.durations import MEDIANS
 
     rows = ["| What | Median | From | To |", "|---|---|---|---|"]
     rows += [f"| `{kind}` | {m:g} s | {low:g} s | {high:g} s |" for kind, (m, low, high) in MEDIANS.items()]

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterable
 from typing import Any
 
-from cloudlink.sandbox.kube.kinds import CONFIGMAPS
+from cloudlink_sandbox.kube.kinds import CONFIGMAPS
 from prove.ground import Ground
 from prove.picture import Pictures
 

@@ -16,10 +16,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from cloudlink.sandbox.aws.resolver import endpoints_of
-from cloudlink.sandbox.aws.timeline import Timeline
-from cloudlink.sandbox.faults import Fault
-from cloudlink.sandbox.process import Sandbox
+from cloudlink_sandbox.aws.resolver import endpoints_of
+from cloudlink_sandbox.aws.timeline import Timeline
+from cloudlink_sandbox.faults import Fault
+from cloudlink_sandbox.process import Sandbox
 from prove.figures import Figures, Point
 from prove.ground import SPEED, Ground
 from prove.kill import Bench

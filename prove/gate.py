@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cloudlink.sandbox.process import Sandbox
+from cloudlink_sandbox.process import Sandbox
 
 if TYPE_CHECKING:
     from prove.watch import Watch

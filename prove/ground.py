@@ -14,8 +14,10 @@ from typing import Any
 
 from cloudlink.config import load
 from cloudlink.link import Link
-from cloudlink.sandbox.durations import MEDIANS, Durations
-from cloudlink.sandbox.process import Sandbox
+from cloudlink.sandbox_world import description
+from cloudlink_sandbox.durations import MEDIANS, Durations
+from cloudlink_sandbox.process import Sandbox
+from cloudlink_sandbox.world_file import parse
 from prove.gate import Gate
 from prove.watch import Killer, Place, Watch
 from prove.zygote import Ended, Order, Zygote
@@ -49,7 +51,7 @@ class Ground:
         self.zygote = Zygote()  # before there are threads
         durations = Durations(overrides={kind: {**TAKES_LONGER, **takes}.get(kind, SHORT) for kind in MEDIANS})
         self.sandbox = Sandbox(self.home, speed=speed, durations=durations)
-        self.sandbox.furnish(str(self.config))
+        self.seed()
         with self.sandbox.sky.lock:
             self.sandbox.aks.by_name(self.link.azure.aks_cluster)  # has its content from now on
         self.gate = Gate()
@@ -78,6 +80,10 @@ class Ground:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as out:
             json.dump(self.sandbox.address(), out)
+
+    def seed(self) -> None:
+        """What the configuration says exists is there from now on."""
+        self.sandbox.seed(parse(description(self.link)))
 
     @property
     def link(self) -> Link:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
-from cloudlink.sandbox.faults import Fault
+from cloudlink_sandbox.faults import Fault
 from prove.by_hand import HANDS, Hands
 from prove.faults import ANY_CALL
 from prove.figures import Figures, Point
@@ -73,7 +73,7 @@ class World:
         self.edits = list(edits)
         for name in self.edits:  # what any of them says exists stands there from the beginning
             self.edit(name)
-            ground.sandbox.furnish(str(ground.config))
+            ground.seed()
         self.pictures = Pictures(ground)
         self.hands = Hands(ground, self.pictures)
         ground.keep("empty")

@@ -14,8 +14,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from cloudlink.sandbox.azure.store import Record
-from cloudlink.sandbox.kube.kinds import PODS
+from cloudlink_sandbox.azure.store import Record
+from cloudlink_sandbox.kube.kinds import PODS
 from prove.figures import Figures, Point
 from prove.ground import Ground
 from prove.kill import Bench

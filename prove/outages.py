@@ -20,8 +20,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cloudlink.sandbox.faults import Fault
-from cloudlink.sandbox.listener import Listener
+from cloudlink_sandbox.faults import Fault
+from cloudlink_sandbox.listener import Listener
 from prove.figures import Figures, Point
 from prove.gate import CLOUDS
 from prove.ground import Ground

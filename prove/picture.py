@@ -12,7 +12,7 @@ from functools import cached_property
 from ipaddress import IPv4Address
 from typing import Any
 
-from cloudlink.sandbox.kube.kinds import CONFIGMAPS, PODS
+from cloudlink_sandbox.kube.kinds import CONFIGMAPS, PODS
 from prove.ground import Ground
 
 _IDS = re.compile(
@@ -43,13 +43,11 @@ class Pictures:
         import boto3
         from botocore.config import Config
 
-        ends = self.ground.sandbox.endpoints()
-        session = boto3.Session(
-            ends.aws_access_key, ends.aws_secret_key.reveal(), region_name=self.ground.link.aws.region
-        )
+        at = self.ground.sandbox.address()
+        session = boto3.Session(at["aws_access_key"], at["aws_secret_key"], region_name=self.ground.link.aws.region)
         config = Config(proxies={}, retries={"total_max_attempts": 1})
         return {
-            name: session.client(name, endpoint_url=ends.aws_url, config=config)
+            name: session.client(name, endpoint_url=at["aws_url"], config=config)
             for name in ("ec2", "route53", "route53resolver", "secretsmanager")
         }
 

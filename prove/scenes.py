@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cloudlink.sandbox.kube.kinds import CONFIGMAPS
+from cloudlink_sandbox.kube.kinds import CONFIGMAPS
 from prove.ground import Ground
 from prove.picture import Pictures
 

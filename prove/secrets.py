@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote_plus
 
-from cloudlink.sandbox.faults import Fault
+from cloudlink_sandbox.faults import Fault
 from prove.figures import Figures, Point
 from prove.gate import Reply
 from prove.ground import Ground

@@ -9,9 +9,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from cloudlink.sandbox.azure.ids import parse
-from cloudlink.sandbox.azure.store import Record
-from cloudlink.sandbox.kube.kinds import CONFIGMAPS, PODS
+from cloudlink_sandbox.azure.ids import parse
+from cloudlink_sandbox.azure.store import Record
+from cloudlink_sandbox.kube.kinds import CONFIGMAPS, PODS
 from prove.ground import Ground
 from prove.picture import Pictures
 

@@ -141,11 +141,11 @@ def _import_everything() -> None:
     import cloudlink.clouds.kube.client
     import cloudlink.core.engine
     import cloudlink.inspection
-    import cloudlink.sandbox.client
-    import cloudlink.session
+    import cloudlink.sandbox_client
     import cloudlink.sweep
     import cloudlink.topology
     import cloudlink.view.plain
+    import cloudlink_sandbox.client
     from cloudlink.clouds.aws.models import PlainModels
 
     _read_once()
@@ -156,7 +156,7 @@ def _import_everything() -> None:
         session.client(service)
     for kind in ("paginators-1", "waiters-2"):
         loader.list_available_services(kind)
-    del azure, kubernetes, yaml, cloudlink
+    del azure, kubernetes, yaml, cloudlink, cloudlink_sandbox
     gc.collect()
     gc.freeze()
 

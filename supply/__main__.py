@@ -1,6 +1,6 @@
 """``python -m supply check | installed | why | audit``.
 
-check: whether the locks hold everything that pyproject.toml asks for, with hashes (no network). installed: whether this
+check: whether the locks hold everything that both pyproject.toml ask for, with hashes (no network). installed: whether this
 environment is locks/dev.txt and nothing else. why: what is installed and for what. audit: known weaknesses of what is
 locked; the second argument is the pip-audit to ask.
 """
@@ -16,9 +16,10 @@ from supply import audit, declared, installed, locks, why
 def main(arguments: list[str]) -> int:
     match arguments:
         case ["check"]:
-            text = (declared.ROOT / "pyproject.toml").read_text(encoding="utf-8")
-            wrong = locks.check(locks.read(), declared.declared(text), declared.builders(text), installed.packages())
-            return _told(wrong, "The locks hold everything that pyproject.toml asks for.", "Renew them: just lock")
+            wrong = locks.check(
+                locks.read(), declared.read(), declared.builders(declared.texts()), installed.packages()
+            )
+            return _told(wrong, "The locks hold everything that both pyproject.toml ask for.", "Renew them: just lock")
         case ["installed"]:
             wrong = list[str]()
             pins = locks.parse("dev", locks.read()["dev"], wrong)

@@ -10,7 +10,8 @@ from importlib.metadata import Distribution, distributions
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-OURS = "cloudlink"
+OURS = frozenset({"cloudlink-cli", "cloudlink-sandbox"})
+PROJECT = "cloudlink"  # who asks for what pyproject.toml lists
 TOOLS = frozenset({"pip", "setuptools", "wheel"})
 """Come with the virtual environment, whatever is installed into it."""
 
@@ -58,11 +59,11 @@ def reached(roots: Iterable[Requirement], present: dict[str, Package]) -> dict[s
     present is left out."""
     found: dict[str, Package] = {}
     taken: set[tuple[str, str]] = set()
-    waiting = [(OURS, r) for r in roots]
+    waiting = [(PROJECT, r) for r in roots]
     while waiting:
         asker, wanted = waiting.pop(0)
         package = present.get(canonicalize_name(wanted.name))
-        if package is None or package.name == OURS:
+        if package is None or package.name in OURS:
             continue
         found.setdefault(package.name, package)
         if asker not in package.by:

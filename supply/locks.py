@@ -68,7 +68,7 @@ def check(
     wrong: list[str] = []
     locks = {name: parse(name, text, wrong) for name, text in texts.items()}
     for name, pins in locks.items():
-        asked = [d.requirement for d in wanted if d.heading in HOLDS[name] and d.name != OURS]
+        asked = [d.requirement for d in wanted if d.heading in HOLDS[name] and d.name not in OURS]
         if name == "dev":
             asked += builders
         wrong += _unmet(name, pins, asked, present)
@@ -106,7 +106,7 @@ def not_as_locked(lock: dict[str, Pin], present: dict[str, Package], tools: froz
     """How this environment differs from a lock: other versions, packages that are not in it, and missing ones."""
     wrong = []
     for name, package in sorted(present.items()):
-        if name == OURS or name in tools:
+        if name in OURS or name in tools:
             continue
         if name not in lock:
             wrong.append(f"{name} {package.version} is installed and not locked")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from supply.declared import Declared
-from supply.installed import OURS, TOOLS, Package, reached
+from supply.installed import OURS, PROJECT, TOOLS, Package, reached
 
 HEADER = ("package", "version", "licence", "asked for by", "why")
 WIDEST = 36
@@ -16,13 +16,13 @@ def rows(wanted: list[Declared], present: dict[str, Package]) -> list[tuple[str,
     found = reached([d.requirement for d in wanted], present)
     told: list[tuple[str, ...]] = []
     for name, package in found.items():
-        said = "; ".join(b for b in package.by if b != OURS)
-        if OURS in package.by:
+        said = "; ".join(b for b in package.by if b != PROJECT)
+        if PROJECT in package.by:
             told.append((name, package.version, package.licence, f"cloudlink{'; ' * bool(said)}{said}", reasons[name]))
         else:
             told.append((name, package.version, package.licence, said, f"for {_root(name, found)}"))
     for name, package in sorted(present.items()):
-        if name not in found and name != OURS:
+        if name not in found and name not in OURS:
             why = "comes with the virtual environment" if name in TOOLS else BY_HAND
             told.append((name, package.version, package.licence, "", why))
     return told
@@ -30,7 +30,7 @@ def rows(wanted: list[Declared], present: dict[str, Package]) -> list[tuple[str,
 
 def _root(name: str, found: dict[str, Package]) -> str:
     """The package of pyproject.toml that brought it, by the shortest way."""
-    while OURS not in found[name].by:
+    while PROJECT not in found[name].by:
         name = found[name].by[0]
     return name
 

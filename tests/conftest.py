@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudlink.sandbox import transcript
+from cloudlink_sandbox import transcript
 from tests.judges import Judges
 
 HERE = Path(__file__).parent

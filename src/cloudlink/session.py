@@ -37,6 +37,8 @@ _LOG.addHandler(logging.NullHandler())  # a command that only looks keeps no log
 
 CONFIG = Path("config.toml")
 EXAMPLE = Path("config.example.toml")
+# In an installation, and where cloudlink runs from a checkout.
+SHIPPED_EXAMPLES = (Path(__file__).with_name(EXAMPLE.name), Path(__file__).parents[2] / EXAMPLE.name)
 FOLDER = ".cloudlink"
 DEFAULT_SPEED = 60.0
 WATCH_EVERY = 5.0  # seconds of the user's time between two looks of a watch
@@ -54,18 +56,25 @@ class SandboxPlace:
 
 
 def find_config(config: Path | None, *, sandbox: bool) -> Path:
-    """The named file, else config.toml, else (in the sandbox, where nothing can go wrong) the example."""
+    """The named file, else config.toml, else (in the sandbox, where nothing can go wrong) the example: the folder's, or
+    the one that comes with cloudlink."""
     if config is not None:
         return config
-    if sandbox and not CONFIG.exists() and EXAMPLE.exists():
-        return EXAMPLE
+    if sandbox and not CONFIG.exists():
+        return next((e for e in (EXAMPLE, *SHIPPED_EXAMPLES) if e.exists()), CONFIG)
     return CONFIG
+
+
+def _folder(named: Path | None, found: Path) -> Path:
+    """Where cloudlink keeps what belongs to a configuration: beside it; for the example that comes with cloudlink, here."""
+    shipped = named is None and found in SHIPPED_EXAMPLES
+    return (Path.cwd() if shipped else found.resolve().parent) / FOLDER
 
 
 def sandbox_place(config: Path | None) -> SandboxPlace:
     path = find_config(config, sandbox=True)
     link = load(path, sandbox=True)
-    home = path.resolve().parent / FOLDER / "sandbox" / link.name
+    home = _folder(config, path) / "sandbox" / link.name
     return SandboxPlace(home, path, link.sandbox.speed if link.sandbox else DEFAULT_SPEED, link)
 
 
@@ -96,13 +105,13 @@ def open_session(
     endpoints: Endpoints | None = None
     clock: WallClock
     if sandbox:
-        from cloudlink.sandbox import client
+        from cloudlink import sandbox_client
 
-        place = sandbox_place(path)
+        place = sandbox_place(config)
         link, folder = place.link, place.home
-        if not json and sys.stderr.isatty() and client.find(place.home) is None:
+        if not json and sys.stderr.isatty() and sandbox_client.find(place.home) is None:
             sys.stderr.write("Starting the sandbox, which takes some seconds.\n")
-        running, _ = client.start(place.home, place.config, speed=place.speed)
+        running, _ = sandbox_client.start(place.home, link, speed=place.speed)
         seen = running.call("GET", "status")
         # a sandbox whose clock stands still is moved by hand; waiting for it must not take for ever
         speed = float(seen["speed"]) or 1.0
@@ -110,7 +119,7 @@ def open_session(
         endpoints = running.endpoints(speed)
     else:
         link = load(path)
-        folder = path.resolve().parent / FOLDER
+        folder = _folder(config, path)
         clock = WallClock()
     kind = choose(json, sys.stderr.isatty(), os.environ)
     view = open_view(
@@ -123,8 +132,8 @@ def open_session(
         link=link.name,
         sandbox_speed=clock.speed if sandbox else None,
     )
-    if sandbox and config is None and path == EXAMPLE and not json:
-        view.note(f"No {CONFIG} here: using {EXAMPLE}.")
+    if sandbox and config is None and path.name == EXAMPLE.name and not json:
+        view.note(f"No {CONFIG} here: using {path}.")
     state = StateFile(
         state_path(folder, link.name),
         link.name,

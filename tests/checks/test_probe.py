@@ -17,8 +17,8 @@ from cloudlink.checks.report import DnsReport, Health, NameReport
 from cloudlink.core.polling import Stopped
 from cloudlink.errors import CloudError
 from cloudlink.link import Probe as ProbeConfig
-from cloudlink.sandbox.facts import Rule
-from cloudlink.sandbox.faults import Fault
+from cloudlink_sandbox.facts import Rule
+from cloudlink_sandbox.faults import Fault
 from tests.sandbox.kube.small_world import BALANCER, RESOLVERS, ZONE
 from tests.steps.kube_bench import HOSTS, KubeBench
 

@@ -26,7 +26,7 @@ import pytest
 from cloudlink.checks.names.diagnose import certificate_names
 from cloudlink.checks.names.probe import NameFacts, ProbeFacts, Question, parse, request
 from cloudlink.checks.names.script import SCRIPT
-from cloudlink.sandbox.tls import Authority
+from cloudlink_sandbox.tls import Authority
 
 
 @dataclass

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cloudlink import sandbox_client as client
 from cloudlink.cli.commands import run
 from cloudlink.connect import connect
 from cloudlink.core.polling import WallClock
 from cloudlink.link import Link
-from cloudlink.sandbox import client
 from cloudlink.session import sandbox_place
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from cloudlink import sandbox_client as client
 from cloudlink.core.polling import WallClock
 from cloudlink.errors import CloudlinkError
 from cloudlink.link import Host, Link, LoadBalancerTarget
-from cloudlink.sandbox import client
 from cloudlink.secret import Secret
 from cloudlink.session import Session
 from cloudlink.state import StateFile

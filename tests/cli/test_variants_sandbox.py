@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from cloudlink.sandbox import client
+from cloudlink import sandbox_client as client
+from cloudlink.sandbox_world import description
+from cloudlink_sandbox import client as sandbox_program
 
 from .place import Place, make_place
 
@@ -122,8 +124,8 @@ def test_an_unused_sandbox_stops_by_itself_and_keeps_its_clouds(place: Place) ->
     made = place.cloudlink("up", "--only", "resolver", "--no-verify")
     assert made.code == 0, made.out + made.err
     place.sandbox("stop")
-    client.start(place.home, place.config, speed=200, idle=2.0)
-    address = place.home / client.ADDRESS_FILE
+    sandbox_program.start(place.home, description(place.link), speed=200, idle=2.0)
+    address = place.home / sandbox_program.ADDRESS_FILE
     begin = time.monotonic()
     while address.exists():  # asking it anything would be a use
         assert time.monotonic() - begin < 20

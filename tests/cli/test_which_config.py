@@ -6,13 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from cloudlink.session import CONFIG, EXAMPLE, find_config
+from cloudlink.session import CONFIG, EXAMPLE, find_config, sandbox_place
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_example_serves_the_sandbox_only_and_only_where_there_is_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    shipped = find_config(None, sandbox=True)
+    assert shipped.read_text() == (ROOT / "config.example.toml").read_text(), "where there is none at all"
+    assert sandbox_place(None).home == tmp_path / ".cloudlink" / "sandbox" / "demo", "nothing is kept beside that one"
     EXAMPLE.touch()
     assert find_config(None, sandbox=True) == EXAMPLE
     assert find_config(None, sandbox=False) == CONFIG, "real clouds are never built from the example"

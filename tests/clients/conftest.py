@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cloudlink.sandbox import client
+from cloudlink_sandbox import client
 from tests.clients import install
 from tests.clients.shell import ROOT, Bash, Clients, blocks, first_environment
 

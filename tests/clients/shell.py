@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cloudlink.sandbox import transcript
+from cloudlink_sandbox import transcript
 from tests.clients import install
 
 ROOT = Path(__file__).parents[2]

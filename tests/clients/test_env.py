@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from cloudlink.cli.commands import run
-from cloudlink.sandbox import client
+from cloudlink_sandbox import client
 from tests.clients.shell import ROOT
 
 

@@ -13,10 +13,9 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.stream import stream
 from kubernetes.stream.ws_client import ERROR_CHANNEL
 
-from cloudlink.config import load
-from cloudlink.sandbox import shell
-from cloudlink.sandbox.process import Sandbox
-from tests.clients.shell import ROOT
+from cloudlink_sandbox import shell
+from cloudlink_sandbox.process import Sandbox
+from cloudlink_sandbox.world_file import WorldFile
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +23,7 @@ def core(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """CoreV1Api of AKS, from the kubeconfig that ``cloudlink sandbox env`` writes, with a running pod ``sleeper``."""
     home = tmp_path_factory.mktemp("sandbox")
     sandbox = Sandbox(home, speed=600)
-    sandbox.furnish_link(load(ROOT / "config.example.toml", sandbox=True))
+    sandbox.seed(WorldFile())
     sandbox.start()
     try:
         path = shell.write_kubeconfig(home, sandbox.address(), sandbox.clusters())

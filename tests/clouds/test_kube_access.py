@@ -23,9 +23,9 @@ from cloudlink.clouds.kube.client import Kube
 from cloudlink.clouds.kube.errors import NoCluster
 from cloudlink.core.polling import WallClock
 from cloudlink.errors import CloudError, CredentialsError, MissingError, UnreachableError
-from cloudlink.sandbox.listener import Listener
-from cloudlink.sandbox.tls import Authority
 from cloudlink.secret import Secret
+from cloudlink_sandbox.listener import Listener
+from cloudlink_sandbox.tls import Authority
 
 
 def encoded(text: str) -> str:

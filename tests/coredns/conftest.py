@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cloudlink.sandbox.kube.plugins import coredns_version
+from cloudlink_sandbox.kube.plugins import coredns_version
 from tests.coredns.build import CannotBuild, built
 from tests.coredns.process import Refused, Running, Surroundings, start
 from tests.coredns.upstreams import Rule, Upstream, addressed, free_port

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from cloudlink.sandbox.kube.aks import ADDON_CONFIGMAPS
-from cloudlink.sandbox.kube.corefile import BrokenCorefile
-from cloudlink.sandbox.kube.plugins import configure
-from cloudlink.steps.dns_forward import corefile
+from cloudlink.steps import corefile
 from cloudlink.steps.dns_forward.corefile_rules import version_of
+from cloudlink_sandbox.kube.aks import ADDON_CONFIGMAPS
+from cloudlink_sandbox.kube.corefile import BrokenCorefile
+from cloudlink_sandbox.kube.plugins import configure
 from tests.coredns.catalogue import CASES, ZONE, Case
 from tests.coredns.conftest import Starter
 from tests.coredns.process import Running

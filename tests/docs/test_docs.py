@@ -19,8 +19,8 @@ from cloudlink.cli.commands import app
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-TRY = "python3 -m venv .venv && .venv/bin/pip install '.[sandbox]' && .venv/bin/cloudlink up --sandbox"
-WORK = "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/just check"
+TRY = "python3 -m venv .venv && .venv/bin/pip install . ./sandbox && .venv/bin/cloudlink up --sandbox"
+WORK = "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' -e ./sandbox && .venv/bin/just check"
 
 
 def _generator() -> ModuleType:
@@ -130,10 +130,57 @@ def test_the_first_two_commands_of_the_readme() -> None:
 
 def test_what_the_first_command_needs_is_there() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert {"sandbox", "dev"} <= set(project["optional-dependencies"])
+    assert set(project["optional-dependencies"]) == {"dev"}
+    assert (ROOT / "sandbox" / "pyproject.toml").exists()
     assert project["license"] == "Apache-2.0"
     assert "Apache License" in (ROOT / "LICENSE").read_text(encoding="utf-8")
     assert (ROOT / "config.example.toml").exists()
+
+
+def _metadata() -> dict[str, set[str]]:
+    """Folder as pip is told it -> the extras of the distribution in it."""
+    found = {}
+    for folder in (".", "./sandbox"):
+        project = tomllib.loads((ROOT / folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        found[folder] = set(project.get("optional-dependencies", {}))
+    return found
+
+
+def _install_hints() -> Iterator[tuple[str, str]]:
+    """What pip is told to install, wherever that is said to a user or to CI."""
+    files = [*PAGES, ROOT / "sandbox" / "README.md", ROOT / "justfile", ROOT / ".ci" / "run"]
+    files += [*(ROOT / "src").rglob("*.py"), *(ROOT / "sandbox" / "src").rglob("*.py")]
+    for file in files:
+        for line in re.findall(r"pip install ([^\n`&|]+)", file.read_text(encoding="utf-8")):
+            yield str(file.relative_to(ROOT)), line.split(";")[0].strip('" ')
+
+
+def test_what_pip_is_told_to_install_exists() -> None:
+    """A distribution that is published nowhere is installed from its folder, with an extra that it has."""
+    known, seen = _metadata(), 0
+    for file, line in _install_hints():
+        words = [w.strip("'") for w in line.split()]
+        if "-r" in words or "uv" in words:
+            continue
+        for word in (w for w in words if not w.startswith("-")):
+            folder, _, extra = word.partition("[")
+            assert folder in known, f"{file}: {word}"
+            assert not extra or extra.rstrip("]") in known[folder], f"{file}: {word}"
+            seen += 1
+    assert seen >= 6
+
+
+def test_both_distributions_have_one_version_and_the_names_that_are_spoken_of() -> None:
+    from cloudlink import __version__
+    from cloudlink.sandbox_client import GROUP
+
+    product, sandbox = (
+        tomllib.loads((ROOT / f / "pyproject.toml").read_text(encoding="utf-8")) for f in (".", "sandbox")
+    )
+    assert (product["project"]["name"], sandbox["project"]["name"]) == ("cloudlink-cli", "cloudlink-sandbox")
+    assert sandbox["project"]["version"] == __version__
+    assert list(sandbox["project"]["entry-points"]) == [GROUP]
+    assert not [d for d in product["project"]["dependencies"] if "moto" in d or "sandbox" in d]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

@@ -20,8 +20,8 @@ from xml.etree import ElementTree as ET
 import botocore.session
 from botocore.model import OperationModel, ServiceModel, Shape, StructureShape
 
-from cloudlink.sandbox.aws.signature import signed
-from cloudlink.sandbox.faults import GARBAGE
+from cloudlink_sandbox.aws.signature import signed
+from cloudlink_sandbox.faults import GARBAGE
 from tests.judges.exchanges import Exchange
 
 # The name in a signature's scope -> botocore's name of the service.

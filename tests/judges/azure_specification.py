@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from cloudlink.sandbox.faults import GARBAGE
+from cloudlink_sandbox.faults import GARBAGE
 from tests.judges.exchanges import Exchange
 from tests.judges.openapi import Operation, Operations, Problem, Schema, schema_at
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import requests
 
-from cloudlink.sandbox.faults import GARBAGE
-from cloudlink.sandbox.listener import Listener
+from cloudlink_sandbox.faults import GARBAGE
+from cloudlink_sandbox.listener import Listener
 from tests.judges import Judges, azure_specification
 from tests.judges.aws_models import AwsJudge
 from tests.judges.azure_specification import ELSEWHERE, RECORDED, AzureJudge

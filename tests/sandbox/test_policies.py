@@ -10,9 +10,9 @@ from typing import Any
 from cloudlink.config import schema
 from cloudlink.config.kinds import Refused
 from cloudlink.ipsec import IpsecPolicy, aws_tunnel_options, azure_ipsec_policy
-from cloudlink.sandbox.aws import tunnel_options
-from cloudlink.sandbox.azure import ipsec_policies
-from cloudlink.sandbox.negotiation import proposals_mismatch
+from cloudlink_sandbox.aws import tunnel_options
+from cloudlink_sandbox.azure import ipsec_policies
+from cloudlink_sandbox.negotiation import proposals_mismatch
 
 CIPHERS = ["AES128", "AES192", "AES256", "AES128-GCM", "AES192-GCM", "AES256-GCM", "DES3"]
 HASHES = ["MD5", "SHA1", "SHA256", "SHA384", "SHA512"]

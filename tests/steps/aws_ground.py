@@ -28,16 +28,18 @@ from cloudlink.link import (
     SandboxFurniture,
     Tunnel,
 )
-from cloudlink.sandbox.aws.cloud import AwsCloud
-from cloudlink.sandbox.clock import SandboxClock
-from cloudlink.sandbox.cloud import Sky
-from cloudlink.sandbox.durations import Durations
-from cloudlink.sandbox.facts import AzureFacts
-from cloudlink.sandbox.faults import Fault, FaultBook
-from cloudlink.sandbox.journal import Journal
-from cloudlink.sandbox.listener import Listener
+from cloudlink.sandbox_world import description
 from cloudlink.secret import Secret
 from cloudlink.steps.outputs import PublicIp, VirtualNetwork
+from cloudlink_sandbox.aws.cloud import AwsCloud
+from cloudlink_sandbox.clock import SandboxClock
+from cloudlink_sandbox.cloud import Sky
+from cloudlink_sandbox.durations import Durations
+from cloudlink_sandbox.facts import AzureFacts
+from cloudlink_sandbox.faults import Fault, FaultBook
+from cloudlink_sandbox.journal import Journal
+from cloudlink_sandbox.listener import Listener
+from cloudlink_sandbox.world_file import parse
 
 REGION, VPC = "eu-central-1", "vpc-0a1b2c3d4e5f60718"
 RANGES = ("169.254.21.0/30", "169.254.22.0/30", "169.254.21.4/30", "169.254.22.4/30")
@@ -76,6 +78,7 @@ def a_link(*, aws: dict[str, Any] | None = None, dns: dict[str, Any] | None = No
             vpc_cidrs=(IPv4Network("10.20.0.0/16"),),
             eks_service_cidr=IPv4Network("172.20.0.0/16"),
             eks_subnets=tuple(IPv4Network(f"10.20.{i}.0/24") for i in range(3)),
+            vnet_prefixes=(IPv4Network("10.1.0.0/16"),),
             load_balancer_subnets=(IPv4Network("10.20.10.0/24"), IPv4Network("10.20.11.0/24")),
         ),
     )
@@ -221,7 +224,7 @@ def a_ground(link: Link, home: Path, front: Front, url: str) -> Ground:
     cloud.eks_certificate = lambda: "Q0E="
     sky.aws_facts = cloud.facts
     sky.azure_facts = lambda: AzureFacts({}, {}, (), ())
-    cloud.furnish(link)
+    cloud.seed(parse(description(link)))
     front.app = cloud.app
     endpoints = Endpoints(
         aws_url=url,

@@ -26,18 +26,20 @@ from cloudlink.link import (
     SandboxFurniture,
     Tunnel,
 )
-from cloudlink.sandbox.azure.azure_cloud import AzureCloud
-from cloudlink.sandbox.clock import SandboxClock
-from cloudlink.sandbox.cloud import Sky
-from cloudlink.sandbox.durations import Durations
-from cloudlink.sandbox.facts import AwsFacts
-from cloudlink.sandbox.faults import Fault, FaultBook
-from cloudlink.sandbox.journal import Journal
-from cloudlink.sandbox.listener import Listener
-from cloudlink.sandbox.tls import Authority
+from cloudlink.sandbox_world import description
 from cloudlink.secret import Secret
 from cloudlink.steps.azure_vpn.step import AzureVpn
 from cloudlink.steps.outputs import AwsTunnelEnd, VpnConnection, VpnGateway
+from cloudlink_sandbox.azure.azure_cloud import AzureCloud
+from cloudlink_sandbox.clock import SandboxClock
+from cloudlink_sandbox.cloud import Sky
+from cloudlink_sandbox.durations import Durations
+from cloudlink_sandbox.facts import AwsFacts
+from cloudlink_sandbox.faults import Fault, FaultBook
+from cloudlink_sandbox.journal import Journal
+from cloudlink_sandbox.listener import Listener
+from cloudlink_sandbox.tls import Authority
+from cloudlink_sandbox.world_file import parse
 
 TENANT, CLIENT, PASSWORD = "8d3a1f3e-1f6b-4c58-9d8c-0b0f7c9f1a11", "a-client", "a-password"
 SUBSCRIPTION = "3c0ffee0-1111-4222-8333-444455556666"
@@ -152,14 +154,14 @@ class Front:
 class Bench:
     """A sandbox's Azure and cloudlink's view of it."""
 
-    def __init__(self, link: Link, front: Front, furnish: bool = True) -> None:
+    def __init__(self, link: Link, front: Front, seed: bool = True) -> None:
         self.link = link
         self.sky = Sky(SandboxClock(0, 1_800_000_000.0), FaultBook(), Journal(), Durations(exact=True), front.home)
         self.cloud = AzureCloud(self.sky, tenant=TENANT, client_id=CLIENT, client_secret=PASSWORD)
         self.sky.azure_facts = self.cloud.facts
         self.sky.aws_facts = lambda: AwsFacts({}, {}, {}, (), (), ())
-        if furnish:
-            self.cloud.furnish(link)
+        if seed:
+            self.cloud.seed(parse(description(link)))
         front.cloud = self.cloud
         url = self.cloud.base_url = front.listener.url
         ca_file = front.authority.ca_file

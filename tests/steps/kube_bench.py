@@ -16,16 +16,16 @@ from cloudlink.core.plan import diff
 from cloudlink.core.resource import Found, Given, Lookup, Ownership, Phase, Receipt, Receipts
 from cloudlink.ipsec import IpsecPolicy
 from cloudlink.link import AddressTarget, AwsSide, AzureSide, DnsSide, Host, Link, Probe, Tunnel
-from cloudlink.sandbox.clock import SandboxClock
-from cloudlink.sandbox.faults import Fault
-from cloudlink.sandbox.kube.cluster import Cluster
-from cloudlink.sandbox.kube.server import KubeCloud
-from cloudlink.sandbox.listener import Listener
-from cloudlink.sandbox.tls import Authority
-from cloudlink.sandbox.wire.service import Wire
 from cloudlink.secret import Secret
 from cloudlink.steps.dns_forward.step import DnsForward, Forward
 from cloudlink.steps.outputs import Endpoint
+from cloudlink_sandbox.clock import SandboxClock
+from cloudlink_sandbox.faults import Fault
+from cloudlink_sandbox.kube.cluster import Cluster
+from cloudlink_sandbox.kube.server import KubeCloud
+from cloudlink_sandbox.listener import Listener
+from cloudlink_sandbox.tls import Authority
+from cloudlink_sandbox.wire.service import Wire
 from tests.sandbox.kube.small_world import BALANCER, CLUSTER_ID, RESOLVERS, ZONE, SmallWorld
 
 TOKEN = "a-good-token"

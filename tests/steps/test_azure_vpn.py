@@ -19,9 +19,9 @@ from cloudlink.core.ports import Sense
 from cloudlink.core.resource import Found, Given, Lookup, Ownership, Phase, Receipt, Receipts, Resource
 from cloudlink.errors import CloudError, ConflictError, CredentialsError, MissingError, UnreachableError
 from cloudlink.link import Link
-from cloudlink.sandbox.facts import AwsFacts, AwsTunnel, Proposals
 from cloudlink.secret import Secret
 from cloudlink.steps.outputs import VpnConnection
+from cloudlink_sandbox.facts import AwsFacts, AwsTunnel, Proposals
 from tests.steps.azure_bench import (
     AWS,
     AWS_GATEWAY,
@@ -47,8 +47,8 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
 
 @pytest.fixture
 def make_bench(front: Front) -> Callable[..., Bench]:
-    def make(link: Link | None = None, *, furnish: bool = True) -> Bench:
-        return Bench(link or a_link(), front, furnish)
+    def make(link: Link | None = None, *, seed: bool = True) -> Bench:
+        return Bench(link or a_link(), front, seed)
 
     return make
 
@@ -416,7 +416,7 @@ def test_a_gateway_with_connections_of_others_is_kept(whole: Bench) -> None:
 
 
 def test_missing_things_are_named(make_bench: Callable[..., Bench]) -> None:
-    bench = make_bench(furnish=False)
+    bench = make_bench(seed=False)
     bench.cloud.store.subscriptions[SUBSCRIPTION] = SUBSCRIPTION
     for name, what in (("resource_group", "link-rg"), ("network", "apps"), ("cluster", "test")):
         with pytest.raises(MissingError, match=what) as caught:

@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloudlink.clouds.ownership import Owner
-from cloudlink.sandbox.kube import corefile as sandbox_corefile
-from cloudlink.steps.dns_forward import corefile
+from cloudlink.steps import corefile
 from cloudlink.steps.dns_forward.corefile import Head, Unreadable, examine, heads, read, written
 from cloudlink.steps.dns_forward.corefile_rules import NEWEST, version_of
+from cloudlink_sandbox.kube import corefile as sandbox_corefile
 
 ADDRESSES = (IPv4Address("10.1.2.10"), IPv4Address("10.1.1.10"))
 OWNER = Owner("demo", "vpc-1", "sub/rg/vnet")

@@ -16,14 +16,13 @@ from cloudlink.core.plan import diff
 from cloudlink.core.resource import Found, Given, Ownership, Phase
 from cloudlink.errors import CloudError, ConflictError, MissingError
 from cloudlink.link import AddressTarget, Host, KubernetesTarget, Link, LoadBalancerTarget
-from cloudlink.sandbox.aws.cloud import AwsCloud
-from cloudlink.sandbox.aws.resolver import endpoints_of
 from cloudlink.steps.outputs import EksCluster, VirtualNetwork
 from cloudlink.steps.resolver.endpoint import spread
 from cloudlink.steps.resolver.hosted_zone import plain_name
 from cloudlink.steps.resolver.records import ZoneRecord, record_of, record_set
-from cloudlink.steps.resolver.security_group import Rule, permission_of, rules_of
-from cloudlink.steps.resolver.step import Resolver
+from cloudlink.steps.resolver.step import Resolver, Rule, permission_of, rules_of
+from cloudlink_sandbox.aws.cloud import AwsCloud
+from cloudlink_sandbox.aws.resolver import endpoints_of
 from tests.steps.aws_ground import NETWORK, REGION, VPC, Fixed, Front, Ground, a_ground, a_link, from_azure, listening
 from tests.steps.contract import NO_RECEIPTS, bring_up, check_contract, receipt_of, settle, settle_gone, take_down
 

@@ -11,9 +11,8 @@ from packaging.requirements import Requirement
 
 from supply import audit, declared, installed, locks, why
 
-PYPROJECT = (declared.ROOT / "pyproject.toml").read_text(encoding="utf-8")
-WANTED = declared.declared(PYPROJECT)
-BUILDERS = declared.builders(PYPROJECT)
+WANTED = declared.read()
+BUILDERS = declared.builders(declared.texts())
 HASH = "    --hash=sha256:" + "0" * 64
 
 
@@ -87,7 +86,7 @@ def test_an_environment_that_is_not_the_lock_is_seen() -> None:
     def differences(present: dict[str, installed.Package]) -> list[str]:
         return locks.not_as_locked(pins, present, installed.TOOLS)
 
-    assert differences({**there("one", "1.0"), **there("pip", "9"), **there("cloudlink", "0.1")}) == []
+    assert differences({**there("one", "1.0"), **there("pip", "9"), **there("cloudlink-cli", "0.1")}) == []
     assert differences(there("one", "1.1")) == ["one is installed as 1.1 and locked as 1.0"]
     assert "two 2 is installed and not locked" in differences({**there("one", "1.0"), **there("two", "2")})
     assert differences({}) == ["one 1.0 is locked and not installed"]
@@ -95,10 +94,10 @@ def test_an_environment_that_is_not_the_lock_is_seen() -> None:
 
 def test_everything_installed_is_explained() -> None:
     told = {row[0]: row for row in why.rows(WANTED, installed.packages())}
-    assert set(told) == set(installed.packages()) - {installed.OURS}
+    assert set(told) == set(installed.packages()) - installed.OURS
     assert "AWS" in told["boto3"][4]
-    assert told["botocore"][3].startswith("boto3")
-    assert told["botocore"][4] == "for boto3"
+    assert told["s3transfer"][3].startswith("boto3")
+    assert told["s3transfer"][4] == "for boto3"
     assert [name for name, row in told.items() if row[3] and row[2] == "not said"] == []
     assert "botocore" in why.table(list(told.values()))
 

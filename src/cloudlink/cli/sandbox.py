@@ -24,11 +24,11 @@ Speed = Annotated[
 @app.command()
 def start(config: Config = None, speed: Speed = None) -> int:
     """Start it, unless it runs."""
-    from cloudlink.sandbox import client
+    from cloudlink import sandbox_client
     from cloudlink.session import sandbox_place
 
     place = sandbox_place(config)
-    running, started = client.start(place.home, place.config, speed=place.speed if speed is None else speed)
+    running, started = sandbox_client.start(place.home, place.link, speed=place.speed if speed is None else speed)
     if not started and speed is not None:
         running.call("POST", "clock", {"speed": speed})
     typer.echo(f"The sandbox {'has started' if started else 'was running already'} (process {running.pid}).")
@@ -39,10 +39,10 @@ def start(config: Config = None, speed: Speed = None) -> int:
 @app.command()
 def stop(config: Config = None) -> int:
     """Stop it; its clouds are kept for the next start."""
-    from cloudlink.sandbox import client
+    from cloudlink import sandbox_client
     from cloudlink.session import sandbox_place
 
-    stopped = client.stop(sandbox_place(config).home)
+    stopped = sandbox_client.stop(sandbox_place(config).home)
     typer.echo("The sandbox has stopped; its clouds are kept." if stopped else "No sandbox was running.")
     return 0
 
@@ -50,11 +50,11 @@ def stop(config: Config = None) -> int:
 @app.command(short_help="Stop it and forget its clouds.")
 def reset(config: Config = None) -> int:
     """Stop it and forget its clouds, and the state file of the link in it."""
-    from cloudlink.sandbox import client
+    from cloudlink import sandbox_client
     from cloudlink.session import sandbox_place
 
-    client.reset(sandbox_place(config).home)
-    typer.echo("The sandbox's clouds are gone. The next start furnishes new ones.")
+    sandbox_client.reset(sandbox_place(config).home)
+    typer.echo("The sandbox's clouds are gone. The next start makes new ones.")
     return 0
 
 
@@ -93,13 +93,7 @@ def status(config: Config = None, json: Json = False) -> int:
 @app.command(short_help="Print exports that turn az, aws and kubectl to it.")
 def env(config: Config = None) -> int:
     """Print shell exports that turn az, aws and kubectl to it: eval "$(cloudlink sandbox env)"."""
-    from cloudlink.sandbox import shell
-    from cloudlink.session import sandbox_place
-
-    link, running = sandbox_place(config).link, _running(config)
-    shell.write_kubeconfig(running.home, running.address, running.call("GET", "clusters"))
-    lines = shell.exports(running.home, running.address, region=link.aws.region, subscription=link.azure.subscription)
-    typer.echo(lines, nl=False)
+    typer.echo(_running(config).environment(), nl=False)
     return 0
 
 
@@ -176,11 +170,11 @@ def fault_remove(
 
 
 def _running(config: Any, *, must: bool = True) -> Any:
+    from cloudlink import sandbox_client
     from cloudlink.errors import UsageError
-    from cloudlink.sandbox import client
     from cloudlink.session import sandbox_place
 
-    running = client.find(sandbox_place(config).home)
+    running = sandbox_client.find(sandbox_place(config).home)
     if running is None and must:
         raise UsageError("No sandbox is running", "There is nothing to talk to.", "cloudlink sandbox start")
     return running

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
@@ -13,70 +13,36 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from cloudlink.ipsec import IpsecPolicy
-from cloudlink.link import (
-    AddressTarget,
-    AwsSide,
-    AzureSide,
-    DnsSide,
-    Host,
-    KubernetesTarget,
-    Link,
-    LoadBalancerTarget,
-    Probe,
-    SandboxFurniture,
-    Tunnel,
-)
-from cloudlink.sandbox.aws.cloud import AwsCloud
-from cloudlink.sandbox.cloud import Sky
-from cloudlink.sandbox.world import Telemetry
+from cloudlink_sandbox.aws.cloud import AwsCloud
+from cloudlink_sandbox.cloud import Sky
+from cloudlink_sandbox.world import Telemetry
+from cloudlink_sandbox.world_file import Aws, KubernetesService, LoadBalancer, Server, WorldFile
 
 REGION = "eu-central-1"
 VPC = "vpc-0a1b2c3d4e5f60718"
 ALB = f"arn:aws:elasticloadbalancing:{REGION}:123456789012:loadbalancer/app/shop/50dc6c495c0c9188"
 
 
-def a_link() -> Link:
-    insides = ("169.254.21.0/30", "169.254.22.0/30", "169.254.21.4/30", "169.254.22.4/30")
-    tunnels = tuple(Tunnel(i, i // 2, IPv4Network(n)) for i, n in enumerate(insides))
-    return Link(
-        name="staging",
-        aws=AwsSide(REGION, None, VPC, "prod", 64_512),
-        azure=AzureSide(
-            "public",
-            None,
-            "sub",
-            "rg",
-            "westeurope",
-            "vnet",
-            "rg",
-            IPv4Network("10.1.255.0/27"),
-            "VpnGw2AZ",
-            ("1",),
-            65_515,
-            "aks",
-            "rg",
+def a_world(**changes: Any) -> WorldFile:
+    """changes: of the AWS side."""
+    aws = Aws(
+        region=REGION,
+        vpc=VPC,
+        cidrs=(IPv4Network("10.20.0.0/16"), IPv4Network("100.64.0.0/16")),
+        eks_cluster="prod",
+        eks_subnets=tuple(IPv4Network(f"10.20.{i}.0/24") for i in range(3)),
+        load_balancer_subnets=tuple(IPv4Network(f"10.20.{i}.0/24") for i in (10, 11)),
+        load_balancers=(
+            LoadBalancer("internal-nlb", "network", ports=(443, 5432)),
+            LoadBalancer("shop", arn=ALB),
         ),
-        policy=IpsecPolicy(),
-        tunnels=tunnels,  # type: ignore[arg-type]
-        dns=DnsSide(
-            "corp.example",
-            (
-                Host("app", LoadBalancerTarget("internal-nlb"), (443, 5432), (443,)),
-                Host("shop", LoadBalancerTarget(ALB)),
-                Host("*", KubernetesTarget("ingress", "ingress-nginx", "main")),
-                Host("vault", KubernetesTarget("service", "vault", "vault"), (8200,), (8200,)),
-                Host("db", AddressTarget((IPv4Address("10.20.0.9"),))),
-            ),
+        services=(
+            KubernetesService("main", "ingress-nginx", "ingress"),
+            KubernetesService("vault", "vault", ports=(8200,), tls_ports=(8200,)),
         ),
-        probe=Probe("busybox", "default"),
-        sandbox=SandboxFurniture(
-            vpc_cidrs=(IPv4Network("10.20.0.0/16"), IPv4Network("100.64.0.0/16")),
-            eks_service_cidr=IPv4Network("172.20.0.0/16"),
-            eks_subnets=tuple(IPv4Network(f"10.20.{i}.0/24") for i in range(3)),
-            load_balancer_subnets=tuple(IPv4Network(f"10.20.{i}.0/24") for i in (10, 11)),
-        ),
+        servers=(Server(IPv4Address("10.20.0.9")),),
     )
+    return WorldFile(replace(aws, **changes))
 
 
 @dataclass

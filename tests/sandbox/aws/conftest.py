@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_account import Account, SmallSky, a_link
+from aws_account import Account, SmallSky, a_world
 
-from cloudlink.sandbox.aws.cloud import AwsCloud
-from cloudlink.sandbox.clock import SandboxClock
-from cloudlink.sandbox.durations import Durations
-from cloudlink.sandbox.faults import FaultBook
-from cloudlink.sandbox.journal import Journal
-from cloudlink.sandbox.listener import Listener
+from cloudlink_sandbox.aws.cloud import AwsCloud
+from cloudlink_sandbox.clock import SandboxClock
+from cloudlink_sandbox.durations import Durations
+from cloudlink_sandbox.faults import FaultBook
+from cloudlink_sandbox.journal import Journal
+from cloudlink_sandbox.listener import Listener
 
 
 class Front:
@@ -58,5 +58,5 @@ def account(make_account: Callable[[], Account]) -> Account:
 
 @pytest.fixture
 def furnished(account: Account) -> Account:
-    account.cloud.furnish(a_link())
+    account.cloud.seed(a_world())
     return account

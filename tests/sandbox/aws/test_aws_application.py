@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 from botocore.parsers import ResponseParserError
 from botocore.signers import RequestSigner
 
-from cloudlink.sandbox.faults import Fault
+from cloudlink_sandbox.faults import Fault
 
 FIRST_CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "ec2": ("describe_vpn_gateways", {}),
@@ -316,7 +316,7 @@ def test_start_up_is_light() -> None:
     code = """
 import re, time
 begun = time.process_time()
-from cloudlink.sandbox.aws.cloud import AwsCloud
+from cloudlink_sandbox.aws.cloud import AwsCloud
 from moto.ec2.models import ec2_backends
 ec2_backends["123456789012"]["eu-central-1"]
 print(time.process_time() - begun, int(re.search(r"VmRSS:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024)

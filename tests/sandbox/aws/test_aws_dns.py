@@ -371,7 +371,7 @@ def test_life_of_a_rule_and_its_association(resolver: Resolver, outbound: str) -
 
 @pytest.mark.own("A fault takes one address of an endpoint away")
 def test_a_broken_address_does_not_work(resolver: Resolver) -> None:
-    from cloudlink.sandbox.faults import Fault
+    from cloudlink_sandbox.faults import Fault
 
     endpoint = resolver.made()
     ip = resolver.api.list_resolver_endpoint_ip_addresses(ResolverEndpointId=endpoint)["IpAddresses"][0]["Ip"]

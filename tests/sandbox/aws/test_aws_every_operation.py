@@ -9,8 +9,8 @@ from aws_account import VPC, Account
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
-from cloudlink.sandbox.aws import from_moto
-from cloudlink.sandbox.aws.ec2 import Ec2Answers
+from cloudlink_sandbox.aws import from_moto
+from cloudlink_sandbox.aws.ec2 import Ec2Answers
 
 NOT_MODELLED = {"InvalidAction", "UnknownOperationException"}
 # One of each service that moto would answer and nobody has looked at.

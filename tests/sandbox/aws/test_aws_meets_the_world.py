@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_account import VPC, Account, Gateways, a_link
+from aws_account import VPC, Account, Gateways, a_world
 
-from cloudlink.sandbox.aws.cloud import AwsCloud
-from cloudlink.sandbox.clock import SandboxClock
-from cloudlink.sandbox.cloud import Sky
-from cloudlink.sandbox.durations import Durations
-from cloudlink.sandbox.facts import (
+from cloudlink_sandbox.aws.cloud import AwsCloud
+from cloudlink_sandbox.clock import SandboxClock
+from cloudlink_sandbox.cloud import Sky
+from cloudlink_sandbox.durations import Durations
+from cloudlink_sandbox.facts import (
     AwsFacts,
     AzureConnection,
     AzureFacts,
@@ -24,8 +24,8 @@ from cloudlink.sandbox.facts import (
     Vnet,
     VnetSubnet,
 )
-from cloudlink.sandbox.faults import Fault, FaultBook
-from cloudlink.sandbox.journal import Journal
+from cloudlink_sandbox.faults import Fault, FaultBook
+from cloudlink_sandbox.journal import Journal
 
 NETWORK = (IPv4Network("10.1.0.0/16"),)
 
@@ -68,7 +68,7 @@ def both(tmp_path: Path, front: tuple[Any, str]) -> Both:
     both = Both(account, AzureFacts({}, {}, (), ()))
     cloud.eks_endpoint, cloud.eks_certificate = (lambda: "https://127.0.0.1:1"), (lambda: "Q0E=")
     sky.aws_facts, sky.azure_facts = cloud.facts, lambda: both.azure
-    cloud.furnish(a_link())
+    cloud.seed(a_world())
     gateways = Gateways.of(account)
     start = {"StartupAction": "start", "IKEVersions": [{"Value": "ikev2"}]}
     gateways.connection(

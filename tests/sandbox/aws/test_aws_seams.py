@@ -18,10 +18,10 @@ from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.ec2.responses import EC2Response
 from moto.utilities import utils
 
-from cloudlink.sandbox.aws.answers import Answers
-from cloudlink.sandbox.aws.backend import SandboxEc2
-from cloudlink.sandbox.aws.ec2 import Ec2Answers
-from cloudlink.sandbox.aws.ec2_xml import Ec2Xml
+from cloudlink_sandbox.aws.answers import Answers
+from cloudlink_sandbox.aws.backend import SandboxEc2
+from cloudlink_sandbox.aws.ec2 import Ec2Answers
+from cloudlink_sandbox.aws.ec2_xml import Ec2Xml
 
 
 @pytest.mark.own("moto has the version that the sandbox was made for")

@@ -9,7 +9,7 @@ import pytest
 from aws_account import REGION, VPC, Account, Gateways, refused
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from cloudlink.sandbox.faults import Fault
+from cloudlink_sandbox.faults import Fault
 
 
 def until_refused(call: Any, most: int) -> tuple[int, str]:

@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 import requests
 
-from cloudlink.ipsec import IpsecPolicy
-from cloudlink.link import (
-    AddressTarget,
-    AwsSide,
-    AzureSide,
-    DnsSide,
-    Host,
-    Link,
-    Probe,
-    SandboxFurniture,
-    Tunnel,
-)
-from cloudlink.sandbox.azure import AzureCloud
-from cloudlink.sandbox.clock import SandboxClock
-from cloudlink.sandbox.durations import Durations
-from cloudlink.sandbox.facts import AwsFacts
-from cloudlink.sandbox.faults import FaultBook
-from cloudlink.sandbox.journal import Journal
-from cloudlink.sandbox.world import World
+from cloudlink_sandbox.azure import AzureCloud
+from cloudlink_sandbox.clock import SandboxClock
+from cloudlink_sandbox.durations import Durations
+from cloudlink_sandbox.facts import AwsFacts
+from cloudlink_sandbox.faults import FaultBook
+from cloudlink_sandbox.journal import Journal
+from cloudlink_sandbox.world import World
+from cloudlink_sandbox.world_file import Aks, Aws, Vnet, WorldFile
+from cloudlink_sandbox.world_file import Azure as AzureSide
 
 TENANT = "11111111-2222-3333-4444-555555555555"
 CLIENT = "66666666-7777-8888-9999-000000000000"
@@ -105,43 +95,16 @@ class Azure:
         return f"{base}/{name}" if name else base
 
 
-def make_link(**azure_fields: Any) -> Link:
-    """A small link; fields of its Azure side can be given."""
-    insides = ("169.254.21.0/30", "169.254.22.0/30", "169.254.21.4/30", "169.254.22.4/30")
-    tunnels = tuple(Tunnel(i, i // 2, IPv4Network(n)) for i, n in enumerate(insides))
-    sign_in = azure_fields.pop("aks_sign_in", "certificate")
-    side: dict[str, Any] = {
-        "cloud": "public",
-        "tenant": None,
-        "subscription": SUBSCRIPTION,
-        "resource_group": GROUP,
-        "location": "westeurope",
-        "vnet": "aks-vnet",
-        "vnet_resource_group": "net-rg",
-        "gateway_subnet": IPv4Network("10.60.255.0/27"),
-        "sku": "VpnGw1AZ",
-        "zones": ("1", "2", "3"),
-        "asn": 65000,
-        "aks_cluster": "test-aks",
-        "aks_resource_group": "aks-rg",
-    } | azure_fields
-    return Link(
-        name="demo",
-        aws=AwsSide("eu-central-1", None, "vpc-1", "eks", 64512),
-        azure=AzureSide(**side),
-        policy=IpsecPolicy(),
-        tunnels=tunnels,  # type: ignore[arg-type]
-        dns=DnsSide("corp.example", (Host("app", AddressTarget((IPv4Address("10.20.0.9"),))),)),
-        probe=Probe("busybox", "default"),
-        sandbox=SandboxFurniture(
-            vpc_cidrs=(IPv4Network("10.20.0.0/16"),),
-            eks_service_cidr=IPv4Network("172.20.0.0/16"),
-            eks_subnets=(IPv4Network("10.20.1.0/24"),),
-            vnet_prefixes=(IPv4Network("10.60.0.0/16"),),
-            aks_subnet=IPv4Network("10.60.0.0/22"),
-            aks_sign_in=sign_in,
-        ),
+def make_world(**changes: Any) -> WorldFile:
+    """changes: of the Azure side."""
+    azure = AzureSide(
+        subscription=SUBSCRIPTION,
+        resource_groups=(GROUP,),
+        vnet=Vnet("aks-vnet", "net-rg", (IPv4Network("10.60.0.0/16"),), IPv4Network("10.60.0.0/22")),
+        aks=Aks("test-aks", "aks-rg"),
+        keep_free=(IPv4Network("10.60.255.0/27"),),
     )
+    return WorldFile(Aws(cidrs=(IPv4Network("10.20.0.0/16"),)), replace(azure, **changes))
 
 
 PIP = {

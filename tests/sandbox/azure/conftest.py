@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from azure_sandbox import CLIENT, SECRET, TENANT, Azure, StillSky, gateway, lng, make_link, put_gateway_subnet, put_ips
+from azure_sandbox import CLIENT, SECRET, TENANT, Azure, StillSky, gateway, lng, make_world, put_gateway_subnet, put_ips
 
-from cloudlink.sandbox.azure import AzureCloud
-from cloudlink.sandbox.listener import Listener
-from cloudlink.sandbox.tls import Authority
+from cloudlink_sandbox.azure import AzureCloud
+from cloudlink_sandbox.listener import Listener
+from cloudlink_sandbox.tls import Authority
 
 
 @dataclass
@@ -53,7 +53,7 @@ def azure(switch: Switch, tmp_path: Path) -> Azure:
 
 @pytest.fixture
 def furnished(azure: Azure) -> Azure:
-    azure.cloud.furnish(make_link())
+    azure.cloud.seed(make_world())
     return azure
 
 

@@ -14,7 +14,9 @@ from azure.identity import ClientSecretCredential
 from azure.mgmt.containerservice import ContainerServiceClient
 from azure.mgmt.containerservice.models import AgentPool
 from azure.mgmt.resource.resources import ResourceManagementClient
-from azure_sandbox import CLIENT, GROUP, PIP, SECRET, SUBNETS, SUBSCRIPTION, TENANT, Azure, code, make_link
+from azure_sandbox import CLIENT, GROUP, PIP, SECRET, SUBNETS, SUBSCRIPTION, TENANT, Azure, code, make_world
+
+from cloudlink_sandbox.world_file import Aks
 
 NODES = f"{SUBNETS}/aks"
 
@@ -124,7 +126,7 @@ def test_the_furnished_cluster_stands_in_the_users_vnet(furnished: Azure) -> Non
     "With Entra sign-in the kubeconfig runs kubelogin for AKS's server application; admin credentials are refused"
 )
 def test_a_cluster_with_entra_sign_in_refuses_static_credentials(azure: Azure) -> None:
-    azure.cloud.furnish(make_link(aks_sign_in="entra"))
+    azure.cloud.seed(make_world(aks=Aks("test-aks", "aks-rg", sign_in="entra")))
     client = client_of(azure, ContainerServiceClient)
     given = client.managed_clusters.list_cluster_user_credentials("aks-rg", "test-aks", format="exec").kubeconfigs[0]
     run = yaml.safe_load(bytes(given.value))["users"][0]["user"]["exec"]
@@ -188,20 +190,14 @@ def test_clusters_are_refused_without_an_envelope(furnished: Azure, change: dict
     assert answer.json()["code"] == expected
 
 
-@pytest.mark.own("What cloudlink is to make is not furnished, and what is there is kept")
-def test_furniture_leaves_out_what_cloudlink_is_to_make_and_keeps_what_is_there(azure: Azure) -> None:
-    from ipaddress import IPv4Network
-
-    from cloudlink.link import AzureSubnet, NewCluster, NewNetwork
-
-    network = NewNetwork((IPv4Network("10.60.0.0/16"),), AzureSubnet("nodes", IPv4Network("10.60.0.0/22")))
-    cluster = NewCluster(1, "Standard_B2s", None, IPv4Network("10.244.0.0/16"), IPv4Network("10.0.0.0/16"))
-    azure.cloud.furnish(make_link(create_resource_group=True, new_network=network, new_cluster=cluster))
+@pytest.mark.own("What the world file leaves out is not there, and what is there is kept")
+def test_only_what_the_world_file_says_is_there_and_what_is_there_is_kept(azure: Azure) -> None:
+    azure.cloud.seed(make_world(resource_groups=(), vnet=None, aks=None))
     assert {g.name for g in azure.cloud.store.groups.values()} == {"contoso-hub"}
     assert [v.rsplit("/", 1)[-1] for v in azure.cloud.facts().vnets] == ["hub"]
-    azure.cloud.furnish(make_link())
+    azure.cloud.seed(make_world())
     before = azure.cloud.snapshot()["resources"].keys()
-    azure.cloud.furnish(make_link())
+    azure.cloud.seed(make_world())
     assert azure.cloud.snapshot()["resources"].keys() == before
     hub = next(iter(azure.cloud.facts().gateways.values()))
     assert hub.ready

@@ -21,8 +21,8 @@ from azure_sandbox import (
     put_ips,
 )
 
-from cloudlink.sandbox.azure.store import Store
-from cloudlink.sandbox.faults import Fault
+from cloudlink_sandbox.azure.store import Store
+from cloudlink_sandbox.faults import Fault
 
 
 @pytest.mark.recorded(

@@ -18,8 +18,8 @@ import pytest
 import requests
 from azure_sandbox import PIP, Azure, lng
 
-from cloudlink.sandbox.azure.store import Group
-from cloudlink.sandbox.faults import Fault
+from cloudlink_sandbox.azure.store import Group
+from cloudlink_sandbox.faults import Fault
 
 FOLDER = Path(__file__).parents[4] / "shared" / "azure-recordings"
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the recordings of Azure are not beside the project")
@@ -385,7 +385,7 @@ def blocked_group(azure: Azure, stage: Stage) -> requests.Response:
     azure.call("DELETE", stage.path("connections", stage.named("connections", "conn")))
     azure.advance(600)
     azure.cloud.store.drop(record.id.key)
-    from cloudlink.sandbox.azure.ids import parse
+    from cloudlink_sandbox.azure.ids import parse
 
     record.id = parse(other)
     azure.cloud.store.resources[record.id.key] = record
@@ -396,8 +396,8 @@ def blocked_group(azure: Azure, stage: Stage) -> requests.Response:
 def test_rows_of_bgp_and_routes(azure: Azure) -> None:
     from ipaddress import IPv4Address, IPv4Network
 
-    from cloudlink.sandbox.azure.bgp import peer_row, route_row
-    from cloudlink.sandbox.world import BgpRow, LearnedRoute
+    from cloudlink_sandbox.azure.bgp import peer_row, route_row
+    from cloudlink_sandbox.world import BgpRow, LearnedRoute
 
     me, peer = IPv4Address("10.0.0.254"), IPv4Address("10.1.0.254")
     row = peer_row(BgpRow(me, peer, 1337, "Connected", 9.8344194, 1, 3, 5))

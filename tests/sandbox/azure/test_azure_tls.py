@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cloudlink.sandbox.tls import Authority
+from cloudlink_sandbox.azure.locations import api_server_names
+from cloudlink_sandbox.tls import Authority
 
 
 @pytest.mark.own("Private keys are readable by their owner alone")
@@ -37,7 +38,9 @@ def test_the_certificate_is_good_for_these_names_alone(tmp_path: Path, name: str
     context = authority.client_context()
     context.verify_flags |= ssl.VERIFY_X509_STRICT  # as Python 3.13 does by itself
     ours, theirs = socket.socketpair()
-    server = authority.server_context().wrap_socket(ours, server_side=True, do_handshake_on_connect=False)
+    server = authority.server_context(*api_server_names()).wrap_socket(
+        ours, server_side=True, do_handshake_on_connect=False
+    )
     client = context.wrap_socket(theirs, server_hostname=name, do_handshake_on_connect=False)
     for each in (server, client):
         each.setblocking(False)

@@ -13,7 +13,7 @@ from azure.identity import ClientSecretCredential
 from azure.mgmt.network import NetworkManagementClient
 from azure_sandbox import CLIENT, GROUP, SECRET, SUBSCRIPTION, TENANT, Azure
 
-from cloudlink.sandbox.facts import AwsFacts, AwsTunnel, Proposals
+from cloudlink_sandbox.facts import AwsFacts, AwsTunnel, Proposals
 
 CONFIGS = ("first", "second")
 CUSTOM = (("169.254.21.2", "169.254.22.2"), ("169.254.21.6", "169.254.22.6"))

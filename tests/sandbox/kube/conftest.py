@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from kubernetes import client as kubernetes_client
 
-from cloudlink.sandbox.kube.server import KubeCloud
-from cloudlink.sandbox.wire.service import Wire
+from cloudlink_sandbox.kube.server import KubeCloud
+from cloudlink_sandbox.wire.service import Wire
 from tests.sandbox.kube.small_world import CLUSTER_ID, SmallWorld
 
 TOKEN = "a-good-token"

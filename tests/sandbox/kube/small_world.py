@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-from cloudlink.sandbox.clock import SandboxClock
-from cloudlink.sandbox.cloud import Sky
-from cloudlink.sandbox.durations import Durations
-from cloudlink.sandbox.facts import (
+from cloudlink_sandbox.clock import SandboxClock
+from cloudlink_sandbox.cloud import Sky
+from cloudlink_sandbox.durations import Durations
+from cloudlink_sandbox.facts import (
     AksCluster,
     AwsFacts,
     AwsTunnel,
@@ -27,8 +27,8 @@ from cloudlink.sandbox.facts import (
     VnetSubnet,
     Zone,
 )
-from cloudlink.sandbox.faults import FaultBook
-from cloudlink.sandbox.journal import Journal
+from cloudlink_sandbox.faults import FaultBook
+from cloudlink_sandbox.journal import Journal
 
 START = 1_800_000_000.0
 CLUSTER_ID = "/subscriptions/0/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/aks-one"

@@ -15,7 +15,7 @@ import urllib3
 from kubernetes import client, dynamic, watch
 from kubernetes.client.exceptions import ApiException
 
-from cloudlink.sandbox.faults import Fault
+from cloudlink_sandbox.faults import Fault
 from tests.sandbox.kube.conftest import TOKEN, Aks, api_client
 from tests.sandbox.kube.small_world import CLUSTER_ID
 

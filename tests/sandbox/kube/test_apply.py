@@ -10,7 +10,7 @@ import pytest
 import urllib3
 import yaml
 
-from cloudlink.sandbox.faults import Fault
+from cloudlink_sandbox.faults import Fault
 from tests.sandbox.kube.conftest import TOKEN, Aks
 
 MINE = "/api/v1/namespaces/default/configmaps/mine"

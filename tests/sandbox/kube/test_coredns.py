@@ -11,8 +11,8 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
-from cloudlink.sandbox.kube.coredns import CoreDns, Exchange, Reply, Transport
-from cloudlink.sandbox.kube.plugins import Upstream
+from cloudlink_sandbox.kube.coredns import CoreDns, Exchange, Reply, Transport
+from cloudlink_sandbox.kube.plugins import Upstream
 from tests.sandbox.kube.test_corefile import GOOD, custom
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cloudlink.sandbox.kube.aks import ADDON_CONFIGMAPS
-from cloudlink.sandbox.kube.corefile import BrokenCorefile, parse
-from cloudlink.sandbox.kube.plugins import Configuration, configure, coredns_version
+from cloudlink_sandbox.kube.aks import ADDON_CONFIGMAPS
+from cloudlink_sandbox.kube.corefile import BrokenCorefile, parse
+from cloudlink_sandbox.kube.plugins import Configuration, configure, coredns_version
 
 BASE = ADDON_CONFIGMAPS["coredns"]["data"]["Corefile"]
 GOOD = """corp.example:53 {

@@ -1,4 +1,4 @@
-"""The EKS cluster: the load balancers of the Services and Ingresses that the link's hosts name."""
+"""The EKS cluster: the load balancers of the Services and Ingresses of the world file."""
 
 from __future__ import annotations
 
@@ -9,28 +9,23 @@ import pytest
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
-from cloudlink.link import AwsSide, DnsSide, Host, KubernetesTarget, Link, LoadBalancerTarget
-from cloudlink.sandbox.kube.server import KubeCloud
+from cloudlink_sandbox.kube.server import KubeCloud
+from cloudlink_sandbox.world_file import Aws, KubernetesService
 from tests.sandbox.kube.conftest import api_client
 
 
-def some_link(*targets: KubernetesTarget) -> Link:
-    """Only the fields that furnishing reads."""
-    hosts = (Host("x", LoadBalancerTarget("nlb")), *(Host(t.name, t, (443, 8443)) for t in targets))
-    link = object.__new__(Link)
-    object.__setattr__(link, "aws", AwsSide("eu-west-1", None, "vpc-1", "eks-one", 64512))
-    object.__setattr__(link, "dns", DnsSide("corp.example", hosts))
-    return link
+def with_services(*services: KubernetesService) -> Aws:
+    return Aws(eks_cluster="eks-one", services=services)
 
 
-SERVICE = KubernetesTarget("service", "apps", "web")
-INGRESS = KubernetesTarget("ingress", "edge", "shop")
+SERVICE = KubernetesService("web", "apps", ports=(443, 8443))
+INGRESS = KubernetesService("shop", "edge", "ingress")
 
 
 @pytest.mark.documentation("A Service and an Ingress show their load balancer's name in their status")
 def test_targets_have_their_load_balancers(eks: KubeCloud, certificate: Path) -> None:
-    link = some_link(SERVICE, INGRESS)
-    eks.furnish(link, lambda kind, namespace, name: f"{kind}-{namespace}-{name}.elb.amazonaws.com")
+    services = with_services(SERVICE, INGRESS)
+    eks.seed(services, lambda kind, namespace, name: f"{kind}-{namespace}-{name}.elb.amazonaws.com")
     api = api_client(eks.url_of("eks-one"), certificate)
     service = client.CoreV1Api(api).read_namespaced_service("web", "apps")
     assert service.status.load_balancer.ingress[0].hostname == "service-apps-web.elb.amazonaws.com"
@@ -39,10 +34,10 @@ def test_targets_have_their_load_balancers(eks: KubeCloud, certificate: Path) ->
     assert ingress.status.load_balancer.ingress[0].hostname == "ingress-edge-shop.elb.amazonaws.com"
 
 
-@pytest.mark.own("Furnishing again adds and keeps")
-def test_furnishing_again_adds_and_keeps(eks: KubeCloud, certificate: Path) -> None:
-    eks.furnish(some_link(SERVICE), lambda *_: "first")
-    eks.furnish(some_link(SERVICE, INGRESS), lambda *_: "second")
+@pytest.mark.own("Seeding again adds and keeps")
+def test_seeding_again_adds_and_keeps(eks: KubeCloud, certificate: Path) -> None:
+    eks.seed(with_services(SERVICE), lambda *_: "first")
+    eks.seed(with_services(SERVICE, INGRESS), lambda *_: "second")
     api = api_client(eks.url_of("eks-one"), certificate)
     assert (
         client.CoreV1Api(api).read_namespaced_service("web", "apps").status.load_balancer.ingress[0].hostname == "first"
@@ -52,7 +47,7 @@ def test_furnishing_again_adds_and_keeps(eks: KubeCloud, certificate: Path) -> N
 
 @pytest.mark.documentation("A bad token is 401 and an unknown cluster 404, as Status objects")
 def test_strangers_and_unknown_clusters(eks: KubeCloud, certificate: Path) -> None:
-    eks.furnish(some_link(), lambda *_: "")
+    eks.seed(with_services(), lambda *_: "")
     for url, token, code in (
         (eks.url_of("eks-one"), "k8s-aws-v1.bad", 401),
         (eks.url_of("eks-two"), "a-good-token", 404),
@@ -63,8 +58,8 @@ def test_strangers_and_unknown_clusters(eks: KubeCloud, certificate: Path) -> No
         assert json.loads(e.value.body)["kind"] == "Status"
 
 
-@pytest.mark.own("Only EKS is furnished with a link's targets")
-def test_an_aks_cloud_is_not_furnished(eks: KubeCloud) -> None:
+@pytest.mark.own("Only EKS is seeded with Services and Ingresses")
+def test_an_aks_cloud_is_not_seeded(eks: KubeCloud) -> None:
     other = KubeCloud(eks.sky, name="aks", authenticate=lambda _: None)
     with pytest.raises(ValueError, match="only EKS"):
-        other.furnish(some_link(), lambda *_: "")
+        other.seed(with_services(), lambda *_: "")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cloudlink.sandbox.faults import Fault
-from cloudlink.sandbox.kube import protobuf
+from cloudlink_sandbox.faults import Fault
+from cloudlink_sandbox.kube import protobuf
 from tests.sandbox.kube.conftest import TOKEN, Aks
 from tests.sandbox.kube.small_world import CLUSTER_ID
 

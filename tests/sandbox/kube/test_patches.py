@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from cloudlink.sandbox.kube.patches import apply_patch
-from cloudlink.sandbox.kube.status import KubeRefusal
+from cloudlink_sandbox.kube.patches import apply_patch
+from cloudlink_sandbox.kube.status import KubeRefusal
 
 MERGE, STRATEGIC, JSON = (f"application/{k}+json" for k in ("merge-patch", "strategic-merge-patch", "json-patch"))
 

@@ -14,7 +14,7 @@ import dns.query
 import dns.rcode
 import pytest
 
-from cloudlink.sandbox.faults import Fault
+from cloudlink_sandbox.faults import Fault
 from tests.sandbox.kube.conftest import Aks
 from tests.sandbox.kube.small_world import BALANCER, RESOLVERS
 from tests.sandbox.kube.test_corefile import GOOD

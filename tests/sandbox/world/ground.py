@@ -19,10 +19,12 @@ import dns.message
 import dns.query
 import dns.rcode
 
-from cloudlink.sandbox.durations import Durations
-from cloudlink.sandbox.process import Sandbox
-from cloudlink.sandbox.wire.routes import Sender, route
-from cloudlink.sandbox.world import Tunnel
+from cloudlink.sandbox_world import description
+from cloudlink_sandbox.durations import Durations
+from cloudlink_sandbox.process import Sandbox
+from cloudlink_sandbox.wire.routes import Sender, route
+from cloudlink_sandbox.world import Tunnel
+from cloudlink_sandbox.world_file import parse
 from tests.cli.by_hand import GROUP, ByHand
 from tests.cli.place import Place, make_place
 
@@ -154,7 +156,7 @@ def make_ground(folder: Path) -> Iterator[Ground]:
     """Built once by ``cloudlink up``; ``sandbox.load()`` puts it back."""
     with make_place(folder, speed=FAST) as place:
         sandbox = Sandbox(place.home, speed=FAST, durations=Durations(exact=True))
-        sandbox.furnish(str(place.config))
+        sandbox.seed(parse(description(place.link)))
         sandbox.start()
         (place.home / "address.json").write_text(json.dumps(sandbox.address()))
         try:

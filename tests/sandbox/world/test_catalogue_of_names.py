@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cloudlink.sandbox.faults import Fault
+from cloudlink_sandbox.faults import Fault
 from tests.cli.by_hand import KEY
 from tests.sandbox.world.ground import NOTHING, SENTRY, Ground
 

@@ -18,7 +18,7 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from botocore.exceptions import ClientError
 
-from cloudlink.sandbox.faults import Fault
+from cloudlink_sandbox.faults import Fault
 from tests.cli.by_hand import GROUP
 from tests.sandbox.world.ground import GATEWAY, Ground
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from cloudlink.sandbox.clock import SandboxClock
-from cloudlink.sandbox.cloud import Sky
-from cloudlink.sandbox.durations import Durations
-from cloudlink.sandbox.faults import FaultBook
-from cloudlink.sandbox.journal import Journal
+from cloudlink_sandbox.clock import SandboxClock
+from cloudlink_sandbox.cloud import Sky
+from cloudlink_sandbox.durations import Durations
+from cloudlink_sandbox.faults import FaultBook
+from cloudlink_sandbox.journal import Journal
 
 FAST = 1e9  # sandbox seconds in a second: two readings of a running clock are never equal
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudlink.sandbox.process import WORLD_FILE, Sandbox
+from cloudlink_sandbox.process import WORLD_FILE, Sandbox
 
 START = 1_800_000_000.0
 

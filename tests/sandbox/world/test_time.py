@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from cloudlink.sandbox.clock import SandboxClock
-from cloudlink.sandbox.durations import MEDIANS, Durations
-from cloudlink.sandbox.faults import KINDS, Fault, FaultBook
+from cloudlink_sandbox.clock import SandboxClock
+from cloudlink_sandbox.durations import MEDIANS, Durations
+from cloudlink_sandbox.faults import KINDS, Fault, FaultBook
 
 KEYS = [f"thing {i}" for i in range(200)]
 

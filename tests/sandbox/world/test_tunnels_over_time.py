@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from cloudlink.sandbox.faults import Fault
-from cloudlink.sandbox.world import Tunnel
+from cloudlink_sandbox.faults import Fault
+from cloudlink_sandbox.world import Tunnel
 from tests.sandbox.kube.small_world import SmallWorld
 
 OUTSIDE = "52.0.0.1"

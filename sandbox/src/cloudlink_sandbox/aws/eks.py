@@ -1,0 +1,75 @@
+"""EKS, as far as a link reads it: clusters that exist."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from typing import Any
+
+from cloudlink_sandbox.aws.answers import Answers
+from cloudlink_sandbox.aws.plain import Plain
+from cloudlink_sandbox.aws.refusal import Refusal
+from cloudlink_sandbox.aws.timeline import as_datetime
+
+
+@dataclass
+class Cluster:
+    name: str
+    region: str
+    version: str
+    vpc_id: str
+    subnet_ids: tuple[str, ...]
+    security_group_id: str
+    service_cidr: IPv4Network
+    made: float
+    status: str = "ACTIVE"
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+class EksAnswers(Answers):
+    def __init__(self) -> None:
+        super().__init__(service_name="eks")
+
+    def _cluster_json(self, cluster: Cluster) -> dict[str, Any]:
+        account = self.cloud.account
+        identity = f"{cluster.region}.amazonaws.com/id/SANDBOX"
+        return {
+            "name": cluster.name,
+            "arn": f"arn:aws:eks:{cluster.region}:{account}:cluster/{cluster.name}",
+            "createdAt": as_datetime(cluster.made),
+            "version": cluster.version,
+            "endpoint": self.cloud.eks_endpoint(),
+            "roleArn": f"arn:aws:iam::{account}:role/{cluster.name}-cluster",
+            "resourcesVpcConfig": {
+                "subnetIds": list(cluster.subnet_ids),
+                "securityGroupIds": [],
+                "clusterSecurityGroupId": cluster.security_group_id,
+                "vpcId": cluster.vpc_id,
+                "endpointPublicAccess": True,
+                "endpointPrivateAccess": True,
+                "publicAccessCidrs": ["0.0.0.0/0"],
+            },
+            "kubernetesNetworkConfig": {"serviceIpv4Cidr": str(cluster.service_cidr), "ipFamily": "ipv4"},
+            "logging": {"clusterLogging": []},
+            "identity": {"oidc": {"issuer": f"https://oidc.eks.{identity}"}},
+            "status": cluster.status,
+            "certificateAuthority": {"data": self.cloud.eks_certificate()},
+            "platformVersion": "eks.1",
+            "accessConfig": {"authenticationMode": "API_AND_CONFIG_MAP"},
+            "tags": dict(cluster.tags),
+        }
+
+    def describe_cluster(self) -> Plain:
+        name = self.given("name")
+        cluster = self.cloud.clusters.get((self.region, name))
+        if cluster is None:
+            raise Refusal("ResourceNotFoundException", f"No cluster found for name: {name}.", 404)
+        return Plain({"cluster": self._cluster_json(cluster)})
+
+    def list_clusters(self) -> Plain:
+        size, start = int(self.given("maxResults", 100)), int(self.given("nextToken") or 0)
+        names = sorted(name for region, name in self.cloud.clusters if region == self.region)
+        result: dict[str, Any] = {"clusters": names[start : start + size]}
+        if start + size < len(names):
+            result["nextToken"] = str(start + size)
+        return Plain(result)

@@ -1,0 +1,323 @@
+"""Route tables of transit gateways: associations, propagations, static routes, and what follows from them.
+
+https://docs.aws.amazon.com/vpc/latest/tgw/tgw-route-tables.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Network
+from typing import Any
+
+from cloudlink_sandbox.aws.backend import SandboxEc2, new_id, ranges_of
+from cloudlink_sandbox.aws.filters import Words, matches
+from cloudlink_sandbox.aws.plain import Plain
+from cloudlink_sandbox.aws.refusal import Refusal
+from cloudlink_sandbox.aws.timeline import Timeline, as_datetime
+from cloudlink_sandbox.aws.transit_gateways import (
+    TransitAttachment,
+    TransitGatewayAnswers,
+    TransitRouteTable,
+    table_of,
+)
+
+
+def leads_to(store: SandboxEc2, table: TransitRouteTable | None, now: float) -> set[str]:
+    """The attachments that a table has a route to, static or propagated."""
+    if table is None:
+        return set()
+    wanted = {a for a, life in table.propagations.items() if life.at(now) == "enabled"}
+    wanted |= {a for a in table.routes.values() if a is not None}
+    book = store.transit_gateway_attachments
+    return {a for a in wanted if a in book and book[a].life.at(now) in ("available", "modifying")}
+
+
+def vpcs_behind(store: SandboxEc2, connection_id: str, now: float) -> tuple[str, ...]:
+    """The VPCs to which the table of a VPN connection's attachment has routes: those that AWS announces over BGP."""
+    found: list[str] = []
+    for attachment in store.transit_gateway_attachments.values():
+        if attachment.resource_id == connection_id and attachment.life.at(now) in ("available", "modifying"):
+            reached = leads_to(store, table_of(store, attachment.id, now), now)
+            found += [store.transit_gateway_attachments[a].resource_id for a in sorted(reached)]
+    return tuple(f for f in found if f.startswith("vpc-"))
+
+
+def answers_from(store: SandboxEc2, gateway_id: str, vpc_id: str, now: float) -> bool:
+    """Whether what a VPC sends to its transit gateway goes on into some VPN connection."""
+    return any(
+        store.transit_gateway_attachments[reached].kind == "vpn"
+        for a in store.transit_gateway_attachments.values()
+        if (a.gateway_id, a.resource_id) == (gateway_id, vpc_id) and a.life.at(now) in ("available", "modifying")
+        for reached in leads_to(store, table_of(store, a.id, now), now)
+    )
+
+
+class TransitRouteTableAnswers(TransitGatewayAnswers):
+    def _transit_table(self, table_id: str) -> TransitRouteTable:
+        """Raises Refusal for an id that is malformed, unknown or deleted."""
+        self.well_formed(table_id, "tgw-rtb", "InvalidRouteTableId")
+        table = self.store.transit_gateways_route_tables.get(table_id)
+        if table is None or table.life.at(self.now) == "deleted":
+            raise Refusal("InvalidRouteTableID.NotFound", f"Transit Gateway Route Table {table_id} does not exist.")
+        return table
+
+    def _transit_table_answer(self, table: TransitRouteTable) -> dict[str, Any]:
+        gateway = self.store.transit_gateways[table.gateway_id]
+        return {
+            "TransitGatewayRouteTableId": table.id,
+            "TransitGatewayId": table.gateway_id,
+            "State": table.life.at(self.now),
+            "DefaultAssociationRouteTable": table.is_default and gateway.uses_default("Association"),
+            "DefaultPropagationRouteTable": table.is_default and gateway.uses_default("Propagation"),
+            "CreationTime": as_datetime(table.born),
+            "Tags": self.store.tag_list_of(table.id),
+        }
+
+    def create_transit_gateway_route_table(self) -> Plain:
+        gateway = self._ready_transit_gateway(self.given("TransitGatewayId"))
+        tags = self.tags_for("transit-gateway-route-table")
+        self.dry_run()
+        table = TransitRouteTable(new_id("tgw-rtb"), gateway.id, False, Timeline(), self.now)
+        key = f"table {len(self.store.transit_gateways_route_tables)}"
+        self._pass(table.life, "pending", key, good="available", bad="deleted")
+        self.store.transit_gateways_route_tables[table.id] = table
+        self.keep(table.id, tags)
+        return Plain({"TransitGatewayRouteTable": self._transit_table_answer(table)})
+
+    def describe_transit_gateway_route_tables(self) -> Plain:
+        self.dry_run()
+        book = self.store.transit_gateways_route_tables
+        ids = self._known(book, self.given("TransitGatewayRouteTableIds", []), "InvalidRouteTableID")
+        words: dict[str, Words[Any]] = {
+            "default-association-route-table": lambda t: (str(t.is_default).lower(),),
+            "default-propagation-route-table": lambda t: (str(t.is_default).lower(),),
+            "state": lambda t: (t.life.at(self.now),),
+            "transit-gateway-id": lambda t: (t.gateway_id,),
+            "transit-gateway-route-table-id": lambda t: (t.id,),
+        }
+        found = self._found(book, ids, words)
+        return Plain({"TransitGatewayRouteTables": [self._transit_table_answer(t) for t in found]})
+
+    def delete_transit_gateway_route_table(self) -> Plain:
+        table = self._transit_table(self.given("TransitGatewayRouteTableId"))
+        held = [a for a, life in table.associations.items() if life.at(self.now) != "disassociated"]
+        if table.is_default or held:
+            raise Refusal("IncorrectState", f"Cannot delete {table.id}: it is the default one or has associations.")
+        self.dry_run()
+        self._pass(table.life, "deleting", "delete a table", good="deleted", bad="available")
+        return Plain({"TransitGatewayRouteTable": self._transit_table_answer(table)})
+
+    # --- associations and propagations ---------------------------------------------------------------------
+
+    def _pair(self) -> tuple[TransitRouteTable, TransitAttachment]:
+        """Raises Refusal where one of the two is unknown, or they belong to different gateways."""
+        table = self._transit_table(self.given("TransitGatewayRouteTableId"))
+        attachment = self._attachment(self.given("TransitGatewayAttachmentId"))
+        if table.gateway_id != attachment.gateway_id:
+            raise Refusal("InvalidParameterValue", f"{attachment.id} and {table.id} have different gateways.")
+        if (state := attachment.life.at(self.now)) not in ("available", "modifying"):
+            raise Refusal("IncorrectState", f"{attachment.id} is in invalid state ({state})")
+        return table, attachment
+
+    @staticmethod
+    def _of(attachment: TransitAttachment) -> dict[str, str]:
+        return {
+            "TransitGatewayAttachmentId": attachment.id,
+            "ResourceId": attachment.resource_id,
+            "ResourceType": attachment.kind,
+        }
+
+    def associate_transit_gateway_route_table(self) -> Plain:
+        table, attachment = self._pair()
+        if table_of(self.store, attachment.id, self.now) is not None:
+            raise Refusal(
+                "Resource.AlreadyAssociated",
+                f"Transit Gateway Attachment {attachment.id} is already associated to a route table.",
+            )
+        self.dry_run()
+        life = table.associations[attachment.id] = Timeline()
+        self._pass(
+            life, "associating", attachment.kind, good="associated", bad="disassociated", kind="aws.tgw.association"
+        )
+        return self._association_answer(table, attachment)
+
+    def _association_answer(self, table: TransitRouteTable, attachment: TransitAttachment) -> Plain:
+        state = table.associations[attachment.id].at(self.now)
+        return Plain({"Association": {"TransitGatewayRouteTableId": table.id, **self._of(attachment), "State": state}})
+
+    def disassociate_transit_gateway_route_table(self) -> Plain:
+        table, attachment = self._pair()
+        life = table.associations.get(attachment.id)
+        if life is None or life.at(self.now) in ("disassociating", "disassociated"):
+            raise Refusal(
+                "InvalidAssociation.NotFound",
+                f"Transit Gateway Attachment {attachment.id} is not associated to {table.id}.",
+            )
+        self.dry_run()
+        self._pass(
+            life, "disassociating", attachment.kind, good="disassociated", bad="associated", kind="aws.tgw.association"
+        )
+        return self._association_answer(table, attachment)
+
+    def enable_transit_gateway_route_table_propagation(self) -> Plain:
+        table, attachment = self._pair()
+        life = table.propagations.get(attachment.id)
+        if life is not None and life.at(self.now) in ("enabling", "enabled"):
+            raise Refusal(
+                "TransitGatewayRouteTablePropagation.Duplicate", f"{attachment.id} propagates to {table.id} already."
+            )
+        self.dry_run()
+        life = table.propagations[attachment.id] = Timeline()
+        self._pass(life, "enabling", attachment.kind, good="enabled", bad="disabled", kind="aws.tgw.association")
+        return self._propagation_answer(table, attachment)
+
+    def disable_transit_gateway_route_table_propagation(self) -> Plain:
+        table, attachment = self._pair()
+        life = table.propagations.get(attachment.id)
+        if life is None or life.at(self.now) in ("disabling", "disabled", ""):
+            raise Refusal(
+                "TransitGatewayRouteTablePropagation.NotFound", f"{attachment.id} does not propagate to {table.id}."
+            )
+        self.dry_run()
+        self._pass(life, "disabling", attachment.kind, good="disabled", bad="enabled", kind="aws.tgw.association")
+        return self._propagation_answer(table, attachment)
+
+    def _propagation_answer(self, table: TransitRouteTable, attachment: TransitAttachment) -> Plain:
+        state = table.propagations[attachment.id].at(self.now)
+        shown = {"TransitGatewayRouteTableId": table.id, **self._of(attachment), "State": state}
+        return Plain({"Propagation": shown})
+
+    def get_transit_gateway_route_table_associations(self) -> Plain:
+        table = self._transit_table(self.given("TransitGatewayRouteTableId"))
+        shown = self._members(table.associations, over="disassociated")
+        return Plain({"Associations": shown})
+
+    def get_transit_gateway_route_table_propagations(self) -> Plain:
+        table = self._transit_table(self.given("TransitGatewayRouteTableId"))
+        shown = self._members(table.propagations, over="disabled")
+        return Plain({"TransitGatewayRouteTablePropagations": shown})
+
+    def _members(self, lives: dict[str, Timeline], *, over: str) -> list[dict[str, Any]]:
+        filters = self.filters()
+        names = {
+            "resource-id": "ResourceId",
+            "resource-type": "ResourceType",
+            "transit-gateway-attachment-id": "TransitGatewayAttachmentId",
+        }
+        for name in filters:
+            if name not in names:
+                raise Refusal("InvalidParameterValue", f"The filter '{name}' is invalid")
+        shown = [
+            {**self._of(attachment), "State": life.at(self.now)}
+            for attachment_id, life in lives.items()
+            if (attachment := self.store.transit_gateway_attachments.get(attachment_id)) is not None
+            and attachment.life.at(self.now) != "deleted"
+            and life.at(self.now) not in ("", over)
+        ]
+        return [s for s in shown if all(matches(str(s[names[n]]), wanted) for n, wanted in filters.items())]
+
+    # --- routes -------------------------------------------------------------------------------------------
+
+    def _destination(self) -> IPv4Network:
+        text = self.given("DestinationCidrBlock")
+        try:
+            return IPv4Network(text)
+        except ValueError:
+            raise Refusal("InvalidParameterValue", f"The destination CIDR block {text} is invalid.") from None
+
+    def create_transit_gateway_route(self) -> Plain:
+        return self._write_route(replaces=False)
+
+    def replace_transit_gateway_route(self) -> Plain:
+        return self._write_route(replaces=True)
+
+    def _write_route(self, *, replaces: bool) -> Plain:
+        table = self._transit_table(self.given("TransitGatewayRouteTableId"))
+        prefix, attachment_id = self._destination(), self.given("TransitGatewayAttachmentId")
+        if bool(attachment_id) == bool(self.given("Blackhole")):
+            raise Refusal("InvalidParameterCombination", "Give either an attachment or blackhole.")
+        if attachment_id:
+            self._attachment(attachment_id)
+        if replaces != (prefix in table.routes):
+            code = "InvalidRoute.NotFound" if replaces else "RouteAlreadyExists"
+            raise Refusal(code, f"Route {prefix} in {table.id}.")
+        self.dry_run()
+        table.routes[prefix] = attachment_id
+        return Plain({"Route": self._route_answer(prefix, attachment_id, "static")})
+
+    def delete_transit_gateway_route(self) -> Plain:
+        table, prefix = self._transit_table(self.given("TransitGatewayRouteTableId")), self._destination()
+        if prefix not in table.routes:
+            raise Refusal("InvalidRoute.NotFound", f"Route {prefix} in {table.id} does not exist.")
+        self.dry_run()
+        shown = self._route_answer(prefix, table.routes.pop(prefix), "static")
+        return Plain({"Route": shown | {"State": "deleted"}})
+
+    def _route_answer(self, prefix: IPv4Network, attachment_id: str | None, kind: str) -> dict[str, Any]:
+        book = self.store.transit_gateway_attachments
+        attachment = book.get(attachment_id or "")
+        live = attachment is not None and attachment.life.at(self.now) in ("available", "modifying")
+        answer: dict[str, Any] = {
+            "DestinationCidrBlock": str(prefix),
+            "Type": kind,
+            "State": "active" if live else "blackhole",
+        }
+        if attachment is not None:
+            answer["TransitGatewayAttachments"] = [self._of(attachment)]
+        return answer
+
+    def _propagated(self, table: TransitRouteTable) -> Iterator[tuple[IPv4Network, str]]:
+        """What attachments bring: a VPC its ranges, a VPN connection its static routes or what BGP has told."""
+        for attachment_id, life in table.propagations.items():
+            attachment = self.store.transit_gateway_attachments.get(attachment_id)
+            if attachment is None:
+                continue
+            if life.at(self.now) != "enabled" or attachment.life.at(self.now) not in ("available", "modifying"):
+                continue
+            for prefix in self._brought_by(attachment):
+                yield prefix, attachment_id
+
+    def _brought_by(self, attachment: TransitAttachment) -> list[IPv4Network]:
+        if attachment.kind == "vpc":
+            return list(ranges_of(self.store.get_vpc(attachment.resource_id)))
+        connection = self.store.vpn_connections.get(attachment.resource_id)
+        if connection is None:
+            return []
+        return list(connection.routes) if connection.static else list(self.world.learned_over(connection.id))
+
+    def search_transit_gateway_routes(self) -> Plain:
+        """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_SearchTransitGatewayRoutes.html"""
+        table, filters = self._transit_table(self.given("TransitGatewayRouteTableId")), self.filters()
+        routes = [self._route_answer(p, a, "static") for p, a in table.routes.items()]
+        routes += [self._route_answer(p, a, "propagated") for p, a in self._propagated(table) if p not in table.routes]
+        if not filters:
+            raise Refusal("MissingParameter", "The request must contain the parameter Filters")
+        kept = [r for r in routes if all(self._suits(r, name, values) for name, values in filters.items())]
+        most = int(self.given("MaxResults") or 1_000)
+        return Plain({"Routes": kept[:most], "AdditionalRoutesAvailable": len(kept) > most})
+
+    def _suits(self, route: dict[str, Any], name: str, values: list[str]) -> bool:
+        """Whether a route passes one filter. Raises Refusal for a filter that routes do not have."""
+        prefix = IPv4Network(route["DestinationCidrBlock"])
+        attachments = route.get("TransitGatewayAttachments", [])
+        of_attachment = {
+            "attachment.transit-gateway-attachment-id": "TransitGatewayAttachmentId",
+            "attachment.resource-id": "ResourceId",
+            "attachment.resource-type": "ResourceType",
+        }
+        try:
+            networks = [IPv4Network(v, strict=False) for v in values] if name.startswith("route-search.") else []
+        except ValueError:
+            raise Refusal("InvalidParameterValue", f"The filter '{name}' has an invalid value") from None
+        match name:
+            case "state" | "type":
+                return matches(route[name.capitalize()], values)
+            case "route-search.exact-match":
+                return prefix in networks
+            case "route-search.longest-prefix-match" | "route-search.supernet-of-match":
+                return any(n.subnet_of(prefix) for n in networks)
+            case "route-search.subnet-of-match":
+                return any(prefix.subnet_of(n) for n in networks)
+            case _ if name in of_attachment:
+                return any(matches(a[of_attachment[name]], values) for a in attachments)
+        raise Refusal("InvalidParameterValue", f"The filter '{name}' is invalid")

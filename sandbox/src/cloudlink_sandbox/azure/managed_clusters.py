@@ -1,0 +1,350 @@
+"""AKS clusters: created, read, deleted; credentials as kubeconfigs. Errors of this provider have no envelope."""
+
+from __future__ import annotations
+
+import base64
+import uuid
+import zlib
+from collections.abc import Callable
+from ipaddress import IPv4Network
+
+import yaml
+
+from cloudlink_sandbox.azure import errors
+from cloudlink_sandbox.azure.agent_pools import accept_pool, check_pools, upgrade
+from cloudlink_sandbox.azure.errors import Refusal, flat, unenveloped
+from cloudlink_sandbox.azure.exchange import Answer, Json, Request
+from cloudlink_sandbox.azure.facts import AksEndpoint, cluster_facts
+from cloudlink_sandbox.azure.fields import choice, flag, inner, objects
+from cloudlink_sandbox.azure.ids import ResourceId, parse
+from cloudlink_sandbox.azure.kind import Kind, tags_of
+from cloudlink_sandbox.azure.locations import location_of
+from cloudlink_sandbox.azure.operations import AKS, Operations, refuse_if_locked
+from cloudlink_sandbox.azure.store import Record, Store
+
+CLUSTER = "Microsoft.ContainerService/managedClusters"
+AAD_SERVER_APP = "6dae42f8-4368-4678-94ff-3960e28e3630"  # AKS's own Entra application, the same in every tenant
+# https://learn.microsoft.com/azure/aks/supported-kubernetes-versions; newest patch of each minor version here
+VERSIONS = {"1.31": "1.31.13", "1.32": "1.32.9", "1.33": "1.33.5", "1.34": "1.34.1"}
+DEFAULT_VERSION = "1.33"
+
+
+class ManagedClusters(Kind):
+    namespace = AKS
+    kinds = ("managedClusters",)
+    word = "ManagedCluster"
+    lasts = ("azure.aks.create", "azure.vng.update", "azure.aks.delete")
+    etag_header = False
+    retryable = False
+
+    def __init__(self, store: Store, operations: Operations, endpoint: Callable[[], AksEndpoint]) -> None:
+        super().__init__(store, operations)
+        self.endpoint = endpoint
+
+    def accept(self, id_: ResourceId, body: Json, old: Record | None) -> Json:
+        given = inner(body, "properties", path="")
+        pools = [accept_pool(self.store, p) for p in objects(given, "agentPoolProfiles")]
+        if not pools:
+            raise flat(400, "InvalidParameter", "The value of parameter agentPoolProfiles is invalid: it is required.")
+        check_pools(pools)
+        if inner(given, "apiServerAccessProfile").get("enablePrivateCluster"):
+            raise errors.not_modelled("private clusters", str(id_))
+        wanted = str(given.get("kubernetesVersion") or "")
+        version, patch = self._version(wanted, old)
+        network = self._network(inner(given, "networkProfile"), bool(pools[0].get("vnetSubnetID")))
+        self.check_overlap(network, pools)
+        dns = str(given.get("dnsPrefix") or f"{id_.name}-dns")[:54]
+        location = str(body.get("location", "")).replace(" ", "").lower()
+        mark = f"{zlib.crc32(id_.key.encode()):08x}"
+        for pool in pools:
+            upgrade(pool, patch)
+        aad = inner(given, "aadProfile")
+        kept: Json = {
+            "powerState": {"code": "Running"},
+            "kubernetesVersion": version,
+            "currentKubernetesVersion": patch,
+            "dnsPrefix": dns,
+            "fqdn": f"{dns}-{mark}.hcp.{location}.azmk8s.io",
+            "azurePortalFQDN": f"{dns}-{mark}.portal.hcp.{location}.azmk8s.io",
+            "agentPoolProfiles": pools,
+            "nodeResourceGroup": str(given.get("nodeResourceGroup") or f"MC_{id_.group}_{id_.name}_{location}"),
+            "enableRBAC": flag(given, "enableRBAC", True),
+            "supportPlan": "KubernetesOfficial",
+            "networkProfile": network,
+            "maxAgentPools": 100,
+            "autoUpgradeProfile": {"nodeOSUpgradeChannel": "NodeImage"},
+            "disableLocalAccounts": flag(given, "disableLocalAccounts", False),
+            "securityProfile": {},
+            "storageProfile": {
+                "diskCSIDriver": {"enabled": True},
+                "fileCSIDriver": {"enabled": True},
+                "snapshotController": {"enabled": True},
+            },
+            "oidcIssuerProfile": {"enabled": False},
+            "workloadAutoScalerProfile": {},
+            "resourceUID": old.properties["resourceUID"] if old else uuid.uuid4().hex[:24],
+        }
+        if inner(body, "identity", path="").get("type", "None") != "None":  # else a service principal's
+            kept["identityProfile"] = {"kubeletidentity": _kubelet_identity(id_, kept["nodeResourceGroup"])}
+        if aad:
+            kept["aadProfile"] = {
+                "managed": flag(aad, "managed", True),
+                "enableAzureRBAC": flag(aad, "enableAzureRBAC", False),
+                "tenantID": aad.get("tenantID") or "",
+                "adminGroupObjectIDs": aad.get("adminGroupObjectIDs"),
+            }
+        if kept["disableLocalAccounts"] and not aad:
+            raise flat(
+                400, "BadRequest", "Local accounts can only be disabled on clusters with Microsoft Entra integration."
+            )
+        return kept
+
+    def _version(self, wanted: str, old: Record | None) -> tuple[str, str]:
+        if not wanted:
+            kept = (old.properties["kubernetesVersion"], old.properties["currentKubernetesVersion"]) if old else None
+            return kept or (DEFAULT_VERSION, VERSIONS[DEFAULT_VERSION])
+        minor = ".".join(wanted.split(".")[:2])
+        if minor not in VERSIONS or (wanted != minor and not wanted.replace(".", "").isdigit()):
+            raise flat(
+                400,
+                "K8sVersionNotSupported",
+                f"Managed cluster is on version {wanted} which is not supported in this region. Please use `az aks "
+                f"get-versions` to get the supported version list. Supported: {', '.join(VERSIONS)}.",
+            )
+        return wanted, wanted if wanted != minor else VERSIONS[minor]
+
+    def _network(self, given: Json, byo_subnet: bool) -> Json:
+        plugin = choice(given, "networkPlugin", ("azure", "kubenet", "none"), "azure")
+        mode = given.get("networkPluginMode")
+        if mode is not None:
+            choice(given, "networkPluginMode", ("overlay",))
+        overlay = mode is not None or plugin == "kubenet"
+        service = self._cidr(given, "serviceCidr", "10.0.0.0/16")
+        network: Json = {"networkPlugin": plugin}
+        if mode is not None:
+            network["networkPluginMode"] = "overlay"
+        network["networkPolicy"] = choice(given, "networkPolicy", ("none", "calico", "azure", "cilium"), "none")
+        network["networkDataplane"] = choice(given, "networkDataplane", ("azure", "cilium"), "azure")
+        network["loadBalancerSku"] = choice(given, "loadBalancerSku", ("standard",), "standard")
+        network["loadBalancerProfile"] = {"managedOutboundIPs": {"count": 1}, "backendPoolType": "nodeIPConfiguration"}
+        if overlay:
+            network["podCidr"] = self._cidr(given, "podCidr", "10.244.0.0/16")
+        elif given.get("podCidr"):
+            raise flat(400, "InvalidParameter", "podCidr cannot be set with the azure network plugin without overlay.")
+        dns = str(given.get("dnsServiceIP") or IPv4Network(service).network_address + 10)
+        network.update({"serviceCidr": service, "dnsServiceIP": dns})
+        outbound = ("loadBalancer", "userDefinedRouting", "managedNATGateway", "userAssignedNATGateway", "none")
+        network["outboundType"] = choice(given, "outboundType", outbound, "loadBalancer")
+        if network["outboundType"] == "userDefinedRouting" and not byo_subnet:
+            raise flat(400, "BadRequest", "userDefinedRouting needs a subnet of your own.")
+        if overlay:
+            network["podCidrs"] = [network["podCidr"]]
+        network["serviceCidrs"] = [service]
+        network["ipFamilies"] = ["IPv4"]
+        return network
+
+    def _cidr(self, given: Json, name: str, default: str) -> str:
+        text = str(given.get(name) or default)
+        try:
+            return str(IPv4Network(text))
+        except ValueError:
+            raise flat(
+                400, "InvalidParameter", f"The value of parameter networkProfile.{name} is invalid: '{text}'."
+            ) from None
+
+    def check_overlap(self, network: Json, pools: list[Json]) -> None:
+        service = IPv4Network(network["serviceCidr"])
+        taken = [("podCidr", IPv4Network(network["podCidr"]))] if "podCidr" in network else []
+        for pool in pools:
+            subnet = self.store.find(parse(pool["vnetSubnetID"])) if "vnetSubnetID" in pool else None
+            if subnet is not None and (text := subnet.properties.get("addressPrefix")):
+                taken.append((f"subnet {subnet.name}", IPv4Network(text)))
+        for what, other in taken:
+            if service.overlaps(other):
+                raise flat(
+                    400,
+                    "ServiceCidrOverlapExistingSubnetsCidr",
+                    f"The specified service CIDR {service} is conflicted with an existing CIDR {other} ({what}).",
+                )
+
+    def top(self, body: Json, old: Record | None) -> Json:
+        identity = inner(body, "identity", path="")
+        top: Json = {}
+        if identity:
+            kind = choice(identity, "type", ("SystemAssigned", "UserAssigned", "None"), path="identity")
+            top["identity"] = {"type": kind}
+            if kind == "SystemAssigned":
+                kept = (old.top.get("identity", {}).get("principalId") if old else None) or str(uuid.uuid4())
+                top["identity"]["principalId"] = kept
+        top["sku"] = {
+            "name": choice(inner(body, "sku", path=""), "name", ("Base", "Automatic"), "Base", path="sku"),
+            "tier": choice(inner(body, "sku", path=""), "tier", ("Free", "Standard", "Premium"), "Free", path="sku"),
+        }
+        return top
+
+    def show(self, record: Record, *, listed: bool = False) -> Json:
+        shown = super().show(record, listed=listed)
+        shown.pop("etag")
+        shown["type"] = "Microsoft.ContainerService/ManagedClusters"  # as the provider spells it
+        return shown
+
+    def shape(self, record: Record, state: str, *, listed: bool) -> Json:
+        shown = super().shape(record, state, listed=listed)
+        shown.pop("resourceGuid")
+        for pool in shown["agentPoolProfiles"]:
+            pool["provisioningState"] = state
+        return shown
+
+    def write_state(self, record: Record, *, created: bool) -> str:
+        del record
+        return "Creating" if created else "Updating"
+
+    def put(self, request: Request) -> Answer:
+        try:
+            return super().put(request)
+        except Refusal as refusal:
+            raise unenveloped(refusal) from None
+
+    def delete(self, request: Request) -> Answer:
+        try:
+            return super().delete(request)
+        except Refusal as refusal:
+            raise unenveloped(refusal) from None
+
+    def patch(self, request: Request) -> Answer:
+        record = self.record(request)
+        refuse_if_locked(self.store, self.operations, request, record.id, (record.id.key,), retryable=False)
+        record.tags = tags_of(request.json())
+        return Answer(200, self.show(record))
+
+    # Versions of Kubernetes
+
+    def versions(self, request: Request) -> Answer:
+        """What can be had in a location."""
+        self.store.check_subscription(request.where["subscription"])
+        location_of(request.where["location"], CLUSTER)
+        offered = [
+            {
+                "version": minor,
+                "isDefault": minor == DEFAULT_VERSION,
+                "isPreview": False,
+                "capabilities": {"supportPlan": ["KubernetesOfficial"]},
+                "patchVersions": {patch: {"upgrades": _newer(patch)}},
+            }
+            for minor, patch in VERSIONS.items()
+        ]
+        return Answer(200, {"values": offered})
+
+    def upgrades(self, request: Request) -> Answer:
+        """What the cluster and its pools could be upgraded to."""
+        record = self.record(request)
+        now = record.properties["currentKubernetesVersion"]
+        newer = [{"kubernetesVersion": v, "isPreview": False} for v in _newer(now)]
+        profile = {"kubernetesVersion": now, "osType": "Linux", **({"upgrades": newer} if newer else {})}
+        pools = [{**profile, "name": p["name"]} for p in record.properties["agentPoolProfiles"]]
+        answer: Json = {
+            "id": f"{record.id}/upgradeprofiles/default",
+            "name": "default",
+            "type": f"{CLUSTER}/upgradeprofiles",
+            "properties": {"controlPlaneProfile": profile, "agentPoolProfiles": pools},
+        }
+        return Answer(200, answer)
+
+    # Credentials
+
+    def user_credential(self, request: Request) -> Answer:
+        record = self._running(request)
+        form = request.query.get("format", "azure")
+        config = (
+            self._entra_config(record, form) if record.properties.get("aadProfile") else self._config(record, "User")
+        )
+        return _kubeconfigs("clusterUser", config)
+
+    def admin_credential(self, request: Request) -> Answer:
+        record = self._running(request)
+        if record.properties["disableLocalAccounts"]:
+            raise flat(
+                400,
+                "BadRequest",
+                "Getting static credential is not allowed because this cluster is set to disable local accounts.",
+            )
+        return _kubeconfigs("clusterAdmin", self._config(record, "Admin"))
+
+    def _running(self, request: Request) -> Record:
+        record = self.record(request)
+        if record.effective is None:
+            raise flat(
+                404, "NotFound", f"Could not find credentials of managed cluster {record.name}: it is being made."
+            )
+        return record
+
+    def _config(self, record: Record, role: str) -> Json:
+        url, authority, token = self.endpoint()(cluster_facts(self.store, record))
+        user = f"cluster{role}_{record.id.group}_{record.name}"
+        # both name cluster and context alike: it is az that adds "-admin" when it merges the second into a file
+        return _kubeconfig(record.name, url, authority, user, {"token": token})
+
+    def _entra_config(self, record: Record, form: str) -> Json:
+        """``format=exec`` gives what kubelogin understands; so does no format since Kubernetes 1.24."""
+        if form not in ("azure", "exec"):
+            raise flat(400, "BadRequest", f"The format {form} is not valid.")
+        url, authority, _ = self.endpoint()(cluster_facts(self.store, record))
+        arguments = ["get-token", "--environment", "AzurePublicCloud", "--server-id", AAD_SERVER_APP]
+        arguments += ["--client-id", "80faf920-1908-4b52-b5ef-a8e7bedfc67a"]
+        arguments += ["--tenant-id", record.properties["aadProfile"]["tenantID"], "--login", "devicecode"]
+        user = {
+            "exec": {
+                "apiVersion": "client.authentication.k8s.io/v1beta1",
+                "command": "kubelogin",
+                "args": arguments,
+                "env": None,
+                "provideClusterInfo": False,
+                "installHint": "kubelogin is not installed; see https://aka.ms/aks/kubelogin",
+            }
+        }
+        return _kubeconfig(record.name, url, authority, f"clusterUser_{record.id.group}_{record.name}", user)
+
+    def missing(self, id_: ResourceId) -> Refusal:
+        return errors.resource_not_found(CLUSTER, id_.name, id_.group)
+
+
+def _newer(version: str) -> list[str]:
+    """One minor version at a time: AKS skips none."""
+    minor = int(version.split(".")[1])
+    return [patch for name, patch in VERSIONS.items() if int(name.split(".")[1]) == minor + 1]
+
+
+def _kubelet_identity(id_: ResourceId, nodes: str) -> Json:
+    """The managed identity that AKS makes for the nodes, in their resource group."""
+    name = f"{id_.name}-agentpool"
+    place = f"/subscriptions/{id_.subscription}/resourcegroups/{nodes}/providers/Microsoft.ManagedIdentity"
+    return {
+        "resourceId": f"{place}/userAssignedIdentities/{name}",
+        "clientId": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{id_.key}/client")),
+        "objectId": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{id_.key}/object")),
+    }
+
+
+def _kubeconfig(cluster: str, url: str, authority: str, user: str, credential: Json) -> Json:
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "preferences": {},
+        "clusters": [
+            {
+                "name": cluster,
+                "cluster": {
+                    "certificate-authority-data": base64.b64encode(authority.encode()).decode(),
+                    "server": url,
+                },
+            }
+        ],
+        "contexts": [{"name": cluster, "context": {"cluster": cluster, "user": user}}],
+        "current-context": cluster,
+        "users": [{"name": user, "user": credential}],
+    }
+
+
+def _kubeconfigs(name: str, config: Json) -> Answer:
+    value = base64.b64encode(yaml.safe_dump(config, sort_keys=False).encode()).decode()
+    return Answer(200, {"kubeconfigs": [{"name": name, "value": value}]})

@@ -1,0 +1,204 @@
+"""Every address that the sandbox's Azure answers, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cloudlink_sandbox.azure.agent_pools import AgentPools
+from cloudlink_sandbox.azure.exchange import Endpoint
+
+if TYPE_CHECKING:
+    from cloudlink_sandbox.azure.azure_cloud import Parts
+    from cloudlink_sandbox.azure.kind import Kind
+    from cloudlink_sandbox.azure.routing_and_filtering import RouteTables, SecurityGroups
+
+SUB = "/subscriptions/{subscription}"
+GROUP = SUB + "/resourceGroups/{group}"
+NET = GROUP + "/providers/Microsoft.Network"
+AKS = GROUP + "/providers/Microsoft.ContainerService/managedClusters"
+
+
+@dataclass(frozen=True)
+class Route:
+    """word: what faults and the journal call it. named: the placeholder that names what it is about.
+
+    writes: whether it changes something. open: whether it can be asked without a token.
+    """
+
+    method: str
+    template: str
+    endpoint: Endpoint
+    word: str
+    named: str = ""
+    writes: bool = False
+    open: bool = False
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        return tuple(s for s in self.template.split("/") if s)
+
+
+def table(parts: Parts) -> list[Route]:
+    """Placeholders match one segment; everything else is compared without regard to case."""
+    entra, groups, operations = parts.entra, parts.groups, parts.operations
+    gateways, connections, clusters, bgp = parts.gateways, parts.connections, parts.clusters, parts.bgp
+    pools = AgentPools(clusters)
+    gateway, connection, cluster = NET + "/virtualNetworkGateways/{name}", NET + "/connections/{name}", AKS + "/{name}"
+    return [
+        # Entra ID
+        Route("GET", "/metadata/endpoints", entra.endpoints, "metadata", open=True),
+        Route("GET", "/common/discovery/instance", entra.instance_discovery, "discovery", open=True),
+        Route(
+            "GET",
+            "/{tenant}/v2.0/.well-known/openid-configuration",
+            entra.openid_configuration,
+            "openid-configuration",
+            open=True,
+        ),
+        Route(
+            "GET",
+            "/{tenant}/.well-known/openid-configuration",
+            entra.openid_configuration,
+            "openid-configuration",
+            open=True,
+        ),
+        Route("GET", "/{tenant}/discovery/v2.0/keys", entra.keys, "keys", open=True),
+        Route("POST", "/{tenant}/oauth2/v2.0/token", entra.token, "token", open=True),
+        Route("POST", "/{tenant}/oauth2/token", entra.token, "token", open=True),
+        # Subscriptions, groups, resources
+        Route("GET", "/subscriptions", groups.subscriptions, "subscriptions"),
+        Route("GET", "/tenants", groups.tenants, "tenants"),
+        Route("GET", SUB, groups.subscription, "subscriptions", "subscription"),
+        Route("GET", SUB + "/locations", groups.locations, "locations"),
+        Route("GET", SUB + "/providers", groups.providers, "providers"),
+        Route("GET", SUB + "/providers/{namespace}", groups.provider, "providers", "namespace"),
+        Route("POST", SUB + "/providers/{namespace}/register", groups.provider, "register", "namespace"),
+        Route("GET", SUB + "/resources", groups.resources, "resources"),
+        Route("GET", GROUP + "/resources", groups.resources, "resources", "group"),
+        Route("GET", SUB + "/resourceGroups", groups.list_groups, "resourceGroups"),
+        Route("GET", GROUP, groups.get, "resourceGroups", "group"),
+        Route("HEAD", GROUP, groups.head, "resourceGroups", "group"),
+        Route("PUT", GROUP, groups.put, "resourceGroups", "group", writes=True),
+        Route("PATCH", GROUP, groups.patch, "resourceGroups", "group", writes=True),
+        Route("DELETE", GROUP, groups.delete, "resourceGroups", "group", writes=True),
+        Route("GET", SUB + "/operationresults/{job}", groups.job, "operationResults"),
+        *_tags(parts),
+        *_deployments(parts),
+        # Operations
+        Route(
+            "GET",
+            SUB + "/providers/{namespace}/locations/{location}/operations/{guid}",
+            operations.status,
+            "operations",
+        ),
+        Route(
+            "GET",
+            SUB + "/providers/{namespace}/locations/{location}/operationResults/{guid}",
+            operations.result,
+            "operationResults",
+        ),
+        # Microsoft.Network
+        *_resource(NET, "virtualNetworks", parts.vnets),
+        *_child(NET, "virtualNetworks", "subnets", parts.subnets),
+        *_child(NET, "virtualNetworks", "virtualNetworkPeerings", parts.peerings),
+        *_resource(NET, "publicIPAddresses", parts.public_ips),
+        *_resource(NET, "routeTables", parts.route_tables),
+        *_entries(NET + "/routeTables/{name}", parts.route_tables),
+        *_resource(NET, "networkSecurityGroups", parts.security_groups),
+        *_entries(NET + "/networkSecurityGroups/{name}", parts.security_groups),
+        Route(
+            "GET",
+            NET + "/networkSecurityGroups/{name}/defaultSecurityRules",
+            parts.security_groups.list_defaults,
+            "defaultSecurityRules",
+        ),
+        *_resource(NET, "virtualNetworkGateways", gateways),
+        *_resource(NET, "localNetworkGateways", parts.local_gateways),
+        *_resource(NET, "connections", connections),
+        Route("GET", gateway + "/connections", connections.list_of_gateway, "connections"),
+        Route("POST", gateway + "/reset", gateways.reset, "reset", "name", writes=True),
+        Route("POST", gateway + "/getBgpPeerStatus", bgp.peer_status, "getBgpPeerStatus", "name"),
+        Route("POST", gateway + "/getLearnedRoutes", bgp.learned_routes, "getLearnedRoutes", "name"),
+        Route("POST", gateway + "/getAdvertisedRoutes", bgp.advertised_routes, "getAdvertisedRoutes", "name"),
+        Route("GET", connection + "/sharedkey", connections.get_key, "sharedkey", "name"),
+        Route("PUT", connection + "/sharedkey", connections.put_key, "sharedkey", "name", writes=True),
+        Route("POST", connection + "/sharedkey/reset", connections.reset_key, "resetSharedkey", "name", writes=True),
+        Route("POST", connection + "/resetconnection", connections.reset, "resetconnection", "name", writes=True),
+        # Microsoft.ContainerService
+        *_resource(GROUP + "/providers/Microsoft.ContainerService", "managedClusters", clusters),
+        Route("GET", cluster + "/upgradeProfiles/default", clusters.upgrades, "upgradeProfiles", "name"),
+        Route(
+            "GET",
+            SUB + "/providers/Microsoft.ContainerService/locations/{location}/kubernetesVersions",
+            clusters.versions,
+            "kubernetesVersions",
+        ),
+        Route("GET", cluster + "/agentPools", pools.list_children, "agentPools"),
+        Route("GET", cluster + "/agentPools/{pool}", pools.get, "agentPools", "pool"),
+        Route("PUT", cluster + "/agentPools/{pool}", pools.put, "agentPools", "pool", writes=True),
+        Route("DELETE", cluster + "/agentPools/{pool}", pools.delete, "agentPools", "pool", writes=True),
+        Route(
+            "POST",
+            cluster + "/listClusterUserCredential",
+            clusters.user_credential,
+            "listClusterUserCredential",
+            "name",
+        ),
+        Route(
+            "POST",
+            cluster + "/listClusterAdminCredential",
+            clusters.admin_credential,
+            "listClusterAdminCredential",
+            "name",
+        ),
+    ]
+
+
+def _resource(under: str, type_: str, kind: Kind) -> Iterator[Route]:
+    collection = f"{under}/{type_}"
+    item = collection + "/{name}"
+    yield Route("GET", collection.replace("/resourceGroups/{group}", ""), kind.list_subscription, type_)
+    yield Route("GET", collection, kind.list_group, type_)
+    yield Route("GET", item, kind.get, type_, "name")
+    yield Route("PUT", item, kind.put, type_, "name", writes=True)
+    yield Route("PATCH", item, kind.patch, type_, "name", writes=True)
+    yield Route("DELETE", item, kind.delete, type_, "name", writes=True)
+
+
+def _child(under: str, parent: str, type_: str, kind: Kind) -> Iterator[Route]:
+    collection = f"{under}/{parent}/{{parent}}/{type_}"
+    item = collection + "/{name}"
+    yield Route("GET", collection, kind.list_children, type_)
+    yield Route("GET", item, kind.get, type_, "name")
+    yield Route("PUT", item, kind.put, type_, "name", writes=True)
+    yield Route("DELETE", item, kind.delete, type_, "name", writes=True)
+
+
+def _entries(parent: str, kind: RouteTables | SecurityGroups) -> Iterator[Route]:
+    collection = f"{parent}/{kind.entries}"
+    item = collection + "/{entry}"
+    yield Route("GET", collection, kind.list_entries, kind.entries)
+    yield Route("GET", item, kind.get_entry, kind.entries, "entry")
+    yield Route("PUT", item, kind.put_entry, kind.entries, "entry", writes=True)
+    yield Route("DELETE", item, kind.delete_entry, kind.entries, "entry", writes=True)
+
+
+def _deployments(parts: Parts) -> Iterator[Route]:
+    deployments = parts.deployments
+    collection = GROUP + "/providers/Microsoft.Resources/deployments"
+    item = collection + "/{name}"
+    yield Route("GET", collection, deployments.list_group, "deployments")
+    yield Route("GET", item, deployments.get, "deployments", "name")
+    yield Route("PUT", item, deployments.put, "deployments", "name", writes=True)
+    yield Route("DELETE", item, deployments.delete, "deployments", "name", writes=True)
+    yield Route("POST", item + "/validate", deployments.validate, "validate", "name")
+    yield Route("GET", item + "/operationStatuses/{operation}", deployments.status, "operationStatuses")
+
+
+def _tags(parts: Parts) -> Iterator[Route]:
+    scope = GROUP + "/providers/{namespace}/{type}/{name}/providers/Microsoft.Resources/tags/default"
+    yield Route("GET", scope, parts.groups.get_tags, "tags", "name")
+    yield Route("PUT", scope, parts.groups.put_tags, "tags", "name", writes=True)
+    yield Route("PATCH", scope, parts.groups.patch_tags, "tags", "name", writes=True)

@@ -1,0 +1,402 @@
+"""Virtual networks, their subnets and peerings. Subnets are resources of their own that their VNet shows inline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Network
+
+from cloudlink_sandbox.azure import errors
+from cloudlink_sandbox.azure.errors import Refusal
+from cloudlink_sandbox.azure.exchange import Json
+from cloudlink_sandbox.azure.fields import address, array, check_overlap, choice, flag, inner, number, objects, prefix
+from cloudlink_sandbox.azure.ids import ResourceId, parse, reference
+from cloudlink_sandbox.azure.kind import Kind
+from cloudlink_sandbox.azure.operations import SHORT
+from cloudlink_sandbox.azure.store import Record, Store
+
+VNET = "Microsoft.Network/virtualNetworks"
+SUBNET = "Microsoft.Network/virtualNetworks/subnets"
+PEERING = "Microsoft.Network/virtualNetworks/virtualNetworkPeerings"
+GATEWAY = "Microsoft.Network/virtualNetworkGateways"
+GATEWAY_SUBNET = "GatewaySubnet"
+
+Find = Callable[[ResourceId], Record | None]
+OfType = Callable[[str], Iterator[Record]]
+
+
+class VirtualNetworks(Kind):
+    kinds = ("virtualNetworks",)
+    word = "VirtualNetwork"
+    lasts = ("azure.vnet", "azure.vnet", "azure.delete")
+    steps = SHORT
+
+    def accept(self, id_: ResourceId, body: Json, old: Record | None) -> Json:
+        given = inner(body, "properties", path="")
+        space = inner(given, "addressSpace")
+        prefixes = [prefix(p, id_) for p in array(space, "addressPrefixes")]
+        if not prefixes:
+            raise errors.missing_property("properties.addressSpace.addressPrefixes")
+        check_overlap(
+            prefixes, "VnetAddressSpaceOverlaps", f"Address prefixes {{0}} and {{1}} of virtual network {id_} overlap."
+        )
+        for subnet in objects(given, "subnets"):
+            if not subnet.get("name"):
+                raise errors.missing_property("properties.subnets.name")
+        properties: Json = {"addressSpace": {"addressPrefixes": prefixes}}
+        servers = [str(s) for s in array(inner(given, "dhcpOptions"), "dnsServers")]
+        if any(address(s) is None for s in servers):
+            raise errors.invalid_value("properties.dhcpOptions.dnsServers", servers)
+        if servers:
+            properties["dhcpOptions"] = {"dnsServers": servers}
+        properties["enableDdosProtection"] = flag(given, "enableDdosProtection", False)
+        properties.update(self._rare(id_, given))
+        self._check_subnets(id_, prefixes, given, old)
+        return properties
+
+    def _rare(self, id_: ResourceId, given: Json) -> Json:
+        """Properties that are shown only where somebody has set them."""
+        for name in ("ddosProtectionPlan", "bgpCommunities", "ipAllocations"):
+            if given.get(name):
+                raise errors.not_modelled(name, str(id_))
+        if flag(inner(given, "encryption"), "enabled", False, path="properties.encryption"):
+            raise errors.not_modelled("encryption", str(id_))
+        kept: Json = {}
+        if "privateEndpointVNetPolicies" in given:
+            kept["privateEndpointVNetPolicies"] = choice(
+                given, "privateEndpointVNetPolicies", ("Disabled", "Basic"), "Disabled"
+            )
+        if given.get("flowTimeoutInMinutes") is not None:
+            kept["flowTimeoutInMinutes"] = number(given, "flowTimeoutInMinutes", None, 4, 30)
+        return kept
+
+    def _check_subnets(self, id_: ResourceId, prefixes: list[str], given: Json, old: Record | None) -> None:
+        """Everything is checked before anything is changed: a refused PUT leaves no half of it behind.
+
+        Assumption: a PUT without ``subnets`` leaves the present ones alone (Azure since 2024); with the list, those
+        that are missing from it are deleted.
+        """
+        present = self.store.children(id_, "subnets") if old else []
+        if given.get("subnets") is None:
+            check_inside(present, prefixes)
+            return
+        names = {str(s["name"]).lower() for s in given["subnets"]}
+        for gone in (s for s in present if s.name.lower() not in names):
+            refuse_used_subnet(self.store.of_type, gone)
+        wanted = [
+            subnet_properties(id_.child("subnets", str(s["name"])), inner(s, "properties"), prefixes)
+            for s in given["subnets"]
+        ]
+        check_overlap([p for w in wanted for p in prefixes_of(w)], "NetcfgSubnetRangesOverlap", OVERLAP)
+        for s, w in zip(given["subnets"], wanted, strict=True):
+            check_subnet_references(self.store.find, id_.child("subnets", str(s["name"])), w)
+            refuse_fence(self.store, id_.child("subnets", str(s["name"])), w)
+
+    def written(self, record: Record, body: Json) -> tuple[str, ...]:
+        given = inner(body, "properties", path="")
+        settled = [record.id.key]
+        if given.get("subnets") is None:
+            return tuple(settled)
+        prefixes = record.properties["addressSpace"]["addressPrefixes"]
+        names = {str(s["name"]).lower() for s in given["subnets"]}
+        for gone in self.store.children(record.id, "subnets"):
+            if gone.name.lower() not in names:
+                self.store.drop(gone.id.key)
+        for subnet in given["subnets"]:
+            child = record.id.child("subnets", str(subnet["name"]))
+            properties = subnet_properties(child, inner(subnet, "properties"), prefixes)
+            if old := self.store.find(child):
+                old.properties = properties
+            else:
+                self.store.add(Record(child, None, properties))
+            settled.append(child.key)
+        return tuple(settled)
+
+    def flips(self, id_: ResourceId) -> tuple[str, ...]:
+        return family(self.store.children(id_, "subnets"), id_)
+
+    def shape(self, record: Record, state: str, *, listed: bool) -> Json:
+        subnets = [
+            show_subnet(self.store.state_of(s), s, self.store) for s in self.store.children(record.id, "subnets")
+        ]
+        peerings = [
+            show_peering(self.store.state_of(p), p, self.store)
+            for p in self.store.children(record.id, "virtualNetworkPeerings")
+        ]
+        shown = super().shape(record, state, listed=listed)
+        ddos = shown.pop("enableDdosProtection")
+        return {**shown, "subnets": subnets, "virtualNetworkPeerings": peerings, "enableDdosProtection": ddos}
+
+    def refuse_delete(self, record: Record) -> None:
+        for subnet in self.store.children(record.id, "subnets"):
+            refuse_used_subnet(self.store.of_type, subnet)
+
+
+class Subnets(Kind):
+    kinds = ("virtualNetworks", "subnets")
+    word = "Subnet"
+    lasts = ("azure.subnet", "azure.subnet", "azure.delete")
+    steps = SHORT
+    tracked = False
+    retryable = False
+
+    def missing(self, id_: ResourceId) -> Refusal:
+        if self.store.find(id_.parent()) is None:
+            return errors.resource_not_found(id_.parent().type, id_.parent().name, id_.group)
+        return super().missing(id_)
+
+    def accept(self, id_: ResourceId, body: Json, old: Record | None) -> Json:
+        del old
+        vnet = self.store.find(id_.parent())
+        if vnet is None:
+            raise parent_missing(id_)
+        if vnet.state == "Failed":
+            raise errors.parent_failed(str(id_), vnet.guid)
+        prefixes = vnet.properties["addressSpace"]["addressPrefixes"]
+        properties = subnet_properties(id_, inner(body, "properties", path=""), prefixes)
+        others = [s for s in self.store.children(vnet.id, "subnets") if s.id.key != id_.key]
+        taken = [p for s in others for p in prefixes_of(s.properties)]
+        check_overlap([*prefixes_of(properties), *taken], "NetcfgSubnetRangesOverlap", OVERLAP)
+        check_subnet_references(self.store.find, id_, properties)
+        refuse_fence(self.store, id_, properties)
+        return properties
+
+    def locks(self, id_: ResourceId, properties: Json) -> tuple[str, ...]:
+        del properties
+        return (id_.parent().key,)  # one write per VNet at a time
+
+    def flips(self, id_: ResourceId) -> tuple[str, ...]:
+        return family(self.store.children(id_.parent(), "subnets"), id_.parent())
+
+    def show(self, record: Record, *, listed: bool = False) -> Json:
+        del listed
+        return show_subnet(self.store.state_of(record), record, self.store)
+
+    def refuse_delete(self, record: Record) -> None:
+        refuse_used_subnet(self.store.of_type, record)
+
+
+class Peerings(Kind):
+    kinds = ("virtualNetworks", "virtualNetworkPeerings")
+    word = "VirtualNetworkPeering"
+    lasts = ("azure.vnet", "azure.vnet", "azure.delete")
+    steps = SHORT
+    tracked = False
+    retryable = False
+
+    def accept(self, id_: ResourceId, body: Json, old: Record | None) -> Json:
+        del old
+        if self.store.find(id_.parent()) is None:
+            raise parent_missing(id_)
+        given = inner(body, "properties", path="")
+        remote = reference(given.get("remoteVirtualNetwork"), "properties.remoteVirtualNetwork.id")
+        other = self.store.find(remote)
+        if other is None:
+            raise errors.reference_not_found(str(remote), str(id_))
+        self._check_ranges(id_, other)
+        if flag(given, "useRemoteGateways", False):
+            self._check_gateways(id_, other)
+        return {
+            "remoteVirtualNetwork": {"id": str(remote)},
+            "allowVirtualNetworkAccess": flag(given, "allowVirtualNetworkAccess", True),
+            "allowForwardedTraffic": flag(given, "allowForwardedTraffic", False),
+            "allowGatewayTransit": flag(given, "allowGatewayTransit", False),
+            "useRemoteGateways": flag(given, "useRemoteGateways", False),
+            "doNotVerifyRemoteGateways": flag(given, "doNotVerifyRemoteGateways", False),
+        }
+
+    def _check_ranges(self, id_: ResourceId, other: Record) -> None:
+        """Peered networks must not overlap. Raises Refusal."""
+        own = self.store.find(id_.parent())
+        assert own is not None
+        ours, theirs = ([IPv4Network(p) for p in r.properties["addressSpace"]["addressPrefixes"]] for r in (own, other))
+        if own is other or any(a.overlaps(b) for a in ours for b in theirs):
+            # Assumption: the code; that ranges must not overlap is documented.
+            raise Refusal(
+                400,
+                "VnetAddressSpacesOverlap",
+                f"Cannot create or update peering {id_}. Virtual networks {own.id} and {other.id} cannot be peered "
+                "because their address spaces overlap.",
+            )
+
+    def _check_gateways(self, id_: ResourceId, other: Record) -> None:
+        """https://learn.microsoft.com/azure/vpn-gateway/vpn-gateway-peering-gateway-transit"""
+        if not _has_gateway(self.store, other.id):
+            raise Refusal(
+                400,
+                "RemoteVnetHasNoGateways",
+                f"Peering {id_} cannot have UseRemoteGateway flag set to true because remote virtual network {other.id} "
+                "referenced by the peering does not have any gateways.",
+            )
+        if _has_gateway(self.store, id_.parent()):
+            # Assumption: the code; that a VNet with a gateway cannot use another's is documented.
+            raise Refusal(
+                400,
+                "VnetHasGatewayAndUsesRemoteGateways",
+                f"Peering {id_} cannot have UseRemoteGateway flag set to true because virtual network {id_.parent()} "
+                "has a gateway of its own.",
+            )
+
+    def locks(self, id_: ResourceId, properties: Json) -> tuple[str, ...]:
+        del properties
+        return (id_.parent().key,)
+
+    def show(self, record: Record, *, listed: bool = False) -> Json:
+        del listed
+        return show_peering(self.store.state_of(record), record, self.store)
+
+
+def _has_gateway(store: Store, vnet: ResourceId) -> bool:
+    return any(
+        parse(g.properties["ipConfigurations"][0]["properties"]["subnet"]["id"]).parent().key == vnet.key
+        for g in store.of_type(GATEWAY)
+    )
+
+
+OVERLAP = "Subnet prefix {0} is not valid because it overlaps with subnet prefix {1} of the same virtual network."
+
+
+def family(subnets: list[Record], vnet: ResourceId) -> tuple[str, ...]:
+    """A VNet and its subnets change state together."""
+    return (vnet.key, *(s.id.key for s in subnets))
+
+
+def parent_missing(id_: ResourceId) -> Refusal:
+    return errors.gateway(
+        404,
+        "ParentResourceNotFound",
+        f"Failed to perform 'write' on resource(s) of type '{id_.type}', because the parent resource "
+        f"'{id_.parent()}' could not be found.",
+    )
+
+
+def prefixes_of(properties: Json) -> list[str]:
+    return list(properties.get("addressPrefixes") or [properties["addressPrefix"]])
+
+
+def subnet_properties(id_: ResourceId, given: Json, space: list[str]) -> Json:
+    """Raises Refusal when the prefix is malformed, too small for its use, or outside the VNet."""
+    several = [prefix(p, id_) for p in array(given, "addressPrefixes")]
+    single = given.get("addressPrefix")
+    if single is None and not several:
+        raise errors.missing_property("properties.addressPrefix")
+    mine = several or [prefix(single, id_)]
+    for p in mine:
+        network = IPv4Network(p)
+        if not any(network.subnet_of(IPv4Network(s)) for s in space):
+            raise Refusal(
+                400,
+                "NetcfgInvalidSubnet",
+                f"Subnet '{id_.name}' is not valid in virtual network '{id_.parent().name}'.",
+            )
+        if network.prefixlen > 29:
+            raise Refusal(
+                400, "InvalidSubnetPrefixLength", f"The prefix length of subnet {id_} must be 29 or less, not {p}."
+            )
+    properties: Json = {"addressPrefixes": mine} if len(mine) > 1 or single is None else {"addressPrefix": mine[0]}
+    for name in ("networkSecurityGroup", "routeTable", "natGateway"):
+        if given.get(name):
+            properties[name] = {"id": str(reference(given[name], f"properties.{name}.id"))}
+    if endpoints := objects(given, "serviceEndpoints"):
+        properties["serviceEndpoints"] = endpoints
+    properties["delegations"] = objects(given, "delegations")
+    policies = ("Enabled", "Disabled")
+    properties["privateEndpointNetworkPolicies"] = choice(
+        given,
+        "privateEndpointNetworkPolicies",
+        (*policies, "NetworkSecurityGroupEnabled", "RouteTableEnabled"),
+        "Disabled",
+    )
+    properties["privateLinkServiceNetworkPolicies"] = choice(
+        given, "privateLinkServiceNetworkPolicies", policies, "Enabled"
+    )
+    if "defaultOutboundAccess" in given:
+        properties["defaultOutboundAccess"] = flag(given, "defaultOutboundAccess", True)
+    return properties
+
+
+def check_inside(subnets: list[Record], space: list[str]) -> None:
+    for subnet in subnets:
+        for p in prefixes_of(subnet.properties):
+            if not any(IPv4Network(p).subnet_of(IPv4Network(s)) for s in space):
+                raise Refusal(
+                    400,
+                    "InUsePrefixCannotBeDeleted",
+                    f"IpPrefix {p} on Subnet {subnet.name} has active allocations and cannot be deleted.",
+                )
+
+
+def check_subnet_references(find: Find, id_: ResourceId, properties: Json) -> None:
+    for name in ("networkSecurityGroup", "routeTable", "natGateway"):
+        if name in properties and find(parse(properties[name]["id"])) is None:
+            raise errors.reference_not_found(properties[name]["id"], str(id_))
+
+
+def refuse_fence(store: Store, id_: ResourceId, properties: Json) -> None:
+    """A network security group around a gateway. Raises Refusal."""
+    if "networkSecurityGroup" not in properties or id_.name.lower() != GATEWAY_SUBNET.lower():
+        return
+    subnet = store.find(id_)
+    if subnet is not None and users_of_subnet(store.of_type, subnet):
+        raise errors.fence_around_gateway(properties["networkSecurityGroup"]["id"])
+
+
+def users_of_subnet(of_type: OfType, subnet: Record) -> list[str]:
+    """What stands in a subnet: gateways' ipConfigurations and AKS agent pools (as their scale sets)."""
+    users = [
+        f"{gateway.id}/ipConfigurations/{config['name']}"
+        for gateway in of_type(GATEWAY)
+        for config in gateway.properties["ipConfigurations"]
+        if config["properties"]["subnet"]["id"].lower() == subnet.id.key
+    ]
+    for cluster in of_type("Microsoft.ContainerService/managedClusters"):
+        nodes = f"/subscriptions/{cluster.id.subscription}/resourceGroups/{cluster.properties['nodeResourceGroup']}"
+        users.extend(
+            f"{nodes}/providers/Microsoft.Compute/virtualMachineScaleSets/aks-{pool['name']}-vmss"
+            "/virtualMachines/0/networkInterfaces/aks/ipConfigurations/ipconfig1"
+            for pool in cluster.properties["agentPoolProfiles"]
+            if str(pool.get("vnetSubnetID", "")).lower() == subnet.id.key
+        )
+    return users
+
+
+def refuse_used_subnet(of_type: OfType, subnet: Record) -> None:
+    if users := users_of_subnet(of_type, subnet):
+        raise errors.subnet_in_use(subnet.name, users[0])
+
+
+def show_subnet(state: str, record: Record, store: Store) -> Json:
+    properties = {"provisioningState": state, **record.properties}
+    users = users_of_subnet(store.of_type, record)
+    if users:
+        properties["ipConfigurations"] = [{"id": u} for u in users]
+    return {
+        "name": record.name,
+        "id": str(record.id),
+        "etag": record.etag,
+        "properties": properties,
+        "type": SUBNET,
+    }
+
+
+def show_peering(state: str, record: Record, store: Store) -> Json:
+    remote = store.find(parse(record.properties["remoteVirtualNetwork"]["id"]))
+    back = remote is not None and any(
+        p.properties["remoteVirtualNetwork"]["id"].lower() == record.id.parent().key
+        for p in store.children(remote.id, "virtualNetworkPeerings")
+    )
+    space = remote.properties["addressSpace"] if remote is not None else {"addressPrefixes": []}
+    return {
+        "name": record.name,
+        "id": str(record.id),
+        "etag": record.etag,
+        "type": PEERING,
+        "properties": {
+            "provisioningState": state,
+            "resourceGuid": record.guid,
+            "peeringState": "Connected" if back else ("Initiated" if remote is not None else "Disconnected"),
+            "peeringSyncLevel": "FullyInSync" if back else "RemoteNotInSync",
+            **record.properties,
+            "remoteAddressSpace": space,
+            "remoteVirtualNetworkAddressSpace": space,
+        },
+    }

@@ -1,0 +1,185 @@
+"""How a command finds, starts and speaks to the sandbox. Standard library only: no cloud is imported here."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cloudlink_sandbox.errors import COMMAND, InvalidRequest, SandboxError
+
+ADDRESS_FILE = "address.json"
+WORLD_FILE = "world.json"
+START_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Running:
+    """A sandbox that answers."""
+
+    home: Path
+    pid: int
+    control: str
+    token: str = field(repr=False)
+    address: dict[str, Any] = field(repr=False)  # the content of the address file, with the made-up keys
+
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """One request to the control interface. Raises SandboxError, and InvalidRequest for what it refuses."""
+        request = urllib.request.Request(  # noqa: S310 - http on loopback, from our own file
+            f"{self.control}/{path}",
+            method=method,
+            data=json.dumps(body).encode() if body is not None else None,
+            headers={"Authorization": f"Bearer {self.token}"},
+        )
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=30) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            said = json.loads(error.read() or b"{}").get("error", str(error))
+            raise InvalidRequest("The sandbox refused that", f"{said}.") from error
+        except (OSError, ValueError) as error:
+            raise SandboxError(
+                "The sandbox does not answer",
+                f"{self.control}: {error}.",
+                f"Start it again: {COMMAND} stop && {COMMAND} start",
+            ) from error
+
+
+def find(home: Path) -> Running | None:
+    """The sandbox that lives in this folder, if it answers."""
+    try:
+        address = json.loads((home / ADDRESS_FILE).read_text(encoding="utf-8"))
+        running = Running(home, int(address["pid"]), str(address["control"]), str(address["token"]), address)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    try:
+        os.kill(running.pid, 0)
+        running.call("GET", "status")
+    except (ProcessLookupError, PermissionError, SandboxError):
+        return None
+    return running
+
+
+@contextlib.contextmanager
+def _one_at_a_time(home: Path) -> Iterator[None]:
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(home / "start.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise SandboxError(
+            "The sandbox has no place to live",
+            f"{home} cannot be written: {error.strerror}.",
+            "Run it in a folder that you may write to.",
+        ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def start(home: Path, world: dict[str, Any], *, speed: float, idle: float = 1800.0) -> tuple[Running, bool]:
+    """The running sandbox, started if there was none; it holds what the world says either way.
+
+    world: as in a world file. Returns (sandbox, whether it was started now).
+    """
+    if (running := find(home)) is not None:
+        running.call("POST", "fixtures", world)
+        return running, False
+    with _one_at_a_time(home):
+        if (running := find(home)) is not None:  # started by another command in the meantime
+            running.call("POST", "fixtures", world)
+            return running, False
+        home.chmod(0o700)
+        (home / ADDRESS_FILE).unlink(missing_ok=True)
+        world_file = home / WORLD_FILE
+        world_file.write_text(json.dumps(world, indent=1), encoding="utf-8")
+        log_path = home / "sandbox.log"
+        with log_path.open("wb") as log:
+            process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "cloudlink_sandbox",
+                    "--home",
+                    str(home),
+                    "--world",
+                    str(world_file),
+                    "--speed",
+                    str(speed),
+                    "--idle",
+                    str(idle),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C in this terminal, or its end, is not the sandbox's
+                cwd=home,
+            )
+        began = time.monotonic()
+        while time.monotonic() - began < START_SECONDS:
+            if (home / ADDRESS_FILE).exists() and (running := find(home)) is not None:
+                return running, True
+            if process.poll() is not None:
+                tail = log_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
+                raise SandboxError(
+                    "The sandbox did not start",
+                    f"Its process ended with code {process.returncode}: {' / '.join(tail)}",
+                    f"The whole log: {log_path}",
+                )
+            time.sleep(0.02)
+        process.kill()
+        raise SandboxError("The sandbox did not start", f"No answer within {START_SECONDS:.0f} s.", f"See {log_path}")
+
+
+def environment(running: Running) -> str:
+    """Lines for ``eval`` in a shell that turn its clients to the sandbox. Writes the kubeconfig that they name."""
+    from cloudlink_sandbox import shell
+
+    world = running.call("GET", "fixtures")
+    shell.write_kubeconfig(running.home, running.address, running.call("GET", "clusters"))
+    return shell.exports(
+        running.home,
+        running.address,
+        region=world["aws"]["region"],
+        subscription=world["azure"]["subscription"],
+    )
+
+
+def stop(home: Path) -> bool:
+    """End it; its clouds are kept on disk for the next start. False when none runs."""
+    running = find(home)
+    if running is None:
+        return False
+    running.call("POST", "stop", {})
+    began = time.monotonic()
+    while time.monotonic() - began < 15:
+        try:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(running.pid, os.WNOHANG)  # where this very process started it
+            os.kill(running.pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.02)
+    os.kill(running.pid, signal.SIGKILL)
+    return True
+
+
+def reset(home: Path) -> None:
+    """End it and forget its clouds."""
+    stop(home)
+    if home.exists():
+        shutil.rmtree(home)

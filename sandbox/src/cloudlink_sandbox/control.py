@@ -1,0 +1,137 @@
+"""The sandbox's own interface: clock, faults, journal, world, save, stop. JSON over HTTP on loopback, with a token.
+
+GET  /status            what runs, since when, the clock, counts of calls
+POST /clock             {"speed": 60} or {"advance": 3600}
+GET  /faults            all faults in force
+POST /faults            {"kind", "place", "times", "after", "seconds", "lasts"}
+DELETE /faults[/<id>]   one, or all
+GET  /journal           every API call so far; DELETE forgets them
+GET  /world             each AWS tunnel and what keeps it from being up
+GET  /clusters          both clouds' Kubernetes clusters, each with what a kubeconfig needs
+GET  /dns               the name servers of the link, each with a loopback address that answers in its place
+GET  /durations         how long each thing that was begun takes, in sandbox seconds
+GET  /fixtures          what the clouds held at the start, as in a world file
+POST /fixtures          the same: put there what is missing
+POST /save, POST /stop  keep the clouds on disk; end the process
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Protocol
+
+from cloudlink_sandbox.cloud import Sky
+from cloudlink_sandbox.errors import InvalidRequest
+from cloudlink_sandbox.faults import KINDS, Fault
+from cloudlink_sandbox.world_file import WorldFile, parse
+
+
+class _Refused(Exception):
+    def __init__(self, status: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Controlled(Protocol):
+    """What of a sandbox can be asked and changed here."""
+
+    @property
+    def sky(self) -> Sky: ...
+    def used(self) -> None: ...
+    def status(self) -> dict[str, Any]: ...
+    def clusters(self) -> list[dict[str, Any]]: ...
+    def name_servers(self) -> dict[str, dict[str, str]]: ...
+    def world_file(self) -> WorldFile: ...
+    def seed(self, world: WorldFile) -> bool: ...
+    def save(self) -> Path: ...
+    def stop_soon(self) -> None: ...
+
+
+class Control:
+    """A WSGI application. The token keeps other users' processes and web pages away from it."""
+
+    def __init__(self, sandbox: Controlled, token: str) -> None:
+        self._sandbox = sandbox
+        self._token = token
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        status = "200 OK"
+        try:
+            if not hmac.compare_digest(environ.get("HTTP_AUTHORIZATION", ""), f"Bearer {self._token}"):
+                raise _Refused("401 Unauthorized", "the token of this sandbox is needed")
+            raw = environ["wsgi.input"].read()
+            body = json.loads(raw) if raw else {}
+            answer = self._answer(environ["REQUEST_METHOD"], environ["PATH_INFO"].strip("/").split("/"), body)
+        except _Refused as refused:
+            status, answer = refused.status, {"error": str(refused)}
+        except (InvalidRequest, ValueError, KeyError, TypeError) as error:
+            status, answer = "400 Bad Request", {"error": f"{error}"}
+        data = json.dumps(answer).encode()
+        start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(data)))])
+        return [data]
+
+    def _answer(self, method: str, path: list[str], body: dict[str, Any]) -> Any:
+        sandbox, sky = self._sandbox, self._sandbox.sky
+        sandbox.used()
+        match method, *path:
+            case "GET", "status":
+                return sandbox.status()
+            case "POST", "clock":
+                if "speed" in body:
+                    sky.clock.set_speed(float(body["speed"]))
+                if "advance" in body:
+                    sky.clock.advance(float(body["advance"]))
+                return {"now": sky.clock.now(), "speed": sky.clock.speed}
+            case "GET", "faults":
+                return {"faults": [f.json() for f in sky.faults.in_force()], "kinds": KINDS}
+            case "POST", "faults":
+                fields = {k: body[k] for k in ("kind", "place", "times", "after", "seconds", "lasts") if k in body}
+                return sky.faults.add(Fault(**fields)).json()
+            case "DELETE", "faults":
+                sky.faults.clear()
+                return {}
+            case "DELETE", "faults", number:
+                if not sky.faults.remove(int(number)):
+                    raise _Refused("404 Not Found", f"there is no fault {number}")
+                return {}
+            case "GET", "journal":
+                return sky.journal.json()
+            case "DELETE", "journal":
+                sky.journal.clear()
+                return {}
+            case "GET", "durations":
+                drawn = list(sky.durations.drawn.items())
+                return {"drawn": [{"kind": kind, "key": key, "seconds": s} for (kind, key), s in drawn]}
+            case "GET", "world":
+                return {
+                    "now": sky.clock.now(),
+                    "tunnels": [
+                        {
+                            "vpn_connection": t.aws.connection_id,
+                            "outside_ip": str(t.aws.outside_ip),
+                            "inside": str(t.aws.inside),
+                            "connection": t.connection.name if t.connection else "",
+                            "ipsec": t.ipsec,
+                            "bgp": t.bgp,
+                            "why": t.why,
+                        }
+                        for t in sky.world().tunnels
+                    ],
+                }
+            case "GET", "clusters":
+                return sandbox.clusters()
+            case "GET", "dns":
+                return {"name_servers": sandbox.name_servers()}
+            case "GET", "fixtures":
+                return sandbox.world_file().json()
+            case "POST", "fixtures":
+                return {"changed": sandbox.seed(parse(body))}
+            case "POST", "save":
+                return {"file": str(sandbox.save())}
+            case "POST", "stop":
+                sandbox.stop_soon()
+                return {}
+        raise _Refused("404 Not Found", f"{method} /{'/'.join(path)} is not known here")

@@ -1,0 +1,35 @@
+"""How the sandbox says that it cannot do what was asked.
+
+Not an answer of a cloud: those are in ``aws/refusal.py``, ``azure/errors.py`` and ``kube/status.py``.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+COMMAND = "cloudlink-sandbox"
+
+
+class SandboxError(Exception):
+    """The sandbox did not start or does not answer.
+
+    summary: fixed words. detail: what is wrong. hint: what to type next, with COMMAND as the name of the command; whoever
+    offers these commands under another name says that one in its place.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, summary: str, detail: str = "", hint: str = "") -> None:
+        super().__init__(summary)
+        self.summary = summary
+        self.detail = detail
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.summary}: {self.detail}" if self.detail else self.summary
+
+
+class InvalidRequest(SandboxError):
+    """What was asked for cannot be: the world file, the command line, a call to the control interface."""
+
+    exit_code = 2

@@ -1,0 +1,201 @@
+"""What AKS puts into a new cluster: namespaces, nodes, and CoreDNS with its ConfigMaps and its service.
+
+https://learn.microsoft.com/azure/aks/coredns-custom
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cloudlink_sandbox.facts import AksCluster
+from cloudlink_sandbox.kube.kinds import CONFIGMAPS, DEPLOYMENTS, NAMESPACES, NODES, SERVICES
+from cloudlink_sandbox.kube.plugins import coredns_version
+
+if TYPE_CHECKING:
+    from cloudlink_sandbox.kube.cluster import Cluster
+
+DNS_NAMESPACE = "kube-system"
+DNS_LABELS = {"k8s-app": "kube-dns"}
+
+_COREFILE = """.:53 {
+    errors
+    ready
+    health {
+      lameduck 5s
+    }
+    kubernetes cluster.local in-addr.arpa ip6.arpa {
+      pods insecure
+      fallthrough in-addr.arpa ip6.arpa
+      ttl 30
+    }
+    prometheus :9153
+    forward . /etc/resolv.conf
+    cache 30
+    loop
+    reload
+    loadbalance
+    import custom/*.override
+    template ANY ANY internal.cloudapp.net {
+      match "^(?:[^.]+\\.){4,}internal\\.cloudapp\\.net\\.$"
+      rcode NXDOMAIN
+      fallthrough
+    }
+    template ANY ANY reddog.microsoft.com {
+      rcode NXDOMAIN
+    }
+}
+import custom/*.server
+"""
+
+_ADDON_LABELS = {"addonmanager.kubernetes.io/mode": "Reconcile", "k8s-app": "kube-dns"}
+ADDON_CONFIGMAPS: dict[str, dict[str, Any]] = {
+    "coredns": {
+        "metadata": {"name": "coredns", "namespace": DNS_NAMESPACE, "labels": _ADDON_LABELS},
+        "data": {"Corefile": _COREFILE},
+    },
+    "coredns-custom": {
+        "metadata": {
+            "name": "coredns-custom",
+            "namespace": DNS_NAMESPACE,
+            "labels": {**_ADDON_LABELS, "addonmanager.kubernetes.io/mode": "EnsureExists"},
+        },
+    },
+}
+
+
+def furnish_namespaces(cluster: Cluster) -> None:
+    for name in ("default", "kube-system", "kube-public", "kube-node-lease"):
+        labels = {"kubernetes.io/metadata.name": name}
+        cluster.store.create(
+            NAMESPACES,
+            {
+                "metadata": {"name": name, "labels": labels},
+                "spec": {"finalizers": ["kubernetes"]},
+                "status": {"phase": "Active"},
+            },
+        )
+
+
+def furnish_aks(cluster: Cluster, facts: AksCluster) -> None:
+    """A cluster as AKS hands it over, with its CoreDNS already running."""
+    store = cluster.store
+    furnish_namespaces(cluster)
+    for index, address in enumerate(facts.node_addresses):
+        store.create(NODES, _node(index, str(address), facts.version))
+    store.create(
+        SERVICES,
+        _service("kubernetes", "default", str(facts.service_cidr.network_address + 1), [("https", 443, "TCP")]),
+    )
+    ports = [("dns", 53, "UDP"), ("dns-tcp", 53, "TCP")]
+    dns = _service("kube-dns", DNS_NAMESPACE, str(facts.dns_service), ports)
+    dns["metadata"]["labels"] = {**DNS_LABELS, "kubernetes.io/name": "CoreDNS"}
+    dns["spec"]["selector"] = DNS_LABELS
+    store.create(SERVICES, dns)
+    for content in ADDON_CONFIGMAPS.values():
+        store.create(CONFIGMAPS, content)
+    store.create(DEPLOYMENTS, _coredns(facts.version))
+    cluster.deployments.sync(DNS_NAMESPACE, "coredns")
+    cluster.pods.start_now(DNS_NAMESPACE)
+    cluster.deployments.sync(DNS_NAMESPACE, "coredns")
+
+
+def upgrade_aks(cluster: Cluster, facts: AksCluster) -> None:
+    """After a change of the cluster's version: its CoreDNS, whose new pods read coredns-custom afresh.
+
+    That is when a broken one, kept out by reload until then, takes the new pods down.
+    """
+    deployment = cluster.store.find(DEPLOYMENTS, DNS_NAMESPACE, "coredns")
+    if deployment is None:
+        return
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    container["image"] = _coredns(facts.version)["spec"]["template"]["spec"]["containers"][0]["image"]
+    cluster.store.replace(DEPLOYMENTS, deployment)
+
+
+def _node(index: int, address: str, version: str) -> dict[str, Any]:
+    name = f"aks-nodepool1-00000000-vmss{index:06d}"
+    return {
+        "metadata": {
+            "name": name,
+            "labels": {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "agentpool": "nodepool1"},
+        },
+        "spec": {"providerID": f"azure:///virtualMachines/{name}"},
+        "status": {
+            "addresses": [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}],
+            "conditions": [
+                {
+                    "type": "Ready",
+                    "status": "True",
+                    "reason": "KubeletReady",
+                    "message": "kubelet is posting ready status",
+                }
+            ],
+            "nodeInfo": {
+                "architecture": "amd64",
+                "bootID": f"sandbox-{index}",
+                "containerRuntimeVersion": "sandbox://1",
+                "kernelVersion": "sandbox",
+                "kubeProxyVersion": "",
+                "kubeletVersion": f"v{version}",
+                "machineID": f"sandbox-{index}",
+                "operatingSystem": "linux",
+                "osImage": "cloudlink sandbox",
+                "systemUUID": f"sandbox-{index}",
+            },
+        },
+    }
+
+
+def _service(name: str, namespace: str, address: str, ports: list[tuple[str, int, str]]) -> dict[str, Any]:
+    return {
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "type": "ClusterIP",
+            "clusterIP": address,
+            "clusterIPs": [address],
+            "ports": [{"name": n, "port": p, "targetPort": p, "protocol": t} for n, p, t in ports],
+        },
+        "status": {"loadBalancer": {}},
+    }
+
+
+def _coredns(version: str) -> dict[str, Any]:
+    """Assumption: AKS's Deployment surges and lets one pod be missing; the sources do not quote it in full."""
+    image = f"mcr.microsoft.com/oss/v2/kubernetes/coredns:v{coredns_version(version)}"
+    return {
+        "metadata": {
+            "name": "coredns",
+            "namespace": DNS_NAMESPACE,
+            "labels": {**_ADDON_LABELS, "kubernetes.io/name": "CoreDNS"},
+        },
+        "spec": {
+            "replicas": 2,
+            "progressDeadlineSeconds": 600,
+            "revisionHistoryLimit": 10,
+            "selector": {"matchLabels": {**DNS_LABELS, "version": "v20"}},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 1}},
+            "template": {
+                "metadata": {"labels": {**DNS_LABELS, "version": "v20"}},
+                "spec": {
+                    "dnsPolicy": "Default",
+                    "serviceAccountName": "coredns",
+                    "containers": [
+                        {
+                            "name": "coredns",
+                            "image": image,
+                            "args": ["-conf", "/etc/coredns/Corefile"],
+                            "volumeMounts": [
+                                {"name": "config-volume", "mountPath": "/etc/coredns", "readOnly": True},
+                                {"name": "custom-config-volume", "mountPath": "/etc/coredns/custom", "readOnly": True},
+                            ],
+                        }
+                    ],
+                    "volumes": [
+                        {"name": "config-volume", "configMap": {"name": "coredns"}},
+                        {"name": "custom-config-volume", "configMap": {"name": "coredns-custom", "optional": True}},
+                    ],
+                },
+            },
+        },
+        "status": {},
+    }

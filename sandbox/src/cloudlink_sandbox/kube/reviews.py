@@ -1,0 +1,46 @@
+"""Questions that are put as objects: may I, what may I, who am I."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cloudlink_sandbox.faults import FaultBook
+from cloudlink_sandbox.kube import status
+from cloudlink_sandbox.kube.requests import Request
+
+_METHODS = {"create": "POST", "update": "PUT", "patch": "PATCH", "delete": "DELETE", "deletecollection": "DELETE"}
+
+
+def review(request: Request, faults: FaultBook) -> tuple[int, dict[str, Any]]:
+    """(HTTP status, the answer). Everything is allowed, unless a fault denies it."""
+    kind = request.kind
+    assert kind is not None
+    if request.method != "POST":
+        raise status.method_not_allowed()
+    spec = request.json().get("spec") or {}
+    match kind.kind:
+        case "SelfSubjectAccessReview":
+            answer = _access(spec.get("resourceAttributes") or {}, faults)
+        case "SelfSubjectRulesReview":
+            answer = {
+                "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
+                "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
+                "incomplete": any(f.kind == "denied" for f in faults.in_force()),  # rules cannot say what is denied
+            }
+        case _:
+            answer = {"userInfo": {"username": request.user, "groups": ["system:authenticated"]}}
+    return 201, {
+        "kind": kind.kind,
+        "apiVersion": kind.api_version,
+        "metadata": {},
+        **({"spec": spec} if spec else {}),
+        "status": answer,
+    }
+
+
+def _access(asked: dict[str, Any], faults: FaultBook) -> dict[str, Any]:
+    method = _METHODS.get(asked.get("verb", ""), "GET")
+    parts = [asked.get("resource", ""), asked.get("name", ""), asked.get("subresource", "")]
+    place = f"kube.{method}:{'/'.join(p for p in parts if p)}"
+    denied = faults.standing("denied", place)
+    return {"allowed": not denied, **({"reason": "denied by a fault of the sandbox"} if denied else {})}

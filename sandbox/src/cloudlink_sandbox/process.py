@@ -1,0 +1,293 @@
+"""One sandbox: the clouds, their listeners, and what ties them together. Runs in a process of its own
+(``python -m cloudlink_sandbox``) that outlives the command which started it; tests run it in theirs."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import pickle
+import secrets
+import threading
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from cloudlink_sandbox.aws.cloud import AwsCloud
+from cloudlink_sandbox.azure import AzureCloud
+from cloudlink_sandbox.azure.locations import api_server_names
+from cloudlink_sandbox.azure.managed_clusters import AAD_SERVER_APP
+from cloudlink_sandbox.clock import SandboxClock
+from cloudlink_sandbox.cloud import Sky
+from cloudlink_sandbox.control import Control
+from cloudlink_sandbox.durations import Durations
+from cloudlink_sandbox.facts import AksCluster
+from cloudlink_sandbox.faults import FaultBook
+from cloudlink_sandbox.journal import Journal
+from cloudlink_sandbox.kube.server import KubeCloud
+from cloudlink_sandbox.listener import Listener
+from cloudlink_sandbox.tls import Authority
+from cloudlink_sandbox.wire.service import Wire
+from cloudlink_sandbox.world_file import WorldFile
+
+ACCESS_KEY = "SANDBOXACCESSKEY0001"
+TENANT = "5a4db0c5-0000-4000-8000-000000000001"
+CLIENT_ID = "5a4db0c5-0000-4000-8000-000000000002"
+WORLD_FILE = "world.pickle"
+
+
+@dataclass
+class _Saved:
+    """What is pickled, behind the line that says which versions did it: others cannot read it, and do not try."""
+
+    seeded: WorldFile | None
+    clock: SandboxClock
+    faults: FaultBook
+    aws: Any
+    azure: Any
+    aks: Any
+    eks: Any
+    aks_token: str
+
+
+def _versions() -> bytes:
+    """The first line of a saved world: another moto, or another sandbox (also one between two releases), begins anew."""
+    source = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        source.update(path.read_bytes())
+    return f"cloudlink-sandbox {version('cloudlink-sandbox')} moto {version('moto')} {source.hexdigest()}".encode()
+
+
+class Sandbox:
+    """Builds the clouds, listens, and seeds them from a world file. All addresses are on loopback.
+
+    home: a 0700 folder for certificates, the address file, the log and the saved world.
+    """
+
+    def __init__(
+        self, home: Path, *, speed: float = 60.0, durations: Durations | None = None, start: float | None = None
+    ) -> None:
+        self._versions = _versions()  # of the code that runs, should its files change meanwhile
+        self.home = home
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        home.chmod(0o700)
+        self.sky = Sky(SandboxClock(speed, start), FaultBook(), Journal(), durations or Durations(), home)
+        self.token = secrets.token_urlsafe(24)
+        self._aws_secret = secrets.token_urlsafe(30)
+        self._azure_secret = secrets.token_urlsafe(30)
+        self._aks_token = secrets.token_urlsafe(30)
+        self._seeded: WorldFile | None = None
+        self._started = time.time()
+        self._used = time.monotonic()
+        self.stopping = threading.Event()
+
+        authority = Authority(home)
+        self.ca_file = authority.ca_file
+        self._ca_pem = Path(authority.ca_file).read_text(encoding="ascii")
+        self.aws = AwsCloud(self.sky, access_key=ACCESS_KEY, secret_key=self._aws_secret)
+        self.azure = AzureCloud(self.sky, tenant=TENANT, client_id=CLIENT_ID, client_secret=self._azure_secret)
+        self.aks = KubeCloud(self.sky, name="aks", authenticate=self._aks_user)
+        self.eks = KubeCloud(self.sky, name="eks", authenticate=self._eks_user)
+        self.sky.aws_facts = self.aws.facts
+        self.sky.azure_facts = self.azure.facts
+        self.wire = Wire(self.sky, self.aks)
+
+        tls = authority.server_context(*api_server_names())
+        self._listeners = {
+            "aws": Listener(self.aws.app),
+            "azure": Listener(self.azure.app, tls),
+            "aks": Listener(self.aks.app, tls),
+            "eks": Listener(self.eks.app, tls),
+            "control": Listener(Control(self, self.token)),
+        }
+        self.azure.base_url = self._listeners["azure"].url
+        self.aks.base_url = self._listeners["aks"].url
+        self.eks.base_url = self._listeners["eks"].url
+        self.azure.aks_endpoint = self._aks_endpoint
+        self.aws.eks_endpoint = lambda: self.eks.url_of(self.world_file().aws.eks_cluster)
+        self.aws.eks_certificate = lambda: base64.b64encode(self._ca_pem.encode()).decode()
+
+    # --- who may in -------------------------------------------------------------------------------------
+
+    def _aks_user(self, token: str | None) -> str | None:
+        if token is None:
+            return None
+        if secrets.compare_digest(token, self._aks_token):
+            return "clusterUser"
+        return self.azure.token_valid(token, AAD_SERVER_APP)
+
+    def _eks_user(self, token: str | None) -> str | None:
+        return self.aws.identity_of_token(token) if token else None
+
+    def _aks_endpoint(self, cluster: AksCluster) -> tuple[str, str, str]:
+        return self.aks.url_of(cluster.id), self._ca_pem, self._aks_token
+
+    # --- life -------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        self.wire.start()
+        for listener in self._listeners.values():
+            listener.start()
+
+    def stop(self) -> None:
+        for listener in self._listeners.values():
+            listener.stop()
+        self.wire.stop()
+
+    def stop_soon(self) -> None:
+        self.stopping.set()
+
+    def used(self) -> None:
+        self._used = time.monotonic()
+
+    def idle_seconds(self) -> float:
+        """Wall seconds since anybody asked anything of it."""
+        newest = self.sky.journal.last_wall()
+        return time.monotonic() - max(self._used, newest)
+
+    def address(self) -> dict[str, Any]:
+        """The content of the address file: how commands find the sandbox. The keys in it open nothing else."""
+        return {
+            "pid": os.getpid(),
+            "control": self._listeners["control"].url,
+            "token": self.token,
+            "aws_url": self._listeners["aws"].url,
+            "aws_access_key": ACCESS_KEY,
+            "aws_secret_key": self._aws_secret,
+            "azure_url": self._listeners["azure"].url,
+            "azure_tenant": TENANT,
+            "azure_client_id": CLIENT_ID,
+            "azure_client_secret": self._azure_secret,
+            "ca_file": str(self.ca_file),
+        }
+
+    def status(self) -> dict[str, Any]:
+        journal = self.sky.journal.json()
+        return {
+            "pid": os.getpid(),
+            "started": self._started,
+            "now": self.sky.clock.now(),
+            "speed": self.sky.clock.speed,
+            "idle": self.idle_seconds(),
+            "calls": journal["total"],
+            "writes": journal["writes"],
+            "by_cloud": journal["by_cloud"],
+            "faults": len(self.sky.faults.in_force()),
+            "urls": {name: listener.url for name, listener in self._listeners.items() if name != "control"},
+            "ca_file": str(self.ca_file),
+        }
+
+    def clusters(self) -> list[dict[str, Any]]:
+        """What a kubeconfig needs for every cluster of the world file. ca: base64 of PEM."""
+        ca, eks_cluster = base64.b64encode(self._ca_pem.encode()).decode(), self.world_file().aws.eks_cluster
+        with self.sky.lock:
+            found: list[dict[str, Any]] = [
+                {
+                    "cloud": "aks",
+                    "name": c.name,
+                    "server": self.aks.url_of(c.id),
+                    "ca": ca,
+                    "token": self._aks_token,
+                }
+                for c in self.sky.azure_facts().clusters[:1]
+            ]
+            found += [
+                {"cloud": "eks", "name": name, "region": region, "server": self.eks.url_of(name), "ca": ca}
+                for region, name in self.aws.clusters
+                if name == eks_cluster
+            ]
+        return found
+
+    def name_servers(self) -> dict[str, dict[str, str]]:
+        """Address -> what it is, and the loopback address (UDP and TCP) that answers as it does to a node of AKS.
+
+        Its listeners are opened when somebody asks for them first.
+        """
+        with self.sky.lock:
+            clusters = self.sky.azure_facts().clusters
+            if len(clusters) != 1:  # whose node asks would have to be said
+                return {}
+            what = {str(clusters[0].dns_service): "AKS cluster DNS"}
+            what |= {
+                str(i.address): "Resolver endpoint" for i in self.sky.aws_facts().interfaces if i.kind == "resolver"
+            }
+        found = {}
+        for ip, name in what.items():
+            host, port = self.wire.dns_address_of(ip)
+            found[ip] = {"what": name, "address": f"{host}:{port}"}
+        return found
+
+    # --- fixtures ---------------------------------------------------------------------------------------
+
+    def seed(self, world: WorldFile) -> bool:
+        """Put there what the world file says exists, unless that was done already. True if something was."""
+        with self.sky.lock:
+            if world == self._seeded:
+                return False
+            self.aws.seed(world)
+            self.azure.seed(world)
+            self.eks.seed(world.aws, load_balancer_of=self._load_balancer_of)
+            self._seeded = world
+            self.sky.touch()
+        return True
+
+    def world_file(self) -> WorldFile:
+        """What was put there last. Raises RuntimeError before anything was."""
+        if self._seeded is None:
+            raise RuntimeError("the sandbox has not been told what its clouds hold")
+        return self._seeded
+
+    def _load_balancer_of(self, kind: str, namespace: str, name: str) -> str:
+        found = self.aws.load_balancer_of("ingress" if kind == "ingress" else "service", namespace, name)
+        assert found is not None, "the AWS half seeds a load balancer for every Service and Ingress"
+        return found
+
+    # --- keeping it -------------------------------------------------------------------------------------
+
+    def save(self) -> Path:
+        """Everything in one file, readable by the same versions only. Written beside and renamed."""
+        with self.sky.lock:
+            saved = _Saved(
+                self._seeded,
+                self.sky.clock,
+                self.sky.faults,
+                self.aws.snapshot(),
+                self.azure.snapshot(),
+                self.aks.snapshot(),
+                self.eks.snapshot(),
+                self._aks_token,
+            )
+            data = self._versions + b"\n" + pickle.dumps(saved)
+        path = self.home / WORLD_FILE
+        temporary = path.with_suffix(".new")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as out:
+            out.write(data)
+        temporary.replace(path)
+        return path
+
+    def load(self) -> bool:
+        """Take up what was saved. False when there is nothing that these versions can read."""
+        path = self.home / WORLD_FILE
+        try:
+            versions, _, pickled = path.read_bytes().partition(b"\n")
+            if versions != self._versions:
+                return False
+            saved: _Saved = pickle.loads(pickled)  # noqa: S301 - our own file in a 0700 folder
+        except (OSError, pickle.UnpicklingError, EOFError):
+            return False
+        with self.sky.lock:
+            speed = self.sky.clock.speed
+            self.sky.clock.__setstate__(saved.clock.__getstate__())
+            self.sky.clock.set_speed(speed)
+            self.sky.faults.__setstate__(saved.faults.__getstate__())
+            self._aks_token = saved.aks_token
+            self.aws.restore(saved.aws)
+            self.azure.restore(saved.azure)
+            self.aks.restore(saved.aks)
+            self.eks.restore(saved.eks)
+            self._seeded = saved.seeded
+            self.sky.touch()
+        return True

@@ -1,0 +1,150 @@
+"""What the account holds at the start: what the world file says, and somebody else's objects."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Network
+from typing import Any
+
+import pytest
+from aws_account import ALB, REGION, VPC, Account, a_world, refused
+
+from cloudlink_sandbox.world_file import HostedZone, VpnGateway
+
+OURS = [{"Name": "vpc-id", "Values": [VPC]}]
+
+
+@pytest.mark.own(
+    "The VPC has the configured ranges, subnets in three zones, and route tables of which some are explicit and one is the main one"
+)
+@pytest.mark.documentation("Subnets without a table of their own use the main one")
+def test_network(furnished: Account) -> None:
+    ec2 = furnished.client("ec2")
+    (vpc,) = ec2.describe_vpcs(VpcIds=[VPC])["Vpcs"]
+    assert [a["CidrBlock"] for a in vpc["CidrBlockAssociationSet"]] == ["10.20.0.0/16", "100.64.0.0/16"]
+    for name in ("enableDnsSupport", "enableDnsHostnames"):
+        value = ec2.describe_vpc_attribute(VpcId=VPC, Attribute=name)
+        assert value[name[0].upper() + name[1:]] == {"Value": True}
+    subnets = ec2.describe_subnets(Filters=OURS)["Subnets"]
+    assert len({s["AvailabilityZone"] for s in subnets}) == 3
+    assert all(0 < s["AvailableIpAddressCount"] <= 251 for s in subnets)
+    tables = ec2.describe_route_tables(Filters=OURS)["RouteTables"]
+    explicit = sorted(len([a for a in t["Associations"] if not a["Main"]]) for t in tables)
+    assert explicit == [0, 1, 2]
+    assert all({r["DestinationCidrBlock"] for r in t["Routes"]} == {"10.20.0.0/16", "100.64.0.0/16"} for t in tables)
+    facts = furnished.cloud.facts()
+    assert facts.vpcs[VPC] == (IPv4Network("10.20.0.0/16"), IPv4Network("100.64.0.0/16"))
+    main = next(t["RouteTableId"] for t in tables if any(a["Main"] for a in t["Associations"]))
+    using = [s.route_table_id for s in facts.subnets.values() if s.vpc_id == VPC]
+    assert using.count(main) == 2  # the load balancers' subnets have no table of their own
+
+
+@pytest.mark.model(
+    "EKS describes the cluster with its endpoint, certificate, service range, subnets and security group"
+)
+@pytest.mark.documentation("An unknown cluster is ResourceNotFoundException, 404")
+def test_cluster(furnished: Account) -> None:
+    cluster = furnished.client("eks").describe_cluster(name="prod")["cluster"]
+    assert (cluster["status"], cluster["endpoint"]) == ("ACTIVE", "https://127.0.0.1:1")
+    assert cluster["certificateAuthority"]["data"] == "Q0E="
+    assert cluster["kubernetesNetworkConfig"]["serviceIpv4Cidr"] == "172.20.0.0/16"
+    config = cluster["resourcesVpcConfig"]
+    groups = furnished.client("ec2").describe_security_groups(GroupIds=[config["clusterSecurityGroupId"]])
+    assert groups["SecurityGroups"][0]["VpcId"] == VPC == config["vpcId"]
+    assert furnished.client("eks").list_clusters()["clusters"] == ["prod"]
+    refused("ResourceNotFoundException", 404, furnished.client("eks").describe_cluster, name="other")
+
+
+@pytest.mark.documentation(
+    "An internal load balancer has a name below elb.REGION.amazonaws.com, the region's zone id, and one interface in each subnet, described ELB net/NAME/ID"
+)
+@pytest.mark.documentation("An unknown name is LoadBalancerNotFound")
+def test_load_balancers(furnished: Account) -> None:
+    elb, ec2 = furnished.client("elbv2"), furnished.client("ec2")
+    (nlb,) = elb.describe_load_balancers(Names=["internal-nlb"])["LoadBalancers"]
+    assert (nlb["Type"], nlb["Scheme"], nlb["State"]["Code"]) == ("network", "internal", "active")
+    assert nlb["CanonicalHostedZoneId"] == "Z3F0SRJ5LGBH90"
+    assert nlb["DNSName"].endswith(f".elb.{REGION}.amazonaws.com")
+    (alb,) = elb.describe_load_balancers(LoadBalancerArns=[ALB])["LoadBalancers"]
+    assert (alb["Type"], alb["LoadBalancerName"], alb["CanonicalHostedZoneId"]) == (
+        "application",
+        "shop",
+        "Z215JYRZR1TBD5",
+    )
+    assert alb["DNSName"].startswith("internal-shop-")
+    number = nlb["LoadBalancerArn"].rsplit("/", 1)[-1]
+    wanted = [{"Name": "description", "Values": [f"ELB net/internal-nlb/{number}"]}]
+    interfaces = ec2.describe_network_interfaces(Filters=wanted)["NetworkInterfaces"]
+    assert {i["SubnetId"] for i in interfaces} == {z["SubnetId"] for z in nlb["AvailabilityZones"]}
+    assert {i["RequesterManaged"] for i in interfaces} == {True}
+    facts = {i.address: i for i in furnished.cloud.facts().interfaces if i.owner == nlb["LoadBalancerArn"]}
+    assert {str(a) for a in facts} == {i["PrivateIpAddress"] for i in interfaces}
+    assert {(i.ports, i.tls, i.rules) for i in facts.values()} == {(frozenset({443, 5432}), frozenset({443}), None)}
+    listeners = elb.describe_listeners(LoadBalancerArn=nlb["LoadBalancerArn"])["Listeners"]
+    assert {(one["Port"], one["Protocol"]) for one in listeners} == {(443, "TLS"), (5432, "TCP")}
+    refused("LoadBalancerNotFound", 400, elb.describe_load_balancers, Names=["internal-nlb", "nobody"])
+
+
+@pytest.mark.documentation("An Ingress has an application load balancer, a Service a network one")
+def test_load_balancers_behind_kubernetes(furnished: Account) -> None:
+    cloud = furnished.cloud
+    names = {b["DNSName"]: b for b in furnished.client("elbv2").describe_load_balancers()["LoadBalancers"]}
+    ingress = cloud.load_balancer_of("ingress", "ingress-nginx", "main")
+    service = cloud.load_balancer_of("service", "vault", "vault")
+    assert ingress is not None
+    assert service is not None
+    assert (names[ingress]["Type"], names[service]["Type"]) == ("application", "network")
+    assert cloud.load_balancer_of("service", "vault", "other") is None
+
+
+@pytest.mark.documentation("A load balancer has an interface in each of its subnets as long as it exists")
+def test_a_load_balancer_made_later(furnished: Account) -> None:
+    elb = furnished.client("elbv2")
+    subnets = furnished.client("eks").describe_cluster(name="prod")["cluster"]["resourcesVpcConfig"]["subnetIds"]
+    made = elb.create_load_balancer(Name="late", Subnets=subnets, Scheme="internal", Type="network")["LoadBalancers"][0]
+    owned = [i for i in furnished.cloud.facts().interfaces if i.owner == made["LoadBalancerArn"]]
+    assert len(owned) == 3
+    elb.delete_load_balancer(LoadBalancerArn=made["LoadBalancerArn"])
+    assert made["LoadBalancerArn"] not in {i.owner for i in furnished.cloud.facts().interfaces}
+
+
+@pytest.mark.own(
+    "Somebody else's gateway, customer gateway, security group and zone are there from the start, unless the world file says no"
+)
+def test_strangers(furnished: Account) -> None:
+    ec2: Any = furnished.client("ec2")
+    assert len(ec2.describe_vpn_gateways()["VpnGateways"]) == 1
+    assert len(ec2.describe_customer_gateways()["CustomerGateways"]) == 1
+    names = {g["GroupName"] for g in ec2.describe_security_groups(Filters=OURS)["SecurityGroups"]}
+    assert "bastion" in names
+    zones = furnished.client("route53").list_hosted_zones()["HostedZones"]
+    assert [z["Name"] for z in zones] == ["billing.internal."]
+
+
+@pytest.mark.own("What the world file names by id has that id")
+def test_everything_named_by_id_has_that_id(account: Account) -> None:
+    world = a_world(
+        vpn_gateway=VpnGateway("vgw-0aaaaaaaaaaaaaaaa"),
+        route_tables=("rtb-0aaaaaaaaaaaaaaaa", "rtb-0bbbbbbbbbbbbbbbb"),
+        hosted_zones=(HostedZone("Z0CORP", "corp.example"),),
+        subnet_ids=("subnet-0aaaaaaaaaaaaaaaa", "subnet-0bbbbbbbbbbbbbbbb"),
+    )
+    account.cloud.seed(world)
+    ec2 = account.client("ec2")
+    gateway = ec2.describe_vpn_gateways(VpnGatewayIds=["vgw-0aaaaaaaaaaaaaaaa"])["VpnGateways"][0]
+    assert gateway["VpcAttachments"] == [{"VpcId": VPC, "State": "attached"}]
+    assert len(ec2.describe_subnets(SubnetIds=list(world.aws.subnet_ids))["Subnets"]) == 2
+    tables = ec2.describe_route_tables(RouteTableIds=list(world.aws.route_tables))["RouteTables"]
+    assert sorted(len(t["Associations"]) for t in tables) == [1, 2]
+    assert account.client("route53").get_hosted_zone(Id="Z0CORP")["HostedZone"]["Name"] == "corp.example."
+
+
+@pytest.mark.own("Without foreign objects only what the world file names is there")
+def test_nothing_foreign(account: Account) -> None:
+    account.cloud.seed(replace(a_world(), foreign_objects=False))
+    ec2: Any = account.client("ec2")
+    assert [v["VpcId"] for v in ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["false"]}])["Vpcs"]] == [
+        VPC
+    ]
+    assert ec2.describe_vpn_gateways()["VpnGateways"] == []
+    assert account.client("route53").list_hosted_zones()["HostedZones"] == []
