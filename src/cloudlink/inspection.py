@@ -17,7 +17,7 @@ from cloudlink.clouds.kube.client import Kube
 from cloudlink.core.engine import Engine
 from cloudlink.core.plan import Action, Change, FieldChange, Plan
 from cloudlink.core.polling import Clock
-from cloudlink.core.resource import Found
+from cloudlink.core.resource import Observed
 from cloudlink.errors import CloudlinkError, UnhealthyError
 from cloudlink.link import Link
 from cloudlink.steps.dns_forward.corefile import View
@@ -110,13 +110,13 @@ class Inspection:
             return View("cannot be read", problem=str(known))
 
     def _output(self, node: Any) -> Any:
-        return self.engine.seen.outputs.get(node.address)
+        return self.engine.snapshot.outputs.get(node.address)
 
     def _anything(self) -> bool:
         return any(found is not None and found.owned.value == "owned" for found in self._found().values())
 
-    def _found(self) -> dict[str, Found[Any, Any] | None]:
-        return self.engine.seen.found
+    def _found(self) -> dict[str, Observed[Any, Any] | None]:
+        return self.engine.snapshot.found
 
     def _drift(self, plan: Plan) -> tuple[Drift, ...]:
         """What an ``up`` would change, where something of the link exists already."""

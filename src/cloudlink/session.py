@@ -18,7 +18,7 @@ from cloudlink.config import load
 from cloudlink.connect import Clouds, connect
 from cloudlink.core import events as ev
 from cloudlink.core.plan import Action, Plan
-from cloudlink.core.polling import FEWEST_LOOKS, Stopped, WallClock
+from cloudlink.core.polling import MIN_READS, Stopped, WallClock
 from cloudlink.errors import CloudlinkError, Interrupted, UsageError
 from cloudlink.link import Link
 from cloudlink.log import open_log, quiet_sdks
@@ -205,7 +205,7 @@ class Session:
         """An SDK's error as ours; None when it is none, which makes it a bug."""
         if self._clouds is None:
             return None
-        translated: CloudlinkError | None = self._clouds.sense().translate(error)
+        translated: CloudlinkError | None = self._clouds.error_policy().translate(error)
         return translated
 
     @property
@@ -221,7 +221,7 @@ class Session:
     def _make_engine(self, nodes: Sequence[Any]) -> Engine:
         from cloudlink.core.engine import Engine
 
-        self._engine = Engine(nodes, clock=self.clock, store=self.state, sense=self.clouds.sense())
+        self._engine = Engine(nodes, clock=self.clock, store=self.state, error_policy=self.clouds.error_policy())
         return self._engine
 
     def make_plan(self, *, destroy: bool = False, only: Sequence[str] | None = None) -> Plan:
@@ -288,12 +288,12 @@ class Session:
                 raise
         if broken is not None:
             raise broken
-        self.clouds.reads.forget()
+        self.clouds.cache.clear()
 
-    def remember(self) -> None:
+    def record_receipts(self) -> None:
         """After a plan without changes: the state file knows what is there, also when it was lost."""
         assert self._engine is not None
-        self._engine.remember()
+        self._engine.record_receipts()
 
     def teardown(self, plan: Plan) -> int:
         """Carry out a removal; says what was deleted, put back and kept, and what our tags still find."""
@@ -304,7 +304,7 @@ class Session:
         report = sweep.report(self.link, self.clouds.aws, self.clouds.azure, plan)
         if not report.leftovers:
             for address in list(self.state.receipts()):
-                self.state.forget(address)
+                self.state.remove(address)
             self.state.remove_if_empty()
         self.view.teardown(report)
         return 8 if report.leftovers else 0
@@ -350,26 +350,26 @@ class Session:
         start = self.clock.now()
         title = "the four tunnels and their BGP sessions"
         self.view.event(ev.Begun(start, "verify.tunnels", title, "check", 60.0))
-        looks = 0
+        reads = 0
         while True:
-            looks += 1
-            self.clouds.reads.forget()
+            reads += 1
+            self.clouds.cache.clear()
             report = self.inspection.quick().tunnels
             now = self.clock.now()
             up = sum(t.up for t in report)
             self.view.event(ev.Progress(now, "verify.tunnels", f"{up} of {len(report)} up"))
-            if up == len(report) or (now - start > deadline and looks >= FEWEST_LOOKS):
+            if up == len(report) or (now - start > deadline and reads >= MIN_READS):
                 break
             if self.clock.wait(10.0):
                 raise Stopped
         self.view.event(ev.Done(now, "verify.tunnels", title, "check", now - start, "", changed=False))
-        self.clouds.reads.forget()
+        self.clouds.cache.clear()
         status = self.inspection.status()
         if status.health is not Health.HEALTHY and up == len(report):
             # routes follow the sessions by some seconds
             if self.clock.wait(15.0):
                 raise Stopped
-            self.clouds.reads.forget()
+            self.clouds.cache.clear()
             status = self.inspection.status()
         return status
 
@@ -398,7 +398,7 @@ class Session:
             else:
                 self.view.status(report)
                 return 0 if healthy else 8
-            self.clouds.reads.forget()
+            self.clouds.cache.clear()
 
     def verify_dns(self, names: Sequence[str], *, image: str | None) -> int:
         from cloudlink.checks.report import Health

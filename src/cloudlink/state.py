@@ -28,6 +28,7 @@ from cloudlink.core.resource import Ownership, Receipt, Receipts
 from cloudlink.errors import StateError
 
 FORMAT = 1
+_ON_DISK = {"prior_state": "before"}  # fields of a receipt that format 1 has under another name
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 """Format n -> a pure function that makes format n + 1 of it."""
 
@@ -82,7 +83,7 @@ class StateFile:
         self._receipts = {**self._receipts, receipt.address: receipt}
         self._save()
 
-    def forget(self, address: str) -> None:
+    def remove(self, address: str) -> None:
         if address in self._receipts:
             self._receipts = {a: r for a, r in self._receipts.items() if a != address}
             self._save()
@@ -174,7 +175,7 @@ class StateFile:
                     owned=Ownership(item["owned"]),
                     since=float(item["since"]),
                     intent=str(item.get("intent", "")),
-                    before=item.get("before"),
+                    prior_state=item.get(_ON_DISK["prior_state"]),
                 )
                 for address, item in content["resources"].items()
             }
@@ -195,7 +196,8 @@ class StateFile:
             "link": self.link,
             "serial": self._serial,
             "resources": {
-                a: {k: v for k, v in asdict(r).items() if k != "address"} for a, r in sorted(self._receipts.items())
+                a: {_ON_DISK.get(k, k): v for k, v in asdict(r).items() if k != "address"}
+                for a, r in sorted(self._receipts.items())
             },
         }
         text = json.dumps(content, indent=1, sort_keys=True) + "\n"

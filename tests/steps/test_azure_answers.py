@@ -212,12 +212,12 @@ def test_recorded_phases(name: str, phase: Phase) -> None:
 
 def nodes() -> dict[str, Any]:
     from cloudlink.clouds.azure.client import Azure
-    from cloudlink.clouds.cache import Reads
+    from cloudlink.clouds.cache import ReadCache
     from cloudlink.core.polling import WallClock
     from cloudlink.steps.azure_vpn.step import AzureVpn
     from tests.steps.azure_bench import AWS_GATEWAY, AWS_VPNS
 
-    azure = Azure(a_link(), None, clock := WallClock(), Reads(clock))
+    azure = Azure(a_link(), None, clock := WallClock(), ReadCache(clock))
     return {n.address: n for n in AzureVpn(a_link(), azure).join(AWS_VPNS, AWS_GATEWAY).nodes()}
 
 

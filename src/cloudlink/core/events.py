@@ -32,7 +32,7 @@ class Queued(Event):
     title: str
     verb: Verb
     needs: tuple[str, ...]
-    usual: float  # seconds it usually takes
+    typical_seconds: float  # seconds it usually takes
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Begun(Event):
     address: str
     title: str
     verb: Verb
-    usual: float
+    typical_seconds: float
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ class Action(enum.StrEnum):
 _SEVERITY = (Action.NO_OP, Action.CREATE, Action.UPDATE, Action.REPLACE, Action.DELETE)
 
 
-def worse(actual: Action, shown: Action) -> bool:
+def exceeds_approval(actual: Action, shown: Action) -> bool:
     """Whether ``actual`` is something that a user who agreed to ``shown`` has not agreed to.
 
     "Known later" agrees to an object being made or changed in place, not to its replacement.

@@ -17,11 +17,11 @@ class Store(Protocol):
 
     def put(self, receipt: Receipt) -> None: ...
 
-    def forget(self, address: str) -> None: ...
+    def remove(self, address: str) -> None: ...
 
 
 @dataclass(frozen=True)
-class Sense:
+class ErrorPolicy:
     """What the clouds' errors mean. One seam for all SDKs.
 
     translate: to an error of ours, or None if it is not the SDK's. retry_after: seconds until the same call is

@@ -51,7 +51,7 @@ class Receipt:
     owned: Ownership
     since: float
     intent: str = ""  # "", "create", "update" or "delete"
-    before: Any = None
+    prior_state: Any = None
 
 
 class Receipts(Mapping[str, Receipt]):
@@ -74,7 +74,7 @@ class Receipts(Mapping[str, Receipt]):
 
 
 @dataclass(frozen=True)
-class Found(Generic[SpecT, OutT]):
+class Observed(Generic[SpecT, OutT]):
     """A cloud object as it is now.
 
     spec: in the very type that the resource wants, holding only what the cloud gives back; None while the cloud
@@ -90,7 +90,7 @@ class Found(Generic[SpecT, OutT]):
     detail: str = ""
 
 
-class NotYetKnown(Exception):
+class UnknownOutput(Exception):
     """A needed output is not known yet. ``node`` is the one that will give it."""
 
     def __init__(self, node: Node[Any]) -> None:
@@ -98,7 +98,7 @@ class NotYetKnown(Exception):
         self.node = node
 
 
-class Given:
+class Outputs:
     """Outputs of the nodes so far: ``given[self.gateway]`` is typed, and raises NotYetKnown when unknown."""
 
     def __init__(self, outputs: Mapping[str, Any] | None = None) -> None:
@@ -108,10 +108,10 @@ class Given:
         try:
             return cast(OutT, self._outputs[node.address])
         except KeyError:
-            raise NotYetKnown(node) from None
+            raise UnknownOutput(node) from None
 
-    def with_(self, node: Node[OutT], outputs: OutT) -> Given:
-        return Given({**self._outputs, node.address: outputs})
+    def with_(self, node: Node[OutT], outputs: OutT) -> Outputs:
+        return Outputs({**self._outputs, node.address: outputs})
 
 
 def _no_reason() -> str:
@@ -127,7 +127,7 @@ class Started:
 
 
 @dataclass(frozen=True)
-class Usual:
+class Timing:
     """How long things usually take, in seconds (medians), and how long to wait at most."""
 
     create: float = 5
@@ -167,7 +167,7 @@ class Lookup(Node[OutT]):
     proof: ClassVar[bool] = False
 
     @abstractmethod
-    def look(self, given: Given) -> OutT:
+    def read(self, outputs: Outputs) -> OutT:
         """Read it. Raises errors.MissingError with what is missing and where it was looked for."""
 
     def adopted(self, outputs: OutT) -> str:
@@ -192,19 +192,19 @@ class Resource(Node[OutT], Generic[SpecT, OutT]):
     changes_adopted: whether an adopted object may be brought in line, too.
     """
 
-    usual: ClassVar[Usual] = Usual()
+    timing: ClassVar[Timing] = Timing()
     immutable: ClassVar[frozenset[str]] = frozenset()
-    telling: ClassVar[frozenset[str]] = frozenset()
+    outputs_depend_on: ClassVar[frozenset[str]] = frozenset()
     serial: ClassVar[str] = ""
-    after_failure: ClassVar[Action] = Action.UPDATE
+    on_failure: ClassVar[Action] = Action.UPDATE
     changes_adopted: ClassVar[bool] = False
 
     @abstractmethod
-    def spec(self, given: Given) -> SpecT | None:
+    def spec(self, outputs: Outputs) -> SpecT | None:
         """What it should be; pure. None: it should not exist. Raises NotYetKnown through ``given``."""
 
     @abstractmethod
-    def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[SpecT, OutT] | None:
+    def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[SpecT, OutT] | None:
         """Look it up: by the receipt's id, else by tag or name. None: absent (deleted objects are absent).
 
         fresh: the answer decides about a write or ends a wait, so it must not come from an earlier read.
@@ -216,25 +216,25 @@ class Resource(Node[OutT], Generic[SpecT, OutT]):
         """One write, tagged in the same call."""
 
     @abstractmethod
-    def update(self, found: Found[SpecT, OutT], spec: SpecT) -> Started:
+    def update(self, found: Observed[SpecT, OutT], spec: SpecT) -> Started:
         """One change in place, from ``found.spec`` to ``spec``."""
 
     @abstractmethod
-    def delete(self, found: Found[SpecT, OutT], before: Any) -> Started | None:
+    def delete(self, found: Observed[SpecT, OutT], prior_state: Any) -> Started | None:
         """Remove it, or put ``before`` back where the object is shared. None: gone already."""
 
-    def before(self, found: Found[SpecT, OutT] | None) -> Any:
+    def prior_state(self, found: Observed[SpecT, OutT] | None) -> Any:
         """What to remember of a shared object before the first write to it (JSON-able). None: nothing."""
         return None
 
-    def undo(self, found: Found[SpecT, OutT] | None, before: Any) -> str:
+    def rollback(self, found: Observed[SpecT, OutT] | None, prior_state: Any) -> str:
         """Called when a write ended in FAILED or timed out and leaving it would harm the user.
 
         Returns what was done, for the error message; empty: nothing was undone.
         """
         return ""
 
-    def look_for_second(self) -> str:
+    def duplicate_check_command(self) -> str:
         """What to type to see whether there are two, where the cloud itself does not keep a repeated create from
         making a second one. Empty: it does, by a name or a request id."""
         return ""

@@ -44,6 +44,7 @@ from cloudlink.view.prompt import answered_yes
 from cloudlink.view.text import for_sandbox, line
 
 _STREAMING = frozenset({"up", "teardown"})
+_KEYS = {"typical_seconds": "usual"}  # fields of events that programs know by an older name
 _NAMED_ROWS: dict[str, tuple[str, str, str]] = {
     "records": ("name", "kind", "target"),
     "addresses": ("address", "subnet", "state"),
@@ -129,7 +130,7 @@ def _error(error: CloudlinkError) -> dict[str, Any]:
 
 
 def _event(event: Event) -> dict[str, Any]:
-    fields = {f.name: getattr(event, f.name) for f in dataclasses.fields(event) if f.name != "at"}
+    fields = {_KEYS.get(f.name, f.name): getattr(event, f.name) for f in dataclasses.fields(event) if f.name != "at"}
     head = {"at": timestamp(event.at), "type": _snake(type(event).__name__)}
     return {**head, **{name: as_json(value) for name, value in fields.items()}}
 

@@ -70,7 +70,11 @@ class PlainView(TextView):
         if isinstance(event, Begun):
             self._working = True
             # What takes no time worth telling is told once, when it is done.
-            return "" if event.verb == "read" else _row(event.address, words.doing(event.verb), _usual(event.usual))
+            return (
+                ""
+                if event.verb == "read"
+                else _row(event.address, words.doing(event.verb), _typically(event.typical_seconds))
+            )
         if isinstance(event, Done):
             if event.verb == "read" or (not event.changed and before != "running"):
                 return ""
@@ -114,7 +118,7 @@ def _row(address: str, word: str, more: str = "", after: str = "") -> str:
     return text + (f"  {after}" if after else "")
 
 
-def _usual(seconds: float) -> str:
+def _typically(seconds: float) -> str:
     return words.about(seconds) if seconds >= 10 else ""
 
 
@@ -122,11 +126,11 @@ def timing(board: Board, item: Item) -> str:
     """``18m20s of about 23m``, and said plainly when it takes longer than usual."""
     elapsed = board.elapsed(item)
     if elapsed < 1:
-        return _usual(item.usual)
-    if item.usual < 10 and elapsed < 10:
+        return _typically(item.typical_seconds)
+    if item.typical_seconds < 10 and elapsed < 10:
         return words.duration(elapsed)
-    text = f"{words.duration(elapsed)} of {words.about(item.usual)}"
-    return f"{text}, longer than usual" if elapsed > max(item.usual * 1.25, 20) else text
+    text = f"{words.duration(elapsed)} of {words.about(item.typical_seconds)}"
+    return f"{text}, longer than usual" if elapsed > max(item.typical_seconds * 1.25, 20) else text
 
 
 def waits(board: Board, running: list[Item]) -> str:

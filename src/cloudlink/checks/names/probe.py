@@ -227,7 +227,7 @@ class Probe:
                 lambda: self.kube.create_pod(namespace, body),
                 lambda _: True,
                 clock=self.clock,
-                usual=1,
+                typical_seconds=1,
                 deadline=_BUSY_SECONDS,
                 passing=self._told_busy,
             )
@@ -271,7 +271,7 @@ class Probe:
 
     def _patiently(self, call: Callable[[], T]) -> T:
         """A minute for what fails in passing, as every look of a run has."""
-        return poll(call, lambda _: True, clock=self.clock, usual=1, deadline=60, passing=_passing)
+        return poll(call, lambda _: True, clock=self.clock, typical_seconds=1, deadline=60, passing=_passing)
 
     def _told_busy(self, error: Exception) -> bool:
         """Whether the cluster has only put it off; a create of unknown outcome is not sent again."""
@@ -305,16 +305,16 @@ class Probe:
                 )
             return False
 
-        def look() -> KubeObject:
+        def read() -> KubeObject:
             pod = self.kube.pod(self.link.probe.namespace, name)
             self.tell(f"pod {_end(pod)}")
             return pod
 
         return poll(
-            look,
+            read,
             done,
             clock=self.clock,
-            usual=6,
+            typical_seconds=6,
             deadline=float("inf"),
             passing=_passing,
         )
@@ -326,7 +326,7 @@ class Probe:
                 lambda: self.kube.pod_log(self.link.probe.namespace, name),
                 bool,
                 clock=self.clock,
-                usual=1,
+                typical_seconds=1,
                 deadline=5,
                 passing=_passing,
             )

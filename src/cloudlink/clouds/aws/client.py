@@ -17,7 +17,7 @@ from cloudlink import __version__
 from cloudlink.clouds import ownership
 from cloudlink.clouds.aws import errors as aws_errors
 from cloudlink.clouds.aws.models import PlainModels
-from cloudlink.clouds.cache import Reads
+from cloudlink.clouds.cache import ReadCache
 from cloudlink.clouds.endpoints import Endpoints
 from cloudlink.core.polling import Clock
 from cloudlink.errors import CloudError, CloudlinkError
@@ -60,13 +60,13 @@ class Aws:
         profile: str | None = None,
         endpoints: Endpoints | None = None,
         clock: Clock,
-        reads: Reads | None = None,
+        cache: ReadCache | None = None,
     ) -> None:
         self.region = region
         self.profile = profile
         self.endpoints = endpoints
         self.clock = clock
-        self.reads = reads or Reads(clock)
+        self.cache = cache or ReadCache(clock)
         self._lock = threading.RLock()
         self._clients: dict[tuple[str, bool], Any] = {}
         self._made: boto3.Session | None = None
@@ -178,7 +178,7 @@ class Aws:
 
     def account(self) -> str:
         """The number of the account, which also proves that the credentials work."""
-        return self.reads.get("aws.account", lambda: str(self.sts.get_caller_identity()["Account"]))
+        return self.cache.get("aws.account", lambda: str(self.sts.get_caller_identity()["Account"]))
 
     def eks_token(self, cluster: str) -> Secret:
         """A bearer token for the API of an EKS cluster, as the ``aws`` command would make it; good for 15 minutes.
@@ -290,11 +290,11 @@ class Aws:
 
     def vpn_gateways(self, *, fresh: bool = False) -> list[AwsObject]:
         """All of the region, deleted ones too: AWS lists them for a while."""
-        return self.reads.get(VPN_GATEWAYS, lambda: self.ec2.describe_vpn_gateways()["VpnGateways"], fresh=fresh)
+        return self.cache.get(VPN_GATEWAYS, lambda: self.ec2.describe_vpn_gateways()["VpnGateways"], fresh=fresh)
 
     def customer_gateways(self, *, fresh: bool = False) -> list[AwsObject]:
         """All of the region, deleted ones too."""
-        return self.reads.get(
+        return self.cache.get(
             CUSTOMER_GATEWAYS, lambda: self.ec2.describe_customer_gateways()["CustomerGateways"], fresh=fresh
         )
 
@@ -304,7 +304,7 @@ class Aws:
         def read() -> list[AwsObject]:
             return [without_open_keys(item) for item in self.ec2.describe_vpn_connections()["VpnConnections"]]
 
-        return self.reads.get(VPN_CONNECTIONS, read, fresh=fresh)
+        return self.cache.get(VPN_CONNECTIONS, read, fresh=fresh)
 
     def stored_keys(self, arn: str, *, fresh: bool = False) -> dict[str, Secret]:
         """Pre-shared keys that AWS keeps in Secrets Manager, by the outside address of their tunnel; none yet: empty.
@@ -330,7 +330,7 @@ class Aws:
                     'Set vpn.psk_storage to "standard".',
                 ) from None
 
-        return self.reads.get(f"aws.stored_keys/{arn}", read, fresh=fresh)
+        return self.cache.get(f"aws.stored_keys/{arn}", read, fresh=fresh)
 
     # --- shared reads: names ------------------------------------------------------------------------------
 
@@ -425,7 +425,7 @@ class Aws:
                     return None
                 raise
 
-        return self.reads.get(kind, read, fresh=fresh)
+        return self.cache.get(kind, read, fresh=fresh)
 
     def _list(self, kind: str, service: str, operation: str, key: str, *, fresh: bool, **asked: Any) -> list[AwsObject]:
         """All pages of a list."""
@@ -434,7 +434,7 @@ class Aws:
             pages = self.client(service).get_paginator(operation).paginate(**asked)
             return [item for page in pages for item in page[key]]
 
-        return self.reads.get(kind, read, fresh=fresh)
+        return self.cache.get(kind, read, fresh=fresh)
 
 
 def without_open_keys(connection: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from typing import Any, TypeVar, cast
 from cloudlink.clouds.azure import errors as azure_errors
 from cloudlink.clouds.azure.errors import missing, retryable, unknown_outcome
 from cloudlink.clouds.azure.session import AzureSession, FirstAnswer
-from cloudlink.clouds.cache import Reads
+from cloudlink.clouds.cache import ReadCache
 from cloudlink.clouds.endpoints import Endpoints
 from cloudlink.clouds.ownership import LINK_TAG
 from cloudlink.core.polling import Clock
@@ -54,11 +54,11 @@ _ACTION_DEADLINE = 180.0
 class Azure:
     """The Azure side of one link. Thread-safe once ``sign_in`` has been called. endpoints: see AzureSession."""
 
-    def __init__(self, link: Link, endpoints: Endpoints | None, clock: Clock, reads: Reads) -> None:
+    def __init__(self, link: Link, endpoints: Endpoints | None, clock: Clock, cache: ReadCache) -> None:
         self.side = link.azure
         self.link = link.name
         self.clock = clock
-        self.reads = reads
+        self.cache = cache
         self._session = AzureSession(link.azure, endpoints)
 
     # Names
@@ -292,10 +292,10 @@ class Azure:
     # How calls are made
 
     def _one(self, kind: str, id_: str, fresh: bool) -> Json | None:
-        return self.reads.get(kind, lambda: self._read_or(lambda: self._get(id_), None), fresh=fresh)
+        return self.cache.get(kind, lambda: self._read_or(lambda: self._get(id_), None), fresh=fresh)
 
     def _all(self, kind: str, path: str, fresh: bool) -> list[Json]:
-        return self.reads.get(kind, lambda: self._list(path), fresh=fresh)
+        return self.cache.get(kind, lambda: self._list(path), fresh=fresh)
 
     def _get(self, id_: str) -> Json:
         found = cast(Json, self._read(lambda: self._session.ask("GET", id_)).json())
@@ -340,7 +340,7 @@ class Azure:
         try:
             call()
         finally:
-            self.reads.wrote(kind)  # the outcome of a failed write is unknown
+            self.cache.invalidate(kind)  # the outcome of a failed write is unknown
 
     def _put(self, kinds: tuple[str, ...], id_: str, begin: Callable[..., Any], *arguments: Any) -> Started:
         return Started(id_, self._send(kinds, begin, *arguments).reason)
@@ -360,7 +360,7 @@ class Azure:
         try:
             begin(*arguments, polling=first)
         finally:
-            self.reads.wrote(*kinds)  # also when it raises: the outcome may be unknown
+            self.cache.invalidate(*kinds)  # also when it raises: the outcome may be unknown
         return first
 
     def _action(self, what: str) -> list[Json]:

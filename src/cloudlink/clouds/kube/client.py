@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from cloudlink.clouds.cache import Reads
+from cloudlink.clouds.cache import ReadCache
 from cloudlink.clouds.kube.access import Access, tls_context
 from cloudlink.clouds.kube.errors import KubeRefusal, NoCluster, refusal
 from cloudlink.errors import MissingError, UnreachableError
@@ -36,9 +36,9 @@ class Kube:
     into cloudlink's own. reads: shared by whoever looks at the same objects.
     """
 
-    def __init__(self, name: str, access: Callable[[], Access], reads: Reads) -> None:
+    def __init__(self, name: str, access: Callable[[], Access], cache: ReadCache) -> None:
         self.name = name
-        self.reads = reads
+        self.cache = cache
         self._access = access
         self._opened: _Opened | None = None
         self._lock = threading.Lock()

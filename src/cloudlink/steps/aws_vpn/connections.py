@@ -10,15 +10,15 @@ from cloudlink.clouds.aws import client as cloud
 from cloudlink.clouds.aws.client import Aws, AwsObject
 from cloudlink.clouds.aws.tags import command_to_list, name_for, ours, tag_specification
 from cloudlink.core.resource import (
-    Found,
-    Given,
     Node,
+    Observed,
+    Outputs,
     Ownership,
     Phase,
     Receipts,
     Resource,
     Started,
-    Usual,
+    Timing,
     built_on,
 )
 from cloudlink.ipsec import IpsecPolicy, aws_tunnel_options, for_aws, from_aws_tunnel_options
@@ -62,21 +62,21 @@ class Connection(Resource[ConnectionSpec, VpnConnection]):
     customer_gateway: Node[CustomerGateway] = built_on()
     vpn: int
     # Terraform waits 40 minutes for a create and 30 for the rest; recorded creates took 127 to 220 s.
-    usual: ClassVar[Usual] = Usual(create=180, update=120, delete=60, deadline=2400)
+    timing: ClassVar[Timing] = Timing(create=180, update=120, delete=60, deadline=2400)
     immutable: ClassVar[frozenset[str]] = frozenset({"gateway", "customer_gateway", "insides", "bgp", "psk_storage"})
 
-    def spec(self, given: Given) -> ConnectionSpec:
+    def spec(self, outputs: Outputs) -> ConnectionSpec:
         insides = tuple(sorted(t.inside for t in self.link.tunnels_of(self.vpn)))
         policy = for_aws(self.link.policy)
         return ConnectionSpec(
-            gateway=given[self.gateway].id,
-            customer_gateway=given[self.customer_gateway].id,
+            gateway=outputs[self.gateway].id,
+            customer_gateway=outputs[self.customer_gateway].id,
             insides=insides,
             policies=tuple(policy for _ in insides),
             psk_storage=self.link.aws.psk_storage,
         )
 
-    def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[ConnectionSpec, VpnConnection] | None:
+    def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[ConnectionSpec, VpnConnection] | None:
         found = ours(
             self.aws.vpn_connections(fresh=fresh),
             key="VpnConnectionId",
@@ -90,7 +90,7 @@ class Connection(Resource[ConnectionSpec, VpnConnection]):
         # "modifying" is in no list of AWS's, but it is what is seen while an endpoint is replaced.
         phase = {"available": Phase.READY, "deleting": Phase.DELETING}.get(state, Phase.CREATING)
         out = None if phase is Phase.DELETING else self._outputs(found, fresh=fresh)
-        return Found(found["VpnConnectionId"], phase, _spec_of(found), out, Ownership.OWNED, state)
+        return Observed(found["VpnConnectionId"], phase, _spec_of(found), out, Ownership.OWNED, state)
 
     def _outputs(self, found: AwsObject, *, fresh: bool) -> VpnConnection | None:
         """None while AWS has not said an outside address and a key for each tunnel."""
@@ -136,15 +136,15 @@ class Connection(Resource[ConnectionSpec, VpnConnection]):
             made = str(answer["VpnConnection"]["VpnConnectionId"])
             del answer, tunnels  # they hold the keys in clear
         finally:
-            self.aws.reads.wrote(cloud.VPN_CONNECTIONS)
+            self.aws.cache.invalidate(cloud.VPN_CONNECTIONS)
         return Started(made)
 
-    def look_for_second(self) -> str:
+    def duplicate_check_command(self) -> str:
         return command_to_list(
             "vpn-connections", region=self.link.aws.region, link=self.link.name, address=self.address
         )
 
-    def update(self, found: Found[ConnectionSpec, VpnConnection], spec: ConnectionSpec) -> Started:
+    def update(self, found: Observed[ConnectionSpec, VpnConnection], spec: ConnectionSpec) -> Started:
         """Change one tunnel, the first that differs: that one is down for minutes, the other keeps working."""
         assert found.spec is not None
         outside = {end.inside: end.outside_ip for end in found.outputs.tunnels} if found.outputs else {}
@@ -160,10 +160,10 @@ class Connection(Resource[ConnectionSpec, VpnConnection]):
                 TunnelOptions=aws_tunnel_options(policy),
             )
         finally:
-            self.aws.reads.wrote(cloud.VPN_CONNECTIONS)
+            self.aws.cache.invalidate(cloud.VPN_CONNECTIONS)
         return Started(found.id)
 
-    def delete(self, found: Found[ConnectionSpec, VpnConnection], before: Any) -> Started | None:
+    def delete(self, found: Observed[ConnectionSpec, VpnConnection], prior_state: Any) -> Started | None:
         try:
             self.aws.ec2.delete_vpn_connection(VpnConnectionId=found.id)
         except Exception as error:
@@ -171,7 +171,7 @@ class Connection(Resource[ConnectionSpec, VpnConnection]):
                 return None
             raise
         finally:
-            self.aws.reads.wrote(cloud.VPN_CONNECTIONS)
+            self.aws.cache.invalidate(cloud.VPN_CONNECTIONS)
         return Started(found.id)
 
 

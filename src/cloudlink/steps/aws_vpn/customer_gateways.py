@@ -10,14 +10,14 @@ from cloudlink.clouds.aws import client as cloud
 from cloudlink.clouds.aws.client import Aws
 from cloudlink.clouds.aws.tags import name_for, ours, tag_specification
 from cloudlink.core.resource import (
-    Found,
-    Given,
     Node,
+    Observed,
+    Outputs,
     Ownership,
     Receipts,
     Resource,
     Started,
-    Usual,
+    Timing,
 )
 from cloudlink.errors import ConflictError
 from cloudlink.link import Link
@@ -44,13 +44,13 @@ class CustomerGatewayResource(Resource[CustomerGatewaySpec, CustomerGateway]):
     aws: Aws
     public_ip: Node[PublicIp]
     number: int
-    usual: ClassVar[Usual] = Usual(create=5, delete=5)
+    timing: ClassVar[Timing] = Timing(create=5, delete=5)
     immutable: ClassVar[frozenset[str]] = frozenset({"address", "asn"})
 
-    def spec(self, given: Given) -> CustomerGatewaySpec:
-        return CustomerGatewaySpec(given[self.public_ip].address, self.link.azure.asn)
+    def spec(self, outputs: Outputs) -> CustomerGatewaySpec:
+        return CustomerGatewaySpec(outputs[self.public_ip].address, self.link.azure.asn)
 
-    def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[CustomerGatewaySpec, CustomerGateway] | None:
+    def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[CustomerGatewaySpec, CustomerGateway] | None:
         found = ours(
             self.aws.customer_gateways(fresh=fresh),
             key="CustomerGatewayId",
@@ -63,7 +63,7 @@ class CustomerGatewayResource(Resource[CustomerGatewaySpec, CustomerGateway]):
         asn = int(found.get("BgpAsnExtended") or found.get("BgpAsn") or 0)
         spec = CustomerGatewaySpec(IPv4Address(found["IpAddress"]), asn)
         out = CustomerGateway(found["CustomerGatewayId"])
-        return Found(out.id, gateway_phase(found["State"]), spec, out, Ownership.OWNED, found["State"])
+        return Observed(out.id, gateway_phase(found["State"]), spec, out, Ownership.OWNED, found["State"])
 
     def create(self, spec: CustomerGatewaySpec) -> Started:
         """AWS gives back an existing gateway of the same address, ASN and device name, even a stranger's: the device
@@ -79,7 +79,7 @@ class CustomerGatewayResource(Resource[CustomerGatewaySpec, CustomerGateway]):
                 TagSpecifications=tag_specification("customer-gateway", self.link.name, self.address, name),
             )["CustomerGateway"]
         finally:
-            self.aws.reads.wrote(cloud.CUSTOMER_GATEWAYS)
+            self.aws.cache.invalidate(cloud.CUSTOMER_GATEWAYS)
         made_here = ours([made], key="CustomerGatewayId", link=self.link.name, address=self.address, receipt=None)
         if made_here is None:
             raise ConflictError(
@@ -92,12 +92,12 @@ class CustomerGatewayResource(Resource[CustomerGatewaySpec, CustomerGateway]):
 
     def update(
         self,
-        found: Found[CustomerGatewaySpec, CustomerGateway],
+        found: Observed[CustomerGatewaySpec, CustomerGateway],
         spec: CustomerGatewaySpec,
     ) -> Started:
         raise AssertionError("a customer gateway cannot be changed")
 
-    def delete(self, found: Found[CustomerGatewaySpec, CustomerGateway], before: Any) -> Started | None:
+    def delete(self, found: Observed[CustomerGatewaySpec, CustomerGateway], prior_state: Any) -> Started | None:
         try:
             self.aws.ec2.delete_customer_gateway(CustomerGatewayId=found.id)
         except Exception as error:
@@ -105,5 +105,5 @@ class CustomerGatewayResource(Resource[CustomerGatewaySpec, CustomerGateway]):
                 return None
             raise
         finally:
-            self.aws.reads.wrote(cloud.CUSTOMER_GATEWAYS)
+            self.aws.cache.invalidate(cloud.CUSTOMER_GATEWAYS)
         return Started(found.id)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
 from cloudlink.clouds.azure.client import Json
-from cloudlink.core.resource import Found, Given, Node, Phase, Started, Usual, built_on
+from cloudlink.core.resource import Node, Observed, Outputs, Phase, Started, Timing, built_on
 from cloudlink.errors import MissingError
 from cloudlink.ipsec import IpsecPolicy, azure_ipsec_policy, for_azure, from_azure
 from cloudlink.link import Tunnel
@@ -40,15 +40,15 @@ def _address(text: object) -> IPv4Address | None:
         return None
 
 
-def _end(given: Given, vpn: Node[VpnConnection], tunnel: Tunnel, address: str) -> AwsTunnelEnd:
+def _end(outputs: Outputs, vpn: Node[VpnConnection], tunnel: Tunnel, address: str) -> AwsTunnelEnd:
     try:
-        return given[vpn].tunnel(tunnel.inside)
+        return outputs[vpn].tunnel(tunnel.inside)
     except KeyError:
         raise MissingError(
             "AWS has no tunnel with this inside range",
-            f"The VPN connection {given[vpn].id} has no tunnel with the inside range {tunnel.inside}, so that Azure's end "
+            f"The VPN connection {outputs[vpn].id} has no tunnel with the inside range {tunnel.inside}, so that Azure's end "
             f"of {tunnel.name} has no counterpart.",
-            f"aws ec2 describe-vpn-connections --vpn-connection-ids {given[vpn].id}",
+            f"aws ec2 describe-vpn-connections --vpn-connection-ids {outputs[vpn].id}",
             resource=address,
         ) from None
 
@@ -77,18 +77,18 @@ class LocalGatewayResource(AzureResource[LocalGatewaySpec, LocalGateway]):
     vpn: Node[VpnConnection]
     aws_gateway: Node[VpnGateway]
 
-    usual = Usual(create=11, update=30, delete=10, deadline=1800)
+    timing = Timing(create=11, update=30, delete=10, deadline=1800)
     immutable = frozenset({"location"})
 
     @property
     def name(self) -> str:
         return self.azure.name(f"local-gateway-{self.tunnel.index + 1}")
 
-    def spec(self, given: Given) -> LocalGatewaySpec:
+    def spec(self, outputs: Outputs) -> LocalGatewaySpec:
         return LocalGatewaySpec(
             location=location(self.link.azure.location),
-            address=_end(given, self.vpn, self.tunnel, self.address).outside_ip,
-            asn=given[self.aws_gateway].asn,
+            address=_end(outputs, self.vpn, self.tunnel, self.address).outside_ip,
+            asn=outputs[self.aws_gateway].asn,
             bgp_peer=self.tunnel.aws_inside,
         )
 
@@ -166,7 +166,7 @@ class ConnectionResource(AzureResource[ConnectionSpec, AzureConnection]):
     vpn: Node[VpnConnection]
 
     # Assumption: an hour is enough. A connection begun while its gateway is updating was seen to take 35 minutes.
-    usual = Usual(create=12, update=40, delete=60, deadline=3600)
+    timing = Timing(create=12, update=40, delete=60, deadline=3600)
     immutable = frozenset({"location", "type", "gateway", "local_gateway", "protocol"})
     serial = GATEWAY_SERIAL
 
@@ -174,8 +174,8 @@ class ConnectionResource(AzureResource[ConnectionSpec, AzureConnection]):
     def name(self) -> str:
         return self.azure.name(f"connection-{self.tunnel.index + 1}")
 
-    def spec(self, given: Given) -> ConnectionSpec:
-        gateway = given[self.gateway]
+    def spec(self, outputs: Outputs) -> ConnectionSpec:
+        gateway = outputs[self.gateway]
         addresses = [
             CustomAddress(_config_name(instance.config_id), self._inside_address(i))
             for i, instance in enumerate(gateway.instances)
@@ -184,9 +184,9 @@ class ConnectionResource(AzureResource[ConnectionSpec, AzureConnection]):
             location=location(self.link.azure.location),
             type="IPsec",
             gateway=gateway.id.lower(),
-            local_gateway=given[self.local_gateway].id.lower(),
+            local_gateway=outputs[self.local_gateway].id.lower(),
             protocol="IKEv2",
-            key=_end(given, self.vpn, self.tunnel, self.address).psk,
+            key=_end(outputs, self.vpn, self.tunnel, self.address).psk,
             policy=for_azure(self.link.policy),
             bgp=True,
             bgp_addresses=tuple(sorted(addresses)),
@@ -224,7 +224,7 @@ class ConnectionResource(AzureResource[ConnectionSpec, AzureConnection]):
     def gives(self, raw: Json) -> AzureConnection:
         return AzureConnection(str(raw["id"]))
 
-    def update(self, found: Found[ConnectionSpec, AzureConnection], spec: ConnectionSpec) -> Started:
+    def update(self, found: Observed[ConnectionSpec, AzureConnection], spec: ConnectionSpec) -> Started:
         """Where only the key differs, only the key is written.
 
         Both writes take about as long (some 40 s) and both make the tunnel agree on new keys. But the narrow one leaves

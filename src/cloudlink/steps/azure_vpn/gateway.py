@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from cloudlink.clouds.azure.client import GATEWAY_SUBNET, Json
-from cloudlink.core.resource import Given, Node, Started, Usual, built_on
+from cloudlink.core.resource import Node, Outputs, Started, Timing, built_on
 from cloudlink.errors import ConflictError
 from cloudlink.steps.azure_vpn.connections import GATEWAY_SERIAL
 from cloudlink.steps.azure_vpn.network import (
@@ -52,7 +52,7 @@ class GatewayResource(AzureResource[GatewaySpec, AzureGateway]):
     subnet: Node[GatewaySubnet] = built_on()
     public_ips: tuple[Node[PublicIp], Node[PublicIp]] = built_on()
 
-    usual = Usual(create=1400, update=150, delete=420, deadline=5400)
+    timing = Timing(create=1400, update=150, delete=420, deadline=5400)
     immutable = frozenset({"location", "type", "routing", "subnet", "public_ips"})
     serial = GATEWAY_SERIAL
 
@@ -60,8 +60,8 @@ class GatewayResource(AzureResource[GatewaySpec, AzureGateway]):
     def name(self) -> str:
         return self.azure.name("gateway")
 
-    def spec(self, given: Given) -> GatewaySpec:
-        side, subnet = self.link.azure, given[self.subnet]
+    def spec(self, outputs: Outputs) -> GatewaySpec:
+        side, subnet = self.link.azure, outputs[self.subnet]
         return GatewaySpec(
             location=location(side.location),
             type="Vpn",
@@ -71,7 +71,7 @@ class GatewayResource(AzureResource[GatewaySpec, AzureGateway]):
             bgp=True,
             asn=side.asn,
             subnet=subnet.id.lower(),
-            public_ips=tuple(given[ip].id.lower() for ip in self.public_ips),
+            public_ips=tuple(outputs[ip].id.lower() for ip in self.public_ips),
             bgp_addresses=tuple(tuple(sorted(t.azure_inside for t in self.link.tunnels_of(i))) for i in INSTANCES),
             made_subnet=subnet.ours,
         )

@@ -8,7 +8,18 @@ from typing import Any, ClassVar
 
 from cloudlink.clouds.azure.client import GATEWAY_SUBNET, Azure, Json
 from cloudlink.clouds.ownership import LINK_TAG
-from cloudlink.core.resource import Found, Given, Lookup, Node, Ownership, Receipts, Resource, Started, Usual, built_on
+from cloudlink.core.resource import (
+    Lookup,
+    Node,
+    Observed,
+    Outputs,
+    Ownership,
+    Receipts,
+    Resource,
+    Started,
+    Timing,
+    built_on,
+)
 from cloudlink.errors import CloudError, ConflictError, MissingError
 from cloudlink.link import AzureSubnet, Link, NewCluster, NewNetwork
 from cloudlink.steps.azure_vpn.resource import (
@@ -38,8 +49,8 @@ class GroupLookup(Lookup[ResourceGroup]):
     link: Link
     azure: Azure
 
-    def look(self, given: Given) -> ResourceGroup:
-        del given
+    def read(self, outputs: Outputs) -> ResourceGroup:
+        del outputs
         side = self.link.azure
         raw = self.azure.group()
         if raw is None:
@@ -57,12 +68,12 @@ class NetworkLookup(Lookup[VirtualNetwork]):
     link: Link
     azure: Azure
 
-    def look(self, given: Given) -> VirtualNetwork:
+    def read(self, outputs: Outputs) -> VirtualNetwork:
         """Raises CloudError for a VNet that AKS made for itself: it may not be altered, and goes with the cluster.
 
         https://learn.microsoft.com/azure/aks/faq
         """
-        del given
+        del outputs
         side = self.link.azure
         raw = self.azure.vnet()
         if raw is None:
@@ -95,8 +106,8 @@ class ClusterLookup(Lookup[AksCluster]):
     link: Link
     azure: Azure
 
-    def look(self, given: Given) -> AksCluster:
-        del given
+    def read(self, outputs: Outputs) -> AksCluster:
+        del outputs
         side = self.link.azure
         raw = self.azure.aks_cluster()
         if raw is None:
@@ -121,11 +132,11 @@ class GroupSpec:
 class NewGroup(AzureResource[GroupSpec, ResourceGroup]):
     """The link's resource group (``[azure] create_resource_group = true``)."""
 
-    usual = Usual(create=5, update=5, delete=60, deadline=1800)
+    timing = Timing(create=5, update=5, delete=60, deadline=1800)
     immutable = frozenset({"location"})
 
-    def spec(self, given: Given) -> GroupSpec:
-        del given
+    def spec(self, outputs: Outputs) -> GroupSpec:
+        del outputs
         return GroupSpec(location(self.link.azure.location))
 
     def raw(self, *, fresh: bool) -> Json | None:
@@ -174,12 +185,12 @@ class NewVirtualNetwork(AzureResource[NetworkSpec, VirtualNetwork]):
     group: Node[ResourceGroup]
     wanted: NewNetwork
 
-    usual = Usual(create=5, update=5, delete=10, deadline=900)
+    timing = Timing(create=5, update=5, delete=10, deadline=900)
     immutable = frozenset({"location"})
-    telling = frozenset({"prefixes"})
+    outputs_depend_on = frozenset({"prefixes"})
     serial = "azure-vnet"
 
-    def spec(self, given: Given) -> NetworkSpec:
+    def spec(self, outputs: Outputs) -> NetworkSpec:
         return NetworkSpec(
             location(self.link.azure.location), frozenset(self.wanted.prefixes), self.wanted.cluster_subnet
         )
@@ -246,11 +257,11 @@ class NewAksCluster(AzureResource[ClusterSpec, AksCluster]):
     wanted: NewCluster
     subnet_name: str
 
-    usual = Usual(create=300, update=120, delete=240, deadline=3600)
+    timing = Timing(create=300, update=120, delete=240, deadline=3600)
     immutable = frozenset({"location", "node_size", "subnet", "pod_cidr", "service_cidr"})
 
-    def spec(self, given: Given) -> ClusterSpec:
-        vnet = given[self.network].id
+    def spec(self, outputs: Outputs) -> ClusterSpec:
+        vnet = outputs[self.network].id
         return ClusterSpec(
             location=location(self.link.azure.location),
             version=self.wanted.kubernetes_version,
@@ -341,15 +352,15 @@ class GatewaySubnetResource(Resource[GatewaySubnetSpec, GatewaySubnet]):
     network: Node[VirtualNetwork] = built_on()
     proven: set[str] = field(default_factory=set, repr=False)
 
-    usual = Usual(create=4, update=4, delete=10, deadline=900)
+    timing = Timing(create=4, update=4, delete=10, deadline=900)
     immutable = frozenset({"prefix"})
     serial = "azure-vnet"
 
-    def spec(self, given: Given) -> GatewaySubnetSpec:
-        _ = given[self.network]
+    def spec(self, outputs: Outputs) -> GatewaySubnetSpec:
+        _ = outputs[self.network]
         return GatewaySubnetSpec(self.link.azure.gateway_subnet)
 
-    def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[GatewaySubnetSpec, GatewaySubnet] | None:
+    def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[GatewaySubnetSpec, GatewaySubnet] | None:
         raw = named(properties(self.azure.vnet(fresh=fresh)).get("subnets"), GATEWAY_SUBNET)
         if raw is None:
             return None
@@ -358,25 +369,25 @@ class GatewaySubnetResource(Resource[GatewaySubnetSpec, GatewaySubnet]):
             outputs = GatewaySubnet(id_, ours=True)
             wanted = self.link.azure.gateway_subnet
             prefix = wanted if wanted in prefixes else prefixes[0]
-            return Found(id_, phase(raw), GatewaySubnetSpec(prefix), outputs, Ownership.OWNED, state(raw))
+            return Observed(id_, phase(raw), GatewaySubnetSpec(prefix), outputs, Ownership.OWNED, state(raw))
         # Not ours, so its range is no drift: Azure makes no subnet smaller than /29, which is enough for two instances.
         shown = ", ".join(map(str, prefixes))
         small = any(p.prefixlen > SMALLEST_ADVISED for p in prefixes)
         detail = f"used as it is: {shown}" + (f", smaller than the advised /{SMALLEST_ADVISED}" if small else "")
         spec = GatewaySubnetSpec(self.link.azure.gateway_subnet)
-        return Found(id_, phase(raw), spec, GatewaySubnet(id_), Ownership.ADOPTED, detail)
+        return Observed(id_, phase(raw), spec, GatewaySubnet(id_), Ownership.ADOPTED, detail)
 
     def create(self, spec: GatewaySubnetSpec) -> Started:
         return self.azure.put_gateway_subnet({"properties": {"addressPrefix": str(spec.prefix)}})
 
-    def update(self, found: Found[GatewaySubnetSpec, GatewaySubnet], spec: GatewaySubnetSpec) -> Started:
+    def update(self, found: Observed[GatewaySubnetSpec, GatewaySubnet], spec: GatewaySubnetSpec) -> Started:
         """Only a failed one is written again: its range is immutable."""
         del found
         return self.create(spec)
 
-    def delete(self, found: Found[GatewaySubnetSpec, GatewaySubnet], before: Any) -> Started | None:
+    def delete(self, found: Observed[GatewaySubnetSpec, GatewaySubnet], prior_state: Any) -> Started | None:
         """Raises ConflictError while a gateway of others is in it: Azure would refuse, and waiting does not help."""
-        del before
+        del prior_state
         if found.owned is not Ownership.OWNED:
             return None
         if others := self.azure.other_gateways():

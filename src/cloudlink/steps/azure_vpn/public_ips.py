@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from cloudlink.clouds.azure.client import Azure, Json
-from cloudlink.core.resource import Given, Node, Started, Usual
+from cloudlink.core.resource import Node, Outputs, Started, Timing
 from cloudlink.steps.azure_vpn.resource import AzureResource, location, named, properties
 from cloudlink.steps.outputs import (
     PublicIp,
@@ -32,14 +32,14 @@ class PublicIpResource(AzureResource[PublicIpSpec, PublicIp]):
     index: int
     group: Node[ResourceGroup]
 
-    usual = Usual(create=4, update=4, delete=20, deadline=900)
+    timing = Timing(create=4, update=4, delete=20, deadline=900)
     immutable = frozenset({"location", "sku", "allocation", "zones"})
 
     @property
     def name(self) -> str:
         return public_ip_name(self.azure, self.index)
 
-    def spec(self, given: Given) -> PublicIpSpec:
+    def spec(self, outputs: Outputs) -> PublicIpSpec:
         side = self.link.azure
         return PublicIpSpec(location(side.location), "Standard", "Static", tuple(sorted(side.zones)))
 

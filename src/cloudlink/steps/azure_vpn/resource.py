@@ -11,7 +11,7 @@ from typing import Any
 
 from cloudlink.clouds.azure.client import Azure, Json
 from cloudlink.clouds.ownership import LINK_TAG, RESOURCE_TAG, is_ours, tags
-from cloudlink.core.resource import Found, OutT, Ownership, Phase, Receipts, Resource, SpecT, Started
+from cloudlink.core.resource import Observed, OutT, Ownership, Phase, Receipts, Resource, SpecT, Started
 from cloudlink.errors import ConflictError
 from cloudlink.link import Link
 
@@ -54,24 +54,24 @@ class AzureResource(Resource[SpecT, OutT]):
     def remove(self) -> Started | None:
         """The DELETE. None: gone already."""
 
-    def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[SpecT, OutT] | None:
+    def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[SpecT, OutT] | None:
         del receipts
         raw = self.raw(fresh=fresh)
         if raw is None:
             return None
         if not is_ours(raw.get("tags"), self.link.name, self.address):
             raise stranger(raw, self.link.name, self.address)
-        return Found(str(raw["id"]), phase(raw), self.seen(raw), self.gives(raw), Ownership.OWNED, state(raw))
+        return Observed(str(raw["id"]), phase(raw), self.seen(raw), self.gives(raw), Ownership.OWNED, state(raw))
 
     def create(self, spec: SpecT) -> Started:
         return self.put(spec, self.tags())
 
-    def update(self, found: Found[SpecT, OutT], spec: SpecT) -> Started:
+    def update(self, found: Observed[SpecT, OutT], spec: SpecT) -> Started:
         del found
         return self.put(spec, self.all_tags())
 
-    def delete(self, found: Found[SpecT, OutT], before: Any) -> Started | None:
-        del found, before
+    def delete(self, found: Observed[SpecT, OutT], prior_state: Any) -> Started | None:
+        del found, prior_state
         return self.remove()
 
     def tags(self) -> dict[str, str]:

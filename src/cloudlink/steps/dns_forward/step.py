@@ -20,15 +20,15 @@ from cloudlink.clouds.kube.client import Kube, KubeObject
 from cloudlink.clouds.kube.errors import NoCluster, missing
 from cloudlink.core.plan import spec_hash
 from cloudlink.core.resource import (
-    Found,
-    Given,
     Node,
+    Observed,
+    Outputs,
     Ownership,
     Phase,
     Receipts,
     Resource,
     Started,
-    Usual,
+    Timing,
 )
 from cloudlink.errors import ConflictError, CredentialsError, MissingError
 from cloudlink.link import Link
@@ -73,7 +73,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
     there leaves an annotation whose hash is not the key's, and the next run restarts.
     """
 
-    usual: ClassVar[Usual] = Usual(create=15, update=15, delete=15, deadline=180)
+    timing: ClassVar[Timing] = Timing(create=15, update=15, delete=15, deadline=180)
 
     link: Link
     kube: Kube = field(repr=False)
@@ -93,11 +93,11 @@ class Forward(Resource[ForwardSpec, Nothing]):
 
     # --- the resource ------------------------------------------------------------------------------------
 
-    def spec(self, given: Given) -> ForwardSpec | None:
-        wanted = corefile.block(self.link.dns.zone, tuple(given[self.endpoint].addresses.values()))
+    def spec(self, outputs: Outputs) -> ForwardSpec | None:
+        wanted = corefile.block(self.link.dns.zone, tuple(outputs[self.endpoint].addresses.values()))
         return ForwardSpec(wanted.zone, wanted.upstreams, wanted.options, restarted=True)
 
-    def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[ForwardSpec, Nothing] | None:
+    def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[ForwardSpec, Nothing] | None:
         try:
             if not fresh and (settled := self._settled(receipts)) is not None:
                 return settled
@@ -129,7 +129,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
             return self._found(Phase.FAILED, spec, crash)
         return self._found(Phase.CREATING if rolling else Phase.READY, spec, rolling)
 
-    def _settled(self, receipts: Receipts) -> Found[ForwardSpec, Nothing] | None:
+    def _settled(self, receipts: Receipts) -> Observed[ForwardSpec, Nothing] | None:
         """From the key alone, where the receipt says that CoreDNS was restarted with it: saves looking at the
         Deployment in a run that has nothing to do. Whether CoreDNS is well is for ``view``."""
         receipt = receipts.of(self)
@@ -153,10 +153,10 @@ class Forward(Resource[ForwardSpec, Nothing]):
     def create(self, spec: ForwardSpec) -> Started:
         return self._write(spec)
 
-    def update(self, found: Found[ForwardSpec, Nothing], spec: ForwardSpec) -> Started:
+    def update(self, found: Observed[ForwardSpec, Nothing], spec: ForwardSpec) -> Started:
         return self._write(spec)
 
-    def delete(self, found: Found[ForwardSpec, Nothing], before: Any) -> Started | None:
+    def delete(self, found: Observed[ForwardSpec, Nothing], prior_state: Any) -> Started | None:
         """Only the key goes: the ConfigMap is AKS's, and other keys are others'."""
         state = self._state(fresh=True)
         if state.text is None and not state.applied:
@@ -167,10 +167,10 @@ class Forward(Resource[ForwardSpec, Nothing]):
         self._restart(None)
         return Started(self._id)
 
-    def undo(self, found: Found[ForwardSpec, Nothing] | None, before: Any) -> str:
+    def rollback(self, found: Observed[ForwardSpec, Nothing] | None, prior_state: Any) -> str:
         """Put the key back to what it held, and restart again: the cluster's own names come first."""
         state = self._state(fresh=True)
-        previous = self._previous[0] if self._previous else (before if isinstance(before, str) else None)
+        previous = self._previous[0] if self._previous else (prior_state if isinstance(prior_state, str) else None)
         if state.text == previous and state.applied == (_hash(previous) if previous is not None else ""):
             return ""
         self._patch_key(previous, state.version)
@@ -244,7 +244,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
     def _state(self, *, fresh: bool) -> _State:
         try:
             config_map = self._config_map(fresh=fresh)
-            deployment = self.kube.reads.get(
+            deployment = self.kube.cache.get(
                 _DEPLOYMENT, lambda: self.kube.deployment(NAMESPACE, DEPLOYMENT), fresh=fresh
             )
         except Exception as error:
@@ -271,7 +271,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
         return corefile.examine(state.data, self.key, self.link.dns.zone, _coredns_version(state.deployment))
 
     def _config_map(self, *, fresh: bool) -> KubeObject:
-        return self.kube.reads.get(_KEYS, lambda: self.kube.config_map(NAMESPACE, CONFIG_MAP), fresh=fresh)
+        return self.kube.cache.get(_KEYS, lambda: self.kube.config_map(NAMESPACE, CONFIG_MAP), fresh=fresh)
 
     def _write(self, spec: ForwardSpec) -> Started:
         state = self._state(fresh=True)
@@ -308,7 +308,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
         try:
             self.kube.patch_config_map(NAMESPACE, CONFIG_MAP, patch)
         finally:
-            self.kube.reads.wrote(_DEPLOYMENT, _KEYS)
+            self.kube.cache.invalidate(_DEPLOYMENT, _KEYS)
 
     def _restart(self, applied: str | None) -> None:
         """As ``kubectl rollout restart`` does it, and our annotation beside it (None: taken away)."""
@@ -320,10 +320,10 @@ class Forward(Resource[ForwardSpec, Nothing]):
         try:
             self.kube.patch_deployment(NAMESPACE, DEPLOYMENT, patch)
         finally:
-            self.kube.reads.wrote(_DEPLOYMENT, _KEYS)
+            self.kube.cache.invalidate(_DEPLOYMENT, _KEYS)
 
-    def _found(self, phase: Phase, spec: ForwardSpec, detail: str) -> Found[ForwardSpec, Nothing]:
-        return Found(self._id, phase, spec, Nothing(), Ownership.OWNED, detail)
+    def _found(self, phase: Phase, spec: ForwardSpec, detail: str) -> Observed[ForwardSpec, Nothing]:
+        return Observed(self._id, phase, spec, Nothing(), Ownership.OWNED, detail)
 
     @property
     def _id(self) -> str:

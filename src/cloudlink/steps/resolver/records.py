@@ -10,15 +10,15 @@ from typing import Any, ClassVar
 from cloudlink.clouds.aws import client as cloud
 from cloudlink.clouds.aws.client import Aws, AwsObject
 from cloudlink.core.resource import (
-    Found,
-    Given,
     Node,
+    Observed,
+    Outputs,
     Ownership,
     Phase,
     Receipts,
     Resource,
     Started,
-    Usual,
+    Timing,
     built_on,
 )
 from cloudlink.errors import ConflictError
@@ -67,11 +67,11 @@ class Records(Resource[RecordsSpec, Nothing]):
     aws: Aws
     zone: Node[HostedZone] = built_on()
     targets: Node[Targets]
-    usual: ClassVar[Usual] = Usual(create=30, update=30, delete=5, deadline=900)
+    timing: ClassVar[Timing] = Timing(create=30, update=30, delete=5, deadline=900)
     immutable: ClassVar[frozenset[str]] = frozenset({"zone"})
 
-    def spec(self, given: Given) -> RecordsSpec:
-        zone, targets = given[self.zone], given[self.targets]
+    def spec(self, outputs: Outputs) -> RecordsSpec:
+        zone, targets = outputs[self.zone], outputs[self.targets]
         records: set[ZoneRecord] = set()
         for host in self.link.dns.hosts:
             name = host.fqdn(zone.name)
@@ -84,28 +84,28 @@ class Records(Resource[RecordsSpec, Nothing]):
                 records.add(ZoneRecord(name, "A", addresses, ttl=self.link.dns.record_ttl))
         return RecordsSpec(zone.id, frozenset(records | {owner_record(self.link, zone.name, records)}))
 
-    def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[RecordsSpec, Nothing] | None:
+    def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[RecordsSpec, Nothing] | None:
         zone = locate_zone(self.link, self.aws, receipts)
         if zone is None:
             return None
         id_ = f"{zone}/{self.link.name}"
         if not self.aws.in_sync(zone):  # this run has just written them: what they are can wait
-            return Found(id_, Phase.CREATING, None, Nothing(), Ownership.OWNED, "PENDING")
+            return Observed(id_, Phase.CREATING, None, Nothing(), Ownership.OWNED, "PENDING")
         mine = owned_records(self.link, self.aws.records(zone, fresh=fresh))
         if not mine:
             return None
         spec = RecordsSpec(zone, frozenset(record_of(r) for r in mine.values()))
-        return Found(id_, Phase.READY, spec, Nothing(), Ownership.OWNED, "INSYNC")
+        return Observed(id_, Phase.READY, spec, Nothing(), Ownership.OWNED, "INSYNC")
 
     def create(self, spec: RecordsSpec) -> Started:
         self._change(spec.zone, spec.records)
         return Started(f"{spec.zone}/{self.link.name}")
 
-    def update(self, found: Found[RecordsSpec, Nothing], spec: RecordsSpec) -> Started:
+    def update(self, found: Observed[RecordsSpec, Nothing], spec: RecordsSpec) -> Started:
         self._change(spec.zone, spec.records)
         return Started(found.id)
 
-    def delete(self, found: Found[RecordsSpec, Nothing], before: Any) -> Started | None:
+    def delete(self, found: Observed[RecordsSpec, Nothing], prior_state: Any) -> Started | None:
         assert found.spec is not None
         return Started(found.id) if self._change(found.spec.zone, frozenset()) else None
 
@@ -134,7 +134,7 @@ class Records(Resource[RecordsSpec, Nothing]):
                 HostedZoneId=zone, ChangeBatch={"Comment": f"cloudlink {self.link.name}", "Changes": changes}
             )
         finally:
-            self.aws.reads.wrote(f"{cloud.RECORDS}/{zone}", cloud.HOSTED_ZONES)
+            self.aws.cache.invalidate(f"{cloud.RECORDS}/{zone}", cloud.HOSTED_ZONES)
         self.aws.submitted(zone, done["ChangeInfo"])
         return True
 

@@ -9,15 +9,15 @@ from cloudlink.clouds.aws import client as cloud
 from cloudlink.clouds.aws.client import Aws, AwsObject
 from cloudlink.clouds.aws.tags import name_for, ours, tag_specification
 from cloudlink.core.resource import (
-    Found,
-    Given,
     Node,
+    Observed,
+    Outputs,
     Ownership,
     Phase,
     Receipts,
     Resource,
     Started,
-    Usual,
+    Timing,
     built_on,
 )
 from cloudlink.errors import ConflictError
@@ -39,19 +39,19 @@ class ResolverGroup(Resource[GroupSpec, SecurityGroup]):
 
     link: Link
     aws: Aws
-    usual: ClassVar[Usual] = Usual(create=2, delete=3)
+    timing: ClassVar[Timing] = Timing(create=2, delete=3)
     immutable: ClassVar[frozenset[str]] = frozenset({"vpc"})
 
-    def spec(self, given: Given) -> GroupSpec:
+    def spec(self, outputs: Outputs) -> GroupSpec:
         return GroupSpec(self.link.aws.vpc_id)
 
-    def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[GroupSpec, SecurityGroup] | None:
+    def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[GroupSpec, SecurityGroup] | None:
         """Raises ConflictError for a group of our name without our tags: names are unique in a VPC."""
         groups = self.aws.security_groups(self.link.aws.vpc_id, fresh=fresh)
         found = find_group(self.link, self.address, receipts, groups)
         if found is not None:
             out = SecurityGroup(found["GroupId"])
-            return Found(out.id, Phase.READY, GroupSpec(found["VpcId"]), out, Ownership.OWNED)
+            return Observed(out.id, Phase.READY, GroupSpec(found["VpcId"]), out, Ownership.OWNED)
         name = name_for(self.link.name, "resolver")
         stranger = next((g for g in groups if g["GroupName"] == name), None)
         if stranger is not None:
@@ -73,13 +73,13 @@ class ResolverGroup(Resource[GroupSpec, SecurityGroup]):
                 TagSpecifications=tag_specification("security-group", self.link.name, self.address, name),
             )
         finally:
-            self.aws.reads.wrote(cloud.SECURITY_GROUPS)
+            self.aws.cache.invalidate(cloud.SECURITY_GROUPS)
         return Started(made["GroupId"])
 
-    def update(self, found: Found[GroupSpec, SecurityGroup], spec: GroupSpec) -> Started:
+    def update(self, found: Observed[GroupSpec, SecurityGroup], spec: GroupSpec) -> Started:
         raise AssertionError("a security group cannot be changed")
 
-    def delete(self, found: Found[GroupSpec, SecurityGroup], before: Any) -> Started | None:
+    def delete(self, found: Observed[GroupSpec, SecurityGroup], prior_state: Any) -> Started | None:
         """Refused with DependencyViolation until the endpoint's network interfaces are gone."""
         try:
             self.aws.ec2.delete_security_group(GroupId=found.id)
@@ -88,7 +88,7 @@ class ResolverGroup(Resource[GroupSpec, SecurityGroup]):
                 return None
             raise
         finally:
-            self.aws.reads.wrote(cloud.SECURITY_GROUPS)
+            self.aws.cache.invalidate(cloud.SECURITY_GROUPS)
         return Started(found.id)
 
 
@@ -125,19 +125,19 @@ class Ingress(Resource[IngressSpec, Nothing]):
     aws: Aws
     group: Node[SecurityGroup] = built_on()
     network: Node[VirtualNetwork]
-    usual: ClassVar[Usual] = Usual(create=2, update=2, delete=2, deadline=120)
+    timing: ClassVar[Timing] = Timing(create=2, update=2, delete=2, deadline=120)
     immutable: ClassVar[frozenset[str]] = frozenset({"group"})
 
-    def spec(self, given: Given) -> IngressSpec:
+    def spec(self, outputs: Outputs) -> IngressSpec:
         says = f"cloudlink {self.link.name}: DNS from Azure"
         rules = {
             Rule(protocol, 53, 53, str(prefix), says)
-            for prefix in given[self.network].advertised
+            for prefix in outputs[self.network].advertised
             for protocol in ("tcp", "udp")
         }
-        return IngressSpec(given[self.group].id, frozenset(rules))
+        return IngressSpec(outputs[self.group].id, frozenset(rules))
 
-    def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[IngressSpec, Nothing] | None:
+    def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[IngressSpec, Nothing] | None:
         groups = self.aws.security_groups(self.link.aws.vpc_id, fresh=fresh)
         group = find_group(self.link, self.group.address, receipts, groups)
         if group is None:
@@ -146,13 +146,13 @@ class Ingress(Resource[IngressSpec, Nothing]):
         if not rules:
             return None
         spec = IngressSpec(group["GroupId"], rules)
-        return Found(spec.group, Phase.READY, spec, Nothing(), Ownership.OWNED, f"{len(rules)} rules")
+        return Observed(spec.group, Phase.READY, spec, Nothing(), Ownership.OWNED, f"{len(rules)} rules")
 
     def create(self, spec: IngressSpec) -> Started:
         self._call("authorize_security_group_ingress", spec.group, spec.rules)
         return Started(spec.group)
 
-    def update(self, found: Found[IngressSpec, Nothing], spec: IngressSpec) -> Started:
+    def update(self, found: Observed[IngressSpec, Nothing], spec: IngressSpec) -> Started:
         """Let in first, describe then, shut out last: one call each, so that nothing is refused in between."""
         assert found.spec is not None
         now = {_key(rule): rule for rule in found.spec.rules}
@@ -167,7 +167,7 @@ class Ingress(Resource[IngressSpec, Nothing]):
             self._call("revoke_security_group_ingress", spec.group, found.spec.rules - spec.rules)
         return Started(spec.group)
 
-    def delete(self, found: Found[IngressSpec, Nothing], before: Any) -> Started | None:
+    def delete(self, found: Observed[IngressSpec, Nothing], prior_state: Any) -> Started | None:
         assert found.spec is not None
         try:
             self._call("revoke_security_group_ingress", found.id, found.spec.rules)
@@ -182,7 +182,7 @@ class Ingress(Resource[IngressSpec, Nothing]):
             permissions = [permission_of(rule) for rule in sorted(rules)]
             getattr(self.aws.ec2, operation)(GroupId=group, IpPermissions=permissions)
         finally:
-            self.aws.reads.wrote(cloud.SECURITY_GROUPS)
+            self.aws.cache.invalidate(cloud.SECURITY_GROUPS)
 
 
 def _key(rule: Rule) -> tuple[str, int, int, str]:
