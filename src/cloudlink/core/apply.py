@@ -34,7 +34,7 @@ from cloudlink.errors import CloudError, CloudlinkError, DeclinedError, WaitErro
 # How long a just created object may stay invisible to reads. https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
 # (no bound is given there; Terraform's AWS provider waits five minutes)
 VISIBLE_WITHIN = 300.0
-# How long to look for an object whose create was not answered before it is created again. Assumption: reads lag by
+# How long to search for an object whose create was not answered before it is created again. Assumption: reads lag by
 # seconds, not minutes; where they lag longer a second object is possible, and the next run reports both.
 READ_PAUSES_AFTER_UNKNOWN = (1.0, 4.0, 10.0, 15.0)
 # Before anything is done, a network that is not there is told soon. Once a run is at work, giving up costs more than
@@ -42,9 +42,8 @@ READ_PAUSES_AFTER_UNKNOWN = (1.0, 4.0, 10.0, 15.0)
 READ_PATIENCE = 60.0
 WORK_PATIENCE = 900.0
 MAX_UNKNOWN_OUTCOMES = 3  # writes of one resource that may go unanswered in one run
-READY_READS_BEFORE_DELETE_FAILED = (
-    3  # looks in turn at which something stands that was to be deleted: its deletion has failed
-)
+# Reads in a row that show an object READY that was to be deleted: then its deletion has failed.
+READY_READS_BEFORE_DELETE_FAILED = 3
 MAX_ROUNDS = 24  # updates of one resource in one run, one write each
 
 
@@ -70,7 +69,7 @@ class UnknownOutcome(Exception):
 
 
 class Worker:
-    """messages: to the main thread: events, what is to be saved, and how tasks ended."""
+    """Carries out tasks on threads of its own. messages, to the main thread: events, receipts to save, ends of tasks."""
 
     def __init__(
         self,
@@ -377,9 +376,9 @@ class Worker:
         """A promise that cannot be kept by design is said at once, with what to check."""
         if command := node.duplicate_check_command():
             text = (
-                f"The create of {node.title} was not answered, and nothing was to be seen of it for "
+                f"The create of {node.title} was not answered, and no read showed it for "
                 f"{sum(READ_PAUSES_AFTER_UNKNOWN):.0f} s, so it is sent again. Should the first one appear later, there are "
-                f"two: the next run names both and touches neither. To look now: {command}"
+                f"two: the next run names both and touches neither. To check now: {command}"
             )
             self._tell(ev.Note(self._clock.now(), "warning", text))
 
@@ -388,7 +387,7 @@ class Worker:
         try:
             started = self._attempt(node, lambda: node.update(found, spec))
         except UnknownOutcome:
-            started = Started(found.id)  # the next look tells whether it had its effect
+            started = Started(found.id)  # the next read shows whether it had its effect
         return self._wait_ready(node, "update", started)
 
     def _delete(self, node: Resource[Any, Any]) -> bool:
@@ -531,7 +530,7 @@ class Worker:
                 "Gave up waiting",
                 f"{node.title} was not ready after {timed_out.waited / 60:.0f} minutes; the cloud last said: {state}. "
                 f"{rolled_back or 'It may still end well by itself.'}",
-                "Run cloudlink up again: it looks at the object before it does anything.",
+                "Run cloudlink up again: it reads the object before it does anything.",
                 resource=node.address,
             ) from None
         except CloudlinkError:
@@ -595,7 +594,7 @@ class Worker:
                 raise CloudError(
                     "The cloud could not delete it",
                     f"{node.title} is still there, its deletion ended as failed: {self._why(left, started)}.",
-                    "Run the same command again: it asks for the deletion anew.",
+                    "Run the same command again: it repeats the deletion.",
                     resource=node.address,
                 )
         except TimedOut as timed_out:
@@ -604,7 +603,7 @@ class Worker:
             raise WaitError(
                 "Gave up waiting",
                 f"{node.title} was not gone after {timed_out.waited / 60:.0f} minutes; the cloud last said: {state}.",
-                "Run the command again: deletion goes on in the cloud, and it looks before it does anything.",
+                "Run the command again: deletion goes on in the cloud, and it reads before it does anything.",
                 resource=node.address,
             ) from None
         except (CloudlinkError, Stopped):

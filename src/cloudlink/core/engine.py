@@ -1,4 +1,4 @@
-"""Carries out a plan: in order, in parallel, waiting, retrying, saving and telling, once for all resources.
+"""Carries out a plan: in order, in parallel, waiting, retrying, saving and reporting, once for all resources.
 
 Workers call clouds. The thread that iterates over :meth:`Engine.apply` alone owns the state file and the screen:
 workers hand it what is to be saved and wait until it is on disk before they write to a cloud.
@@ -40,7 +40,7 @@ class Engine:
     # --- plan --------------------------------------------------------------------------------------------
 
     def plan(self, *, destroy: bool = False, tolerant: bool = False) -> Plan:
-        """Look at everything and compare; writes nothing. Raises what the first failed look raised.
+        """Read everything and compare; writes nothing. Raises what the first failed read raised.
 
         tolerant: a cluster, VPC or load balancer that is not there is no error (always so when destroying).
         """
@@ -51,7 +51,7 @@ class Engine:
         return make_plan(self.graph, self._store.receipts(), self.snapshot, destroy=destroy)
 
     def record_receipts(self) -> None:
-        """Keep receipts of everything that the last look found to be as wanted: a lost state file is made anew.
+        """Record receipts of everything that the last read found to be as wanted: a lost state file is rebuilt.
 
         Called on the main thread, after a plan without changes.
         """

@@ -24,11 +24,11 @@ from cloudlink.errors import CloudlinkError, MissingError
 
 @dataclass
 class Snapshot:
-    """What one look at the clouds showed, by address. Lookups that could not be answered are in ``missing``."""
+    """Both clouds as they were read once, by address."""
 
-    found: dict[str, Observed[Any, Any] | None] = field(default_factory=dict)
-    outputs: dict[str, Any] = field(default_factory=dict)
-    missing: dict[str, CloudlinkError] = field(default_factory=dict)
+    found: dict[str, Observed[Any, Any] | None] = field(default_factory=dict)  # resources; None: absent
+    outputs: dict[str, Any] = field(default_factory=dict)  # of resources and lookups, as far as they are known
+    missing: dict[str, CloudlinkError] = field(default_factory=dict)  # lookups that found nothing
 
 
 def take_snapshot(
@@ -39,7 +39,7 @@ def take_snapshot(
     tolerant: bool,
     pool: ThreadPoolExecutor,
 ) -> Snapshot:
-    """Look at everything, in parallel. ``guard(address, call)`` runs a call and translates its errors.
+    """Read everything, in parallel. ``guard(address, call)`` runs a call and translates its errors.
 
     tolerant: a lookup that finds nothing is noted and not raised (teardown must work when a cluster is gone).
     """

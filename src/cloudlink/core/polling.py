@@ -57,11 +57,11 @@ class Stopped(Exception):
 
 
 def intervals(typical_seconds: float, elapsed: float, slack: float = 0.0) -> float:
-    """How long to wait before the next look at something that usually takes ``usual`` seconds.
+    """How long to wait before the next read of something that typically takes ``typical_seconds``.
 
-    Long where the end is far, short where it is near: a first look at 85 % of the usual time, then every
+    Long where the end is far, short where it is near: a first read at 85 % of the typical time, then every
     ninetieth of it, or every seventieth of ``slack``, the seconds by which it may end late and delay nothing; never
-    oftener than every 2 s and never rarer than every 30 s. A look costs a call; a late look costs the user time where
+    oftener than every 2 s and never rarer than every 30 s. A read costs a call; a late read costs the user time where
     others wait for it, and only there. For a gateway of 23 minutes this is a dozen calls, and 16 s late at worst.
     """
     if elapsed < typical_seconds * 0.85:
@@ -69,7 +69,7 @@ def intervals(typical_seconds: float, elapsed: float, slack: float = 0.0) -> flo
     return min(max(typical_seconds / 90, slack / 70, 2.0), 30.0)
 
 
-# Time alone does not end a wait: a laptop that slept through the deadline looks a few times more before it gives up.
+# Time alone does not end a wait: a laptop that slept through the deadline reads a few times more before it gives up.
 MIN_READS = 5
 
 
@@ -85,11 +85,11 @@ def poll(
     read_first: bool = True,
     slack: float = 0.0,
 ) -> T:
-    """Look until ``done``; raise :class:`TimedOut` with the last observation at the deadline (seconds from now).
+    """Read until ``done``; raise :class:`TimedOut` with the last value at the deadline (seconds from now).
 
-    ``passing(error)`` says whether a failed look is worth another try: a laptop that loses its network
-    for minutes must not end a forty-minute wait. look_first: false when something has just been begun, so that
-    an immediate look would be wasted. slack: see :func:`intervals`. Raises :class:`Stopped` when the clock is stopped.
+    ``passing(error)`` says whether a failed read is worth another try: a laptop that loses its network
+    for minutes must not end a forty-minute wait. read_first: false when something has just been begun, so that
+    an immediate read would be wasted. slack: see :func:`intervals`. Raises :class:`Stopped` when the clock is stopped.
     """
     start = clock.now()
     last: T | None = None

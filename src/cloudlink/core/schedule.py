@@ -75,7 +75,7 @@ class Schedule:
         return change is not None and change.action is not Action.NO_OP
 
     def must_act(self, address: str) -> bool:
-        """A no-op whose needs did not change is not even looked at again."""
+        """A no-op whose needs did not change is not even read again."""
         change = self.changes[address]
         if change.action is not Action.NO_OP:
             return True
@@ -121,8 +121,8 @@ class Schedule:
         return node.serial if isinstance(node, Resource) and acts else ""
 
     def slack(self, task: Task) -> float:
-        """Seconds by which the task may end later than usual without the whole run taking longer. Zero on the longest
-        chain: its ends are worth many looks, those of the others are not."""
+        """Seconds by which the task may end later than is typical without the whole run taking longer. Zero on the
+        longest chain: its ends are worth many reads, those of the others are not."""
         return self._slack[task]
 
     def _slacks(self) -> dict[Task, float]:
@@ -171,7 +171,7 @@ class Schedule:
             self.outputs.pop(address, None)
 
     def left_over(self, stopping: bool) -> list[tuple[str, str]]:
-        """Resources that were to be acted on and were not begun, and why."""
+        """Resources that were to be acted on and were not started, and why."""
         left = []
         for address, change in self.changes.items():
             mine = [t for t in self.tasks if t.address == address]
