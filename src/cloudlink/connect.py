@@ -41,7 +41,7 @@ class Clouds:
 
     def error_policy(self) -> Any:
         """What errors of any of the SDKs mean."""
-        from cloudlink.clouds import malformed as nonsense
+        from cloudlink.clouds import malformed
         from cloudlink.clouds.kube import errors as kube_errors
         from cloudlink.core.ports import ErrorPolicy
 
@@ -50,7 +50,7 @@ class Clouds:
                 self.aws.translate(error)
                 or self.azure.translate(error)
                 or kube_errors.translate(error)
-                or nonsense.translate(error)
+                or malformed.translate(error)
             )
 
         def retry_after(error: Exception) -> float | None:

@@ -20,7 +20,7 @@ from cloudlink.core.polling import Clock
 from cloudlink.core.resource import Observed
 from cloudlink.errors import CloudlinkError, UnhealthyError
 from cloudlink.link import Link
-from cloudlink.steps.dns_forward.corefile import View
+from cloudlink.steps.dns_forward.corefile import ForwardStatus
 from cloudlink.steps.outputs import Endpoint, HostedZone, Targets, VirtualNetwork
 from cloudlink.topology import Topology
 
@@ -98,16 +98,16 @@ class Inspection:
         arns = sorted({b.arn for b in targets.load_balancers.values()})
         return self.aws.load_balancer_addresses([{"LoadBalancerArn": arn} for arn in arns])
 
-    def _forward(self) -> View:
+    def _forward(self) -> ForwardStatus:
         """CoreDNS as it stands; a cluster that cannot be asked is a finding, not the end of the report."""
         endpoint: Endpoint | None = self._output(self.topology.resolver.endpoint)
         try:
-            return self.topology.dns_forward.forward.view(tuple(endpoint.addresses.values()) if endpoint else None)
+            return self.topology.dns_forward.forward.status(tuple(endpoint.addresses.values()) if endpoint else None)
         except Exception as error:
             known = error if isinstance(error, CloudlinkError) else kube_errors.translate(error)
             if known is None:
                 raise
-            return View("cannot be read", problem=str(known))
+            return ForwardStatus("cannot be read", problem=str(known))
 
     def _output(self, node: Any) -> Any:
         return self.engine.snapshot.outputs.get(node.address)

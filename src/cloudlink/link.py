@@ -147,7 +147,7 @@ class DnsSide:
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
+class ProbeSettings:
     """The short-lived pod that verify-dns asks from."""
 
     image: str
@@ -162,8 +162,8 @@ class Link:
     policy: IpsecPolicy
     tunnels: tuple[Tunnel, Tunnel, Tunnel, Tunnel]
     dns: DnsSide
-    probe: Probe
-    sandbox: SandboxFurniture | None = None
+    probe: ProbeSettings
+    sandbox: SandboxFixtures | None = None
 
     def tunnels_of(self, vpn: int) -> tuple[Tunnel, Tunnel]:
         """The two tunnels of one AWS VPN connection, in the order in which AWS is asked for them."""
@@ -172,7 +172,7 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class SandboxFurniture:
+class SandboxFixtures:
     """What stands in the sandbox's clouds before cloudlink comes ([sandbox] in the configuration).
 
     It only matters there: against real clouds these facts are read from the clouds.

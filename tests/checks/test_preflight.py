@@ -65,7 +65,7 @@ def judged(spoil: Callable[[Said], object], of: Link | None = None) -> tuple[lis
     spoil(facts)
     seen: Any = PreflightFacts(**{k: tuple(v) if isinstance(v, list) else v for k, v in facts.items()})  # type: ignore[arg-type]
     plan = Plan((Change("resolver.endpoint", "endpoint", Action.CREATE),))
-    mistakes, warnings = preflight.judge(of or link(), seen, plan)
+    mistakes, warnings = preflight.evaluate(of or link(), seen, plan)
     assert all(m.allowed for m in mistakes)
     return [(m.path, m.found) for m in mistakes], warnings
 

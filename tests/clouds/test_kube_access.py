@@ -251,7 +251,7 @@ def test_refusals(
     body = f'{{"kind": "Status", "reason": "{status.split()[1]}", "message": {yaml.safe_dump(message, default_style=chr(34)).strip()}}}'
     answer(api, status, body.encode(), ("Retry-After", "7"))
     try:
-        with pytest.raises(kube_errors.KubeRefusal) as caught:
+        with pytest.raises(kube_errors.KubeApiError) as caught:
             client(Access("test", url, authority.ca_pem)).patch_config_map("a", "b", {})
     finally:
         answer(api, "200 OK", b'{"kind": "ConfigMap"}')

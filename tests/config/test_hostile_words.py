@@ -18,8 +18,8 @@ from cloudlink.checks.names.probe import manifest, request
 from cloudlink.checks.names.verify import questions
 from cloudlink.clouds.aws import errors as aws_errors
 from cloudlink.clouds.kube.access import aks_access
-from cloudlink.config.kinds import Kind
 from cloudlink.config.schema import TABLES, Key, Table
+from cloudlink.config.value_types import ValueType
 from cloudlink.errors import UsageError
 from cloudlink.link import Link
 from cloudlink.log import open_log
@@ -77,7 +77,7 @@ def test_no_key_takes_text_that_means_more_than_itself(table: Table, key: Key[ob
 
 def test_some_strings_are_asked_for_at_all() -> None:
     assert len(STRINGS) > 20
-    assert isinstance(STRINGS[0][1].kind, Kind)
+    assert isinstance(STRINGS[0][1].kind, ValueType)
 
 
 def test_a_command_to_type_is_one_command_whatever_it_names() -> None:

@@ -24,8 +24,8 @@ from cloudlink.link import (
     KubernetesTarget,
     Link,
     LoadBalancerTarget,
-    Probe,
-    SandboxFurniture,
+    ProbeSettings,
+    SandboxFixtures,
     Tunnel,
 )
 from cloudlink.sandbox.aws.cloud import AwsCloud
@@ -71,8 +71,8 @@ def a_link(*, aws: dict[str, Any] | None = None, dns: dict[str, Any] | None = No
         policy=IpsecPolicy(),
         tunnels=tuple(Tunnel(i, i // 2, IPv4Network(r)) for i, r in enumerate(RANGES)),  # type: ignore[arg-type]
         dns=DnsSide("corp.example", HOSTS),
-        probe=Probe("busybox", "default"),
-        sandbox=SandboxFurniture(
+        probe=ProbeSettings("busybox", "default"),
+        sandbox=SandboxFixtures(
             vpc_cidrs=(IPv4Network("10.20.0.0/16"),),
             eks_service_cidr=IPv4Network("172.20.0.0/16"),
             eks_subnets=tuple(IPv4Network(f"10.20.{i}.0/24") for i in range(3)),

@@ -22,8 +22,8 @@ from cloudlink.link import (
     Link,
     NewCluster,
     NewNetwork,
-    Probe,
-    SandboxFurniture,
+    ProbeSettings,
+    SandboxFixtures,
     Tunnel,
 )
 from cloudlink.sandbox.azure.azure_cloud import AzureCloud
@@ -69,8 +69,8 @@ def a_link(**changes: Any) -> Link:
         policy=IpsecPolicy(),
         tunnels=tunnels,  # type: ignore[arg-type]
         dns=DnsSide("corp.example", ()),
-        probe=Probe("busybox", "default"),
-        sandbox=SandboxFurniture(
+        probe=ProbeSettings("busybox", "default"),
+        sandbox=SandboxFixtures(
             vpc_cidrs=(IPv4Network("10.10.0.0/16"),),
             eks_service_cidr=IPv4Network("172.20.0.0/16"),
             eks_subnets=(IPv4Network("10.10.1.0/24"),),

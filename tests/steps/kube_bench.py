@@ -15,7 +15,7 @@ from cloudlink.clouds.kube.client import Kube
 from cloudlink.core.plan import diff
 from cloudlink.core.resource import Lookup, Observed, Outputs, Ownership, Phase, Receipt, Receipts
 from cloudlink.ipsec import IpsecPolicy
-from cloudlink.link import AddressTarget, AwsSide, AzureSide, DnsSide, Host, Link, Probe, Tunnel
+from cloudlink.link import AddressTarget, AwsSide, AzureSide, DnsSide, Host, Link, ProbeSettings, Tunnel
 from cloudlink.sandbox.clock import SandboxClock
 from cloudlink.sandbox.faults import Fault
 from cloudlink.sandbox.kube.cluster import Cluster
@@ -58,7 +58,7 @@ def a_link(*hosts: Host, zone: str = ZONE) -> Link:
         policy=IpsecPolicy(),
         tunnels=tuple(Tunnel(i, i // 2, IPv4Network(r)) for i, r in enumerate(RANGES)),  # type: ignore[arg-type]
         dns=DnsSide(zone, hosts or HOSTS),
-        probe=Probe("python:3.12-slim", "default"),
+        probe=ProbeSettings("python:3.12-slim", "default"),
     )
 
 

@@ -166,10 +166,10 @@ def test_what_azure_does_not_say_is_not_guessed(whole: Bench) -> None:
     raw = whole.azure.gateway()
     assert raw is not None
     resource = whole.node("azure_vpn.gateway")
-    assert resource.gives(raw) is not None
+    assert resource.parse_outputs(raw) is not None
     for entry in raw["properties"]["bgpSettings"]["bgpPeeringAddresses"]:
         entry["tunnelIpAddresses"] = []
-    assert resource.gives(raw) is None
+    assert resource.parse_outputs(raw) is None
 
 
 def test_a_write_makes_earlier_reads_stale(bench: Bench) -> None:

@@ -11,7 +11,7 @@ import pytest
 from cloudlink.clouds.cache import ReadCache
 from cloudlink.clouds.kube import errors as kube_errors
 from cloudlink.clouds.kube.client import Kube
-from cloudlink.clouds.kube.errors import KubeRefusal
+from cloudlink.clouds.kube.errors import KubeApiError
 from cloudlink.core.plan import diff
 from cloudlink.core.resource import Ownership, Phase
 from cloudlink.errors import ConflictError, CredentialsError, MissingError
@@ -57,7 +57,7 @@ def test_a_run_with_nothing_to_do_makes_two_calls(bench: KubeBench) -> None:
     before = len(bench.world.sky.journal.calls())
     bench.forward.find(bench.receipts)
     bench.forward.find(bench.receipts)
-    bench.forward.view(bench.addresses)
+    bench.forward.status(bench.addresses)
     assert len(bench.world.sky.journal.calls()) - before == 2
 
 
@@ -199,7 +199,7 @@ def test_a_more_specific_zone_is_a_warning(bench: KubeBench) -> None:
     assert bench.up().phase is Phase.READY
     (warning,) = bench.forward.warnings()
     assert f"sub.{ZONE}" in warning
-    assert bench.forward.view().shadowed == (f"sub.{ZONE}",)
+    assert bench.forward.status().shadowed == (f"sub.{ZONE}",)
 
 
 def test_a_key_of_our_name_that_we_did_not_write(bench: KubeBench) -> None:
@@ -236,7 +236,7 @@ def test_the_first_key_is_removed_again_when_coredns_dies_of_it(bench: KubeBench
 def test_without_permission(bench: KubeBench) -> None:
     bench.fault("denied", "kube.PATCH:*", None)
     try:
-        with pytest.raises((CredentialsError, KubeRefusal)) as caught:
+        with pytest.raises((CredentialsError, KubeApiError)) as caught:
             bench.up()
     finally:
         bench.world.sky.faults.clear()
@@ -246,7 +246,7 @@ def test_without_permission(bench: KubeBench) -> None:
 
 
 def test_a_wrong_token(bench: KubeBench) -> None:
-    with pytest.raises(KubeRefusal) as caught:
+    with pytest.raises(KubeApiError) as caught:
         bench.client("wrong").config_map("kube-system", "coredns-custom")
     assert isinstance(kube_errors.translate(caught.value), CredentialsError)
 
@@ -266,7 +266,7 @@ def test_somebody_else_writing_in_between_is_a_conflict_to_try_again(bench: Kube
     version = bench.kube.config_map("kube-system", "coredns-custom")["metadata"]["resourceVersion"]
     bench.set_key("team.server", "team.example:53 {\n forward . 10.9.9.9\n}\n")
     patch = {"metadata": {"resourceVersion": version}, "data": {KEY: "x"}}
-    with pytest.raises(KubeRefusal) as caught:
+    with pytest.raises(KubeApiError) as caught:
         bench.kube.patch_config_map("kube-system", "coredns-custom", patch)
     assert kube_errors.retryable(caught.value) is not None
     assert not kube_errors.unknown_outcome(caught.value)
@@ -287,7 +287,7 @@ def test_what_somebody_writes_after_our_look_is_not_overlooked(
         return seen
 
     monkeypatch.setattr(bench.kube, "config_map", look_and_lose)
-    with pytest.raises(KubeRefusal) as caught:
+    with pytest.raises(KubeApiError) as caught:
         bench.forward.create(wanted)
     assert caught.value.status == 409
     assert KEY not in bench.custom()
@@ -302,9 +302,9 @@ def test_a_cluster_that_is_not_there_yet_has_no_key(bench: KubeBench) -> None:
 
 
 def test_the_view_says_what_is_wrong(bench: KubeBench) -> None:
-    assert "has no key" in bench.forward.view().problem
+    assert "has no key" in bench.forward.status().problem
     bench.up()
-    assert bench.forward.view(RESOLVERS).problem == ""
-    assert "10.1.9.9" in bench.forward.view((IPv4Address("10.1.9.9"),)).problem
+    assert bench.forward.status(RESOLVERS).problem == ""
+    assert "10.1.9.9" in bench.forward.status((IPv4Address("10.1.9.9"),)).problem
     bench.set_key(KEY, bench.custom()[KEY].replace("policy random", "policy sequential"))
-    assert "by hand" in bench.forward.view(RESOLVERS).problem
+    assert "by hand" in bench.forward.status(RESOLVERS).problem

@@ -28,7 +28,7 @@ from cloudlink.core.events import Begun, Done, Event, Failed, Kept, Note, Progre
 from cloudlink.core.plan import Action, Adopted, Change, FieldChange, Plan
 from cloudlink.errors import CloudError, ConfigError, CredentialsError, Mistake
 from cloudlink.ipsec import IpsecPolicy
-from cloudlink.link import AddressTarget, AwsSide, AzureSide, DnsSide, Host, Link, Probe, Tunnel
+from cloudlink.link import AddressTarget, AwsSide, AzureSide, DnsSide, Host, Link, ProbeSettings, Tunnel
 
 START = 1_763_877_600.0  # 2025-11-23 06:00:00 UTC
 
@@ -101,7 +101,7 @@ LINK = Link(
     policy=IpsecPolicy(),
     tunnels=(_tunnel(0), _tunnel(1), _tunnel(2), _tunnel(3)),
     dns=DnsSide(zone="corp.example", hosts=(Host("app", AddressTarget((IPv4Address("10.10.2.9"),))),)),
-    probe=Probe(image="registry.k8s.io/e2e-test-images/agnhost:2.53", namespace="default"),
+    probe=ProbeSettings(image="registry.k8s.io/e2e-test-images/agnhost:2.53", namespace="default"),
 )
 
 

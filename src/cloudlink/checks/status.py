@@ -25,7 +25,7 @@ from cloudlink.checks.report import (
 from cloudlink.clouds.aws.client import Aws
 from cloudlink.clouds.azure.client import Azure
 from cloudlink.link import Link
-from cloudlink.steps.dns_forward.corefile import View
+from cloudlink.steps.dns_forward.corefile import ForwardStatus
 from cloudlink.steps.outputs import VirtualNetwork
 
 Json = Mapping[str, Any]
@@ -62,7 +62,7 @@ class Facts:
     endpoint_addresses: Sequence[Json] = ()
     zone: Json | None = None
     records: Sequence[Json] = ()
-    forward: View | None = None
+    forward: ForwardStatus | None = None
 
 
 # --- gathering --------------------------------------------------------------------------------------------
@@ -72,7 +72,7 @@ def gather(
     link: Link,
     aws: Aws,
     azure: Azure,
-    forward: Callable[[], View] | None,
+    forward: Callable[[], ForwardStatus] | None,
     *,
     endpoint_id: str | None,
     zone_id: str | None,
@@ -392,14 +392,14 @@ def _record_check(link: Link, facts: Facts) -> Check:
     return _check("records", Outcome.PASSED, ", ".join(wanted))
 
 
-def _forward_check(view: View | None) -> Check:
-    if view is None:
+def _forward_check(status: ForwardStatus | None) -> Check:
+    if status is None:
         return _check("forward", Outcome.SKIPPED, "the AKS cluster was not looked at")
-    if view.problem:
-        return _check("forward", Outcome.FAILED, view.problem, "cloudlink up")
-    if view.warnings:
-        return _check("forward", Outcome.WARNING, f"{view.line}. {' '.join(view.warnings)}")
-    return _check("forward", Outcome.PASSED, view.line)
+    if status.problem:
+        return _check("forward", Outcome.FAILED, status.problem, "cloudlink up")
+    if status.warnings:
+        return _check("forward", Outcome.WARNING, f"{status.line}. {' '.join(status.warnings)}")
+    return _check("forward", Outcome.PASSED, status.line)
 
 
 def _next(

@@ -27,6 +27,6 @@ def from_aws(pairs: Iterable[Mapping[str, Any]] | None) -> dict[str, str]:
     return {str(p["Key"]): str(p.get("Value", "")) for p in pairs or ()}
 
 
-def is_ours(found: Mapping[str, str] | None, link: str, address: str) -> bool:
+def is_owned(found: Mapping[str, str] | None, link: str, address: str) -> bool:
     """Whether these tags say that this link's cloudlink made this very resource. Half of the tags is not enough."""
     return found is not None and found.get(LINK_TAG) == link and found.get(RESOURCE_TAG) == address

@@ -27,7 +27,7 @@ def _as_numbers(document: Document) -> Iterator[Mistake]:
     if aws is not None:
         # An adopted gateway may have a number that AWS no longer gives; Azure's rules hold in any case.
         reason = "" if adopted else addressing.aws_asn_refusal(aws)
-        if reason := reason or addressing.azure_peer_asn_refusal(aws):
+        if reason := reason or addressing.azure_peer_asn_problem(aws):
             yield Mistake(schema.AWS_ASN.path, str(aws), f"another number: {reason}", "64512")
     if azure is not None and (reason := addressing.azure_asn_refusal(azure)):
         yield Mistake(schema.GATEWAY_ASN.path, str(azure), f"another number: {reason}", "65000")

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
-from cloudlink.config.kinds import Refused, closest
 from cloudlink.config.schema import MOST_HOSTS, TABLES, Key, Table
 from cloudlink.config.shown import shown, shown_key
+from cloudlink.config.value_types import ValidationError, closest
 from cloudlink.errors import Mistake
 
 T = TypeVar("T")
@@ -145,8 +145,8 @@ class _Reader:
             given.add(key.path)
             try:
                 found[key.path] = key.kind.read(raw[key.name])
-            except Refused as refusal:
-                self.mistakes += [Mistake(path + m.path, m.found, m.allowed, m.near_miss) for m in refusal.mistakes]
+            except ValidationError as error:
+                self.mistakes += [Mistake(path + m.path, m.found, m.allowed, m.near_miss) for m in error.mistakes]
         return meant
 
     def _unknown(self, table: Table, raw: dict[str, Any], where: str, known: list[str]) -> set[str]:

@@ -12,10 +12,10 @@ from typing import Any, Generic, Literal, TypeVar, cast
 
 from cloudlink import addressing
 from cloudlink.config import names
-from cloudlink.config.kinds import (
+from cloudlink.config.value_types import (
     BOOLEAN,
     PRIVATE_ADDRESS,
-    Kind,
+    ValueType,
     choice,
     integer,
     listing,
@@ -37,7 +37,7 @@ class Key(Generic[T_co]):
     """path: from the root of the file. written_default: the default in TOML or in words, for the reference."""
 
     path: str
-    kind: Kind[Any]
+    kind: ValueType[Any]
     meaning: str
     required: bool
     default: T_co | None = None
@@ -67,19 +67,19 @@ class Table:
         return self.path.rpartition(".")[2]
 
 
-def _required(path: str, kind: Kind[T], meaning: str) -> Key[T]:
+def _required(path: str, kind: ValueType[T], meaning: str) -> Key[T]:
     return Key(path, kind, meaning, required=True)
 
 
-def _defaulted(path: str, kind: Kind[T], default: T, written: str, meaning: str) -> Key[T]:
+def _defaulted(path: str, kind: ValueType[T], default: T, written: str, meaning: str) -> Key[T]:
     return Key(path, kind, meaning, required=False, default=default, written_default=written)
 
 
-def _optional(path: str, kind: Kind[T], meaning: str, instead: str = "") -> Key[T | None]:
+def _optional(path: str, kind: ValueType[T], meaning: str, instead: str = "") -> Key[T | None]:
     return Key(path, kind, meaning, required=False, written_default=instead)
 
 
-def _azure_range_refusal(found: IPv4Network) -> str:
+def _azure_range_problem(found: IPv4Network) -> str:
     """https://learn.microsoft.com/azure/virtual-network/virtual-networks-faq (address ranges)"""
     for text in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "168.63.129.16/32", "224.0.0.0/3"):
         if found.overlaps(IPv4Network(text)):
@@ -87,24 +87,24 @@ def _azure_range_refusal(found: IPv4Network) -> str:
     return ""
 
 
-def _aks_range_refusal(found: IPv4Network) -> str:
+def _aks_range_problem(found: IPv4Network) -> str:
     """https://learn.microsoft.com/azure/aks/configure-azure-cni (ranges that AKS keeps)"""
     for text in ("172.30.0.0/16", "172.31.0.0/16", "192.0.2.0/24"):
         if found.overlaps(IPv4Network(text)):
             return f"AKS does not take {text}"
-    return _azure_range_refusal(found)
+    return _azure_range_problem(found)
 
 
-_VNET_RANGE = network(8, 29, refusal=_azure_range_refusal)
-_AKS_RANGE = network(8, 24, refusal=_aks_range_refusal)
-_AKS_SERVICE_RANGE = network(12, 27, refusal=_aks_range_refusal)
+_VNET_RANGE = network(8, 29, problem=_azure_range_problem)
+_AKS_RANGE = network(8, 24, problem=_aks_range_problem)
+_AKS_SERVICE_RANGE = network(12, 27, problem=_aks_range_problem)
 _VPC_RANGE = network(16, 28)
 _EKS_SERVICE_RANGE = network(12, 24)
 _INSIDE_POOL = network(
-    24, 30, refusal=addressing.azure_inside_refusal, why="within 169.254.21.0 to 169.254.22.255, where Azure wants it"
+    24, 30, problem=addressing.azure_inside_problem, why="within 169.254.21.0 to 169.254.22.255, where Azure wants it"
 )
 _INSIDE_CIDR = network(
-    30, 30, refusal=addressing.inside_refusal, why="within 169.254.21.0 to 169.254.22.255, where Azure wants it"
+    30, 30, problem=addressing.inside_problem, why="within 169.254.21.0 to 169.254.22.255, where Azure wants it"
 )
 
 NAME = _required("name", names.LINK_NAME, "The link's name. Every object is tagged with it; two links differ in it.")
@@ -174,7 +174,7 @@ CLUSTER_SUBNET_PREFIX = _required("azure.vnet.cluster_subnet.prefix", _VNET_RANG
 GATEWAY_SUBNET = _required(
     "azure.vpn_gateway.subnet_prefix",
     network(
-        16, addressing.SMALLEST_GATEWAY_SUBNET, refusal=_azure_range_refusal, why="Azure advises /27 or larger for it"
+        16, addressing.SMALLEST_GATEWAY_SUBNET, problem=_azure_range_problem, why="Azure advises /27 or larger for it"
     ),
     "Range of GatewaySubnet, which is made if the VNet has none. Must be free in the VNet, or be its present range.",
 )
@@ -300,7 +300,7 @@ _GROUP_REFUSALS = {
 }
 
 
-def _ciphers() -> Kind[str]:
+def _ciphers() -> ValueType[str]:
     return choice(
         {name: name for name in ("AES128", "AES256", "AES128-GCM", "AES256-GCM")},
         refusals=_ENCRYPTION_REFUSALS,
@@ -308,7 +308,7 @@ def _ciphers() -> Kind[str]:
     )
 
 
-def _groups() -> Kind[int]:
+def _groups() -> ValueType[int]:
     return choice(
         {group: group for group in (14, 19, 20, 24)}, type_="integer", refusals=_GROUP_REFUSALS, meant=_GROUP_MEANT
     )

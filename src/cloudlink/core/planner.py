@@ -187,10 +187,10 @@ def _change(
         if found.owned is Ownership.OWNED:
             return say(Action.DELETE, "no longer in the configuration")
         return say(Action.NO_OP, "kept: cloudlink did not make it")
-    ours = found.owned is not Ownership.ADOPTED
-    if ours and _parent_replaced(node, changes):
+    owned = found.owned is not Ownership.ADOPTED
+    if owned and _parent_replaced(node, changes):
         return say(Action.REPLACE, "what it is built on is made anew")
-    if not ours and found.phase is Phase.FAILED:
+    if not owned and found.phase is Phase.FAILED:
         return say(Action.NO_OP, f"adopted as it is ({found.detail or 'it is in a failed state'})")
     if found.phase is Phase.FAILED:
         return say(node.on_failure, found.detail or "it is in a failed state")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cloudlink.clouds.endpoints import Endpoints
-from cloudlink.link import Link, SandboxFurniture
+from cloudlink.link import Link, SandboxFixtures
 from cloudlink.sandbox.aws.cloud import AwsCloud
 from cloudlink.sandbox.azure import AzureCloud
 from cloudlink.sandbox.azure.managed_clusters import AAD_SERVER_APP
@@ -333,6 +333,6 @@ def _fingerprint(link: Link) -> str:
         link.dns.adopt_zone,
         link.dns.endpoint_subnets,
         tuple(h.target for h in link.dns.hosts),
-        None if furniture is None else [(f, getattr(furniture, f)) for f in SandboxFurniture.__slots__ if f != "speed"],
+        None if furniture is None else [(f, getattr(furniture, f)) for f in SandboxFixtures.__slots__ if f != "speed"],
     )
     return hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()

@@ -88,7 +88,7 @@ class GatewaySubnet:
     """ours: cloudlink made it and deletes it; otherwise it was there before and stays."""
 
     id: str
-    ours: bool = False
+    owned: bool = False
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from cloudlink.link import (
     KubernetesTarget,
     Link,
     LoadBalancerTarget,
-    Probe,
-    SandboxFurniture,
+    ProbeSettings,
+    SandboxFixtures,
     Tunnel,
 )
 from cloudlink.sandbox.aws.cloud import AwsCloud
@@ -69,8 +69,8 @@ def a_link() -> Link:
                 Host("db", AddressTarget((IPv4Address("10.20.0.9"),))),
             ),
         ),
-        probe=Probe("busybox", "default"),
-        sandbox=SandboxFurniture(
+        probe=ProbeSettings("busybox", "default"),
+        sandbox=SandboxFixtures(
             vpc_cidrs=(IPv4Network("10.20.0.0/16"), IPv4Network("100.64.0.0/16")),
             eks_service_cidr=IPv4Network("172.20.0.0/16"),
             eks_subnets=tuple(IPv4Network(f"10.20.{i}.0/24") for i in range(3)),

@@ -18,8 +18,8 @@ from cloudlink.link import (
     DnsSide,
     Host,
     Link,
-    Probe,
-    SandboxFurniture,
+    ProbeSettings,
+    SandboxFixtures,
     Tunnel,
 )
 from cloudlink.sandbox.azure import AzureCloud
@@ -132,8 +132,8 @@ def make_link(**azure_fields: Any) -> Link:
         policy=IpsecPolicy(),
         tunnels=tunnels,  # type: ignore[arg-type]
         dns=DnsSide("corp.example", (Host("app", AddressTarget((IPv4Address("10.20.0.9"),))),)),
-        probe=Probe("busybox", "default"),
-        sandbox=SandboxFurniture(
+        probe=ProbeSettings("busybox", "default"),
+        sandbox=SandboxFixtures(
             vpc_cidrs=(IPv4Network("10.20.0.0/16"),),
             eks_service_cidr=IPv4Network("172.20.0.0/16"),
             eks_subnets=(IPv4Network("10.20.1.0/24"),),

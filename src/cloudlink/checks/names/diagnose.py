@@ -39,14 +39,14 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class DnsContext:
     """What else is known. key: one line on the CoreDNS key when it is wrong. shadowed: more specific zones elsewhere."""
 
     key_problem: str = ""
     shadowed: tuple[str, ...] = ()
 
 
-def judge(wanted: Wanted, facts: NameFacts, around: Surroundings = Surroundings()) -> NameReport:
+def diagnose(wanted: Wanted, facts: NameFacts, context: DnsContext = DnsContext()) -> NameReport:
     """Every hop, and the verdict: ``ok`` or the class of the first hop that is wrong."""
     asked = [(q, _query_hop(q, wanted)) for q in facts.queries]
     hops = [hop for _, hop in asked]
@@ -58,7 +58,7 @@ def judge(wanted: Wanted, facts: NameFacts, around: Surroundings = Surroundings(
     if not facts.connects:
         hops.append(Hop("connect", "skipped", "no private address is known to connect to"))
     wrong = next((h for h in hops if h.result not in ("ok", "skipped")), None)
-    cause, fix = _cause(wanted, asked, facts.connects, around) if wrong else ("", "")
+    cause, fix = _cause(wanted, asked, facts.connects, context) if wrong else ("", "")
     return NameReport(
         name=facts.name,
         answers=cluster.addresses if cluster else (),
@@ -198,14 +198,14 @@ class Cause(NamedTuple):
     fix: str
 
 
-def _cause(wanted: Wanted, asked: _Asked, connects: tuple[Connect, ...], around: Surroundings) -> Cause:
+def _cause(wanted: Wanted, asked: _Asked, connects: tuple[Connect, ...], context: DnsContext) -> Cause:
     """The likeliest cause of the first thing that is wrong on the way, seen from the far end: link, zone, CoreDNS."""
     direct = [(q, h) for q, h in asked if q.via == "endpoint"]
     cluster = next((h for q, h in asked if q.via == "cluster"), Hop("cluster-dns", "error"))
     for found in (
         _endpoint_cause(direct, cluster),
         _zone_cause(wanted, direct),
-        _cluster_cause(wanted, cluster, around),
+        _cluster_cause(wanted, cluster, context),
         _connect_cause(wanted, connects),
     ):
         if found:
@@ -293,12 +293,12 @@ def _zone_cause(wanted: Wanted, direct: _Asked) -> Cause | None:
             return Cause("The record leads to addresses that are not the target's any more", _UP)
 
 
-def _cluster_cause(wanted: Wanted, cluster: Hop, around: Surroundings) -> Cause | None:
+def _cluster_cause(wanted: Wanted, cluster: Hop, context: DnsContext) -> Cause | None:
     if cluster.result == "ok":
         return None
     restart = f"{_UP} writes the key again and restarts CoreDNS"
     what = "The endpoint answers right, but the cluster's DNS does not ask it"
-    hiding = [z for z in around.shadowed if wanted.name == z or wanted.name.endswith(f".{z}")]
+    hiding = [z for z in context.shadowed if wanted.name == z or wanted.name.endswith(f".{z}")]
     if hiding:  # whatever that key's own servers answer, or do not
         return Cause(
             f"{what}: another CoreDNS key serves {hiding[0]}, which is more specific",
@@ -306,8 +306,8 @@ def _cluster_cause(wanted: Wanted, cluster: Hop, around: Surroundings) -> Cause 
         )
     match cluster.result:
         case "nxdomain" | "public-address" | "nodata":
-            if around.key_problem:
-                return Cause(f"{what}: {around.key_problem}", restart)
+            if context.key_problem:
+                return Cause(f"{what}: {context.key_problem}", restart)
             return Cause(
                 f"{what}: CoreDNS has not loaded its key, a more specific zone hides it, the pods' DNS goes elsewhere "
                 "(LocalDNS, dnsPolicy), or an old answer is still cached (30 seconds)",
@@ -322,7 +322,7 @@ def _cluster_cause(wanted: Wanted, cluster: Hop, around: Surroundings) -> Cause 
         case "servfail" | "refused":
             return Cause(
                 "The endpoint answers the pod, but CoreDNS gets no answer from it: CoreDNS forwards to other addresses than the "
-                f"endpoint has now, or its nodes' address is not let in{f' ({around.key_problem})' if around.key_problem else ''}",
+                f"endpoint has now, or its nodes' address is not let in{f' ({context.key_problem})' if context.key_problem else ''}",
                 f"kubectl logs --namespace kube-system --selector k8s-app=kube-dns; {restart}",
             )
         case "stale-address":

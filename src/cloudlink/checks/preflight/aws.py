@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cloudlink.addressing import azure_peer_asn_refusal
+from cloudlink.addressing import azure_peer_asn_problem
 from cloudlink.checks.preflight.facts import PreflightFacts
 from cloudlink.checks.preflight.parse import Json
 from cloudlink.core.plan import Action, Plan
@@ -55,9 +55,9 @@ def _gateways(link: Link, facts: PreflightFacts, plan: Plan) -> Iterable[Mistake
         yield Mistake("aws.gateway", adopted, f"a virtual private gateway that exists in {link.aws.region}")
         return
     asn = int(gateway.get("AmazonSideAsn") or 64512)
-    if refusal := azure_peer_asn_refusal(asn):
+    if problem := azure_peer_asn_problem(asn):
         yield Mistake(
-            "aws.gateway", f"{adopted} with ASN {asn}", f"a gateway whose ASN Azure takes as a peer's: {refusal}"
+            "aws.gateway", f"{adopted} with ASN {asn}", f"a gateway whose ASN Azure takes as a peer's: {problem}"
         )
     if asn == link.azure.asn:
         yield Mistake("azure.vpn_gateway.asn", str(asn), f"an ASN other than that of {adopted}")

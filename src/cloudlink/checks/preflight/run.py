@@ -22,13 +22,13 @@ from cloudlink.link import Link
 def check(link: Link, aws: Aws, azure: Azure, plan: Plan) -> tuple[str, ...]:
     """Warnings for the plan. Raises ConfigError when the configuration contradicts what is there."""
     facts = gather(link, aws, azure)
-    mistakes, warnings = judge(link, facts, plan)
+    mistakes, warnings = evaluate(link, facts, plan)
     if mistakes:
         raise ConfigError(tuple(mistakes), hint="Correct the configuration, or the clouds, and run the command again.")
     return (*warnings, *estimate(link, facts, plan))
 
 
-def judge(link: Link, facts: PreflightFacts, plan: Plan) -> tuple[list[Mistake], list[str]]:
+def evaluate(link: Link, facts: PreflightFacts, plan: Plan) -> tuple[list[Mistake], list[str]]:
     """Pure: what was read against what is wanted."""
     mistakes: list[Mistake] = []
     warnings: list[str] = []

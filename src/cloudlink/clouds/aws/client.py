@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from cloudlink import __version__
 from cloudlink.clouds import ownership
+from cloudlink.clouds.aws import cached
 from cloudlink.clouds.aws import errors as aws_errors
 from cloudlink.clouds.aws.models import PlainModels
 from cloudlink.clouds.cache import ReadCache
@@ -28,18 +29,6 @@ if TYPE_CHECKING:
 
 AwsObject = Mapping[str, Any]
 
-# Kinds of shared reads: what is read under this name is forgotten by ``reads.wrote(name)``.
-VPN_GATEWAYS = "aws.vpn_gateways"
-CUSTOMER_GATEWAYS = "aws.customer_gateways"
-VPN_CONNECTIONS = "aws.vpn_connections"
-ROUTE_TABLES = "aws.route_tables"
-SECURITY_GROUPS = "aws.security_groups"
-RESOLVER_ENDPOINTS = "aws.resolver_endpoints"
-ENDPOINT_ADDRESSES = "aws.endpoint_addresses"
-HOSTED_ZONES = "aws.hosted_zones"
-ZONE_VPCS = "aws.zone_vpcs"
-RECORDS = "aws.records"
-VPC_ATTRIBUTES = "aws.vpc_attributes"
 
 _EKS_TOKEN = "k8s-aws-v1.{}"  # noqa: S105 the form of a token, none itself
 _SIGNED_FOR_SECONDS = 60
@@ -231,17 +220,24 @@ class Aws:
         def read() -> bool:
             return bool(self.ec2.describe_vpc_attribute(VpcId=vpc_id, Attribute=name)[field]["Value"])
 
-        return self._get(f"{VPC_ATTRIBUTES}/{vpc_id}/{name}", read, fresh=fresh)
+        return self._get(f"{cached.VPC_ATTRIBUTES}/{vpc_id}/{name}", read, fresh=fresh)
 
     def subnets(self, vpc_id: str, *, fresh: bool = False) -> list[AwsObject]:
         return self._list("aws.subnets", "ec2", "describe_subnets", "Subnets", fresh=fresh, Filters=_in(vpc_id))
 
     def route_tables(self, vpc_id: str, *, fresh: bool = False) -> list[AwsObject]:
-        return self._list(ROUTE_TABLES, "ec2", "describe_route_tables", "RouteTables", fresh=fresh, Filters=_in(vpc_id))
+        return self._list(
+            cached.ROUTE_TABLES, "ec2", "describe_route_tables", "RouteTables", fresh=fresh, Filters=_in(vpc_id)
+        )
 
     def security_groups(self, vpc_id: str, *, fresh: bool = False) -> list[AwsObject]:
         return self._list(
-            SECURITY_GROUPS, "ec2", "describe_security_groups", "SecurityGroups", fresh=fresh, Filters=_in(vpc_id)
+            cached.SECURITY_GROUPS,
+            "ec2",
+            "describe_security_groups",
+            "SecurityGroups",
+            fresh=fresh,
+            Filters=_in(vpc_id),
         )
 
     def tagged(self, link: str) -> list[tuple[str, str]]:
@@ -290,12 +286,12 @@ class Aws:
 
     def vpn_gateways(self, *, fresh: bool = False) -> list[AwsObject]:
         """All of the region, deleted ones too: AWS lists them for a while."""
-        return self.cache.get(VPN_GATEWAYS, lambda: self.ec2.describe_vpn_gateways()["VpnGateways"], fresh=fresh)
+        return self.cache.get(cached.VPN_GATEWAYS, lambda: self.ec2.describe_vpn_gateways()["VpnGateways"], fresh=fresh)
 
     def customer_gateways(self, *, fresh: bool = False) -> list[AwsObject]:
         """All of the region, deleted ones too."""
         return self.cache.get(
-            CUSTOMER_GATEWAYS, lambda: self.ec2.describe_customer_gateways()["CustomerGateways"], fresh=fresh
+            cached.CUSTOMER_GATEWAYS, lambda: self.ec2.describe_customer_gateways()["CustomerGateways"], fresh=fresh
         )
 
     def vpn_connections(self, *, fresh: bool = False) -> list[AwsObject]:
@@ -304,7 +300,7 @@ class Aws:
         def read() -> list[AwsObject]:
             return [without_open_keys(item) for item in self.ec2.describe_vpn_connections()["VpnConnections"]]
 
-        return self.cache.get(VPN_CONNECTIONS, read, fresh=fresh)
+        return self.cache.get(cached.VPN_CONNECTIONS, read, fresh=fresh)
 
     def stored_keys(self, arn: str, *, fresh: bool = False) -> dict[str, Secret]:
         """Pre-shared keys that AWS keeps in Secrets Manager, by the outside address of their tunnel; none yet: empty.
@@ -336,12 +332,12 @@ class Aws:
 
     def resolver_endpoints(self, *, fresh: bool = False) -> list[AwsObject]:
         return self._list(
-            RESOLVER_ENDPOINTS, "route53resolver", "list_resolver_endpoints", "ResolverEndpoints", fresh=fresh
+            cached.RESOLVER_ENDPOINTS, "route53resolver", "list_resolver_endpoints", "ResolverEndpoints", fresh=fresh
         )
 
     def endpoint_addresses(self, endpoint_id: str, *, fresh: bool = False) -> list[AwsObject]:
         return self._list(
-            f"{ENDPOINT_ADDRESSES}/{endpoint_id}",
+            f"{cached.ENDPOINT_ADDRESSES}/{endpoint_id}",
             "route53resolver",
             "list_resolver_endpoint_ip_addresses",
             "IpAddresses",
@@ -351,17 +347,17 @@ class Aws:
 
     def hosted_zones(self, *, fresh: bool = False) -> list[AwsObject]:
         """All of the account. Route 53 has no tags at creation, but the CallerReference is listed."""
-        return self._list(HOSTED_ZONES, "route53", "list_hosted_zones", "HostedZones", fresh=fresh)
+        return self._list(cached.HOSTED_ZONES, "route53", "list_hosted_zones", "HostedZones", fresh=fresh)
 
     def zone(self, zone_id: str, *, fresh: bool = False) -> AwsObject | None:
         """``{HostedZone, VPCs}``; None: there is no such zone."""
-        return self._get(f"{ZONE_VPCS}/{zone_id}", lambda: self.route53.get_hosted_zone(Id=zone_id), fresh=fresh)
+        return self._get(f"{cached.ZONE_VPCS}/{zone_id}", lambda: self.route53.get_hosted_zone(Id=zone_id), fresh=fresh)
 
     def records(self, zone_id: str, *, fresh: bool = False) -> list[AwsObject]:
         """Record sets as Route 53 spells them; empty when the zone is gone."""
         try:
             return self._list(
-                f"{RECORDS}/{zone_id}",
+                f"{cached.RECORDS}/{zone_id}",
                 "route53",
                 "list_resource_record_sets",
                 "ResourceRecordSets",

@@ -17,7 +17,7 @@ from cloudlink.errors import ConflictError
 AwsObject = Mapping[str, Any]
 
 
-def ours(
+def find_owned(
     objects: Iterable[AwsObject],
     *,
     key: str,
@@ -34,7 +34,7 @@ def ours(
     live: list[AwsObject] = []
     going: list[AwsObject] = []
     for item in objects:
-        tagged = ownership.is_ours(ownership.from_aws(item.get("Tags")), link, address)
+        tagged = ownership.is_owned(ownership.from_aws(item.get("Tags")), link, address)
         if not tagged and (not known or item[key] != known):
             continue
         match state(item):

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 
 from cloudlink.clouds.cache import ReadCache
 from cloudlink.clouds.kube.access import Access, tls_context
-from cloudlink.clouds.kube.errors import KubeRefusal, NoCluster, refusal
+from cloudlink.clouds.kube.errors import KubeApiError, NoCluster, api_error
 from cloudlink.errors import MissingError, UnreachableError
 
 # (connect, read) in seconds. The API of a private cluster that cannot be reached drops packets: find out soon.
@@ -86,8 +86,8 @@ class Kube:
         try:
             path = f"/api/v1/namespaces/{_q(namespace)}/pods/{_q(name)}?gracePeriodSeconds=0"
             self._json("DELETE", path)
-        except KubeRefusal as refusal:
-            if refusal.status == 404:
+        except KubeApiError as error:
+            if error.status == 404:
                 return False
             raise
         return True
@@ -118,14 +118,14 @@ class Kube:
         }
         try:
             found = self._json("GET", paths[kind])
-        except KubeRefusal as refusal:
-            if refusal.status != 404:
+        except KubeApiError as error:
+            if error.status != 404:
                 raise
             raise MissingError(
                 f"There is no such {kind} in the cluster",
                 f"Cluster {self.name} has no {kind} {name} in namespace {namespace}.",
                 f"kubectl get {kind} --all-namespaces",
-            ) from refusal
+            ) from error
         ingress = ((found.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
         names = [str(i["hostname"]) for i in ingress if i.get("hostname")]
         if not names:
@@ -186,7 +186,7 @@ class Kube:
         raw: bytes = response.data if response.data is not None else response.read()
         if 200 <= response.status < 300:
             return raw
-        raise refusal(response.status, raw, response.getheader("Retry-After"), self._what(method, path))
+        raise api_error(response.status, raw, response.getheader("Retry-After"), self._what(method, path))
 
     def _what(self, method: str, path: str) -> str:
         return f"{method} {path.partition('?')[0]} of cluster {self.name}"

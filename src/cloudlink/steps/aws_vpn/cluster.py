@@ -16,7 +16,7 @@ from cloudlink.steps.outputs import EksCluster
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Cluster(Lookup[EksCluster]):
+class EksClusterLookup(Lookup[EksCluster]):
     link: Link
     aws: Aws
 

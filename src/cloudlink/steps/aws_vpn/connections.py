@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, ClassVar, Literal
 
-from cloudlink.clouds.aws import client as cloud
+from cloudlink.clouds.aws import cached
 from cloudlink.clouds.aws.client import Aws, AwsObject
-from cloudlink.clouds.aws.tags import command_to_list, name_for, ours, tag_specification
+from cloudlink.clouds.aws.tags import command_to_list, find_owned, name_for, tag_specification
 from cloudlink.core.resource import (
     Node,
     Observed,
@@ -77,7 +77,7 @@ class Connection(Resource[ConnectionSpec, VpnConnection]):
         )
 
     def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[ConnectionSpec, VpnConnection] | None:
-        found = ours(
+        found = find_owned(
             self.aws.vpn_connections(fresh=fresh),
             key="VpnConnectionId",
             link=self.link.name,
@@ -136,7 +136,7 @@ class Connection(Resource[ConnectionSpec, VpnConnection]):
             made = str(answer["VpnConnection"]["VpnConnectionId"])
             del answer, tunnels  # they hold the keys in clear
         finally:
-            self.aws.cache.invalidate(cloud.VPN_CONNECTIONS)
+            self.aws.cache.invalidate(cached.VPN_CONNECTIONS)
         return Started(made)
 
     def duplicate_check_command(self) -> str:
@@ -160,7 +160,7 @@ class Connection(Resource[ConnectionSpec, VpnConnection]):
                 TunnelOptions=aws_tunnel_options(policy),
             )
         finally:
-            self.aws.cache.invalidate(cloud.VPN_CONNECTIONS)
+            self.aws.cache.invalidate(cached.VPN_CONNECTIONS)
         return Started(found.id)
 
     def delete(self, found: Observed[ConnectionSpec, VpnConnection], prior_state: Any) -> Started | None:
@@ -171,7 +171,7 @@ class Connection(Resource[ConnectionSpec, VpnConnection]):
                 return None
             raise
         finally:
-            self.aws.cache.invalidate(cloud.VPN_CONNECTIONS)
+            self.aws.cache.invalidate(cached.VPN_CONNECTIONS)
         return Started(found.id)
 
 

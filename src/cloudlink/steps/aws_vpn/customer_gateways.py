@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any, ClassVar
 
-from cloudlink.clouds.aws import client as cloud
+from cloudlink.clouds.aws import cached
 from cloudlink.clouds.aws.client import Aws
-from cloudlink.clouds.aws.tags import name_for, ours, tag_specification
+from cloudlink.clouds.aws.tags import find_owned, name_for, tag_specification
 from cloudlink.core.resource import (
     Node,
     Observed,
@@ -51,7 +51,7 @@ class CustomerGatewayResource(Resource[CustomerGatewaySpec, CustomerGateway]):
         return CustomerGatewaySpec(outputs[self.public_ip].address, self.link.azure.asn)
 
     def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[CustomerGatewaySpec, CustomerGateway] | None:
-        found = ours(
+        found = find_owned(
             self.aws.customer_gateways(fresh=fresh),
             key="CustomerGatewayId",
             link=self.link.name,
@@ -79,8 +79,8 @@ class CustomerGatewayResource(Resource[CustomerGatewaySpec, CustomerGateway]):
                 TagSpecifications=tag_specification("customer-gateway", self.link.name, self.address, name),
             )["CustomerGateway"]
         finally:
-            self.aws.cache.invalidate(cloud.CUSTOMER_GATEWAYS)
-        made_here = ours([made], key="CustomerGatewayId", link=self.link.name, address=self.address, receipt=None)
+            self.aws.cache.invalidate(cached.CUSTOMER_GATEWAYS)
+        made_here = find_owned([made], key="CustomerGatewayId", link=self.link.name, address=self.address, receipt=None)
         if made_here is None:
             raise ConflictError(
                 "A customer gateway of the same address exists without cloudlink's tags",
@@ -105,5 +105,5 @@ class CustomerGatewayResource(Resource[CustomerGatewaySpec, CustomerGateway]):
                 return None
             raise
         finally:
-            self.aws.cache.invalidate(cloud.CUSTOMER_GATEWAYS)
+            self.aws.cache.invalidate(cached.CUSTOMER_GATEWAYS)
         return Started(found.id)

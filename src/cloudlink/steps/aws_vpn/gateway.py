@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from cloudlink.clouds.aws import client as cloud
+from cloudlink.clouds.aws import cached
 from cloudlink.clouds.aws.client import Aws, AwsObject
-from cloudlink.clouds.aws.tags import command_to_list, name_for, ours, tag_specification
+from cloudlink.clouds.aws.tags import command_to_list, find_owned, name_for, tag_specification
 from cloudlink.core.resource import (
     Lookup,
     Node,
@@ -49,7 +49,7 @@ class Gateway(Resource[GatewaySpec, VpnGateway]):
         return GatewaySpec(self.link.aws.asn)
 
     def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[GatewaySpec, VpnGateway] | None:
-        found = ours(
+        found = find_owned(
             self.aws.vpn_gateways(fresh=fresh),
             key="VpnGatewayId",
             link=self.link.name,
@@ -74,7 +74,7 @@ class Gateway(Resource[GatewaySpec, VpnGateway]):
                 ),
             )
         finally:
-            self.aws.cache.invalidate(cloud.VPN_GATEWAYS)
+            self.aws.cache.invalidate(cached.VPN_GATEWAYS)
         return Started(made["VpnGateway"]["VpnGatewayId"])
 
     def duplicate_check_command(self) -> str:
@@ -91,7 +91,7 @@ class Gateway(Resource[GatewaySpec, VpnGateway]):
                 return None
             raise
         finally:
-            self.aws.cache.invalidate(cloud.VPN_GATEWAYS)
+            self.aws.cache.invalidate(cached.VPN_GATEWAYS)
         return Started(found.id)
 
 
@@ -198,7 +198,7 @@ class Attachment(Resource[AttachmentSpec, Nothing]):
         try:
             self.aws.ec2.attach_vpn_gateway(VpnGatewayId=spec.gateway, VpcId=spec.vpc)
         finally:
-            self.aws.cache.invalidate(cloud.VPN_GATEWAYS)
+            self.aws.cache.invalidate(cached.VPN_GATEWAYS)
         return Started(f"{spec.gateway}/{spec.vpc}")
 
     def update(self, found: Observed[AttachmentSpec, Nothing], spec: AttachmentSpec) -> Started:
@@ -213,7 +213,7 @@ class Attachment(Resource[AttachmentSpec, Nothing]):
                 return None
             raise
         finally:
-            self.aws.cache.invalidate(cloud.VPN_GATEWAYS, cloud.ROUTE_TABLES)
+            self.aws.cache.invalidate(cached.VPN_GATEWAYS, cached.ROUTE_TABLES)
         return Started(found.id)
 
 
@@ -223,5 +223,5 @@ def locate_gateway(
     """The gateway that the link uses, own or adopted, as AWS describes it; None: gone."""
     gateways = aws.vpn_gateways(fresh=fresh)
     if link.aws.adopt_gateway is None:
-        return ours(gateways, key="VpnGatewayId", link=link.name, address=node.address, receipt=receipts.of(node))
+        return find_owned(gateways, key="VpnGatewayId", link=link.name, address=node.address, receipt=receipts.of(node))
     return next((g for g in gateways if g["VpnGatewayId"] == link.aws.adopt_gateway and g["State"] != "deleted"), None)

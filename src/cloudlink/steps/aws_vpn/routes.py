@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from cloudlink.clouds.aws import client as cloud
+from cloudlink.clouds.aws import cached
 from cloudlink.clouds.aws.client import Aws, AwsObject
 from cloudlink.core.resource import (
     Lookup,
@@ -189,7 +189,7 @@ class RoutePropagation(Resource[PropagationSpec, Nothing]):
             for table in sorted(off):
                 self._switch_off(gateway, table)
         finally:
-            self.aws.cache.invalidate(cloud.ROUTE_TABLES)
+            self.aws.cache.invalidate(cached.ROUTE_TABLES)
 
     def _switch_off(self, gateway: str, table: str) -> None:
         try:

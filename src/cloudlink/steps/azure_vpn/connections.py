@@ -95,7 +95,7 @@ class LocalGatewayResource(AzureResource[LocalGatewaySpec, LocalGateway]):
     def raw(self, *, fresh: bool) -> Json | None:
         return named(self.azure.local_gateways(fresh=fresh), self.name)
 
-    def seen(self, raw: Json) -> LocalGatewaySpec:
+    def parse_spec(self, raw: Json) -> LocalGatewaySpec:
         held = properties(raw)
         bgp = held.get("bgpSettings") or {}
         return LocalGatewaySpec(
@@ -106,7 +106,7 @@ class LocalGatewayResource(AzureResource[LocalGatewaySpec, LocalGateway]):
             prefixes=frozenset(networks((held.get("localNetworkAddressSpace") or {}).get("addressPrefixes"))),
         )
 
-    def gives(self, raw: Json) -> LocalGateway:
+    def parse_outputs(self, raw: Json) -> LocalGateway:
         return LocalGateway(str(raw["id"]))
 
     def put(self, spec: LocalGatewaySpec, tags: dict[str, str]) -> Started:
@@ -199,7 +199,7 @@ class ConnectionResource(AzureResource[ConnectionSpec, AzureConnection]):
     def raw(self, *, fresh: bool) -> Json | None:
         return self.azure.connection(self.name, fresh=fresh)
 
-    def seen(self, raw: Json) -> ConnectionSpec:
+    def parse_spec(self, raw: Json) -> ConnectionSpec:
         held = properties(raw)
         policies = held.get("ipsecPolicies") or []
         addresses = [
@@ -221,7 +221,7 @@ class ConnectionResource(AzureResource[ConnectionSpec, AzureConnection]):
             policy_selectors=bool(held.get("usePolicyBasedTrafficSelectors")),
         )
 
-    def gives(self, raw: Json) -> AzureConnection:
+    def parse_outputs(self, raw: Json) -> AzureConnection:
         return AzureConnection(str(raw["id"]))
 
     def update(self, found: Observed[ConnectionSpec, AzureConnection], spec: ConnectionSpec) -> Started:

@@ -73,13 +73,13 @@ class GatewayResource(AzureResource[GatewaySpec, AzureGateway]):
             subnet=subnet.id.lower(),
             public_ips=tuple(outputs[ip].id.lower() for ip in self.public_ips),
             bgp_addresses=tuple(tuple(sorted(t.azure_inside for t in self.link.tunnels_of(i))) for i in INSTANCES),
-            made_subnet=subnet.ours,
+            made_subnet=subnet.owned,
         )
 
     def raw(self, *, fresh: bool) -> Json | None:
         return self.azure.gateway(fresh=fresh)
 
-    def seen(self, raw: Json) -> GatewaySpec:
+    def parse_spec(self, raw: Json) -> GatewaySpec:
         held = properties(raw)
         configs = [self._config(raw, i) for i in INSTANCES]
         peering = _peering(raw)
@@ -99,7 +99,7 @@ class GatewayResource(AzureResource[GatewaySpec, AzureGateway]):
             made_subnet=(raw.get("tags") or {}).get(MADE_SUBNET_TAG) == "true",
         )
 
-    def gives(self, raw: Json) -> AzureGateway | None:
+    def parse_outputs(self, raw: Json) -> AzureGateway | None:
         """Known when the gateway has succeeded: before that Azure does not say which instance has which address."""
         if state(raw).lower() != "succeeded":
             return None

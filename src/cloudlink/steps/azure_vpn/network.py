@@ -142,10 +142,10 @@ class NewGroup(AzureResource[GroupSpec, ResourceGroup]):
     def raw(self, *, fresh: bool) -> Json | None:
         return self.azure.group(fresh=fresh)
 
-    def seen(self, raw: Json) -> GroupSpec:
+    def parse_spec(self, raw: Json) -> GroupSpec:
         return GroupSpec(location(raw.get("location")))
 
-    def gives(self, raw: Json) -> ResourceGroup:
+    def parse_outputs(self, raw: Json) -> ResourceGroup:
         return ResourceGroup(str(raw["id"]), str(raw["name"]))
 
     def put(self, spec: GroupSpec, tags: dict[str, str]) -> Started:
@@ -198,7 +198,7 @@ class NewVirtualNetwork(AzureResource[NetworkSpec, VirtualNetwork]):
     def raw(self, *, fresh: bool) -> Json | None:
         return self.azure.vnet(fresh=fresh)
 
-    def seen(self, raw: Json) -> NetworkSpec:
+    def parse_spec(self, raw: Json) -> NetworkSpec:
         subnet = named(properties(raw).get("subnets"), self.wanted.cluster_subnet.name)
         prefixes = subnet_prefixes(subnet) if subnet else ()
         return NetworkSpec(
@@ -207,7 +207,7 @@ class NewVirtualNetwork(AzureResource[NetworkSpec, VirtualNetwork]):
             AzureSubnet(self.wanted.cluster_subnet.name, prefixes[0]) if prefixes else None,
         )
 
-    def gives(self, raw: Json) -> VirtualNetwork:
+    def parse_outputs(self, raw: Json) -> VirtualNetwork:
         return virtual_network(raw)
 
     def put(self, spec: NetworkSpec, tags: dict[str, str]) -> Started:
@@ -275,7 +275,7 @@ class NewAksCluster(AzureResource[ClusterSpec, AksCluster]):
     def raw(self, *, fresh: bool) -> Json | None:
         return self.azure.aks_cluster(fresh=fresh)
 
-    def seen(self, raw: Json) -> ClusterSpec:
+    def parse_spec(self, raw: Json) -> ClusterSpec:
         held = properties(raw)
         pool = (held.get("agentPoolProfiles") or [{}])[0]
         cluster = aks_cluster(raw)
@@ -290,7 +290,7 @@ class NewAksCluster(AzureResource[ClusterSpec, AksCluster]):
             service_cidr=cluster.service_cidr,
         )
 
-    def gives(self, raw: Json) -> AksCluster:
+    def parse_outputs(self, raw: Json) -> AksCluster:
         return aks_cluster(raw)
 
     def put(self, spec: ClusterSpec, tags: dict[str, str]) -> Started:
@@ -366,7 +366,7 @@ class GatewaySubnetResource(Resource[GatewaySubnetSpec, GatewaySubnet]):
             return None
         id_, prefixes = str(raw["id"]), subnet_prefixes(raw)
         if self._ours(receipts, id_, prefixes):
-            outputs = GatewaySubnet(id_, ours=True)
+            outputs = GatewaySubnet(id_, owned=True)
             wanted = self.link.azure.gateway_subnet
             prefix = wanted if wanted in prefixes else prefixes[0]
             return Observed(id_, phase(raw), GatewaySubnetSpec(prefix), outputs, Ownership.OWNED, state(raw))

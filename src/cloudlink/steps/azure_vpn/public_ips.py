@@ -46,7 +46,7 @@ class PublicIpResource(AzureResource[PublicIpSpec, PublicIp]):
     def raw(self, *, fresh: bool) -> Json | None:
         return named(self.azure.public_ips(fresh=fresh), self.name)
 
-    def seen(self, raw: Json) -> PublicIpSpec:
+    def parse_spec(self, raw: Json) -> PublicIpSpec:
         return PublicIpSpec(
             location(raw.get("location")),
             str((raw.get("sku") or {}).get("name") or ""),
@@ -54,7 +54,7 @@ class PublicIpResource(AzureResource[PublicIpSpec, PublicIp]):
             tuple(sorted(raw.get("zones") or ())),
         )
 
-    def gives(self, raw: Json) -> PublicIp | None:
+    def parse_outputs(self, raw: Json) -> PublicIp | None:
         address = properties(raw).get("ipAddress")
         return PublicIp(str(raw["id"]), IPv4Address(address)) if address else None
 

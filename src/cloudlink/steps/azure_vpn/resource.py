@@ -10,7 +10,7 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from cloudlink.clouds.azure.client import Azure, Json
-from cloudlink.clouds.ownership import LINK_TAG, RESOURCE_TAG, is_ours, tags
+from cloudlink.clouds.ownership import LINK_TAG, RESOURCE_TAG, is_owned, tags
 from cloudlink.core.resource import Observed, OutT, Ownership, Phase, Receipts, Resource, SpecT, Started
 from cloudlink.errors import ConflictError
 from cloudlink.link import Link
@@ -39,11 +39,11 @@ class AzureResource(Resource[SpecT, OutT]):
         """The object as Azure answers it; None: absent."""
 
     @abstractmethod
-    def seen(self, raw: Json) -> SpecT | None:
+    def parse_spec(self, raw: Json) -> SpecT | None:
         """The spec that the object has; None while Azure does not say yet."""
 
     @abstractmethod
-    def gives(self, raw: Json) -> OutT | None:
+    def parse_outputs(self, raw: Json) -> OutT | None:
         """The outputs; None until they are known."""
 
     @abstractmethod
@@ -59,9 +59,11 @@ class AzureResource(Resource[SpecT, OutT]):
         raw = self.raw(fresh=fresh)
         if raw is None:
             return None
-        if not is_ours(raw.get("tags"), self.link.name, self.address):
-            raise stranger(raw, self.link.name, self.address)
-        return Observed(str(raw["id"]), phase(raw), self.seen(raw), self.gives(raw), Ownership.OWNED, state(raw))
+        if not is_owned(raw.get("tags"), self.link.name, self.address):
+            raise foreign_object(raw, self.link.name, self.address)
+        return Observed(
+            str(raw["id"]), phase(raw), self.parse_spec(raw), self.parse_outputs(raw), Ownership.OWNED, state(raw)
+        )
 
     def create(self, spec: SpecT) -> Started:
         return self.put(spec, self.tags())
@@ -82,7 +84,7 @@ class AzureResource(Resource[SpecT, OutT]):
         return {**((self.raw(fresh=False) or {}).get("tags") or {}), **self.tags()}
 
 
-def stranger(raw: Json, link: str, address: str) -> ConflictError:
+def foreign_object(raw: Json, link: str, address: str) -> ConflictError:
     """The error for an object that bears our name but not our tags."""
     id_ = str(raw["id"])
     wanted = " ".join(f"{k}={v}" for k, v in tags(link, address).items())

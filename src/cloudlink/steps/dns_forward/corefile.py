@@ -134,7 +134,7 @@ class Examination:
 
 
 @dataclass(frozen=True)
-class View:
+class ForwardStatus:
     """CoreDNS as status and verify-dns show it. line: how it stands. problem: what is wrong with it, or empty."""
 
     line: str

@@ -188,7 +188,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
         """Why nothing could be written now; empty when it could."""
         return self._examination(self._state(fresh=False)).conflicts
 
-    def view(self, wanted: tuple[IPv4Address, ...] | None = None) -> corefile.View:
+    def status(self, wanted: tuple[IPv4Address, ...] | None = None) -> corefile.ForwardStatus:
         """How CoreDNS stands, for status and verify-dns. wanted: the endpoint's addresses now, if they are known.
 
         Raises NoCluster, KubeRefusal and urllib3's errors.
@@ -196,7 +196,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
         state = self._state(fresh=False)
         seen = self._examination(state)
         line, problem = self._account(state, wanted)
-        return corefile.View(line, problem or " ".join(seen.conflicts), seen.warnings, seen.shadowed)
+        return corefile.ForwardStatus(line, problem or " ".join(seen.conflicts), seen.warnings, seen.shadowed)
 
     def _account(self, state: _State, wanted: tuple[IPv4Address, ...] | None) -> tuple[str, str]:
         if state.text is None:

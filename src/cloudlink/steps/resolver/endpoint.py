@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from cloudlink.addressing import is_private
 from cloudlink.clouds import ownership
-from cloudlink.clouds.aws import client as cloud
+from cloudlink.clouds.aws import cached
 from cloudlink.clouds.aws.client import Aws, AwsObject
 from cloudlink.clouds.aws.tags import name_for
 from cloudlink.core.plan import Action, spec_hash
@@ -226,7 +226,7 @@ class InboundEndpoint(Resource[EndpointSpec, Endpoint]):
                 Tags=ownership.aws_tags(self.link.name, self.address, name),
             )
         finally:
-            self.aws.cache.invalidate(cloud.RESOLVER_ENDPOINTS)
+            self.aws.cache.invalidate(cached.RESOLVER_ENDPOINTS)
         return Started(made["ResolverEndpoint"]["Id"])
 
     def update(self, found: Observed[EndpointSpec, Endpoint], spec: EndpointSpec) -> Started:
@@ -265,5 +265,5 @@ class InboundEndpoint(Resource[EndpointSpec, Endpoint]):
 
     def _wrote(self, number: str) -> None:
         self.aws.cache.invalidate(
-            cloud.RESOLVER_ENDPOINTS, f"{cloud.ENDPOINT_ADDRESSES}/{number}", cloud.SECURITY_GROUPS
+            cached.RESOLVER_ENDPOINTS, f"{cached.ENDPOINT_ADDRESSES}/{number}", cached.SECURITY_GROUPS
         )

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from cloudlink.clouds.aws import client as cloud
+from cloudlink.clouds.aws import cached
 from cloudlink.clouds.aws.client import Aws, AwsObject
 from cloudlink.core.resource import (
     Lookup,
@@ -98,7 +98,7 @@ class Zone(Resource[ZoneSpec, HostedZone]):
                 VPC=self._vpc,
             )
         finally:
-            self.aws.cache.invalidate(cloud.HOSTED_ZONES)
+            self.aws.cache.invalidate(cached.HOSTED_ZONES)
         number = plain_id(made["HostedZone"]["Id"])
         self.aws.submitted(number, made["ChangeInfo"])
         return Started(number)
@@ -108,7 +108,7 @@ class Zone(Resource[ZoneSpec, HostedZone]):
         try:
             done = self.aws.route53.associate_vpc_with_hosted_zone(HostedZoneId=found.id, VPC=self._vpc)
         finally:
-            self.aws.cache.invalidate(cloud.HOSTED_ZONES, f"{cloud.ZONE_VPCS}/{found.id}")
+            self.aws.cache.invalidate(cached.HOSTED_ZONES, f"{cached.ZONE_VPCS}/{found.id}")
         self.aws.submitted(found.id, done["ChangeInfo"])
         return Started(found.id)
 
@@ -132,7 +132,7 @@ class Zone(Resource[ZoneSpec, HostedZone]):
             raise
         finally:
             self.aws.cache.invalidate(
-                cloud.HOSTED_ZONES, f"{cloud.ZONE_VPCS}/{found.id}", f"{cloud.RECORDS}/{found.id}"
+                cached.HOSTED_ZONES, f"{cached.ZONE_VPCS}/{found.id}", f"{cached.RECORDS}/{found.id}"
             )
         return Started(found.id)
 

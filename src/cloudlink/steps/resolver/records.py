@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from cloudlink.clouds.aws import client as cloud
+from cloudlink.clouds.aws import cached
 from cloudlink.clouds.aws.client import Aws, AwsObject
 from cloudlink.core.resource import (
     Node,
@@ -134,7 +134,7 @@ class Records(Resource[RecordsSpec, Nothing]):
                 HostedZoneId=zone, ChangeBatch={"Comment": f"cloudlink {self.link.name}", "Changes": changes}
             )
         finally:
-            self.aws.cache.invalidate(f"{cloud.RECORDS}/{zone}", cloud.HOSTED_ZONES)
+            self.aws.cache.invalidate(f"{cached.RECORDS}/{zone}", cached.HOSTED_ZONES)
         self.aws.submitted(zone, done["ChangeInfo"])
         return True
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from cloudlink.clouds.aws import client as cloud
+from cloudlink.clouds.aws import cached
 from cloudlink.clouds.aws.client import Aws, AwsObject
-from cloudlink.clouds.aws.tags import name_for, ours, tag_specification
+from cloudlink.clouds.aws.tags import find_owned, name_for, tag_specification
 from cloudlink.core.resource import (
     Node,
     Observed,
@@ -53,11 +53,11 @@ class ResolverGroup(Resource[GroupSpec, SecurityGroup]):
             out = SecurityGroup(found["GroupId"])
             return Observed(out.id, Phase.READY, GroupSpec(found["VpcId"]), out, Ownership.OWNED)
         name = name_for(self.link.name, "resolver")
-        stranger = next((g for g in groups if g["GroupName"] == name), None)
-        if stranger is not None:
+        foreign = next((g for g in groups if g["GroupName"] == name), None)
+        if foreign is not None:
             raise ConflictError(
                 "A security group of our name exists without cloudlink's tags",
-                f"{stranger['GroupId']} in {self.link.aws.vpc_id} is called {name}, but cloudlink did not make it.",
+                f"{foreign['GroupId']} in {self.link.aws.vpc_id} is called {name}, but cloudlink did not make it.",
                 "Delete it if nothing uses it, or give the link another name.",
                 resource=self.address,
             )
@@ -73,7 +73,7 @@ class ResolverGroup(Resource[GroupSpec, SecurityGroup]):
                 TagSpecifications=tag_specification("security-group", self.link.name, self.address, name),
             )
         finally:
-            self.aws.cache.invalidate(cloud.SECURITY_GROUPS)
+            self.aws.cache.invalidate(cached.SECURITY_GROUPS)
         return Started(made["GroupId"])
 
     def update(self, found: Observed[GroupSpec, SecurityGroup], spec: GroupSpec) -> Started:
@@ -88,13 +88,13 @@ class ResolverGroup(Resource[GroupSpec, SecurityGroup]):
                 return None
             raise
         finally:
-            self.aws.cache.invalidate(cloud.SECURITY_GROUPS)
+            self.aws.cache.invalidate(cached.SECURITY_GROUPS)
         return Started(found.id)
 
 
 def find_group(link: Link, address: str, receipts: Receipts, groups: list[AwsObject]) -> AwsObject | None:
     """The endpoint's group by receipt or tags."""
-    return ours(groups, key="GroupId", link=link.name, address=address, receipt=receipts.get(address))
+    return find_owned(groups, key="GroupId", link=link.name, address=address, receipt=receipts.get(address))
 
 
 @dataclass(frozen=True, order=True)
@@ -182,7 +182,7 @@ class Ingress(Resource[IngressSpec, Nothing]):
             permissions = [permission_of(rule) for rule in sorted(rules)]
             getattr(self.aws.ec2, operation)(GroupId=group, IpPermissions=permissions)
         finally:
-            self.aws.cache.invalidate(cloud.SECURITY_GROUPS)
+            self.aws.cache.invalidate(cached.SECURITY_GROUPS)
 
 
 def _key(rule: Rule) -> tuple[str, int, int, str]:

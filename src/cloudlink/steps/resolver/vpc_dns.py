@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from cloudlink.clouds.aws import client as cloud
+from cloudlink.clouds.aws import cached
 from cloudlink.clouds.aws.client import Aws
 from cloudlink.core.resource import (
     Observed,
@@ -96,4 +96,4 @@ class VpcDns(Resource[VpcDnsSpec, Nothing]):
             self.aws.ec2.modify_vpc_attribute(VpcId=vpc, **{attribute: {"Value": on}})
         finally:
             names = ("enableDnsSupport", "enableDnsHostnames")
-            self.aws.cache.invalidate(*(f"{cloud.VPC_ATTRIBUTES}/{vpc}/{name}" for name in names))
+            self.aws.cache.invalidate(*(f"{cached.VPC_ATTRIBUTES}/{vpc}/{name}" for name in names))

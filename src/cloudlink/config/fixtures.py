@@ -11,13 +11,13 @@ from ipaddress import IPv4Address, IPv4Network, collapse_addresses
 
 from cloudlink.config import schema
 from cloudlink.config.reading import Document
-from cloudlink.link import SandboxFurniture
+from cloudlink.link import SandboxFixtures
 
 _EKS_SUBNETS = 3
 _MOST_VPC_CIDRS = 5  # AWS's quota for one VPC
 
 
-def furniture(document: Document) -> SandboxFurniture:
+def fixtures(document: Document) -> SandboxFixtures:
     """The document must have no mistakes."""
     gateway = document[schema.GATEWAY_SUBNET]
     addresses = [a for host in document.hosts for a in host[schema.HOST_ADDRESSES] or ()]
@@ -49,7 +49,7 @@ def furniture(document: Document) -> SandboxFurniture:
         )
 
     eks_subnets, balancer_subnets = document[schema.SANDBOX_EKS_SUBNETS], document[schema.SANDBOX_LB_SUBNETS]
-    return SandboxFurniture(
+    return SandboxFixtures(
         vpc_cidrs=vpc,
         eks_service_cidr=eks_services,
         eks_subnets=eks_subnets or _eks_subnets(document, vpc, addresses),
