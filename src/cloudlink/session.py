@@ -179,7 +179,7 @@ def _record(event: Any) -> None:
                 "%s failed: %s (%s, request %s)", address, error, error.code or "no code", error.request_id or "unknown"
             )
         case ev.Skipped(address=address, because=because):
-            _LOG.info("%s not begun: %s", address, because)
+            _LOG.info("%s skipped: %s", address, because)
 
 
 @dataclass

@@ -127,7 +127,7 @@ class StateFile:
         if mode & 0o022:
             raise StateError(
                 "The state file can be written by others",
-                f"{self.path} has mode {mode:04o}. Whoever can write it could make cloudlink delete the wrong objects.",
+                f"{self.path} has mode {mode:04o}. Anyone who can write it could make cloudlink delete the wrong objects.",
                 f"Check that nobody changed it, then: chmod 600 {shlex.quote(str(self.path))}",
             )
         self._parse(text)
@@ -148,7 +148,7 @@ class StateFile:
         try:
             content = json.loads(text)
             if not isinstance(content, dict):
-                raise TypeError("it is no JSON object")
+                raise TypeError("it is not a JSON object")
             number = int(content["format"])
             if number > FORMAT:
                 raise StateError(

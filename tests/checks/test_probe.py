@@ -12,11 +12,11 @@ import pytest
 
 from cloudlink.checks.names import verify
 from cloudlink.checks.names.diagnose import works
-from cloudlink.checks.names.probe import ProbeSettings, Question, manifest, request
+from cloudlink.checks.names.probe import Probe, Question, manifest, request
 from cloudlink.checks.report import DnsReport, Health, NameReport
 from cloudlink.core.polling import Stopped
 from cloudlink.errors import CloudError
-from cloudlink.link import ProbeSettings as ProbeConfig
+from cloudlink.link import ProbeSettings
 from cloudlink.sandbox.facts import Rule
 from cloudlink.sandbox.faults import Fault
 from tests.sandbox.kube.small_world import BALANCER, RESOLVERS, ZONE
@@ -34,9 +34,9 @@ def bench(tmp_path: Path) -> Iterator[KubeBench]:
         made.stop()
 
 
-def probe(bench: KubeBench, **changed: Any) -> ProbeSettings:
+def probe(bench: KubeBench, **changed: Any) -> Probe:
     link = dataclasses.replace(bench.link, probe=dataclasses.replace(bench.link.probe, **changed))
-    return ProbeSettings(link, bench.kube, bench.time)
+    return Probe(link, bench.kube, bench.time)
 
 
 def verified(bench: KubeBench, *asked: str, addresses: dict[str, tuple[IPv4Address, ...]] | None = None) -> DnsReport:
@@ -286,7 +286,7 @@ def test_an_image_that_cannot_be_pulled_is_said_so() -> None:
 
 
 def test_the_configuration_names_image_and_namespace(bench: KubeBench) -> None:
-    link = dataclasses.replace(bench.link, probe=ProbeConfig("registry.example/python:3", "checks"))
+    link = dataclasses.replace(bench.link, probe=ProbeSettings("registry.example/python:3", "checks"))
     pod = manifest(link, "p", {})
     assert pod["spec"]["containers"][0]["image"] == "registry.example/python:3"
     assert pod["metadata"]["namespace"] == "checks"

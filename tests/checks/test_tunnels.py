@@ -366,7 +366,7 @@ IPSEC: list[tuple[Callable[[Said], object], str]] = [
         "has no tunnel with the inside range 169.254.22.0/30",
     ),
     (lambda s: s.connected(1)["localNetworkGateway2"].update(id="/elsewhere"), "not ours"),
-    (lambda s: None, "configured alike, but no IPsec tunnel stands: AWS reports IPSEC IS DOWN, Azure NotConnected"),
+    (lambda s: None, "configured alike, but IPsec is not established: AWS reports IPSEC IS DOWN, Azure NotConnected"),
 ]
 
 

@@ -62,8 +62,8 @@ ROUNDS: tuple[dict[str, Case], ...] = (
         ),
         "resolver.zone": Case(lambda h: h.disassociate_zone(), "update", ("(none), wanted vpc-0a1b2c3d4e5f60718",)),
         "dns_forward.forward": Case(lambda h: h.coredns_key(KEY, None), "update", ("wanted prod.corp.example",)),
-        "aws_vpn.attachment": Case(lambda h: h.detach_gateway(), "create", ("removed by hand",)),
-        "aws_vpn.route_propagation": Case(lambda h: None, "create", ("removed by hand",)),
+        "aws_vpn.attachment": Case(lambda h: h.detach_gateway(), "create", ("drift: deleted outside cloudlink",)),
+        "aws_vpn.route_propagation": Case(lambda h: None, "create", ("drift: deleted outside cloudlink",)),
     },
 )
 

@@ -76,7 +76,11 @@ def test_what_somebody_removed_is_told_from_what_was_never_there(cloud: ToyCloud
     up(chain(cloud), cloud, store)
     cloud.things = {id_: thing for id_, thing in cloud.things.items() if thing.name != "s.c"}
     change = engine(chain(cloud), cloud, store).plan().of("s.c")
-    assert change and (change.action, change.why, change.drift) == (Action.CREATE, "removed by hand", True)
+    assert change and (change.action, change.why, change.drift) == (
+        Action.CREATE,
+        "drift: deleted outside cloudlink",
+        True,
+    )
     up(chain(cloud), cloud, store)
     assert set(actions(chain(cloud), cloud, store).values()) <= {Action.NO_OP}
 

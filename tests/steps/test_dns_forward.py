@@ -219,7 +219,7 @@ def test_coredns_that_dies_of_it_is_failed_and_undone(bench: KubeBench) -> None:
     assert found.phase is Phase.FAILED
     assert "CoreDNS does not start" in found.detail
     sentence = bench.forward.rollback(found, None)
-    assert "put back" in sentence
+    assert "restored" in sentence
     assert bench.custom()[KEY] == text
 
 

@@ -394,7 +394,7 @@ def _record_check(link: Link, facts: Facts) -> Check:
 
 def _forward_check(status: ForwardStatus | None) -> Check:
     if status is None:
-        return _check("forward", Outcome.SKIPPED, "the AKS cluster was not looked at")
+        return _check("forward", Outcome.SKIPPED, "the AKS cluster was not checked")
     if status.problem:
         return _check("forward", Outcome.FAILED, status.problem, "cloudlink up")
     if status.warnings:

@@ -25,7 +25,7 @@ from cloudlink.secret import Secret
 Json = Mapping[str, Any]
 
 _UP = "cloudlink up"
-_WAIT = "Wait a few minutes and look again: cloudlink status"
+_WAIT = "Wait a few minutes, then: cloudlink status"
 
 
 @dataclass(frozen=True)
@@ -234,7 +234,7 @@ def _why(
         seen = f"AWS reports {aws.message or aws.state if aws else 'nothing'}, Azure {azure.status if azure else 'nothing'}"
         reset = f"az network vpn-connection reset --name {azure.connection if azure else ''}"
         return (
-            f"Both sides are configured alike, but no IPsec tunnel stands: {seen}",
+            f"Both sides are configured alike, but IPsec is not established: {seen}",
             f"A new tunnel takes a minute or two; if it stays so: {reset} --resource-group {link.azure.resource_group}",
         )
     if aws is not None and aws.state == "UP" and aws.routes == 0:

@@ -21,7 +21,7 @@ def translate(error: Exception) -> CloudError | None:
     if not place.startswith(_READERS):
         return None
     return CloudError(
-        "A cloud's answer makes no sense",
+        "A cloud's answer is malformed",
         f"It has not the documented shape ({type(error).__name__}: {str(error)[:200]!r}, read in {place}). "
         "Nothing was done on the strength of it.",
         "Run the command again. If it stays, something between here and the cloud answers in its place, or this is a "

@@ -163,7 +163,7 @@ def _hosts(document: Document) -> Iterator[Mistake]:
         if label is not None:
             at = host.at(schema.HOST_NAME)
             if label in first_at:
-                yield Mistake(at, shown(label), f"each name once; it stands at {first_at[label]} already")
+                yield Mistake(at, shown(label), f"each name once; it is at {first_at[label]} already")
             first_at.setdefault(label, at)
             yield from _name_and_zone(at, label, zone)
         yield from _target(host)
@@ -192,7 +192,7 @@ def _ports(host: Values) -> Iterator[Mistake]:
     ports, tls = host.get(schema.HOST_PORTS), host.get(schema.HOST_TLS_PORTS)
     for index, port in enumerate(tls or ()):
         if ports is not None and port not in ports:
-            allowed = f"ports that stand in ports: {', '.join(map(str, ports))}"
+            allowed = f"ports listed in ports: {', '.join(map(str, ports))}"
             yield Mistake(f"{host.at(schema.HOST_TLS_PORTS)}[{index}]", str(port), allowed)
 
 
@@ -235,7 +235,7 @@ def _sandbox(document: Document) -> Iterator[Mistake]:
         and not document.values.has(schema.SANDBOX_AKS_SUBNET)
         and addressing.free_gateway_subnet(vnet, [gateway], prefixlen=29) is None
     ):
-        allowed = f"ranges with room for a cluster beside {schema.GATEWAY_SUBNET.path} ({gateway})"
+        allowed = f"ranges with room for a cluster next to {schema.GATEWAY_SUBNET.path} ({gateway})"
         yield Mistake(schema.SANDBOX_VNET_PREFIXES.path, ", ".join(map(str, vnet)), allowed)
     if nodes is not None and vnet is not None and not any(nodes.subnet_of(prefix) for prefix in vnet):
         allowed = f"a range within {schema.SANDBOX_VNET_PREFIXES.path}: {', '.join(map(str, vnet))}"

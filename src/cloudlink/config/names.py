@@ -164,7 +164,7 @@ def _read_zone(value: object) -> str:
     allowed = ZONE.allowed
     zone = text(allowed, rf"{_LABEL}(\.{_LABEL})+", longest=253).read(value)
     if zone.rpartition(".")[2].isdigit():
-        raise invalid(zone, "another zone: an address is no zone")
+        raise invalid(zone, "another zone: an address is not a zone")
     for taken in _TAKEN_ZONES:
         if zone == taken or taken.endswith(f".{zone}") or zone.endswith(f".{taken}"):
             raise invalid(zone, f"another zone: AKS or Azure resolves {taken} itself")

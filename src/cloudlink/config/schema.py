@@ -539,7 +539,7 @@ TABLES: tuple[Table, ...] = (
     Table("probe", "The pod that verify-dns asks from.", (PROBE_IMAGE, PROBE_NAMESPACE)),
     Table(
         "sandbox",
-        "What stands in the local clouds of --sandbox. The real clouds are read instead.",
+        "What exists in the local clouds of --sandbox. The real clouds are read instead.",
         (
             SANDBOX_VPC_CIDRS,
             SANDBOX_EKS_SERVICE_CIDR,

@@ -287,7 +287,7 @@ class Worker:
             raise DeclinedError(
                 "The plan has changed",
                 f"{node.title} needed {change.action.value} when the plan was made, and needs {actual.value} now. "
-                "It was left as it is.",
+                "It was left unchanged.",
                 "Run cloudlink plan to see what has changed, then cloudlink up again.",
                 resource=node.address,
             )
@@ -403,7 +403,7 @@ class Worker:
         if found.owned is Ownership.ADOPTED:
             raise DeclinedError(
                 "Not cloudlink's to delete",
-                f"{node.title} ({found.id}) was not made by cloudlink; it was left as it is.",
+                f"{node.title} ({found.id}) was not made by cloudlink; it was left unchanged.",
                 "Change it by hand, or take it out of the configuration.",
                 resource=node.address,
             )
@@ -499,7 +499,7 @@ class Worker:
             if seen is None:
                 if self._clock.now() - begin > VISIBLE_WITHIN:
                     raise CloudError(
-                        "A created object is not to be seen",
+                        "A created object does not appear",
                         f"{node.title} was created ({started.id if started else 'no id'}) and five minutes later the cloud still does not show it.",
                         "Look for it in the cloud's console, then run cloudlink up again.",
                         resource=node.address,
@@ -547,7 +547,7 @@ class Worker:
     def _failed(self, node: Resource[Any, Any], found: Observed[Any, Any], started: Started | None) -> CloudError:
         rolled_back = node.rollback(found, self._prior_state(node, found))
         return CloudError(
-            "The cloud could not do it",
+            "The operation failed in the cloud",
             f"{node.title} ended as failed: {self._why(found, started)}. {rolled_back}".strip(),
             "Correct what the cloud names, then run cloudlink up again.",
             resource=node.address,
@@ -592,7 +592,7 @@ class Worker:
             )
             if left is not None and back:
                 raise CloudError(
-                    "The cloud could not delete it",
+                    "The deletion failed in the cloud",
                     f"{node.title} is still there, its deletion ended as failed: {self._why(left, started)}.",
                     "Run the same command again: it repeats the deletion.",
                     resource=node.address,

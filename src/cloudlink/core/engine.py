@@ -131,7 +131,7 @@ class Engine:
             under_way = self._under_way(address for address, _ in left)
             raise Interrupted(
                 "Interrupted",
-                "Nothing new was begun. "
+                "Nothing new was started. "
                 + (
                     f"What the clouds had begun goes on by itself: {'; '.join(under_way)}."
                     if under_way

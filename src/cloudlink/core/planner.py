@@ -124,15 +124,15 @@ def _removal(graph: Graph, receipts: Receipts, snapshot: Snapshot) -> dict[str, 
             changes[address] = Change(address, title, action, why, id=found.id if found else "")
 
         if found is None:
-            say(Action.NO_OP, "not there")
+            say(Action.NO_OP, "does not exist")
         elif found.owned is Ownership.ADOPTED:
             say(Action.NO_OP, "kept: cloudlink did not make it")
         elif found.owned is Ownership.SHARED and prior_state is None:
             say(Action.NO_OP, "not altered by cloudlink", found=None)
         elif found.owned is Ownership.SHARED and node.prior_state(found) == prior_state:
-            say(Action.NO_OP, "already as it was", found=None)  # killed before it was altered, or after it was put back
+            say(Action.NO_OP, "already as it was", found=None)  # killed before it was altered, or after it was restored
         elif found.owned is Ownership.SHARED:
-            say(Action.DELETE, "put back as it was")
+            say(Action.DELETE, "restored as it was")
         else:
             say(Action.DELETE, "cloudlink made it")
     return changes
@@ -171,16 +171,18 @@ def _change(
         spec = node.spec(outputs)
     except UnknownOutput as unknown:
         if removed:
-            return say(Action.CREATE, "removed by hand", drift=True)
+            return say(Action.CREATE, "drift: deleted outside cloudlink", drift=True)
         if found is None or found.phase is Phase.DELETING:
             return say(Action.CREATE, f"details known after {unknown.node.address}")
         if found.owned is not Ownership.ADOPTED and _parent_replaced(node, changes):
-            return say(Action.REPLACE, f"{unknown.node.address} is made anew")
+            return say(Action.REPLACE, f"{unknown.node.address} is replaced")
         return say(Action.DEFER, f"known after {unknown.node.address}")
     if found is None:
         if spec is None:
             return say(Action.NO_OP, "not wanted")
-        return say(Action.CREATE, "removed by hand" if removed else "not there yet", drift=removed)
+        return say(
+            Action.CREATE, "drift: deleted outside cloudlink" if removed else "does not exist yet", drift=removed
+        )
     if found.phase is Phase.DELETING:
         return say(Action.NO_OP, "being deleted") if spec is None else say(Action.CREATE, "made again once it is gone")
     if spec is None:
@@ -189,7 +191,7 @@ def _change(
         return say(Action.NO_OP, "kept: cloudlink did not make it")
     owned = found.owned is not Ownership.ADOPTED
     if owned and _parent_replaced(node, changes):
-        return say(Action.REPLACE, "what it is built on is made anew")
+        return say(Action.REPLACE, "what it is built on is replaced")
     if not owned and found.phase is Phase.FAILED:
         return say(Action.NO_OP, f"adopted as it is ({found.detail or 'it is in a failed state'})")
     if found.phase is Phase.FAILED:
@@ -205,7 +207,7 @@ def _change(
         return say(Action.NO_OP, "as wanted")
     drift = receipt is not None and not receipt.intent and receipt.spec_hash == spec_hash(spec)
     names = ", ".join(f.field.replace("_", " ") for f in fields)
-    why = f"changed by hand: {names}" if drift else f"not as configured: {names}"
+    why = f"drift: {names}" if drift else f"not as configured: {names}"
     if found.owned is Ownership.ADOPTED and not node.changes_adopted:
         return say(Action.NO_OP, f"adopted as it is (not as configured: {names})")
     if node.immutable & {f.field for f in fields}:

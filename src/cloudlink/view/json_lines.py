@@ -11,7 +11,7 @@ object per line as things happen, each with ``at`` (RFC 3339, UTC, in the clouds
     progress   address detail                                the cloud's own word
     done       address title verb seconds id changed
     failed     address title error{}                         error: as below
-    skipped    address title because                         not begun
+    skipped    address title because                         not started
     kept       address title why                             teardown leaves it
     note       level text                                    level: info or warning
     error      summary detail hint exit_code resource request_id code mistakes[]{path found allowed near_miss}

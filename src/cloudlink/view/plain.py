@@ -88,7 +88,7 @@ class PlainView(TextView):
             said = f": {event.error.detail}" if event.error.detail else ""
             return _row(event.address, "failed") + f"  {event.error.summary}{said}"
         if isinstance(event, Skipped):
-            return _row(event.address, "not begun", event.because)
+            return _row(event.address, "skipped", event.because)
         if isinstance(event, Kept):
             return _row(event.address, "kept", event.why)
         if isinstance(event, Queued):
@@ -150,7 +150,7 @@ def totals(board: Board) -> str:
     counts += [("checked", sum(1 for item in board.of("done") if item.verb == "check"))]
     counts += [("unchanged", sum(1 for item in done if not item.changed))]
     counts += [("kept", len(board.of("kept"))), ("failed", len(board.of("failed")))]
-    counts += [("not begun", len(board.of("skipped", "waiting"))), ("not finished", len(board.of("running")))]
+    counts += [("skipped", len(board.of("skipped", "waiting"))), ("not finished", len(board.of("running")))]
     return ", ".join(f"{number} {word}" for word, number in counts if number)
 
 

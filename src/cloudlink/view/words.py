@@ -88,7 +88,7 @@ def did(verb: Verb, changed: bool = True) -> str:
 
 
 def action_word(action: Action) -> str:
-    return {Action.NO_OP: "unchanged", Action.DEFER: "known later"}.get(action, action.value)
+    return {Action.NO_OP: "unchanged", Action.DEFER: "known after apply"}.get(action, action.value)
 
 
 def glyph(name: Glyph, *, unicode: bool) -> str:

@@ -239,7 +239,7 @@ def _endpoint_cause(direct: _Asked, cluster: Hop) -> Cause | None:
             return Cause(
                 f"The endpoint answers over {other} only: a security group, network ACL or NSG does not let "
                 f"{protocol.upper()} port 53 through",
-                f"{_UP} puts the endpoint's security group right; look at network ACLs and NSGs as well",
+                f"{_UP} repairs the endpoint's security group; check network ACLs and NSGs as well",
             )
     broken = [s for s in servers if {(s, "udp"), (s, "tcp")} <= set(silent)]
     if broken and {s for s, _ in silent} == set(broken):

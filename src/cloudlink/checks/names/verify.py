@@ -35,7 +35,7 @@ def expected(targets: Targets, private: Mapping[str, Sequence[str]]) -> dict[str
         }
     except ValueError as error:
         raise CloudError(
-            "AWS gave an address that is none", f"{error}.", "aws ec2 describe-network-interfaces"
+            "AWS returned an invalid address", f"{error}.", "aws ec2 describe-network-interfaces"
         ) from error
     return {**balancers, **targets.addresses}
 
@@ -125,7 +125,7 @@ def _name(zone: str, asked: str) -> str:
     name = asked.strip().rstrip(".").lower()
     if not all(_LABEL.fullmatch(label) for label in name.split(".")) or len(name) > 253:
         raise UsageError(
-            "This is no host name",
+            "This is not a host name",
             f"{asked!r} cannot be asked for: labels have 1 to 63 letters, digits and hyphens.",
             f"cloudlink verify-dns app.{zone}",
         )

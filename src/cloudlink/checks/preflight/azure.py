@@ -32,7 +32,7 @@ def check_azure(link: Link, facts: PreflightFacts) -> tuple[list[Mistake], list[
         prefixes = networks_in(vnet_ranges(facts.vnet))
         if not prefixes:  # said of the cloud, not of the configuration, which cannot be made to fit it
             raise CloudError(
-                "A cloud's answer makes no sense",
+                "A cloud's answer is malformed",
                 f"Azure describes the VNet {side.vnet} without an IPv4 range, which every VNet has.",
                 "Run the command again. If it stays, something between here and Azure answers in its place.",
             )

@@ -28,5 +28,5 @@ def estimate(link: Link, facts: PreflightFacts, plan: Plan) -> Iterable[str]:
     if total:
         more = [f"the {link.azure.sku} gateway"] * (link.azure.sku != "VpnGw1AZ" and made("azure_vpn.gateway"))
         more += ["the AKS cluster's nodes"] * made("azure_vpn.cluster")
-        beside = "".join(f", {what}" for what in (*more, "traffic"))
-        yield f"Estimate: about {total:.0f} USD a month, and beside it{beside[1:]} (list prices, which differ by region)."
+        plus = ", ".join((*more, "traffic"))
+        yield f"Estimate: about {total:.0f} USD a month, plus {plus} (list prices, which differ by region)."

@@ -240,6 +240,6 @@ def _answered(error: Exception, sign_in: str) -> CloudlinkError:
         return CloudError("AWS is called too often", said, "Wait a minute and run the command again.", **rest)
     if code in ("ResponseParserError", "500") or _status(error) >= 500:
         return UnreachableError(
-            "AWS failed to answer", said, "Run the command again; it looks before it makes anything twice.", **rest
+            "AWS failed to answer", said, "Run the command again; it checks before it creates anything twice.", **rest
         )
     return CloudError("AWS refused a call", said, **rest)

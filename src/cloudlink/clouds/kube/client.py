@@ -164,7 +164,7 @@ class Kube:
         if not isinstance(value, dict):
             raise UnreachableError(
                 "The cluster's answer cannot be read",
-                f"{self._what(method, path)} was answered with something that is no JSON object.",
+                f"{self._what(method, path)} was answered with something that is not a JSON object.",
                 "Run the command again; if it happens again, look for a proxy between here and the cluster.",
             )
         return value

@@ -66,7 +66,7 @@ def _translated(error: KubeApiError) -> CloudlinkError:
             code=error.reason,
         )
     if error.status == 404:
-        return MissingError("The cluster does not have it", detail, code=error.reason)
+        return MissingError("The cluster has no such object", detail, code=error.reason)
     if error.status >= 500:
         return UnreachableError(
             "The cluster answered with an error of its own", detail, "Run the command again.", code=error.reason

@@ -393,7 +393,7 @@ class GatewaySubnetResource(Resource[GatewaySubnetSpec, GatewaySubnet]):
         if others := self.azure.other_gateways():
             raise ConflictError(
                 "The gateway subnet is used by others",
-                f"cloudlink made it, and {', '.join(others)} now stands in it too. It is kept.",
+                f"cloudlink made it, and {', '.join(others)} is now in it, too. It is kept.",
                 "Delete it together with that gateway.",
                 resource=self.address,
             )

@@ -92,7 +92,7 @@ def foreign_object(raw: Json, link: str, address: str) -> ConflictError:
     said = ", ".join(f"{k}={held[k]}" for k in (LINK_TAG, RESOURCE_TAG) if k in held) or "no tag of cloudlink's"
     return ConflictError(
         "An object in Azure has our name but not our tags",
-        f"{id_} stands where cloudlink would make its own, and has {said}. It is left alone, because it may be somebody else's.",
+        f"{id_} exists where cloudlink would create its own, and has {said}. It is left alone, because it may be somebody else's.",
         f"If it is not needed: az resource delete --ids {shlex.quote(id_)}\n"
         f"If cloudlink made it and its tags were lost: az tag update --operation merge --resource-id {shlex.quote(id_)} --tags {wanted}",
         resource=address,

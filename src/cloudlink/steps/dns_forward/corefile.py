@@ -117,7 +117,7 @@ def _head(address: str, key: str) -> Head:
         zone, port = rest, str(_PORTS[transport])
     zone = zone.rstrip(".")
     if zone and not all(0 < len(label) < 64 for label in zone.split(".")):
-        raise Unreadable(f"{address} is no zone", key)
+        raise Unreadable(f"{address} is not a zone", key)
     return Head(zone or ".", transport, int(port))
 
 

@@ -73,7 +73,7 @@ def problems(server: Server, version: Version) -> Iterator[tuple[str, str]]:
     for directive in server.directives:
         seen[directive.name] += 1
         if seen[directive.name] == 2 and directive.name in _ONCE:
-            yield directive.key, f"{directive.name} may stand once in a server block and AKS's or another line has it"
+            yield directive.key, f"{directive.name} may appear once in a server block and AKS's or another line has it"
         for why in _plugin_problems(directive, version):
             yield directive.key, why
 

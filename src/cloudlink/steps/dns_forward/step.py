@@ -175,7 +175,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
             return ""
         self._patch_key(previous, state.version)
         self._restart(_hash(previous) if previous is not None else None)
-        what = "put back to what it was" if previous is not None else "removed again"
+        what = "restored to what it was" if previous is not None else "removed again"
         return f"The key {self.key} was {what} and CoreDNS restarted, so that the cluster's DNS goes on working."
 
     # --- for others --------------------------------------------------------------------------------------
@@ -213,7 +213,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
                 f"the endpoint has {', '.join(str(u) for u in sorted(wanted))}"
             )
         elif block.options != corefile.block(block.zone, block.upstreams).options:
-            problem = f"the key {self.key} was changed by hand"
+            problem = f"the key {self.key} is not as cloudlink wrote it"
         elif state.applied != _hash(state.text):
             problem = "CoreDNS was not restarted with its key"
         elif rolling := _rolling(state.deployment):
@@ -382,7 +382,7 @@ def _rolling(deployment: KubeObject) -> str:
     wanted = 1 if replicas is None else int(replicas)
     total, updated, available = (int(status.get(k) or 0) for k in ("replicas", "updatedReplicas", "availableReplicas"))
     if int(status.get("observedGeneration") or 0) < int((deployment.get("metadata") or {}).get("generation") or 0):
-        return "CoreDNS's restart has not begun"
+        return "CoreDNS's restart has not started"
     if updated < wanted:
         return f"{updated} of {wanted} CoreDNS pods are new"
     if total > updated:

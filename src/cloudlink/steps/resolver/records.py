@@ -34,7 +34,7 @@ _OWNS = re.compile(r'"owns (\S+) (\S+)"')
 class ZoneRecord:
     """A record set. name: as people write it. alias: the hosted zone of the load balancer that values[0] names.
 
-    Prefer an alias to addresses: a load balancer that is made anew has others. It has no lifetime of its own.
+    Prefer an alias to addresses: a load balancer that is replaced has others. It has no lifetime of its own.
     """
 
     name: str

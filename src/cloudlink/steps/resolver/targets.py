@@ -80,7 +80,7 @@ class TargetLookup(Lookup[Targets]):
                 return balancer
         raise MissingError(
             "The load balancer does not exist",
-            f"{host.fqdn(self.link.dns.zone)} leads to {wanted}, which is no application or network load balancer of "
+            f"{host.fqdn(self.link.dns.zone)} leads to {wanted}, which is not an application or network load balancer of "
             f"{self.link.aws.region}. Classic load balancers are not supported.",
             "Let the AWS Load Balancer Controller make an internal NLB or ALB for it.",
             resource=self.address,
