@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from cloudlink.inspection import Inspection
 
 _LOG = logging.getLogger("cloudlink")
-_LOG.addHandler(logging.NullHandler())  # a command that only looks keeps no log; the view says what there is to say
+_LOG.addHandler(logging.NullHandler())  # a command that only reads keeps no log; the view says what there is to say
 
 CONFIG = Path("config.toml")
 EXAMPLE = Path("config.example.toml")
 FOLDER = ".cloudlink"
 DEFAULT_SPEED = 60.0
-WATCH_EVERY = 5.0  # seconds of the user's time between two looks of a watch
+WATCH_EVERY = 5.0  # seconds of the user's time between two reads of a watch
 TUNNELS_UP_WITHIN = 300.0  # seconds after the last write in which tunnels and BGP usually come up
 
 
@@ -104,7 +104,7 @@ def open_session(
             sys.stderr.write("Starting the sandbox, which takes some seconds.\n")
         running, _ = client.start(place.home, place.config, speed=place.speed)
         seen = running.call("GET", "status")
-        # a sandbox whose clock stands still is moved by hand; waiting for it must not take for ever
+        # a sandbox whose clock is stopped is moved by hand; waiting for it must not take for ever
         speed = float(seen["speed"]) or 1.0
         clock = WallClock(speed, float(seen["now"]))
         endpoints = running.endpoints(speed)
@@ -225,7 +225,7 @@ class Session:
         return self._engine
 
     def make_plan(self, *, destroy: bool = False, only: Sequence[str] | None = None) -> Plan:
-        """Look at both clouds and compare. Runs the checks that must hold before anything is created."""
+        """Read both clouds and compare. Runs the checks that must hold before anything is created."""
         engine = self._make_engine(self.clouds.topology.nodes())
         self._reading()
         plan = engine.plan(destroy=destroy)
@@ -296,7 +296,7 @@ class Session:
         self._engine.record_receipts()
 
     def teardown(self, plan: Plan) -> int:
-        """Carry out a removal; says what was deleted, put back and kept, and what our tags still find."""
+        """Carry out a removal; says what was deleted, restored and kept, and what our tags still find."""
         from cloudlink import sweep
 
         if plan.writes:
@@ -309,7 +309,7 @@ class Session:
         self.view.teardown(report)
         return 8 if report.leftovers else 0
 
-    # --- looking -----------------------------------------------------------------------------------------
+    # --- reading -----------------------------------------------------------------------------------------
 
     def verify(self, *, thorough: bool, skip: bool = False) -> int:
         """The end of ``up``. thorough: waits for the tunnels and asks the names from a pod; else only what the run
@@ -331,7 +331,7 @@ class Session:
         return 0 if report.health is Health.HEALTHY and dns.health is Health.HEALTHY else 8
 
     def _names(self, names: Sequence[str], image: str | None = None) -> DnsReport:
-        """Ask the names; tells how the pod stands, which may have an image to pull first."""
+        """Ask the names; tells the pod's state, which may have an image to pull first."""
         start = self.clock.now()
         address, title = "verify.names", "the names, asked from a pod"
         self.view.event(ev.Begun(start, address, title, "check", 10.0))

@@ -1,7 +1,7 @@
 """The state file: a receipt of what cloudlink made, altered and adopted. Never a secret, never the truth.
 
 One JSON object: ``{format, link, serial, resources: {address: {id, phase, spec_hash, owned, since, intent, before}}}``,
-mode 0600 in a 0700 folder, written as temporary file + fsync + rename; the previous serial is kept beside it.
+mode 0600 in a 0700 folder, written as temporary file + fsync + rename; the previous serial is kept next to it.
 Newer formats are refused, older ones are migrated by the named functions in MIGRATIONS.
 """
 
@@ -89,7 +89,7 @@ class StateFile:
             self._save()
 
     def remove_if_empty(self) -> None:
-        """After a complete teardown nothing is left to remember."""
+        """After a complete teardown nothing is left to record."""
         if not self._receipts:
             for path in (self.path, self._previous):
                 path.unlink(missing_ok=True)

@@ -45,24 +45,19 @@ CHECKS = {
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything that status is made from, as the clouds gave it.
-
-    learned: rows of getLearnedRoutes; None: not asked. tables: the route tables that matter. advertised: what Azure
-    advertises. vpc: the VPC's ranges. endpoint: None: there is none. zone: answer of GetHostedZone.
-    forward: None: not looked at.
-    """
+    """Everything that status is made from, as the clouds gave it."""
 
     aws: tunnels.AwsFacts = field(default_factory=tunnels.AwsFacts)
     azure: tunnels.AzureFacts = field(default_factory=tunnels.AzureFacts)
-    learned: Sequence[Json] | None = None
-    tables: Sequence[Json] = ()
-    advertised: tuple[IPv4Network, ...] = ()
-    vpc: tuple[IPv4Network, ...] = ()
-    endpoint: Json | None = None
+    learned: Sequence[Json] | None = None  # rows of getLearnedRoutes; None: not asked
+    tables: Sequence[Json] = ()  # the route tables that matter
+    advertised: tuple[IPv4Network, ...] = ()  # what Azure advertises
+    vpc: tuple[IPv4Network, ...] = ()  # the VPC's ranges
+    endpoint: Json | None = None  # None: there is none
     endpoint_addresses: Sequence[Json] = ()
-    zone: Json | None = None
+    zone: Json | None = None  # answer of GetHostedZone
     records: Sequence[Json] = ()
-    forward: ForwardStatus | None = None
+    forward: ForwardStatus | None = None  # None: not read
 
 
 # --- gathering --------------------------------------------------------------------------------------------
@@ -79,7 +74,7 @@ def gather(
     network: VirtualNetwork | None,
     fresh: bool = True,
 ) -> Facts:
-    """Ask both clouds. forward: looks at CoreDNS (``Forward.view``); it must not raise what should not end status.
+    """Ask both clouds. forward: reads the state of CoreDNS (``Forward.status``); it must not raise what should not end status.
 
     endpoint_id, zone_id: as found by their resources; None: there is none. network: the VNet, None: there is none.
     """

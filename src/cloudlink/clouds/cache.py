@@ -13,7 +13,7 @@ from cloudlink.core.polling import Clock
 T = TypeVar("T")
 
 # A fresh read asked for within this many seconds (the clouds' time) of another's start is served by that one: four
-# gateways that are about to be written, or two connections that are waited for, need one look and not one each.
+# gateways that are about to be written, or two connections that are waited for, need one read and not one each.
 SHARE_SECONDS = 2.0
 
 

@@ -1,4 +1,4 @@
-"""Rules that concern several keys. Each reports what it can judge from the values that could be read."""
+"""Rules that concern several keys. Each reports what it can tell from the values that could be read."""
 
 from __future__ import annotations
 

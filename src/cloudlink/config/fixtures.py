@@ -1,4 +1,4 @@
-"""What stands in the sandbox's clouds: what [sandbox] says, and sensible ranges for what it leaves out.
+"""Fixtures of the sandbox's clouds: what [sandbox] says, and sensible ranges for what it leaves out.
 
 Chosen ranges never overlap anything that the configuration names, so that an unchanged configuration can be
 rehearsed. Ranges that are given are taken as they are, even if they collide: that is how the checks are rehearsed.
@@ -97,7 +97,7 @@ def _vnet(gateway: IPv4Network, nodes: IPv4Network | None, others: Sequence[IPv4
 
 
 def _vpc(addresses: Sequence[IPv4Address], named: Sequence[IPv4Network]) -> tuple[IPv4Network, ...]:
-    """Ranges that hold the fixed addresses of [[dns.hosts]], which are meant to stand in the VPC."""
+    """Ranges that hold the fixed addresses of [[dns.hosts]], which are meant to be in the VPC."""
     fixed = {IPv4Network(address) for address in addresses}
     others = [network for network in named if network not in fixed]
     around = {_around(IPv4Network(address), others, shortest=16, longest=28) for address in addresses}

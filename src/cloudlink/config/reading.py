@@ -30,9 +30,9 @@ _NO_CREDENTIALS = (
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """The readable values of one table or of all single tables. where: the path that the keys' own table has here."""
+    """The readable values of one table or of all single tables."""
 
-    where: str
+    where: str  # the path that the keys' own table has here
     found: Mapping[str, object]
     given: frozenset[str]
 
@@ -45,7 +45,7 @@ class Values:
         return cast("T | None", self.found.get(key.path))
 
     def has(self, key: Key[Any]) -> bool:
-        """Whether the key stands in the file, rightly or wrongly."""
+        """Whether the key is in the file, rightly or wrongly."""
         return key.path in self.given
 
     def at(self, key: Key[Any]) -> str:
@@ -57,7 +57,7 @@ class Values:
 class Document:
     values: Values
     hosts: tuple[Values, ...]
-    tables: frozenset[str]  # paths of the tables that stand in the file
+    tables: frozenset[str]  # paths of the tables in the file
 
     def __getitem__(self, key: Key[T]) -> T:
         return self.values[key]

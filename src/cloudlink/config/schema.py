@@ -1,7 +1,7 @@
 """Every key of the configuration, declared once: the reader, the reference and the messages all come from here.
 
 A key is declared with its kind of value, its default and its meaning; tables list their keys in the order in which
-the reference shows them. Rules that concern several keys stand in ``checks``.
+the reference shows them. Rules that concern several keys are in ``checks``.
 """
 
 from __future__ import annotations
@@ -34,14 +34,12 @@ SignIn = Literal["certificate", "entra"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Key(Generic[T_co]):
-    """path: from the root of the file. written_default: the default in TOML or in words, for the reference."""
-
-    path: str
+    path: str  # from the root of the file
     kind: ValueType[Any]
     meaning: str
     required: bool
     default: T_co | None = None
-    written_default: str = ""
+    written_default: str = ""  # the default in TOML or in words, for the reference
 
     @property
     def name(self) -> str:
@@ -50,13 +48,11 @@ class Key(Generic[T_co]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """optional: may be left out although it has required keys. repeated: an array of tables."""
-
     path: str
     meaning: str
     keys: tuple[Key[Any], ...]
-    optional: bool = False
-    repeated: bool = False
+    optional: bool = False  # may be left out although it has required keys
+    repeated: bool = False  # an array of tables
 
     @property
     def parent(self) -> str | None:

@@ -1,6 +1,6 @@
-"""The kinds of value that a configuration may hold: how each is read, and how it is described.
+"""The types of value that a configuration may hold: how each is read, and how it is described.
 
-A kind reads one TOML value into what the domain wants, or raises Refused with everything that is wrong with it.
+A ValueType reads one TOML value into what the domain wants, or raises ValidationError with all that is wrong with it.
 """
 
 from __future__ import annotations
@@ -30,10 +30,8 @@ class ValidationError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ValueType(Generic[T]):
-    """type: TOML's word for it. allowed: what is accepted, as it stands in messages and in the reference."""
-
-    type: str
-    allowed: str
+    type: str  # TOML's word for it
+    allowed: str  # what is accepted, as messages and the reference show it
     read: Callable[[object], T]
 
 
@@ -220,7 +218,7 @@ def network(
     problem: Callable[[IPv4Network], str] | None = None,
     why: str = "",
 ) -> ValueType[IPv4Network]:
-    """An IPv4 range whose prefix length lies between two bounds. refusal: why a range is not accepted, or empty."""
+    """An IPv4 range whose prefix length lies between two bounds. problem: says why a range is not accepted, or returns an empty string."""
     size = f"/{shortest} to /{longest}" if shortest != longest else f"/{shortest}"
     words = f"an IPv4 range of {size}" + (f" ({why})" if why else "")
 

@@ -441,8 +441,8 @@ class Worker:
         self._persist(None, node.address)
 
     def _attempt(self, node: Resource[Any, Any], call: Callable[[], Any]) -> Any:
-        """One write, repeated while the cloud says that it is only not possible yet. Raises Lost when nobody
-        knows whether it had its effect, and errors of ours."""
+        """One write, repeated while the cloud says that it is only not possible yet. Raises UnknownOutcome
+        when nobody knows whether it had its effect, and our own errors."""
         start = self._clock.now()
         while True:
             if self._clock.stopped:

@@ -118,7 +118,7 @@ class Engine:
                 else:
                     yield message
         finally:
-            if run.running:  # whoever iterates left early: workers that wait for us to save must not wait for ever
+            if run.running:  # the caller stopped iterating: workers that wait for us to save must not wait for ever
                 self._clock.stop()
                 self._drain(run)
             pool.shutdown(wait=True, cancel_futures=True)

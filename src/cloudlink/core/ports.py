@@ -24,6 +24,6 @@ class Store(Protocol):
 class ErrorPolicy:
     """What the clouds' errors mean, for all SDKs."""
 
-    translate: Callable[[Exception], CloudlinkError | None]  # to an error of ours; None: not an SDK's
+    translate: Callable[[Exception], CloudlinkError | None]  # to our error; None: not an SDK's
     retry_after: Callable[[Exception], float | None]  # seconds until the same call makes sense again; None: never
     unknown_outcome: Callable[[Exception], bool]  # whether a write that ended so may have had its effect

@@ -1,4 +1,4 @@
-"""What stands where during a run: events folded into one picture, without any text or terminal."""
+"""The state of everything during a run: events folded into one picture, without any text or terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ State = Literal["waiting", "running", "done", "failed", "skipped", "kept"]
 
 @dataclass
 class Item:
-    """One resource or check of a run. usual, seconds: as the events tell them; begun: seconds since the epoch."""
+    """One resource or check of a run."""
 
     address: str
     title: str
@@ -22,7 +22,7 @@ class Item:
     state: State = "waiting"
     needs: tuple[str, ...] = ()
     typical_seconds: float = 0.0
-    begun: float = 0.0
+    begun: float = 0.0  # seconds since the epoch
     seconds: float = 0.0
     detail: str = ""
     changed: bool = True

@@ -18,7 +18,7 @@ _ADDRESS_WIDTH = 29  # the longest address; the columns stay where they are from
 
 
 class PlainView(TextView):
-    """One line when something begins, ends, fails or is told anew by a cloud; a heartbeat in long waits."""
+    """One line when something begins, ends, fails or changes its state in a cloud; a heartbeat in long waits."""
 
     def __init__(
         self,

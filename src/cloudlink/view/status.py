@@ -220,7 +220,7 @@ def _checks(report: StatusReport, look: Look, wanted: frozenset[Outcome]) -> Ite
         mark = Span(f"{look.glyph(name)} {check.outcome.value:<{pad}}", tone)
         yield from table([[mark, check.title]], look, indent=2)
         indent = 2 + len(mark.text) + 2
-        # what a passed check saw stands in the sections above
+        # what a passed check saw is in the sections above
         if check.detail and check.outcome is not Outcome.PASSED:
             yield from paragraph(check.detail, look, indent, "dim")
         if check.fix:

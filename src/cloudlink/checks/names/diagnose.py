@@ -1,4 +1,4 @@
-"""What the probe saw of one name, judged: which hop is wrong first, what it most likely is, and what to do.
+"""Diagnosis of one name from what the probe saw: the first hop that fails, the likely cause, and what to do.
 
 Pure. The hops in order: the pod's own resolver, each endpoint address directly over UDP and over TCP, then connections
 to the addresses. Asking the endpoints directly is what tells a fault of CoreDNS from one of the link or of the zone.
@@ -25,25 +25,22 @@ REFUSED_BY_CLIENTS = "clients that verify will refuse it"
 
 @dataclass(frozen=True)
 class Wanted:
-    """One name to judge. configured: the name as the configuration has it, ``*.corp.example`` for a wildcard.
-
-    addresses: where it should lead; empty when that is not known. fixed: the configuration gives them as addresses,
-    so that no load balancer is behind them as far as we know.
-    """
+    """One name to diagnose."""
 
     name: str
-    configured: str
+    configured: str  # the name as the configuration has it, ``*.corp.example`` for a wildcard
     zone: str
-    addresses: frozenset[IPv4Address]
+    addresses: frozenset[IPv4Address]  # where it should lead; empty when that is not known
+    # the configuration gives them as addresses, so that no load balancer is behind them as far as we know
     fixed: bool = False
 
 
 @dataclass(frozen=True)
 class DnsContext:
-    """What else is known. key: one line on the CoreDNS key when it is wrong. shadowed: more specific zones elsewhere."""
+    """What else is known of the DNS path."""
 
-    key_problem: str = ""
-    shadowed: tuple[str, ...] = ()
+    key_problem: str = ""  # one line on the CoreDNS key when it is wrong
+    shadowed: tuple[str, ...] = ()  # more specific zones elsewhere
 
 
 def diagnose(wanted: Wanted, facts: NameFacts, context: DnsContext = DnsContext()) -> NameReport:
@@ -282,7 +279,7 @@ def _zone_cause(wanted: Wanted, direct: _Asked) -> Cause | None:
                 "aws route53resolver list-resolver-rules",
             )
         case "refused":
-            return Cause("The Resolver endpoint refuses to answer", "Look at the VPC's DNS Firewall rules")
+            return Cause("The Resolver endpoint refuses to answer", "Check the VPC's DNS Firewall rules")
         case "public-address":
             return Cause(
                 f"AWS answers with a public address: the zone {wanted.zone} is not associated with the endpoint's VPC, or the "

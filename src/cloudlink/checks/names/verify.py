@@ -69,10 +69,10 @@ def dns(
     asked: Sequence[str] = (),
     forward: ForwardStatus | None = None,
 ) -> DnsReport:
-    """Ask from a pod and judge. Takes 10 to 30 seconds.
+    """Ask from a pod and diagnose. Takes 10 to 30 seconds.
 
     endpoint: the inbound endpoint's addresses. addresses: see ``expected``. asked: names from the command line.
-    forward: how CoreDNS stands, to tell causes apart. Raises what ``Probe.run`` raises, and UsageError.
+    forward: the state of CoreDNS, to tell causes apart. Raises what ``Probe.run`` raises, and UsageError.
     """
     pairs = questions(link, addresses, asked)
     facts = probe.run([question for question, _ in pairs], sorted(endpoint))
@@ -130,7 +130,7 @@ def _name(zone: str, asked: str) -> str:
             f"cloudlink verify-dns app.{zone}",
         )
     if "." not in name:
-        name = f"{name}.{zone}"  # a bare label, as it stands in the configuration
+        name = f"{name}.{zone}"  # a bare label, as in the configuration
     if name != zone and not name.endswith(f".{zone}"):
         raise UsageError(
             "The name is outside the zone",

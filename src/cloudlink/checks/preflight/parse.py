@@ -41,7 +41,7 @@ def vnet_ranges(vnet: Json | None) -> list[str]:
 
 
 def networks_in(prefixes: Iterable[Any] | None) -> list[IPv4Network]:
-    """IPv4 only: cloudlink links IPv4. A cloud that answers nonsense is refused, not obeyed."""
+    """IPv4 only: cloudlink links IPv4. A malformed answer raises CloudError."""
     found = []
     for prefix in prefixes or ():
         if not prefix or ":" in str(prefix):

@@ -436,7 +436,7 @@ class Aws:
 def without_open_keys(connection: dict[str, Any]) -> dict[str, Any]:
     """A VPN connection as AWS answers it, with its pre-shared keys made Secrets; done in place, at once.
 
-    The customer gateway configuration repeats the keys in clear and is dropped: what else it says stands in Options.
+    The customer gateway configuration repeats the keys in clear and is dropped: what else it says is in Options.
     """
     connection.pop("CustomerGatewayConfiguration", None)
     for tunnel in connection.get("Options", {}).get("TunnelOptions") or []:

@@ -47,7 +47,7 @@ GROUP, VNET, PUBLIC_IPS, GATEWAY, LOCAL_GATEWAYS, AKS = (
     "azure.aks",
 )
 _READ_TRIES = 3
-_ACTION_EVERY = 4.0  # seconds between looks at the result of a gateway's action; it usually takes ten
+_ACTION_EVERY = 4.0  # seconds between reads of the result of a gateway's action; it usually takes ten
 _ACTION_DEADLINE = 180.0
 
 
@@ -129,7 +129,7 @@ class Azure:
         return self._one(VNET, self.vnet_id, fresh)
 
     def public_ips(self, *, fresh: bool = False) -> list[Json]:
-        """Those of the link's resource group, strangers' included."""
+        """Those of the link's resource group, others' included."""
         return self._all(PUBLIC_IPS, self.id("publicIPAddresses"), fresh)
 
     def gateway(self, *, fresh: bool = False) -> Json | None:
@@ -137,7 +137,7 @@ class Azure:
         return self._one(GATEWAY, self.id("virtualNetworkGateways", self.name("gateway")), fresh)
 
     def local_gateways(self, *, fresh: bool = False) -> list[Json]:
-        """Those of the link's resource group, strangers' included."""
+        """Those of the link's resource group, others' included."""
         return self._all(LOCAL_GATEWAYS, self.id("localNetworkGateways"), fresh)
 
     def connection(self, name: str, *, fresh: bool = False) -> Json | None:
@@ -166,7 +166,7 @@ class Azure:
     # Reads that are not shared
 
     def gateway_connections(self) -> list[Json]:
-        """Connections on our gateway, whoever made them; without key and status, which lists leave out."""
+        """All connections on our gateway, others' included; without key and status, which lists leave out."""
         return self._list(f"{self.id('virtualNetworkGateways', self.name('gateway'))}/connections")
 
     def user_kubeconfig(self) -> bytes:

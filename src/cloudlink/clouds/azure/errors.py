@@ -68,16 +68,13 @@ _KNOWN: dict[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class ErrorResponse:
-    """An error answer of Azure Resource Manager, whichever of its envelopes it came in.
-
-    codes: the error's own and those of its details. wait: seconds that the answer asks for.
-    """
+    """An error answer of Azure Resource Manager, whichever of its envelopes it came in."""
 
     status: int
     code: str
     message: str
-    codes: tuple[str, ...]
-    wait: float | None
+    codes: tuple[str, ...]  # the error's own and those of its details
+    wait: float | None  # seconds that the answer asks for
     request_id: str
 
 
@@ -228,7 +225,7 @@ def is_azure(error: Exception) -> bool:
 
 
 def _is_undecodable(error: Exception) -> bool:
-    """A body that is no UTF-8: azure-core lets Python's own error through, so that only its way tells where it is from."""
+    """A body that is not UTF-8: azure-core lets Python's own error through, so that only its way tells where it is from."""
     if not isinstance(error, UnicodeDecodeError):
         return False
     step = error.__traceback__

@@ -29,15 +29,12 @@ def _no_token() -> Secret | None:
 
 @dataclass(frozen=True)
 class Access:
-    """server: ``https://host:port`` without a path. ca: PEM. token: asked before every call, for it may expire.
-
-    certificate and key: PEM of a client certificate, or empty.
-    """
-
     name: str
-    server: str
-    ca: str
+    server: str  # ``https://host:port`` without a path
+    ca: str  # PEM
+    # asked before every call, for it may expire
     token: Callable[[], Secret | None] = field(default=_no_token, repr=False)
+    # certificate and key: PEM of a client certificate, or empty
     certificate: str = field(default="", repr=False)
     key: Secret = field(default=Secret(""), repr=False)
 

@@ -31,9 +31,9 @@ class Kube:
     """One cluster. Thread-safe. Every method makes one call; objects are the API's JSON.
 
     access: asked at the first call, for the cluster may still have to be made; raises MissingError, or an error of
-    Azure's SDK with status 404, while there is none. Raises NoCluster then, :class:`KubeRefusal`, and urllib3's
+    Azure's SDK with status 404, while there is none. Raises NoCluster then, :class:`KubeApiError`, and urllib3's
     errors; :func:`translate` turns the latter two
-    into cloudlink's own. reads: shared by whoever looks at the same objects.
+    into cloudlink's own. cache: shared by all that read the same objects.
     """
 
     def __init__(self, name: str, access: Callable[[], Access], cache: ReadCache) -> None:

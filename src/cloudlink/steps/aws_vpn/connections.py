@@ -34,14 +34,12 @@ _ANY = "0.0.0.0/0"
 
 @dataclass(frozen=True)
 class ConnectionSpec:
-    """insides and policies: of the tunnels, ordered by inside range, because AWS keeps no order.
-
-    There is no key in it: keys live in the clouds, and whether both ends have the same one is seen where Azure's
-    end is compared with what AWS gives back.
-    """
+    """There is no key in it: keys live in the clouds, and whether both ends have the same one is seen where Azure's
+    end is compared with what AWS gives back."""
 
     gateway: str
     customer_gateway: str
+    # insides and policies: of the tunnels, ordered by inside range, because AWS keeps no order
     insides: tuple[IPv4Network, ...]
     policies: tuple[IpsecPolicy, ...]
     bgp: bool = True

@@ -66,7 +66,7 @@ class CustomerGatewayResource(Resource[CustomerGatewaySpec, CustomerGateway]):
         return Observed(out.id, gateway_phase(found["State"]), spec, out, Ownership.OWNED, found["State"])
 
     def create(self, spec: CustomerGatewaySpec) -> Started:
-        """AWS gives back an existing gateway of the same address, ASN and device name, even a stranger's: the device
+        """AWS gives back an existing gateway of the same address, ASN and device name, even a foreign one: the device
         name makes ours unlike any other, and what comes back without our tags is refused with ConflictError."""
         name = name_for(self.link.name, f"azure-{self.number + 1}")
         wide = spec.asn > 2**31 - 1  # BgpAsn is signed

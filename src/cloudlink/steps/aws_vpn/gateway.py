@@ -96,7 +96,7 @@ class Gateway(Resource[GatewaySpec, VpnGateway]):
 
 
 def gateway_of_vpc(aws: Aws, vpc_id: str, *, fresh: bool = False) -> AwsObject | None:
-    """The virtual private gateway that is attached to the VPC, whoever made it."""
+    """The virtual private gateway that is attached to the VPC, ours or not."""
     for gateway in aws.vpn_gateways(fresh=fresh):
         if any(
             a["VpcId"] == vpc_id and a["State"] in ("attaching", "attached")

@@ -126,7 +126,7 @@ class RoutePropagation(Resource[PropagationSpec, Nothing]):
     """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EnableVgwRoutePropagation.html
 
     Of our own gateway the propagation is ours. Of an adopted one it is shared: the tables that had it before are
-    remembered, and teardown takes it from the others only.
+    recorded, and teardown takes it from the others only.
     """
 
     link: Link

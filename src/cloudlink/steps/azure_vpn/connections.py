@@ -33,7 +33,7 @@ GATEWAY_SERIAL = "azure-gateway"
 
 
 def _address(text: object) -> IPv4Address | None:
-    """None for what is no IPv4 address: a gateway found by name, a peer that is not set."""
+    """None for what is not an IPv4 address: a gateway found by name, a peer that is not set."""
     try:
         return IPv4Address(str(text))
     except ValueError:
@@ -58,13 +58,12 @@ def _end(outputs: Outputs, vpn: Node[VpnConnection], tunnel: Tunnel, address: st
 
 @dataclass(frozen=True)
 class LocalGatewaySpec:
-    """address: AWS's public one. prefixes: empty, because routes come over BGP; Azure adds the route to the peer itself
-    and would make a static route of anything that stands here."""
-
     location: str
-    address: IPv4Address | None
+    address: IPv4Address | None  # AWS's public one
     asn: int
     bgp_peer: IPv4Address | None
+    # empty, because routes come over BGP; Azure adds the route to the peer itself and would make a static route of
+    # anything in it
     prefixes: frozenset[IPv4Network] = frozenset()
 
 
@@ -126,28 +125,26 @@ class LocalGatewayResource(AzureResource[LocalGatewaySpec, LocalGateway]):
 
 @dataclass(frozen=True, order=True)
 class CustomAddress:
-    """The inside address that one instance of the gateway uses on this connection. instance: its ipConfiguration."""
+    """The inside address that one instance of the gateway uses on this connection."""
 
-    instance: str
+    instance: str  # its ipConfiguration
     address: IPv4Address | None
 
 
 @dataclass(frozen=True)
 class ConnectionSpec:
-    """gateway, local_gateway: ids in lower case. key: AWS's; differing is drift and shows no value.
-    bgp_addresses: one for each instance. policy_selectors: off, because AWS's tunnels are route-based."""
-
     location: str
     type: str
+    # gateway and local_gateway: ids in lower case
     gateway: str
     local_gateway: str
     protocol: str
-    key: Secret
+    key: Secret  # AWS's; differing is drift and shows no value
     policy: IpsecPolicy
     bgp: bool
-    bgp_addresses: tuple[CustomAddress, ...]
+    bgp_addresses: tuple[CustomAddress, ...]  # one for each instance
     mode: str = "Default"
-    policy_selectors: bool = False
+    policy_selectors: bool = False  # off, because AWS's tunnels are route-based
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -228,7 +225,7 @@ class ConnectionResource(AzureResource[ConnectionSpec, AzureConnection]):
         """Where only the key differs, only the key is written.
 
         Both writes take about as long (some 40 s) and both make the tunnel agree on new keys. But the narrow one leaves
-        the policy and the inside addresses untouched, so that BGP's side of a tunnel that works is not configured anew.
+        the policy and the inside addresses untouched, so that BGP's side of a tunnel that works is not configured again.
         """
         before = found.spec
         key_alone = before is not None and before != spec and dataclasses.replace(before, key=spec.key) == spec

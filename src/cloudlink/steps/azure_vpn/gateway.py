@@ -25,8 +25,7 @@ from cloudlink.steps.outputs import (
 
 @dataclass(frozen=True)
 class GatewaySpec:
-    """Ids in lower case. public_ips and bgp_addresses: of instance 0 and 1; the latter are Azure's inside addresses.
-    made_subnet: written down on the gateway, see MADE_SUBNET_TAG."""
+    """Ids in lower case."""
 
     location: str
     type: str
@@ -36,9 +35,10 @@ class GatewaySpec:
     bgp: bool
     asn: int
     subnet: str
+    # public_ips and bgp_addresses: of instance 0 and 1; the latter are Azure's inside addresses
     public_ips: tuple[str, ...]
     bgp_addresses: tuple[tuple[IPv4Address, ...], ...]
-    made_subnet: bool
+    made_subnet: bool  # written down on the gateway, see MADE_SUBNET_TAG
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

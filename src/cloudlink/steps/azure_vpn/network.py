@@ -1,4 +1,4 @@
-"""Where the Azure side stands: resource group, VNet and AKS cluster, looked up or, on request, made; the gateway subnet."""
+"""Where the Azure side is placed: resource group, VNet and AKS cluster, looked up or, on request, made; the gateway subnet."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ MADE_SUBNET_TAG = "cloudlink-made-subnet"
 SMALLEST_ADVISED = 27
 
 
-# --- what stands there already ----------------------------------------------------------------------------
+# --- what exists already ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -343,13 +343,12 @@ class GatewaySubnetResource(Resource[GatewaySubnetSpec, GatewaySubnet]):
 
     Subnets have no tags: that one is ours is said by the receipt, or by a tag on our gateway. So a subnet whose receipt
     was lost before there was a gateway counts as somebody else's, and stays.
-
-    proven: ids that the gateway's tag has shown to be ours in this run; when they are deleted, it is gone already.
     """
 
     link: Link
     azure: Azure
     network: Node[VirtualNetwork] = built_on()
+    # ids that the gateway's tag has shown to be ours in this run; when they are deleted, it is gone already
     proven: set[str] = field(default_factory=set, repr=False)
 
     timing = Timing(create=4, update=4, delete=10, deadline=900)

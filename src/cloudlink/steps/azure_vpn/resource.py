@@ -1,4 +1,4 @@
-"""What all objects in Azure that bear a name and tags of ours have in common."""
+"""What all objects in Azure that have our name and tags have in common."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PHASES = {
 class AzureResource(Resource[SpecT, OutT]):
     """An object whose name we choose, so that it is found by name and known as ours by its tags.
 
-    The receipt's id decides nothing here: an id in Azure is a path of names, and a stranger's object of the same name
+    The receipt's id decides nothing here: an id in Azure is a path of names, and a foreign object of the same name
     has the same one. Writing is always a PUT of the whole object, afresh; only foreign tags are carried over.
     """
 
@@ -105,7 +105,7 @@ def properties(raw: Mapping[str, Any] | None) -> Json:
 
 
 def state(raw: Json) -> str:
-    """Azure's own word on how the object stands."""
+    """Azure's own word for the object's state."""
     return str(properties(raw).get("provisioningState") or "")
 
 

@@ -1,6 +1,6 @@
 """What keeps CoreDNS from starting with a server block that can be read: plugins and options by version.
 
-Only what people put into coredns-custom is known here: names, what may stand once, and forward, cache, errors and loop
+Only what people put into coredns-custom is known here: names, what may appear once, and forward, cache, errors and loop
 in full. The rest passes, for its mistakes show when CoreDNS is restarted. https://coredns.io/plugins
 """
 

@@ -48,22 +48,20 @@ _KEYS = "kube.coredns-custom"
 
 @dataclass(frozen=True)
 class ForwardSpec:
-    """upstreams: sorted. options: the block's other lines. restarted: CoreDNS runs with exactly this."""
-
     zone: str
-    upstreams: tuple[IPv4Address, ...]
-    options: tuple[str, ...]
-    restarted: bool
+    upstreams: tuple[IPv4Address, ...]  # sorted
+    options: tuple[str, ...]  # the block's other lines
+    restarted: bool  # CoreDNS runs with exactly this
 
 
 @dataclass(frozen=True)
 class _State:
-    """What the cluster says. text None: our key is not there. applied: the annotation's hash."""
+    """What the cluster says. text None: our key is not there."""
 
     data: Mapping[str, str]
     version: str
     text: str | None
-    applied: str
+    applied: str  # the annotation's hash
     deployment: KubeObject
 
 
@@ -79,7 +77,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
     kube: Kube = field(repr=False)
     endpoint: Node[Endpoint]
     after: tuple[Node[Any], ...] = ()
-    # What the key held before this run wrote it, for undo.
+    # What the key held before this run wrote it, for rollback.
     _previous: list[str | None] = field(default_factory=list, init=False, repr=False)
     _permitted: list[bool] = field(default_factory=list, init=False, repr=False)
 
@@ -168,7 +166,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
         return Started(self._id)
 
     def rollback(self, found: Observed[ForwardSpec, Nothing] | None, prior_state: Any) -> str:
-        """Put the key back to what it held, and restart again: the cluster's own names come first."""
+        """Restore the key to what it held, and restart again: the cluster's own names come first."""
         state = self._state(fresh=True)
         previous = self._previous[0] if self._previous else (prior_state if isinstance(prior_state, str) else None)
         if state.text == previous and state.applied == (_hash(previous) if previous is not None else ""):
@@ -189,9 +187,9 @@ class Forward(Resource[ForwardSpec, Nothing]):
         return self._examination(self._state(fresh=False)).conflicts
 
     def status(self, wanted: tuple[IPv4Address, ...] | None = None) -> corefile.ForwardStatus:
-        """How CoreDNS stands, for status and verify-dns. wanted: the endpoint's addresses now, if they are known.
+        """The state of CoreDNS, for status and verify-dns. wanted: the endpoint's addresses now, if they are known.
 
-        Raises NoCluster, KubeRefusal and urllib3's errors.
+        Raises NoCluster, KubeApiError and urllib3's errors.
         """
         state = self._state(fresh=False)
         seen = self._examination(state)
@@ -281,7 +279,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
             if not self._previous:
                 self._previous.append(state.text)
             self._patch_key(text, state.version)
-        # Also when the annotation says that CoreDNS was restarted with this text: the key was changed by hand since.
+        # Also when the annotation says that CoreDNS was restarted with this text: the key was changed outside cloudlink since.
         self._restart(_hash(text))
         return Started(self._id, reason=self._reason)
 
@@ -311,7 +309,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
             self.kube.cache.invalidate(_DEPLOYMENT, _KEYS)
 
     def _restart(self, applied: str | None) -> None:
-        """As ``kubectl rollout restart`` does it, and our annotation beside it (None: taken away)."""
+        """As ``kubectl rollout restart`` does it, with our annotation (None: taken away)."""
         annotations = {
             "kubectl.kubernetes.io/restartedAt": datetime.now(UTC).isoformat(timespec="milliseconds"),
             self.annotation: applied,

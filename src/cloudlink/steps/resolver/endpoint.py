@@ -94,12 +94,10 @@ def spread(zones: Mapping[str, str], most: int) -> list[str]:
 
 @dataclass(frozen=True)
 class EndpointSpec:
-    """subnets: each has one working address. surplus: addresses beyond that, or broken ones (never wanted)."""
-
     groups: frozenset[str]
-    subnets: frozenset[str]
+    subnets: frozenset[str]  # each has one working address
     protocols: frozenset[str] = frozenset({"Do53"})
-    surplus: frozenset[str] = frozenset()
+    surplus: frozenset[str] = frozenset()  # addresses beyond that, or broken ones (never wanted)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -158,7 +156,7 @@ class InboundEndpoint(Resource[EndpointSpec, Endpoint]):
 
     def _inside(self, text: str) -> IPv4Address:
         """The address, if it can be the endpoint's. CoreDNS will send it every question about the zone, so one on the
-        open internet is refused, whoever it was that answered with it; a VPC may have public ranges of its own."""
+        open internet is refused, whatever answered with it; a VPC may have public ranges of its own."""
         address = IPv4Address(text)
         vpc = None if is_private(address) else self.aws.vpc(self.link.aws.vpc_id)
         ranges = [b["CidrBlock"] for b in (vpc or {}).get("CidrBlockAssociationSet") or ()]

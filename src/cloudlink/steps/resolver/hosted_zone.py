@@ -46,10 +46,8 @@ def plain_id(zone_id: str) -> str:
 
 @dataclass(frozen=True)
 class ZoneSpec:
-    """vpc: the link's, when the zone is associated with it; other VPCs of the zone are not our business."""
-
     name: str
-    vpc: str
+    vpc: str  # the link's, when the zone is associated with it; other VPCs of the zone are not our business
     private: bool = True
 
 

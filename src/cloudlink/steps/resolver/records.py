@@ -32,16 +32,16 @@ _OWNS = re.compile(r'"owns (\S+) (\S+)"')
 
 @dataclass(frozen=True, order=True)
 class ZoneRecord:
-    """A record set. name: as people write it. alias: the hosted zone of the load balancer that values[0] names.
+    """A record set.
 
     Prefer an alias to addresses: a load balancer that is replaced has others. It has no lifetime of its own.
     """
 
-    name: str
+    name: str  # as people write it
     type: str
     values: tuple[str, ...]
     ttl: int | None = None
-    alias: str = ""
+    alias: str = ""  # the hosted zone of the load balancer that values[0] names
 
     @property
     def key(self) -> tuple[str, str]:
@@ -60,7 +60,7 @@ class Records(Resource[RecordsSpec, Nothing]):
 
     https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeResourceRecordSets.html
 
-    What is ours stands in a TXT record beside them, so that an adopted zone can be cleaned without the state file.
+    A TXT record next to them says which are ours, so that an adopted zone can be cleaned without the state file.
     """
 
     link: Link
@@ -167,7 +167,7 @@ def owner_name(link: Link, zone: str) -> str:
 
 
 def owner_record(link: Link, zone: str, records: Iterable[ZoneRecord]) -> ZoneRecord:
-    """The TXT record that names what is ours. It stands at a name of its own, which a wildcard then leaves out."""
+    """The TXT record that lists our records. It has a name of its own, which a wildcard then leaves out."""
     lines = sorted(f'"owns {record.type} {record.name}"' for record in records)
     return ZoneRecord(owner_name(link, zone), "TXT", (f'"cloudlink {link.name}"', *lines), ttl=OWNER_TTL)
 

@@ -99,12 +99,12 @@ def find_group(link: Link, address: str, receipts: Receipts, groups: list[AwsObj
 
 @dataclass(frozen=True, order=True)
 class Rule:
-    """One inbound rule. source: a prefix, or whatever else AWS lets in (a group, a prefix list)."""
+    """One inbound rule."""
 
     protocol: str
     first_port: int
     last_port: int
-    source: str
+    source: str  # a prefix, or whatever else AWS lets in (a group, a prefix list)
     description: str
 
 

@@ -48,7 +48,7 @@ class VpcDns(Resource[VpcDnsSpec, Nothing]):
         vpc = self.link.aws.vpc_id
         hostnames = self.aws.vpc_attribute(vpc, "enableDnsHostnames", fresh=fresh)
         # Assumption: host names on implies support on, since AWS turns the former on only where the latter is. It saves
-        # a call at every look; should it ever be wrong, verify-dns shows it.
+        # a call at every read; should it ever be wrong, verify-dns shows it.
         support = True if hostnames else self.aws.vpc_attribute(vpc, "enableDnsSupport", fresh=fresh)
         if support is None or hostnames is None:
             return None
