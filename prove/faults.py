@@ -179,14 +179,14 @@ class FaultBench(Bench):
     def _with_lag(self, trial: Trial, scene: Scene) -> Point:
         """Reads that do not ask for ids show an object so many seconds late."""
         takes = self.ground.sandbox.sky.durations.overrides
-        usual = {kind: takes[kind] for kind in ("aws.lag.lists", "aws.lag.tags")}
+        typical_seconds = {kind: takes[kind] for kind in ("aws.lag.lists", "aws.lag.tags")}
         began = self._begin(scene.world)
-        takes |= dict.fromkeys(usual, float(trial.place.split()[0]))
+        takes |= dict.fromkeys(typical_seconds, float(trial.place.split()[0]))
         try:
             ended = self.ground.run(*scene.command)
             wrong = self._first(Kind(LAG, "", (0,)), ended) or self._then(scene, began)
         finally:
-            takes |= usual
+            takes |= typical_seconds
         return Point("faults", LAG, trial.where, f"{wrong}\n  first run: {ended}" if wrong else "")
 
     def _the_clouds_give_up(self) -> None:

@@ -50,12 +50,12 @@ def prepare(order: dict[str, Any]) -> None:
 
 def _look_often(seconds: float) -> None:
     """Waits that would be as long as a gateway's half hour: the sandbox is told to be done in seconds."""
-    from cloudlink.core import polling as wait
+    from cloudlink.core import polling
 
-    def intervals(usual: float, *_: float) -> float:
-        return min(seconds, max(usual, 1.0))
+    def intervals(typical_seconds: float, *_: float) -> float:
+        return min(seconds, max(typical_seconds, 1.0))
 
-    wait.intervals = intervals
+    polling.intervals = intervals
 
 
 def _saves(reports_to: str, fails: tuple[int, str] | None) -> None:

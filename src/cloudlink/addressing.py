@@ -51,7 +51,7 @@ def allocate(pool: Sequence[IPv4Network], used: Iterable[IPv4Network] = ()) -> F
     taken = tuple(used)
     chosen: list[IPv4Network] = []
     for candidate in _in_turn(pool):
-        if inside_refusal(candidate) or any(candidate.overlaps(other) for other in (*taken, *chosen)):
+        if inside_problem(candidate) or any(candidate.overlaps(other) for other in (*taken, *chosen)):
             continue
         chosen.append(candidate)
         if len(chosen) == 4:
@@ -71,16 +71,16 @@ def aws_inside_refusal(inside: IPv4Network) -> str:
     return ""
 
 
-def azure_inside_refusal(inside: IPv4Network) -> str:
+def azure_inside_problem(inside: IPv4Network) -> str:
     """Why Azure would not take this range's addresses as custom BGP addresses; empty if it would."""
     if not any(inside.subnet_of(part) for part in AZURE_INSIDE):
         return "Azure takes addresses from 169.254.21.0 to 169.254.22.255 only"
     return ""
 
 
-def inside_refusal(inside: IPv4Network) -> str:
+def inside_problem(inside: IPv4Network) -> str:
     """Why one of the clouds would refuse this range for a tunnel; empty if both take it."""
-    return aws_inside_refusal(inside) or azure_inside_refusal(inside)
+    return aws_inside_refusal(inside) or azure_inside_problem(inside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ def aws_asn_refusal(asn: int) -> str:
     return "AWS gives a gateway 64512 to 65534 or 4200000000 to 4294967294 only"
 
 
-def azure_peer_asn_refusal(asn: int) -> str:
+def azure_peer_asn_problem(asn: int) -> str:
     """Why an Azure gateway would not accept a peer (AWS's side) with this AS number; empty if it would.
 
     https://learn.microsoft.com/azure/vpn-gateway/vpn-gateway-vpn-faq#bgp
@@ -163,7 +163,7 @@ def azure_peer_asn_refusal(asn: int) -> str:
 
 def azure_asn_refusal(asn: int) -> str:
     """Why an Azure gateway cannot have this AS number itself; empty if it can. 65515 is its default."""
-    return "" if asn == 65_515 else azure_peer_asn_refusal(asn)
+    return "" if asn == 65_515 else azure_peer_asn_problem(asn)
 
 
 def _iana_refusal(asn: int) -> str:

@@ -27,7 +27,7 @@ class Clouds:
     azure: Azure
     aks: Kube
     eks: Kube
-    reads: Any
+    cache: Any
     clock: Clock
     _topology: Topology | None = None
 
@@ -39,18 +39,18 @@ class Clouds:
             self._topology = build(self.link, self.aws, self.azure, self.aks, self.eks)
         return self._topology
 
-    def sense(self) -> Any:
+    def error_policy(self) -> Any:
         """What errors of any of the SDKs mean."""
-        from cloudlink.clouds import malformed as nonsense
+        from cloudlink.clouds import malformed
         from cloudlink.clouds.kube import errors as kube_errors
-        from cloudlink.core.ports import Sense
+        from cloudlink.core.ports import ErrorPolicy
 
         def translate(error: Exception) -> CloudlinkError | None:
             return (
                 self.aws.translate(error)
                 or self.azure.translate(error)
                 or kube_errors.translate(error)
-                or nonsense.translate(error)
+                or malformed.translate(error)
             )
 
         def retry_after(error: Exception) -> float | None:
@@ -68,7 +68,7 @@ class Clouds:
 
         from cloudlink.clouds.azure import errors as azure_errors
 
-        return Sense(translate, retry_after, unknown)
+        return ErrorPolicy(translate, retry_after, unknown)
 
 
 def connect(link: Link, clock: Clock, endpoints: Endpoints | None) -> Clouds:
@@ -77,13 +77,13 @@ def connect(link: Link, clock: Clock, endpoints: Endpoints | None) -> Clouds:
     no_dumps()
     from cloudlink.clouds.aws.client import Aws
     from cloudlink.clouds.azure.client import Azure
-    from cloudlink.clouds.cache import Reads
+    from cloudlink.clouds.cache import ReadCache
     from cloudlink.clouds.kube.access import Access, aks_access, eks_access
     from cloudlink.clouds.kube.client import Kube
 
-    reads = Reads(clock)
-    aws = Aws(region=link.aws.region, profile=link.aws.profile, endpoints=endpoints, clock=clock, reads=reads)
-    azure = Azure(link, endpoints, clock, reads)
+    cache = ReadCache(clock)
+    aws = Aws(region=link.aws.region, profile=link.aws.profile, endpoints=endpoints, clock=clock, cache=cache)
+    azure = Azure(link, endpoints, clock, cache)
 
     def aks() -> Access:
         return aks_access(azure.user_kubeconfig(), azure.token)
@@ -105,5 +105,5 @@ def connect(link: Link, clock: Clock, endpoints: Endpoints | None) -> Clouds:
 
     azure.sign_in()
     return Clouds(
-        link, aws, azure, Kube(link.azure.aks_cluster, aks, reads), Kube(link.aws.eks_cluster, eks, reads), reads, clock
+        link, aws, azure, Kube(link.azure.aks_cluster, aks, cache), Kube(link.aws.eks_cluster, eks, cache), cache, clock
     )

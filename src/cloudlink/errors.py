@@ -5,7 +5,7 @@
     ├── ConfigError           3   the configuration is wrong; carries every mistake, not just the first
     ├── CredentialsError      4   not signed in, or signed in without the permission
     ├── CloudError            5   a cloud refused what it was asked
-    │   ├── ConflictError         something of ours exists twice, or something of ours exists without our tag
+    │   ├── ConflictError         an object of this link exists twice, or exists without our tag
     │   ├── MissingError          something the configuration says exists does not
     │   └── UnreachableError      no answer, or one that cannot be read: the outcome is unknown
     ├── WaitError             6   gave up waiting; safe to run again
@@ -14,7 +14,7 @@
     ├── DeclinedError         9   the user said no, or the plan changed under us
     └── Interrupted         130   Ctrl-C or SIGTERM
 
-A summary has fixed words, so that it can be searched for; what varies stands in the detail.
+A summary has fixed words, so that it can be searched for; what varies is in the detail.
 """
 
 from __future__ import annotations

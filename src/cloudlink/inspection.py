@@ -1,4 +1,4 @@
-"""Looking at a link: how it stands, whether anything was changed by hand, and whether names work from a pod."""
+"""Reading a link: its health, its drift from the configuration, and whether names work from a pod."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from cloudlink.clouds.kube.client import Kube
 from cloudlink.core.engine import Engine
 from cloudlink.core.plan import Action, Change, FieldChange, Plan
 from cloudlink.core.polling import Clock
-from cloudlink.core.resource import Found
+from cloudlink.core.resource import Observed
 from cloudlink.errors import CloudlinkError, UnhealthyError
 from cloudlink.link import Link
-from cloudlink.steps.dns_forward.corefile import View
+from cloudlink.steps.dns_forward.corefile import ForwardStatus
 from cloudlink.steps.outputs import Endpoint, HostedZone, Targets, VirtualNetwork
 from cloudlink.topology import Topology
 
 
 @dataclass
 class Inspection:
-    """Reads only. engine: over the topology's nodes; it finds the objects and says what differs."""
+    """Reads only."""
 
     link: Link
     aws: Aws
     azure: Azure
     aks: Kube
     topology: Topology
-    engine: Engine
+    engine: Engine  # over the topology's nodes; it finds the objects and says what differs
     clock: Clock
 
     def status(self) -> StatusReport:
@@ -56,7 +56,7 @@ class Inspection:
         drift = self._drift(plan)
         made = status.report(self.link, facts, drift)
         if made.health is Health.ABSENT and self._anything():
-            # no tunnel yet, but something of ours stands there: an up or a teardown was not finished
+            # no tunnel yet, but some of our objects exist: an up or a teardown was not finished
             return replace(
                 made,
                 health=Health.DOWN,
@@ -73,7 +73,7 @@ class Inspection:
         self, names: Sequence[str], *, image: str | None = None, tell: Callable[[str], None] = lambda _: None
     ) -> DnsReport:
         """Ask from a pod. Raises UnhealthyError when there is no inbound endpoint to ask yet, UsageError for
-        names outside the zone. tell: is told how the pod stands, again and again."""
+        names outside the zone. tell: is told the pod's state, again and again."""
         link = self.link if image is None else replace(self.link, probe=replace(self.link.probe, image=image))
         self.engine.plan(tolerant=True)
         endpoint: Endpoint | None = self._output(self.topology.resolver.endpoint)
@@ -98,25 +98,25 @@ class Inspection:
         arns = sorted({b.arn for b in targets.load_balancers.values()})
         return self.aws.load_balancer_addresses([{"LoadBalancerArn": arn} for arn in arns])
 
-    def _forward(self) -> View:
-        """CoreDNS as it stands; a cluster that cannot be asked is a finding, not the end of the report."""
+    def _forward(self) -> ForwardStatus:
+        """The state of CoreDNS; a cluster that cannot be asked is a finding, not the end of the report."""
         endpoint: Endpoint | None = self._output(self.topology.resolver.endpoint)
         try:
-            return self.topology.dns_forward.forward.view(tuple(endpoint.addresses.values()) if endpoint else None)
+            return self.topology.dns_forward.forward.status(tuple(endpoint.addresses.values()) if endpoint else None)
         except Exception as error:
             known = error if isinstance(error, CloudlinkError) else kube_errors.translate(error)
             if known is None:
                 raise
-            return View("cannot be read", problem=str(known))
+            return ForwardStatus("cannot be read", problem=str(known))
 
     def _output(self, node: Any) -> Any:
-        return self.engine.seen.outputs.get(node.address)
+        return self.engine.snapshot.outputs.get(node.address)
 
     def _anything(self) -> bool:
         return any(found is not None and found.owned.value == "owned" for found in self._found().values())
 
-    def _found(self) -> dict[str, Found[Any, Any] | None]:
-        return self.engine.seen.found
+    def _found(self) -> dict[str, Observed[Any, Any] | None]:
+        return self.engine.snapshot.found
 
     def _drift(self, plan: Plan) -> tuple[Drift, ...]:
         """What an ``up`` would change, where something of the link exists already."""

@@ -27,11 +27,8 @@ UNUSED_WITH_GCM = "unused with GCM"
 class IpsecPolicy:
     """One policy for all four tunnels; only values that both clouds support are representable by config.
 
-    Names are neutral: ``AES256``, ``AES128``, ``AES256-GCM``, ``AES128-GCM``; ``SHA256``, ``SHA384``;
-    Diffie-Hellman groups by number (14, 19, 20, 24). Times in seconds.
-
-    deviations: empty in every wanted policy. In one that was found in a cloud it names, in the cloud's words, what
-    no wanted policy has, such as ``StartupAction add``. A number that could not be read is 0 and is named there.
+    Names are neutral: ``AES256``, ``AES128``, ``AES256-GCM``, ``AES128-GCM``; ``SHA256``, ``SHA384``; Diffie-Hellman
+    groups by number (14, 19, 20, 24). Times in seconds.
     """
 
     ike_encryption: str = "AES256"
@@ -44,6 +41,8 @@ class IpsecPolicy:
     sa_lifetime: int = 3_600
     sa_kilobytes: int = 102_400_000
     dpd_timeout: int = 45
+    # empty in every wanted policy. In one that was found in a cloud it names, in the cloud's words, what no wanted
+    # policy has, such as ``StartupAction add``. A number that could not be read is 0 and is named there
     deviations: str = ""
 
     @property
@@ -243,5 +242,5 @@ def _number(value: Any, name: str, deviations: list[str]) -> int:
 
 
 def _words(value: Any) -> str:
-    """A cloud's value as it may stand in a message: an enum member by its value."""
+    """A cloud's value as it may be shown in a message: an enum member by its value."""
     return str(getattr(value, "value", value))

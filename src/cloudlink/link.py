@@ -15,16 +15,14 @@ from cloudlink.ipsec import IpsecPolicy
 
 @dataclass(frozen=True, slots=True)
 class Tunnel:
-    """One of the four tunnels, known in full before anything exists. index 0..3.
+    """One of the four tunnels, known in full before anything exists.
 
-    vpn: which AWS VPN connection (0, 1), which is also the Azure instance it ends on.
-    The first host of the /30 is AWS's, the second Azure's.
     https://learn.microsoft.com/azure/vpn-gateway/vpn-gateway-howto-aws-bgp
     """
 
-    index: int
-    vpn: int
-    inside: IPv4Network
+    index: int  # 0 to 3
+    vpn: int  # 0 or 1: the AWS VPN connection, and the Azure instance it ends on
+    inside: IPv4Network  # a /30: its first host is AWS's, its second Azure's
 
     @property
     def name(self) -> str:
@@ -125,9 +123,9 @@ Target = LoadBalancerTarget | KubernetesTarget | AddressTarget
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """One name in the zone. label: ``app``, ``*`` or ``@`` (the apex), as in the configuration."""
+    """One name in the zone."""
 
-    label: str
+    label: str  # ``app``, ``*`` or ``@`` (the apex), as in the configuration
     target: Target
     ports: tuple[int, ...] = (443,)
     tls_ports: tuple[int, ...] = (443,)
@@ -147,7 +145,7 @@ class DnsSide:
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
+class ProbeSettings:
     """The short-lived pod that verify-dns asks from."""
 
     image: str
@@ -162,8 +160,8 @@ class Link:
     policy: IpsecPolicy
     tunnels: tuple[Tunnel, Tunnel, Tunnel, Tunnel]
     dns: DnsSide
-    probe: Probe
-    sandbox: SandboxFurniture | None = None
+    probe: ProbeSettings
+    sandbox: SandboxFixtures | None = None
 
     @property
     def place(self) -> dict[str, str]:
@@ -184,8 +182,8 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class SandboxFurniture:
-    """What stands in the sandbox's clouds before cloudlink comes ([sandbox] in the configuration).
+class SandboxFixtures:
+    """What exists in the sandbox's clouds before cloudlink runs ([sandbox] in the configuration).
 
     It only matters there: against real clouds these facts are read from the clouds.
     """

@@ -30,7 +30,7 @@ class _Mask(logging.Filter):
 
 
 def _one_line(text: str) -> str:
-    """Whatever is no plain character becomes its escape."""
+    """Anything that is not a plain character becomes its escape."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
@@ -43,7 +43,7 @@ def quiet_sdks() -> None:
 
 
 def open_log(path: Path) -> None:
-    """Append to a 0600 file in a folder of ours; a log that cannot be written is no reason to stop."""
+    """Append to a 0600 file in our folder; a log that cannot be written does not stop the run."""
     root = logging.getLogger("cloudlink")
     for handler in list(root.handlers):
         root.removeHandler(handler)

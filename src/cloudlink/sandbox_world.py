@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Network
 from typing import Any
 
-from cloudlink.link import AddressTarget, Host, KubernetesTarget, Link, LoadBalancerTarget, SandboxFurniture
+from cloudlink.link import AddressTarget, Host, KubernetesTarget, Link, LoadBalancerTarget, SandboxFixtures
 
 _ARN = re.compile(
     r"arn:[\w-]+:elasticloadbalancing:[\w-]+:\d+:loadbalancer/(?P<kind>app|net)/(?P<name>[\w-]+)/[0-9a-f]+"
@@ -24,7 +24,7 @@ def description(link: Link) -> dict[str, Any]:
     return {"aws": _aws(link, link.sandbox), "azure": _azure(link, link.sandbox)}
 
 
-def _aws(link: Link, fixtures: SandboxFurniture) -> dict[str, Any]:
+def _aws(link: Link, fixtures: SandboxFixtures) -> dict[str, Any]:
     aws, dns = link.aws, link.dns
     gateway = {"id": aws.adopt_gateway, "asn": aws.asn} if aws.adopt_gateway else None
     return {
@@ -72,7 +72,7 @@ def _ports(host: Host) -> dict[str, Any]:
     return {"ports": list(host.ports), "tls_ports": list(host.tls_ports)}
 
 
-def _azure(link: Link, fixtures: SandboxFurniture) -> dict[str, Any]:
+def _azure(link: Link, fixtures: SandboxFixtures) -> dict[str, Any]:
     """What cloudlink is to make itself is left out; the ranges that it will take are kept free."""
     azure = link.azure
     vnet = aks = None

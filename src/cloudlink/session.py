@@ -18,7 +18,7 @@ from cloudlink.config import load
 from cloudlink.connect import Clouds, connect
 from cloudlink.core import events as ev
 from cloudlink.core.plan import Action, Plan
-from cloudlink.core.polling import FEWEST_LOOKS, Stopped, WallClock
+from cloudlink.core.polling import MIN_READS, Stopped, WallClock
 from cloudlink.errors import CloudlinkError, Interrupted, UsageError
 from cloudlink.link import Link
 from cloudlink.log import open_log, quiet_sdks
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from cloudlink.inspection import Inspection
 
 _LOG = logging.getLogger("cloudlink")
-_LOG.addHandler(logging.NullHandler())  # a command that only looks keeps no log; the view says what there is to say
+_LOG.addHandler(logging.NullHandler())  # a command that only reads keeps no log; the view says what there is to say
 
 CONFIG = Path("config.toml")
 EXAMPLE = Path("config.example.toml")
@@ -41,7 +41,7 @@ EXAMPLE = Path("config.example.toml")
 SHIPPED_EXAMPLES = (Path(__file__).with_name(EXAMPLE.name), Path(__file__).parents[2] / EXAMPLE.name)
 FOLDER = ".cloudlink"
 DEFAULT_SPEED = 60.0
-WATCH_EVERY = 5.0  # seconds of the user's time between two looks of a watch
+WATCH_EVERY = 5.0  # seconds of the user's time between two reads of a watch
 TUNNELS_UP_WITHIN = 300.0  # seconds after the last write in which tunnels and BGP usually come up
 
 
@@ -113,7 +113,7 @@ def open_session(
             sys.stderr.write("Starting the sandbox, which takes some seconds.\n")
         running, _ = sandbox_client.start(place.home, link, speed=place.speed)
         seen = running.call("GET", "status")
-        # a sandbox whose clock stands still is moved by hand; waiting for it must not take for ever
+        # a sandbox whose clock is stopped is moved by hand; waiting for it must not take for ever
         speed = float(seen["speed"]) or 1.0
         clock = WallClock(speed, float(seen["now"]))
         endpoints = running.endpoints(speed)
@@ -194,7 +194,7 @@ def _record(event: Any) -> None:
                 "%s failed: %s (%s, request %s)", address, error, error.code or "no code", error.request_id or "unknown"
             )
         case ev.Skipped(address=address, because=because):
-            _LOG.info("%s not begun: %s", address, because)
+            _LOG.info("%s skipped: %s", address, because)
 
 
 @dataclass
@@ -220,7 +220,7 @@ class Session:
         """An SDK's error as ours; None when it is none, which makes it a bug."""
         if self._clouds is None:
             return None
-        translated: CloudlinkError | None = self._clouds.sense().translate(error)
+        translated: CloudlinkError | None = self._clouds.error_policy().translate(error)
         return translated
 
     @property
@@ -236,11 +236,11 @@ class Session:
     def _make_engine(self, nodes: Sequence[Any]) -> Engine:
         from cloudlink.core.engine import Engine
 
-        self._engine = Engine(nodes, clock=self.clock, store=self.state, sense=self.clouds.sense())
+        self._engine = Engine(nodes, clock=self.clock, store=self.state, error_policy=self.clouds.error_policy())
         return self._engine
 
     def make_plan(self, *, destroy: bool = False, only: Sequence[str] | None = None) -> Plan:
-        """Look at both clouds and compare. Runs the checks that must hold before anything is created."""
+        """Read both clouds and compare. Runs the checks that must hold before anything is created."""
         engine = self._make_engine(self.clouds.topology.nodes())
         self._reading()
         plan = engine.plan(destroy=destroy)
@@ -303,15 +303,15 @@ class Session:
                 raise
         if broken is not None:
             raise broken
-        self.clouds.reads.forget()
+        self.clouds.cache.clear()
 
-    def remember(self) -> None:
+    def record_receipts(self) -> None:
         """After a plan without changes: the state file knows what is there, also when it was lost."""
         assert self._engine is not None
-        self._engine.remember()
+        self._engine.record_receipts()
 
     def teardown(self, plan: Plan) -> int:
-        """Carry out a removal; says what was deleted, put back and kept, and what our tags still find."""
+        """Carry out a removal; says what was deleted, restored and kept, and what our tags still find."""
         from cloudlink import sweep
 
         if plan.writes:
@@ -319,12 +319,12 @@ class Session:
         report = sweep.report(self.link, self.clouds.aws, self.clouds.azure, plan)
         if not report.leftovers:
             for address in list(self.state.receipts()):
-                self.state.forget(address)
+                self.state.remove(address)
             self.state.remove_if_empty()
         self.view.teardown(report)
         return 8 if report.leftovers else 0
 
-    # --- looking -----------------------------------------------------------------------------------------
+    # --- reading -----------------------------------------------------------------------------------------
 
     def verify(self, *, thorough: bool, skip: bool = False) -> int:
         """The end of ``up``. thorough: waits for the tunnels and asks the names from a pod; else only what the run
@@ -346,7 +346,7 @@ class Session:
         return 0 if report.health is Health.HEALTHY and dns.health is Health.HEALTHY else 8
 
     def _names(self, names: Sequence[str], image: str | None = None) -> DnsReport:
-        """Ask the names; tells how the pod stands, which may have an image to pull first."""
+        """Ask the names; tells the pod's state, which may have an image to pull first."""
         start = self.clock.now()
         address, title = "verify.names", "the names, asked from a pod"
         self.view.event(ev.Begun(start, address, title, "check", 10.0))
@@ -365,26 +365,26 @@ class Session:
         start = self.clock.now()
         title = "the four tunnels and their BGP sessions"
         self.view.event(ev.Begun(start, "verify.tunnels", title, "check", 60.0))
-        looks = 0
+        reads = 0
         while True:
-            looks += 1
-            self.clouds.reads.forget()
+            reads += 1
+            self.clouds.cache.clear()
             report = self.inspection.quick().tunnels
             now = self.clock.now()
             up = sum(t.up for t in report)
             self.view.event(ev.Progress(now, "verify.tunnels", f"{up} of {len(report)} up"))
-            if up == len(report) or (now - start > deadline and looks >= FEWEST_LOOKS):
+            if up == len(report) or (now - start > deadline and reads >= MIN_READS):
                 break
             if self.clock.wait(10.0):
                 raise Stopped
         self.view.event(ev.Done(now, "verify.tunnels", title, "check", now - start, "", changed=False))
-        self.clouds.reads.forget()
+        self.clouds.cache.clear()
         status = self.inspection.status()
         if status.health is not Health.HEALTHY and up == len(report):
             # routes follow the sessions by some seconds
             if self.clock.wait(15.0):
                 raise Stopped
-            self.clouds.reads.forget()
+            self.clouds.cache.clear()
             status = self.inspection.status()
         return status
 
@@ -413,7 +413,7 @@ class Session:
             else:
                 self.view.status(report)
                 return 0 if healthy else 8
-            self.clouds.reads.forget()
+            self.clouds.cache.clear()
 
     def verify_dns(self, names: Sequence[str], *, image: str | None) -> int:
         from cloudlink.checks.report import Health

@@ -28,6 +28,7 @@ from cloudlink.core.resource import Ownership, Receipt, Receipts
 from cloudlink.errors import StateError
 
 FORMAT = 1
+_ON_DISK = {"prior_state": "before"}  # fields of a receipt that format 1 has under another name
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 """Format n -> a pure function that makes format n + 1 of it."""
 
@@ -92,13 +93,13 @@ class StateFile:
         self._receipts = {**self._receipts, receipt.address: receipt}
         self._save()
 
-    def forget(self, address: str) -> None:
+    def remove(self, address: str) -> None:
         if address in self._receipts:
             self._receipts = {a: r for a, r in self._receipts.items() if a != address}
             self._save()
 
     def remove_if_empty(self) -> None:
-        """After a complete teardown nothing is left to remember."""
+        """After a complete teardown nothing is left to record."""
         if not self._receipts:
             for path in (self.path, self._previous):
                 path.unlink(missing_ok=True)
@@ -136,7 +137,7 @@ class StateFile:
         if mode & 0o022:
             raise StateError(
                 "The state file can be written by others",
-                f"{self.path} has mode {mode:04o}. Whoever can write it could make cloudlink delete the wrong objects.",
+                f"{self.path} has mode {mode:04o}. Anyone who can write it could make cloudlink delete the wrong objects.",
                 f"Check that nobody changed it, then: chmod 600 {shlex.quote(str(self.path))}",
             )
         self._parse(text)
@@ -157,7 +158,7 @@ class StateFile:
         try:
             content = json.loads(text)
             if not isinstance(content, dict):
-                raise TypeError("it is no JSON object")
+                raise TypeError("it is not a JSON object")
             number = int(content["format"])
             if number > FORMAT:
                 raise StateError(
@@ -185,7 +186,7 @@ class StateFile:
                     owned=Ownership(item["owned"]),
                     since=float(item["since"]),
                     intent=str(item.get("intent", "")),
-                    before=item.get("before"),
+                    prior_state=item.get(_ON_DISK["prior_state"]),
                 )
                 for address, item in content["resources"].items()
             }
@@ -220,7 +221,8 @@ class StateFile:
             "place": self._place,
             "serial": self._serial,
             "resources": {
-                a: {k: v for k, v in asdict(r).items() if k != "address"} for a, r in sorted(self._receipts.items())
+                a: {_ON_DISK.get(k, k): v for k, v in asdict(r).items() if k != "address"}
+                for a, r in sorted(self._receipts.items())
             },
         }
         text = json.dumps(content, indent=1, sort_keys=True) + "\n"

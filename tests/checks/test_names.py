@@ -12,14 +12,21 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from cloudlink.checks.names import diagnose as names
 from cloudlink.checks.names import verify
-from cloudlink.checks.names.diagnose import Surroundings, Wanted, covers, judge
+from cloudlink.checks.names.diagnose import (
+    DnsContext,
+    Wanted,
+    certificate_names,
+    certificate_note,
+    covers,
+    diagnose,
+    health,
+)
 from cloudlink.checks.names.probe import Connect, Handshake, NameFacts, ProbeFacts, Query
 from cloudlink.checks.report import Health
 from cloudlink.errors import UsageError
 from cloudlink.link import AddressTarget, Host
-from cloudlink.steps.dns_forward.corefile import View
+from cloudlink.steps.dns_forward.corefile import ForwardStatus
 from cloudlink.steps.outputs import LoadBalancer, Targets
 from tests.steps.kube_bench import a_link
 
@@ -86,14 +93,14 @@ CASES = [
 def test_the_first_wrong_hop_and_its_cause(
     cluster: str, direct: dict[tuple[str, str], str] | str, verdict: str, cause: str
 ) -> None:
-    report = judge(WANTED, facts(cluster, direct))
+    report = diagnose(WANTED, facts(cluster, direct))
     assert report.verdict == verdict
     assert cause in report.cause
     assert report.fix
 
 
 def test_nothing_wrong() -> None:
-    report = judge(WANTED, facts(GOOD))
+    report = diagnose(WANTED, facts(GOOD))
     assert (report.verdict, report.cause, report.fix) == ("ok", "", "")
     assert report.answers == (GOOD,)
 
@@ -101,13 +108,13 @@ def test_nothing_wrong() -> None:
 @pytest.mark.parametrize(
     ("around", "cause"),
     [
-        (Surroundings("the key has another zone"), "the key has another zone"),
-        (Surroundings("", ("app.corp.example",)), "serves app.corp.example, which is more specific"),
-        (Surroundings("", ("eu.corp.example",)), "has not loaded its key"),
+        (DnsContext("the key has another zone"), "the key has another zone"),
+        (DnsContext("", ("app.corp.example",)), "serves app.corp.example, which is more specific"),
+        (DnsContext("", ("eu.corp.example",)), "has not loaded its key"),
     ],
 )
-def test_what_is_known_of_coredns_tells_causes_apart(around: Surroundings, cause: str) -> None:
-    assert cause in judge(WANTED, facts("nxdomain"), around).cause
+def test_what_is_known_of_coredns_tells_causes_apart(context: DnsContext, cause: str) -> None:
+    assert cause in diagnose(WANTED, facts("nxdomain"), context).cause
 
 
 @pytest.mark.parametrize(
@@ -120,14 +127,16 @@ def test_what_is_known_of_coredns_tells_causes_apart(around: Surroundings, cause
     ],
 )
 def test_connections(outcome: str, verdict: str, cause: str) -> None:
-    report = judge(WANTED, facts(GOOD, connects=(Connect(GOOD, 443, outcome, "x", 1.0, None),)))
+    report = diagnose(WANTED, facts(GOOD, connects=(Connect(GOOD, 443, outcome, "x", 1.0, None),)))
     assert report.verdict == verdict
     assert cause in report.cause
 
 
 @pytest.mark.parametrize("outcome", ["timeout", "reset", "error"])
 def test_tls_that_fails(outcome: str) -> None:
-    report = judge(WANTED, facts(GOOD, connects=(Connect(GOOD, 443, "ok", "", 1.0, Handshake(outcome, "", "x", 1.0)),)))
+    report = diagnose(
+        WANTED, facts(GOOD, connects=(Connect(GOOD, 443, "ok", "", 1.0, Handshake(outcome, "", "x", 1.0)),))
+    )
     assert report.verdict == outcome
     assert "does not speak TLS" in report.cause
     assert [h.hop for h in report.hops[-2:]] == ["connect 10.1.1.50:443", "tls 10.1.1.50:443"]
@@ -135,30 +144,30 @@ def test_tls_that_fails(outcome: str) -> None:
 
 def test_public_addresses_are_right_where_they_are_expected() -> None:
     wanted = dataclasses.replace(WANTED, addresses=frozenset({IPv4Address("93.184.216.34")}))
-    assert judge(wanted, facts("93.184.216.34", "93.184.216.34")).verdict == "ok"
+    assert diagnose(wanted, facts("93.184.216.34", "93.184.216.34")).verdict == "ok"
 
 
 def test_without_expectation_any_private_address_will_do() -> None:
     wanted = dataclasses.replace(WANTED, addresses=frozenset())
-    assert judge(wanted, facts("10.9.9.9", "10.9.9.9")).verdict == "ok"
+    assert diagnose(wanted, facts("10.9.9.9", "10.9.9.9")).verdict == "ok"
 
 
 def test_a_pod_without_name_server() -> None:
     seen = facts(GOOD)
-    report = judge(WANTED, dataclasses.replace(seen, queries=seen.queries[1:]))
+    report = diagnose(WANTED, dataclasses.replace(seen, queries=seen.queries[1:]))
     assert report.verdict == "error"
     assert report.hops[0].hop == "cluster-dns"
 
 
 def test_health() -> None:
-    good = judge(WANTED, facts(GOOD))
-    limping = judge(WANTED, facts(GOOD, ONE_SERVER))
-    down = judge(WANTED, facts("timeout", "timeout", ()))
-    assert names.health([good, good]) is Health.HEALTHY
-    assert names.health([good, limping]) is Health.DEGRADED
-    assert names.health([good, down]) is Health.DEGRADED
-    assert names.health([limping]) is Health.DEGRADED
-    assert names.health([down]) is Health.DOWN
+    good = diagnose(WANTED, facts(GOOD))
+    limping = diagnose(WANTED, facts(GOOD, ONE_SERVER))
+    down = diagnose(WANTED, facts("timeout", "timeout", ()))
+    assert health([good, good]) is Health.HEALTHY
+    assert health([good, limping]) is Health.DEGRADED
+    assert health([good, down]) is Health.DEGRADED
+    assert health([limping]) is Health.DEGRADED
+    assert health([down]) is Health.DOWN
 
 
 # --- certificates -----------------------------------------------------------------------------------------
@@ -184,14 +193,11 @@ def certificate(common: str, *hosts: str) -> str:
 
 
 def test_certificate_names() -> None:
-    assert names.certificate_names(certificate("x", "a.b", "*.c.d")) == ("a.b", "*.c.d")
-    assert names.certificate_names(certificate("only.common")) == ("only.common",)
-    assert names.certificate_names("no certificate") == ()
-    assert "not for app.corp.example" in names.certificate_note(certificate("x", "a.b"), "app.corp.example")
-    assert (
-        names.certificate_note(certificate("x", "*.corp.example"), "app.corp.example")
-        == "certificate for *.corp.example"
-    )
+    assert certificate_names(certificate("x", "a.b", "*.c.d")) == ("a.b", "*.c.d")
+    assert certificate_names(certificate("only.common")) == ("only.common",)
+    assert certificate_names("no certificate") == ()
+    assert "not for app.corp.example" in certificate_note(certificate("x", "a.b"), "app.corp.example")
+    assert certificate_note(certificate("x", "*.corp.example"), "app.corp.example") == "certificate for *.corp.example"
 
 
 @pytest.mark.parametrize(
@@ -278,7 +284,7 @@ def test_expected_addresses_come_from_the_targets() -> None:
 
 def test_a_fixed_address_is_not_taken_for_a_load_balancer() -> None:
     seen = facts(GOOD, connects=(Connect(GOOD, 5432, "timeout", "", 1.0, None),))
-    assert "load balancer" not in judge(dataclasses.replace(WANTED, fixed=True), seen).cause
+    assert "load balancer" not in diagnose(dataclasses.replace(WANTED, fixed=True), seen).cause
     ((_, wanted),) = verify.questions(a_link(Host("app", ANY)), {})
     assert wanted.fixed
 
@@ -286,17 +292,19 @@ def test_a_fixed_address_is_not_taken_for_a_load_balancer() -> None:
 def test_a_certificate_for_another_name_is_noted_and_no_fault() -> None:
     shake = Handshake("ok", certificate("x", "other.example"), "", 1.0)
     seen = facts(GOOD, connects=(Connect(GOOD, 443, "ok", "", 1.0, shake),))
-    report = verify.judged(a_link(), ProbeFacts(("10.0.0.10",), (), (seen,)), [WANTED])
+    report = verify.build_report(a_link(), ProbeFacts(("10.0.0.10",), (), (seen,)), [WANTED])
     assert report.health is Health.HEALTHY
     assert "10.1.1.50:443: the certificate is for other.example" in " ".join(report.notes)
 
 
 def test_notes() -> None:
     seen = ProbeFacts(("169.254.10.10",), (), (facts(GOOD),))
-    report = verify.judged(a_link(), seen, [WANTED], View("", "", ("The key x serves eu.corp.example.",), ()))
+    report = verify.build_report(
+        a_link(), seen, [WANTED], ForwardStatus("", "", ("The key x serves eu.corp.example.",), ())
+    )
     assert report.health is Health.HEALTHY
     text = " ".join(report.notes)
     assert "LocalDNS is on" in text and "The key x serves" in text and "hostNetwork" in text
     assert "LocalDNS" not in " ".join(
-        verify.judged(a_link(), ProbeFacts(("10.0.0.10",), (), (facts(GOOD),)), [WANTED]).notes
+        verify.build_report(a_link(), ProbeFacts(("10.0.0.10",), (), (facts(GOOD),)), [WANTED]).notes
     )

@@ -13,7 +13,7 @@ from cloudlink.checks import status, tunnels
 from cloudlink.checks.report import Health, Outcome, StatusReport
 from cloudlink.ipsec import aws_tunnel_options, azure_ipsec_policy
 from cloudlink.secret import Secret
-from cloudlink.steps.dns_forward.corefile import View
+from cloudlink.steps.dns_forward.corefile import ForwardStatus
 from tests.steps.kube_bench import a_link
 
 LINK = a_link()
@@ -191,7 +191,7 @@ class Said:
             {"Name": "app.corp.example.", "Type": "A", "AliasTarget": {"DNSName": "internal-lb.elb.amazonaws.com."}},
             {"Name": "\\052.wild.corp.example.", "Type": "A", "ResourceRecords": [{"Value": "10.1.1.50"}]},
         ]
-        self.forward: View | None = View("corp.example to 10.1.1.10")
+        self.forward: ForwardStatus | None = ForwardStatus("corp.example to 10.1.1.10")
 
     def aws(self) -> tunnels.AwsFacts:
         return tunnels.AwsFacts(self.vpns, self.customer_gateways, [{"VpnGatewayId": "vgw-1", "AmazonSideAsn": 64512}])
@@ -366,7 +366,7 @@ IPSEC: list[tuple[Callable[[Said], object], str]] = [
         "has no tunnel with the inside range 169.254.22.0/30",
     ),
     (lambda s: s.connected(1)["localNetworkGateway2"].update(id="/elsewhere"), "not ours"),
-    (lambda s: None, "configured alike, but no IPsec tunnel stands: AWS reports IPSEC IS DOWN, Azure NotConnected"),
+    (lambda s: None, "configured alike, but IPsec is not established: AWS reports IPSEC IS DOWN, Azure NotConnected"),
 ]
 
 
@@ -464,7 +464,7 @@ BESIDE: list[tuple[Callable[[Said], object], str, str]] = [
     (lambda s: setattr(s, "zone", None), "zone", "no private hosted zone"),
     (lambda s: s.zone.update(VPCs=[]), "zone", "not associated with vpc-1"),  # type: ignore[union-attr]
     (lambda s: setattr(s, "records", s.records[:3]), "records", "no record for *.wild.corp.example"),
-    (lambda s: setattr(s, "forward", View("", "CoreDNS forwards to 10.9.9.9")), "forward", "10.9.9.9"),
+    (lambda s: setattr(s, "forward", ForwardStatus("", "CoreDNS forwards to 10.9.9.9")), "forward", "10.9.9.9"),
 ]
 
 
@@ -482,7 +482,9 @@ def test_each_check_turns_red_alone(spoil: Callable[[Said], object], check: str,
 
 def test_a_warning_of_coredns_does_not_degrade() -> None:
     said = Said()
-    said.forward = View("corp.example to 10.1.1.10", "", ("The key x serves eu.corp.example.",), ("eu.corp.example",))
+    said.forward = ForwardStatus(
+        "corp.example to 10.1.1.10", "", ("The key x serves eu.corp.example.",), ("eu.corp.example",)
+    )
     report = said.report()
     assert report.health is Health.HEALTHY
     assert next(c for c in report.checks if c.name == "forward").outcome is Outcome.WARNING

@@ -62,14 +62,14 @@ ROUNDS: tuple[dict[str, Case], ...] = (
         ),
         "resolver.zone": Case(lambda h: h.disassociate_zone(), "update", ("(none), wanted vpc-0a1b2c3d4e5f60718",)),
         "dns_forward.forward": Case(lambda h: h.coredns_key(KEY, None), "update", ("wanted prod.corp.example",)),
-        "aws_vpn.attachment": Case(lambda h: h.detach_gateway(), "create", ("removed by hand",)),
-        "aws_vpn.route_propagation": Case(lambda h: None, "create", ("removed by hand",)),
+        "aws_vpn.attachment": Case(lambda h: h.detach_gateway(), "create", ("drift: deleted outside cloudlink",)),
+        "aws_vpn.route_propagation": Case(lambda h: None, "create", ("drift: deleted outside cloudlink",)),
     },
 )
 
 
 @dataclass(frozen=True)
-class Seen:
+class PreflightFacts:
     number: int
     status: dict[str, Any]
     plan: dict[str, Any]
@@ -78,7 +78,7 @@ class Seen:
 
 
 @pytest.fixture(scope="module", params=range(len(ROUNDS)))
-def seen(shared: Place, request: pytest.FixtureRequest) -> Iterator[Seen]:
+def seen(shared: Place, request: pytest.FixtureRequest) -> Iterator[PreflightFacts]:
     hand = ByHand(shared)
     for case in ROUNDS[request.param].values():
         case.change(hand)
@@ -91,11 +91,11 @@ def seen(shared: Place, request: pytest.FixtureRequest) -> Iterator[Seen]:
     assert up.code == 0, up.out + up.err
     hand.later()
     healed = shared.cloudlink("status", "--json")
-    yield Seen(request.param, status.json, plan.json, healed.json, written)
+    yield PreflightFacts(request.param, status.json, plan.json, healed.json, written)
 
 
 @pytest.mark.parametrize("place_in_round", range(6))
-def test_status_and_plan_show_what_was_changed(seen: Seen, place_in_round: int) -> None:
+def test_status_and_plan_show_what_was_changed(seen: PreflightFacts, place_in_round: int) -> None:
     address, case = list(ROUNDS[seen.number].items())[place_in_round]
     drift = {d["address"]: d["what"] for d in seen.status["drift"]}
     assert all(d["by_hand"] for d in seen.status["drift"])
@@ -105,18 +105,18 @@ def test_status_and_plan_show_what_was_changed(seen: Seen, place_in_round: int) 
     assert planned[address] == case.action
 
 
-def test_nothing_else_is_touched_and_plan_writes_nothing(seen: Seen) -> None:
+def test_nothing_else_is_touched_and_plan_writes_nothing(seen: PreflightFacts) -> None:
     planned = {c["address"] for c in seen.plan["changes"] if c["action"] != "no-op"}
     assert planned == {d["address"] for d in seen.status["drift"]} == set(ROUNDS[seen.number])
     assert seen.written_by_plan == 0
 
 
-def test_up_repairs_it(seen: Seen) -> None:
+def test_up_repairs_it(seen: PreflightFacts) -> None:
     assert seen.healed["health"] == "healthy", seen.healed["verdict"]
     assert not seen.healed["drift"]
 
 
-def test_a_tunnel_that_lost_its_gateway_or_address_is_explained(seen: Seen) -> None:
+def test_a_tunnel_that_lost_its_gateway_or_address_is_explained(seen: PreflightFacts) -> None:
     if seen.number == 0:
         assert "leads to 203.0.113.9" in seen.status["tunnels"][1]["why"]
         return

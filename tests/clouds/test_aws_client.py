@@ -244,7 +244,7 @@ def test_reads_are_shared_until_something_is_written(ground: Ground) -> None:
     ground.aws.vpn_gateways()
     ground.aws.vpn_gateways()
     assert ground.calls("DescribeVpnGateways") == 1
-    ground.aws.reads.wrote("aws.vpn_gateways")
+    ground.aws.cache.invalidate("aws.vpn_gateways")
     ground.aws.vpn_gateways()
     assert ground.calls("DescribeVpnGateways") == 2
 

@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from cloudlink.clouds.cache import Reads
+from cloudlink.clouds.cache import ReadCache
 from cloudlink.clouds.kube import errors as kube_errors
 from cloudlink.clouds.kube.access import AKS_SERVER_ID, Access, aks_access, eks_access, tls_context
 from cloudlink.clouds.kube.client import Kube
@@ -178,7 +178,7 @@ def served(authority: Authority, user: tuple[str, str]) -> Any:
 
 
 def client(access: Access) -> Kube:
-    return Kube("test", lambda: access, Reads(WallClock()))
+    return Kube("test", lambda: access, ReadCache(WallClock()))
 
 
 def test_a_client_certificate_is_used_and_not_left_behind(
@@ -251,7 +251,7 @@ def test_refusals(
     body = f'{{"kind": "Status", "reason": "{status.split()[1]}", "message": {yaml.safe_dump(message, default_style=chr(34)).strip()}}}'
     answer(api, status, body.encode(), ("Retry-After", "7"))
     try:
-        with pytest.raises(kube_errors.KubeRefusal) as caught:
+        with pytest.raises(kube_errors.KubeApiError) as caught:
             client(Access("test", url, authority.ca_pem)).patch_config_map("a", "b", {})
     finally:
         answer(api, "200 OK", b'{"kind": "ConfigMap"}')
@@ -293,7 +293,7 @@ def test_a_cluster_that_does_not_exist(why: Exception) -> None:
         raise why
 
     with pytest.raises(NoCluster):
-        Kube("test", absent, Reads(WallClock())).config_map("a", "b")
+        Kube("test", absent, ReadCache(WallClock())).config_map("a", "b")
 
 
 def test_not_being_allowed_to_see_it_is_something_else() -> None:
@@ -301,7 +301,7 @@ def test_not_being_allowed_to_see_it_is_something_else() -> None:
         raise azure_error(403)
 
     with pytest.raises(HttpResponseError):
-        Kube("test", refused, Reads(WallClock())).config_map("a", "b")
+        Kube("test", refused, ReadCache(WallClock())).config_map("a", "b")
 
 
 def test_strangers_errors_are_left_alone() -> None:

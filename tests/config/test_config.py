@@ -12,7 +12,7 @@ import pytest
 
 from cloudlink import config
 from cloudlink.ipsec import IpsecPolicy
-from cloudlink.link import AddressTarget, AzureSubnet, KubernetesTarget, LoadBalancerTarget, SandboxFurniture
+from cloudlink.link import AddressTarget, AzureSubnet, KubernetesTarget, LoadBalancerTarget, SandboxFixtures
 from tests.config.config_texts import CREATES, EXAMPLE, SMALLEST, add, parsed, swap
 
 
@@ -123,9 +123,9 @@ def test_an_adopted_gateway_may_have_an_old_number():
     assert parsed(add("aws", 'gateway = "vgw-0a1b2c3d"\nasn = 9059')).aws.asn == 9059
 
 
-def all_ranges(furniture: SandboxFurniture) -> tuple[list[IPv4Network], list[IPv4Network]]:
-    aws = [*furniture.vpc_cidrs, furniture.eks_service_cidr]
-    azure = [*furniture.vnet_prefixes, furniture.aks_pod_cidr, furniture.aks_service_cidr]
+def all_ranges(fixtures: SandboxFixtures) -> tuple[list[IPv4Network], list[IPv4Network]]:
+    aws = [*fixtures.vpc_cidrs, fixtures.eks_service_cidr]
+    azure = [*fixtures.vnet_prefixes, fixtures.aks_pod_cidr, fixtures.aks_service_cidr]
     return aws, azure
 
 
@@ -137,31 +137,31 @@ def test_sandbox_ranges_are_chosen_around_what_is_named(gateway: str, address: s
     text = swap("10.20.255.0/27", gateway)
     if address:
         text += f'[[dns.hosts]]\nname = "db"\naddresses = ["{address}"]\n'
-    furniture = parsed(text, sandbox=True).sandbox
-    assert furniture is not None
-    assert furniture.aks_subnet is not None
-    aws, azure = all_ranges(furniture)
+    fixtures = parsed(text, sandbox=True).sandbox
+    assert fixtures is not None
+    assert fixtures.aks_subnet is not None
+    aws, azure = all_ranges(fixtures)
     assert not [pair for pair in product(aws, azure) if pair[0].overlaps(pair[1])]
-    assert any(net(gateway).subnet_of(prefix) for prefix in furniture.vnet_prefixes)
-    assert any(furniture.aks_subnet.subnet_of(prefix) for prefix in furniture.vnet_prefixes)
-    assert not furniture.aks_subnet.overlaps(net(gateway))
-    assert len(furniture.eks_subnets) >= 3
-    assert all(any(subnet.subnet_of(cidr) for cidr in furniture.vpc_cidrs) for subnet in furniture.eks_subnets)
+    assert any(net(gateway).subnet_of(prefix) for prefix in fixtures.vnet_prefixes)
+    assert any(fixtures.aks_subnet.subnet_of(prefix) for prefix in fixtures.vnet_prefixes)
+    assert not fixtures.aks_subnet.overlaps(net(gateway))
+    assert len(fixtures.eks_subnets) >= 3
+    assert all(any(subnet.subnet_of(cidr) for cidr in fixtures.vpc_cidrs) for subnet in fixtures.eks_subnets)
     if address:
-        assert any(IPv4Address(address) in subnet for subnet in furniture.eks_subnets)
+        assert any(IPv4Address(address) in subnet for subnet in fixtures.eks_subnets)
 
 
 def test_the_sandbox_has_as_many_subnets_as_are_named():
     subnets = [f"subnet-0000000{n}" for n in range(5)]
-    furniture = parsed(add("dns", f"endpoint_subnets = {subnets}"), sandbox=True).sandbox
-    assert furniture is not None
-    assert len(furniture.eks_subnets) == 5
+    fixtures = parsed(add("dns", f"endpoint_subnets = {subnets}"), sandbox=True).sandbox
+    assert fixtures is not None
+    assert len(fixtures.eks_subnets) == 5
 
 
 def test_colliding_sandbox_ranges_are_left_to_the_preflight_checks():
-    furniture = parsed(add("sandbox", 'vpc_cidrs = ["10.20.0.0/16"]'), sandbox=True).sandbox
-    assert furniture is not None
-    assert furniture.vpc_cidrs == (net("10.20.0.0/16"),)
+    fixtures = parsed(add("sandbox", 'vpc_cidrs = ["10.20.0.0/16"]'), sandbox=True).sandbox
+    assert fixtures is not None
+    assert fixtures.vpc_cidrs == (net("10.20.0.0/16"),)
 
 
 def test_loading_is_quick_and_needs_no_validation_library():

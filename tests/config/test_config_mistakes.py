@@ -281,7 +281,7 @@ CASES: dict[str, tuple[str, str, str, str]] = {
         "",
     ),
     "zone above Azure's own": (swap("prod.corp.example", "cloudapp.net"), "dns.zone", "internal.cloudapp.net", ""),
-    "zone is an address": (swap("prod.corp.example", "10.0.0.1"), "dns.zone", "an address is no zone", ""),
+    "zone is an address": (swap("prod.corp.example", "10.0.0.1"), "dns.zone", "an address is not a zone", ""),
     "one subnet": (add("dns", 'endpoint_subnets = ["subnet-0a1b2c3d"]'), "dns.endpoint_subnets", "2 to 6", ""),
     "seven subnets": (
         add("dns", f"endpoint_subnets = {[f'subnet-0000000{n}' for n in range(7)]}"),

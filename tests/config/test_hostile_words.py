@@ -19,12 +19,12 @@ from cloudlink.checks.names.verify import questions
 from cloudlink.clouds.aws import errors as aws_errors
 from cloudlink.clouds.kube.access import aks_access
 from cloudlink.clouds.ownership import owner_of
-from cloudlink.config.kinds import Kind
 from cloudlink.config.schema import TABLES, Key, Table
+from cloudlink.config.value_types import ValueType
 from cloudlink.errors import UsageError
 from cloudlink.link import Link
 from cloudlink.log import open_log
-from cloudlink.steps.azure_vpn.resource import stranger
+from cloudlink.steps.azure_vpn.resource import foreign_object
 from cloudlink.steps.dns_forward import corefile
 from cloudlink.steps.dns_forward.corefile_grammar import servers
 from tests.clouds.test_kube_access import kubeconfig
@@ -79,7 +79,7 @@ def test_no_key_takes_text_that_means_more_than_itself(table: Table, key: Key[ob
 
 def test_some_strings_are_asked_for_at_all() -> None:
     assert len(STRINGS) > 20
-    assert isinstance(STRINGS[0][1].kind, Kind)
+    assert isinstance(STRINGS[0][1].kind, ValueType)
 
 
 def test_a_command_to_type_is_one_command_whatever_it_names() -> None:
@@ -91,7 +91,7 @@ def test_a_command_to_type_is_one_command_whatever_it_names() -> None:
         assert error is not None
         assert shlex.split(error.hint, comments=True)[-1:] == [word], error.hint
     words = "/subscriptions/x/resourceGroups/a(b) $(id);/y"
-    conflict = stranger({"id": words}, owner_of(LINK), "azure_vpn.gateway")
+    conflict = foreign_object({"id": words}, owner_of(LINK), "azure_vpn.gateway")
     assert words in shlex.split(conflict.hint.splitlines()[0].partition(": ")[2])
 
 

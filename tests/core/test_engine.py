@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloudlink.core import events as ev
-from cloudlink.core.plan import Action, worse
-from cloudlink.core.resource import Found, Node, Ownership, Receipt
+from cloudlink.core.plan import Action, exceeds_approval
+from cloudlink.core.resource import Node, Observed, Ownership, Receipt
 from cloudlink.errors import CloudError, DeclinedError, Interrupted
 
 from .toy import Killed, MemoryStore, QuickToy, RemadeToy, SerialToy, Spec, SteppingClock, Toy, ToyCloud, engine
@@ -76,7 +76,11 @@ def test_what_somebody_removed_is_told_from_what_was_never_there(cloud: ToyCloud
     up(chain(cloud), cloud, store)
     cloud.things = {id_: thing for id_, thing in cloud.things.items() if thing.name != "s.c"}
     change = engine(chain(cloud), cloud, store).plan().of("s.c")
-    assert change and (change.action, change.why, change.drift) == (Action.CREATE, "removed by hand", True)
+    assert change and (change.action, change.why, change.drift) == (
+        Action.CREATE,
+        "drift: deleted outside cloudlink",
+        True,
+    )
     up(chain(cloud), cloud, store)
     assert set(actions(chain(cloud), cloud, store).values()) <= {Action.NO_OP}
 
@@ -231,7 +235,7 @@ def test_without_a_network_a_plan_says_so_soon(cloud: ToyCloud) -> None:
 class SharedToy(Toy):
     """Part of something that is others'."""
 
-    def before(self, found: Found[Spec, str] | None) -> Any:
+    def prior_state(self, found: Observed[Spec, str] | None) -> Any:
         return found.spec.value if found and found.spec else None
 
 
@@ -242,7 +246,7 @@ def test_what_is_as_it_was_is_not_put_back(cloud: ToyCloud, was: str | None, act
     nodes: list[Node[Any]] = [SharedToy(address="s.a", title="A", cloud=cloud)]
     up(nodes, cloud, store)
     next(iter(cloud.things.values())).owner = Ownership.SHARED
-    store.items = {"s.a": replace(store.items["s.a"], before=was)}
+    store.items = {"s.a": replace(store.items["s.a"], prior_state=was)}
     assert actions(nodes, cloud, store, destroy=True) == {"s.a": action}
 
 
@@ -458,4 +462,4 @@ def test_an_adopted_one_is_never_replaced(cloud: ToyCloud) -> None:
     ],
 )
 def test_what_was_agreed(shown: Action, actual: Action, refused: bool) -> None:
-    assert worse(actual, shown) is refused
+    assert exceeds_approval(actual, shown) is refused

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudlink.core.polling import FEWEST_LOOKS, Stopped, TimedOut, WallClock, intervals, poll
+from cloudlink.core.polling import MIN_READS, Stopped, TimedOut, WallClock, intervals, poll
 
 
 class HandClock:
@@ -32,7 +32,9 @@ class HandClock:
 
 def test_looks_until_done() -> None:
     clock, seen = HandClock(), []
-    answer = poll(lambda: clock.time, lambda t: t >= 100, clock=clock, usual=100, deadline=1000, seen=seen.append)
+    answer = poll(
+        lambda: clock.time, lambda t: t >= 100, clock=clock, typical_seconds=100, deadline=1000, on_read=seen.append
+    )
     assert answer >= 100
     assert seen[0] == 0.0, "the first look is at once"
     assert seen[1] == 85.0, "the next one near the usual time"
@@ -40,68 +42,77 @@ def test_looks_until_done() -> None:
 
 def test_something_just_begun_is_not_looked_at_at_once() -> None:
     clock = HandClock()
-    assert poll(lambda: clock.time, lambda _: True, clock=clock, usual=100, deadline=1000, look_first=False) == 85.0
+    assert (
+        poll(lambda: clock.time, lambda _: True, clock=clock, typical_seconds=100, deadline=1000, read_first=False)
+        == 85.0
+    )
 
 
 def test_what_nobody_waits_for_is_looked_at_rarely() -> None:
-    def looks(slack: float) -> int:
+    def reads(slack: float) -> int:
         clock, seen = HandClock(), []
         poll(
-            lambda: clock.time, lambda t: t >= 150, clock=clock, usual=100, deadline=999, seen=seen.append, slack=slack
+            lambda: clock.time,
+            lambda t: t >= 150,
+            clock=clock,
+            typical_seconds=100,
+            deadline=999,
+            on_read=seen.append,
+            slack=slack,
         )
         return len(seen)
 
-    assert looks(slack=0) > 30
-    assert looks(slack=1000) < 10
-    assert looks(slack=1e9) <= 5, "but it is looked at"
+    assert reads(slack=0) > 30
+    assert reads(slack=1000) < 10
+    assert reads(slack=1e9) <= 5, "but it is looked at"
 
 
 def test_a_timeout_names_the_last_observation() -> None:
     clock = HandClock()
     with pytest.raises(TimedOut) as raised:
-        poll(lambda: "pending", lambda _: False, clock=clock, usual=10, deadline=60)
+        poll(lambda: "pending", lambda _: False, clock=clock, typical_seconds=10, deadline=60)
     assert raised.value.last == "pending"
     assert raised.value.waited >= 60
 
 
 def test_sleeping_through_the_deadline_is_no_reason_to_give_up() -> None:
-    clock, looks = HandClock(jump=10_000), []
+    clock, reads = HandClock(jump=10_000), []
 
-    def look() -> int:
-        looks.append(1)
-        return len(looks)
+    def read() -> int:
+        reads.append(1)
+        return len(reads)
 
-    assert poll(look, lambda n: n == FEWEST_LOOKS, clock=clock, usual=10, deadline=60) == FEWEST_LOOKS
+    assert poll(read, lambda n: n == MIN_READS, clock=clock, typical_seconds=10, deadline=60) == MIN_READS
     with pytest.raises(TimedOut):
-        poll(look, lambda _: False, clock=clock, usual=10, deadline=60)
+        poll(read, lambda _: False, clock=clock, typical_seconds=10, deadline=60)
 
 
 def test_a_read_may_fail_in_passing_and_only_in_passing() -> None:
     clock, errors = HandClock(), [OSError("gone"), OSError("gone")]
 
-    def look() -> str:
+    def read() -> str:
         if errors:
             raise errors.pop()
         return "ready"
 
     passing = lambda e: isinstance(e, OSError)  # noqa: E731 - a predicate
-    assert poll(look, lambda s: s == "ready", clock=clock, usual=5, deadline=600, passing=passing) == "ready"
+    assert poll(read, lambda s: s == "ready", clock=clock, typical_seconds=5, deadline=600, passing=passing) == "ready"
     with pytest.raises(ZeroDivisionError):
-        poll(lambda: 1 / 0, lambda _: True, clock=clock, usual=5, deadline=600, passing=passing)
+        poll(lambda: 1 / 0, lambda _: True, clock=clock, typical_seconds=5, deadline=600, passing=passing)
 
 
 def test_stop_wakes_the_sleeper() -> None:
     clock = HandClock()
     clock.stop()
     with pytest.raises(Stopped):
-        poll(lambda: 1, lambda _: False, clock=clock, usual=5, deadline=600)
+        poll(lambda: 1, lambda _: False, clock=clock, typical_seconds=5, deadline=600)
 
 
-@given(usual=st.floats(0.5, 10_000), elapsed=st.floats(0, 20_000), slack=st.floats(0, 10_000))
-def test_intervals_are_bounded(usual: float, elapsed: float, slack: float) -> None:
-    pause = intervals(usual, elapsed, slack)
+@given(typical_seconds=st.floats(0.5, 10_000), elapsed=st.floats(0, 20_000), slack=st.floats(0, 10_000))
+def test_intervals_are_bounded(typical_seconds: float, elapsed: float, slack: float) -> None:
+    pause = intervals(typical_seconds, elapsed, slack)
     assert pause >= 1.0
-    assert elapsed + pause <= max(usual * 0.85 + 1.0, elapsed + 40.0) + 1e-6
+    assert elapsed + pause <= max(typical_seconds * 0.85 + 1.0, elapsed + 40.0) + 1e-6
 
 
 def test_a_fast_clock() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar
 
-from cloudlink.core.resource import Found, Node, Phase, Receipts, Usual
+from cloudlink.core.resource import Node, Observed, Phase, Receipts, Timing
 from cloudlink.core.schedule import Schedule
 
 from .toy import MemoryStore, SteppingClock, Toy, ToyCloud, engine
@@ -13,7 +13,7 @@ from .toy import MemoryStore, SteppingClock, Toy, ToyCloud, engine
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class LongToy(Toy):
-    usual: ClassVar[Usual] = Usual(create=1000, delete=400)
+    timing: ClassVar[Timing] = Timing(create=1000, delete=400)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -22,7 +22,7 @@ class SeenToy(Toy):
 
     seen: list[Phase] = dataclasses.field(default_factory=list)
 
-    def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[Any, str] | None:
+    def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[Any, str] | None:
         found = super().find(receipts, fresh=fresh)
         self.seen.extend([found.phase] if found else [])
         return found

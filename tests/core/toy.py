@@ -9,18 +9,18 @@ from typing import Any
 
 from cloudlink.core.engine import Engine
 from cloudlink.core.plan import Action
-from cloudlink.core.ports import Sense
+from cloudlink.core.ports import ErrorPolicy
 from cloudlink.core.resource import (
-    Found,
-    Given,
     Node,
+    Observed,
+    Outputs,
     Ownership,
     Phase,
     Receipt,
     Receipts,
     Resource,
     Started,
-    Usual,
+    Timing,
     built_on,
 )
 from cloudlink.errors import CloudError, CloudlinkError
@@ -157,18 +157,18 @@ class Spec:
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Toy(Resource[Spec, str]):
     immutable = frozenset({"kind"})
-    usual = Usual(create=20, update=10, delete=10, deadline=4000)
+    timing = Timing(create=20, update=10, delete=10, deadline=4000)
     cloud: ToyCloud
     value: str | None = "v"
     kind: str = "k"
     parents: tuple[Node[str], ...] = ()
     base: tuple[Node[str], ...] = built_on(default=())
 
-    def spec(self, given: Given) -> Spec | None:
-        above = tuple(given[p] for p in (*self.parents, *self.base))
+    def spec(self, outputs: Outputs) -> Spec | None:
+        above = tuple(outputs[p] for p in (*self.parents, *self.base))
         return Spec(self.value, self.kind, above) if self.value is not None else None
 
-    def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[Spec, str] | None:
+    def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[Spec, str] | None:
         thing = self.cloud.by_name(self.address)
         if thing is None:
             return None
@@ -181,7 +181,7 @@ class Toy(Resource[Spec, str]):
         elif thing.failed:
             phase = Phase.FAILED
         spec = Spec(thing.value, thing.kind, thing.above)
-        return Found(thing.id, phase, spec, thing.id, thing.owner, phase.value)
+        return Observed(thing.id, phase, spec, thing.id, thing.owner, phase.value)
 
     def create(self, spec: Spec) -> Started:
         def effect() -> Started:
@@ -197,10 +197,10 @@ class Toy(Resource[Spec, str]):
             self.cloud.running[self.serial] = self.cloud.running.get(self.serial, 0) + 1
         return self.cloud.write("create", self.address, effect)
 
-    def look_for_second(self) -> str:
+    def duplicate_check_command(self) -> str:
         return f"toys list {self.address}"
 
-    def update(self, found: Found[Spec, str], spec: Spec) -> Started:
+    def update(self, found: Observed[Spec, str], spec: Spec) -> Started:
         def effect() -> Started:
             thing = self.cloud.things[found.id]
             thing.value, thing.above, thing.failed = spec.value, spec.above, False
@@ -209,7 +209,7 @@ class Toy(Resource[Spec, str]):
 
         return self.cloud.write("update", self.address, effect)
 
-    def delete(self, found: Found[Spec, str], before: Any) -> Started | None:
+    def delete(self, found: Observed[Spec, str], prior_state: Any) -> Started | None:
         def effect() -> Started:
             users = [
                 t.name
@@ -234,12 +234,12 @@ class SerialToy(Toy):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class QuickToy(Toy):
-    usual = Usual(create=20, update=10, delete=10, deadline=60)
+    timing = Timing(create=20, update=10, delete=10, deadline=60)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RemadeToy(Toy):
-    after_failure = Action.REPLACE
+    on_failure = Action.REPLACE
 
 
 class MemoryStore:
@@ -257,7 +257,7 @@ class MemoryStore:
         assert threading.get_ident() == self.thread, "only the main thread saves"
         self.items = {**self.items, receipt.address: receipt}
 
-    def forget(self, address: str) -> None:
+    def remove(self, address: str) -> None:
         assert threading.get_ident() == self.thread, "only the main thread saves"
         self.items = {a: r for a, r in self.items.items() if a != address}
 
@@ -270,7 +270,7 @@ def translate(error: Exception) -> CloudlinkError | None:
     return None
 
 
-SENSE = Sense(
+SENSE = ErrorPolicy(
     translate=translate,
     retry_after=lambda e: 5.0 if isinstance(e, Busy) else None,
     unknown_outcome=lambda e: isinstance(e, Cut),
@@ -278,4 +278,4 @@ SENSE = Sense(
 
 
 def engine(nodes: list[Node[Any]], cloud: ToyCloud, store: MemoryStore) -> Engine:
-    return Engine(nodes, clock=cloud.clock, store=store, sense=SENSE, workers=8)
+    return Engine(nodes, clock=cloud.clock, store=store, error_policy=SENSE, workers=8)

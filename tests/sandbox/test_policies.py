@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any
 
 from cloudlink.config import schema
-from cloudlink.config.kinds import Refused
+from cloudlink.config.value_types import Refused
 from cloudlink.ipsec import IpsecPolicy, aws_tunnel_options, azure_ipsec_policy
 from cloudlink_sandbox.aws import tunnel_options
 from cloudlink_sandbox.azure import ipsec_policies

@@ -38,7 +38,7 @@ def test_what_is_put_is_there_again(path: Path) -> None:
     with StateFile(path, "demo") as state:
         assert state.receipts()["aws_vpn.gateway"] == RECEIPT
         assert not state.lost
-        state.forget("aws_vpn.gateway")
+        state.remove("aws_vpn.gateway")
     with StateFile(path, "demo") as state:
         assert not state.receipts()
         state.remove_if_empty()
@@ -54,7 +54,7 @@ def test_file_and_folder_are_private(path: Path) -> None:
 def test_the_previous_serial_is_kept(path: Path) -> None:
     write(path, RECEIPT)
     with StateFile(path, "demo") as state:
-        state.forget(RECEIPT.address)
+        state.remove(RECEIPT.address)
     previous = json.loads(path.with_name(path.name + ".previous").read_text())
     now = json.loads(path.read_text())
     assert previous["serial"] == now["serial"] - 1
@@ -151,7 +151,7 @@ def test_a_full_disk_stops_the_run_and_keeps_the_old_file(path: Path, monkeypatc
     with StateFile(path, "demo") as state:
         monkeypatch.setattr(os, "fsync", full)
         with pytest.raises(StateError, match="cannot be written"):
-            state.forget(RECEIPT.address)
+            state.remove(RECEIPT.address)
     assert path.read_bytes() == whole
     assert not list(path.parent.glob(".*.json.*"))
 

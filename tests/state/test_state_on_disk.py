@@ -19,7 +19,7 @@ from cloudlink.state import FORMAT, StateFile, state_path
 
 FORMATS = Path(__file__).parent / "state_formats"
 RECEIPT = Receipt("aws_vpn.gateway", "vgw-1", "ready", "abc", Ownership.OWNED, 12.5, "", {"was": True})
-OTHER = replace(RECEIPT, address="resolver.zone", id="Z1", before=None)
+OTHER = replace(RECEIPT, address="resolver.zone", id="Z1", prior_state=None)
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def test_every_format_that_ever_was_is_read(path: Path, number: int) -> None:
             None,
         )
         assert receipts["aws_vpn.route_propagation"].owned is Ownership.SHARED
-        assert receipts["aws_vpn.route_propagation"].before == ["rtb-2"]
+        assert receipts["aws_vpn.route_propagation"].prior_state == ["rtb-2"]
         state.put(RECEIPT)
     assert json.loads(path.read_text())["format"] == FORMAT
     with StateFile(path, "demo", readonly=True) as state:

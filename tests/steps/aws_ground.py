@@ -13,7 +13,7 @@ from typing import Any
 from cloudlink.clouds.aws.client import Aws
 from cloudlink.clouds.endpoints import Endpoints
 from cloudlink.clouds.ownership import LINK_TAG
-from cloudlink.core.resource import Given, Lookup, Node
+from cloudlink.core.resource import Lookup, Node, Outputs
 from cloudlink.ipsec import IpsecPolicy
 from cloudlink.link import (
     AddressTarget,
@@ -24,8 +24,8 @@ from cloudlink.link import (
     KubernetesTarget,
     Link,
     LoadBalancerTarget,
-    Probe,
-    SandboxFurniture,
+    ProbeSettings,
+    SandboxFixtures,
     Tunnel,
 )
 from cloudlink.sandbox_world import description
@@ -73,8 +73,8 @@ def a_link(*, aws: dict[str, Any] | None = None, dns: dict[str, Any] | None = No
         policy=IpsecPolicy(),
         tunnels=tuple(Tunnel(i, i // 2, IPv4Network(r)) for i, r in enumerate(RANGES)),  # type: ignore[arg-type]
         dns=DnsSide("corp.example", HOSTS),
-        probe=Probe("busybox", "default"),
-        sandbox=SandboxFurniture(
+        probe=ProbeSettings("busybox", "default"),
+        sandbox=SandboxFixtures(
             vpc_cidrs=(IPv4Network("10.20.0.0/16"),),
             eks_service_cidr=IPv4Network("172.20.0.0/16"),
             eks_subnets=tuple(IPv4Network(f"10.20.{i}.0/24") for i in range(3)),
@@ -115,7 +115,7 @@ class SlowClock:
 class Fixed(Lookup[Any]):
     """A node of another step, which says what the test wants."""
 
-    def look(self, given: Given) -> Any:
+    def read(self, outputs: Outputs) -> Any:
         raise NotImplementedError
 
 
@@ -126,11 +126,11 @@ PUBLIC_IPS = (
 NETWORK = Fixed(address="azure_vpn.network", title="virtual network")
 
 
-def from_azure() -> Given:
+def from_azure() -> Outputs:
     """What the Azure side gives to AWS's."""
     prefixes = (IPv4Network("10.1.0.0/16"), IPv4Network("10.2.0.0/16"))
     return (
-        Given()
+        Outputs()
         .with_(PUBLIC_IPS[0], PublicIp("pip-1", IPv4Address("20.0.0.1")))
         .with_(PUBLIC_IPS[1], PublicIp("pip-2", IPv4Address("20.0.0.2")))
         .with_(NETWORK, VirtualNetwork("vnet", prefixes[:1], prefixes))
@@ -166,11 +166,11 @@ class Ground:
         """A second run of the program: nothing remembered, new clients."""
         return Aws(region=REGION, endpoints=self.aws.endpoints, clock=SlowClock(self.sky.clock))
 
-    def look(self, given: Given, *lookups: Node[Any]) -> Given:
+    def read(self, outputs: Outputs, *lookups: Node[Any]) -> Outputs:
         for lookup in lookups:
             assert isinstance(lookup, Lookup)
-            given = given.with_(lookup, lookup.look(given))
-        return given
+            outputs = outputs.with_(lookup, lookup.read(outputs))
+        return outputs
 
     def strangers(self) -> Any:
         """Everything in the account's VPN and DNS that does not carry our link's name."""

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from cloudlink.clouds.azure.client import Azure
-from cloudlink.clouds.cache import Reads
+from cloudlink.clouds.cache import ReadCache
 from cloudlink.clouds.endpoints import Endpoints
 from cloudlink.core.plan import diff
-from cloudlink.core.resource import Found, Given, Lookup, Node, Ownership, Phase, Receipt, Receipts, Resource
+from cloudlink.core.resource import Lookup, Node, Observed, Outputs, Ownership, Phase, Receipt, Receipts, Resource
 from cloudlink.ipsec import IpsecPolicy
 from cloudlink.link import (
     AwsSide,
@@ -22,8 +22,8 @@ from cloudlink.link import (
     Link,
     NewCluster,
     NewNetwork,
-    Probe,
-    SandboxFurniture,
+    ProbeSettings,
+    SandboxFixtures,
     Tunnel,
 )
 from cloudlink.sandbox_world import description
@@ -71,8 +71,8 @@ def a_link(**changes: Any) -> Link:
         policy=IpsecPolicy(),
         tunnels=tunnels,  # type: ignore[arg-type]
         dns=DnsSide("corp.example", ()),
-        probe=Probe("busybox", "default"),
-        sandbox=SandboxFurniture(
+        probe=ProbeSettings("busybox", "default"),
+        sandbox=SandboxFixtures(
             vpc_cidrs=(IPv4Network("10.10.0.0/16"),),
             eks_service_cidr=IPv4Network("172.20.0.0/16"),
             eks_subnets=(IPv4Network("10.10.1.0/24"),),
@@ -115,7 +115,7 @@ class SandboxTime:
 class Stand(Lookup[Any]):
     """In place of one of AWS's nodes."""
 
-    def look(self, given: Given) -> Any:
+    def read(self, outputs: Outputs) -> Any:
         return AWS[self.address]
 
 
@@ -168,12 +168,12 @@ class Bench:
         self.endpoints = Endpoints("", "", Secret(""), url, TENANT, CLIENT, Secret(PASSWORD), ca_file, 1.0)
         self.time = SandboxTime(self.sky.clock)
         self.azure, self.step = self.look_anew()
-        self.given: dict[str, Any] = dict(AWS)
+        self.outputs: dict[str, Any] = dict(AWS)
         self.receipts = Receipts()
 
     def look_anew(self, link: Link | None = None) -> tuple[Azure, AzureVpn]:
         """What another run of cloudlink would build."""
-        azure = Azure(link or self.link, self.endpoints, self.time, Reads(self.time))
+        azure = Azure(link or self.link, self.endpoints, self.time, ReadCache(self.time))
         return azure, AzureVpn(link or self.link, azure).join(AWS_VPNS, AWS_GATEWAY)
 
     def node(self, address: str) -> Any:
@@ -184,11 +184,11 @@ class Bench:
         (found,) = [r for k, r in self.cloud.store.resources.items() if k.endswith(tail.lower())]
         return found
 
-    def find(self, resource: Resource[Any, Any]) -> Found[Any, Any] | None:
+    def find(self, resource: Resource[Any, Any]) -> Observed[Any, Any] | None:
         self.time.wait(3)  # a fresh read of before is not fresh now
         return resource.find(self.receipts, fresh=True)
 
-    def wait(self, resource: Resource[Any, Any], *phases: Phase) -> Found[Any, Any]:
+    def wait(self, resource: Resource[Any, Any], *phases: Phase) -> Observed[Any, Any]:
         for i in range(20):
             found = self.find(resource)
             if found is not None and found.phase in (phases or (Phase.READY,)):
@@ -196,14 +196,14 @@ class Bench:
             self.time.wait(5 * 2**i)
         raise AssertionError(f"{resource.address} did not get there")
 
-    def make(self, address: str) -> Found[Any, Any]:
+    def make(self, address: str) -> Observed[Any, Any]:
         """Like the engine: brings one resource to what it should be and keeps its outputs."""
         node: Node[Any] = self.node(address)
         if isinstance(node, Lookup):
-            self.given[address] = node.look(Given(self.given))
+            self.outputs[address] = node.read(Outputs(self.outputs))
             return None  # type: ignore[return-value]
         assert isinstance(node, Resource)
-        spec = node.spec(Given(self.given))
+        spec = node.spec(Outputs(self.outputs))
         found = self.find(node)
         if found is None:
             self.note(address, "create")
@@ -216,7 +216,7 @@ class Bench:
             node.update(found, spec)
             found = self.wait(node)
         assert found.spec == spec, diff(found.spec, spec)
-        self.given[address] = found.outputs
+        self.outputs[address] = found.outputs
         return found
 
     def note(self, address: str, intent: str = "") -> None:

@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 from cloudlink.core.plan import diff, spec_hash
-from cloudlink.core.resource import Found, Given, Ownership, Phase, Receipt, Receipts, Resource
+from cloudlink.core.resource import Observed, Outputs, Ownership, Phase, Receipt, Receipts, Resource
 from cloudlink.errors import ConflictError
 
 NO_RECEIPTS = Receipts()
@@ -34,17 +34,17 @@ def _nothing() -> int:
     return 0
 
 
-def receipt_of(resource: Resource[Any, Any], found: Found[Any, Any], before: Any = None) -> Receipts:
+def receipt_of(resource: Resource[Any, Any], found: Observed[Any, Any], prior_state: Any = None) -> Receipts:
     """What the state file would remember."""
     receipt = Receipt(
-        resource.address, found.id, found.phase.value, spec_hash(found.spec), found.owned, 0.0, "", before
+        resource.address, found.id, found.phase.value, spec_hash(found.spec), found.owned, 0.0, "", prior_state
     )
     return Receipts({resource.address: receipt})
 
 
 def settle(
     resource: Resource[Any, Any], wait: Callable[[float], None], receipts: Receipts = NO_RECEIPTS
-) -> Found[Any, Any]:
+) -> Observed[Any, Any]:
     """Wait as the engine does until it is READY; fail on FAILED or after twice the deadline."""
     waited = 0.0
     while True:
@@ -52,7 +52,7 @@ def settle(
         if found is not None and found.phase is Phase.READY:
             return found
         assert found is None or found.phase is not Phase.FAILED, found
-        assert waited <= resource.usual.deadline, f"{resource.address} is never ready: {found}"
+        assert waited <= resource.timing.deadline, f"{resource.address} is never ready: {found}"
         wait(5)
         waited += 5
 
@@ -60,14 +60,14 @@ def settle(
 def settle_gone(resource: Resource[Any, Any], wait: Callable[[float], None]) -> None:
     waited = 0.0
     while resource.find(NO_RECEIPTS, fresh=True) is not None:
-        assert waited <= resource.usual.deadline, f"{resource.address} is never gone"
+        assert waited <= resource.timing.deadline, f"{resource.address} is never gone"
         wait(5)
         waited += 5
 
 
-def bring_up(resource: Resource[Any, Any], given: Given, wait: Callable[[float], None]) -> Found[Any, Any]:
+def bring_up(resource: Resource[Any, Any], outputs: Outputs, wait: Callable[[float], None]) -> Observed[Any, Any]:
     """Create it if it is absent, then update it until nothing differs."""
-    wanted = resource.spec(given)
+    wanted = resource.spec(outputs)
     assert wanted is not None
     found = resource.find(NO_RECEIPTS, fresh=True)
     if found is None:
@@ -85,20 +85,20 @@ def bring_up(resource: Resource[Any, Any], given: Given, wait: Callable[[float],
 
 def check_contract(
     resource: Resource[Any, Any],
-    given: Given,
+    outputs: Outputs,
     *,
     wait: Callable[[float], None],
-    make_drift: Callable[[Found[Any, Any]], None] | None = None,
-    make_twin: Callable[[Found[Any, Any]], Callable[[], object]] | None = None,
+    make_drift: Callable[[Observed[Any, Any]], None] | None = None,
+    make_twin: Callable[[Observed[Any, Any]], Callable[[], object]] | None = None,
     strangers: Callable[[], Any] = _nothing,
     writes: Callable[[], int] = _nothing,
     keep: bool = False,
-) -> Found[Any, Any]:
+) -> Observed[Any, Any]:
     before = strangers()
-    wanted = resource.spec(given)
+    wanted = resource.spec(outputs)
     assert wanted is not None
-    assert resource.spec(given) == wanted, "spec is pure"
-    assert spec_hash(wanted) == spec_hash(resource.spec(given))
+    assert resource.spec(outputs) == wanted, "spec is pure"
+    assert spec_hash(wanted) == spec_hash(resource.spec(outputs))
     assert resource.find(NO_RECEIPTS, fresh=True) is None, "the contract starts from nothing"
 
     started = resource.create(wanted)
@@ -120,7 +120,7 @@ def check_contract(
         wait(3)
         found = settle(resource, wait)
         assert diff(found.spec, wanted), "drift by hand does not show"
-        found = bring_up(resource, given, wait)
+        found = bring_up(resource, outputs, wait)
         assert found.id == again.id, "an update must not make another object"
 
     if make_twin is not None:
@@ -142,7 +142,7 @@ def check_contract(
     return found
 
 
-def take_down(resource: Resource[Any, Any], found: Found[Any, Any], wait: Callable[[float], None]) -> None:
+def take_down(resource: Resource[Any, Any], found: Observed[Any, Any], wait: Callable[[float], None]) -> None:
     """Delete it, wait until it is gone, delete it again."""
     resource.delete(found, None)
     settle_gone(resource, wait)

@@ -9,13 +9,13 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
-from cloudlink.clouds.cache import Reads
+from cloudlink.clouds.cache import ReadCache
 from cloudlink.clouds.kube.access import Access
 from cloudlink.clouds.kube.client import Kube
 from cloudlink.core.plan import diff
-from cloudlink.core.resource import Found, Given, Lookup, Ownership, Phase, Receipt, Receipts
+from cloudlink.core.resource import Lookup, Observed, Outputs, Ownership, Phase, Receipt, Receipts
 from cloudlink.ipsec import IpsecPolicy
-from cloudlink.link import AddressTarget, AwsSide, AzureSide, DnsSide, Host, Link, Probe, Tunnel
+from cloudlink.link import AddressTarget, AwsSide, AzureSide, DnsSide, Host, Link, ProbeSettings, Tunnel
 from cloudlink.secret import Secret
 from cloudlink.steps.dns_forward.step import DnsForward, Forward
 from cloudlink.steps.outputs import Endpoint
@@ -58,7 +58,7 @@ def a_link(*hosts: Host, zone: str = ZONE) -> Link:
         policy=IpsecPolicy(),
         tunnels=tuple(Tunnel(i, i // 2, IPv4Network(r)) for i, r in enumerate(RANGES)),  # type: ignore[arg-type]
         dns=DnsSide(zone, hosts or HOSTS),
-        probe=Probe("python:3.12-slim", "default"),
+        probe=ProbeSettings("python:3.12-slim", "default"),
     )
 
 
@@ -86,7 +86,7 @@ class BenchTime:
 class Stand(Lookup[Any]):
     """In place of the inbound endpoint."""
 
-    def look(self, given: Given) -> Any:
+    def read(self, outputs: Outputs) -> Any:
         raise AssertionError(self.address)
 
 
@@ -111,7 +111,7 @@ class KubeBench:
 
     def client(self, token: str = TOKEN) -> Kube:
         access = Access("aks-one", self.cloud.url_of(CLUSTER_ID), self.authority.ca_pem, lambda: Secret(token))
-        return Kube("aks-one", lambda: access, Reads(self.time))
+        return Kube("aks-one", lambda: access, ReadCache(self.time))
 
     def another_run(self) -> Forward:
         """What a new process would build."""
@@ -132,17 +132,17 @@ class KubeBench:
         return found
 
     @property
-    def given(self) -> Given:
+    def outputs(self) -> Outputs:
         named = {f"subnet-{i}": a for i, a in enumerate(self.addresses)}
-        return Given({self.endpoint.address: Endpoint("rslvr-in-1", named)})
+        return Outputs({self.endpoint.address: Endpoint("rslvr-in-1", named)})
 
     # --- like the engine ---------------------------------------------------------------------------------
 
-    def find(self) -> Found[Any, Any] | None:
+    def find(self) -> Observed[Any, Any] | None:
         self.time.wait(3)
         return self.forward.find(self.receipts, fresh=True)
 
-    def settle(self) -> Found[Any, Any] | None:
+    def settle(self) -> Observed[Any, Any] | None:
         """Look until it neither grows nor goes."""
         for _ in range(100):
             found = self.find()
@@ -150,9 +150,9 @@ class KubeBench:
                 return found
         raise AssertionError("it does not settle")
 
-    def up(self, rounds: int = 4) -> Found[Any, Any]:
+    def up(self, rounds: int = 4) -> Observed[Any, Any]:
         """Rounds of one write each until nothing differs; stops at FAILED."""
-        wanted = self.forward.spec(self.given)
+        wanted = self.forward.spec(self.outputs)
         assert wanted is not None
         found = self.settle()
         if found is None:
@@ -179,7 +179,7 @@ class KubeBench:
 
     def set_key(self, key: str, text: str | None) -> None:
         self.kube.patch_config_map("kube-system", "coredns-custom", {"data": {key: text}})
-        self.kube.reads.forget()
+        self.kube.cache.clear()
 
     def writes(self) -> list[str]:
         return [f"{c.operation}" for c in self.world.sky.journal.calls() if c.writes]

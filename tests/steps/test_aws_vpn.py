@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cloudlink.core.plan import diff
-from cloudlink.core.resource import Found, Given, Ownership, Phase
+from cloudlink.core.resource import Observed, Outputs, Ownership, Phase
 from cloudlink.errors import CloudError, ConflictError, MissingError
 from cloudlink.ipsec import IpsecPolicy
 from cloudlink.link import AddressTarget, Host, Link
@@ -54,18 +54,18 @@ def step_of(ground: Ground, link: Link | None = None) -> AwsVpn:
     return AwsVpn(link or ground.link, ground.aws, PUBLIC_IPS)
 
 
-def built(ground: Ground, step: AwsVpn, *nodes: Any) -> Given:
+def built(ground: Ground, step: AwsVpn, *nodes: Any) -> Outputs:
     """These resources brought up in order, and what they give."""
-    given = from_azure()
+    outputs = from_azure()
     for node in nodes:
-        if hasattr(node, "look"):
-            given = ground.look(given, node)
+        if hasattr(node, "read"):
+            outputs = ground.read(outputs, node)
         else:
-            given = given.with_(node, bring_up(node, given, ground.wait).outputs)
-    return given
+            outputs = outputs.with_(node, bring_up(node, outputs, ground.wait).outputs)
+    return outputs
 
 
-def everything(ground: Ground, step: AwsVpn) -> Given:
+def everything(ground: Ground, step: AwsVpn) -> Outputs:
     return built(ground, step, *step.nodes())
 
 
@@ -73,7 +73,7 @@ def everything(ground: Ground, step: AwsVpn) -> Given:
 
 
 def test_cluster_gives_its_network(ground: Ground) -> None:
-    cluster = step_of(ground).cluster.look(Given())
+    cluster = step_of(ground).cluster.read(Outputs())
     assert cluster.vpc_id == VPC
     assert len(cluster.subnets) == 3
     assert cluster.service_cidr == IPv4Network("172.20.0.0/16")
@@ -82,27 +82,27 @@ def test_cluster_gives_its_network(ground: Ground) -> None:
 def test_cluster_that_is_not_there(ground: Ground) -> None:
     link = a_link(aws={"eks_cluster": "nope"})
     with pytest.raises(MissingError, match="nope"):
-        step_of(ground, link).cluster.look(Given())
+        step_of(ground, link).cluster.read(Outputs())
 
 
 def test_cluster_in_another_vpc(ground: Ground) -> None:
     link = a_link(aws={"vpc_id": "vpc-00000000000000000"})
     with pytest.raises(CloudError, match="another VPC"):
-        step_of(ground, link).cluster.look(Given())
+        step_of(ground, link).cluster.read(Outputs())
 
 
 # --- the contract -------------------------------------------------------------------------------------------
 
 
 def test_gateway_contract(ground: Ground) -> None:
-    def twin(found: Found[Any, Any]) -> Callable[[], object]:
+    def twin(found: Observed[Any, Any]) -> Callable[[], object]:
         tags = [{"ResourceType": "vpn-gateway", "Tags": tags_of(ground, found.id)}]
         made = ground.hand.create_vpn_gateway(Type="ipsec.1", TagSpecifications=tags)["VpnGateway"]["VpnGatewayId"]
         return lambda: ground.hand.delete_vpn_gateway(VpnGatewayId=made)
 
     check_contract(
         step_of(ground).gateway,  # type: ignore[arg-type]
-        Given(),
+        Outputs(),
         wait=ground.wait,
         make_twin=twin,
         strangers=ground.strangers,
@@ -117,12 +117,12 @@ def tags_of(ground: Ground, number: str) -> list[dict[str, str]]:
 
 def test_attachment_contract(ground: Ground) -> None:
     step = step_of(ground)
-    given = built(ground, step, step.gateway)
-    check_contract(step.attachment, given, wait=ground.wait, strangers=ground.strangers, writes=ground.writes)
+    outputs = built(ground, step, step.gateway)
+    check_contract(step.attachment, outputs, wait=ground.wait, strangers=ground.strangers, writes=ground.writes)
 
 
 def test_customer_gateway_contract(ground: Ground) -> None:
-    def twin(found: Found[Any, Any]) -> Callable[[], object]:
+    def twin(found: Observed[Any, Any]) -> Callable[[], object]:
         made = ground.hand.create_customer_gateway(
             Type="ipsec.1",
             IpAddress="20.0.0.9",
@@ -145,9 +145,9 @@ def test_customer_gateway_contract(ground: Ground) -> None:
 def test_connection_contract(ground_of: MakeGround, storage: str) -> None:
     ground = ground_of(a_link(aws={"psk_storage": storage}))
     step = step_of(ground)
-    given = built(ground, step, step.gateway, step.customer_gateways[0])
+    outputs = built(ground, step, step.gateway, step.customer_gateways[0])
 
-    def drift(found: Found[Any, Any]) -> None:
+    def drift(found: Observed[Any, Any]) -> None:
         for end, change in zip(
             found.outputs.tunnels,
             ({"Phase2LifetimeSeconds": 1800}, {"DPDTimeoutAction": "clear", "StartupAction": "add"}),
@@ -160,7 +160,7 @@ def test_connection_contract(ground_of: MakeGround, storage: str) -> None:
 
     found = check_contract(
         step.connections[0],  # type: ignore[arg-type]
-        given,
+        outputs,
         wait=ground.wait,
         make_drift=drift,
         strangers=ground.strangers,
@@ -171,13 +171,13 @@ def test_connection_contract(ground_of: MakeGround, storage: str) -> None:
 
 def test_propagation_contract(ground: Ground) -> None:
     step = step_of(ground)
-    given = built(ground, step, step.cluster, step.gateway, step.attachment, step.route_tables)
+    outputs = built(ground, step, step.cluster, step.gateway, step.attachment, step.route_tables)
 
-    def drift(found: Found[Any, Any]) -> None:
+    def drift(found: Observed[Any, Any]) -> None:
         table = sorted(found.spec.tables)[0]
         ground.hand.disable_vgw_route_propagation(GatewayId=found.spec.gateway, RouteTableId=table)
 
-    check_contract(step.propagation, given, wait=ground.wait, make_drift=drift, writes=ground.writes)
+    check_contract(step.propagation, outputs, wait=ground.wait, make_drift=drift, writes=ground.writes)
 
 
 # --- pre-shared keys ----------------------------------------------------------------------------------------
@@ -187,8 +187,8 @@ def test_propagation_contract(ground: Ground) -> None:
 def test_each_tunnel_gives_back_its_own_key(ground_of: MakeGround, storage: str) -> None:
     ground = ground_of(a_link(aws={"psk_storage": storage}))
     step = step_of(ground)
-    given = built(ground, step, step.gateway, step.customer_gateways[0], step.connections[0])
-    out = given[step.connections[0]]
+    outputs = built(ground, step, step.gateway, step.customer_gateways[0], step.connections[0])
+    out = outputs[step.connections[0]]
     real = {t.inside: t.psk for t in ground.cloud.facts().tunnels}
     assert {end.inside: end.psk.reveal() for end in out.tunnels} == real
     assert len(set(real.values())) == 2
@@ -197,9 +197,9 @@ def test_each_tunnel_gives_back_its_own_key(ground_of: MakeGround, storage: str)
 
 def test_no_raw_answer_with_a_key_lives_on(ground: Ground) -> None:
     step = step_of(ground)
-    given = built(ground, step, step.gateway, step.customer_gateways[0], step.connections[0])
-    keys = [end.psk.reveal() for end in given[step.connections[0]].tunnels]
-    kept = repr(ground.aws.vpn_connections()) + repr(given[step.connections[0]])
+    outputs = built(ground, step, step.gateway, step.customer_gateways[0], step.connections[0])
+    keys = [end.psk.reveal() for end in outputs[step.connections[0]].tunnels]
+    kept = repr(ground.aws.vpn_connections()) + repr(outputs[step.connections[0]])
     assert not any(key in kept for key in keys)
     assert "CustomerGatewayConfiguration" not in kept
 
@@ -207,11 +207,11 @@ def test_no_raw_answer_with_a_key_lives_on(ground: Ground) -> None:
 def test_a_garbled_answer_does_not_show_the_key(ground: Ground) -> None:
     step = step_of(ground)
     built(ground, step, step.gateway, step.customer_gateways[0])
-    given = built(ground, step, step.gateway, step.customer_gateways[0])
+    outputs = built(ground, step, step.gateway, step.customer_gateways[0])
     ground.fault("garbage", "aws.CreateVpnConnection")
     connection: Any = step.connections[0]
     with pytest.raises(Exception) as caught:
-        connection.create(connection.spec(given))
+        connection.create(connection.spec(outputs))
     ours = ground.aws.translate(caught.value)
     assert ours is not None
     key = next(t.psk for t in ground.cloud.facts().tunnels)
@@ -226,7 +226,7 @@ def test_a_lost_answer_makes_one_gateway(ground: Ground, kind: str) -> None:
     gateway: Any = step_of(ground).gateway
     ground.fault(kind, "aws.CreateVpnGateway")
     with pytest.raises(Exception) as caught:
-        gateway.create(gateway.spec(Given()))
+        gateway.create(gateway.spec(Outputs()))
     assert ground.aws.unknown_outcome(caught.value)
     assert ground.calls("CreateVpnGateway") == 1
     assert settle(gateway, ground.wait).phase is Phase.READY
@@ -237,14 +237,14 @@ def test_looking_costs_one_call_for_each_kind(ground: Ground) -> None:
     ground.aws = ground.again()
     ground.sky.journal.clear()
     step = step_of(ground)
-    given = from_azure()
+    outputs = from_azure()
     for node in step.nodes():
-        if hasattr(node, "look"):
-            given = ground.look(given, node)
+        if hasattr(node, "read"):
+            outputs = ground.read(outputs, node)
         else:
             found: Any = node.find(NO_RECEIPTS)  # type: ignore[attr-defined]
-            assert diff(found.spec, node.spec(given.with_(node, found.outputs))) == ()  # type: ignore[attr-defined]
-            given = given.with_(node, found.outputs)
+            assert diff(found.spec, node.spec(outputs.with_(node, found.outputs))) == ()  # type: ignore[attr-defined]
+            outputs = outputs.with_(node, found.outputs)
     assert ground.writes() == 0
     assert sorted(c.operation for c in ground.sky.journal.calls()) == [
         "DescribeCluster",
@@ -266,7 +266,7 @@ def test_a_vpc_with_another_gateway_is_a_conflict_before_anything_is_made(ground
     gateway: Any = step_of(ground).gateway
     calls = ground.calls("CreateVpnGateway")
     with pytest.raises(ConflictError) as caught:
-        gateway.create(gateway.spec(Given()))
+        gateway.create(gateway.spec(Outputs()))
     assert other in caught.value.hint
     assert "64999" in caught.value.hint
     assert ground.calls("CreateVpnGateway") == calls
@@ -280,7 +280,7 @@ def test_another_asn_needs_another_gateway(ground: Ground) -> None:
     built(ground, step, step.gateway)
     other: Any = step_of(ground, a_link(aws={"asn": 64_600})).gateway
     found = other.find(NO_RECEIPTS)
-    assert {c.field for c in diff(found.spec, other.spec(Given()))} == {"asn"} <= other.immutable
+    assert {c.field for c in diff(found.spec, other.spec(Outputs()))} == {"asn"} <= other.immutable
 
 
 def test_deleted_objects_are_absent_and_deleting_ones_are_said(ground: Ground) -> None:
@@ -315,21 +315,21 @@ def test_adopted_gateway_is_used_and_kept(ground_of: MakeGround) -> None:
     main = main_table(ground)
     ground.hand.enable_vgw_route_propagation(GatewayId=ADOPTED, RouteTableId=main)
     step = step_of(ground)
-    given = ground.look(from_azure(), step.cluster, step.gateway)
-    assert (given[step.gateway].id, given[step.gateway].asn) == (ADOPTED, 64_700)
+    outputs = ground.read(from_azure(), step.cluster, step.gateway)
+    assert (outputs[step.gateway].id, outputs[step.gateway].asn) == (ADOPTED, 64_700)
 
     attachment = step.attachment.find(NO_RECEIPTS)
     assert attachment is not None
-    assert (attachment.owned, attachment.spec) == (Ownership.ADOPTED, step.attachment.spec(given))
+    assert (attachment.owned, attachment.spec) == (Ownership.ADOPTED, step.attachment.spec(outputs))
 
-    given = ground.look(given.with_(step.attachment, attachment.outputs), step.route_tables)
+    outputs = ground.read(outputs.with_(step.attachment, attachment.outputs), step.route_tables)
     propagation = step.propagation
     found = propagation.find(NO_RECEIPTS)
     assert found is not None
     assert found.owned is Ownership.SHARED
-    before = propagation.before(found)
+    before = propagation.prior_state(found)
     assert before == [main]
-    found = bring_up(propagation, given, ground.wait)
+    found = bring_up(propagation, outputs, ground.wait)
     assert found.spec is not None
     assert main in found.spec.tables, "what others switched on stays on"
     assert len(found.spec.tables) == 3
@@ -350,11 +350,11 @@ def main_table(ground: Ground) -> str:
 def test_adopted_gateway_that_is_missing_or_elsewhere(ground: Ground) -> None:
     missing: Any = step_of(ground, a_link(aws={"adopt_gateway": "vgw-0123456789abcdef0"})).gateway
     with pytest.raises(MissingError, match="vgw-0123456789abcdef0"):
-        missing.look(Given())
+        missing.read(Outputs())
     strangers = next(g for g in ground.aws.vpn_gateways() if g["AmazonSideAsn"] == 65_010)["VpnGatewayId"]
     elsewhere: Any = step_of(ground, a_link(aws={"adopt_gateway": strangers})).gateway
     with pytest.raises(ConflictError, match="another VPC"):
-        elsewhere.look(Given())
+        elsewhere.read(Outputs())
 
 
 # --- customer gateways --------------------------------------------------------------------------------------
@@ -363,8 +363,8 @@ def test_adopted_gateway_that_is_missing_or_elsewhere(ground: Ground) -> None:
 def test_a_strangers_customer_gateway_of_the_same_address_is_not_taken(ground: Ground) -> None:
     other = ground.hand.create_customer_gateway(Type="ipsec.1", IpAddress="20.0.0.1", BgpAsn=65_000)
     step = step_of(ground)
-    given = built(ground, step, step.customer_gateways[0])
-    assert given[step.customer_gateways[0]].id != other["CustomerGateway"]["CustomerGatewayId"]
+    outputs = built(ground, step, step.customer_gateways[0])
+    assert outputs[step.customer_gateways[0]].id != other["CustomerGateway"]["CustomerGatewayId"]
 
 
 def test_wide_asn(ground: Ground) -> None:
@@ -383,32 +383,32 @@ def test_wide_asn(ground: Ground) -> None:
 
 def test_tables_of_the_cluster_and_of_the_load_balancers(ground: Ground) -> None:
     step = step_of(ground)
-    given = ground.look(Given(), step.cluster)
+    outputs = ground.read(Outputs(), step.cluster)
     tables = ground.aws.route_tables(VPC)
-    wanted = {table_of(subnet, tables) for subnet in given[step.cluster].subnets}
+    wanted = {table_of(subnet, tables) for subnet in outputs[step.cluster].subnets}
     assert len(wanted) == 2
     # The load balancers' subnets have no table of their own: they use the main one.
-    assert step.route_tables.look(given).ids == wanted | {main_table(ground)}
+    assert step.route_tables.read(outputs).ids == wanted | {main_table(ground)}
 
 
 def test_exactly_the_listed_tables(ground: Ground) -> None:
     main = main_table(ground)
     step = step_of(ground, a_link(aws={"route_tables": (main,)}))
-    given = built(ground, step, step.cluster, step.gateway, step.attachment, step.route_tables, step.propagation)
-    assert propagating(ground.aws.route_tables(VPC, fresh=True), given[step.gateway].id) == {main}
+    outputs = built(ground, step, step.cluster, step.gateway, step.attachment, step.route_tables, step.propagation)
+    assert propagating(ground.aws.route_tables(VPC, fresh=True), outputs[step.gateway].id) == {main}
 
 
 def test_a_listed_table_that_is_not_there(ground: Ground) -> None:
     step = step_of(ground, a_link(aws={"route_tables": ("rtb-00000000000000000",)}))
     with pytest.raises(MissingError, match="rtb-00000000000000000"):
-        step.route_tables.look(Given())
+        step.route_tables.read(Outputs())
 
 
 def test_propagation_too_early_is_worth_another_try(ground: Ground) -> None:
     step = step_of(ground)
-    given = built(ground, step, step.cluster, step.gateway, step.route_tables)
+    outputs = built(ground, step, step.cluster, step.gateway, step.route_tables)
     with pytest.raises(Exception) as caught:
-        step.propagation.create(step.propagation.spec(given))
+        step.propagation.create(step.propagation.spec(outputs))
     assert ground.aws.retryable(caught.value)
     assert ground.aws.translate(caught.value) is not None
 
@@ -418,37 +418,37 @@ def test_propagation_too_early_is_worth_another_try(ground: Ground) -> None:
 
 def test_only_the_differing_tunnel_is_changed(ground: Ground) -> None:
     step = step_of(ground)
-    given = built(ground, step, step.gateway, step.customer_gateways[0], step.connections[0])
+    outputs = built(ground, step, step.gateway, step.customer_gateways[0], step.connections[0])
     connection: Any = step.connections[0]
-    first, second = given[connection].tunnels
+    first, second = outputs[connection].tunnels
     ground.hand.modify_vpn_tunnel_options(
-        VpnConnectionId=given[connection].id,
+        VpnConnectionId=outputs[connection].id,
         VpnTunnelOutsideIpAddress=str(second.outside_ip),
         TunnelOptions={"Phase1DHGroupNumbers": [{"Value": 14}]},
     )
     ground.wait(200)
     found = settle(connection, ground.wait)
     calls = ground.calls("ModifyVpnTunnelOptions")
-    bring_up(connection, given, ground.wait)
+    bring_up(connection, outputs, ground.wait)
     assert ground.calls("ModifyVpnTunnelOptions") == calls + 1
     psks = {t.inside: t.psk for t in ground.cloud.facts().tunnels}
     assert psks == {first.inside: first.psk.reveal(), second.inside: second.psk.reveal()}, "keys stay as they are"
-    assert found.id == given[connection].id
+    assert found.id == outputs[connection].id
 
 
 def test_another_policy_is_an_update_and_other_ranges_a_replacement(ground: Ground) -> None:
     step = step_of(ground)
-    given = built(ground, step, step.gateway, step.customer_gateways[0], step.connections[0])
+    outputs = built(ground, step, step.gateway, step.customer_gateways[0], step.connections[0])
     other: Any = step_of(ground, a_link(policy=IpsecPolicy(pfs_group=14))).connections[0]
     found = other.find(NO_RECEIPTS)
-    assert {c.field for c in diff(found.spec, other.spec(given))} == {"policies"}
+    assert {c.field for c in diff(found.spec, other.spec(outputs))} == {"policies"}
     assert "policies" not in other.immutable
     tunnels = tuple(
         dataclasses.replace(t, inside=IPv4Network((int(t.inside.network_address) + 64, 30)))
         for t in ground.link.tunnels
     )
     moved: Any = step_of(ground, a_link(tunnels=tunnels)).connections[0]
-    assert {c.field for c in diff(found.spec, moved.spec(given))} == {"insides"} <= moved.immutable
+    assert {c.field for c in diff(found.spec, moved.spec(outputs))} == {"insides"} <= moved.immutable
 
 
 def test_whole_step_up_and_down(ground: Ground) -> None:

@@ -50,7 +50,7 @@ def answer(status: int, code: str, message: str = "so it is", *details: str, **h
     return HttpResponseError(response=Response(status, body, {k.replace("_", "-"): v for k, v in headers.items()}))  # type: ignore[arg-type]
 
 
-def ours(error: Exception, **more: Any) -> CloudlinkError:
+def find_owned(error: Exception, **more: Any) -> CloudlinkError:
     translated = translate(error, **more)
     assert translated is not None
     return translated
@@ -77,7 +77,7 @@ def ours(error: Exception, **more: Any) -> CloudlinkError:
     ],
 )
 def test_translation(error: Exception, kind: type[CloudlinkError], summary: str) -> None:
-    translated = ours(error)
+    translated = find_owned(error)
     assert type(translated) is kind
     assert translated.summary == summary
 
@@ -86,7 +86,7 @@ def test_permission_names_the_action_and_the_request() -> None:
     message = (
         "The client 'x' does not have authorization to perform action 'Microsoft.Network/connections/write' over scope"
     )
-    error = ours(answer(403, "AuthorizationFailed", message, x_ms_correlation_request_id="c-1"), tenant="t-1")
+    error = find_owned(answer(403, "AuthorizationFailed", message, x_ms_correlation_request_id="c-1"), tenant="t-1")
     assert isinstance(error, CredentialsError)
     assert error.detail.startswith("The action Microsoft.Network/connections/write is missing.")
     assert error.hint.endswith("az login --tenant t-1")
@@ -190,7 +190,7 @@ def test_recorded_errors() -> None:
     assert missing(recorded_error("aks_get_404"))
     assert retryable(recorded_error("err_409_AnotherOperationInProgress")) == 10
     assert retryable(recorded_error("err_429_RetryableErrorDueToAnotherOperation_vng")) == 12
-    refused = ours(recorded_error("err_400_InvalidGatewaySku"))
+    refused = find_owned(recorded_error("err_400_InvalidGatewaySku"))
     assert refused.code == "InvalidGatewaySkuSpecifiedForGatewayDeploymentType"
 
 
@@ -212,31 +212,31 @@ def test_recorded_phases(name: str, phase: Phase) -> None:
 
 def nodes() -> dict[str, Any]:
     from cloudlink.clouds.azure.client import Azure
-    from cloudlink.clouds.cache import Reads
+    from cloudlink.clouds.cache import ReadCache
     from cloudlink.core.polling import WallClock
     from cloudlink.steps.azure_vpn.step import AzureVpn
     from tests.steps.azure_bench import AWS_GATEWAY, AWS_VPNS
 
-    azure = Azure(a_link(), None, clock := WallClock(), Reads(clock))
+    azure = Azure(a_link(), None, clock := WallClock(), ReadCache(clock))
     return {n.address: n for n in AzureVpn(a_link(), azure).join(AWS_VPNS, AWS_GATEWAY).nodes()}
 
 
 def test_recorded_objects_can_be_read() -> None:
     of = nodes()
-    local = of["azure_vpn.local_gateway[0]"].seen(recorded("lng_bgp_get_200")["body"])
+    local = of["azure_vpn.local_gateway[0]"].parse_spec(recorded("lng_bgp_get_200")["body"])
     assert local.address is not None
     assert local.asn > 0
     assert local.bgp_peer is not None
-    plain = of["azure_vpn.connection[0]"].seen(recorded("conn_get_200_2024")["body"])
+    plain = of["azure_vpn.connection[0]"].parse_spec(recorded("conn_get_200_2024")["body"])
     assert (plain.protocol, plain.type, plain.bgp, plain.bgp_addresses) == ("IKEv2", "IPsec", False, ())
     assert plain.policy.deviations
-    custom = of["azure_vpn.connection[0]"].seen(recorded("conn_ipsecpolicy_put_200_2024")["body"])
+    custom = of["azure_vpn.connection[0]"].parse_spec(recorded("conn_ipsecpolicy_put_200_2024")["body"])
     assert custom.policy.esp_encryption == "AES256-GCM"
     ip = of["azure_vpn.public_ip[0]"]
     body = recorded("publicip_standard_get_200")["body"]
-    assert ip.seen(body).sku == "Standard"
-    assert isinstance(ip.gives(body).address, IPv4Address)
-    assert ip.gives(recorded("publicip_standard_put_201")["body"]) is None
+    assert ip.parse_spec(body).sku == "Standard"
+    assert isinstance(ip.parse_outputs(body).address, IPv4Address)
+    assert ip.parse_outputs(recorded("publicip_standard_put_201")["body"]) is None
     assert virtual_network(recorded("vnet_get_200")["body"]).prefixes
     cluster = aks_cluster(recorded("aks_get_200_succeeded")["body"])
     assert cluster.version.startswith("1.")

@@ -15,8 +15,8 @@ from cloudlink.clouds.azure.client import retryable, unknown_outcome
 from cloudlink.clouds.ownership import LINK_TAG
 from cloudlink.core.engine import Engine
 from cloudlink.core.plan import Action, diff
-from cloudlink.core.ports import Sense
-from cloudlink.core.resource import Found, Given, Lookup, Ownership, Phase, Receipt, Receipts, Resource
+from cloudlink.core.ports import ErrorPolicy
+from cloudlink.core.resource import Lookup, Observed, Outputs, Ownership, Phase, Receipt, Receipts, Resource
 from cloudlink.errors import CloudError, ConflictError, CredentialsError, MissingError, UnreachableError
 from cloudlink.link import Link
 from cloudlink.secret import Secret
@@ -61,11 +61,11 @@ def bench(make_bench: Callable[..., Bench]) -> Bench:
 # --- lives ------------------------------------------------------------------------------------------------
 
 
-def lives(bench: Bench, address: str, drift: Callable[[Any], None]) -> Found[Any, Any]:
+def lives(bench: Bench, address: str, drift: Callable[[Any], None]) -> Observed[Any, Any]:
     """drift: changes the sandbox's own record."""
     return check_contract(
         bench.node(address),
-        Given(bench.given),
+        Outputs(bench.outputs),
         wait=lambda seconds: bench.time.wait(20 * seconds),  # a gateway takes 1400
         make_drift=lambda found: drift(bench.record(found.id)),
         strangers=bench.others,
@@ -76,7 +76,7 @@ def lives(bench: Bench, address: str, drift: Callable[[Any], None]) -> Found[Any
 def test_public_ip(bench: Bench) -> None:
     bench.make("azure_vpn.resource_group")
     resource = bench.node("azure_vpn.public_ip[1]")
-    found = check_contract(resource, Given(bench.given), wait=bench.time.wait, strangers=bench.others, keep=True)
+    found = check_contract(resource, Outputs(bench.outputs), wait=bench.time.wait, strangers=bench.others, keep=True)
     assert not found.outputs.address.is_private
     bench.record(found.id).top.update(zones=["1"])
     seen = bench.find(resource)
@@ -143,7 +143,7 @@ def test_sku_is_changed_in_place(make_bench: Callable[..., Bench]) -> None:
 def test_instances_are_known_by_their_public_address(bench: Bench) -> None:
     bench.make_all(until="azure_vpn.public_ip[1]")
     resource = bench.node("azure_vpn.gateway")
-    resource.create(resource.spec(Given(bench.given)))
+    resource.create(resource.spec(Outputs(bench.outputs)))
     building = bench.find(resource)
     assert building is not None
     assert building.phase is Phase.CREATING
@@ -154,10 +154,10 @@ def test_instances_are_known_by_their_public_address(bench: Bench) -> None:
     held["bgpSettings"]["bgpPeeringAddresses"].reverse()
     found = bench.find(resource)
     assert found is not None
-    assert found.spec == resource.spec(Given(bench.given))
+    assert found.spec == resource.spec(Outputs(bench.outputs))
     assert found.outputs is not None
     assert [i.public_ip for i in found.outputs.instances] == [
-        bench.given[f"azure_vpn.public_ip[{i}]"].address for i in (0, 1)
+        bench.outputs[f"azure_vpn.public_ip[{i}]"].address for i in (0, 1)
     ]
     assert [i.config_id.rpartition("/")[2] for i in found.outputs.instances] == ["instance0", "instance1"]
 
@@ -166,17 +166,17 @@ def test_what_azure_does_not_say_is_not_guessed(whole: Bench) -> None:
     raw = whole.azure.gateway()
     assert raw is not None
     resource = whole.node("azure_vpn.gateway")
-    assert resource.gives(raw) is not None
+    assert resource.parse_outputs(raw) is not None
     for entry in raw["properties"]["bgpSettings"]["bgpPeeringAddresses"]:
         entry["tunnelIpAddresses"] = []
-    assert resource.gives(raw) is None
+    assert resource.parse_outputs(raw) is None
 
 
 def test_a_write_makes_earlier_reads_stale(bench: Bench) -> None:
     bench.make("azure_vpn.resource_group")
     resource = bench.node("azure_vpn.public_ip[0]")
     assert resource.find(Receipts()) is None
-    resource.create(resource.spec(Given(bench.given)))
+    resource.create(resource.spec(Outputs(bench.outputs)))
     assert resource.find(Receipts()) is not None
 
 
@@ -221,7 +221,7 @@ def test_what_is_written_brings_all_four_tunnels_up(whole: Bench) -> None:
             outside_ip=OUTSIDE[t.index],
             inside=t.inside,
             psk=PSKS[t.index].reveal(),
-            customer_ip=whole.given[f"azure_vpn.public_ip[{t.vpn}]"].address,
+            customer_ip=whole.outputs[f"azure_vpn.public_ip[{t.vpn}]"].address,
             customer_asn=65000,
             amazon_asn=64512,
             proposals=proposals,
@@ -252,7 +252,7 @@ def test_a_key_alone_is_changed_alone(whole: Bench) -> None:
     whole.record("connections/cloudlink-demo-connection-1").properties["sharedKey"] = "somebodyelsesK3y"
     seen = whole.find(resource)
     assert seen is not None
-    changes = diff(seen.spec, resource.spec(Given(whole.given)))
+    changes = diff(seen.spec, resource.spec(Outputs(whole.outputs)))
     assert [(c.field, c.old, c.new) for c in changes] == [("key", "(secret)", "(secret)")]
     assert "somebodyelses" not in repr(seen)
     assert "somebodyelses" not in repr(whole.azure.connection(resource.name))
@@ -266,7 +266,7 @@ def test_another_protocol_means_a_new_connection(whole: Bench) -> None:
     whole.record("connections/cloudlink-demo-connection-3").properties["connectionProtocol"] = "IKEv1"
     seen = whole.find(resource)
     assert seen is not None
-    changed = {c.field for c in diff(seen.spec, resource.spec(Given(whole.given)))}
+    changed = {c.field for c in diff(seen.spec, resource.spec(Outputs(whole.outputs)))}
     assert changed == {"protocol"} <= resource.immutable
 
 
@@ -274,15 +274,15 @@ def test_nothing_to_do_costs_one_call_for_each_kind(whole: Bench) -> None:
     azure, step = whole.look_anew()
     azure.sign_in()
     whole.sky.journal.clear()
-    given: dict[str, Any] = dict(AWS)
+    outputs: dict[str, Any] = dict(AWS)
     for node in step.nodes():
         if isinstance(node, Lookup):
-            given[node.address] = node.look(Given(given))
+            outputs[node.address] = node.read(Outputs(outputs))
         elif isinstance(node, Resource):
             found = node.find(Receipts())
             assert found is not None
-            given[node.address] = found.outputs
-            assert found.spec == node.spec(Given(given))
+            outputs[node.address] = found.outputs
+            assert found.spec == node.spec(Outputs(outputs))
     calls = [c.operation for c in whole.sky.journal.calls()]
     assert whole.writes() == []
     assert sorted(set(calls)) == sorted(
@@ -301,9 +301,9 @@ def test_nothing_to_do_costs_one_call_for_each_kind(whole: Bench) -> None:
 
 def test_aws_without_the_tunnel(bench: Bench) -> None:
     bench.make("azure_vpn.resource_group")
-    given = {**bench.given, AWS_VPNS[0].address: VpnConnection("vpn-0", ())}
+    outputs = {**bench.outputs, AWS_VPNS[0].address: VpnConnection("vpn-0", ())}
     with pytest.raises(MissingError, match="vpn-0"):
-        bench.node("azure_vpn.local_gateway[0]").spec(Given(given))
+        bench.node("azure_vpn.local_gateway[0]").spec(Outputs(outputs))
 
 
 # --- the gateway's subnet ---------------------------------------------------------------------------------
@@ -313,7 +313,7 @@ def test_our_gateway_subnet(bench: Bench) -> None:
     bench.make_all(until="azure_vpn.network")
     resource = bench.node("azure_vpn.gateway_subnet")
     assert bench.find(resource) is None
-    spec = resource.spec(Given(bench.given))
+    spec = resource.spec(Outputs(bench.outputs))
     bench.note(resource.address, "create")
     resource.create(spec)
     assert bench.wait(resource).owned is Ownership.OWNED  # also when we are killed here
@@ -347,7 +347,7 @@ def test_a_gateway_subnet_that_was_there_is_used_and_kept(bench: Bench) -> None:
     found = bench.wait(resource)
     assert found.owned is Ownership.ADOPTED
     assert "10.20.200.0/28, smaller" in found.detail
-    assert diff(found.spec, resource.spec(Given(bench.given))) == ()
+    assert diff(found.spec, resource.spec(Outputs(bench.outputs))) == ()
     assert resource.delete(found, None) is None
     for address in ("gateway_subnet", "public_ip[0]", "public_ip[1]", "gateway"):
         bench.make(f"azure_vpn.{address}")
@@ -420,7 +420,7 @@ def test_missing_things_are_named(make_bench: Callable[..., Bench]) -> None:
     bench.cloud.store.subscriptions[SUBSCRIPTION] = SUBSCRIPTION
     for name, what in (("resource_group", "link-rg"), ("network", "apps"), ("cluster", "test")):
         with pytest.raises(MissingError, match=what) as caught:
-            bench.node(f"azure_vpn.{name}").look(Given())
+            bench.node(f"azure_vpn.{name}").read(Outputs())
         assert caught.value.hint.startswith("az ")
     for node in bench.step.nodes():
         if isinstance(node, Resource):
@@ -430,12 +430,12 @@ def test_missing_things_are_named(make_bench: Callable[..., Bench]) -> None:
 def test_a_vnet_of_akss_own_is_refused(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench(a_link(vnet_resource_group="MC_aks-rg_test_westeurope"))
     with pytest.raises(CloudError, match="AKS made"):
-        bench.node("azure_vpn.network").look(Given())
+        bench.node("azure_vpn.network").read(Outputs())
 
 
 def test_lookups_say_what_there_is(bench: Bench) -> None:
     bench.make_all(until="azure_vpn.cluster")
-    network, cluster = bench.given["azure_vpn.network"], bench.given["azure_vpn.cluster"]
+    network, cluster = bench.outputs["azure_vpn.network"], bench.outputs["azure_vpn.cluster"]
     assert network.prefixes == network.advertised == (IPv4Network("10.20.0.0/16"),)
     assert network.subnets == {"aks": (IPv4Network("10.20.0.0/22"),)}
     assert cluster.pod_cidr == IPv4Network("10.244.0.0/16")
@@ -445,7 +445,7 @@ def test_lookups_say_what_there_is(bench: Bench) -> None:
 def test_made_from_nothing_and_taken_away_again(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench(made_from_nothing())
     bench.make_all(until="azure_vpn.gateway_subnet")
-    network = bench.given["azure_vpn.network"]
+    network = bench.outputs["azure_vpn.network"]
     assert network.prefixes == (IPv4Network("10.20.0.0/16"),)
     held = bench.record("managedClusters/test").properties
     assert held["agentPoolProfiles"][0]["vnetSubnetID"].endswith("/virtualNetworks/apps/subnets/cluster")
@@ -493,7 +493,7 @@ def test_a_failed_operation_says_why(bench: Bench) -> None:
     bench.make("azure_vpn.resource_group")
     resource = bench.node("azure_vpn.local_gateway[0]")
     bench.fault("operation-fails", "azure.PUT:localNetworkGateways/*")
-    started = resource.create(resource.spec(Given(bench.given)))
+    started = resource.create(resource.spec(Outputs(bench.outputs)))
     assert started.reason() == ""  # still running
     found = bench.wait(resource, Phase.FAILED, Phase.READY)
     assert found.phase is Phase.FAILED
@@ -525,7 +525,7 @@ def test_refusals_are_translated(bench: Bench, fault: str, kind: type[Exception]
     resource = bench.node("azure_vpn.local_gateway[0]")
     bench.fault(fault, "azure.PUT:localNetworkGateways/*")
     with pytest.raises(Exception) as caught:
-        resource.create(resource.spec(Given(bench.given)))
+        resource.create(resource.spec(Outputs(bench.outputs)))
     error = bench.azure.translate(caught.value)
     assert type(error) is kind
     assert words in error.detail
@@ -549,7 +549,7 @@ def test_reads_survive_hiccups(bench: Bench) -> None:
 def test_a_second_write_is_told_to_come_again(bench: Bench) -> None:
     bench.make("azure_vpn.resource_group")
     resource = bench.node("azure_vpn.local_gateway[0]")
-    spec = resource.spec(Given(bench.given))
+    spec = resource.spec(Outputs(bench.outputs))
     resource.create(spec)
     with pytest.raises(Exception) as caught:
         resource.create(spec)
@@ -582,7 +582,7 @@ class Memory:
     def put(self, receipt: Receipt) -> None:
         self.held[receipt.address] = receipt
 
-    def forget(self, address: str) -> None:
+    def remove(self, address: str) -> None:
         self.held.pop(address, None)
 
 
@@ -593,7 +593,7 @@ def run(bench: Bench, memory: Memory, *, destroy: bool = False) -> list[Action]:
         (*step.nodes(), AWS_GATEWAY, *AWS_VPNS),
         clock=bench.time,
         store=memory,
-        sense=Sense(azure.translate, retryable, unknown_outcome),
+        error_policy=ErrorPolicy(azure.translate, retryable, unknown_outcome),
         workers=4,
     )
     plan = engine.plan(destroy=destroy)

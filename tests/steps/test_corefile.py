@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloudlink.steps import corefile
+from cloudlink.clouds.ownership import Owner
+from cloudlink.steps.dns_forward import corefile
 from cloudlink.steps.dns_forward.corefile import Head, Unreadable, examine, heads, read, written
 from cloudlink.steps.dns_forward.corefile_rules import NEWEST, version_of
 from cloudlink_sandbox.kube import corefile as sandbox_corefile

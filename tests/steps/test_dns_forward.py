@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from cloudlink.clouds.cache import Reads
+from cloudlink.clouds.cache import ReadCache
 from cloudlink.clouds.kube import errors as kube_errors
 from cloudlink.clouds.kube.client import Kube
-from cloudlink.clouds.kube.errors import KubeRefusal
+from cloudlink.clouds.kube.errors import KubeApiError
 from cloudlink.core.plan import diff
 from cloudlink.core.resource import Ownership, Phase
 from cloudlink.errors import ConflictError, CredentialsError, MissingError
@@ -37,7 +37,7 @@ def test_absent_then_made_then_nothing_to_do(bench: KubeBench) -> None:
     found = bench.up()
     assert found.phase is Phase.READY
     assert found.owned is Ownership.OWNED  # the key; the ConfigMap is AKS's
-    assert found.spec == bench.forward.spec(bench.given)
+    assert found.spec == bench.forward.spec(bench.outputs)
     text = bench.custom()[KEY]
     assert "forward . 10.1.1.10 10.1.2.10 {" in text
     assert "link demo" in text
@@ -46,7 +46,7 @@ def test_absent_then_made_then_nothing_to_do(bench: KubeBench) -> None:
     bench.another_run()
     again = bench.find()
     assert again is not None and again.phase is Phase.READY
-    assert diff(again.spec, bench.forward.spec(bench.given)) == ()
+    assert diff(again.spec, bench.forward.spec(bench.outputs)) == ()
     assert bench.writes() == written
 
 
@@ -57,12 +57,12 @@ def test_a_run_with_nothing_to_do_makes_two_calls(bench: KubeBench) -> None:
     before = len(bench.world.sky.journal.calls())
     bench.forward.find(bench.receipts)
     bench.forward.find(bench.receipts)
-    bench.forward.view(bench.addresses)
+    bench.forward.status(bench.addresses)
     assert len(bench.world.sky.journal.calls()) - before == 2
 
 
 def test_two_writes_and_the_key_first(bench: KubeBench) -> None:
-    wanted = bench.forward.spec(bench.given)
+    wanted = bench.forward.spec(bench.outputs)
     assert wanted is not None
     bench.forward.create(wanted)
     # the question whether we may is a POST that changes nothing
@@ -72,7 +72,7 @@ def test_two_writes_and_the_key_first(bench: KubeBench) -> None:
 
 
 def test_killed_between_key_and_restart(bench: KubeBench) -> None:
-    wanted = bench.forward.spec(bench.given)
+    wanted = bench.forward.spec(bench.outputs)
     assert wanted is not None
     bench.fault("cut-before", "kube.PATCH:deployments/coredns")
     with pytest.raises(Exception) as caught:
@@ -95,7 +95,7 @@ def test_the_contract_of_all_resources(bench: KubeBench) -> None:
     bench.set_key("team.server", "team.example:53 {\n  forward . 10.9.9.9\n}\n")
     check_contract(
         bench.forward,
-        bench.given,
+        bench.outputs,
         wait=wait,
         make_drift=drift,
         strangers=lambda: {k: v for k, v in bench.custom().items() if k != KEY},
@@ -108,7 +108,7 @@ def test_other_addresses_are_an_update(bench: KubeBench) -> None:
     bench.addresses = (IPv4Address("10.1.3.10"), IPv4Address("10.1.1.10"))
     found = bench.find()
     assert found is not None
-    assert [c.field for c in diff(found.spec, bench.forward.spec(bench.given))] == ["upstreams"]
+    assert [c.field for c in diff(found.spec, bench.forward.spec(bench.outputs))] == ["upstreams"]
     assert bench.up().phase is Phase.READY
     assert "forward . 10.1.1.10 10.1.3.10 {" in bench.custom()[KEY]
 
@@ -129,7 +129,7 @@ def test_a_change_by_hand_is_drift_and_is_undone_with_a_restart(
     bench.set_key(KEY, text.replace(old, new))
     found = bench.find()
     assert found is not None
-    assert field in [c.field for c in diff(found.spec, bench.forward.spec(bench.given))]
+    assert field in [c.field for c in diff(found.spec, bench.forward.spec(bench.outputs))]
     restarts = sum("deployments" in w for w in bench.writes())
     bench.up()
     assert bench.custom()[KEY] == text
@@ -199,7 +199,7 @@ def test_a_more_specific_zone_is_a_warning(bench: KubeBench) -> None:
     assert bench.up().phase is Phase.READY
     (warning,) = bench.forward.warnings()
     assert f"sub.{ZONE}" in warning
-    assert bench.forward.view().shadowed == (f"sub.{ZONE}",)
+    assert bench.forward.status().shadowed == (f"sub.{ZONE}",)
 
 
 def test_a_key_of_our_name_that_we_did_not_write(bench: KubeBench) -> None:
@@ -218,8 +218,8 @@ def test_coredns_that_dies_of_it_is_failed_and_undone(bench: KubeBench) -> None:
     found = bench.up()
     assert found.phase is Phase.FAILED
     assert "CoreDNS does not start" in found.detail
-    sentence = bench.forward.undo(found, None)
-    assert "put back" in sentence
+    sentence = bench.forward.rollback(found, None)
+    assert "restored" in sentence
     assert bench.custom()[KEY] == text
 
 
@@ -227,7 +227,7 @@ def test_the_first_key_is_removed_again_when_coredns_dies_of_it(bench: KubeBench
     bench.fault("pod-fails", "kube-system/coredns-*", None)
     found = bench.up()
     assert found.phase is Phase.FAILED
-    assert "removed again" in bench.forward.undo(found, None)
+    assert "removed again" in bench.forward.rollback(found, None)
     assert bench.custom() == {}
     bench.world.sky.faults.clear()
     assert bench.settle() is None
@@ -236,7 +236,7 @@ def test_the_first_key_is_removed_again_when_coredns_dies_of_it(bench: KubeBench
 def test_without_permission(bench: KubeBench) -> None:
     bench.fault("denied", "kube.PATCH:*", None)
     try:
-        with pytest.raises((CredentialsError, KubeRefusal)) as caught:
+        with pytest.raises((CredentialsError, KubeApiError)) as caught:
             bench.up()
     finally:
         bench.world.sky.faults.clear()
@@ -246,13 +246,13 @@ def test_without_permission(bench: KubeBench) -> None:
 
 
 def test_a_wrong_token(bench: KubeBench) -> None:
-    with pytest.raises(KubeRefusal) as caught:
+    with pytest.raises(KubeApiError) as caught:
         bench.client("wrong").config_map("kube-system", "coredns-custom")
     assert isinstance(kube_errors.translate(caught.value), CredentialsError)
 
 
 def test_a_lost_answer_is_an_unknown_outcome(bench: KubeBench) -> None:
-    wanted = bench.forward.spec(bench.given)
+    wanted = bench.forward.spec(bench.outputs)
     assert wanted is not None
     bench.fault("cut-after", "kube.PATCH:configmaps/*")
     with pytest.raises(Exception) as caught:
@@ -266,7 +266,7 @@ def test_somebody_else_writing_in_between_is_a_conflict_to_try_again(bench: Kube
     version = bench.kube.config_map("kube-system", "coredns-custom")["metadata"]["resourceVersion"]
     bench.set_key("team.server", "team.example:53 {\n forward . 10.9.9.9\n}\n")
     patch = {"metadata": {"resourceVersion": version}, "data": {KEY: "x"}}
-    with pytest.raises(KubeRefusal) as caught:
+    with pytest.raises(KubeApiError) as caught:
         bench.kube.patch_config_map("kube-system", "coredns-custom", patch)
     assert kube_errors.retryable(caught.value) is not None
     assert not kube_errors.unknown_outcome(caught.value)
@@ -276,7 +276,7 @@ def test_what_somebody_writes_after_our_look_is_not_overlooked(
     bench: KubeBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The check of the other keys holds at the moment of our write, or the write is refused."""
-    wanted = bench.forward.spec(bench.given)
+    wanted = bench.forward.spec(bench.outputs)
     assert wanted is not None
     look = bench.kube.config_map
 
@@ -287,7 +287,7 @@ def test_what_somebody_writes_after_our_look_is_not_overlooked(
         return seen
 
     monkeypatch.setattr(bench.kube, "config_map", look_and_lose)
-    with pytest.raises(KubeRefusal) as caught:
+    with pytest.raises(KubeApiError) as caught:
         bench.forward.create(wanted)
     assert caught.value.status == 409
     assert KEY not in bench.custom()
@@ -297,14 +297,14 @@ def test_a_cluster_that_is_not_there_yet_has_no_key(bench: KubeBench) -> None:
     def none() -> None:
         raise MissingError("There is no AKS cluster")
 
-    forward = DnsForward(bench.link, Kube("aks-one", none, Reads(bench.time)), bench.endpoint).forward  # type: ignore[arg-type]
+    forward = DnsForward(bench.link, Kube("aks-one", none, ReadCache(bench.time)), bench.endpoint).forward  # type: ignore[arg-type]
     assert forward.find(bench.receipts) is None
 
 
 def test_the_view_says_what_is_wrong(bench: KubeBench) -> None:
-    assert "has no key" in bench.forward.view().problem
+    assert "has no key" in bench.forward.status().problem
     bench.up()
-    assert bench.forward.view(RESOLVERS).problem == ""
-    assert "10.1.9.9" in bench.forward.view((IPv4Address("10.1.9.9"),)).problem
+    assert bench.forward.status(RESOLVERS).problem == ""
+    assert "10.1.9.9" in bench.forward.status((IPv4Address("10.1.9.9"),)).problem
     bench.set_key(KEY, bench.custom()[KEY].replace("policy random", "policy sequential"))
-    assert "by hand" in bench.forward.view(RESOLVERS).problem
+    assert "by hand" in bench.forward.status(RESOLVERS).problem

@@ -13,14 +13,15 @@ from hypothesis import given as given_any
 from hypothesis import strategies as st
 
 from cloudlink.core.plan import diff
-from cloudlink.core.resource import Found, Given, Ownership, Phase
+from cloudlink.core.resource import Observed, Outputs, Ownership, Phase
 from cloudlink.errors import CloudError, ConflictError, MissingError
 from cloudlink.link import AddressTarget, Host, KubernetesTarget, Link, LoadBalancerTarget
 from cloudlink.steps.outputs import EksCluster, VirtualNetwork
 from cloudlink.steps.resolver.endpoint import spread
 from cloudlink.steps.resolver.hosted_zone import plain_name
 from cloudlink.steps.resolver.records import ZoneRecord, record_of, record_set
-from cloudlink.steps.resolver.step import Resolver, Rule, permission_of, rules_of
+from cloudlink.steps.resolver.security_group import Rule, permission_of, rules_of
+from cloudlink.steps.resolver.step import Resolver
 from cloudlink_sandbox.aws.cloud import AwsCloud
 from cloudlink_sandbox.aws.resolver import endpoints_of
 from tests.steps.aws_ground import NETWORK, REGION, VPC, Fixed, Front, Ground, a_ground, a_link, from_azure, listening
@@ -63,19 +64,19 @@ def step_of(ground: Ground, link: Link | None = None) -> Resolver:
     return Resolver(link or ground.link, ground.aws, CLUSTER, NETWORK, lambda _: EksStatus(ground.cloud))
 
 
-def eks_given(ground: Ground) -> Given:
+def eks_given(ground: Ground) -> Outputs:
     subnets = ground.aws.eks_cluster("prod")["resourcesVpcConfig"]["subnetIds"]  # type: ignore[index]
     return from_azure().with_(CLUSTER, EksCluster("prod", VPC, tuple(subnets), None, "", "", "1.33"))
 
 
-def built(ground: Ground, *nodes: Any) -> Given:
-    given = eks_given(ground)
+def built(ground: Ground, *nodes: Any) -> Outputs:
+    outputs = eks_given(ground)
     for node in nodes:
-        if hasattr(node, "look"):
-            given = ground.look(given, node)
+        if hasattr(node, "read"):
+            outputs = ground.read(outputs, node)
         else:
-            given = given.with_(node, bring_up(node, given, ground.wait).outputs)
-    return given
+            outputs = outputs.with_(node, bring_up(node, outputs, ground.wait).outputs)
+    return outputs
 
 
 def records_by_hand(ground: Ground, zone: str) -> dict[tuple[str, str], Any]:
@@ -103,9 +104,9 @@ def test_vpc_dns_is_switched_on_and_put_back(ground: Ground) -> None:
     first = vpc_dns.find(NO_RECEIPTS)
     assert first is not None
     assert first.owned is Ownership.SHARED
-    before = vpc_dns.before(first)
+    before = vpc_dns.prior_state(first)
     assert before == {"support": False, "hostnames": False}
-    found = bring_up(vpc_dns, Given(), ground.wait)
+    found = bring_up(vpc_dns, Outputs(), ground.wait)
     assert vpc_dns.delete(found, before) is not None
     ground.wait(3)
     back = vpc_dns.find(receipt_of(vpc_dns, found, before), fresh=True)
@@ -119,7 +120,7 @@ def test_vpc_dns_that_was_on_is_left_alone(ground: Ground) -> None:
     found = vpc_dns.find(NO_RECEIPTS)
     assert found is not None
     assert found.spec is not None
-    assert diff(found.spec, vpc_dns.spec(Given())) == ()
+    assert diff(found.spec, vpc_dns.spec(Outputs())) == ()
     calls = ground.writes()
     assert vpc_dns.delete(found, None) is None
     assert ground.writes() == calls
@@ -129,14 +130,14 @@ def test_vpc_dns_that_was_on_is_left_alone(ground: Ground) -> None:
 
 
 def test_security_group_contract(ground: Ground) -> None:
-    def twin(found: Found[Any, Any]) -> Callable[[], object]:
+    def twin(found: Observed[Any, Any]) -> Callable[[], object]:
         tags = ground.hand.describe_tags(Filters=[{"Name": "resource-id", "Values": [found.id]}])["Tags"]
         made = ground.hand.create_security_group(GroupName="twin", Description="twin", VpcId=VPC)["GroupId"]
         ground.hand.create_tags(Resources=[made], Tags=[{"Key": t["Key"], "Value": t["Value"]} for t in tags])
         return lambda: ground.hand.delete_security_group(GroupId=made)
 
     group = step_of(ground).security_group
-    check_contract(group, Given(), wait=ground.wait, make_twin=twin, strangers=ground.strangers, writes=ground.writes)
+    check_contract(group, Outputs(), wait=ground.wait, make_twin=twin, strangers=ground.strangers, writes=ground.writes)
 
 
 def test_a_strangers_group_of_our_name_is_a_conflict(ground: Ground) -> None:
@@ -147,9 +148,9 @@ def test_a_strangers_group_of_our_name_is_a_conflict(ground: Ground) -> None:
 
 def test_ingress_contract(ground: Ground) -> None:
     step = step_of(ground)
-    given = built(ground, step.security_group)
+    outputs = built(ground, step.security_group)
 
-    def drift(found: Found[Any, Any]) -> None:
+    def drift(found: Observed[Any, Any]) -> None:
         keep, change_it, lose, *_ = sorted(found.spec.rules)
         assert keep
         ground.hand.revoke_security_group_ingress(GroupId=found.id, IpPermissions=[permission_of(lose)])
@@ -161,7 +162,7 @@ def test_ingress_contract(ground: Ground) -> None:
         )
 
     found = check_contract(
-        step.ingress, given, wait=ground.wait, make_drift=drift, strangers=ground.strangers, writes=ground.writes
+        step.ingress, outputs, wait=ground.wait, make_drift=drift, strangers=ground.strangers, writes=ground.writes
     )
     assert found.spec is not None
     assert {(r.protocol, r.first_port, r.source) for r in found.spec.rules} == {
@@ -171,17 +172,17 @@ def test_ingress_contract(ground: Ground) -> None:
 
 def test_a_new_prefix_of_azure_is_let_in_before_the_old_one_is_shut_out(ground: Ground) -> None:
     step = step_of(ground)
-    given = built(ground, step.security_group, step.ingress)
+    outputs = built(ground, step.security_group, step.ingress)
     network = VirtualNetwork("vnet", (), (IPv4Network("10.9.0.0/16"),))
-    given = given.with_(NETWORK, network)
+    outputs = outputs.with_(NETWORK, network)
     found = step.ingress.find(NO_RECEIPTS)
     assert found is not None
-    step.ingress.update(found, step.ingress.spec(given))
+    step.ingress.update(found, step.ingress.spec(outputs))
     between = step.ingress.find(NO_RECEIPTS, fresh=True)
     assert between is not None
     assert between.spec is not None
     assert len(between.spec.rules) == 6
-    bring_up(step.ingress, given, ground.wait)
+    bring_up(step.ingress, outputs, ground.wait)
 
 
 SOURCES = st.one_of(
@@ -211,9 +212,9 @@ def test_a_rule_for_everything_has_no_ports() -> None:
 
 def test_endpoint_contract(ground: Ground) -> None:
     step = step_of(ground)
-    given = built(ground, step.security_group, step.subnets)
+    outputs = built(ground, step.security_group, step.subnets)
 
-    def drift(found: Found[Any, Any]) -> None:
+    def drift(found: Observed[Any, Any]) -> None:
         gone, *_ = sorted(
             ground.aws.route53resolver.list_resolver_endpoint_ip_addresses(ResolverEndpointId=found.id)["IpAddresses"],
             key=lambda a: a["IpId"],
@@ -224,7 +225,7 @@ def test_endpoint_contract(ground: Ground) -> None:
         ground.wait(100)
         ground.aws.route53resolver.update_resolver_endpoint(ResolverEndpointId=found.id, Protocols=["Do53", "DoH"])
 
-    def twin(found: Found[Any, Any]) -> Callable[[], object]:
+    def twin(found: Observed[Any, Any]) -> Callable[[], object]:
         made = ground.aws.route53resolver.create_resolver_endpoint(
             CreatorRequestId="cloudlink/demo/twin",
             Direction="INBOUND",
@@ -240,7 +241,7 @@ def test_endpoint_contract(ground: Ground) -> None:
 
     found = check_contract(
         step.endpoint,
-        given,
+        outputs,
         wait=ground.wait,
         make_drift=drift,
         make_twin=twin,
@@ -248,7 +249,7 @@ def test_endpoint_contract(ground: Ground) -> None:
         writes=ground.writes,
     )
     assert found.outputs is not None
-    assert set(found.outputs.addresses) == given[step.subnets].ids
+    assert set(found.outputs.addresses) == outputs[step.subnets].ids
 
 
 def test_another_links_endpoint_is_not_ours(ground: Ground) -> None:
@@ -281,14 +282,14 @@ def test_an_endpoint_that_goes_between_two_calls_is_going(ground: Ground) -> Non
 
 def test_subnets_are_exchanged_one_by_one_and_a_new_one_comes_first(ground: Ground) -> None:
     step = step_of(ground)
-    given = built(ground, step.security_group, step.subnets, step.endpoint)
+    outputs = built(ground, step.security_group, step.subnets, step.endpoint)
     all_of_them = [s["SubnetId"] for s in ground.aws.subnets(VPC)]
-    old = sorted(given[step.subnets].ids)
+    old = sorted(outputs[step.subnets].ids)
     new = [s for s in all_of_them if s not in old]
     moved = step_of(ground, a_link(dns={"endpoint_subnets": (old[0], *new)}))
-    given = ground.look(given, moved.subnets)
+    outputs = ground.read(outputs, moved.subnets)
     ground.sky.journal.clear()
-    found = bring_up(moved.endpoint, given, ground.wait)
+    found = bring_up(moved.endpoint, outputs, ground.wait)
     assert found.outputs is not None
     assert set(found.outputs.addresses) == {old[0], *new}
     assert [c.operation for c in ground.sky.journal.calls() if c.writes] == [
@@ -300,22 +301,22 @@ def test_subnets_are_exchanged_one_by_one_and_a_new_one_comes_first(ground: Grou
 def test_an_address_that_failed_is_exchanged(ground: Ground) -> None:
     ground.fault("operation-fails", "aws.CreateResolverEndpoint")
     step = step_of(ground)
-    given = built(ground, step.security_group, step.subnets)
-    step.endpoint.create(step.endpoint.spec(given))
+    outputs = built(ground, step.security_group, step.subnets)
+    step.endpoint.create(step.endpoint.spec(outputs))
     ground.wait(120)
     passing = step.endpoint.find(NO_RECEIPTS, fresh=True)
     assert passing is not None
     assert passing.phase is Phase.CREATING, "it has been seen to recover by itself"
     ground.wait(400)
-    found = bring_up(step.endpoint, given, ground.wait)
+    found = bring_up(step.endpoint, outputs, ground.wait)
     assert found.outputs is not None
-    assert set(found.outputs.addresses) == given[step.subnets].ids
+    assert set(found.outputs.addresses) == outputs[step.subnets].ids
 
 
 def test_a_repeated_create_makes_no_second_endpoint(ground: Ground) -> None:
     step = step_of(ground)
-    given = built(ground, step.security_group, step.subnets)
-    spec = step.endpoint.spec(given)
+    outputs = built(ground, step.security_group, step.subnets)
+    spec = step.endpoint.spec(outputs)
     ground.fault("cut-after", "aws.CreateResolverEndpoint")
     for _ in range(2):
         with pytest.raises(Exception) as caught:
@@ -346,7 +347,7 @@ def test_spread_takes_all_zones_first(zones: dict[str, str]) -> None:
 def test_subnets_elsewhere(ground: Ground) -> None:
     step = step_of(ground, a_link(dns={"endpoint_subnets": ("subnet-0000000a", "subnet-0000000b")}))
     with pytest.raises(MissingError, match="subnet-0000000a"):
-        step.subnets.look(Given())
+        step.subnets.read(Outputs())
 
 
 # --- the zone -----------------------------------------------------------------------------------------------
@@ -356,18 +357,18 @@ def test_zone_contract(ground: Ground) -> None:
     step = step_of(ground)
     other = ground.hand.create_vpc(CidrBlock="10.99.0.0/16")["Vpc"]["VpcId"]
 
-    def drift(found: Found[Any, Any]) -> None:
+    def drift(found: Observed[Any, Any]) -> None:
         zone = {"HostedZoneId": found.id}
         ground.aws.route53.associate_vpc_with_hosted_zone(**zone, VPC={"VPCRegion": REGION, "VPCId": other})
         ground.aws.route53.disassociate_vpc_from_hosted_zone(**zone, VPC={"VPCRegion": REGION, "VPCId": VPC})
 
-    def twin(found: Found[Any, Any]) -> Callable[[], object]:
+    def twin(found: Observed[Any, Any]) -> Callable[[], object]:
         made = ground.aws.route53.create_hosted_zone(Name="twin.example", CallerReference="cloudlink/demo/twin")
         return lambda: ground.aws.route53.delete_hosted_zone(Id=made["HostedZone"]["Id"])
 
     check_contract(
         step.zone,  # type: ignore[arg-type]
-        Given(),
+        Outputs(),
         wait=ground.wait,
         make_drift=drift,
         make_twin=twin,
@@ -378,7 +379,7 @@ def test_zone_contract(ground: Ground) -> None:
 
 def test_zone_waits_until_it_is_served(ground: Ground) -> None:
     zone: Any = step_of(ground).zone
-    zone.create(zone.spec(Given()))
+    zone.create(zone.spec(Outputs()))
     assert zone.find(NO_RECEIPTS, fresh=True).phase is Phase.CREATING
     ground.wait(60)
     assert zone.find(NO_RECEIPTS, fresh=True).phase is Phase.READY
@@ -389,9 +390,9 @@ def test_zone_waits_until_it_is_served(ground: Ground) -> None:
 
 def test_a_zone_with_foreign_records_is_kept(ground: Ground) -> None:
     step = step_of(ground)
-    given = built(ground, step.zone)
+    outputs = built(ground, step.zone)
     zone: Any = step.zone
-    number = given[step.zone].id
+    number = outputs[step.zone].id
     change(ground, number, "CREATE", an_address("mine.corp.example", "10.0.0.1"))
     found = zone.find(NO_RECEIPTS, fresh=True)
     with pytest.raises(ConflictError, match=r"mine\.corp\.example A"):
@@ -408,7 +409,7 @@ def test_another_zone_of_the_name_is_a_conflict(ground: Ground) -> None:
     zone: Any = step_of(ground).zone
     assert zone.find(NO_RECEIPTS) is None, "a stranger's zone is not ours by its name"
     with pytest.raises(Exception) as caught:
-        zone.create(zone.spec(Given()))
+        zone.create(zone.spec(Outputs()))
     ours = ground.aws.translate(caught.value)
     assert isinstance(ours, ConflictError)
     assert "dns.hosted_zone" in ours.hint
@@ -422,8 +423,8 @@ def test_adopted_zone_is_cleaned_without_a_state_file_and_kept(ground_of: MakeGr
     step = step_of(ground)
     change(ground, ADOPTED, "CREATE", an_address("theirs.corp.example", "10.0.0.1"))
     before = records_by_hand(ground, ADOPTED)
-    given = ground.look(eks_given(ground), step.zone, step.targets)
-    found = bring_up(step.records, given, ground.wait)
+    outputs = ground.read(eks_given(ground), step.zone, step.targets)
+    found = bring_up(step.records, outputs, ground.wait)
     assert len(records_by_hand(ground, ADOPTED)) == len(before) + 4
     again = step_of(ground, ground.link)
     seen = again.records.find(NO_RECEIPTS, fresh=True)
@@ -437,19 +438,19 @@ def test_adopted_zone_that_cannot_serve(ground_of: MakeGround) -> None:
     ground = ground_of(a_link(dns={"adopt_zone": ADOPTED}))
     missing: Any = step_of(ground, a_link(dns={"adopt_zone": "Z0NOTHERE"})).zone
     with pytest.raises(MissingError, match="Z0NOTHERE"):
-        missing.look(Given())
+        missing.read(Outputs())
     renamed: Any = step_of(ground, a_link(dns={"adopt_zone": ADOPTED, "zone": "other.example"})).zone
     with pytest.raises(CloudError, match="another name"):
-        renamed.look(Given())
+        renamed.read(Outputs())
     elsewhere: Any = step_of(
         ground, a_link(dns={"adopt_zone": "Z0STRANGERBILLING000", "zone": "billing.internal"})
     ).zone
     with pytest.raises(CloudError, match="does not serve"):
-        elsewhere.look(Given())
+        elsewhere.read(Outputs())
     public = ground.aws.route53.create_hosted_zone(Name="corp.example", CallerReference="public")["HostedZone"]["Id"]
     open_zone: Any = step_of(ground, a_link(dns={"adopt_zone": public.rpartition("/")[2]})).zone
     with pytest.raises(CloudError, match="public"):
-        open_zone.look(Given())
+        open_zone.read(Outputs())
 
 
 # --- records ------------------------------------------------------------------------------------------------
@@ -457,10 +458,10 @@ def test_adopted_zone_that_cannot_serve(ground_of: MakeGround) -> None:
 
 def test_records_contract(ground: Ground) -> None:
     step = step_of(ground)
-    given = built(ground, step.zone, step.targets)
-    zone = given[step.zone].id
+    outputs = built(ground, step.zone, step.targets)
+    zone = outputs[step.zone].id
 
-    def drift(found: Found[Any, Any]) -> None:
+    def drift(found: Observed[Any, Any]) -> None:
         there = records_by_hand(ground, zone)
         change(ground, zone, "DELETE", there["*.corp.example", "A"])
         change(ground, zone, "UPSERT", an_address("app.corp.example", "10.0.0.99"))
@@ -475,10 +476,10 @@ def test_records_contract(ground: Ground) -> None:
         {"Name": "corp.example", "Type": "MX", "TTL": 5, "ResourceRecords": [{"Value": "10 mail.corp.example"}]},
     )
     found = check_contract(
-        step.records, given, wait=ground.wait, make_drift=drift, strangers=others, writes=ground.writes, keep=True
+        step.records, outputs, wait=ground.wait, make_drift=drift, strangers=others, writes=ground.writes, keep=True
     )
     there = records_by_hand(ground, zone)
-    balancer = given[step.targets].load_balancers["app"]
+    balancer = outputs[step.targets].load_balancers["app"]
     assert there["app.corp.example", "A"]["AliasTarget"]["HostedZoneId"] == balancer.hosted_zone_id
     assert there["app.corp.example", "A"]["AliasTarget"]["DNSName"].removesuffix(".") == balancer.dns_name
     assert "AliasTarget" in there["*.corp.example", "A"]
@@ -490,9 +491,9 @@ def test_records_contract(ground: Ground) -> None:
 
 def test_records_go_in_one_batch(ground: Ground) -> None:
     step = step_of(ground)
-    given = built(ground, step.zone, step.targets)
+    outputs = built(ground, step.zone, step.targets)
     calls = ground.calls("ChangeResourceRecordSets")
-    bring_up(step.records, given, ground.wait)
+    bring_up(step.records, outputs, ground.wait)
     assert ground.calls("ChangeResourceRecordSets") == calls + 1
 
 
@@ -521,10 +522,10 @@ def test_five_hundred_names_of_thirty_addresses(ground_of: MakeGround) -> None:
 
 def test_a_name_that_is_wanted_no_more_goes(ground: Ground) -> None:
     step = step_of(ground)
-    given = built(ground, step.zone, step.targets, step.records)
+    outputs = built(ground, step.zone, step.targets, step.records)
     fewer = step_of(ground, a_link(dns={"hosts": ground.link.dns.hosts[:1]}))
-    bring_up(fewer.records, given, ground.wait)
-    assert set(records_by_hand(ground, given[step.zone].id)) == {
+    bring_up(fewer.records, outputs, ground.wait)
+    assert set(records_by_hand(ground, outputs[step.zone].id)) == {
         ("corp.example", "NS"),
         ("corp.example", "SOA"),
         ("app.corp.example", "A"),
@@ -535,48 +536,48 @@ def test_a_name_that_is_wanted_no_more_goes(ground: Ground) -> None:
 @pytest.mark.parametrize("kind", ["A", "CNAME"])
 def test_somebody_elses_record_is_not_overwritten(ground: Ground, kind: str) -> None:
     step = step_of(ground)
-    given = built(ground, step.zone, step.targets)
+    outputs = built(ground, step.zone, step.targets)
     theirs = an_address("App.corp.example", "10.0.0.1")
     if kind == "CNAME":
         theirs = {**theirs, "Type": "CNAME", "ResourceRecords": [{"Value": "elsewhere.example"}]}
-    change(ground, given[step.zone].id, "CREATE", theirs)
+    change(ground, outputs[step.zone].id, "CREATE", theirs)
     ground.wait(3)
     with pytest.raises(ConflictError, match=rf"app\.corp\.example {kind}"):
-        step.records.create(step.records.spec(given))
+        step.records.create(step.records.spec(outputs))
 
 
 def test_in_an_adopted_zone_even_an_equal_record_of_a_stranger_stays_his(ground_of: MakeGround) -> None:
     ground = ground_of(a_link(dns={"adopt_zone": ADOPTED}))
     step = step_of(ground)
-    given = ground.look(eks_given(ground), step.zone, step.targets)
+    outputs = ground.read(eks_given(ground), step.zone, step.targets)
     apex = {**an_address("corp.example", "10.20.0.9", "10.20.0.10"), "TTL": ground.link.dns.record_ttl}
     change(ground, ADOPTED, "CREATE", apex)
     with pytest.raises(ConflictError, match=r"corp\.example A"):
-        step.records.create(step.records.spec(given))
+        step.records.create(step.records.spec(outputs))
 
 
 def test_a_lost_owner_record_is_made_again(ground: Ground) -> None:
     step = step_of(ground)
-    given = built(ground, step.zone, step.targets, step.records)
-    zone = given[step.zone].id
+    outputs = built(ground, step.zone, step.targets, step.records)
+    zone = outputs[step.zone].id
     change(ground, zone, "DELETE", records_by_hand(ground, zone)["_cloudlink-demo.corp.example", "TXT"])
     ground.wait(3)
     assert step.records.find(NO_RECEIPTS, fresh=True) is None
-    bring_up(step.records, given, ground.wait)
+    bring_up(step.records, outputs, ground.wait)
 
 
 def test_two_links_share_an_adopted_zone(ground_of: MakeGround) -> None:
     ground = ground_of(a_link(dns={"adopt_zone": ADOPTED}))
     first = step_of(ground)
-    given = ground.look(eks_given(ground), first.zone, first.targets)
-    bring_up(first.records, given, ground.wait)
+    outputs = ground.read(eks_given(ground), first.zone, first.targets)
+    bring_up(first.records, outputs, ground.wait)
     hosts = (Host("db", AddressTarget((IPv4Address("10.20.0.50"),))),)
     other = step_of(ground, dataclasses.replace(a_link(dns={"adopt_zone": ADOPTED, "hosts": hosts}), name="demo-2"))
     assert other.records.find(NO_RECEIPTS) is None
-    found = bring_up(other.records, ground.look(given, other.targets), ground.wait)
+    found = bring_up(other.records, ground.read(outputs, other.targets), ground.wait)
     between = first.records.find(NO_RECEIPTS, fresh=True)
     assert between is not None
-    assert between.spec == first.records.spec(given)
+    assert between.spec == first.records.spec(outputs)
     take_down(other.records, found, ground.wait)
     mine = first.records.find(NO_RECEIPTS, fresh=True)
     assert mine is not None
@@ -617,7 +618,7 @@ def test_names_as_route_53_spells_them() -> None:
 
 def test_targets(ground: Ground) -> None:
     step = step_of(ground)
-    targets = step.targets.look(eks_given(ground))
+    targets = step.targets.read(eks_given(ground))
     assert set(targets.load_balancers) == {"app", "*"}
     assert targets.addresses == {"@": (IPv4Address("10.20.0.9"), IPv4Address("10.20.0.10"))}
     assert ground.calls("DescribeNetworkInterfaces") == 0
@@ -652,7 +653,7 @@ def test_a_public_load_balancer_is_refused(ground: Ground) -> None:
     ground.aws.elbv2.create_load_balancer(Name="shopfront", Subnets=subnets, Scheme="internet-facing", Type="network")
     step = step_of(ground, a_link(dns={"hosts": (Host("shop", LoadBalancerTarget("shopfront")),)}))
     with pytest.raises(CloudError, match="internet-facing"):
-        step.targets.look(Given())
+        step.targets.read(Outputs())
 
 
 @pytest.mark.parametrize(
@@ -665,7 +666,7 @@ def test_a_public_load_balancer_is_refused(ground: Ground) -> None:
 def test_a_target_that_is_not_there(ground: Ground, target: Any, says: str) -> None:
     step = step_of(ground, a_link(dns={"hosts": (Host("x", target),)}))
     with pytest.raises(MissingError, match=says):
-        step.targets.look(eks_given(ground))
+        step.targets.read(eks_given(ground))
 
 
 # --- the whole step -----------------------------------------------------------------------------------------
@@ -685,14 +686,14 @@ def test_whole_step_up_and_down(ground: Ground) -> None:
     ground.aws = ground.again()
     ground.sky.journal.clear()
     second = step_of(ground)
-    given = eks_given(ground)
+    outputs = eks_given(ground)
     for node in second.nodes():
-        if hasattr(node, "look"):
-            given = ground.look(given, node)
+        if hasattr(node, "read"):
+            outputs = ground.read(outputs, node)
             continue
         found: Any = node.find(NO_RECEIPTS)  # type: ignore[attr-defined]
-        given = given.with_(node, found.outputs)
-        assert diff(found.spec, node.spec(given)) == ()  # type: ignore[attr-defined]
+        outputs = outputs.with_(node, found.outputs)
+        assert diff(found.spec, node.spec(outputs)) == ()  # type: ignore[attr-defined]
     assert ground.writes() == 0
     assert len(ground.sky.journal.calls()) <= 12
     for node in (second.records, second.zone, second.endpoint, second.ingress, second.security_group):

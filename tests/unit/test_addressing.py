@@ -64,7 +64,7 @@ def test_an_allocated_range_is_free_and_accepted_by_both(pool: list[IPv4Network]
         return
     assert len(set(chosen)) == 4
     for inside in chosen:
-        assert addressing.inside_refusal(inside) == ""
+        assert addressing.inside_problem(inside) == ""
         assert any(inside.subnet_of(member) for member in pool)
         assert not any(inside.overlaps(other) for other in used)
 
@@ -99,7 +99,7 @@ def test_the_pool_is_exhausted_only_if_it_is(pool: list[IPv4Network], used: list
 def test_which_cloud_refuses_what(inside: str, aws: str, azure: str):
     for refusal, words in (
         (addressing.aws_inside_refusal(net(inside)), aws),
-        (addressing.azure_inside_refusal(net(inside)), azure),
+        (addressing.azure_inside_problem(net(inside)), azure),
     ):
         assert bool(refusal) == bool(words)
         assert words in refusal
@@ -127,7 +127,7 @@ def test_which_cloud_refuses_what(inside: str, aws: str, azure: str):
 )
 def test_as_numbers(asn: int, aws: bool, peer: bool, own: bool):
     assert (addressing.aws_asn_refusal(asn) == "") is aws
-    assert (addressing.azure_peer_asn_refusal(asn) == "") is peer
+    assert (addressing.azure_peer_asn_problem(asn) == "") is peer
     assert (addressing.azure_asn_refusal(asn) == "") is own
 
 

@@ -28,7 +28,7 @@ from cloudlink.core.events import Begun, Done, Event, Failed, Kept, Note, Progre
 from cloudlink.core.plan import Action, Adopted, Change, FieldChange, Plan
 from cloudlink.errors import CloudError, ConfigError, CredentialsError, Mistake
 from cloudlink.ipsec import IpsecPolicy
-from cloudlink.link import AddressTarget, AwsSide, AzureSide, DnsSide, Host, Link, Probe, Tunnel
+from cloudlink.link import AddressTarget, AwsSide, AzureSide, DnsSide, Host, Link, ProbeSettings, Tunnel
 
 START = 1_763_877_600.0  # 2025-11-23 06:00:00 UTC
 
@@ -101,7 +101,7 @@ LINK = Link(
     policy=IpsecPolicy(),
     tunnels=(_tunnel(0), _tunnel(1), _tunnel(2), _tunnel(3)),
     dns=DnsSide(zone="corp.example", hosts=(Host("app", AddressTarget((IPv4Address("10.10.2.9"),))),)),
-    probe=Probe(image="registry.k8s.io/e2e-test-images/agnhost:2.53", namespace="default"),
+    probe=ProbeSettings(image="registry.k8s.io/e2e-test-images/agnhost:2.53", namespace="default"),
 )
 
 
@@ -143,7 +143,7 @@ LATER_PLAN = Plan(
             "aws_vpn.connection[0]",
             "VPN connection to Azure instance 0, two tunnels",
             Action.UPDATE,
-            "changed by hand: dpd timeout, psk, ike groups",
+            "drift: dpd timeout, psk, ike groups",
             (
                 FieldChange("dpd_timeout", "30", "45"),
                 FieldChange("psk", "(secret)", "(secret)"),
@@ -160,7 +160,7 @@ LATER_PLAN = Plan(
             (FieldChange("zones", "(none)", "1, 2, 3"),),
         ),
         Change("azure_vpn.gateway", "VPN gateway, active-active", Action.NO_OP),
-        Change("resolver.records", "Records", Action.CREATE, "removed by hand", drift=True),
+        Change("resolver.records", "Records", Action.CREATE, "drift: deleted outside cloudlink", drift=True),
         Change("resolver.zone", "Private hosted zone old.example", Action.DELETE, "no longer in the configuration"),
         Change("dns_forward.forward", "Forwarding of corp.example in CoreDNS", Action.NO_OP),
     )
@@ -170,7 +170,7 @@ REMOVAL = Plan(
     (
         Change("aws_vpn.attachment", "Attachment to the VPC", Action.NO_OP, "kept: cloudlink did not make it"),
         Change("aws_vpn.connection[0]", "VPN connection to Azure instance 0", Action.DELETE, "cloudlink made it"),
-        Change("aws_vpn.route_propagation", "Route propagation", Action.DELETE, "put back as it was"),
+        Change("aws_vpn.route_propagation", "Route propagation", Action.DELETE, "restored as it was"),
         Change("azure_vpn.gateway", "VPN gateway, active-active", Action.DELETE, "cloudlink made it"),
     ),
     kept=(

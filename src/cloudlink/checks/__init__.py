@@ -1,1 +1,1 @@
-"""What is judged: before anything is created, the link as it is, and its names from a pod. Reads only."""
+"""Checks: what must hold before a create, the health of the link, and its names from a pod. Reads only."""

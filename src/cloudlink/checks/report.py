@@ -31,53 +31,46 @@ class Outcome(enum.StrEnum):
 
 @dataclass(frozen=True)
 class AwsTunnelView:
-    """state: UP or DOWN. since: seconds since the epoch. routes: accepted from Azure."""
-
     connection: str
     outside_ip: str
-    state: str
+    state: str  # UP or DOWN
     message: str
-    routes: int
-    since: float | None
+    routes: int  # accepted from Azure
+    since: float | None  # seconds since the epoch
 
 
 @dataclass(frozen=True)
 class AzureTunnelView:
-    """status: Azure's word (Connected, NotConnected, ...). Octets since the connection was made."""
-
     connection: str
-    status: str
-    ingress: int
+    status: str  # Azure's word: Connected, NotConnected, ...
+    ingress: int  # bytes since the connection was created
     egress: int
 
 
 @dataclass(frozen=True)
 class BgpView:
-    """The session between the expected pair of inside addresses. state: Azure's word, or ``absent``."""
+    """The session between the expected pair of inside addresses."""
 
     local: str
     neighbor: str
-    state: str
+    state: str  # Azure's word, or ``absent``
     routes: int
     seconds: float | None
 
 
 @dataclass(frozen=True)
 class TunnelStatus:
-    """One of the four expected tunnels, matched by inside address and outside IP.
+    """One of the four expected tunnels, matched by inside address and outside IP."""
 
-    address: ``tunnel[0]`` to ``tunnel[3]``. why: the likely cause when it is not up; fix: what to do.
-    """
-
-    address: str
+    address: str  # ``tunnel[0]`` to ``tunnel[3]``
     inside: str
     instance: int
     aws: AwsTunnelView | None
     azure: AzureTunnelView | None
     bgp: BgpView | None
     up: bool
-    why: str = ""
-    fix: str = ""
+    why: str = ""  # the likely cause when it is not up
+    fix: str = ""  # what to do
 
     @property
     def name(self) -> str:
@@ -88,10 +81,10 @@ class TunnelStatus:
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at. name: stable, for programs; title: for people."""
+    """One check of status."""
 
-    name: str
-    title: str
+    name: str  # stable, for programs
+    title: str  # for people
     outcome: Outcome
     detail: str = ""
     fix: str = ""
@@ -99,12 +92,12 @@ class Check:
 
 @dataclass(frozen=True)
 class RouteTableStatus:
-    """One AWS route table. routes: prefixes of the VNet that are in it by propagation; missing: those that are not."""
+    """One AWS route table."""
 
     id: str
     propagating: bool
-    routes: tuple[str, ...]
-    missing: tuple[str, ...]
+    routes: tuple[str, ...]  # prefixes of the VNet that are in it by propagation
+    missing: tuple[str, ...]  # those that are not
 
 
 @dataclass(frozen=True)
@@ -116,12 +109,12 @@ class EndpointStatus:
 
 @dataclass(frozen=True)
 class Drift:
-    """What is not as configured. by_hand: somebody changed it; else an up or a teardown has not done it yet."""
+    """What is not as configured."""
 
     address: str
     title: str
     what: str
-    by_hand: bool = True
+    by_hand: bool = True  # somebody changed it; else an up or a teardown has not done it yet
 
 
 @dataclass(frozen=True)
@@ -160,9 +153,9 @@ HopResult = Literal[
 
 @dataclass(frozen=True)
 class Hop:
-    """One thing asked from the pod. hop: ``cluster-dns``, ``endpoint 10.10.1.4 udp``, ``connect 10.10.2.9:443`` ..."""
+    """One thing asked from the pod."""
 
-    hop: str
+    hop: str  # ``cluster-dns``, ``endpoint 10.10.1.4 udp``, ``connect 10.10.2.9:443``
     result: HopResult
     detail: str = ""
     ms: float | None = None
@@ -170,12 +163,11 @@ class Hop:
 
 @dataclass(frozen=True)
 class NameReport:
-    """verdict: ``ok``, or the class of the first hop that is wrong. cause and fix: for people."""
-
     name: str
     answers: tuple[str, ...]
-    verdict: str
+    verdict: str  # ``ok``, or the class of the first hop that is wrong
     hops: tuple[Hop, ...]
+    # cause and fix: for people
     cause: str = ""
     fix: str = ""
 

@@ -25,7 +25,7 @@ from cloudlink.checks.report import (
 from cloudlink.clouds.aws.client import Aws
 from cloudlink.clouds.azure.client import Azure
 from cloudlink.link import Link
-from cloudlink.steps.dns_forward.corefile import View
+from cloudlink.steps.dns_forward.corefile import ForwardStatus
 from cloudlink.steps.outputs import VirtualNetwork
 
 Json = Mapping[str, Any]
@@ -45,24 +45,19 @@ CHECKS = {
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything that status is made from, as the clouds gave it.
-
-    learned: rows of getLearnedRoutes; None: not asked. tables: the route tables that matter. advertised: what Azure
-    advertises. vpc: the VPC's ranges. endpoint: None: there is none. zone: answer of GetHostedZone.
-    forward: None: not looked at.
-    """
+    """Everything that status is made from, as the clouds gave it."""
 
     aws: tunnels.AwsFacts = field(default_factory=tunnels.AwsFacts)
     azure: tunnels.AzureFacts = field(default_factory=tunnels.AzureFacts)
-    learned: Sequence[Json] | None = None
-    tables: Sequence[Json] = ()
-    advertised: tuple[IPv4Network, ...] = ()
-    vpc: tuple[IPv4Network, ...] = ()
-    endpoint: Json | None = None
+    learned: Sequence[Json] | None = None  # rows of getLearnedRoutes; None: not asked
+    tables: Sequence[Json] = ()  # the route tables that matter
+    advertised: tuple[IPv4Network, ...] = ()  # what Azure advertises
+    vpc: tuple[IPv4Network, ...] = ()  # the VPC's ranges
+    endpoint: Json | None = None  # None: there is none
     endpoint_addresses: Sequence[Json] = ()
-    zone: Json | None = None
+    zone: Json | None = None  # answer of GetHostedZone
     records: Sequence[Json] = ()
-    forward: View | None = None
+    forward: ForwardStatus | None = None  # None: not read
 
 
 # --- gathering --------------------------------------------------------------------------------------------
@@ -72,14 +67,14 @@ def gather(
     link: Link,
     aws: Aws,
     azure: Azure,
-    forward: Callable[[], View] | None,
+    forward: Callable[[], ForwardStatus] | None,
     *,
     endpoint_id: str | None,
     zone_id: str | None,
     network: VirtualNetwork | None,
     fresh: bool = True,
 ) -> Facts:
-    """Ask both clouds. forward: looks at CoreDNS (``Forward.view``); it must not raise what should not end status.
+    """Ask both clouds. forward: reads the state of CoreDNS (``Forward.status``); it must not raise what should not end status.
 
     endpoint_id, zone_id: as found by their resources; None: there is none. network: the VNet, None: there is none.
     """
@@ -392,14 +387,14 @@ def _record_check(link: Link, facts: Facts) -> Check:
     return _check("records", Outcome.PASSED, ", ".join(wanted))
 
 
-def _forward_check(view: View | None) -> Check:
-    if view is None:
-        return _check("forward", Outcome.SKIPPED, "the AKS cluster was not looked at")
-    if view.problem:
-        return _check("forward", Outcome.FAILED, view.problem, "cloudlink up")
-    if view.warnings:
-        return _check("forward", Outcome.WARNING, f"{view.line}. {' '.join(view.warnings)}")
-    return _check("forward", Outcome.PASSED, view.line)
+def _forward_check(status: ForwardStatus | None) -> Check:
+    if status is None:
+        return _check("forward", Outcome.SKIPPED, "the AKS cluster was not checked")
+    if status.problem:
+        return _check("forward", Outcome.FAILED, status.problem, "cloudlink up")
+    if status.warnings:
+        return _check("forward", Outcome.WARNING, f"{status.line}. {' '.join(status.warnings)}")
+    return _check("forward", Outcome.PASSED, status.line)
 
 
 def _next(

@@ -1,11 +1,11 @@
-"""The four expected tunnels, judged from what both clouds say: which are up, and for each of the others why not.
+"""The four expected tunnels as both clouds report them: which are up, and for each of the others why not.
 
 Pure: plain dicts as boto3 and ARM give them, in; plain data out. A tunnel is known by its inside range and its outside
 address, never by its place in a list.
 
 Azure tries every connection from both instances, eight attempts for four tunnels. AWS answers only the address of the
 customer gateway, so four of them stay down for ever, and their BGP neighbours too. That is by design: only the pair of
-inside addresses that belongs to a tunnel is looked at.
+inside addresses that belongs to a tunnel is considered.
 https://learn.microsoft.com/azure/vpn-gateway/vpn-gateway-howto-aws-bgp
 """
 
@@ -25,33 +25,25 @@ from cloudlink.secret import Secret
 Json = Mapping[str, Any]
 
 _UP = "cloudlink up"
-_WAIT = "Wait a few minutes and look again: cloudlink status"
+_WAIT = "Wait a few minutes, then: cloudlink status"
 
 
 @dataclass(frozen=True)
 class AwsFacts:
-    """connections: DescribeVpnConnections, all of the region. customer_gateways, gateways: the same of theirs.
-
-    ids: VPN connections that are ours although their tags are gone (from the receipts).
-    """
-
-    connections: Sequence[Json] = ()
+    connections: Sequence[Json] = ()  # DescribeVpnConnections, all of the region
+    # customer_gateways and gateways: DescribeCustomerGateways and DescribeVpnGateways
     customer_gateways: Sequence[Json] = ()
     gateways: Sequence[Json] = ()
-    ids: frozenset[str] = frozenset()
+    ids: frozenset[str] = frozenset()  # VPN connections that are ours although their tags are gone (from the receipts)
 
 
 @dataclass(frozen=True)
 class AzureFacts:
-    """connections: GETs of single connections (lists lack status and key) by tunnel index.
-
-    bgp: rows of getBgpPeerStatus; None: not asked (it takes ten seconds).
-    """
-
     gateway: Json | None = None
+    # GETs of single connections (lists lack status and key) by tunnel index
     connections: Mapping[int, Json] | None = None
     local_gateways: Sequence[Json] = ()
-    bgp: Sequence[Json] | None = None
+    bgp: Sequence[Json] | None = None  # rows of getBgpPeerStatus; None: not asked (it takes ten seconds)
 
 
 @dataclass(frozen=True)
@@ -234,7 +226,7 @@ def _why(
         seen = f"AWS reports {aws.message or aws.state if aws else 'nothing'}, Azure {azure.status if azure else 'nothing'}"
         reset = f"az network vpn-connection reset --name {azure.connection if azure else ''}"
         return (
-            f"Both sides are configured alike, but no IPsec tunnel stands: {seen}",
+            f"Both sides are configured alike, but IPsec is not established: {seen}",
             f"A new tunnel takes a minute or two; if it stays so: {reset} --resource-group {link.azure.resource_group}",
         )
     if aws is not None and aws.state == "UP" and aws.routes == 0:
@@ -280,7 +272,7 @@ def _unsettled(vpc: str, ends: _Ends) -> tuple[str, str] | None:
         return f"AWS's VPN connection is {state}", _WAIT
     if detached := _detached(vpc, ends.vpn_gateway):
         return detached, _UP
-    # Azure's gateway is not looked at: it goes on working while it is being updated.
+    # The state of Azure's gateway does not count: it goes on working while it is being updated.
     for what, item in (("connection", ends.connection), ("local network gateway", ends.local_gateway)):
         state = str(_properties(item).get("provisioningState") or "Succeeded")
         if state == "Failed":

@@ -13,6 +13,6 @@ def seconds(text: str) -> float:
     """``90``, ``90s``, ``10m`` or ``1h30m`` in seconds. Raises UsageError."""
     match = _FORM.fullmatch(text.strip().lower())
     if match is None or not any(match.groups()):
-        raise UsageError("That is no duration", f"{text!r} was given.", "Write it like 90s, 10m or 1h30m.")
+        raise UsageError("This is not a duration", f"{text!r} was given.", "Write it like 90s, 10m or 1h30m.")
     hours, minutes, rest = (int(g or 0) for g in match.groups())
     return float(hours * 3600 + minutes * 60 + rest)

@@ -1,4 +1,4 @@
-"""``cloudlink sandbox ...``: start, stop, reset, look at, and break the local clouds."""
+"""``cloudlink sandbox ...``: start, stop, reset, inspect, and break the local clouds."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from cloudlink.cli.options import Color, Config, Json, Sandbox, Yes
 def teardown(
     config: Config = None, sandbox: Sandbox = False, yes: Yes = False, json: Json = False, color: Color = None
 ) -> int:
-    """Remove what cloudlink made, put back what it altered, leave everything else."""
+    """Remove what cloudlink made, restore what it altered, leave everything else."""
     from cloudlink.errors import DeclinedError
     from cloudlink.session import open_session
 

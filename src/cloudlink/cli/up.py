@@ -44,5 +44,5 @@ def up(
             session.apply(made)
         else:
             session.view.plan(made, link=session.link)
-            session.remember()
+            session.record_receipts()
         return session.verify(thorough=bool(made.writes) if verify is None else verify, skip=verify is False)

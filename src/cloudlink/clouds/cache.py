@@ -13,7 +13,7 @@ from cloudlink.core.polling import Clock
 T = TypeVar("T")
 
 # A fresh read asked for within this many seconds (the clouds' time) of another's start is served by that one: four
-# gateways that are about to be written, or two connections that are waited for, need one look and not one each.
+# gateways that are about to be written, or two connections that are waited for, need one read and not one each.
 SHARE_SECONDS = 2.0
 
 
@@ -24,7 +24,7 @@ class _Entry:
     started: float
 
 
-class Reads:
+class ReadCache:
     """A cache of answers by kind. Thread-safe; askers of the same kind wait for the one call under way."""
 
     def __init__(self, clock: Clock) -> None:
@@ -55,13 +55,13 @@ class Reads:
             self._entries[kind] = _Entry(value, version, now)
             return value
 
-    def wrote(self, *kinds: str) -> None:
+    def invalidate(self, *kinds: str) -> None:
         """Forget what was read of these kinds: something was written (also call it when the outcome is unknown)."""
         with self._guard:
             for kind in kinds:
                 self._versions[kind] += 1
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Forget everything."""
         with self._guard:
             for kind in list(self._entries):

@@ -9,10 +9,7 @@ from cloudlink.secret import Secret
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Addresses and made-up credentials of a running sandbox. All SDKs are used unchanged against them.
-
-    ca_file: PEM file with the sandbox's certificate authority. speed: of its clock.
-    """
+    """Addresses and made-up credentials of a running sandbox. All SDKs are used unchanged against them."""
 
     aws_url: str
     aws_access_key: str
@@ -21,6 +18,6 @@ class Endpoints:
     azure_tenant: str
     azure_client_id: str
     azure_client_secret: Secret
-    ca_file: str
-    speed: float
+    ca_file: str  # PEM file with the sandbox's certificate authority
+    speed: float  # of its clock
     extra: dict[str, str] = field(default_factory=dict)

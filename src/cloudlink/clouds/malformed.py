@@ -1,7 +1,7 @@
-"""An answer that came well-formed and means nothing: wrong types, missing fields. It is refused, not obeyed.
+"""Malformed answers: well-formed JSON or XML of wrong types or with missing fields. They raise CloudError.
 
 Where our code reads an answer it takes the documented shape for granted, so that a cloud (or a proxy in between) that
-answers something else shows as an error of Python's. A bug of ours looks the same from outside; the message says where
+answers something else shows as an error of Python's. A bug in cloudlink looks the same from outside; the message says where
 it was, and that it may be either.
 """
 
@@ -21,7 +21,7 @@ def translate(error: Exception) -> CloudError | None:
     if not place.startswith(_READERS):
         return None
     return CloudError(
-        "A cloud's answer makes no sense",
+        "A cloud's answer is malformed",
         f"It has not the documented shape ({type(error).__name__}: {str(error)[:200]!r}, read in {place}). "
         "Nothing was done on the strength of it.",
         "Run the command again. If it stays, something between here and the cloud answers in its place, or this is a "
@@ -31,7 +31,7 @@ def translate(error: Exception) -> CloudError | None:
 
 
 def _place(error: Exception) -> str:
-    """``module:line`` of the innermost frame of ours."""
+    """``module:line`` of the innermost frame of cloudlink."""
     found, step = "", error.__traceback__
     while step is not None:
         name = str(step.tb_frame.f_globals.get("__name__", ""))

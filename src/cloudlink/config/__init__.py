@@ -21,7 +21,7 @@ __all__ = ["load", "parse", "reference"]
 
 
 def load(path: Path, *, sandbox: bool = False) -> Link:
-    """The link that a file describes. sandbox: with what stands in the sandbox's clouds.
+    """The link that a file describes. sandbox: with the fixtures of the sandbox's clouds.
 
     Raises ConfigError with every mistake at once, also if the file is missing or no TOML.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cloudlink import addressing
 from cloudlink.config import schema
-from cloudlink.config.furniture import furniture
+from cloudlink.config.fixtures import fixtures
 from cloudlink.config.reading import Document, Values
 from cloudlink.ipsec import IpsecPolicy
 from cloudlink.link import (
@@ -18,7 +18,7 @@ from cloudlink.link import (
     LoadBalancerTarget,
     NewCluster,
     NewNetwork,
-    Probe,
+    ProbeSettings,
     Target,
     Tunnel,
 )
@@ -40,8 +40,8 @@ def build(document: Document, *, sandbox: bool) -> Link:
             adopt_zone=document[schema.HOSTED_ZONE],
             record_ttl=document[schema.TTL],
         ),
-        probe=Probe(image=document[schema.PROBE_IMAGE], namespace=document[schema.PROBE_NAMESPACE]),
-        sandbox=furniture(document) if sandbox else None,
+        probe=ProbeSettings(image=document[schema.PROBE_IMAGE], namespace=document[schema.PROBE_NAMESPACE]),
+        sandbox=fixtures(document) if sandbox else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Rules that concern several keys. Each reports what it can judge from the values that could be read."""
+"""Rules that concern several keys. Each reports what it can tell from the values that could be read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _as_numbers(document: Document) -> Iterator[Mistake]:
     if aws is not None:
         # An adopted gateway may have a number that AWS no longer gives; Azure's rules hold in any case.
         reason = "" if adopted else addressing.aws_asn_refusal(aws)
-        if reason := reason or addressing.azure_peer_asn_refusal(aws):
+        if reason := reason or addressing.azure_peer_asn_problem(aws):
             yield Mistake(schema.AWS_ASN.path, str(aws), f"another number: {reason}", "64512")
     if azure is not None and (reason := addressing.azure_asn_refusal(azure)):
         yield Mistake(schema.GATEWAY_ASN.path, str(azure), f"another number: {reason}", "65000")
@@ -163,7 +163,7 @@ def _hosts(document: Document) -> Iterator[Mistake]:
         if label is not None:
             at = host.at(schema.HOST_NAME)
             if label in first_at:
-                yield Mistake(at, shown(label), f"each name once; it stands at {first_at[label]} already")
+                yield Mistake(at, shown(label), f"each name once; it is at {first_at[label]} already")
             first_at.setdefault(label, at)
             yield from _name_and_zone(at, label, zone)
         yield from _target(host)
@@ -192,7 +192,7 @@ def _ports(host: Values) -> Iterator[Mistake]:
     ports, tls = host.get(schema.HOST_PORTS), host.get(schema.HOST_TLS_PORTS)
     for index, port in enumerate(tls or ()):
         if ports is not None and port not in ports:
-            allowed = f"ports that stand in ports: {', '.join(map(str, ports))}"
+            allowed = f"ports listed in ports: {', '.join(map(str, ports))}"
             yield Mistake(f"{host.at(schema.HOST_TLS_PORTS)}[{index}]", str(port), allowed)
 
 
@@ -235,7 +235,7 @@ def _sandbox(document: Document) -> Iterator[Mistake]:
         and not document.values.has(schema.SANDBOX_AKS_SUBNET)
         and addressing.free_gateway_subnet(vnet, [gateway], prefixlen=29) is None
     ):
-        allowed = f"ranges with room for a cluster beside {schema.GATEWAY_SUBNET.path} ({gateway})"
+        allowed = f"ranges with room for a cluster next to {schema.GATEWAY_SUBNET.path} ({gateway})"
         yield Mistake(schema.SANDBOX_VNET_PREFIXES.path, ", ".join(map(str, vnet)), allowed)
     if nodes is not None and vnet is not None and not any(nodes.subnet_of(prefix) for prefix in vnet):
         allowed = f"a range within {schema.SANDBOX_VNET_PREFIXES.path}: {', '.join(map(str, vnet))}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from cloudlink.config.kinds import Kind, closest, refused, text
+from cloudlink.config.value_types import ValueType, closest, invalid, text
 from cloudlink.link import KubernetesTarget
 
 LINK_NAME = text(
@@ -30,7 +30,7 @@ def _near_region(value: str) -> str:
     return "-".join([parts[0], *(closest(part, ("gov", *_DIRECTIONS)) or part for part in parts[1:])])
 
 
-def _aws_id(prefix: str, noun: str) -> Kind[str]:
+def _aws_id(prefix: str, noun: str) -> ValueType[str]:
     return text(
         f"the id of {noun}, {prefix}- and 8 or 17 hexadecimal digits", rf"{prefix}-([0-9a-f]{{8}}|[0-9a-f]{{17}})"
     )
@@ -62,17 +62,17 @@ def _read_load_balancer(value: object) -> str:
     allowed = LOAD_BALANCER.allowed
     if isinstance(value, str) and (match := LOAD_BALANCER_ARN.fullmatch(value)):
         if match[2] == "gwy":
-            raise refused(value, f"{allowed}; a Gateway Load Balancer has no name to point at")
+            raise invalid(value, f"{allowed}; a Gateway Load Balancer has no name to point at")
         return value
     if isinstance(value, str) and value.endswith(".amazonaws.com"):
         # internal-NAME-1234567890.eu-central-1.elb.amazonaws.com (ALB), NAME-0123456789abcdef.elb... (NLB)
         name = value.partition(".")[0].removeprefix("internal-").rpartition("-")[0]
         near = name if re.fullmatch(_LOAD_BALANCER_NAME, name) else ""
-        raise refused(value, f"{allowed}; not its DNS name", near)
+        raise invalid(value, f"{allowed}; not its DNS name", near)
     return text(allowed, _LOAD_BALANCER_NAME).read(value)
 
 
-LOAD_BALANCER = Kind(
+LOAD_BALANCER = ValueType(
     "string",
     "the name (1 to 32 letters, digits and hyphens) or ARN of an internal NLB or ALB",
     _read_load_balancer,
@@ -138,8 +138,8 @@ def _read_ingress(value: object) -> KubernetesTarget:
     return KubernetesTarget("ingress", namespace, name)
 
 
-KUBERNETES_SERVICE = Kind("string", '"namespace/name" of a Service of type LoadBalancer on EKS', _read_service)
-KUBERNETES_INGRESS = Kind("string", '"namespace/name" of an Ingress on EKS', _read_ingress)
+KUBERNETES_SERVICE = ValueType("string", '"namespace/name" of a Service of type LoadBalancer on EKS', _read_service)
+KUBERNETES_INGRESS = ValueType("string", '"namespace/name" of an Ingress on EKS', _read_ingress)
 
 # --- DNS
 
@@ -164,13 +164,13 @@ def _read_zone(value: object) -> str:
     allowed = ZONE.allowed
     zone = text(allowed, rf"{_LABEL}(\.{_LABEL})+", longest=253).read(value)
     if zone.rpartition(".")[2].isdigit():
-        raise refused(zone, "another zone: an address is no zone")
+        raise invalid(zone, "another zone: an address is not a zone")
     for taken in _TAKEN_ZONES:
         if zone == taken or taken.endswith(f".{zone}") or zone.endswith(f".{taken}"):
-            raise refused(zone, f"another zone: AKS or Azure resolves {taken} itself")
+            raise invalid(zone, f"another zone: AKS or Azure resolves {taken} itself")
     return zone
 
 
-ZONE = Kind(
+ZONE = ValueType(
     "string", "a DNS name of two or more labels in lower case, without a trailing dot, such as corp.example", _read_zone
 )

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
-from cloudlink.config.kinds import Refused, closest
 from cloudlink.config.schema import MOST_HOSTS, TABLES, Key, Table
 from cloudlink.config.shown import shown, shown_key
+from cloudlink.config.value_types import ValidationError, closest
 from cloudlink.errors import Mistake
 
 T = TypeVar("T")
@@ -30,9 +30,9 @@ _NO_CREDENTIALS = (
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """The readable values of one table or of all single tables. where: the path that the keys' own table has here."""
+    """The readable values of one table or of all single tables."""
 
-    where: str
+    where: str  # the path that the keys' own table has here
     found: Mapping[str, object]
     given: frozenset[str]
 
@@ -45,7 +45,7 @@ class Values:
         return cast("T | None", self.found.get(key.path))
 
     def has(self, key: Key[Any]) -> bool:
-        """Whether the key stands in the file, rightly or wrongly."""
+        """Whether the key is in the file, rightly or wrongly."""
         return key.path in self.given
 
     def at(self, key: Key[Any]) -> str:
@@ -57,7 +57,7 @@ class Values:
 class Document:
     values: Values
     hosts: tuple[Values, ...]
-    tables: frozenset[str]  # paths of the tables that stand in the file
+    tables: frozenset[str]  # paths of the tables in the file
 
     def __getitem__(self, key: Key[T]) -> T:
         return self.values[key]
@@ -145,8 +145,8 @@ class _Reader:
             given.add(key.path)
             try:
                 found[key.path] = key.kind.read(raw[key.name])
-            except Refused as refusal:
-                self.mistakes += [Mistake(path + m.path, m.found, m.allowed, m.near_miss) for m in refusal.mistakes]
+            except ValidationError as error:
+                self.mistakes += [Mistake(path + m.path, m.found, m.allowed, m.near_miss) for m in error.mistakes]
         return meant
 
     def _unknown(self, table: Table, raw: dict[str, Any], where: str, known: list[str]) -> set[str]:

@@ -1,7 +1,7 @@
 """Every key of the configuration, declared once: the reader, the reference and the messages all come from here.
 
 A key is declared with its kind of value, its default and its meaning; tables list their keys in the order in which
-the reference shows them. Rules that concern several keys stand in ``checks``.
+the reference shows them. Rules that concern several keys are in ``checks``.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any, Generic, Literal, TypeVar, cast
 
 from cloudlink import addressing
 from cloudlink.config import names
-from cloudlink.config.kinds import (
+from cloudlink.config.value_types import (
     BOOLEAN,
     PRIVATE_ADDRESS,
-    Kind,
+    ValueType,
     choice,
     integer,
     listing,
@@ -34,14 +34,12 @@ SignIn = Literal["certificate", "entra"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Key(Generic[T_co]):
-    """path: from the root of the file. written_default: the default in TOML or in words, for the reference."""
-
-    path: str
-    kind: Kind[Any]
+    path: str  # from the root of the file
+    kind: ValueType[Any]
     meaning: str
     required: bool
     default: T_co | None = None
-    written_default: str = ""
+    written_default: str = ""  # the default in TOML or in words, for the reference
 
     @property
     def name(self) -> str:
@@ -50,13 +48,11 @@ class Key(Generic[T_co]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """optional: may be left out although it has required keys. repeated: an array of tables."""
-
     path: str
     meaning: str
     keys: tuple[Key[Any], ...]
-    optional: bool = False
-    repeated: bool = False
+    optional: bool = False  # may be left out although it has required keys
+    repeated: bool = False  # an array of tables
 
     @property
     def parent(self) -> str | None:
@@ -67,19 +63,19 @@ class Table:
         return self.path.rpartition(".")[2]
 
 
-def _required(path: str, kind: Kind[T], meaning: str) -> Key[T]:
+def _required(path: str, kind: ValueType[T], meaning: str) -> Key[T]:
     return Key(path, kind, meaning, required=True)
 
 
-def _defaulted(path: str, kind: Kind[T], default: T, written: str, meaning: str) -> Key[T]:
+def _defaulted(path: str, kind: ValueType[T], default: T, written: str, meaning: str) -> Key[T]:
     return Key(path, kind, meaning, required=False, default=default, written_default=written)
 
 
-def _optional(path: str, kind: Kind[T], meaning: str, instead: str = "") -> Key[T | None]:
+def _optional(path: str, kind: ValueType[T], meaning: str, instead: str = "") -> Key[T | None]:
     return Key(path, kind, meaning, required=False, written_default=instead)
 
 
-def _azure_range_refusal(found: IPv4Network) -> str:
+def _azure_range_problem(found: IPv4Network) -> str:
     """https://learn.microsoft.com/azure/virtual-network/virtual-networks-faq (address ranges)"""
     for text in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "168.63.129.16/32", "224.0.0.0/3"):
         if found.overlaps(IPv4Network(text)):
@@ -87,24 +83,24 @@ def _azure_range_refusal(found: IPv4Network) -> str:
     return ""
 
 
-def _aks_range_refusal(found: IPv4Network) -> str:
+def _aks_range_problem(found: IPv4Network) -> str:
     """https://learn.microsoft.com/azure/aks/configure-azure-cni (ranges that AKS keeps)"""
     for text in ("172.30.0.0/16", "172.31.0.0/16", "192.0.2.0/24"):
         if found.overlaps(IPv4Network(text)):
             return f"AKS does not take {text}"
-    return _azure_range_refusal(found)
+    return _azure_range_problem(found)
 
 
-_VNET_RANGE = network(8, 29, refusal=_azure_range_refusal)
-_AKS_RANGE = network(8, 24, refusal=_aks_range_refusal)
-_AKS_SERVICE_RANGE = network(12, 27, refusal=_aks_range_refusal)
+_VNET_RANGE = network(8, 29, problem=_azure_range_problem)
+_AKS_RANGE = network(8, 24, problem=_aks_range_problem)
+_AKS_SERVICE_RANGE = network(12, 27, problem=_aks_range_problem)
 _VPC_RANGE = network(16, 28)
 _EKS_SERVICE_RANGE = network(12, 24)
 _INSIDE_POOL = network(
-    24, 30, refusal=addressing.azure_inside_refusal, why="within 169.254.21.0 to 169.254.22.255, where Azure wants it"
+    24, 30, problem=addressing.azure_inside_problem, why="within 169.254.21.0 to 169.254.22.255, where Azure wants it"
 )
 _INSIDE_CIDR = network(
-    30, 30, refusal=addressing.inside_refusal, why="within 169.254.21.0 to 169.254.22.255, where Azure wants it"
+    30, 30, problem=addressing.inside_problem, why="within 169.254.21.0 to 169.254.22.255, where Azure wants it"
 )
 
 NAME = _required("name", names.LINK_NAME, "The link's name. Every object is tagged with it; two links differ in it.")
@@ -174,7 +170,7 @@ CLUSTER_SUBNET_PREFIX = _required("azure.vnet.cluster_subnet.prefix", _VNET_RANG
 GATEWAY_SUBNET = _required(
     "azure.vpn_gateway.subnet_prefix",
     network(
-        16, addressing.SMALLEST_GATEWAY_SUBNET, refusal=_azure_range_refusal, why="Azure advises /27 or larger for it"
+        16, addressing.SMALLEST_GATEWAY_SUBNET, problem=_azure_range_problem, why="Azure advises /27 or larger for it"
     ),
     "Range of GatewaySubnet, which is made if the VNet has none. Must be free in the VNet, or be its present range.",
 )
@@ -300,7 +296,7 @@ _GROUP_REFUSALS = {
 }
 
 
-def _ciphers() -> Kind[str]:
+def _ciphers() -> ValueType[str]:
     return choice(
         {name: name for name in ("AES128", "AES256", "AES128-GCM", "AES256-GCM")},
         refusals=_ENCRYPTION_REFUSALS,
@@ -308,7 +304,7 @@ def _ciphers() -> Kind[str]:
     )
 
 
-def _groups() -> Kind[int]:
+def _groups() -> ValueType[int]:
     return choice(
         {group: group for group in (14, 19, 20, 24)}, type_="integer", refusals=_GROUP_REFUSALS, meant=_GROUP_MEANT
     )
@@ -539,7 +535,7 @@ TABLES: tuple[Table, ...] = (
     Table("probe", "The pod that verify-dns asks from.", (PROBE_IMAGE, PROBE_NAMESPACE)),
     Table(
         "sandbox",
-        "What stands in the local clouds of --sandbox. The real clouds are read instead.",
+        "What exists in the local clouds of --sandbox. The real clouds are read instead.",
         (
             SANDBOX_VPC_CIDRS,
             SANDBOX_EKS_SERVICE_CIDR,

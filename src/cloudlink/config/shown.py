@@ -1,4 +1,4 @@
-"""How a value or key from a configuration may stand in a message: on one line, short, nothing unprintable."""
+"""How a value or key from a configuration may be shown in a message: on one line, short, nothing unprintable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Carries out a plan: in order, in parallel, waiting, retrying, saving and telling, once for all resources.
+"""Carries out a plan: in order, in parallel, waiting, retrying, saving and reporting, once for all resources.
 
 Workers call clouds. The thread that iterates over :meth:`Engine.apply` alone owns the state file and the screen:
 workers hand it what is to be saved and wait until it is on disk before they write to a cloud.
@@ -15,11 +15,11 @@ from cloudlink.core import events as ev
 from cloudlink.core.apply import Bug, Save, Worker
 from cloudlink.core.graph import Graph
 from cloudlink.core.plan import Action, Plan
-from cloudlink.core.planner import Observed, make_plan, observe
+from cloudlink.core.planner import Snapshot, make_plan, take_snapshot
 from cloudlink.core.polling import Clock
-from cloudlink.core.ports import Sense, Store
-from cloudlink.core.resource import Given, Node, Phase, Resource
-from cloudlink.core.schedule import End, Schedule, Task, usual_of, verb_of
+from cloudlink.core.ports import ErrorPolicy, Store
+from cloudlink.core.resource import Node, Outputs, Phase, Resource
+from cloudlink.core.schedule import End, Schedule, Task, typical_seconds_of, verb_of
 from cloudlink.errors import CloudlinkError, Interrupted
 
 
@@ -27,39 +27,39 @@ class Engine:
     """One run over one graph. workers: calls in flight at most."""
 
     def __init__(
-        self, nodes: Iterable[Node[Any]], *, clock: Clock, store: Store, sense: Sense, workers: int = 8
+        self, nodes: Iterable[Node[Any]], *, clock: Clock, store: Store, error_policy: ErrorPolicy, workers: int = 8
     ) -> None:
         self.graph = Graph(nodes)
         self._clock = clock
         self._store = store
         self._workers = workers
         self._queue: queue.Queue[ev.Event | Save | End] = queue.Queue()
-        self._worker = Worker(self.graph, clock=clock, store=store, sense=sense, messages=self._queue)
-        self.seen = Observed()
+        self._worker = Worker(self.graph, clock=clock, store=store, error_policy=error_policy, messages=self._queue)
+        self.snapshot = Snapshot()
 
     # --- plan --------------------------------------------------------------------------------------------
 
     def plan(self, *, destroy: bool = False, tolerant: bool = False) -> Plan:
-        """Look at everything and compare; writes nothing. Raises what the first failed look raised.
+        """Read everything and compare; writes nothing. Raises what the first failed read raised.
 
         tolerant: a cluster, VPC or load balancer that is not there is no error (always so when destroying).
         """
-        with ThreadPoolExecutor(self._workers, thread_name_prefix="look") as pool:
-            self.seen = observe(
+        with ThreadPoolExecutor(self._workers, thread_name_prefix="read") as pool:
+            self.snapshot = take_snapshot(
                 self.graph, self._store.receipts(), guard=self._worker.read, tolerant=destroy or tolerant, pool=pool
             )
-        return make_plan(self.graph, self._store.receipts(), self.seen, destroy=destroy)
+        return make_plan(self.graph, self._store.receipts(), self.snapshot, destroy=destroy)
 
-    def remember(self) -> None:
-        """Keep receipts of everything that the last look found to be as wanted: a lost state file is made anew.
+    def record_receipts(self) -> None:
+        """Record receipts of everything that the last read found to be as wanted: a lost state file is rebuilt.
 
         Called on the main thread, after a plan without changes.
         """
-        given = Given(self.seen.outputs)
-        for address, found in self.seen.found.items():
+        outputs = Outputs(self.snapshot.outputs)
+        for address, found in self.snapshot.found.items():
             node = self.graph.nodes[address]
             assert isinstance(node, Resource)
-            receipt = self._worker.remembered(node, found, given)
+            receipt = self._worker.receipt_for(node, found, outputs)
             if receipt is not None:
                 self._store.put(receipt)
 
@@ -68,7 +68,7 @@ class Engine:
     def apply(self, plan: Plan) -> Iterator[ev.Event]:
         """Carry the plan out; yields events, at least one Tick a quarter second. Raises the first failure at the end,
         after everything that does not depend on it was done, or Interrupted."""
-        run = Schedule(self.graph, plan, self.seen)
+        run = Schedule(self.graph, plan, self.snapshot)
         first: CloudlinkError | None = None
         bug: BaseException | None = None
         stopping = False
@@ -84,7 +84,7 @@ class Engine:
                     node.title,
                     verb_of(change.action),
                     self._waits(run, address),
-                    usual_of(node, change.action),
+                    typical_seconds_of(node, change.action),
                 )
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="work")
         try:
@@ -118,7 +118,7 @@ class Engine:
                 else:
                     yield message
         finally:
-            if run.running:  # whoever iterates left early: workers that wait for us to save must not wait for ever
+            if run.running:  # the caller stopped iterating: workers that wait for us to save must not wait for ever
                 self._clock.stop()
                 self._drain(run)
             pool.shutdown(wait=True, cancel_futures=True)
@@ -131,7 +131,7 @@ class Engine:
             under_way = self._under_way(address for address, _ in left)
             raise Interrupted(
                 "Interrupted",
-                "Nothing new was begun. "
+                "Nothing new was started. "
                 + (
                     f"What the clouds had begun goes on by itself: {'; '.join(under_way)}."
                     if under_way
@@ -145,7 +145,9 @@ class Engine:
     def _under_way(self, left: Iterable[str]) -> list[str]:
         """What the clouds are busy with: what this run began, and what was seen of an earlier one and is ``left``."""
         words = {Phase.CREATING: "being created or changed", Phase.DELETING: "being deleted"}
-        earlier = {a: words[f.phase] for a in left if (f := self.seen.found.get(a)) is not None and f.phase in words}
+        earlier = {
+            a: words[f.phase] for a in left if (f := self.snapshot.found.get(a)) is not None and f.phase in words
+        }
         return [f"{address} ({what})" for address, what in sorted({**earlier, **self._worker.in_flight}.items())]
 
     def _drain(self, run: Schedule) -> None:
@@ -178,7 +180,7 @@ class Engine:
     def _save(self, message: Save) -> None:
         try:
             if message.receipt is None:
-                self._store.forget(message.address)
+                self._store.remove(message.address)
             else:
                 self._store.put(message.receipt)
         except Exception as error:  # noqa: BLE001 - the worker that asked must not go on, whatever it was

@@ -1,4 +1,4 @@
-"""What the engine tells while it works. Views turn these into a screen, plain lines or JSON lines."""
+"""What the engine reports while it works. Views turn these into a screen, plain lines or JSON lines."""
 
 from __future__ import annotations
 
@@ -12,27 +12,25 @@ Verb = Literal["read", "create", "update", "replace", "delete", "wait", "check"]
 
 @dataclass(frozen=True)
 class Event:
-    """at: seconds since the epoch in the clouds' time."""
-
-    at: float
+    at: float  # seconds since the epoch in the clouds' time
 
 
 @dataclass(frozen=True)
 class Reading(Event):
-    """A read of what exists has begun. total: number of resources that are looked at."""
+    """A read of what exists has begun."""
 
-    total: int
+    total: int  # resources that are read
 
 
 @dataclass(frozen=True)
 class Queued(Event):
-    """A resource that will be worked on, and what it still waits for."""
+    """A resource that will be worked on."""
 
     address: str
     title: str
     verb: Verb
-    needs: tuple[str, ...]
-    usual: float  # seconds it usually takes
+    needs: tuple[str, ...]  # addresses of what it still waits for
+    typical_seconds: float
 
 
 @dataclass(frozen=True)
@@ -40,27 +38,25 @@ class Begun(Event):
     address: str
     title: str
     verb: Verb
-    usual: float
+    typical_seconds: float
 
 
 @dataclass(frozen=True)
 class Progress(Event):
-    """The cloud was asked how it stands. detail: its own word."""
+    """The cloud was asked for its state."""
 
     address: str
-    detail: str
+    detail: str  # the cloud's own word
 
 
 @dataclass(frozen=True)
 class Done(Event):
-    """changed: false when it turned out that nothing had to be done."""
-
     address: str
     title: str
     verb: Verb
     seconds: float
     id: str
-    changed: bool = True
+    changed: bool = True  # false: it turned out that nothing had to be done
 
 
 @dataclass(frozen=True)
@@ -72,7 +68,7 @@ class Failed(Event):
 
 @dataclass(frozen=True)
 class Skipped(Event):
-    """Not begun, because something it needs failed or because the run was stopped."""
+    """Not started, because something it needs failed or because the run was stopped."""
 
     address: str
     title: str

@@ -18,7 +18,7 @@ class Action(enum.StrEnum):
     """One closed set with one glyph each: the single source for screen and JSON."""
 
     NO_OP = "no-op"
-    DEFER = "defer"  # known later: depends on something that does not exist yet
+    DEFER = "defer"  # known after apply: depends on something that does not exist yet
     CREATE = "create"
     UPDATE = "update"
     REPLACE = "replace"
@@ -33,13 +33,13 @@ class Action(enum.StrEnum):
 _SEVERITY = (Action.NO_OP, Action.CREATE, Action.UPDATE, Action.REPLACE, Action.DELETE)
 
 
-def worse(actual: Action, shown: Action) -> bool:
-    """Whether ``actual`` is something that a user who agreed to ``shown`` has not agreed to.
+def exceeds_approval(actual: Action, shown: Action) -> bool:
+    """Whether a user who approved ``shown`` has not approved ``actual``.
 
-    "Known later" agrees to an object being made or changed in place, not to its replacement.
+    "Known after apply" approves creating an object or changing it in place, not replacing it.
     """
-    agreed = Action.UPDATE if shown is Action.DEFER else shown
-    return _SEVERITY.index(actual) > _SEVERITY.index(agreed)
+    approved = Action.UPDATE if shown is Action.DEFER else shown
+    return _SEVERITY.index(actual) > _SEVERITY.index(approved)
 
 
 @dataclass(frozen=True)
@@ -53,16 +53,15 @@ class FieldChange:
 
 @dataclass(frozen=True)
 class Change:
-    """address: of the resource. why: one line for people. drift: true when the receipt's spec equals the wanted
-    one, so that somebody changed the object by hand."""
+    """What the plan does to one resource."""
 
     address: str
     title: str
     action: Action
-    why: str = ""
+    why: str = ""  # one line for people
     fields: tuple[FieldChange, ...] = ()
     id: str = ""
-    drift: bool = False
+    drift: bool = False  # the receipt's spec equals the wanted one, so the object was changed outside cloudlink
 
     @property
     def step(self) -> str:
@@ -80,11 +79,11 @@ class Adopted:
 
 @dataclass(frozen=True)
 class Plan:
-    """Changes in the order in which the topology names the resources. kept: of a removal, what is left."""
+    """What a run will do."""
 
-    changes: tuple[Change, ...]
+    changes: tuple[Change, ...]  # in the order in which the topology names the resources
     warnings: tuple[str, ...] = ()
-    kept: tuple[Adopted, ...] = ()
+    kept: tuple[Adopted, ...] = ()  # of a removal: what is left
 
     @property
     def writes(self) -> tuple[Change, ...]:

@@ -10,54 +10,54 @@ from typing import Any
 from cloudlink.core.graph import Graph
 from cloudlink.core.plan import Action, Adopted, Change, Plan, diff, differences, spec_hash
 from cloudlink.core.resource import (
-    Found,
-    Given,
     Lookup,
-    NotYetKnown,
+    Observed,
+    Outputs,
     Ownership,
     Phase,
     Receipts,
     Resource,
+    UnknownOutput,
 )
 from cloudlink.errors import CloudlinkError, ConflictError, MissingError
 
 
 @dataclass
-class Observed:
-    """What one look at the clouds showed, by address. Lookups that could not be answered are in ``missing``."""
+class Snapshot:
+    """Both clouds as they were read once, by address."""
 
-    found: dict[str, Found[Any, Any] | None] = field(default_factory=dict)
-    outputs: dict[str, Any] = field(default_factory=dict)
-    missing: dict[str, CloudlinkError] = field(default_factory=dict)
+    found: dict[str, Observed[Any, Any] | None] = field(default_factory=dict)  # resources; None: absent
+    outputs: dict[str, Any] = field(default_factory=dict)  # of resources and lookups, as far as they are known
+    missing: dict[str, CloudlinkError] = field(default_factory=dict)  # lookups that found nothing
 
 
-def observe(
+def take_snapshot(
     graph: Graph,
     receipts: Receipts,
     *,
     guard: Callable[[str, Callable[[], Any]], Any],
     tolerant: bool,
     pool: ThreadPoolExecutor,
-) -> Observed:
-    """Look at everything, in parallel. ``guard(address, call)`` runs a call and translates its errors.
+) -> Snapshot:
+    """Read everything, in parallel. ``guard(address, call)`` runs a call and translates its errors.
 
     tolerant: a lookup that finds nothing is noted and not raised (teardown must work when a cluster is gone).
     """
-    seen = Observed()
+    snapshot = Snapshot()
 
-    def find(address: str, resource: Resource[Any, Any]) -> Found[Any, Any] | None:
-        found: Found[Any, Any] | None = guard(address, lambda: resource.find(receipts))
+    def find(address: str, resource: Resource[Any, Any]) -> Observed[Any, Any] | None:
+        found: Observed[Any, Any] | None = guard(address, lambda: resource.find(receipts))
         return found
 
-    def look(address: str, lookup: Lookup[Any], given: Given) -> Any:
-        return guard(address, lambda: lookup.look(given))
+    def read(address: str, lookup: Lookup[Any], outputs: Outputs) -> Any:
+        return guard(address, lambda: lookup.read(outputs))
 
     futures = {
         address: pool.submit(find, address, node) for address, node in graph.nodes.items() if isinstance(node, Resource)
     }
     # A lookup that needs nothing can be asked at the same time; the others follow in order below.
     early = {
-        address: pool.submit(look, address, node, Given())
+        address: pool.submit(read, address, node, Outputs())
         for address, node in graph.nodes.items()
         if isinstance(node, Lookup) and not node.proof and not graph.needs[address]
     }
@@ -67,98 +67,98 @@ def observe(
         try:
             if isinstance(node, Resource):
                 found = futures[address].result()
-                seen.found[address] = found
+                snapshot.found[address] = found
                 if found is not None and found.outputs is not None and found.phase is not Phase.DELETING:
-                    seen.outputs[address] = found.outputs
+                    snapshot.outputs[address] = found.outputs
             elif address in early:
-                seen.outputs[address] = early[address].result()
+                snapshot.outputs[address] = early[address].result()
             elif isinstance(node, Lookup) and (not node.proof or any(f.result() is None for f in futures.values())):
-                seen.outputs[address] = look(address, node, Given(seen.outputs))
-        except NotYetKnown:
+                snapshot.outputs[address] = read(address, node, Outputs(snapshot.outputs))
+        except UnknownOutput:
             continue
         except CloudlinkError as error:
             if tolerant and isinstance(node, Lookup) and isinstance(error, MissingError):
-                seen.missing[address] = error
+                snapshot.missing[address] = error
             else:
                 errors.append(error)
     if errors:
         # whose an object is comes first: while that is open, what else is wrong may be said of somebody else's link
         raise next((e for e in errors if isinstance(e, ConflictError)), errors[0])
-    return seen
+    return snapshot
 
 
-def make_plan(graph: Graph, receipts: Receipts, seen: Observed, *, destroy: bool) -> Plan:
+def make_plan(graph: Graph, receipts: Receipts, snapshot: Snapshot, *, destroy: bool) -> Plan:
     """One change for each resource, in the order in which the topology names them."""
-    changes = _removal(graph, receipts, seen) if destroy else _building(graph, receipts, seen)
+    changes = _removal(graph, receipts, snapshot) if destroy else _building(graph, receipts, snapshot)
     ordered = tuple(changes[a] for a, n in graph.nodes.items() if isinstance(n, Resource))
-    return Plan(ordered, kept=tuple(_kept(graph, seen)) if destroy else ())
+    return Plan(ordered, kept=tuple(_kept(graph, snapshot)) if destroy else ())
 
 
-def _kept(graph: Graph, seen: Observed) -> Iterator[Adopted]:
+def _kept(graph: Graph, snapshot: Snapshot) -> Iterator[Adopted]:
     for address, node in graph.nodes.items():
         if isinstance(node, Resource):
-            found = seen.found[address]
+            found = snapshot.found[address]
             id_ = found.id if found is not None and found.owned is Ownership.ADOPTED else ""
-        elif isinstance(node, Lookup) and address in seen.outputs:
-            id_ = node.adopted(seen.outputs[address])
+        elif isinstance(node, Lookup) and address in snapshot.outputs:
+            id_ = node.adopted(snapshot.outputs[address])
         else:
             id_ = ""
         if id_:
             yield Adopted(address, node.title, id_)
 
 
-def _removal(graph: Graph, receipts: Receipts, seen: Observed) -> dict[str, Change]:
+def _removal(graph: Graph, receipts: Receipts, snapshot: Snapshot) -> dict[str, Change]:
     changes: dict[str, Change] = {}
     for address, node in graph.nodes.items():
         if not isinstance(node, Resource):
             continue
-        found, receipt = seen.found[address], receipts.get(address)
-        before = receipt.before if receipt is not None else None
+        found, receipt = snapshot.found[address], receipts.get(address)
+        prior_state = receipt.prior_state if receipt is not None else None
 
         def say(
             action: Action,
             why: str,
             address: str = address,
             title: str = node.title,
-            found: Found[Any, Any] | None = found,
+            found: Observed[Any, Any] | None = found,
         ) -> None:
             changes[address] = Change(address, title, action, why, id=found.id if found else "")
 
         if found is None:
-            say(Action.NO_OP, "not there")
+            say(Action.NO_OP, "does not exist")
         elif found.owned is Ownership.ADOPTED:
             say(Action.NO_OP, "kept: cloudlink did not make it")
-        elif found.owned is Ownership.SHARED and before is None:
+        elif found.owned is Ownership.SHARED and prior_state is None:
             say(Action.NO_OP, "not altered by cloudlink", found=None)
-        elif found.owned is Ownership.SHARED and node.before(found) == before:
-            say(Action.NO_OP, "already as it was", found=None)  # killed before it was altered, or after it was put back
+        elif found.owned is Ownership.SHARED and node.prior_state(found) == prior_state:
+            say(Action.NO_OP, "already as it was", found=None)  # killed before it was altered, or after it was restored
         elif found.owned is Ownership.SHARED:
-            say(Action.DELETE, "put back as it was")
+            say(Action.DELETE, "restored as it was")
         else:
             say(Action.DELETE, "cloudlink made it")
     return changes
 
 
-def _building(graph: Graph, receipts: Receipts, seen: Observed) -> dict[str, Change]:
+def _building(graph: Graph, receipts: Receipts, snapshot: Snapshot) -> dict[str, Change]:
     changes: dict[str, Change] = {}
-    given = Given()
+    outputs = Outputs()
     for address in graph.order:
         node = graph.nodes[address]
         if isinstance(node, Resource):
-            change = _change(node, given, seen.found[address], receipts, changes, graph)
+            change = _change(node, outputs, snapshot.found[address], receipts, changes, graph)
             changes[address] = change
             stays = change.action not in (Action.REPLACE, Action.DELETE, Action.CREATE)
         else:
             stays = True
-        if stays and address in seen.outputs:
-            given = given.with_(node, seen.outputs[address])
+        if stays and address in snapshot.outputs:
+            outputs = outputs.with_(node, snapshot.outputs[address])
     return changes
 
 
 def _change(
     node: Resource[Any, Any],
-    given: Given,
-    found: Found[Any, Any] | None,
+    outputs: Outputs,
+    found: Observed[Any, Any] | None,
     receipts: Receipts,
     changes: dict[str, Change],
     graph: Graph,
@@ -169,44 +169,46 @@ def _change(
     receipt = receipts.of(node)
     removed = found is None and receipt is not None and bool(receipt.id) and not receipt.intent
     try:
-        spec = node.spec(given)
-    except NotYetKnown as unknown:
+        spec = node.spec(outputs)
+    except UnknownOutput as unknown:
         if removed:
-            return say(Action.CREATE, "removed by hand", drift=True)
+            return say(Action.CREATE, "drift: deleted outside cloudlink", drift=True)
         if found is None or found.phase is Phase.DELETING:
             return say(Action.CREATE, f"details known after {unknown.node.address}")
-        if found.owned is not Ownership.ADOPTED and _stands_on_new(node, changes):
-            return say(Action.REPLACE, f"{unknown.node.address} is made anew")
+        if found.owned is not Ownership.ADOPTED and _parent_replaced(node, changes):
+            return say(Action.REPLACE, f"{unknown.node.address} is replaced")
         return say(Action.DEFER, f"known after {unknown.node.address}")
     if found is None:
         if spec is None:
             return say(Action.NO_OP, "not wanted")
-        return say(Action.CREATE, "removed by hand" if removed else "not there yet", drift=removed)
+        return say(
+            Action.CREATE, "drift: deleted outside cloudlink" if removed else "does not exist yet", drift=removed
+        )
     if found.phase is Phase.DELETING:
         return say(Action.NO_OP, "being deleted") if spec is None else say(Action.CREATE, "made again once it is gone")
     if spec is None:
         if found.owned is Ownership.OWNED:
             return say(Action.DELETE, "no longer in the configuration")
         return say(Action.NO_OP, "kept: cloudlink did not make it")
-    ours = found.owned is not Ownership.ADOPTED
-    if ours and _stands_on_new(node, changes):
-        return say(Action.REPLACE, "what it is built on is made anew")
-    if not ours and found.phase is Phase.FAILED:
+    owned = found.owned is not Ownership.ADOPTED
+    if owned and _parent_replaced(node, changes):
+        return say(Action.REPLACE, "what it is built on is replaced")
+    if not owned and found.phase is Phase.FAILED:
         return say(Action.NO_OP, f"adopted as it is ({found.detail or 'it is in a failed state'})")
     if found.phase is Phase.FAILED:
-        return say(node.after_failure, found.detail or "it is in a failed state")
+        return say(node.on_failure, found.detail or "it is in a failed state")
     if found.spec is None:
         return say(Action.DEFER, "is being made already; will be waited for")
     fields = differences(found, spec)
     if not fields:
         if found.phase is Phase.CREATING:
             return say(Action.DEFER, "is being made or changed already; will be waited for")
-        if teller := _tells_anew(graph, node, changes):
+        if teller := _dependency_outputs_change(graph, node, changes):
             return say(Action.DEFER, f"known after {teller}")
         return say(Action.NO_OP, "as wanted")
     drift = receipt is not None and not receipt.intent and receipt.spec_hash == spec_hash(spec)
     names = ", ".join(f.field.replace("_", " ") for f in fields)
-    why = f"changed by hand: {names}" if drift else f"not as configured: {names}"
+    why = f"drift: {names}" if drift else f"not as configured: {names}"
     if found.owned is Ownership.ADOPTED and not node.changes_adopted:
         return say(Action.NO_OP, f"adopted as it is (not as configured: {names})")
     if found.unmarked and not diff(found.spec, spec):
@@ -216,18 +218,18 @@ def _change(
     return say(Action.UPDATE, why, fields=fields, drift=drift)
 
 
-def _stands_on_new(node: Resource[Any, Any], changes: dict[str, Change]) -> bool:
+def _parent_replaced(node: Resource[Any, Any], changes: dict[str, Change]) -> bool:
     return any(
         changes[n.address].action in (Action.REPLACE, Action.CREATE) for n in node.built_on() if n.address in changes
     )
 
 
-def _tells_anew(graph: Graph, node: Resource[Any, Any], changes: dict[str, Change]) -> str:
+def _dependency_outputs_change(graph: Graph, node: Resource[Any, Any], changes: dict[str, Change]) -> str:
     """The address of something needed whose outputs a change in place will change; empty if there is none."""
     for address in graph.needs[node.address]:
         needed, change = graph.nodes[address], changes.get(address)
         if not isinstance(needed, Resource) or change is None or change.action is not Action.UPDATE:
             continue
-        if needed.telling & {f.field for f in change.fields}:
+        if needed.outputs_depend_on & {f.field for f in change.fields}:
             return address
     return ""

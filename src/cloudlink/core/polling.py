@@ -56,61 +56,61 @@ class Stopped(Exception):
     """Raised inside a wait when the user asked to stop. Not an error of its own."""
 
 
-def intervals(usual: float, elapsed: float, slack: float = 0.0) -> float:
-    """How long to wait before the next look at something that usually takes ``usual`` seconds.
+def intervals(typical_seconds: float, elapsed: float, slack: float = 0.0) -> float:
+    """How long to wait before the next read of something that typically takes ``typical_seconds``.
 
-    Long where the end is far, short where it is near: a first look at 85 % of the usual time, then every
+    Long where the end is far, short where it is near: a first read at 85 % of the typical time, then every
     ninetieth of it, or every seventieth of ``slack``, the seconds by which it may end late and delay nothing; never
-    oftener than every 2 s and never rarer than every 30 s. A look costs a call; a late look costs the user time where
+    oftener than every 2 s and never rarer than every 30 s. A read costs a call; a late read costs the user time where
     others wait for it, and only there. For a gateway of 23 minutes this is a dozen calls, and 16 s late at worst.
     """
-    if elapsed < usual * 0.85:
-        return max(usual * 0.85 - elapsed, 1.0)
-    return min(max(usual / 90, slack / 70, 2.0), 30.0)
+    if elapsed < typical_seconds * 0.85:
+        return max(typical_seconds * 0.85 - elapsed, 1.0)
+    return min(max(typical_seconds / 90, slack / 70, 2.0), 30.0)
 
 
-# Time alone does not end a wait: a laptop that slept through the deadline looks a few times more before it gives up.
-FEWEST_LOOKS = 5
+# Time alone does not end a wait: a laptop that slept through the deadline reads a few times more before it gives up.
+MIN_READS = 5
 
 
 def poll(
-    look: Callable[[], T],
+    read: Callable[[], T],
     done: Callable[[T], bool],
     *,
     clock: Clock,
-    usual: float,
+    typical_seconds: float,
     deadline: float,
-    seen: Callable[[T], None] = lambda _: None,
+    on_read: Callable[[T], None] = lambda _: None,
     passing: Callable[[Exception], bool] = lambda _: False,
-    look_first: bool = True,
+    read_first: bool = True,
     slack: float = 0.0,
 ) -> T:
-    """Look until ``done``; raise :class:`TimedOut` with the last observation at the deadline (seconds from now).
+    """Read until ``done``; raise :class:`TimedOut` with the last value at the deadline (seconds from now).
 
-    ``passing(error)`` says whether a failed look is worth another try: a laptop that loses its network
-    for minutes must not end a forty-minute wait. look_first: false when something has just been begun, so that
-    an immediate look would be wasted. slack: see :func:`intervals`. Raises :class:`Stopped` when the clock is stopped.
+    ``passing(error)`` says whether a failed read is worth another try: a laptop that loses its network
+    for minutes must not end a forty-minute wait. read_first: false when something has just been begun, so that
+    an immediate read would be wasted. slack: see :func:`intervals`. Raises :class:`Stopped` when the clock is stopped.
     """
     start = clock.now()
     last: T | None = None
-    looks = 0
-    if not look_first and clock.wait(min(intervals(usual, 0.0), deadline)):
+    attempts = 0
+    if not read_first and clock.wait(min(intervals(typical_seconds, 0.0), deadline)):
         raise Stopped
     while True:
         elapsed = clock.now() - start
         try:
-            last = look()
+            last = read()
         except Exception as error:
-            if not passing(error) or (elapsed >= deadline and looks >= FEWEST_LOOKS):
+            if not passing(error) or (elapsed >= deadline and attempts >= MIN_READS):
                 raise
         else:
-            seen(last)
+            on_read(last)
             if done(last):
                 return last
-        looks += 1
-        if elapsed >= deadline and looks >= FEWEST_LOOKS:
+        attempts += 1
+        if elapsed >= deadline and attempts >= MIN_READS:
             raise TimedOut(last, elapsed)
-        if clock.wait(min(intervals(usual, elapsed, slack), max(deadline - elapsed, 0.1))):
+        if clock.wait(min(intervals(typical_seconds, elapsed, slack), max(deadline - elapsed, 0.1))):
             raise Stopped
 
 

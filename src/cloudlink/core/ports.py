@@ -1,4 +1,4 @@
-"""The two seams of the engine: where receipts are kept, and what the clouds' errors mean."""
+"""The two ports of the engine: where receipts are kept, and what the clouds' errors mean."""
 
 from __future__ import annotations
 
@@ -17,17 +17,13 @@ class Store(Protocol):
 
     def put(self, receipt: Receipt) -> None: ...
 
-    def forget(self, address: str) -> None: ...
+    def remove(self, address: str) -> None: ...
 
 
 @dataclass(frozen=True)
-class Sense:
-    """What the clouds' errors mean. One seam for all SDKs.
+class ErrorPolicy:
+    """What the clouds' errors mean, for all SDKs."""
 
-    translate: to an error of ours, or None if it is not the SDK's. retry_after: seconds until the same call is
-    sensible again, or None. unknown_outcome: whether a write may or may not have had its effect.
-    """
-
-    translate: Callable[[Exception], CloudlinkError | None]
-    retry_after: Callable[[Exception], float | None]
-    unknown_outcome: Callable[[Exception], bool]
+    translate: Callable[[Exception], CloudlinkError | None]  # to our error; None: not an SDK's
+    retry_after: Callable[[Exception], float | None]  # seconds until the same call makes sense again; None: never
+    unknown_outcome: Callable[[Exception], bool]  # whether a write that ended so may have had its effect

@@ -2,8 +2,8 @@
 
 A resource says what it should be (``spec``), what it is (``find``), and how to write it (``create``, ``update``,
 ``delete``). It never sleeps, retries, prints, logs or opens the state file: ordering, diffing, waiting, saving
-and reporting live once, in the engine. What a resource needs are its dataclass fields that are nodes; what it
-gives to others is its type parameter ``OutT``, so the type checker sees the wiring.
+and reporting live once, in the engine. What a resource needs are its dataclass fields that are nodes; its
+outputs for others have the type parameter ``OutT``, so the type checker sees the wiring.
 """
 
 from __future__ import annotations
@@ -33,25 +33,21 @@ class Phase(enum.StrEnum):
 class Ownership(enum.StrEnum):
     OWNED = "owned"  # cloudlink made it and may delete it
     ADOPTED = "adopted"  # the configuration says to use it; never deleted
-    SHARED = "shared"  # belongs to others, cloudlink alters part of it; put back on teardown
+    SHARED = "shared"  # belongs to others, cloudlink alters part of it; restored on teardown
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """What the state file remembers of one resource. Never feeds a create or an update.
-
-    before: what an altered shared object was like, to put back on teardown (JSON-able); None otherwise.
-    since: seconds since the epoch. intent: a write was begun and its outcome not yet seen.
-    """
+    """What the state file holds of one resource. Never feeds a create or an update."""
 
     address: str
     id: str
     phase: str
     spec_hash: str
     owned: Ownership
-    since: float
-    intent: str = ""  # "", "create", "update" or "delete"
-    before: Any = None
+    since: float  # seconds since the epoch
+    intent: str = ""  # "create", "update" or "delete": a write was begun and its outcome is not known yet; else empty
+    prior_state: Any = None  # JSON-able: what a shared object was like before we altered it, to restore on teardown
 
 
 class Receipts(Mapping[str, Receipt]):
@@ -74,34 +70,34 @@ class Receipts(Mapping[str, Receipt]):
 
 
 @dataclass(frozen=True)
-class Found(Generic[SpecT, OutT]):
+class Observed(Generic[SpecT, OutT]):
     """A cloud object as it is now.
 
     spec: in the very type that the resource wants, holding only what the cloud gives back; None while the cloud
     does not say yet. outputs: what others need of it; None until known (they may be known before READY).
     detail: the cloud's own word on how it stands, or why it failed.
-    unmarked: it is ours, but its marks do not say where its link is (made by cloudlink 0.1); the next ``up`` adds that.
+    unmarked: it is find_owned, but its marks do not say where its link is (made by cloudlink 0.1); the next ``up`` adds that.
     """
 
     id: str
     phase: Phase
-    spec: SpecT | None
-    outputs: OutT | None
+    spec: SpecT | None  # the very type that the resource wants, with what the cloud gives back; None: not said yet
+    outputs: OutT | None  # what others need of it; None until known, which may be before READY
     owned: Ownership
     detail: str = ""
     unmarked: bool = False
 
 
-class NotYetKnown(Exception):
-    """A needed output is not known yet. ``node`` is the one that will give it."""
+class UnknownOutput(Exception):
+    """A needed output is not known yet."""
 
     def __init__(self, node: Node[Any]) -> None:
         super().__init__(node.address)
-        self.node = node
+        self.node = node  # whose output it is
 
 
-class Given:
-    """Outputs of the nodes so far: ``given[self.gateway]`` is typed, and raises NotYetKnown when unknown."""
+class Outputs:
+    """Outputs of the nodes so far: ``outputs[self.gateway]`` is typed, and raises UnknownOutput when not known yet."""
 
     def __init__(self, outputs: Mapping[str, Any] | None = None) -> None:
         self._outputs = dict(outputs or {})
@@ -110,10 +106,10 @@ class Given:
         try:
             return cast(OutT, self._outputs[node.address])
         except KeyError:
-            raise NotYetKnown(node) from None
+            raise UnknownOutput(node) from None
 
-    def with_(self, node: Node[OutT], outputs: OutT) -> Given:
-        return Given({**self._outputs, node.address: outputs})
+    def with_(self, node: Node[OutT], outputs: OutT) -> Outputs:
+        return Outputs({**self._outputs, node.address: outputs})
 
 
 def _no_reason() -> str:
@@ -122,28 +118,28 @@ def _no_reason() -> str:
 
 @dataclass(frozen=True)
 class Started:
-    """What a write gave back: the object's id, and how to ask later why it failed (one call at most)."""
+    """What a write returned."""
 
     id: str
-    reason: Callable[[], str] = _no_reason
+    reason: Callable[[], str] = _no_reason  # asks the cloud why it failed, in one call at most
 
 
 @dataclass(frozen=True)
-class Usual:
-    """How long things usually take, in seconds (medians), and how long to wait at most."""
+class Timing:
+    """Typical durations of a resource's operations in seconds (medians)."""
 
     create: float = 5
     update: float = 5
     delete: float = 5
-    deadline: float = 600
+    deadline: float = 600  # the longest wait for any of them
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Node(ABC, Generic[OutT]):
-    """A vertex of the graph. address: ``step.name`` or ``step.name[i]``; title: for people."""
+    """A vertex of the graph."""
 
-    address: str
-    title: str
+    address: str  # ``step.name`` or ``step.name[i]``
+    title: str  # for people
 
     @property
     def step(self) -> str:
@@ -160,20 +156,17 @@ class Node(ABC, Generic[OutT]):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Lookup(Node[OutT]):
-    """Something that must stand there already and is only read: a VPC, a cluster, a load balancer.
-
-    proof: it only proves that something is there and no spec needs what it gives; it is not asked for while
-    everything that is to be made exists.
-    """
+    """Something that must exist already and is only read: a VPC, a cluster, a load balancer."""
 
     proof: ClassVar[bool] = False
+    """It only proves that something exists and no spec needs its outputs: not read while every resource exists."""
 
     @abstractmethod
-    def look(self, given: Given) -> OutT:
-        """Read it. Raises errors.MissingError with what is missing and where it was looked for."""
+    def read(self, outputs: Outputs) -> OutT:
+        """Its outputs. Raises errors.MissingError with what is missing and where it was searched for."""
 
     def adopted(self, outputs: OutT) -> str:
-        """The id of what the configuration says to use and a teardown leaves; empty: it is no part of the link."""
+        """The id of what the configuration says to use and a teardown leaves; empty: it is not a part of the link."""
         del outputs
         return ""
 
@@ -185,29 +178,27 @@ def built_on(**kwargs: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Resource(Node[OutT], Generic[SpecT, OutT]):
-    """One cloud object.
+    """One cloud object."""
 
-    immutable: spec fields that cannot be changed in place; a difference there means replace.
-    telling: spec fields whose change in place changes what others are given, so that those can only be judged after it.
-    serial: resources with the same key are written one after the other, each until it is ready.
-    after_failure: how to mend one that the cloud left in a failed state: write it again, or make it anew.
-    changes_adopted: whether an adopted object may be brought in line, too.
-    """
-
-    usual: ClassVar[Usual] = Usual()
+    timing: ClassVar[Timing] = Timing()
     immutable: ClassVar[frozenset[str]] = frozenset()
-    telling: ClassVar[frozenset[str]] = frozenset()
+    """Spec fields that cannot be changed in place; a difference there means replace."""
+    outputs_depend_on: ClassVar[frozenset[str]] = frozenset()
+    """Spec fields whose change in place changes the outputs: dependents can only be planned after it."""
     serial: ClassVar[str] = ""
-    after_failure: ClassVar[Action] = Action.UPDATE
+    """Resources with the same key are written one after the other, each until it is ready."""
+    on_failure: ClassVar[Action] = Action.UPDATE
+    """How to repair one that the cloud left in a failed state: write it again, or replace it."""
     changes_adopted: ClassVar[bool] = False
+    """Whether an adopted object may be updated, too."""
 
     @abstractmethod
-    def spec(self, given: Given) -> SpecT | None:
-        """What it should be; pure. None: it should not exist. Raises NotYetKnown through ``given``."""
+    def spec(self, outputs: Outputs) -> SpecT | None:
+        """What it should be; pure. None: it should not exist. Raises UnknownOutput through ``outputs``."""
 
     @abstractmethod
-    def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[SpecT, OutT] | None:
-        """Look it up: by the receipt's id, else by tag or name. None: absent (deleted objects are absent).
+    def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[SpecT, OutT] | None:
+        """Find it by the receipt's id, else by tag or name. None: absent (deleted objects are absent).
 
         fresh: the answer decides about a write or ends a wait, so it must not come from an earlier read.
         Raises ConflictError when two objects carry our tag, or one carries our name without our tag.
@@ -218,30 +209,30 @@ class Resource(Node[OutT], Generic[SpecT, OutT]):
         """One write, tagged in the same call."""
 
     @abstractmethod
-    def update(self, found: Found[SpecT, OutT], spec: SpecT) -> Started:
+    def update(self, found: Observed[SpecT, OutT], spec: SpecT) -> Started:
         """One change in place, from ``found.spec`` to ``spec``."""
 
     @abstractmethod
-    def delete(self, found: Found[SpecT, OutT], before: Any) -> Started | None:
-        """Remove it, or put ``before`` back where the object is shared. None: gone already."""
+    def delete(self, found: Observed[SpecT, OutT], prior_state: Any) -> Started | None:
+        """Remove it, or restore ``prior_state`` where the object is shared. None: gone already."""
 
-    def before(self, found: Found[SpecT, OutT] | None) -> Any:
-        """What to remember of a shared object before the first write to it (JSON-able). None: nothing."""
+    def prior_state(self, found: Observed[SpecT, OutT] | None) -> Any:
+        """What to record of a shared object before the first write to it (JSON-able). None: nothing."""
         return None
 
-    def complete_marks(self, found: Found[SpecT, OutT]) -> Started:
+    def complete_marks(self, found: Observed[SpecT, OutT]) -> Started:
         """Add to the marks of an object that is ``unmarked`` where its link is; changes nothing else."""
         raise AssertionError(f"{self.address} has no marks to complete")
 
-    def undo(self, found: Found[SpecT, OutT] | None, before: Any) -> str:
+    def rollback(self, found: Observed[SpecT, OutT] | None, prior_state: Any) -> str:
         """Called when a write ended in FAILED or timed out and leaving it would harm the user.
 
-        Returns what was done, for the error message; empty: nothing was undone.
+        Returns what was done, for the error message; empty: nothing was rolled back.
         """
         return ""
 
-    def look_for_second(self) -> str:
-        """What to type to see whether there are two, where the cloud itself does not keep a repeated create from
+    def duplicate_check_command(self) -> str:
+        """The command that shows whether there are two, where the cloud itself does not keep a repeated create from
         making a second one. Empty: it does, by a name or a request id."""
         return ""
 

@@ -8,8 +8,8 @@ from typing import Any
 from cloudlink.core import events as ev
 from cloudlink.core.graph import Graph
 from cloudlink.core.plan import Action, Plan, differences
-from cloudlink.core.planner import Observed
-from cloudlink.core.resource import Given, Ownership, Resource
+from cloudlink.core.planner import Snapshot
+from cloudlink.core.resource import Outputs, Ownership, Resource
 from cloudlink.errors import CloudlinkError
 
 
@@ -33,9 +33,9 @@ class End:
 class Schedule:
     """Which tasks there are, which have ended, and what is known so far. Used on the main thread; workers only read."""
 
-    def __init__(self, graph: Graph, plan: Plan, seen: Observed) -> None:
+    def __init__(self, graph: Graph, plan: Plan, snapshot: Snapshot) -> None:
         self.graph = graph
-        self.seen = seen
+        self.snapshot = snapshot
         self.changes = {c.address: c for c in plan.changes}
         self.running: set[Task] = set()
         self.outputs: dict[str, Any] = {}
@@ -59,34 +59,34 @@ class Schedule:
                 and (a not in self.changes or self.changes[a].action is not Action.DELETE)
             }
         for address, change in self.changes.items():
-            if change.action in (Action.NO_OP, Action.DEFER, Action.UPDATE) and address in seen.outputs:
-                self.outputs[address] = seen.outputs[address]
+            if change.action in (Action.NO_OP, Action.DEFER, Action.UPDATE) and address in snapshot.outputs:
+                self.outputs[address] = snapshot.outputs[address]
         for address in graph.nodes:
-            if address not in self.changes and address in seen.outputs:
-                self.outputs[address] = seen.outputs[address]
+            if address not in self.changes and address in snapshot.outputs:
+                self.outputs[address] = snapshot.outputs[address]
 
         self._slack = self._slacks()
 
-    def given(self) -> Given:
-        return Given(dict(self.outputs))
+    def known_outputs(self) -> Outputs:
+        return Outputs(dict(self.outputs))
 
     def busy(self, address: str) -> bool:
         change = self.changes.get(address)
         return change is not None and change.action is not Action.NO_OP
 
     def must_act(self, address: str) -> bool:
-        """A no-op whose needs did not change is not even looked at again."""
+        """A no-op whose needs did not change is not even read again."""
         change = self.changes[address]
         if change.action is not Action.NO_OP:
             return True
-        found = self.seen.found.get(address)
+        found = self.snapshot.found.get(address)
         if found is None or found.spec is None or found.owned is Ownership.ADOPTED:
             return False
         if not any(n in self._changed for n in self.graph.needs[address]):
             return False
         node = self.graph.nodes[address]
         assert isinstance(node, Resource)
-        return bool(differences(found, node.spec(self.given())))
+        return bool(differences(found, node.spec(self.known_outputs())))
 
     def _blockers(self, task: Task) -> list[Task]:
         if task.kind == "delete":
@@ -121,8 +121,8 @@ class Schedule:
         return node.serial if isinstance(node, Resource) and acts else ""
 
     def slack(self, task: Task) -> float:
-        """Seconds by which the task may end later than usual without the whole run taking longer. Zero on the longest
-        chain: its ends are worth many looks, those of the others are not."""
+        """Seconds by which the task may end later than is typical without the whole run taking longer. Zero on the
+        longest chain: its ends are worth many reads, those of the others are not."""
         return self._slack[task]
 
     def _slacks(self) -> dict[Task, float]:
@@ -146,9 +146,9 @@ class Schedule:
         if not isinstance(node, Resource) or not self.busy(task.address):
             return 0.0
         if task.kind == "delete":
-            return node.usual.delete
+            return node.timing.delete
         action = self.changes[task.address].action
-        return usual_of(node, Action.CREATE if action is Action.REPLACE else action)
+        return typical_seconds_of(node, Action.CREATE if action is Action.REPLACE else action)
 
     def start(self, task: Task) -> None:
         self.running.add(task)
@@ -171,7 +171,7 @@ class Schedule:
             self.outputs.pop(address, None)
 
     def left_over(self, stopping: bool) -> list[tuple[str, str]]:
-        """Resources that were to be acted on and were not begun, and why."""
+        """Resources that were to be acted on and were not started, and why."""
         left = []
         for address, change in self.changes.items():
             mine = [t for t in self.tasks if t.address == address]
@@ -206,9 +206,9 @@ def verb_of(action: Action) -> ev.Verb:
     return verbs[action]
 
 
-def usual_of(node: Resource[Any, Any], action: Action) -> float:
+def typical_seconds_of(node: Resource[Any, Any], action: Action) -> float:
     if action is Action.DELETE:
-        return node.usual.delete
+        return node.timing.delete
     if action is Action.REPLACE:
-        return node.usual.delete + node.usual.create
-    return node.usual.update if action is Action.UPDATE else node.usual.create
+        return node.timing.delete + node.timing.create
+    return node.timing.update if action is Action.UPDATE else node.timing.create

@@ -12,12 +12,11 @@ from cloudlink.secret import Secret
 
 @dataclass(frozen=True)
 class EksCluster:
-    """subnets: of the cluster, in the order in which EKS names them. endpoint and ca: of its Kubernetes API."""
-
     name: str
     vpc_id: str
-    subnets: tuple[str, ...]
+    subnets: tuple[str, ...]  # of the cluster, in the order in which EKS names them
     service_cidr: IPv4Network | None
+    # endpoint and ca: of its Kubernetes API
     endpoint: str
     ca: str  # base64 PEM
     version: str
@@ -75,20 +74,18 @@ class ResourceGroup:
 
 @dataclass(frozen=True)
 class VirtualNetwork:
-    """prefixes: own. advertised: own and those of peered VNets that use the gateway. subnets: name -> prefixes."""
-
     id: str
-    prefixes: tuple[IPv4Network, ...]
-    advertised: tuple[IPv4Network, ...]
-    subnets: dict[str, tuple[IPv4Network, ...]] = field(default_factory=dict)
+    prefixes: tuple[IPv4Network, ...]  # own
+    advertised: tuple[IPv4Network, ...]  # own and those of peered VNets that use the gateway
+    subnets: dict[str, tuple[IPv4Network, ...]] = field(default_factory=dict)  # name -> prefixes
 
 
 @dataclass(frozen=True)
 class GatewaySubnet:
-    """ours: cloudlink made it and deletes it; otherwise it was there before and stays."""
+    """The subnet of Azure's gateway."""
 
     id: str
-    ours: bool = False
+    owned: bool = False  # cloudlink created it and deletes it; otherwise it existed before and stays
 
 
 @dataclass(frozen=True)
@@ -141,10 +138,10 @@ class SecurityGroup:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """The inbound endpoint. addresses: subnet id -> address, as CoreDNS needs them."""
+    """The inbound endpoint."""
 
     id: str
-    addresses: dict[str, IPv4Address]
+    addresses: dict[str, IPv4Address]  # subnet id -> address, as CoreDNS needs them
 
 
 @dataclass(frozen=True)

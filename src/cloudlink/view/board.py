@@ -1,4 +1,4 @@
-"""What stands where during a run: events folded into one picture, without any text or terminal."""
+"""The state of everything during a run: events folded into one picture, without any text or terminal."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ State = Literal["waiting", "running", "done", "failed", "skipped", "kept"]
 
 @dataclass
 class Item:
-    """One resource or check of a run. usual, seconds: as the events tell them; begun: seconds since the epoch."""
+    """One resource or check of a run."""
 
     address: str
     title: str
     verb: Verb = "read"
     state: State = "waiting"
     needs: tuple[str, ...] = ()
-    usual: float = 0.0
-    begun: float = 0.0
+    typical_seconds: float = 0.0
+    begun: float = 0.0  # seconds since the epoch
     seconds: float = 0.0
     detail: str = ""
     changed: bool = True
@@ -57,11 +57,16 @@ class Board:
         title = "" if isinstance(event, Progress) else event.title
         item = self.items.setdefault(event.address, Item(event.address, title))
         if isinstance(event, Queued):
-            item.state, item.verb, item.needs, item.usual = "waiting", event.verb, event.needs, event.usual
+            item.state, item.verb, item.needs, item.typical_seconds = (
+                "waiting",
+                event.verb,
+                event.needs,
+                event.typical_seconds,
+            )
         elif isinstance(event, Begun):
             if item.state != "running" or item.verb != event.verb:
                 item.begun = event.at
-            item.state, item.verb, item.usual = "running", event.verb, event.usual
+            item.state, item.verb, item.typical_seconds = "running", event.verb, event.typical_seconds
         elif isinstance(event, Progress):
             item.detail = event.detail
         elif isinstance(event, Done):
@@ -108,10 +113,10 @@ class Board:
             item = self.items.get(address)
             if item is None or item.state not in ("waiting", "running"):
                 return 0.0
-            own = item.usual
+            own = item.typical_seconds
             if item.state == "running":
                 # Over its usual time: the end is near, but nobody knows how near.
-                own = max(item.usual - self.elapsed(item), item.usual * 0.1)
+                own = max(item.typical_seconds - self.elapsed(item), item.typical_seconds * 0.1)
             known[address] = own + max((until(need) for need in item.needs), default=0.0)
             return known[address]
 

@@ -68,7 +68,7 @@ def _hop(hop: Hop, look: Look, *, first_wrong: bool) -> list[Cell]:
     if hop.ms is not None:
         said.append(words.duration(hop.ms / 1000))
     if first_wrong:
-        said.insert(0, "first wrong:" if hop.detail else "first wrong")
+        said.insert(0, "failed at:" if hop.detail else "failed here")
     text = " ".join(said[:2]) + (f", {said[2]}" if len(said) > 2 else "") if first_wrong else ", ".join(said)
     return [
         mark,

@@ -11,7 +11,7 @@ object per line as things happen, each with ``at`` (RFC 3339, UTC, in the clouds
     progress   address detail                                the cloud's own word
     done       address title verb seconds id changed
     failed     address title error{}                         error: as below
-    skipped    address title because                         not begun
+    skipped    address title because                         not started
     kept       address title why                             teardown leaves it
     note       level text                                    level: info or warning
     error      summary detail hint exit_code resource request_id code mistakes[]{path found allowed near_miss}
@@ -44,6 +44,7 @@ from cloudlink.view.prompt import answered_yes
 from cloudlink.view.text import for_sandbox, line
 
 _STREAMING = frozenset({"up", "teardown"})
+_KEYS = {"typical_seconds": "usual"}  # fields of events that programs know by an older name
 _NAMED_ROWS: dict[str, tuple[str, str, str]] = {
     "records": ("name", "kind", "target"),
     "addresses": ("address", "subnet", "state"),
@@ -129,7 +130,7 @@ def _error(error: CloudlinkError) -> dict[str, Any]:
 
 
 def _event(event: Event) -> dict[str, Any]:
-    fields = {f.name: getattr(event, f.name) for f in dataclasses.fields(event) if f.name != "at"}
+    fields = {_KEYS.get(f.name, f.name): getattr(event, f.name) for f in dataclasses.fields(event) if f.name != "at"}
     head = {"at": timestamp(event.at), "type": _snake(type(event).__name__)}
     return {**head, **{name: as_json(value) for name, value in fields.items()}}
 

@@ -170,7 +170,7 @@ def _step(board: Board, look: Look, step: str, items: list[Item], detail: int) -
         rows.append([Span(look.glyph("waiting"), "dim"), f"{len(waiting)} waiting", ""])
     skipped = sum(1 for i in items if i.state == "skipped")
     if skipped:
-        rows.append([Span(look.glyph("skipped"), "dim"), f"{skipped} not begun", ""])
+        rows.append([Span(look.glyph("skipped"), "dim"), f"{skipped} skipped", ""])
     if look.narrow:
         rows = [[_without_step(cell, step) for cell in row] for row in rows]
     for row in table(rows, look, indent=2):

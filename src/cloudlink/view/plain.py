@@ -18,7 +18,7 @@ _ADDRESS_WIDTH = 29  # the longest address; the columns stay where they are from
 
 
 class PlainView(TextView):
-    """One line when something begins, ends, fails or is told anew by a cloud; a heartbeat in long waits."""
+    """One line when something begins, ends, fails or changes its state in a cloud; a heartbeat in long waits."""
 
     def __init__(
         self,
@@ -70,7 +70,11 @@ class PlainView(TextView):
         if isinstance(event, Begun):
             self._working = True
             # What takes no time worth telling is told once, when it is done.
-            return "" if event.verb == "read" else _row(event.address, words.doing(event.verb), _usual(event.usual))
+            return (
+                ""
+                if event.verb == "read"
+                else _row(event.address, words.doing(event.verb), _typically(event.typical_seconds))
+            )
         if isinstance(event, Done):
             if event.verb == "read" or (not event.changed and before != "running"):
                 return ""
@@ -84,7 +88,7 @@ class PlainView(TextView):
             said = f": {event.error.detail}" if event.error.detail else ""
             return _row(event.address, "failed") + f"  {event.error.summary}{said}"
         if isinstance(event, Skipped):
-            return _row(event.address, "not begun", event.because)
+            return _row(event.address, "skipped", event.because)
         if isinstance(event, Kept):
             return _row(event.address, "kept", event.why)
         if isinstance(event, Queued):
@@ -114,7 +118,7 @@ def _row(address: str, word: str, more: str = "", after: str = "") -> str:
     return text + (f"  {after}" if after else "")
 
 
-def _usual(seconds: float) -> str:
+def _typically(seconds: float) -> str:
     return words.about(seconds) if seconds >= 10 else ""
 
 
@@ -122,11 +126,11 @@ def timing(board: Board, item: Item) -> str:
     """``18m20s of about 23m``, and said plainly when it takes longer than usual."""
     elapsed = board.elapsed(item)
     if elapsed < 1:
-        return _usual(item.usual)
-    if item.usual < 10 and elapsed < 10:
+        return _typically(item.typical_seconds)
+    if item.typical_seconds < 10 and elapsed < 10:
         return words.duration(elapsed)
-    text = f"{words.duration(elapsed)} of {words.about(item.usual)}"
-    return f"{text}, longer than usual" if elapsed > max(item.usual * 1.25, 20) else text
+    text = f"{words.duration(elapsed)} of {words.about(item.typical_seconds)}"
+    return f"{text}, longer than usual" if elapsed > max(item.typical_seconds * 1.25, 20) else text
 
 
 def waits(board: Board, running: list[Item]) -> str:
@@ -146,7 +150,7 @@ def totals(board: Board) -> str:
     counts += [("checked", sum(1 for item in board.of("done") if item.verb == "check"))]
     counts += [("unchanged", sum(1 for item in done if not item.changed))]
     counts += [("kept", len(board.of("kept"))), ("failed", len(board.of("failed")))]
-    counts += [("not begun", len(board.of("skipped", "waiting"))), ("not finished", len(board.of("running")))]
+    counts += [("skipped", len(board.of("skipped", "waiting"))), ("not finished", len(board.of("running")))]
     return ", ".join(f"{number} {word}" for word, number in counts if number)
 
 

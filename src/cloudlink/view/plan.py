@@ -20,7 +20,7 @@ TONES: dict[Action, Tone] = {
 }
 
 # Why something is created or deleted, where that word says it already; 25 such lines would hide the others.
-_EXPECTED = {Action.CREATE: ("not there yet", "details known after"), Action.DELETE: ("cloudlink made it",)}
+_EXPECTED = {Action.CREATE: ("does not exist yet", "details known after"), Action.DELETE: ("cloudlink made it",)}
 
 
 def plan_lines(plan: Plan, look: Look, *, link: Link) -> Iterator[Line]:
@@ -56,7 +56,7 @@ def plan_lines(plan: Plan, look: Look, *, link: Link) -> Iterator[Line]:
         yield from paragraph(totals(plan), look)
     else:
         yield from paragraph(
-            f"Nothing to do: {words.count(len(plan.changes), 'resource')} looked at, all as the configuration says.",
+            f"Nothing to do: {words.count(len(plan.changes), 'resource')} checked, all match the configuration.",
             look,
         )
     if plan.warnings:
@@ -69,7 +69,7 @@ def totals(plan: Plan) -> str:
     """``30 to create, 0 to update, ...``: always the same words in the same order."""
     counts = [f"{plan.count(a)} to {a}" for a in (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.DELETE)]
     if plan.count(Action.DEFER):
-        counts.append(f"{plan.count(Action.DEFER)} known later")
+        counts.append(f"{plan.count(Action.DEFER)} known after apply")
     counts.append(f"{plan.count(Action.NO_OP)} unchanged")
     return ", ".join(counts) + "."
 

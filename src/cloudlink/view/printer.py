@@ -85,7 +85,7 @@ class Printer:
 
     @property
     def look(self) -> Look:
-        """Asked anew for each screen: terminals are resized."""
+        """Asked again for each screen: terminals are resized."""
         return Look(width_of(self._stream, self._env), self._unicode, self._sandbox)
 
     def print(self, lines: Iterable[Line]) -> None:

@@ -58,7 +58,7 @@ def status_lines(report: StatusReport, look: Look, now: float) -> Iterator[Line]
         yield EMPTY
         yield heading("Checks")
         yield from _checks(report, look, frozenset(Outcome))
-    for title, by_hand in (("Changed by hand", True), ("Not as configured", False)):
+    for title, by_hand in (("Drift", True), ("Not as configured", False)):
         rows: list[list[Cell]] = [
             [Span("~", "warn"), d.address, d.title, Span(d.what, "dim")] for d in report.drift if d.by_hand is by_hand
         ]
@@ -88,7 +88,7 @@ def up_lines(report: StatusReport, look: Look) -> Iterator[Line]:
 def watch_lines(report: StatusReport, look: Look, now: float) -> Iterator[Line]:
     """What fits a small terminal: the verdict, the tunnels, and what is not as it should be."""
     yield from table([[health_mark(report.health, look), health_word(report.health), report.verdict]], look)
-    yield line(Span(f"   link {report.link}, looked at {words.time_of_day(now)}; Ctrl-C ends", "dim"))
+    yield line(Span(f"   link {report.link}, as of {words.time_of_day(now)}; Ctrl-C ends", "dim"))
     if report.health is Health.ABSENT:
         return
     yield EMPTY
@@ -150,7 +150,7 @@ def _traffic(tunnels: tuple[TunnelStatus, ...], look: Look) -> Iterator[Line]:
     if counted:
         yield EMPTY
         told = (f"{name} {words.size(a.ingress)} in, {words.size(a.egress)} out" for name, a in counted)
-        yield from labelled("Azure has counted", "; ".join(told), look, 2)
+        yield from labelled("Traffic", "; ".join(told), look, 2)
 
 
 def _troubled(tunnels: tuple[TunnelStatus, ...], look: Look) -> Iterator[Line]:
@@ -220,7 +220,7 @@ def _checks(report: StatusReport, look: Look, wanted: frozenset[Outcome]) -> Ite
         mark = Span(f"{look.glyph(name)} {check.outcome.value:<{pad}}", tone)
         yield from table([[mark, check.title]], look, indent=2)
         indent = 2 + len(mark.text) + 2
-        # what a passed check saw stands in the sections above
+        # what a passed check saw is in the sections above
         if check.detail and check.outcome is not Outcome.PASSED:
             yield from paragraph(check.detail, look, indent, "dim")
         if check.fix:

@@ -42,7 +42,7 @@ def teardown_lines(report: TeardownReport, look: Look) -> Iterator[Line]:
 def _sentence(report: TeardownReport) -> str:
     if not (report.deleted or report.restored or report.leftovers):
         return f"There was nothing to take down for the link {report.link}."
-    counts = [f"{len(report.deleted)} deleted", f"{len(report.restored)} put back", f"{len(report.kept)} kept"]
+    counts = [f"{len(report.deleted)} deleted", f"{len(report.restored)} restored", f"{len(report.kept)} kept"]
     if report.leftovers:
         left = words.count(len(report.leftovers), "object is", "objects are")
         return f"The link {report.link} is not fully taken down: {left} left over; {', '.join(counts)}."

@@ -1,4 +1,4 @@
-"""Lines of text with a tone, laid out for a width: what all screens are made of, whoever prints them.
+"""Lines of text with a tone, laid out for a width: what all screens are made of, whatever prints them.
 
 A span's text is made harmless when the span is made, so nothing that a cloud or a configuration says can
 reach a terminal as anything but characters.
@@ -23,10 +23,10 @@ Tone = Literal["", "strong", "dim", "good", "warn", "bad"]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A piece of a line. tone: for the eye only; the words say the same without it."""
+    """A piece of a line."""
 
     text: str
-    tone: Tone = ""
+    tone: Tone = ""  # for the eye only; the words say the same without it
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", visible(self.text))
@@ -39,9 +39,9 @@ EMPTY: Line = ()
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What the place that is printed to can show. width: columns."""
+    """What the place that is printed to can show."""
 
-    width: int = 100
+    width: int = 100  # columns
     unicode: bool = True
     sandbox: bool = False  # commands to type next are for the sandbox too
 

@@ -39,7 +39,7 @@ HEALTH_SENTENCES: Final = {
 
 Glyph = Literal["good", "bad", "warn", "running", "waiting", "skipped", "arrow", "bar_done", "bar_left"]
 
-# (on a UTF-8 stream, elsewhere). Every glyph stands beside a word that says the same.
+# (on a UTF-8 stream, elsewhere). Every glyph comes with a word that says the same.
 _GLYPHS: Final[dict[Glyph, tuple[str, str]]] = {
     "good": ("✓", "*"),
     "bad": ("✗", "x"),
@@ -52,7 +52,7 @@ _GLYPHS: Final[dict[Glyph, tuple[str, str]]] = {
     "bar_left": ("─", "-"),
 }
 
-# Typography that may stand in texts of this program, for streams that cannot carry it.
+# Typography that may occur in texts of this program, for streams that cannot carry it.
 _ASCII: Final = str.maketrans(
     {"→": "->", "←": "<-", "–": "-", "—": "-", "×": "x", "±": "+/-", "…": "...", "‘": "'", "’": "'", "“": '"', "”": '"'}
 )
@@ -88,7 +88,7 @@ def did(verb: Verb, changed: bool = True) -> str:
 
 
 def action_word(action: Action) -> str:
-    return {Action.NO_OP: "unchanged", Action.DEFER: "known later"}.get(action, action.value)
+    return {Action.NO_OP: "unchanged", Action.DEFER: "known after apply"}.get(action, action.value)
 
 
 def glyph(name: Glyph, *, unicode: bool) -> str:

@@ -1,4 +1,4 @@
-"""What the probe saw of one name, judged: which hop is wrong first, what it most likely is, and what to do.
+"""Diagnosis of one name from what the probe saw: the first hop that fails, the likely cause, and what to do.
 
 Pure. The hops in order: the pod's own resolver, each endpoint address directly over UDP and over TCP, then connections
 to the addresses. Asking the endpoints directly is what tells a fault of CoreDNS from one of the link or of the zone.
@@ -25,28 +25,25 @@ REFUSED_BY_CLIENTS = "clients that verify will refuse it"
 
 @dataclass(frozen=True)
 class Wanted:
-    """One name to judge. configured: the name as the configuration has it, ``*.corp.example`` for a wildcard.
-
-    addresses: where it should lead; empty when that is not known. fixed: the configuration gives them as addresses,
-    so that no load balancer is behind them as far as we know.
-    """
+    """One name to diagnose."""
 
     name: str
-    configured: str
+    configured: str  # the name as the configuration has it, ``*.corp.example`` for a wildcard
     zone: str
-    addresses: frozenset[IPv4Address]
+    addresses: frozenset[IPv4Address]  # where it should lead; empty when that is not known
+    # the configuration gives them as addresses, so that no load balancer is behind them as far as we know
     fixed: bool = False
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What else is known. key: one line on the CoreDNS key when it is wrong. shadowed: more specific zones elsewhere."""
+class DnsContext:
+    """What else is known of the DNS path."""
 
-    key_problem: str = ""
-    shadowed: tuple[str, ...] = ()
+    key_problem: str = ""  # one line on the CoreDNS key when it is wrong
+    shadowed: tuple[str, ...] = ()  # more specific zones elsewhere
 
 
-def judge(wanted: Wanted, facts: NameFacts, around: Surroundings = Surroundings()) -> NameReport:
+def diagnose(wanted: Wanted, facts: NameFacts, context: DnsContext = DnsContext()) -> NameReport:
     """Every hop, and the verdict: ``ok`` or the class of the first hop that is wrong."""
     asked = [(q, _query_hop(q, wanted)) for q in facts.queries]
     hops = [hop for _, hop in asked]
@@ -58,7 +55,7 @@ def judge(wanted: Wanted, facts: NameFacts, around: Surroundings = Surroundings(
     if not facts.connects:
         hops.append(Hop("connect", "skipped", "no private address is known to connect to"))
     wrong = next((h for h in hops if h.result not in ("ok", "skipped")), None)
-    cause, fix = _cause(wanted, asked, facts.connects, around) if wrong else ("", "")
+    cause, fix = _cause(wanted, asked, facts.connects, context) if wrong else ("", "")
     return NameReport(
         name=facts.name,
         answers=cluster.addresses if cluster else (),
@@ -198,14 +195,14 @@ class Cause(NamedTuple):
     fix: str
 
 
-def _cause(wanted: Wanted, asked: _Asked, connects: tuple[Connect, ...], around: Surroundings) -> Cause:
+def _cause(wanted: Wanted, asked: _Asked, connects: tuple[Connect, ...], context: DnsContext) -> Cause:
     """The likeliest cause of the first thing that is wrong on the way, seen from the far end: link, zone, CoreDNS."""
     direct = [(q, h) for q, h in asked if q.via == "endpoint"]
     cluster = next((h for q, h in asked if q.via == "cluster"), Hop("cluster-dns", "error"))
     for found in (
         _endpoint_cause(direct, cluster),
         _zone_cause(wanted, direct),
-        _cluster_cause(wanted, cluster, around),
+        _cluster_cause(wanted, cluster, context),
         _connect_cause(wanted, connects),
     ):
         if found:
@@ -239,7 +236,7 @@ def _endpoint_cause(direct: _Asked, cluster: Hop) -> Cause | None:
             return Cause(
                 f"The endpoint answers over {other} only: a security group, network ACL or NSG does not let "
                 f"{protocol.upper()} port 53 through",
-                f"{_UP} puts the endpoint's security group right; look at network ACLs and NSGs as well",
+                f"{_UP} repairs the endpoint's security group; check network ACLs and NSGs as well",
             )
     broken = [s for s in servers if {(s, "udp"), (s, "tcp")} <= set(silent)]
     if broken and {s for s, _ in silent} == set(broken):
@@ -282,7 +279,7 @@ def _zone_cause(wanted: Wanted, direct: _Asked) -> Cause | None:
                 "aws route53resolver list-resolver-rules",
             )
         case "refused":
-            return Cause("The Resolver endpoint refuses to answer", "Look at the VPC's DNS Firewall rules")
+            return Cause("The Resolver endpoint refuses to answer", "Check the VPC's DNS Firewall rules")
         case "public-address":
             return Cause(
                 f"AWS answers with a public address: the zone {wanted.zone} is not associated with the endpoint's VPC, or the "
@@ -293,12 +290,12 @@ def _zone_cause(wanted: Wanted, direct: _Asked) -> Cause | None:
             return Cause("The record leads to addresses that are not the target's any more", _UP)
 
 
-def _cluster_cause(wanted: Wanted, cluster: Hop, around: Surroundings) -> Cause | None:
+def _cluster_cause(wanted: Wanted, cluster: Hop, context: DnsContext) -> Cause | None:
     if cluster.result == "ok":
         return None
     restart = f"{_UP} writes the key again and restarts CoreDNS"
     what = "The endpoint answers right, but the cluster's DNS does not ask it"
-    hiding = [z for z in around.shadowed if wanted.name == z or wanted.name.endswith(f".{z}")]
+    hiding = [z for z in context.shadowed if wanted.name == z or wanted.name.endswith(f".{z}")]
     if hiding:  # whatever that key's own servers answer, or do not
         return Cause(
             f"{what}: another CoreDNS key serves {hiding[0]}, which is more specific",
@@ -306,8 +303,8 @@ def _cluster_cause(wanted: Wanted, cluster: Hop, around: Surroundings) -> Cause 
         )
     match cluster.result:
         case "nxdomain" | "public-address" | "nodata":
-            if around.key_problem:
-                return Cause(f"{what}: {around.key_problem}", restart)
+            if context.key_problem:
+                return Cause(f"{what}: {context.key_problem}", restart)
             return Cause(
                 f"{what}: CoreDNS has not loaded its key, a more specific zone hides it, the pods' DNS goes elsewhere "
                 "(LocalDNS, dnsPolicy), or an old answer is still cached (30 seconds)",
@@ -322,7 +319,7 @@ def _cluster_cause(wanted: Wanted, cluster: Hop, around: Surroundings) -> Cause 
         case "servfail" | "refused":
             return Cause(
                 "The endpoint answers the pod, but CoreDNS gets no answer from it: CoreDNS forwards to other addresses than the "
-                f"endpoint has now, or its nodes' address is not let in{f' ({around.key_problem})' if around.key_problem else ''}",
+                f"endpoint has now, or its nodes' address is not let in{f' ({context.key_problem})' if context.key_problem else ''}",
                 f"kubectl logs --namespace kube-system --selector k8s-app=kube-dns; {restart}",
             )
         case "stale-address":

@@ -36,22 +36,22 @@ _FAIR_WALL_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Question:
-    """One name to ask for. connect: addresses to connect to beside those in the answers."""
+    """One name to ask for."""
 
     name: str  # no trailing dot
-    connect: tuple[IPv4Address, ...] = ()
+    connect: tuple[IPv4Address, ...] = ()  # addresses to connect to in addition to those in the answers
     ports: tuple[int, ...] = ()
     tls_ports: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Query:
-    """One DNS question as it went. outcome: answer, timeout, refused, reset or error (no answer then)."""
+    """One DNS question as it went."""
 
     via: str  # cluster or endpoint
     server: str
     protocol: str
-    outcome: str
+    outcome: str  # answer, timeout, refused, reset or error (no answer then)
     rcode: int | None
     addresses: tuple[str, ...]
     aliases: tuple[str, ...]
@@ -62,10 +62,8 @@ class Query:
 
 @dataclass(frozen=True)
 class Handshake:
-    """certificate: base64 DER of the server's, not verified."""
-
     outcome: str
-    certificate: str
+    certificate: str  # base64 DER of the server's, not verified
     error: str
     ms: float | None
 
@@ -89,8 +87,7 @@ class NameFacts:
 
 @dataclass(frozen=True)
 class ProbeFacts:
-    """servers and search: of the pod's resolver."""
-
+    # servers and search: of the pod's resolver
     servers: tuple[str, ...]
     search: tuple[str, ...]
     names: tuple[NameFacts, ...]
@@ -206,12 +203,12 @@ def manifest(link: Link, name: str, asked: Mapping[str, Any]) -> KubeObject:
 
 @dataclass(frozen=True)
 class Probe:
-    """Runs the script once. One pod a run. tell: is told how the pod stands, at each look."""
+    """Runs the script once. One pod a run."""
 
     link: Link
     kube: Kube = field(repr=False)
     clock: Clock = field(repr=False)
-    tell: Callable[[str], None] = field(repr=False, default=lambda _: None)
+    tell: Callable[[str], None] = field(repr=False, default=lambda _: None)  # is told the pod's state at each read
 
     def run(self, questions: Iterable[Question], endpoints: Iterable[IPv4Address]) -> ProbeFacts:
         """Raises CloudError when the pod cannot run or crashes, WaitError when it does not get to run in time.
@@ -227,7 +224,7 @@ class Probe:
                 lambda: self.kube.create_pod(namespace, body),
                 lambda _: True,
                 clock=self.clock,
-                usual=1,
+                typical_seconds=1,
                 deadline=_BUSY_SECONDS,
                 passing=self._told_busy,
             )
@@ -270,8 +267,8 @@ class Probe:
         return tuple(swept)
 
     def _patiently(self, call: Callable[[], T]) -> T:
-        """A minute for what fails in passing, as every look of a run has."""
-        return poll(call, lambda _: True, clock=self.clock, usual=1, deadline=60, passing=_passing)
+        """A minute for what fails in passing, as every read of a run has."""
+        return poll(call, lambda _: True, clock=self.clock, typical_seconds=1, deadline=60, passing=_passing)
 
     def _told_busy(self, error: Exception) -> bool:
         """Whether the cluster has only put it off; a create of unknown outcome is not sent again."""
@@ -305,16 +302,16 @@ class Probe:
                 )
             return False
 
-        def look() -> KubeObject:
+        def read() -> KubeObject:
             pod = self.kube.pod(self.link.probe.namespace, name)
             self.tell(f"pod {_end(pod)}")
             return pod
 
         return poll(
-            look,
+            read,
             done,
             clock=self.clock,
-            usual=6,
+            typical_seconds=6,
             deadline=float("inf"),
             passing=_passing,
         )
@@ -326,7 +323,7 @@ class Probe:
                 lambda: self.kube.pod_log(self.link.probe.namespace, name),
                 bool,
                 clock=self.clock,
-                usual=1,
+                typical_seconds=1,
                 deadline=5,
                 passing=_passing,
             )
@@ -367,7 +364,7 @@ def _trouble(pod: KubeObject) -> CloudError | None:
 
 
 def _end(pod: KubeObject) -> str:
-    """A pod's own account of how it stands."""
+    """A pod's own account of its state."""
     status = pod.get("status") or {}
     words = [str(status.get("phase") or "Unknown")]
     words += [str(status[k]) for k in ("reason", "message") if status.get(k)]

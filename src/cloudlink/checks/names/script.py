@@ -1,6 +1,6 @@
 """What runs in the probe's pod: Python's standard library (3.8 and later) and nothing else, sent as ``python3 -c``.
 
-It asks and reports; it judges nothing. The request comes as JSON in the environment variable ``CLOUDLINK_PROBE``:
+It asks and reports; it draws no conclusions. The request comes as JSON in the environment variable ``CLOUDLINK_PROBE``:
 
     names      [{"name": "app.corp.example", "connect": ["10.10.1.9"], "ports": [443], "tls": [443]}]
     endpoints  addresses to ask directly, over UDP and over TCP

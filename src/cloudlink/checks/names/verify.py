@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
 
-from cloudlink.checks.names import diagnose as names
+from cloudlink.checks.names.diagnose import REFUSED_BY_CLIENTS, DnsContext, Wanted, diagnose, health
 from cloudlink.checks.names.probe import Probe, ProbeFacts, Question
 from cloudlink.checks.report import DnsReport, NameReport
 from cloudlink.errors import CloudError, UsageError
 from cloudlink.link import AddressTarget, Host, Link
-from cloudlink.steps.dns_forward.corefile import View
+from cloudlink.steps.dns_forward.corefile import ForwardStatus
 from cloudlink.steps.outputs import Targets
 
 # The label that is asked for below a wildcard.
@@ -35,12 +35,12 @@ def expected(targets: Targets, private: Mapping[str, Sequence[str]]) -> dict[str
         }
     except ValueError as error:
         raise CloudError(
-            "AWS gave an address that is none", f"{error}.", "aws ec2 describe-network-interfaces"
+            "AWS returned an invalid address", f"{error}.", "aws ec2 describe-network-interfaces"
         ) from error
     return {**balancers, **targets.addresses}
 
 
-def questions(link: Link, addresses: Expected, asked: Sequence[str] = ()) -> list[tuple[Question, names.Wanted]]:
+def questions(link: Link, addresses: Expected, asked: Sequence[str] = ()) -> list[tuple[Question, Wanted]]:
     """What to ask: every configured host, or the names given on the command line.
 
     Below a wildcard a concrete label is asked for. Raises UsageError for names outside the zone.
@@ -56,7 +56,7 @@ def questions(link: Link, addresses: Expected, asked: Sequence[str] = ()) -> lis
         question = Question(name, leads_to, host.ports if host else (), host.tls_ports if host else ())
         fixed = host is not None and isinstance(host.target, AddressTarget)
         configured = host.fqdn(zone) if host else name
-        found.append((question, names.Wanted(name, configured, zone, frozenset(leads_to), fixed)))
+        found.append((question, Wanted(name, configured, zone, frozenset(leads_to), fixed)))
     return found
 
 
@@ -67,32 +67,34 @@ def dns(
     endpoint: Sequence[IPv4Address],
     addresses: Expected,
     asked: Sequence[str] = (),
-    forward: View | None = None,
+    forward: ForwardStatus | None = None,
 ) -> DnsReport:
-    """Ask from a pod and judge. Takes 10 to 30 seconds.
+    """Ask from a pod and diagnose. Takes 10 to 30 seconds.
 
     endpoint: the inbound endpoint's addresses. addresses: see ``expected``. asked: names from the command line.
-    forward: how CoreDNS stands, to tell causes apart. Raises what ``Probe.run`` raises, and UsageError.
+    forward: the state of CoreDNS, to tell causes apart. Raises what ``Probe.run`` raises, and UsageError.
     """
     pairs = questions(link, addresses, asked)
     facts = probe.run([question for question, _ in pairs], sorted(endpoint))
-    return judged(link, facts, [wanted for _, wanted in pairs], forward)
+    return build_report(link, facts, [wanted for _, wanted in pairs], forward)
 
 
-def judged(link: Link, facts: ProbeFacts, wanted: Sequence[names.Wanted], forward: View | None = None) -> DnsReport:
+def build_report(
+    link: Link, facts: ProbeFacts, wanted: Sequence[Wanted], forward: ForwardStatus | None = None
+) -> DnsReport:
     """Pure: the report from what the probe saw."""
-    around = names.Surroundings(forward.problem, forward.shadowed) if forward else names.Surroundings()
+    context = DnsContext(forward.problem, forward.shadowed) if forward else DnsContext()
     seen = {f.name: f for f in facts.names}
-    reports = tuple(names.judge(w, seen[w.name], around) for w in wanted)
-    return DnsReport(link.name, names.health(reports), reports, _notes(facts, reports, forward))
+    reports = tuple(diagnose(w, seen[w.name], context) for w in wanted)
+    return DnsReport(link.name, health(reports), reports, _notes(facts, reports, forward))
 
 
-def _notes(facts: ProbeFacts, reports: Sequence[NameReport], forward: View | None) -> tuple[str, ...]:
+def _notes(facts: ProbeFacts, reports: Sequence[NameReport], forward: ForwardStatus | None) -> tuple[str, ...]:
     notes = [
         f"{hop.hop.removeprefix('tls ')}: {hop.detail}."
         for report in reports
         for hop in report.hops
-        if hop.hop.startswith("tls ") and hop.result == "ok" and names.REFUSED_BY_CLIENTS in hop.detail
+        if hop.hop.startswith("tls ") and hop.result == "ok" and REFUSED_BY_CLIENTS in hop.detail
     ]
     if facts.servers:
         notes.append(f"The pod's name server is {', '.join(facts.servers)}.")
@@ -123,12 +125,12 @@ def _name(zone: str, asked: str) -> str:
     name = asked.strip().rstrip(".").lower()
     if not all(_LABEL.fullmatch(label) for label in name.split(".")) or len(name) > 253:
         raise UsageError(
-            "This is no host name",
+            "This is not a host name",
             f"{asked!r} cannot be asked for: labels have 1 to 63 letters, digits and hyphens.",
             f"cloudlink verify-dns app.{zone}",
         )
     if "." not in name:
-        name = f"{name}.{zone}"  # a bare label, as it stands in the configuration
+        name = f"{name}.{zone}"  # a bare label, as in the configuration
     if name != zone and not name.endswith(f".{zone}"):
         raise UsageError(
             "The name is outside the zone",

@@ -4,34 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cloudlink.addressing import azure_peer_asn_refusal
-from cloudlink.checks.preflight.facts import Seen
+from cloudlink.addressing import azure_peer_asn_problem
+from cloudlink.checks.preflight.facts import PreflightFacts
 from cloudlink.checks.preflight.parse import Json
 from cloudlink.core.plan import Action, Plan
 from cloudlink.errors import Mistake
 from cloudlink.link import Link
 
 
-def check_aws(link: Link, seen: Seen, plan: Plan) -> Iterable[Mistake]:
-    if seen.vpc is None:
+def check_aws(link: Link, facts: PreflightFacts, plan: Plan) -> Iterable[Mistake]:
+    if facts.vpc is None:
         yield Mistake("aws.vpc", link.aws.vpc_id, f"a VPC that exists in {link.aws.region}")
-    cluster_vpc = ((seen.eks or {}).get("resourcesVpcConfig") or {}).get("vpcId")
+    cluster_vpc = ((facts.eks or {}).get("resourcesVpcConfig") or {}).get("vpcId")
     if cluster_vpc and cluster_vpc != link.aws.vpc_id:
         yield Mistake("aws.vpc", link.aws.vpc_id, f"the VPC of the EKS cluster, {cluster_vpc}")
-    if seen.vpc is not None and seen.vpc.get("InstanceTenancy") == "dedicated":
+    if facts.vpc is not None and facts.vpc.get("InstanceTenancy") == "dedicated":
         yield Mistake(
             "aws.vpc",
             f"{link.aws.vpc_id} with dedicated tenancy",
             "a VPC with default tenancy; Resolver endpoints need it",
         )
-    yield from _gateways(link, seen, plan)
-    yield from _endpoint_subnets(link, seen, plan)
+    yield from _gateways(link, facts, plan)
+    yield from _endpoint_subnets(link, facts, plan)
 
 
-def _gateways(link: Link, seen: Seen, plan: Plan) -> Iterable[Mistake]:
+def _gateways(link: Link, facts: PreflightFacts, plan: Plan) -> Iterable[Mistake]:
     attached = [
         g
-        for g in seen.vpn_gateways
+        for g in facts.vpn_gateways
         if g.get("State") not in ("deleted", "deleting")
         and any(
             a.get("VpcId") == link.aws.vpc_id and a.get("State") in ("attached", "attaching")
@@ -50,20 +50,20 @@ def _gateways(link: Link, seen: Seen, plan: Plan) -> Iterable[Mistake]:
                     f'"{other["VpnGatewayId"]}", to adopt it; a VPC has one virtual private gateway only',
                 )
         return
-    gateway: Json | None = next((g for g in seen.vpn_gateways if g["VpnGatewayId"] == adopted), None)
+    gateway: Json | None = next((g for g in facts.vpn_gateways if g["VpnGatewayId"] == adopted), None)
     if gateway is None or gateway.get("State") in ("deleted", "deleting"):
         yield Mistake("aws.gateway", adopted, f"a virtual private gateway that exists in {link.aws.region}")
         return
     asn = int(gateway.get("AmazonSideAsn") or 64512)
-    if refusal := azure_peer_asn_refusal(asn):
+    if problem := azure_peer_asn_problem(asn):
         yield Mistake(
-            "aws.gateway", f"{adopted} with ASN {asn}", f"a gateway whose ASN Azure takes as a peer's: {refusal}"
+            "aws.gateway", f"{adopted} with ASN {asn}", f"a gateway whose ASN Azure takes as a peer's: {problem}"
         )
     if asn == link.azure.asn:
         yield Mistake("azure.vpn_gateway.asn", str(asn), f"an ASN other than that of {adopted}")
     used = {
         str(o.get("TunnelInsideCidr"))
-        for c in seen.vpn_connections
+        for c in facts.vpn_connections
         if c.get("VpnGatewayId") == adopted
         and c.get("State") not in ("deleted", "deleting")
         and not any(t.get("Key") == "cloudlink-link" and t.get("Value") == link.name for t in c.get("Tags") or ())
@@ -76,15 +76,15 @@ def _gateways(link: Link, seen: Seen, plan: Plan) -> Iterable[Mistake]:
             )
 
 
-def _endpoint_subnets(link: Link, seen: Seen, plan: Plan) -> Iterable[Mistake]:
+def _endpoint_subnets(link: Link, facts: PreflightFacts, plan: Plan) -> Iterable[Mistake]:
     change = plan.of("resolver.endpoint")
     if change is None or change.action is not Action.CREATE:
         return
-    known = {s["SubnetId"]: s for s in seen.subnets}
+    known = {s["SubnetId"]: s for s in facts.subnets}
     for subnet in link.dns.endpoint_subnets or ():
         if subnet not in known:
             yield Mistake("dns.endpoint_subnets", subnet, f"subnets of {link.aws.vpc_id}")
-    cluster = ((seen.eks or {}).get("resourcesVpcConfig") or {}).get("subnetIds") or ()
+    cluster = ((facts.eks or {}).get("resourcesVpcConfig") or {}).get("subnetIds") or ()
     for subnet in (link.dns.endpoint_subnets or tuple(cluster))[:6]:
         free = known.get(subnet, {}).get("AvailableIpAddressCount")
         if free is not None and int(free) < 1:

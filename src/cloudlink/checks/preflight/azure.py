@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cloudlink.checks.preflight.facts import Seen
+from cloudlink.checks.preflight.facts import PreflightFacts
 from cloudlink.checks.preflight.parse import (
     Json,
     children_of,
@@ -24,19 +24,19 @@ PROPAGATED_ROUTES = 100  # of a VGW; above, AWS closes the BGP session
 # https://docs.aws.amazon.com/vpn/latest/s2svpn/vpn-limits.html
 
 
-def check_azure(link: Link, seen: Seen) -> tuple[list[Mistake], list[str]]:
+def check_azure(link: Link, facts: PreflightFacts) -> tuple[list[Mistake], list[str]]:
     side = link.azure
     mistakes: list[Mistake] = []
     warnings: list[str] = []
-    if side.new_network is None and seen.vnet is not None:
-        prefixes = networks_in(vnet_ranges(seen.vnet))
+    if side.new_network is None and facts.vnet is not None:
+        prefixes = networks_in(vnet_ranges(facts.vnet))
         if not prefixes:  # said of the cloud, not of the configuration, which cannot be made to fit it
             raise CloudError(
-                "A cloud's answer makes no sense",
+                "A cloud's answer is malformed",
                 f"Azure describes the VNet {side.vnet} without an IPv4 range, which every VNet has.",
                 "Run the command again. If it stays, something between here and Azure answers in its place.",
             )
-        subnets = {str(s.get("name")): s for s in children_of(seen.vnet, "subnets")}
+        subnets = {str(s.get("name")): s for s in children_of(facts.vnet, "subnets")}
         existing = subnets.get("GatewaySubnet")
         if existing is not None:
             mistakes += _existing_gateway_subnet(existing)
@@ -58,22 +58,22 @@ def check_azure(link: Link, seen: Seen) -> tuple[list[Mistake], list[str]]:
                                 f"a range that the subnet {name} ({taken}) does not use",
                             )
                         )
-        if seen.azure_gateways:
+        if facts.azure_gateways:
             mistakes.append(
                 Mistake(
                     "azure.vnet.name",
-                    f"{side.vnet}, which has the VPN gateway {', '.join(map(name_in, seen.azure_gateways))}",
+                    f"{side.vnet}, which has the VPN gateway {', '.join(map(name_in, facts.azure_gateways))}",
                     "a VNet without a VPN gateway; Azure allows one in a VNet",
                 )
             )
-        if (profile := properties_of(seen.vnet).get("dhcpOptions")) and profile.get("dnsServers"):
+        if (profile := properties_of(facts.vnet).get("dhcpOptions")) and profile.get("dnsServers"):
             warnings.append(
                 f"VNet {side.vnet} uses its own DNS servers ({', '.join(profile['dnsServers'])}); the gateway needs them to "
                 "resolve public Azure names."
             )
         advertised = len(prefixes) + sum(
             len(networks_in((p.get("remoteVirtualNetworkAddressSpace") or {}).get("addressPrefixes")))
-            for p in children_of(seen.vnet, "virtualNetworkPeerings")
+            for p in children_of(facts.vnet, "virtualNetworkPeerings")
         )
         if advertised > PROPAGATED_ROUTES:
             mistakes.append(
@@ -83,7 +83,7 @@ def check_azure(link: Link, seen: Seen) -> tuple[list[Mistake], list[str]]:
                     f"at most {PROPAGATED_ROUTES}; above, AWS closes the BGP sessions",
                 )
             )
-    aks = properties_of(seen.aks)
+    aks = properties_of(facts.aks)
     if str(aks.get("nodeResourceGroup") or "").lower() == side.vnet_resource_group.lower():
         mistakes.append(
             Mistake(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cloudlink.checks.preflight.facts import Seen
+from cloudlink.checks.preflight.facts import PreflightFacts
 from cloudlink.core.plan import Action, Plan
 from cloudlink.link import Link
 
@@ -12,11 +12,11 @@ PRICES = {"vpn connection": 36.5, "resolver address": 91.25, "zone": 0.5, "gatew
 """Rough list prices a month in USD, for the estimate on the plan; they differ by region."""
 
 
-def estimate(link: Link, seen: Seen, plan: Plan) -> Iterable[str]:
+def estimate(link: Link, facts: PreflightFacts, plan: Plan) -> Iterable[str]:
     def made(prefix: str) -> int:
         return sum(1 for c in plan.changes if c.address.startswith(prefix) and c.action is Action.CREATE)
 
-    cluster = ((seen.eks or {}).get("resourcesVpcConfig") or {}).get("subnetIds") or ()
+    cluster = ((facts.eks or {}).get("resourcesVpcConfig") or {}).get("subnetIds") or ()
     addresses = min(6, len(link.dns.endpoint_subnets or cluster)) if made("resolver.endpoint") else 0
     total = (
         made("aws_vpn.connection") * PRICES["vpn connection"]
@@ -28,5 +28,5 @@ def estimate(link: Link, seen: Seen, plan: Plan) -> Iterable[str]:
     if total:
         more = [f"the {link.azure.sku} gateway"] * (link.azure.sku != "VpnGw1AZ" and made("azure_vpn.gateway"))
         more += ["the AKS cluster's nodes"] * made("azure_vpn.cluster")
-        beside = "".join(f", {what}" for what in (*more, "traffic"))
-        yield f"Estimate: about {total:.0f} USD a month, and beside it{beside[1:]} (list prices, which differ by region)."
+        plus = ", ".join((*more, "traffic"))
+        yield f"Estimate: about {total:.0f} USD a month, plus {plus} (list prices, which differ by region)."

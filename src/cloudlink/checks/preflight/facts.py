@@ -11,7 +11,7 @@ from cloudlink.link import Link
 
 
 @dataclass(frozen=True)
-class Seen:
+class PreflightFacts:
     """What was read, as the clouds spell it. None or empty: not there, or not needed."""
 
     vpc: Json | None = None
@@ -25,11 +25,11 @@ class Seen:
     azure_gateways: tuple[str, ...] = ()  # ids of other VPN gateways in the VNet
 
 
-def look(link: Link, aws: Aws, azure: Azure) -> Seen:
+def gather(link: Link, aws: Aws, azure: Azure) -> PreflightFacts:
     """One call per kind, shared with what the plan has read already."""
     eks = aws.eks_cluster(link.aws.eks_cluster)
     vnet = azure.vnet() if link.azure.new_network is None else None
-    return Seen(
+    return PreflightFacts(
         vpc=aws.vpc(link.aws.vpc_id),
         eks=eks,
         subnets=tuple(aws.subnets(link.aws.vpc_id)),

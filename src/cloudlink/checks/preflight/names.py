@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cloudlink.checks.preflight.facts import Seen
+from cloudlink.checks.preflight.facts import PreflightFacts
 from cloudlink.link import Link
 
 
-def check_names(link: Link, seen: Seen) -> Iterable[str]:
+def check_names(link: Link, facts: PreflightFacts) -> Iterable[str]:
     zone = link.dns.zone
     labels = zone.split(".")
     if len(labels) < 2:
         yield f"The zone {zone} is a top-level name: every public name below it is hidden from the VPC."
     public = [
         z
-        for z in seen.zones
+        for z in facts.zones
         if str(z.get("Name", "")).rstrip(".").lower() == zone and not (z.get("Config") or {}).get("PrivateZone")
     ]
     if public:
@@ -23,7 +23,7 @@ def check_names(link: Link, seen: Seen) -> Iterable[str]:
             f"There is a public zone {zone}, too: inside the VPC and in AKS pods its names are hidden by the private one, "
             "for a private zone never falls through."
         )
-    cluster = ((seen.eks or {}).get("resourcesVpcConfig") or {}).get("subnetIds") or ()
+    cluster = ((facts.eks or {}).get("resourcesVpcConfig") or {}).get("subnetIds") or ()
     if link.dns.endpoint_subnets is None and len(cluster) > 6:
         yield (
             f"The EKS cluster has {len(cluster)} subnets; the inbound endpoint gets an address in six of them, which is "

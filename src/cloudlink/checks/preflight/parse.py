@@ -41,7 +41,7 @@ def vnet_ranges(vnet: Json | None) -> list[str]:
 
 
 def networks_in(prefixes: Iterable[Any] | None) -> list[IPv4Network]:
-    """IPv4 only: cloudlink links IPv4. A cloud that answers nonsense is refused, not obeyed."""
+    """IPv4 only: cloudlink links IPv4. A malformed answer raises CloudError."""
     found = []
     for prefix in prefixes or ():
         if not prefix or ":" in str(prefix):
@@ -50,7 +50,7 @@ def networks_in(prefixes: Iterable[Any] | None) -> list[IPv4Network]:
             found.append(IPv4Network(str(prefix)))
         except ValueError as error:
             raise CloudError(
-                "A cloud gave an address range that is none",
+                "A cloud returned an invalid address range",
                 f"{str(prefix)[:80]!r} is not an IPv4 range.",
                 "Look at it in the cloud's console.",
             ) from error

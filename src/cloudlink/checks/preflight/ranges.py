@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cloudlink.addressing import NamedRange, overlaps
-from cloudlink.checks.preflight.facts import Seen
+from cloudlink.checks.preflight.facts import PreflightFacts
 from cloudlink.checks.preflight.parse import children_of, networks_in, properties_of, vnet_ranges, vpc_ranges
 from cloudlink.errors import Mistake
 from cloudlink.link import Link
 
 
-def ranges_of_aws(link: Link, seen: Seen) -> list[NamedRange]:
+def ranges_of_aws(link: Link, facts: PreflightFacts) -> list[NamedRange]:
     """What AWS routes: all ranges of the VPC, and the service range of the EKS cluster."""
-    found = [NamedRange(f"VPC {link.aws.vpc_id}", n) for n in networks_in(vpc_ranges(seen.vpc))]
-    service = (seen.eks or {}).get("kubernetesNetworkConfig", {}).get("serviceIpv4Cidr")
+    found = [NamedRange(f"VPC {link.aws.vpc_id}", n) for n in networks_in(vpc_ranges(facts.vpc))]
+    service = (facts.eks or {}).get("kubernetesNetworkConfig", {}).get("serviceIpv4Cidr")
     return found + [NamedRange("EKS service CIDR", n) for n in networks_in([service])]
 
 
-def ranges_of_azure(link: Link, seen: Seen) -> list[NamedRange]:
+def ranges_of_azure(link: Link, facts: PreflightFacts) -> list[NamedRange]:
     """What Azure routes: the VNet, the VNets peered with it, and the pods' and services' ranges of AKS."""
     side = link.azure
     if side.new_network is not None:
         found = [NamedRange(f"VNet {side.vnet}", n) for n in side.new_network.prefixes]
     else:
-        found = [NamedRange(f"VNet {side.vnet}", n) for n in networks_in(vnet_ranges(seen.vnet))]
-    for peering in children_of(seen.vnet, "virtualNetworkPeerings"):
+        found = [NamedRange(f"VNet {side.vnet}", n) for n in networks_in(vnet_ranges(facts.vnet))]
+    for peering in children_of(facts.vnet, "virtualNetworkPeerings"):
         space = peering.get("remoteVirtualNetworkAddressSpace") or peering.get("remoteAddressSpace") or {}
         found += [
             NamedRange(f"peered VNet ({peering.get('name', '?')})", n)
@@ -36,7 +36,7 @@ def ranges_of_azure(link: Link, seen: Seen) -> list[NamedRange]:
             NamedRange("AKS pod CIDR", side.new_cluster.pod_cidr),
             NamedRange("AKS service CIDR", side.new_cluster.service_cidr),
         ]
-    profile = properties_of(seen.aks).get("networkProfile") or {}
+    profile = properties_of(facts.aks).get("networkProfile") or {}
     pods = profile.get("podCidrs") or [profile.get("podCidr")]
     services = profile.get("serviceCidrs") or [profile.get("serviceCidr")]
     found += [NamedRange("AKS pod CIDR", n) for n in networks_in(pods)]
@@ -44,8 +44,8 @@ def ranges_of_azure(link: Link, seen: Seen) -> list[NamedRange]:
     return found
 
 
-def check_ranges(link: Link, seen: Seen) -> Iterable[Mistake]:
-    for overlap in overlaps([ranges_of_aws(link, seen), ranges_of_azure(link, seen)]):
+def check_ranges(link: Link, facts: PreflightFacts) -> Iterable[Mistake]:
+    for overlap in overlaps([ranges_of_aws(link, facts), ranges_of_azure(link, facts)]):
         pods = "AKS pod" in overlap.second.name or "AKS service" in overlap.second.name
         why = (
             "pods would look for these addresses inside the cluster"

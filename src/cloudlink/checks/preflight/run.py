@@ -9,7 +9,7 @@ from __future__ import annotations
 from cloudlink.checks.preflight.aws import check_aws
 from cloudlink.checks.preflight.azure import check_azure
 from cloudlink.checks.preflight.cost import estimate
-from cloudlink.checks.preflight.facts import Seen, look
+from cloudlink.checks.preflight.facts import PreflightFacts, gather
 from cloudlink.checks.preflight.names import check_names
 from cloudlink.checks.preflight.ranges import check_ranges
 from cloudlink.clouds.aws.client import Aws
@@ -21,21 +21,21 @@ from cloudlink.link import Link
 
 def check(link: Link, aws: Aws, azure: Azure, plan: Plan) -> tuple[str, ...]:
     """Warnings for the plan. Raises ConfigError when the configuration contradicts what is there."""
-    seen = look(link, aws, azure)
-    mistakes, warnings = judge(link, seen, plan)
+    facts = gather(link, aws, azure)
+    mistakes, warnings = evaluate(link, facts, plan)
     if mistakes:
         raise ConfigError(tuple(mistakes), hint="Correct the configuration, or the clouds, and run the command again.")
-    return (*warnings, *estimate(link, seen, plan))
+    return (*warnings, *estimate(link, facts, plan))
 
 
-def judge(link: Link, seen: Seen, plan: Plan) -> tuple[list[Mistake], list[str]]:
+def evaluate(link: Link, facts: PreflightFacts, plan: Plan) -> tuple[list[Mistake], list[str]]:
     """Pure: what was read against what is wanted."""
     mistakes: list[Mistake] = []
     warnings: list[str] = []
-    mistakes += check_ranges(link, seen)
-    mistakes += check_aws(link, seen, plan)
-    azure_mistakes, azure_warnings = check_azure(link, seen)
+    mistakes += check_ranges(link, facts)
+    mistakes += check_aws(link, facts, plan)
+    azure_mistakes, azure_warnings = check_azure(link, facts)
     mistakes += azure_mistakes
     warnings += azure_warnings
-    warnings += check_names(link, seen)
+    warnings += check_names(link, facts)
     return mistakes, warnings

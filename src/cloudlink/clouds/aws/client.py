@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from cloudlink import __version__
 from cloudlink.clouds import ownership
+from cloudlink.clouds.aws import cached
 from cloudlink.clouds.aws import errors as aws_errors
 from cloudlink.clouds.aws.models import PlainModels
-from cloudlink.clouds.cache import Reads
+from cloudlink.clouds.cache import ReadCache
 from cloudlink.clouds.endpoints import Endpoints
 from cloudlink.clouds.ownership import Owner
 from cloudlink.core.polling import Clock
@@ -29,18 +30,6 @@ if TYPE_CHECKING:
 
 AwsObject = Mapping[str, Any]
 
-# Kinds of shared reads: what is read under this name is forgotten by ``reads.wrote(name)``.
-VPN_GATEWAYS = "aws.vpn_gateways"
-CUSTOMER_GATEWAYS = "aws.customer_gateways"
-VPN_CONNECTIONS = "aws.vpn_connections"
-ROUTE_TABLES = "aws.route_tables"
-SECURITY_GROUPS = "aws.security_groups"
-RESOLVER_ENDPOINTS = "aws.resolver_endpoints"
-ENDPOINT_ADDRESSES = "aws.endpoint_addresses"
-HOSTED_ZONES = "aws.hosted_zones"
-ZONE_VPCS = "aws.zone_vpcs"
-RECORDS = "aws.records"
-VPC_ATTRIBUTES = "aws.vpc_attributes"
 
 _EKS_TOKEN = "k8s-aws-v1.{}"  # noqa: S105 the form of a token, none itself
 _SIGNED_FOR_SECONDS = 60
@@ -61,13 +50,13 @@ class Aws:
         profile: str | None = None,
         endpoints: Endpoints | None = None,
         clock: Clock,
-        reads: Reads | None = None,
+        cache: ReadCache | None = None,
     ) -> None:
         self.region = region
         self.profile = profile
         self.endpoints = endpoints
         self.clock = clock
-        self.reads = reads or Reads(clock)
+        self.cache = cache or ReadCache(clock)
         self._lock = threading.RLock()
         self._clients: dict[tuple[str, bool], Any] = {}
         self._made: boto3.Session | None = None
@@ -179,7 +168,7 @@ class Aws:
 
     def account(self) -> str:
         """The number of the account, which also proves that the credentials work."""
-        return self.reads.get("aws.account", lambda: str(self.sts.get_caller_identity()["Account"]))
+        return self.cache.get("aws.account", lambda: str(self.sts.get_caller_identity()["Account"]))
 
     def eks_token(self, cluster: str) -> Secret:
         """A bearer token for the API of an EKS cluster, as the ``aws`` command would make it; good for 15 minutes.
@@ -232,17 +221,24 @@ class Aws:
         def read() -> bool:
             return bool(self.ec2.describe_vpc_attribute(VpcId=vpc_id, Attribute=name)[field]["Value"])
 
-        return self._get(f"{VPC_ATTRIBUTES}/{vpc_id}/{name}", read, fresh=fresh)
+        return self._get(f"{cached.VPC_ATTRIBUTES}/{vpc_id}/{name}", read, fresh=fresh)
 
     def subnets(self, vpc_id: str, *, fresh: bool = False) -> list[AwsObject]:
         return self._list("aws.subnets", "ec2", "describe_subnets", "Subnets", fresh=fresh, Filters=_in(vpc_id))
 
     def route_tables(self, vpc_id: str, *, fresh: bool = False) -> list[AwsObject]:
-        return self._list(ROUTE_TABLES, "ec2", "describe_route_tables", "RouteTables", fresh=fresh, Filters=_in(vpc_id))
+        return self._list(
+            cached.ROUTE_TABLES, "ec2", "describe_route_tables", "RouteTables", fresh=fresh, Filters=_in(vpc_id)
+        )
 
     def security_groups(self, vpc_id: str, *, fresh: bool = False) -> list[AwsObject]:
         return self._list(
-            SECURITY_GROUPS, "ec2", "describe_security_groups", "SecurityGroups", fresh=fresh, Filters=_in(vpc_id)
+            cached.SECURITY_GROUPS,
+            "ec2",
+            "describe_security_groups",
+            "SecurityGroups",
+            fresh=fresh,
+            Filters=_in(vpc_id),
         )
 
     def mark(self, id_: str, owner: Owner) -> None:
@@ -250,7 +246,9 @@ class Aws:
         try:
             self.ec2.create_tags(Resources=[id_], Tags=ownership.to_aws(owner.place_tags()))
         finally:
-            self.reads.wrote(VPN_GATEWAYS, CUSTOMER_GATEWAYS, VPN_CONNECTIONS, SECURITY_GROUPS)
+            self.cache.invalidate(
+                cached.VPN_GATEWAYS, cached.CUSTOMER_GATEWAYS, cached.VPN_CONNECTIONS, cached.SECURITY_GROUPS
+            )
 
     def tagged(self, owner: Owner) -> list[tuple[str, str]]:
         """(id, kind) of everything in EC2 and Route 53 Resolver that says it belongs to this link and still exists.
@@ -301,12 +299,12 @@ class Aws:
 
     def vpn_gateways(self, *, fresh: bool = False) -> list[AwsObject]:
         """All of the region, deleted ones too: AWS lists them for a while."""
-        return self.reads.get(VPN_GATEWAYS, lambda: self.ec2.describe_vpn_gateways()["VpnGateways"], fresh=fresh)
+        return self.cache.get(cached.VPN_GATEWAYS, lambda: self.ec2.describe_vpn_gateways()["VpnGateways"], fresh=fresh)
 
     def customer_gateways(self, *, fresh: bool = False) -> list[AwsObject]:
         """All of the region, deleted ones too."""
-        return self.reads.get(
-            CUSTOMER_GATEWAYS, lambda: self.ec2.describe_customer_gateways()["CustomerGateways"], fresh=fresh
+        return self.cache.get(
+            cached.CUSTOMER_GATEWAYS, lambda: self.ec2.describe_customer_gateways()["CustomerGateways"], fresh=fresh
         )
 
     def vpn_connections(self, *, fresh: bool = False) -> list[AwsObject]:
@@ -315,7 +313,7 @@ class Aws:
         def read() -> list[AwsObject]:
             return [without_open_keys(item) for item in self.ec2.describe_vpn_connections()["VpnConnections"]]
 
-        return self.reads.get(VPN_CONNECTIONS, read, fresh=fresh)
+        return self.cache.get(cached.VPN_CONNECTIONS, read, fresh=fresh)
 
     def stored_keys(self, arn: str, *, fresh: bool = False) -> dict[str, Secret]:
         """Pre-shared keys that AWS keeps in Secrets Manager, by the outside address of their tunnel; none yet: empty.
@@ -341,18 +339,18 @@ class Aws:
                     'Set vpn.psk_storage to "standard".',
                 ) from None
 
-        return self.reads.get(f"aws.stored_keys/{arn}", read, fresh=fresh)
+        return self.cache.get(f"aws.stored_keys/{arn}", read, fresh=fresh)
 
     # --- shared reads: names ------------------------------------------------------------------------------
 
     def resolver_endpoints(self, *, fresh: bool = False) -> list[AwsObject]:
         return self._list(
-            RESOLVER_ENDPOINTS, "route53resolver", "list_resolver_endpoints", "ResolverEndpoints", fresh=fresh
+            cached.RESOLVER_ENDPOINTS, "route53resolver", "list_resolver_endpoints", "ResolverEndpoints", fresh=fresh
         )
 
     def endpoint_addresses(self, endpoint_id: str, *, fresh: bool = False) -> list[AwsObject]:
         return self._list(
-            f"{ENDPOINT_ADDRESSES}/{endpoint_id}",
+            f"{cached.ENDPOINT_ADDRESSES}/{endpoint_id}",
             "route53resolver",
             "list_resolver_endpoint_ip_addresses",
             "IpAddresses",
@@ -362,17 +360,17 @@ class Aws:
 
     def hosted_zones(self, *, fresh: bool = False) -> list[AwsObject]:
         """All of the account. Route 53 has no tags at creation, but the CallerReference is listed."""
-        return self._list(HOSTED_ZONES, "route53", "list_hosted_zones", "HostedZones", fresh=fresh)
+        return self._list(cached.HOSTED_ZONES, "route53", "list_hosted_zones", "HostedZones", fresh=fresh)
 
     def zone(self, zone_id: str, *, fresh: bool = False) -> AwsObject | None:
         """``{HostedZone, VPCs}``; None: there is no such zone."""
-        return self._get(f"{ZONE_VPCS}/{zone_id}", lambda: self.route53.get_hosted_zone(Id=zone_id), fresh=fresh)
+        return self._get(f"{cached.ZONE_VPCS}/{zone_id}", lambda: self.route53.get_hosted_zone(Id=zone_id), fresh=fresh)
 
     def records(self, zone_id: str, *, fresh: bool = False) -> list[AwsObject]:
         """Record sets as Route 53 spells them; empty when the zone is gone."""
         try:
             return self._list(
-                f"{RECORDS}/{zone_id}",
+                f"{cached.RECORDS}/{zone_id}",
                 "route53",
                 "list_resource_record_sets",
                 "ResourceRecordSets",
@@ -436,7 +434,7 @@ class Aws:
                     return None
                 raise
 
-        return self.reads.get(kind, read, fresh=fresh)
+        return self.cache.get(kind, read, fresh=fresh)
 
     def _list(self, kind: str, service: str, operation: str, key: str, *, fresh: bool, **asked: Any) -> list[AwsObject]:
         """All pages of a list."""
@@ -445,13 +443,13 @@ class Aws:
             pages = self.client(service).get_paginator(operation).paginate(**asked)
             return [item for page in pages for item in page[key]]
 
-        return self.reads.get(kind, read, fresh=fresh)
+        return self.cache.get(kind, read, fresh=fresh)
 
 
 def without_open_keys(connection: dict[str, Any]) -> dict[str, Any]:
     """A VPN connection as AWS answers it, with its pre-shared keys made Secrets; done in place, at once.
 
-    The customer gateway configuration repeats the keys in clear and is dropped: what else it says stands in Options.
+    The customer gateway configuration repeats the keys in clear and is dropped: what else it says is in Options.
     """
     connection.pop("CustomerGatewayConfiguration", None)
     for tunnel in connection.get("Options", {}).get("TunnelOptions") or []:

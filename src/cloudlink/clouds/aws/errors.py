@@ -114,7 +114,7 @@ _ENCODED = re.compile(r"\s*Encoded authorization failure message: \S+")
 
 
 def code_of(error: Exception) -> str:
-    """AWS's error code, such as ``IncorrectState``; empty for anything that is no answer of AWS."""
+    """AWS's error code, such as ``IncorrectState``; empty for anything that is not an answer of AWS."""
     return str(_body(error).get("Code", ""))
 
 
@@ -160,7 +160,7 @@ def retryable(error: Exception) -> float | None:
 
 
 def unknown_outcome(error: Exception) -> bool:
-    """Whether the call may have had its effect although it failed: look before calling again.
+    """Whether the call may have had its effect although it failed: read before calling again.
 
     A reused CreatorRequestId or CallerReference belongs here: both are refused because our own first call, whose
     answer was lost, was carried out.
@@ -240,6 +240,6 @@ def _answered(error: Exception, sign_in: str) -> CloudlinkError:
         return CloudError("AWS is called too often", said, "Wait a minute and run the command again.", **rest)
     if code in ("ResponseParserError", "500") or _status(error) >= 500:
         return UnreachableError(
-            "AWS failed to answer", said, "Run the command again; it looks before it makes anything twice.", **rest
+            "AWS failed to answer", said, "Run the command again; it checks before it creates anything twice.", **rest
         )
     return CloudError("AWS refused a call", said, **rest)

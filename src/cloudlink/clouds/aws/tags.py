@@ -18,7 +18,7 @@ from cloudlink.errors import ConflictError
 AwsObject = Mapping[str, Any]
 
 
-def ours(
+def find_owned(
     objects: Iterable[AwsObject],
     *,
     key: str,

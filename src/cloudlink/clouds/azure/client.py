@@ -21,7 +21,7 @@ from typing import Any, TypeVar, cast
 from cloudlink.clouds.azure import errors as azure_errors
 from cloudlink.clouds.azure.errors import missing, retryable, unknown_outcome
 from cloudlink.clouds.azure.session import AzureSession, FirstAnswer
-from cloudlink.clouds.cache import Reads
+from cloudlink.clouds.cache import ReadCache
 from cloudlink.clouds.endpoints import Endpoints
 from cloudlink.clouds.ownership import LINK_TAG, owner_of
 from cloudlink.core.polling import Clock
@@ -47,19 +47,19 @@ GROUP, VNET, PUBLIC_IPS, GATEWAY, LOCAL_GATEWAYS, AKS = (
     "azure.aks",
 )
 _READ_TRIES = 3
-_ACTION_EVERY = 4.0  # seconds between looks at the result of a gateway's action; it usually takes ten
+_ACTION_EVERY = 4.0  # seconds between reads of the result of a gateway's action; it usually takes ten
 _ACTION_DEADLINE = 180.0
 
 
 class Azure:
     """The Azure side of one link. Thread-safe once ``sign_in`` has been called. endpoints: see AzureSession."""
 
-    def __init__(self, link: Link, endpoints: Endpoints | None, clock: Clock, reads: Reads) -> None:
+    def __init__(self, link: Link, endpoints: Endpoints | None, clock: Clock, cache: ReadCache) -> None:
         self.side = link.azure
         self.link = link.name
         self.owner = owner_of(link)
         self.clock = clock
-        self.reads = reads
+        self.cache = cache
         self._session = AzureSession(link.azure, endpoints)
 
     # Names
@@ -130,7 +130,7 @@ class Azure:
         return self._one(VNET, self.vnet_id, fresh)
 
     def public_ips(self, *, fresh: bool = False) -> list[Json]:
-        """Those of the link's resource group, strangers' included."""
+        """Those of the link's resource group, others' included."""
         return self._all(PUBLIC_IPS, self.id("publicIPAddresses"), fresh)
 
     def gateway(self, *, fresh: bool = False) -> Json | None:
@@ -146,7 +146,7 @@ class Azure:
         return ""
 
     def local_gateways(self, *, fresh: bool = False) -> list[Json]:
-        """Those of the link's resource group, strangers' included."""
+        """Those of the link's resource group, others' included."""
         return self._all(LOCAL_GATEWAYS, self.id("localNetworkGateways"), fresh)
 
     def connection(self, name: str, *, fresh: bool = False) -> Json | None:
@@ -175,7 +175,7 @@ class Azure:
     # Reads that are not shared
 
     def gateway_connections(self) -> list[Json]:
-        """Connections on our gateway, whoever made them; without key and status, which lists leave out."""
+        """All connections on our gateway, others' included; without key and status, which lists leave out."""
         return self._list(f"{self.id('virtualNetworkGateways', self.name('gateway'))}/connections")
 
     def user_kubeconfig(self) -> bytes:
@@ -308,10 +308,10 @@ class Azure:
     # How calls are made
 
     def _one(self, kind: str, id_: str, fresh: bool) -> Json | None:
-        return self.reads.get(kind, lambda: self._read_or(lambda: self._get(id_), None), fresh=fresh)
+        return self.cache.get(kind, lambda: self._read_or(lambda: self._get(id_), None), fresh=fresh)
 
     def _all(self, kind: str, path: str, fresh: bool) -> list[Json]:
-        return self.reads.get(kind, lambda: self._list(path), fresh=fresh)
+        return self.cache.get(kind, lambda: self._list(path), fresh=fresh)
 
     def _get(self, id_: str) -> Json:
         found = cast(Json, self._read(lambda: self._session.ask("GET", id_)).json())
@@ -356,7 +356,7 @@ class Azure:
         try:
             call()
         finally:
-            self.reads.wrote(kind)  # the outcome of a failed write is unknown
+            self.cache.invalidate(kind)  # the outcome of a failed write is unknown
 
     def _put(self, kinds: tuple[str, ...], id_: str, begin: Callable[..., Any], *arguments: Any) -> Started:
         return Started(id_, self._send(kinds, begin, *arguments).reason)
@@ -376,7 +376,7 @@ class Azure:
         try:
             begin(*arguments, polling=first)
         finally:
-            self.reads.wrote(*kinds)  # also when it raises: the outcome may be unknown
+            self.cache.invalidate(*kinds)  # also when it raises: the outcome may be unknown
         return first
 
     def _action(self, what: str) -> list[Json]:

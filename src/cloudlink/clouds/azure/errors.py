@@ -67,17 +67,14 @@ _KNOWN: dict[str, tuple[str, str]] = {
 
 
 @dataclass(frozen=True)
-class Answer:
-    """An error answer of Azure Resource Manager, whichever of its envelopes it came in.
-
-    codes: the error's own and those of its details. wait: seconds that the answer asks for.
-    """
+class ErrorResponse:
+    """An error answer of Azure Resource Manager, whichever of its envelopes it came in."""
 
     status: int
     code: str
     message: str
-    codes: tuple[str, ...]
-    wait: float | None
+    codes: tuple[str, ...]  # the error's own and those of its details
+    wait: float | None  # seconds that the answer asks for
     request_id: str
 
 
@@ -149,7 +146,7 @@ def translate(
         )
     answer = _answer(error)
     if answer is not None:
-        return _refusal(answer, login, subscription, location)
+        return _api_error(answer, login, subscription, location)
     if unknown_outcome(error):
         return UnreachableError(
             "Azure gave no answer that can be read",
@@ -177,7 +174,7 @@ def words_of(code: str | None, message: str | None) -> str:
     return f"{code}: {text}" if code and text else code or text
 
 
-def _refusal(answer: Answer, login: str, subscription: str, location: str) -> CloudlinkError:
+def _api_error(answer: ErrorResponse, login: str, subscription: str, location: str) -> CloudlinkError:
     more: dict[str, Any] = {"request_id": answer.request_id, "code": answer.code}
     detail = words_of(answer.code, answer.message) or f"HTTP status {answer.status}"
     scope = f" --subscription {subscription}" if subscription else ""
@@ -228,7 +225,7 @@ def is_azure(error: Exception) -> bool:
 
 
 def _is_undecodable(error: Exception) -> bool:
-    """A body that is no UTF-8: azure-core lets Python's own error through, so that only its way tells where it is from."""
+    """A body that is not UTF-8: azure-core lets Python's own error through, so that only its way tells where it is from."""
     if not isinstance(error, UnicodeDecodeError):
         return False
     step = error.__traceback__
@@ -239,7 +236,7 @@ def _is_undecodable(error: Exception) -> bool:
     return False
 
 
-def _answer(error: Exception) -> Answer | None:
+def _answer(error: Exception) -> ErrorResponse | None:
     if not is_azure(error):
         return None
     from azure.core.exceptions import HttpResponseError
@@ -258,7 +255,7 @@ def _answer(error: Exception) -> Answer | None:
             texts.append(str(detail.get("message") or ""))
     message = " ".join(text for text in texts if text)
     request_id = next((headers[name] for name in _REQUEST_IDS if name in headers), "")
-    return Answer(
+    return ErrorResponse(
         error.status_code, code, message or _first_lines(str(error)), tuple(codes), _wait(headers, message), request_id
     )
 

@@ -17,7 +17,7 @@ from cloudlink.clouds.endpoints import Endpoints
 from cloudlink.link import AzureSide
 
 _USER_AGENT = f"cloudlink/{__version__}"
-_POOL = 32  # connections kept open; the SDK's default of ten makes more threads shake hands anew
+_POOL = 32  # connections kept open; the SDK's default of ten makes more threads repeat the TLS handshake
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ _CLOUDS = {
 
 
 # In which version of each provider's API we read. Azure serves a version for years, and its other clouds get new ones
-# late; these have everything that we look at, and a published specification that what we read is checked against.
+# late; these have everything that we read, and a published specification that what we read is checked against.
 _VERSIONS = {"Microsoft.Network": "2024-01-01", "Microsoft.ContainerService": "2024-02-01"}
 _VERSION_OF_GROUPS = "2022-09-01"  # Microsoft.Resources, which paths to groups and to lists of resources do not name
 
@@ -82,7 +82,7 @@ class AzureSession:
         return self._once("credential", self._make_credential)
 
     def ask(self, method: str, path: str, **query: str) -> Any:
-        """The answer to a request that changes nothing. path: an id, or what stands below one.
+        """The answer to a request that changes nothing. path: an id, or a path below one.
 
         Raises azure.core.exceptions.HttpResponseError for an answer that is an error.
         """
@@ -103,7 +103,7 @@ class AzureSession:
 
     @property
     def _pipeline(self) -> Any:
-        """What the management clients stand on, without their models. No retries, for the same reason as there."""
+        """What the management clients are built on, without their models. No retries, for the same reason as there."""
 
         def make() -> Any:
             from azure.core import PipelineClient

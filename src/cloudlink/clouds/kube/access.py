@@ -29,15 +29,12 @@ def _no_token() -> Secret | None:
 
 @dataclass(frozen=True)
 class Access:
-    """server: ``https://host:port`` without a path. ca: PEM. token: asked before every call, for it may expire.
-
-    certificate and key: PEM of a client certificate, or empty.
-    """
-
     name: str
-    server: str
-    ca: str
+    server: str  # ``https://host:port`` without a path
+    ca: str  # PEM
+    # asked before every call, for it may expire
     token: Callable[[], Secret | None] = field(default=_no_token, repr=False)
+    # certificate and key: PEM of a client certificate, or empty
     certificate: str = field(default="", repr=False)
     key: Secret = field(default=Secret(""), repr=False)
 
@@ -55,9 +52,9 @@ def aks_access(kubeconfig: bytes, azure_token: Callable[[str], str | Secret]) ->
     try:
         config = yaml.safe_load(kubeconfig)
     except yaml.YAMLError as error:
-        raise _unusable("it is no YAML") from error
+        raise _unusable("it is not YAML") from error
     if not isinstance(config, Mapping):
-        raise _unusable("it is no mapping")
+        raise _unusable("it is not a mapping")
     context = _named(config, "contexts", str(config.get("current-context") or ""), "context")
     cluster = _named(config, "clusters", str(context.get("cluster") or ""), "cluster")
     user = _named(config, "users", str(context.get("user") or ""), "user")
@@ -84,7 +81,7 @@ def eks_access(name: str, endpoint: str, ca: str, token: Callable[[], str | Secr
         pem = base64.b64decode(ca, validate=True).decode()
     except (binascii.Error, UnicodeDecodeError) as error:
         raise CloudError(
-            "EKS gives an unreadable certificate authority", f"That of cluster {name} is no PEM."
+            "EKS gives an unreadable certificate authority", f"That of cluster {name} is not a PEM."
         ) from error
     return Access(name, endpoint.rstrip("/"), pem, token=lambda: _secret(token()))
 
@@ -127,7 +124,7 @@ def _decoded(section: Mapping[str, Any], key: str) -> str:
     try:
         return base64.b64decode(str(section.get(key) or ""), validate=True).decode("ascii")
     except (binascii.Error, UnicodeDecodeError) as error:
-        raise _unusable(f"its {key} is no base64 of a PEM") from error
+        raise _unusable(f"its {key} is not base64 of a PEM") from error
 
 
 def _server_id(args: Sequence[Any]) -> str:

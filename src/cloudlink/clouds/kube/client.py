@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from cloudlink.clouds.cache import Reads
+from cloudlink.clouds.cache import ReadCache
 from cloudlink.clouds.kube.access import Access, tls_context
-from cloudlink.clouds.kube.errors import KubeRefusal, NoCluster, refusal
+from cloudlink.clouds.kube.errors import KubeApiError, NoCluster, api_error
 from cloudlink.errors import MissingError, UnreachableError
 
 # (connect, read) in seconds. The API of a private cluster that cannot be reached drops packets: find out soon.
@@ -31,14 +31,14 @@ class Kube:
     """One cluster. Thread-safe. Every method makes one call; objects are the API's JSON.
 
     access: asked at the first call, for the cluster may still have to be made; raises MissingError, or an error of
-    Azure's SDK with status 404, while there is none. Raises NoCluster then, :class:`KubeRefusal`, and urllib3's
+    Azure's SDK with status 404, while there is none. Raises NoCluster then, :class:`KubeApiError`, and urllib3's
     errors; :func:`translate` turns the latter two
-    into cloudlink's own. reads: shared by whoever looks at the same objects.
+    into cloudlink's own. cache: shared by all that read the same objects.
     """
 
-    def __init__(self, name: str, access: Callable[[], Access], reads: Reads) -> None:
+    def __init__(self, name: str, access: Callable[[], Access], cache: ReadCache) -> None:
         self.name = name
-        self.reads = reads
+        self.cache = cache
         self._access = access
         self._opened: _Opened | None = None
         self._lock = threading.Lock()
@@ -86,8 +86,8 @@ class Kube:
         try:
             path = f"/api/v1/namespaces/{_q(namespace)}/pods/{_q(name)}?gracePeriodSeconds=0"
             self._json("DELETE", path)
-        except KubeRefusal as refusal:
-            if refusal.status == 404:
+        except KubeApiError as error:
+            if error.status == 404:
                 return False
             raise
         return True
@@ -118,14 +118,14 @@ class Kube:
         }
         try:
             found = self._json("GET", paths[kind])
-        except KubeRefusal as refusal:
-            if refusal.status != 404:
+        except KubeApiError as error:
+            if error.status != 404:
                 raise
             raise MissingError(
                 f"There is no such {kind} in the cluster",
                 f"Cluster {self.name} has no {kind} {name} in namespace {namespace}.",
                 f"kubectl get {kind} --all-namespaces",
-            ) from refusal
+            ) from error
         ingress = ((found.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
         names = [str(i["hostname"]) for i in ingress if i.get("hostname")]
         if not names:
@@ -164,7 +164,7 @@ class Kube:
         if not isinstance(value, dict):
             raise UnreachableError(
                 "The cluster's answer cannot be read",
-                f"{self._what(method, path)} was answered with something that is no JSON object.",
+                f"{self._what(method, path)} was answered with something that is not a JSON object.",
                 "Run the command again; if it happens again, look for a proxy between here and the cluster.",
             )
         return value
@@ -186,7 +186,7 @@ class Kube:
         raw: bytes = response.data if response.data is not None else response.read()
         if 200 <= response.status < 300:
             return raw
-        raise refusal(response.status, raw, response.getheader("Retry-After"), self._what(method, path))
+        raise api_error(response.status, raw, response.getheader("Retry-After"), self._what(method, path))
 
     def _what(self, method: str, path: str) -> str:
         return f"{method} {path.partition('?')[0]} of cluster {self.name}"

@@ -8,7 +8,7 @@ import ssl
 from cloudlink.errors import CloudError, CloudlinkError, CredentialsError, MissingError, UnreachableError
 
 
-class KubeRefusal(Exception):
+class KubeApiError(Exception):
     """The API server answered, with something other than success. reason: its word, such as ``NotFound``."""
 
     def __init__(self, status: int, reason: str, message: str, what: str, retry_after: float | None = None) -> None:
@@ -24,7 +24,7 @@ class NoCluster(MissingError):
     """The cluster itself does not exist (not yet, or not any more)."""
 
 
-def refusal(status: int, raw: bytes, retry_after: str | None, what: str) -> KubeRefusal:
+def api_error(status: int, raw: bytes, retry_after: str | None, what: str) -> KubeApiError:
     reason, message = "", raw.decode(errors="replace").strip()[:500]
     try:
         body = json.loads(raw)
@@ -33,12 +33,12 @@ def refusal(status: int, raw: bytes, retry_after: str | None, what: str) -> Kube
     if isinstance(body, dict) and body.get("kind") == "Status":
         reason, message = str(body.get("reason") or ""), str(body.get("message") or "")
     seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
-    return KubeRefusal(status, reason, message, what, seconds)
+    return KubeApiError(status, reason, message, what, seconds)
 
 
 def translate(error: Exception) -> CloudlinkError | None:
     """cloudlink's error for one of the cluster's; None when it is none of them."""
-    if isinstance(error, KubeRefusal):
+    if isinstance(error, KubeApiError):
         return _translated(error)
     if _is_transport(error):
         return UnreachableError(
@@ -49,7 +49,7 @@ def translate(error: Exception) -> CloudlinkError | None:
     return None
 
 
-def _translated(error: KubeRefusal) -> CloudlinkError:
+def _translated(error: KubeApiError) -> CloudlinkError:
     detail = f"{error.what} was refused: {error.message or error.reason or error.status}"
     if error.status == 401:
         return CredentialsError(
@@ -66,7 +66,7 @@ def _translated(error: KubeRefusal) -> CloudlinkError:
             code=error.reason,
         )
     if error.status == 404:
-        return MissingError("The cluster does not have it", detail, code=error.reason)
+        return MissingError("The cluster has no such object", detail, code=error.reason)
     if error.status >= 500:
         return UnreachableError(
             "The cluster answered with an error of its own", detail, "Run the command again.", code=error.reason
@@ -74,14 +74,14 @@ def _translated(error: KubeRefusal) -> CloudlinkError:
     return CloudError("The cluster refused a request", detail, code=error.reason)
 
 
-def _is_admission(error: KubeRefusal) -> bool:
+def _is_admission(error: KubeApiError) -> bool:
     """Policies and quotas answer 403 too, but no other sign-in would help against them."""
     return any(mark in error.message for mark in ("violates PodSecurity", "exceeded quota", "denied the request"))
 
 
 def retryable(error: Exception) -> float | None:
     """Seconds until the same write is worth another try: our writes read first, and are merge patches."""
-    if not isinstance(error, KubeRefusal):
+    if not isinstance(error, KubeApiError):
         return None
     if error.status == 409 and error.reason in ("Conflict", ""):
         return 1.0
@@ -92,13 +92,13 @@ def retryable(error: Exception) -> float | None:
 
 def unknown_outcome(error: Exception) -> bool:
     """Whether a write that ended so may have had its effect all the same."""
-    if isinstance(error, KubeRefusal):
+    if isinstance(error, KubeApiError):
         return error.status >= 500
     return isinstance(error, UnreachableError) or _is_transport(error)
 
 
 def missing(error: Exception) -> bool:
-    return isinstance(error, KubeRefusal) and error.status == 404
+    return isinstance(error, KubeApiError) and error.status == 404
 
 
 def _is_transport(error: Exception) -> bool:

@@ -7,8 +7,8 @@ from ipaddress import IPv4Network
 
 from cloudlink.clouds.aws.client import Aws
 from cloudlink.core.resource import (
-    Given,
     Lookup,
+    Outputs,
 )
 from cloudlink.errors import CloudError, MissingError
 from cloudlink.link import Link
@@ -16,11 +16,11 @@ from cloudlink.steps.outputs import EksCluster
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Cluster(Lookup[EksCluster]):
+class EksClusterLookup(Lookup[EksCluster]):
     link: Link
     aws: Aws
 
-    def look(self, given: Given) -> EksCluster:
+    def read(self, outputs: Outputs) -> EksCluster:
         """Raises MissingError for a cluster that is not there, CloudError for one in another VPC or not running."""
         side = self.link.aws
         found = self.aws.eks_cluster(side.eks_cluster)

@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, ClassVar, Literal
 
-from cloudlink.clouds.aws import client as cloud
+from cloudlink.clouds.aws import cached
 from cloudlink.clouds.aws.client import Aws, AwsObject
-from cloudlink.clouds.aws.tags import command_to_list, is_unmarked, name_for, ours, tag_specification
+from cloudlink.clouds.aws.tags import command_to_list, find_owned, is_unmarked, name_for, tag_specification
 from cloudlink.clouds.ownership import owner_of
 from cloudlink.core.resource import (
-    Found,
-    Given,
     Node,
+    Observed,
+    Outputs,
     Ownership,
     Phase,
     Receipts,
     Resource,
     Started,
-    Usual,
+    Timing,
     built_on,
 )
 from cloudlink.ipsec import IpsecPolicy, aws_tunnel_options, for_aws, from_aws_tunnel_options
@@ -36,14 +36,12 @@ _ANY = "0.0.0.0/0"
 
 @dataclass(frozen=True)
 class ConnectionSpec:
-    """insides and policies: of the tunnels, ordered by inside range, because AWS keeps no order.
-
-    There is no key in it: keys live in the clouds, and whether both ends have the same one is seen where Azure's
-    end is compared with what AWS gives back.
-    """
+    """There is no key in it: keys live in the clouds, and whether both ends have the same one is seen where Azure's
+    end is compared with what AWS gives back."""
 
     gateway: str
     customer_gateway: str
+    # insides and policies: of the tunnels, ordered by inside range, because AWS keeps no order
     insides: tuple[IPv4Network, ...]
     policies: tuple[IpsecPolicy, ...]
     bgp: bool = True
@@ -64,22 +62,22 @@ class Connection(Resource[ConnectionSpec, VpnConnection]):
     customer_gateway: Node[CustomerGateway] = built_on()
     vpn: int
     # Terraform waits 40 minutes for a create and 30 for the rest; recorded creates took 127 to 220 s.
-    usual: ClassVar[Usual] = Usual(create=180, update=120, delete=60, deadline=2400)
+    timing: ClassVar[Timing] = Timing(create=180, update=120, delete=60, deadline=2400)
     immutable: ClassVar[frozenset[str]] = frozenset({"gateway", "customer_gateway", "insides", "bgp", "psk_storage"})
 
-    def spec(self, given: Given) -> ConnectionSpec:
+    def spec(self, outputs: Outputs) -> ConnectionSpec:
         insides = tuple(sorted(t.inside for t in self.link.tunnels_of(self.vpn)))
         policy = for_aws(self.link.policy)
         return ConnectionSpec(
-            gateway=given[self.gateway].id,
-            customer_gateway=given[self.customer_gateway].id,
+            gateway=outputs[self.gateway].id,
+            customer_gateway=outputs[self.customer_gateway].id,
             insides=insides,
             policies=tuple(policy for _ in insides),
             psk_storage=self.link.aws.psk_storage,
         )
 
-    def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[ConnectionSpec, VpnConnection] | None:
-        found = ours(
+    def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[ConnectionSpec, VpnConnection] | None:
+        found = find_owned(
             self.aws.vpn_connections(fresh=fresh),
             key="VpnConnectionId",
             owner=owner_of(self.link),
@@ -95,9 +93,9 @@ class Connection(Resource[ConnectionSpec, VpnConnection]):
         phase = {"available": Phase.READY, "deleting": Phase.DELETING}.get(state, Phase.CREATING)
         out = None if phase is Phase.DELETING else self._outputs(found, fresh=fresh)
         unmarked = phase is Phase.READY and is_unmarked(found, owner_of(self.link))
-        return Found(found["VpnConnectionId"], phase, _spec_of(found), out, Ownership.OWNED, state, unmarked)
+        return Observed(found["VpnConnectionId"], phase, _spec_of(found), out, Ownership.OWNED, state, unmarked)
 
-    def complete_marks(self, found: Found[ConnectionSpec, VpnConnection]) -> Started:
+    def complete_marks(self, found: Observed[ConnectionSpec, VpnConnection]) -> Started:
         self.aws.mark(found.id, owner_of(self.link))
         return Started(found.id)
 
@@ -145,15 +143,15 @@ class Connection(Resource[ConnectionSpec, VpnConnection]):
             made = str(answer["VpnConnection"]["VpnConnectionId"])
             del answer, tunnels  # they hold the keys in clear
         finally:
-            self.aws.reads.wrote(cloud.VPN_CONNECTIONS)
+            self.aws.cache.invalidate(cached.VPN_CONNECTIONS)
         return Started(made)
 
-    def look_for_second(self) -> str:
+    def duplicate_check_command(self) -> str:
         return command_to_list(
             "vpn-connections", region=self.link.aws.region, link=self.link.name, address=self.address
         )
 
-    def update(self, found: Found[ConnectionSpec, VpnConnection], spec: ConnectionSpec) -> Started:
+    def update(self, found: Observed[ConnectionSpec, VpnConnection], spec: ConnectionSpec) -> Started:
         """Change one tunnel, the first that differs: that one is down for minutes, the other keeps working."""
         assert found.spec is not None
         outside = {end.inside: end.outside_ip for end in found.outputs.tunnels} if found.outputs else {}
@@ -169,10 +167,10 @@ class Connection(Resource[ConnectionSpec, VpnConnection]):
                 TunnelOptions=aws_tunnel_options(policy),
             )
         finally:
-            self.aws.reads.wrote(cloud.VPN_CONNECTIONS)
+            self.aws.cache.invalidate(cached.VPN_CONNECTIONS)
         return Started(found.id)
 
-    def delete(self, found: Found[ConnectionSpec, VpnConnection], before: Any) -> Started | None:
+    def delete(self, found: Observed[ConnectionSpec, VpnConnection], prior_state: Any) -> Started | None:
         try:
             self.aws.ec2.delete_vpn_connection(VpnConnectionId=found.id)
         except Exception as error:
@@ -180,7 +178,7 @@ class Connection(Resource[ConnectionSpec, VpnConnection]):
                 return None
             raise
         finally:
-            self.aws.reads.wrote(cloud.VPN_CONNECTIONS)
+            self.aws.cache.invalidate(cached.VPN_CONNECTIONS)
         return Started(found.id)
 
 

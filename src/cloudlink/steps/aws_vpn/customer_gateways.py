@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any, ClassVar
 
-from cloudlink.clouds.aws import client as cloud
+from cloudlink.clouds.aws import cached
 from cloudlink.clouds.aws.client import Aws, AwsObject
-from cloudlink.clouds.aws.tags import is_unmarked, name_for, ours, tag_specification
+from cloudlink.clouds.aws.tags import find_owned, is_unmarked, name_for, tag_specification
 from cloudlink.clouds.ownership import Claim, from_aws, owner_of
 from cloudlink.core.resource import (
-    Found,
-    Given,
     Node,
+    Observed,
+    Outputs,
     Ownership,
     Receipts,
     Resource,
     Started,
-    Usual,
+    Timing,
 )
 from cloudlink.errors import ConflictError
 from cloudlink.link import Link
@@ -46,14 +46,14 @@ class CustomerGatewayResource(Resource[CustomerGatewaySpec, CustomerGateway]):
     aws: Aws
     public_ip: Node[PublicIp]
     number: int
-    usual: ClassVar[Usual] = Usual(create=5, delete=5)
+    timing: ClassVar[Timing] = Timing(create=5, delete=5)
     immutable: ClassVar[frozenset[str]] = frozenset({"address", "asn"})
 
-    def spec(self, given: Given) -> CustomerGatewaySpec:
-        return CustomerGatewaySpec(given[self.public_ip].address, self.link.azure.asn)
+    def spec(self, outputs: Outputs) -> CustomerGatewaySpec:
+        return CustomerGatewaySpec(outputs[self.public_ip].address, self.link.azure.asn)
 
-    def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[CustomerGatewaySpec, CustomerGateway] | None:
-        found = ours(
+    def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[CustomerGatewaySpec, CustomerGateway] | None:
+        found = find_owned(
             self.aws.customer_gateways(fresh=fresh),
             key="CustomerGatewayId",
             owner=owner_of(self.link),
@@ -68,7 +68,7 @@ class CustomerGatewayResource(Resource[CustomerGatewaySpec, CustomerGateway]):
         spec = CustomerGatewaySpec(IPv4Address(found["IpAddress"]), asn)
         out = CustomerGateway(found["CustomerGatewayId"])
         unmarked = is_unmarked(found, owner_of(self.link))
-        return Found(out.id, gateway_phase(found["State"]), spec, out, Ownership.OWNED, found["State"], unmarked)
+        return Observed(out.id, gateway_phase(found["State"]), spec, out, Ownership.OWNED, found["State"], unmarked)
 
     def _vpc_of(self, customer_gateway: AwsObject) -> str:
         """The VPC of a connection that uses it; empty: there is none."""
@@ -77,12 +77,12 @@ class CustomerGatewayResource(Resource[CustomerGatewaySpec, CustomerGateway]):
         users.sort(key=lambda c: c.get("State") == "deleted")
         return next((vpc for c in users if (vpc := vpc_of_connection(self.aws, c))), "")
 
-    def complete_marks(self, found: Found[CustomerGatewaySpec, CustomerGateway]) -> Started:
+    def complete_marks(self, found: Observed[CustomerGatewaySpec, CustomerGateway]) -> Started:
         self.aws.mark(found.id, owner_of(self.link))
         return Started(found.id)
 
     def create(self, spec: CustomerGatewaySpec) -> Started:
-        """AWS gives back an existing gateway of the same address, ASN and device name, even a stranger's: the device
+        """AWS gives back an existing gateway of the same address, ASN and device name, even a foreign one: the device
         name makes ours unlike any other, and what comes back without our tags is refused with ConflictError."""
         name = name_for(self.link.name, f"azure-{self.number + 1}")
         wide = spec.asn > 2**31 - 1  # BgpAsn is signed
@@ -95,7 +95,7 @@ class CustomerGatewayResource(Resource[CustomerGatewaySpec, CustomerGateway]):
                 TagSpecifications=tag_specification("customer-gateway", owner_of(self.link), self.address, name),
             )["CustomerGateway"]
         finally:
-            self.aws.reads.wrote(cloud.CUSTOMER_GATEWAYS)
+            self.aws.cache.invalidate(cached.CUSTOMER_GATEWAYS)
         if owner_of(self.link).claim(from_aws(made.get("Tags")), self.address) is not Claim.OURS:
             raise ConflictError(
                 "A customer gateway of the same address exists without cloudlink's tags",
@@ -107,12 +107,12 @@ class CustomerGatewayResource(Resource[CustomerGatewaySpec, CustomerGateway]):
 
     def update(
         self,
-        found: Found[CustomerGatewaySpec, CustomerGateway],
+        found: Observed[CustomerGatewaySpec, CustomerGateway],
         spec: CustomerGatewaySpec,
     ) -> Started:
         raise AssertionError("a customer gateway cannot be changed")
 
-    def delete(self, found: Found[CustomerGatewaySpec, CustomerGateway], before: Any) -> Started | None:
+    def delete(self, found: Observed[CustomerGatewaySpec, CustomerGateway], prior_state: Any) -> Started | None:
         try:
             self.aws.ec2.delete_customer_gateway(CustomerGatewayId=found.id)
         except Exception as error:
@@ -120,5 +120,5 @@ class CustomerGatewayResource(Resource[CustomerGatewaySpec, CustomerGateway]):
                 return None
             raise
         finally:
-            self.aws.reads.wrote(cloud.CUSTOMER_GATEWAYS)
+            self.aws.cache.invalidate(cached.CUSTOMER_GATEWAYS)
         return Started(found.id)

@@ -5,21 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from cloudlink.clouds.aws import client as cloud
+from cloudlink.clouds.aws import cached
 from cloudlink.clouds.aws.client import Aws, AwsObject
-from cloudlink.clouds.aws.tags import command_to_list, is_unmarked, name_for, ours, tag_specification
+from cloudlink.clouds.aws.tags import command_to_list, find_owned, is_unmarked, name_for, tag_specification
 from cloudlink.clouds.ownership import owner_of
 from cloudlink.core.resource import (
-    Found,
-    Given,
     Lookup,
     Node,
+    Observed,
+    Outputs,
     Ownership,
     Phase,
     Receipts,
     Resource,
     Started,
-    Usual,
+    Timing,
     built_on,
 )
 from cloudlink.errors import ConflictError, MissingError
@@ -43,20 +43,20 @@ class Gateway(Resource[GatewaySpec, VpnGateway]):
 
     link: Link
     aws: Aws
-    usual: ClassVar[Usual] = Usual(create=3, delete=5)
+    timing: ClassVar[Timing] = Timing(create=3, delete=5)
     immutable: ClassVar[frozenset[str]] = frozenset({"asn"})
 
-    def spec(self, given: Given) -> GatewaySpec:
+    def spec(self, outputs: Outputs) -> GatewaySpec:
         return GatewaySpec(self.link.aws.asn)
 
-    def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[GatewaySpec, VpnGateway] | None:
+    def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[GatewaySpec, VpnGateway] | None:
         found = own_gateway(self.link, self.aws, self.address, receipts, fresh=fresh)
         if found is None:
             return None
         phase = gateway_phase(found["State"])
         out = VpnGateway(found["VpnGatewayId"], int(found["AmazonSideAsn"]))
         unmarked = is_unmarked(found, owner_of(self.link))
-        return Found(out.id, phase, GatewaySpec(out.asn), out, Ownership.OWNED, found["State"], unmarked)
+        return Observed(out.id, phase, GatewaySpec(out.asn), out, Ownership.OWNED, found["State"], unmarked)
 
     def create(self, spec: GatewaySpec) -> Started:
         """Raises ConflictError before making anything when the VPC has a gateway already: it could not be attached."""
@@ -70,20 +70,20 @@ class Gateway(Resource[GatewaySpec, VpnGateway]):
                 ),
             )
         finally:
-            self.aws.reads.wrote(cloud.VPN_GATEWAYS)
+            self.aws.cache.invalidate(cached.VPN_GATEWAYS)
         return Started(made["VpnGateway"]["VpnGatewayId"])
 
-    def look_for_second(self) -> str:
+    def duplicate_check_command(self) -> str:
         return command_to_list("vpn-gateways", region=self.link.aws.region, link=self.link.name, address=self.address)
 
-    def update(self, found: Found[GatewaySpec, VpnGateway], spec: GatewaySpec) -> Started:
+    def update(self, found: Observed[GatewaySpec, VpnGateway], spec: GatewaySpec) -> Started:
         raise AssertionError("a virtual private gateway cannot be changed")
 
-    def complete_marks(self, found: Found[GatewaySpec, VpnGateway]) -> Started:
+    def complete_marks(self, found: Observed[GatewaySpec, VpnGateway]) -> Started:
         self.aws.mark(found.id, owner_of(self.link))
         return Started(found.id)
 
-    def delete(self, found: Found[GatewaySpec, VpnGateway], before: Any) -> Started | None:
+    def delete(self, found: Observed[GatewaySpec, VpnGateway], prior_state: Any) -> Started | None:
         try:
             self.aws.ec2.delete_vpn_gateway(VpnGatewayId=found.id)
         except Exception as error:
@@ -91,13 +91,13 @@ class Gateway(Resource[GatewaySpec, VpnGateway]):
                 return None
             raise
         finally:
-            self.aws.reads.wrote(cloud.VPN_GATEWAYS)
+            self.aws.cache.invalidate(cached.VPN_GATEWAYS)
         return Started(found.id)
 
 
 def own_gateway(link: Link, aws: Aws, address: str, receipts: Receipts, *, fresh: bool) -> AwsObject | None:
     """The gateway that this link's cloudlink made. Raises ConflictError for one of a link of the same name elsewhere."""
-    return ours(
+    return find_owned(
         aws.vpn_gateways(fresh=fresh),
         key="VpnGatewayId",
         owner=owner_of(link),
@@ -115,7 +115,7 @@ def vpc_of_gateway(gateway: AwsObject) -> str:
 
 
 def gateway_of_vpc(aws: Aws, vpc_id: str, *, fresh: bool = False) -> AwsObject | None:
-    """The virtual private gateway that is attached to the VPC, whoever made it."""
+    """The virtual private gateway that is attached to the VPC, ours or not."""
     for gateway in aws.vpn_gateways(fresh=fresh):
         if any(
             a["VpcId"] == vpc_id and a["State"] in ("attaching", "attached")
@@ -145,7 +145,7 @@ class AdoptedGateway(Lookup[VpnGateway]):
     link: Link
     aws: Aws
 
-    def look(self, given: Given) -> VpnGateway:
+    def read(self, outputs: Outputs) -> VpnGateway:
         """Raises MissingError when it is gone, ConflictError when it serves another VPC."""
         wanted = self.link.aws.adopt_gateway
         for gateway in self.aws.vpn_gateways():
@@ -187,13 +187,13 @@ class Attachment(Resource[AttachmentSpec, Nothing]):
     link: Link
     aws: Aws
     gateway: Node[VpnGateway] = built_on()
-    usual: ClassVar[Usual] = Usual(create=15, delete=30, deadline=1800)
+    timing: ClassVar[Timing] = Timing(create=15, delete=30, deadline=1800)
     immutable: ClassVar[frozenset[str]] = frozenset({"gateway", "vpc"})
 
-    def spec(self, given: Given) -> AttachmentSpec:
-        return AttachmentSpec(given[self.gateway].id, self.link.aws.vpc_id)
+    def spec(self, outputs: Outputs) -> AttachmentSpec:
+        return AttachmentSpec(outputs[self.gateway].id, self.link.aws.vpc_id)
 
-    def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[AttachmentSpec, Nothing] | None:
+    def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[AttachmentSpec, Nothing] | None:
         """Of an adopted gateway it is adopted too, unless the receipt says that it was made here."""
         gateway = locate_gateway(self.link, self.aws, self.gateway, receipts, fresh=fresh)
         if gateway is None:
@@ -208,7 +208,7 @@ class Attachment(Resource[AttachmentSpec, Nothing]):
             spec = AttachmentSpec(gateway["VpnGatewayId"], attachment["VpcId"])
             phase = {"attached": Phase.READY, "detaching": Phase.DELETING}.get(state, Phase.CREATING)
             owned = Ownership.OWNED if mine else Ownership.ADOPTED
-            return Found(f"{spec.gateway}/{spec.vpc}", phase, spec, Nothing(), owned, state)
+            return Observed(f"{spec.gateway}/{spec.vpc}", phase, spec, Nothing(), owned, state)
         return None
 
     def create(self, spec: AttachmentSpec) -> Started:
@@ -217,13 +217,13 @@ class Attachment(Resource[AttachmentSpec, Nothing]):
         try:
             self.aws.ec2.attach_vpn_gateway(VpnGatewayId=spec.gateway, VpcId=spec.vpc)
         finally:
-            self.aws.reads.wrote(cloud.VPN_GATEWAYS)
+            self.aws.cache.invalidate(cached.VPN_GATEWAYS)
         return Started(f"{spec.gateway}/{spec.vpc}")
 
-    def update(self, found: Found[AttachmentSpec, Nothing], spec: AttachmentSpec) -> Started:
+    def update(self, found: Observed[AttachmentSpec, Nothing], spec: AttachmentSpec) -> Started:
         raise AssertionError("an attachment cannot be changed")
 
-    def delete(self, found: Found[AttachmentSpec, Nothing], before: Any) -> Started | None:
+    def delete(self, found: Observed[AttachmentSpec, Nothing], prior_state: Any) -> Started | None:
         gateway, _, vpc = found.id.partition("/")
         try:
             self.aws.ec2.detach_vpn_gateway(VpnGatewayId=gateway, VpcId=vpc)
@@ -232,7 +232,7 @@ class Attachment(Resource[AttachmentSpec, Nothing]):
                 return None
             raise
         finally:
-            self.aws.reads.wrote(cloud.VPN_GATEWAYS, cloud.ROUTE_TABLES)
+            self.aws.cache.invalidate(cached.VPN_GATEWAYS, cached.ROUTE_TABLES)
         return Started(found.id)
 
 

@@ -10,19 +10,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from cloudlink.clouds.aws import client as cloud
+from cloudlink.clouds.aws import cached
 from cloudlink.clouds.aws.client import Aws, AwsObject
 from cloudlink.core.resource import (
-    Found,
-    Given,
     Lookup,
     Node,
+    Observed,
+    Outputs,
     Ownership,
     Phase,
     Receipts,
     Resource,
     Started,
-    Usual,
+    Timing,
     built_on,
 )
 from cloudlink.errors import MissingError
@@ -50,7 +50,7 @@ class RouteTables(Lookup[Tables]):
     aws: Aws
     cluster: Node[EksCluster]
 
-    def look(self, given: Given) -> Tables:
+    def read(self, outputs: Outputs) -> Tables:
         """Raises MissingError for a listed table that the VPC does not have."""
         side = self.link.aws
         tables = self.aws.route_tables(side.vpc_id)
@@ -65,7 +65,11 @@ class RouteTables(Lookup[Tables]):
                     resource=self.address,
                 )
         else:
-            subnets = {*given[self.cluster].subnets, *(self.link.dns.endpoint_subnets or ()), *self._balancer_subnets()}
+            subnets = {
+                *outputs[self.cluster].subnets,
+                *(self.link.dns.endpoint_subnets or ()),
+                *self._balancer_subnets(),
+            }
             wanted = {table_of(subnet, tables) for subnet in subnets} - {""}
         if side.adopt_gateway is not None:
             wanted |= propagating(tables, side.adopt_gateway)
@@ -122,7 +126,7 @@ class RoutePropagation(Resource[PropagationSpec, Nothing]):
     """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EnableVgwRoutePropagation.html
 
     Of our own gateway the propagation is ours. Of an adopted one it is shared: the tables that had it before are
-    remembered, and teardown takes it from the others only.
+    recorded, and teardown takes it from the others only.
     """
 
     link: Link
@@ -130,17 +134,17 @@ class RoutePropagation(Resource[PropagationSpec, Nothing]):
     gateway: Node[VpnGateway] = built_on()
     attachment: Node[Nothing]
     tables: Node[Tables]
-    usual: ClassVar[Usual] = Usual(create=3, update=3, delete=3, deadline=300)
+    timing: ClassVar[Timing] = Timing(create=3, update=3, delete=3, deadline=300)
     immutable: ClassVar[frozenset[str]] = frozenset({"gateway"})
 
     @property
     def _shared(self) -> bool:
         return self.link.aws.adopt_gateway is not None
 
-    def spec(self, given: Given) -> PropagationSpec:
-        return PropagationSpec(given[self.gateway].id, given[self.tables].ids)
+    def spec(self, outputs: Outputs) -> PropagationSpec:
+        return PropagationSpec(outputs[self.gateway].id, outputs[self.tables].ids)
 
-    def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[PropagationSpec, Nothing] | None:
+    def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[PropagationSpec, Nothing] | None:
         gateway = locate_gateway(self.link, self.aws, self.gateway, receipts, fresh=False)
         if gateway is None:
             return None
@@ -150,9 +154,9 @@ class RoutePropagation(Resource[PropagationSpec, Nothing]):
             return None
         owned = Ownership.SHARED if self._shared else Ownership.OWNED
         detail = f"{len(tables)} route table{'' if len(tables) == 1 else 's'}"
-        return Found(number, Phase.READY, PropagationSpec(number, tables), Nothing(), owned, detail)
+        return Observed(number, Phase.READY, PropagationSpec(number, tables), Nothing(), owned, detail)
 
-    def before(self, found: Found[PropagationSpec, Nothing] | None) -> Any:
+    def prior_state(self, found: Observed[PropagationSpec, Nothing] | None) -> Any:
         if not self._shared or found is None or found.spec is None:
             return None
         return sorted(found.spec.tables)
@@ -161,17 +165,17 @@ class RoutePropagation(Resource[PropagationSpec, Nothing]):
         self._set(spec.gateway, on=spec.tables, off=frozenset())
         return Started(spec.gateway)
 
-    def update(self, found: Found[PropagationSpec, Nothing], spec: PropagationSpec) -> Started:
+    def update(self, found: Observed[PropagationSpec, Nothing], spec: PropagationSpec) -> Started:
         assert found.spec is not None
         now = found.spec.tables
         self._set(spec.gateway, on=spec.tables - now, off=now - spec.tables)
         return Started(spec.gateway)
 
-    def delete(self, found: Found[PropagationSpec, Nothing], before: Any) -> Started | None:
+    def delete(self, found: Observed[PropagationSpec, Nothing], prior_state: Any) -> Started | None:
         """Without a note of what was there before, an adopted gateway is left as it is."""
-        if found.spec is None or (self._shared and before is None):
+        if found.spec is None or (self._shared and prior_state is None):
             return None
-        off = found.spec.tables - frozenset(before or ())
+        off = found.spec.tables - frozenset(prior_state or ())
         if not off:
             return None
         self._set(found.id, on=frozenset(), off=off)
@@ -185,7 +189,7 @@ class RoutePropagation(Resource[PropagationSpec, Nothing]):
             for table in sorted(off):
                 self._switch_off(gateway, table)
         finally:
-            self.aws.reads.wrote(cloud.ROUTE_TABLES)
+            self.aws.cache.invalidate(cached.ROUTE_TABLES)
 
     def _switch_off(self, gateway: str, table: str) -> None:
         try:

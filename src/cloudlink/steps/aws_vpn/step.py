@@ -9,7 +9,7 @@ from typing import Any
 from cloudlink.clouds.aws.client import Aws
 from cloudlink.core.resource import Node
 from cloudlink.link import Link
-from cloudlink.steps.aws_vpn.cluster import Cluster
+from cloudlink.steps.aws_vpn.cluster import EksClusterLookup
 from cloudlink.steps.aws_vpn.connections import Connection
 from cloudlink.steps.aws_vpn.customer_gateways import CustomerGatewayResource
 from cloudlink.steps.aws_vpn.gateway import AdoptedGateway, Attachment, Gateway
@@ -23,7 +23,7 @@ class AwsVpn:
     title = "AWS VPN"
 
     def __init__(self, link: Link, aws: Aws, public_ips: tuple[Node[PublicIp], Node[PublicIp]]) -> None:
-        self.cluster = Cluster(address="aws_vpn.cluster", title="EKS cluster", link=link, aws=aws)
+        self.cluster = EksClusterLookup(address="aws_vpn.cluster", title="EKS cluster", link=link, aws=aws)
         self.gateway: Node[VpnGateway] = (
             Gateway(address="aws_vpn.gateway", title="virtual private gateway", link=link, aws=aws)
             if link.aws.adopt_gateway is None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
 from cloudlink.clouds.azure.client import Json
-from cloudlink.core.resource import Found, Given, Node, Phase, Started, Usual, built_on
+from cloudlink.core.resource import Node, Observed, Outputs, Phase, Started, Timing, built_on
 from cloudlink.errors import MissingError
 from cloudlink.ipsec import IpsecPolicy, azure_ipsec_policy, for_azure, from_azure
 from cloudlink.link import Tunnel
@@ -33,22 +33,22 @@ GATEWAY_SERIAL = "azure-gateway"
 
 
 def _address(text: object) -> IPv4Address | None:
-    """None for what is no IPv4 address: a gateway found by name, a peer that is not set."""
+    """None for what is not an IPv4 address: a gateway found by name, a peer that is not set."""
     try:
         return IPv4Address(str(text))
     except ValueError:
         return None
 
 
-def _end(given: Given, vpn: Node[VpnConnection], tunnel: Tunnel, address: str) -> AwsTunnelEnd:
+def _end(outputs: Outputs, vpn: Node[VpnConnection], tunnel: Tunnel, address: str) -> AwsTunnelEnd:
     try:
-        return given[vpn].tunnel(tunnel.inside)
+        return outputs[vpn].tunnel(tunnel.inside)
     except KeyError:
         raise MissingError(
             "AWS has no tunnel with this inside range",
-            f"The VPN connection {given[vpn].id} has no tunnel with the inside range {tunnel.inside}, so that Azure's end "
+            f"The VPN connection {outputs[vpn].id} has no tunnel with the inside range {tunnel.inside}, so that Azure's end "
             f"of {tunnel.name} has no counterpart.",
-            f"aws ec2 describe-vpn-connections --vpn-connection-ids {given[vpn].id}",
+            f"aws ec2 describe-vpn-connections --vpn-connection-ids {outputs[vpn].id}",
             resource=address,
         ) from None
 
@@ -58,13 +58,12 @@ def _end(given: Given, vpn: Node[VpnConnection], tunnel: Tunnel, address: str) -
 
 @dataclass(frozen=True)
 class LocalGatewaySpec:
-    """address: AWS's public one. prefixes: empty, because routes come over BGP; Azure adds the route to the peer itself
-    and would make a static route of anything that stands here."""
-
     location: str
-    address: IPv4Address | None
+    address: IPv4Address | None  # AWS's public one
     asn: int
     bgp_peer: IPv4Address | None
+    # empty, because routes come over BGP; Azure adds the route to the peer itself and would make a static route of
+    # anything in it
     prefixes: frozenset[IPv4Network] = frozenset()
 
 
@@ -77,25 +76,25 @@ class LocalGatewayResource(AzureResource[LocalGatewaySpec, LocalGateway]):
     vpn: Node[VpnConnection]
     aws_gateway: Node[VpnGateway]
 
-    usual = Usual(create=11, update=30, delete=10, deadline=1800)
+    timing = Timing(create=11, update=30, delete=10, deadline=1800)
     immutable = frozenset({"location"})
 
     @property
     def name(self) -> str:
         return self.azure.name(f"local-gateway-{self.tunnel.index + 1}")
 
-    def spec(self, given: Given) -> LocalGatewaySpec:
+    def spec(self, outputs: Outputs) -> LocalGatewaySpec:
         return LocalGatewaySpec(
             location=location(self.link.azure.location),
-            address=_end(given, self.vpn, self.tunnel, self.address).outside_ip,
-            asn=given[self.aws_gateway].asn,
+            address=_end(outputs, self.vpn, self.tunnel, self.address).outside_ip,
+            asn=outputs[self.aws_gateway].asn,
             bgp_peer=self.tunnel.aws_inside,
         )
 
     def raw(self, *, fresh: bool) -> Json | None:
         return named(self.azure.local_gateways(fresh=fresh), self.name)
 
-    def seen(self, raw: Json) -> LocalGatewaySpec:
+    def parse_spec(self, raw: Json) -> LocalGatewaySpec:
         held = properties(raw)
         bgp = held.get("bgpSettings") or {}
         return LocalGatewaySpec(
@@ -106,7 +105,7 @@ class LocalGatewayResource(AzureResource[LocalGatewaySpec, LocalGateway]):
             prefixes=frozenset(networks((held.get("localNetworkAddressSpace") or {}).get("addressPrefixes"))),
         )
 
-    def gives(self, raw: Json) -> LocalGateway:
+    def parse_outputs(self, raw: Json) -> LocalGateway:
         return LocalGateway(str(raw["id"]))
 
     def put(self, spec: LocalGatewaySpec, tags: dict[str, str]) -> Started:
@@ -126,28 +125,26 @@ class LocalGatewayResource(AzureResource[LocalGatewaySpec, LocalGateway]):
 
 @dataclass(frozen=True, order=True)
 class CustomAddress:
-    """The inside address that one instance of the gateway uses on this connection. instance: its ipConfiguration."""
+    """The inside address that one instance of the gateway uses on this connection."""
 
-    instance: str
+    instance: str  # its ipConfiguration
     address: IPv4Address | None
 
 
 @dataclass(frozen=True)
 class ConnectionSpec:
-    """gateway, local_gateway: ids in lower case. key: AWS's; differing is drift and shows no value.
-    bgp_addresses: one for each instance. policy_selectors: off, because AWS's tunnels are route-based."""
-
     location: str
     type: str
+    # gateway and local_gateway: ids in lower case
     gateway: str
     local_gateway: str
     protocol: str
-    key: Secret
+    key: Secret  # AWS's; differing is drift and shows no value
     policy: IpsecPolicy
     bgp: bool
-    bgp_addresses: tuple[CustomAddress, ...]
+    bgp_addresses: tuple[CustomAddress, ...]  # one for each instance
     mode: str = "Default"
-    policy_selectors: bool = False
+    policy_selectors: bool = False  # off, because AWS's tunnels are route-based
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -166,7 +163,7 @@ class ConnectionResource(AzureResource[ConnectionSpec, AzureConnection]):
     vpn: Node[VpnConnection]
 
     # Assumption: an hour is enough. A connection begun while its gateway is updating was seen to take 35 minutes.
-    usual = Usual(create=12, update=40, delete=60, deadline=3600)
+    timing = Timing(create=12, update=40, delete=60, deadline=3600)
     immutable = frozenset({"location", "type", "gateway", "local_gateway", "protocol"})
     serial = GATEWAY_SERIAL
 
@@ -174,8 +171,8 @@ class ConnectionResource(AzureResource[ConnectionSpec, AzureConnection]):
     def name(self) -> str:
         return self.azure.name(f"connection-{self.tunnel.index + 1}")
 
-    def spec(self, given: Given) -> ConnectionSpec:
-        gateway = given[self.gateway]
+    def spec(self, outputs: Outputs) -> ConnectionSpec:
+        gateway = outputs[self.gateway]
         addresses = [
             CustomAddress(_config_name(instance.config_id), self._inside_address(i))
             for i, instance in enumerate(gateway.instances)
@@ -184,9 +181,9 @@ class ConnectionResource(AzureResource[ConnectionSpec, AzureConnection]):
             location=location(self.link.azure.location),
             type="IPsec",
             gateway=gateway.id.lower(),
-            local_gateway=given[self.local_gateway].id.lower(),
+            local_gateway=outputs[self.local_gateway].id.lower(),
             protocol="IKEv2",
-            key=_end(given, self.vpn, self.tunnel, self.address).psk,
+            key=_end(outputs, self.vpn, self.tunnel, self.address).psk,
             policy=for_azure(self.link.policy),
             bgp=True,
             bgp_addresses=tuple(sorted(addresses)),
@@ -199,7 +196,7 @@ class ConnectionResource(AzureResource[ConnectionSpec, AzureConnection]):
     def raw(self, *, fresh: bool) -> Json | None:
         return self.azure.connection(self.name, fresh=fresh)
 
-    def seen(self, raw: Json) -> ConnectionSpec:
+    def parse_spec(self, raw: Json) -> ConnectionSpec:
         held = properties(raw)
         policies = held.get("ipsecPolicies") or []
         addresses = [
@@ -221,14 +218,14 @@ class ConnectionResource(AzureResource[ConnectionSpec, AzureConnection]):
             policy_selectors=bool(held.get("usePolicyBasedTrafficSelectors")),
         )
 
-    def gives(self, raw: Json) -> AzureConnection:
+    def parse_outputs(self, raw: Json) -> AzureConnection:
         return AzureConnection(str(raw["id"]))
 
-    def update(self, found: Found[ConnectionSpec, AzureConnection], spec: ConnectionSpec) -> Started:
+    def update(self, found: Observed[ConnectionSpec, AzureConnection], spec: ConnectionSpec) -> Started:
         """Where only the key differs, only the key is written.
 
         Both writes take about as long (some 40 s) and both make the tunnel agree on new keys. But the narrow one leaves
-        the policy and the inside addresses untouched, so that BGP's side of a tunnel that works is not configured anew.
+        the policy and the inside addresses untouched, so that BGP's side of a tunnel that works is not configured again.
         """
         before = found.spec
         key_alone = before is not None and before != spec and dataclasses.replace(before, key=spec.key) == spec

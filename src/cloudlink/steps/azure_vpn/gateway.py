@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from cloudlink.clouds.azure.client import GATEWAY_SUBNET, Json
-from cloudlink.core.resource import Given, Node, Started, Usual, built_on
+from cloudlink.core.resource import Node, Outputs, Started, Timing, built_on
 from cloudlink.errors import ConflictError
 from cloudlink.steps.azure_vpn.connections import GATEWAY_SERIAL
 from cloudlink.steps.azure_vpn.network import (
@@ -25,8 +25,7 @@ from cloudlink.steps.outputs import (
 
 @dataclass(frozen=True)
 class GatewaySpec:
-    """Ids in lower case. public_ips and bgp_addresses: of instance 0 and 1; the latter are Azure's inside addresses.
-    made_subnet: written down on the gateway, see MADE_SUBNET_TAG."""
+    """Ids in lower case."""
 
     location: str
     type: str
@@ -36,9 +35,10 @@ class GatewaySpec:
     bgp: bool
     asn: int
     subnet: str
+    # public_ips and bgp_addresses: of instance 0 and 1; the latter are Azure's inside addresses
     public_ips: tuple[str, ...]
     bgp_addresses: tuple[tuple[IPv4Address, ...], ...]
-    made_subnet: bool
+    made_subnet: bool  # written down on the gateway, see MADE_SUBNET_TAG
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,7 +52,7 @@ class GatewayResource(AzureResource[GatewaySpec, AzureGateway]):
     subnet: Node[GatewaySubnet] = built_on()
     public_ips: tuple[Node[PublicIp], Node[PublicIp]] = built_on()
 
-    usual = Usual(create=1400, update=150, delete=420, deadline=5400)
+    timing = Timing(create=1400, update=150, delete=420, deadline=5400)
     immutable = frozenset({"location", "type", "routing", "subnet", "public_ips"})
     serial = GATEWAY_SERIAL
 
@@ -60,8 +60,8 @@ class GatewayResource(AzureResource[GatewaySpec, AzureGateway]):
     def name(self) -> str:
         return self.azure.name("gateway")
 
-    def spec(self, given: Given) -> GatewaySpec:
-        side, subnet = self.link.azure, given[self.subnet]
+    def spec(self, outputs: Outputs) -> GatewaySpec:
+        side, subnet = self.link.azure, outputs[self.subnet]
         return GatewaySpec(
             location=location(side.location),
             type="Vpn",
@@ -71,15 +71,15 @@ class GatewayResource(AzureResource[GatewaySpec, AzureGateway]):
             bgp=True,
             asn=side.asn,
             subnet=subnet.id.lower(),
-            public_ips=tuple(given[ip].id.lower() for ip in self.public_ips),
+            public_ips=tuple(outputs[ip].id.lower() for ip in self.public_ips),
             bgp_addresses=tuple(tuple(sorted(t.azure_inside for t in self.link.tunnels_of(i))) for i in INSTANCES),
-            made_subnet=subnet.ours,
+            made_subnet=subnet.owned,
         )
 
     def raw(self, *, fresh: bool) -> Json | None:
         return self.azure.gateway(fresh=fresh)
 
-    def seen(self, raw: Json) -> GatewaySpec:
+    def parse_spec(self, raw: Json) -> GatewaySpec:
         held = properties(raw)
         configs = [self._config(raw, i) for i in INSTANCES]
         peering = _peering(raw)
@@ -99,7 +99,7 @@ class GatewayResource(AzureResource[GatewaySpec, AzureGateway]):
             made_subnet=(raw.get("tags") or {}).get(MADE_SUBNET_TAG) == "true",
         )
 
-    def gives(self, raw: Json) -> AzureGateway | None:
+    def parse_outputs(self, raw: Json) -> AzureGateway | None:
         """Known when the gateway has succeeded: before that Azure does not say which instance has which address."""
         if state(raw).lower() != "succeeded":
             return None

@@ -1,4 +1,4 @@
-"""Where the Azure side stands: resource group, VNet and AKS cluster, looked up or, on request, made; the gateway subnet."""
+"""Where the Azure side is placed: resource group, VNet and AKS cluster, looked up or, on request, made; the gateway subnet."""
 
 from __future__ import annotations
 
@@ -8,7 +8,18 @@ from typing import Any, ClassVar
 
 from cloudlink.clouds.azure.client import GATEWAY_SUBNET, Azure, Json
 from cloudlink.clouds.ownership import owner_of
-from cloudlink.core.resource import Found, Given, Lookup, Node, Ownership, Receipts, Resource, Started, Usual, built_on
+from cloudlink.core.resource import (
+    Lookup,
+    Node,
+    Observed,
+    Outputs,
+    Ownership,
+    Receipts,
+    Resource,
+    Started,
+    Timing,
+    built_on,
+)
 from cloudlink.errors import CloudError, ConflictError, MissingError
 from cloudlink.link import AzureSubnet, Link, NewCluster, NewNetwork
 from cloudlink.steps.azure_vpn.resource import (
@@ -28,7 +39,7 @@ MADE_SUBNET_TAG = "cloudlink-made-subnet"
 SMALLEST_ADVISED = 27
 
 
-# --- what stands there already ----------------------------------------------------------------------------
+# --- what exists already ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,8 +49,8 @@ class GroupLookup(Lookup[ResourceGroup]):
     link: Link
     azure: Azure
 
-    def look(self, given: Given) -> ResourceGroup:
-        del given
+    def read(self, outputs: Outputs) -> ResourceGroup:
+        del outputs
         side = self.link.azure
         raw = self.azure.group()
         if raw is None:
@@ -57,12 +68,12 @@ class NetworkLookup(Lookup[VirtualNetwork]):
     link: Link
     azure: Azure
 
-    def look(self, given: Given) -> VirtualNetwork:
+    def read(self, outputs: Outputs) -> VirtualNetwork:
         """Raises CloudError for a VNet that AKS made for itself: it may not be altered, and goes with the cluster.
 
         https://learn.microsoft.com/azure/aks/faq
         """
-        del given
+        del outputs
         side = self.link.azure
         raw = self.azure.vnet()
         if raw is None:
@@ -95,8 +106,8 @@ class ClusterLookup(Lookup[AksCluster]):
     link: Link
     azure: Azure
 
-    def look(self, given: Given) -> AksCluster:
-        del given
+    def read(self, outputs: Outputs) -> AksCluster:
+        del outputs
         side = self.link.azure
         raw = self.azure.aks_cluster()
         if raw is None:
@@ -121,20 +132,20 @@ class GroupSpec:
 class NewGroup(AzureResource[GroupSpec, ResourceGroup]):
     """The link's resource group (``[azure] create_resource_group = true``)."""
 
-    usual = Usual(create=5, update=5, delete=60, deadline=1800)
+    timing = Timing(create=5, update=5, delete=60, deadline=1800)
     immutable = frozenset({"location"})
 
-    def spec(self, given: Given) -> GroupSpec:
-        del given
+    def spec(self, outputs: Outputs) -> GroupSpec:
+        del outputs
         return GroupSpec(location(self.link.azure.location))
 
     def raw(self, *, fresh: bool) -> Json | None:
         return self.azure.group(fresh=fresh)
 
-    def seen(self, raw: Json) -> GroupSpec:
+    def parse_spec(self, raw: Json) -> GroupSpec:
         return GroupSpec(location(raw.get("location")))
 
-    def gives(self, raw: Json) -> ResourceGroup:
+    def parse_outputs(self, raw: Json) -> ResourceGroup:
         return ResourceGroup(str(raw["id"]), str(raw["name"]))
 
     def put(self, spec: GroupSpec, tags: dict[str, str]) -> Started:
@@ -170,12 +181,12 @@ class NewVirtualNetwork(AzureResource[NetworkSpec, VirtualNetwork]):
     group: Node[ResourceGroup]
     wanted: NewNetwork
 
-    usual = Usual(create=5, update=5, delete=10, deadline=900)
+    timing = Timing(create=5, update=5, delete=10, deadline=900)
     immutable = frozenset({"location"})
-    telling = frozenset({"prefixes"})
+    outputs_depend_on = frozenset({"prefixes"})
     serial = "azure-vnet"
 
-    def spec(self, given: Given) -> NetworkSpec:
+    def spec(self, outputs: Outputs) -> NetworkSpec:
         return NetworkSpec(
             location(self.link.azure.location), frozenset(self.wanted.prefixes), self.wanted.cluster_subnet
         )
@@ -183,7 +194,7 @@ class NewVirtualNetwork(AzureResource[NetworkSpec, VirtualNetwork]):
     def raw(self, *, fresh: bool) -> Json | None:
         return self.azure.vnet(fresh=fresh)
 
-    def seen(self, raw: Json) -> NetworkSpec:
+    def parse_spec(self, raw: Json) -> NetworkSpec:
         subnet = named(properties(raw).get("subnets"), self.wanted.cluster_subnet.name)
         prefixes = subnet_prefixes(subnet) if subnet else ()
         return NetworkSpec(
@@ -192,7 +203,7 @@ class NewVirtualNetwork(AzureResource[NetworkSpec, VirtualNetwork]):
             AzureSubnet(self.wanted.cluster_subnet.name, prefixes[0]) if prefixes else None,
         )
 
-    def gives(self, raw: Json) -> VirtualNetwork:
+    def parse_outputs(self, raw: Json) -> VirtualNetwork:
         return virtual_network(raw)
 
     def put(self, spec: NetworkSpec, tags: dict[str, str]) -> Started:
@@ -242,11 +253,11 @@ class NewAksCluster(AzureResource[ClusterSpec, AksCluster]):
     wanted: NewCluster
     subnet_name: str
 
-    usual = Usual(create=300, update=120, delete=240, deadline=3600)
+    timing = Timing(create=300, update=120, delete=240, deadline=3600)
     immutable = frozenset({"location", "node_size", "subnet", "pod_cidr", "service_cidr"})
 
-    def spec(self, given: Given) -> ClusterSpec:
-        vnet = given[self.network].id
+    def spec(self, outputs: Outputs) -> ClusterSpec:
+        vnet = outputs[self.network].id
         return ClusterSpec(
             location=location(self.link.azure.location),
             version=self.wanted.kubernetes_version,
@@ -260,7 +271,7 @@ class NewAksCluster(AzureResource[ClusterSpec, AksCluster]):
     def raw(self, *, fresh: bool) -> Json | None:
         return self.azure.aks_cluster(fresh=fresh)
 
-    def seen(self, raw: Json) -> ClusterSpec:
+    def parse_spec(self, raw: Json) -> ClusterSpec:
         held = properties(raw)
         pool = (held.get("agentPoolProfiles") or [{}])[0]
         cluster = aks_cluster(raw)
@@ -275,7 +286,7 @@ class NewAksCluster(AzureResource[ClusterSpec, AksCluster]):
             service_cidr=cluster.service_cidr,
         )
 
-    def gives(self, raw: Json) -> AksCluster:
+    def parse_outputs(self, raw: Json) -> AksCluster:
         return aks_cluster(raw)
 
     def put(self, spec: ClusterSpec, tags: dict[str, str]) -> Started:
@@ -328,57 +339,56 @@ class GatewaySubnetResource(Resource[GatewaySubnetSpec, GatewaySubnet]):
 
     Subnets have no tags: that one is ours is said by the receipt, or by a tag on our gateway. So a subnet whose receipt
     was lost before there was a gateway counts as somebody else's, and stays.
-
-    proven: ids that the gateway's tag has shown to be ours in this run; when they are deleted, it is gone already.
     """
 
     link: Link
     azure: Azure
     network: Node[VirtualNetwork] = built_on()
+    # ids that the gateway's tag has shown to be ours in this run; when they are deleted, it is gone already
     proven: set[str] = field(default_factory=set, repr=False)
 
-    usual = Usual(create=4, update=4, delete=10, deadline=900)
+    timing = Timing(create=4, update=4, delete=10, deadline=900)
     immutable = frozenset({"prefix"})
     serial = "azure-vnet"
 
-    def spec(self, given: Given) -> GatewaySubnetSpec:
-        _ = given[self.network]
+    def spec(self, outputs: Outputs) -> GatewaySubnetSpec:
+        _ = outputs[self.network]
         return GatewaySubnetSpec(self.link.azure.gateway_subnet)
 
-    def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[GatewaySubnetSpec, GatewaySubnet] | None:
+    def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[GatewaySubnetSpec, GatewaySubnet] | None:
         raw = named(properties(self.azure.vnet(fresh=fresh)).get("subnets"), GATEWAY_SUBNET)
         if raw is None:
             return None
         id_, prefixes = str(raw["id"]), subnet_prefixes(raw)
         if self._ours(receipts, id_, prefixes):
-            outputs = GatewaySubnet(id_, ours=True)
+            outputs = GatewaySubnet(id_, owned=True)
             wanted = self.link.azure.gateway_subnet
             prefix = wanted if wanted in prefixes else prefixes[0]
-            return Found(id_, phase(raw), GatewaySubnetSpec(prefix), outputs, Ownership.OWNED, state(raw))
+            return Observed(id_, phase(raw), GatewaySubnetSpec(prefix), outputs, Ownership.OWNED, state(raw))
         # Not ours, so its range is no drift: Azure makes no subnet smaller than /29, which is enough for two instances.
         shown = ", ".join(map(str, prefixes))
         small = any(p.prefixlen > SMALLEST_ADVISED for p in prefixes)
         detail = f"used as it is: {shown}" + (f", smaller than the advised /{SMALLEST_ADVISED}" if small else "")
         spec = GatewaySubnetSpec(self.link.azure.gateway_subnet)
-        return Found(id_, phase(raw), spec, GatewaySubnet(id_), Ownership.ADOPTED, detail)
+        return Observed(id_, phase(raw), spec, GatewaySubnet(id_), Ownership.ADOPTED, detail)
 
     def create(self, spec: GatewaySubnetSpec) -> Started:
         return self.azure.put_gateway_subnet({"properties": {"addressPrefix": str(spec.prefix)}})
 
-    def update(self, found: Found[GatewaySubnetSpec, GatewaySubnet], spec: GatewaySubnetSpec) -> Started:
+    def update(self, found: Observed[GatewaySubnetSpec, GatewaySubnet], spec: GatewaySubnetSpec) -> Started:
         """Only a failed one is written again: its range is immutable."""
         del found
         return self.create(spec)
 
-    def delete(self, found: Found[GatewaySubnetSpec, GatewaySubnet], before: Any) -> Started | None:
+    def delete(self, found: Observed[GatewaySubnetSpec, GatewaySubnet], prior_state: Any) -> Started | None:
         """Raises ConflictError while a gateway of others is in it: Azure would refuse, and waiting does not help."""
-        del before
+        del prior_state
         if found.owned is not Ownership.OWNED:
             return None
         if others := self.azure.other_gateways():
             raise ConflictError(
                 "The gateway subnet is used by others",
-                f"cloudlink made it, and {', '.join(others)} now stands in it too. It is kept.",
+                f"cloudlink made it, and {', '.join(others)} is now in it, too. It is kept.",
                 "Delete it together with that gateway.",
                 resource=self.address,
             )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from cloudlink.clouds.azure.client import Azure, Json
-from cloudlink.core.resource import Given, Node, Started, Usual
+from cloudlink.core.resource import Node, Outputs, Started, Timing
 from cloudlink.steps.azure_vpn.resource import AzureResource, location, named, properties
 from cloudlink.steps.outputs import (
     PublicIp,
@@ -32,21 +32,21 @@ class PublicIpResource(AzureResource[PublicIpSpec, PublicIp]):
     index: int
     group: Node[ResourceGroup]
 
-    usual = Usual(create=4, update=4, delete=20, deadline=900)
+    timing = Timing(create=4, update=4, delete=20, deadline=900)
     immutable = frozenset({"location", "sku", "allocation", "zones"})
 
     @property
     def name(self) -> str:
         return public_ip_name(self.azure, self.index)
 
-    def spec(self, given: Given) -> PublicIpSpec:
+    def spec(self, outputs: Outputs) -> PublicIpSpec:
         side = self.link.azure
         return PublicIpSpec(location(side.location), "Standard", "Static", tuple(sorted(side.zones)))
 
     def raw(self, *, fresh: bool) -> Json | None:
         return named(self.azure.public_ips(fresh=fresh), self.name)
 
-    def seen(self, raw: Json) -> PublicIpSpec:
+    def parse_spec(self, raw: Json) -> PublicIpSpec:
         return PublicIpSpec(
             location(raw.get("location")),
             str((raw.get("sku") or {}).get("name") or ""),
@@ -54,7 +54,7 @@ class PublicIpResource(AzureResource[PublicIpSpec, PublicIp]):
             tuple(sorted(raw.get("zones") or ())),
         )
 
-    def gives(self, raw: Json) -> PublicIp | None:
+    def parse_outputs(self, raw: Json) -> PublicIp | None:
         address = properties(raw).get("ipAddress")
         return PublicIp(str(raw["id"]), IPv4Address(address)) if address else None
 

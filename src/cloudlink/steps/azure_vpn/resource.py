@@ -1,4 +1,4 @@
-"""What all objects in Azure that bear a name and tags of ours have in common."""
+"""What all objects in Azure that have our name and tags have in common."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from cloudlink.clouds import ownership
 from cloudlink.clouds.azure.client import Azure, Json
 from cloudlink.clouds.ownership import LINK_TAG, RESOURCE_TAG, Claim, Owner, owner_of
-from cloudlink.core.resource import Found, OutT, Ownership, Phase, Receipts, Resource, SpecT, Started
+from cloudlink.core.resource import Observed, OutT, Ownership, Phase, Receipts, Resource, SpecT, Started
 from cloudlink.errors import ConflictError
 from cloudlink.link import Link
 
@@ -28,7 +28,7 @@ _PHASES = {
 class AzureResource(Resource[SpecT, OutT]):
     """An object whose name we choose, so that it is found by name and known as ours by its tags.
 
-    The receipt's id decides nothing here: an id in Azure is a path of names, and a stranger's object of the same name
+    The receipt's id decides nothing here: an id in Azure is a path of names, and a foreign object of the same name
     has the same one. Writing is always a PUT of the whole object, afresh; only foreign tags are carried over.
     """
 
@@ -40,11 +40,11 @@ class AzureResource(Resource[SpecT, OutT]):
         """The object as Azure answers it; None: absent."""
 
     @abstractmethod
-    def seen(self, raw: Json) -> SpecT | None:
+    def parse_spec(self, raw: Json) -> SpecT | None:
         """The spec that the object has; None while Azure does not say yet."""
 
     @abstractmethod
-    def gives(self, raw: Json) -> OutT | None:
+    def parse_outputs(self, raw: Json) -> OutT | None:
         """The outputs; None until they are known."""
 
     @abstractmethod
@@ -55,7 +55,7 @@ class AzureResource(Resource[SpecT, OutT]):
     def remove(self) -> Started | None:
         """The DELETE. None: gone already."""
 
-    def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[SpecT, OutT] | None:
+    def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[SpecT, OutT] | None:
         del receipts
         raw = self.raw(fresh=fresh)
         if raw is None:
@@ -63,12 +63,14 @@ class AzureResource(Resource[SpecT, OutT]):
         owner = owner_of(self.link)
         claim = owner.claim(raw.get("tags"), self.address)
         if claim is Claim.NONE:
-            raise stranger(raw, owner, self.address)
+            raise foreign_object(raw, owner, self.address)
         if elsewhere := self._elsewhere(raw, claim):
             raise ownership.same_name_elsewhere(str(raw["id"]), elsewhere, owner, self.address)
         now = phase(raw)
         unmarked = claim is Claim.INCOMPLETE and now is Phase.READY
-        return Found(str(raw["id"]), now, self.seen(raw), self.gives(raw), Ownership.OWNED, state(raw), unmarked)
+        return Observed(
+            str(raw["id"]), now, self.parse_spec(raw), self.parse_outputs(raw), Ownership.OWNED, state(raw), unmarked
+        )
 
     def _elsewhere(self, raw: Json, claim: Claim) -> str:
         """Where the link is that an object of our name belongs to, if not here; empty: it is ours. What was made before
@@ -79,18 +81,18 @@ class AzureResource(Resource[SpecT, OutT]):
             return f"VNet {vnet}"
         return ""
 
-    def complete_marks(self, found: Found[SpecT, OutT]) -> Started:
+    def complete_marks(self, found: Observed[SpecT, OutT]) -> Started:
         return self.azure.mark(found.id)
 
     def create(self, spec: SpecT) -> Started:
         return self.put(spec, self.tags())
 
-    def update(self, found: Found[SpecT, OutT], spec: SpecT) -> Started:
+    def update(self, found: Observed[SpecT, OutT], spec: SpecT) -> Started:
         del found
         return self.put(spec, self.all_tags())
 
-    def delete(self, found: Found[SpecT, OutT], before: Any) -> Started | None:
-        del found, before
+    def delete(self, found: Observed[SpecT, OutT], prior_state: Any) -> Started | None:
+        del found, prior_state
         return self.remove()
 
     def tags(self) -> dict[str, str]:
@@ -101,7 +103,7 @@ class AzureResource(Resource[SpecT, OutT]):
         return {**((self.raw(fresh=False) or {}).get("tags") or {}), **self.tags()}
 
 
-def stranger(raw: Json, owner: Owner, address: str) -> ConflictError:
+def foreign_object(raw: Json, owner: Owner, address: str) -> ConflictError:
     """The error for an object that bears our name but not our tags."""
     id_ = str(raw["id"])
     wanted = " ".join(f"{k}={v}" for k, v in owner.tags(address).items())
@@ -109,7 +111,7 @@ def stranger(raw: Json, owner: Owner, address: str) -> ConflictError:
     said = ", ".join(f"{k}={held[k]}" for k in (LINK_TAG, RESOURCE_TAG) if k in held) or "no tag of cloudlink's"
     return ConflictError(
         "An object in Azure has our name but not our tags",
-        f"{id_} stands where cloudlink would make its own, and has {said}. It is left alone, because it may be somebody else's.",
+        f"{id_} exists where cloudlink would create its own, and has {said}. It is left alone, because it may be somebody else's.",
         f"If it is not needed: az resource delete --ids {shlex.quote(id_)}\n"
         f"If cloudlink made it and its tags were lost: az tag update --operation merge --resource-id {shlex.quote(id_)} --tags {wanted}",
         resource=address,
@@ -122,7 +124,7 @@ def properties(raw: Mapping[str, Any] | None) -> Json:
 
 
 def state(raw: Json) -> str:
-    """Azure's own word on how the object stands."""
+    """Azure's own word for the object's state."""
     return str(properties(raw).get("provisioningState") or "")
 
 

@@ -1,4 +1,4 @@
-"""What stands in AKS's ``coredns-custom``: writing our server block, and reading what the other keys serve.
+"""The content of AKS's ``coredns-custom``: writing our server block, and reading what the other keys serve.
 
 AKS imports every key that ends in ``.server`` as server blocks of its own; other suffixes do not make server blocks.
 https://learn.microsoft.com/azure/aks/coredns-custom
@@ -29,11 +29,11 @@ def key_of(link: str) -> str:
 
 @dataclass(frozen=True)
 class Block:
-    """Our server block. options: its lines beside zone and upstreams, as they stand, without comments."""
+    """Our server block."""
 
     zone: str
     upstreams: tuple[IPv4Address, ...]
-    options: tuple[str, ...]
+    options: tuple[str, ...]  # its lines other than zone and upstreams, as written, without comments
 
 
 def block(zone: str, upstreams: tuple[IPv4Address, ...]) -> Block:
@@ -60,7 +60,7 @@ def written(owner: Owner, wanted: Block) -> str:
 
 
 def is_marked(text: str, link: str) -> bool:
-    """Whether our header line for this link stands in the text."""
+    """Whether our header line for this link is in the text."""
     return any(line.startswith(f"{_MARK}{link}.") for line in text.splitlines())
 
 
@@ -76,7 +76,7 @@ def is_of_place(text: str, owner: Owner) -> bool:
 
 
 def read(text: str) -> Block:
-    """Our block as it stands. What somebody changed by hand shows as a difference; nothing is refused."""
+    """Our block as it is. Drift shows as a difference; nothing is refused."""
     lines = [" ".join(line.split()) for line in (raw.partition("#")[0] for raw in text.splitlines())]
     lines = [line for line in lines if line and line not in ("{", "}")]
     zone = ""
@@ -101,9 +101,9 @@ def read(text: str) -> Block:
 
 @dataclass(frozen=True)
 class Head:
-    """One address of a server block. zone: without its trailing dot, ``.`` for everything."""
+    """One address of a server block."""
 
-    zone: str
+    zone: str  # without its trailing dot, ``.`` for everything
     transport: str
     port: int
 
@@ -113,7 +113,7 @@ class Head:
 
 
 def heads(text: str) -> tuple[Head, ...]:
-    """The addresses of all server blocks in a text. What it imports is none of ours to follow. Raises Unreadable."""
+    """The addresses of all server blocks in a text. Imports are not followed. Raises Unreadable."""
     return tuple(_head(a, s.key) for s in servers([("", text)]) for a in s.addresses)
 
 
@@ -131,33 +131,28 @@ def _head(address: str, key: str) -> Head:
         zone, port = rest, str(_PORTS[transport])
     zone = zone.rstrip(".")
     if zone and not all(0 < len(label) < 64 for label in zone.split(".")):
-        raise Unreadable(f"{address} is no zone", key)
+        raise Unreadable(f"{address} is not a zone", key)
     return Head(zone or ".", transport, int(port))
 
 
 @dataclass(frozen=True)
 class Examination:
-    """conflicts: CoreDNS would not start, or would not serve us: nothing may be written. warnings: for the user.
-
-    shadowed: zones below ours that another key serves.
-    """
-
-    conflicts: tuple[str, ...]
-    warnings: tuple[str, ...]
-    shadowed: tuple[str, ...] = ()
+    conflicts: tuple[str, ...]  # CoreDNS would not start, or would not serve us: nothing may be written
+    warnings: tuple[str, ...]  # for the user
+    shadowed: tuple[str, ...] = ()  # zones below ours that another key serves
 
 
 @dataclass(frozen=True)
-class View:
-    """CoreDNS as status and verify-dns show it. line: how it stands. problem: what is wrong with it, or empty."""
+class ForwardStatus:
+    """CoreDNS as status and verify-dns show it."""
 
-    line: str
-    problem: str = ""
+    line: str  # its state in one line
+    problem: str = ""  # what is wrong with it, or empty
     warnings: tuple[str, ...] = ()
     shadowed: tuple[str, ...] = ()
 
 
-# AKS's own block, whose plugins lines in .override come to stand beside.
+# AKS's own block, whose plugins lines in .override are added to.
 _AKS_BLOCK = """.:53 {
     errors
     ready
@@ -194,7 +189,7 @@ def examine(data: Mapping[str, str], key: str, zone: str, version: Version = NEW
     conflicts: list[str] = []
     shadowed: list[str] = []
     served: dict[Head, str] = {}
-    # Ours first: that another key serves our zone too is the other's conflict, wherever it stands.
+    # Ours first: that another key serves our zone too is the other's conflict, in whatever order.
     for block, found in sorted(zip(blocks, heads_by_block, strict=True), key=lambda pair: pair[0].key not in ("", key)):
         for head in found:
             if head in served:

@@ -32,19 +32,19 @@ class Word:
 
 @dataclass(frozen=True)
 class Directive:
-    """A line of a block. options: the lines of its own block, if it has one."""
+    """A line of a block."""
 
     name: str
     arguments: tuple[str, ...]
-    options: tuple[tuple[str, ...], ...]
+    options: tuple[tuple[str, ...], ...]  # the lines of its own block, if it has one
     key: str
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server block. addresses: as written."""
+    """A server block."""
 
-    addresses: tuple[str, ...]
+    addresses: tuple[str, ...]  # as written
     directives: tuple[Directive, ...]
     key: str
 
@@ -139,7 +139,7 @@ class _Reader:
                 continue
             if word.text == "{":
                 if more:
-                    raise Unreadable("a comma stands before a brace", word.key)
+                    raise Unreadable("a comma comes before a brace", word.key)
                 break
             if found and not more and self._begins_line():
                 break
@@ -217,7 +217,7 @@ class _Reader:
         return Directive(head.text, tuple(arguments), tuple(tuple(o) for o in options), head.key)
 
     def _import(self) -> None:
-        """Replaces the two words by what they name; the reader then stands on its first."""
+        """Replaces the two words by what they name; the reader is then at its first."""
         head = self.words[self.at]
         end = self.at + 1
         while end < len(self.words) and self.words[end].is_on_line_of(self.words[end - 1]):

@@ -1,6 +1,6 @@
 """What keeps CoreDNS from starting with a server block that can be read: plugins and options by version.
 
-Only what people put into coredns-custom is known here: names, what may stand once, and forward, cache, errors and loop
+Only what people put into coredns-custom is known here: names, what may appear once, and forward, cache, errors and loop
 in full. The rest passes, for its mistakes show when CoreDNS is restarted. https://coredns.io/plugins
 """
 
@@ -73,7 +73,7 @@ def problems(server: Server, version: Version) -> Iterator[tuple[str, str]]:
     for directive in server.directives:
         seen[directive.name] += 1
         if seen[directive.name] == 2 and directive.name in _ONCE:
-            yield directive.key, f"{directive.name} may stand once in a server block and AKS's or another line has it"
+            yield directive.key, f"{directive.name} may appear once in a server block and AKS's or another line has it"
         for why in _plugin_problems(directive, version):
             yield directive.key, why
 

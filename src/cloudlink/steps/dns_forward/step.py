@@ -21,15 +21,15 @@ from cloudlink.clouds.kube.errors import NoCluster, missing
 from cloudlink.clouds.ownership import owner_of, same_name_elsewhere
 from cloudlink.core.plan import spec_hash
 from cloudlink.core.resource import (
-    Found,
-    Given,
     Node,
+    Observed,
+    Outputs,
     Ownership,
     Phase,
     Receipts,
     Resource,
     Started,
-    Usual,
+    Timing,
 )
 from cloudlink.errors import ConflictError, CredentialsError, MissingError
 from cloudlink.link import Link
@@ -49,22 +49,20 @@ _KEYS = "kube.coredns-custom"
 
 @dataclass(frozen=True)
 class ForwardSpec:
-    """upstreams: sorted. options: the block's other lines. restarted: CoreDNS runs with exactly this."""
-
     zone: str
-    upstreams: tuple[IPv4Address, ...]
-    options: tuple[str, ...]
-    restarted: bool
+    upstreams: tuple[IPv4Address, ...]  # sorted
+    options: tuple[str, ...]  # the block's other lines
+    restarted: bool  # CoreDNS runs with exactly this
 
 
 @dataclass(frozen=True)
 class _State:
-    """What the cluster says. text None: our key is not there. applied: the annotation's hash."""
+    """What the cluster says. text None: our key is not there."""
 
     data: Mapping[str, str]
     version: str
     text: str | None
-    applied: str
+    applied: str  # the annotation's hash
     deployment: KubeObject
 
 
@@ -74,13 +72,13 @@ class Forward(Resource[ForwardSpec, Nothing]):
     there leaves an annotation whose hash is not the key's, and the next run restarts.
     """
 
-    usual: ClassVar[Usual] = Usual(create=15, update=15, delete=15, deadline=180)
+    timing: ClassVar[Timing] = Timing(create=15, update=15, delete=15, deadline=180)
 
     link: Link
     kube: Kube = field(repr=False)
     endpoint: Node[Endpoint]
     after: tuple[Node[Any], ...] = ()
-    # What the key held before this run wrote it, for undo.
+    # What the key held before this run wrote it, for rollback.
     _previous: list[str | None] = field(default_factory=list, init=False, repr=False)
     _permitted: list[bool] = field(default_factory=list, init=False, repr=False)
 
@@ -94,11 +92,11 @@ class Forward(Resource[ForwardSpec, Nothing]):
 
     # --- the resource ------------------------------------------------------------------------------------
 
-    def spec(self, given: Given) -> ForwardSpec | None:
-        wanted = corefile.block(self.link.dns.zone, tuple(given[self.endpoint].addresses.values()))
+    def spec(self, outputs: Outputs) -> ForwardSpec | None:
+        wanted = corefile.block(self.link.dns.zone, tuple(outputs[self.endpoint].addresses.values()))
         return ForwardSpec(wanted.zone, wanted.upstreams, wanted.options, restarted=True)
 
-    def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[ForwardSpec, Nothing] | None:
+    def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[ForwardSpec, Nothing] | None:
         try:
             if not fresh and (settled := self._settled(receipts)) is not None:
                 return settled
@@ -140,7 +138,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
             key = f"The key {self.key} in {NAMESPACE}/{CONFIG_MAP} of cluster {self.kube.name}"
             raise same_name_elsewhere(key, corefile.place_of(text), owner, self.address)
 
-    def _settled(self, receipts: Receipts) -> Found[ForwardSpec, Nothing] | None:
+    def _settled(self, receipts: Receipts) -> Observed[ForwardSpec, Nothing] | None:
         """From the key alone, where the receipt says that CoreDNS was restarted with it: saves looking at the
         Deployment in a run that has nothing to do. Whether CoreDNS is well is for ``view``."""
         receipt = receipts.of(self)
@@ -165,15 +163,15 @@ class Forward(Resource[ForwardSpec, Nothing]):
     def create(self, spec: ForwardSpec) -> Started:
         return self._write(spec)
 
-    def update(self, found: Found[ForwardSpec, Nothing], spec: ForwardSpec) -> Started:
+    def update(self, found: Observed[ForwardSpec, Nothing], spec: ForwardSpec) -> Started:
         return self._write(spec)
 
-    def complete_marks(self, found: Found[ForwardSpec, Nothing]) -> Started:
+    def complete_marks(self, found: Observed[ForwardSpec, Nothing]) -> Started:
         """The mark is a line of the key, so CoreDNS is restarted as for any other change of it."""
         assert found.spec is not None
         return self._write(found.spec)
 
-    def delete(self, found: Found[ForwardSpec, Nothing], before: Any) -> Started | None:
+    def delete(self, found: Observed[ForwardSpec, Nothing], prior_state: Any) -> Started | None:
         """Only the key goes: the ConfigMap is AKS's, and other keys are others'."""
         state = self._state(fresh=True)
         if state.text is None and not state.applied:
@@ -184,15 +182,15 @@ class Forward(Resource[ForwardSpec, Nothing]):
         self._restart(None)
         return Started(self._id)
 
-    def undo(self, found: Found[ForwardSpec, Nothing] | None, before: Any) -> str:
-        """Put the key back to what it held, and restart again: the cluster's own names come first."""
+    def rollback(self, found: Observed[ForwardSpec, Nothing] | None, prior_state: Any) -> str:
+        """Restore the key to what it held, and restart again: the cluster's own names come first."""
         state = self._state(fresh=True)
-        previous = self._previous[0] if self._previous else (before if isinstance(before, str) else None)
+        previous = self._previous[0] if self._previous else (prior_state if isinstance(prior_state, str) else None)
         if state.text == previous and state.applied == (_hash(previous) if previous is not None else ""):
             return ""
         self._patch_key(previous, state.version)
         self._restart(_hash(previous) if previous is not None else None)
-        what = "put back to what it was" if previous is not None else "removed again"
+        what = "restored to what it was" if previous is not None else "removed again"
         return f"The key {self.key} was {what} and CoreDNS restarted, so that the cluster's DNS goes on working."
 
     # --- for others --------------------------------------------------------------------------------------
@@ -205,15 +203,15 @@ class Forward(Resource[ForwardSpec, Nothing]):
         """Why nothing could be written now; empty when it could."""
         return self._examination(self._state(fresh=False)).conflicts
 
-    def view(self, wanted: tuple[IPv4Address, ...] | None = None) -> corefile.View:
-        """How CoreDNS stands, for status and verify-dns. wanted: the endpoint's addresses now, if they are known.
+    def status(self, wanted: tuple[IPv4Address, ...] | None = None) -> corefile.ForwardStatus:
+        """The state of CoreDNS, for status and verify-dns. wanted: the endpoint's addresses now, if they are known.
 
-        Raises NoCluster, KubeRefusal and urllib3's errors.
+        Raises NoCluster, KubeApiError and urllib3's errors.
         """
         state = self._state(fresh=False)
         seen = self._examination(state)
         line, problem = self._account(state, wanted)
-        return corefile.View(line, problem or " ".join(seen.conflicts), seen.warnings, seen.shadowed)
+        return corefile.ForwardStatus(line, problem or " ".join(seen.conflicts), seen.warnings, seen.shadowed)
 
     def _account(self, state: _State, wanted: tuple[IPv4Address, ...] | None) -> tuple[str, str]:
         if state.text is None:
@@ -230,7 +228,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
                 f"the endpoint has {', '.join(str(u) for u in sorted(wanted))}"
             )
         elif block.options != corefile.block(block.zone, block.upstreams).options:
-            problem = f"the key {self.key} was changed by hand"
+            problem = f"the key {self.key} is not as cloudlink wrote it"
         elif state.applied != _hash(state.text):
             problem = "CoreDNS was not restarted with its key"
         elif rolling := _rolling(state.deployment):
@@ -261,7 +259,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
     def _state(self, *, fresh: bool) -> _State:
         try:
             config_map = self._config_map(fresh=fresh)
-            deployment = self.kube.reads.get(
+            deployment = self.kube.cache.get(
                 _DEPLOYMENT, lambda: self.kube.deployment(NAMESPACE, DEPLOYMENT), fresh=fresh
             )
         except Exception as error:
@@ -288,7 +286,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
         return corefile.examine(state.data, self.key, self.link.dns.zone, _coredns_version(state.deployment))
 
     def _config_map(self, *, fresh: bool) -> KubeObject:
-        return self.kube.reads.get(_KEYS, lambda: self.kube.config_map(NAMESPACE, CONFIG_MAP), fresh=fresh)
+        return self.kube.cache.get(_KEYS, lambda: self.kube.config_map(NAMESPACE, CONFIG_MAP), fresh=fresh)
 
     def _write(self, spec: ForwardSpec) -> Started:
         state = self._state(fresh=True)
@@ -298,7 +296,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
             if not self._previous:
                 self._previous.append(state.text)
             self._patch_key(text, state.version)
-        # Also when the annotation says that CoreDNS was restarted with this text: the key was changed by hand since.
+        # Also when the annotation says that CoreDNS was restarted with this text: the key was changed outside cloudlink since.
         self._restart(_hash(text))
         return Started(self._id, reason=self._reason)
 
@@ -325,10 +323,10 @@ class Forward(Resource[ForwardSpec, Nothing]):
         try:
             self.kube.patch_config_map(NAMESPACE, CONFIG_MAP, patch)
         finally:
-            self.kube.reads.wrote(_DEPLOYMENT, _KEYS)
+            self.kube.cache.invalidate(_DEPLOYMENT, _KEYS)
 
     def _restart(self, applied: str | None) -> None:
-        """As ``kubectl rollout restart`` does it, and our annotation beside it (None: taken away)."""
+        """As ``kubectl rollout restart`` does it, with our annotation (None: taken away)."""
         annotations = {
             "kubectl.kubernetes.io/restartedAt": datetime.now(UTC).isoformat(timespec="milliseconds"),
             self.annotation: applied,
@@ -337,12 +335,12 @@ class Forward(Resource[ForwardSpec, Nothing]):
         try:
             self.kube.patch_deployment(NAMESPACE, DEPLOYMENT, patch)
         finally:
-            self.kube.reads.wrote(_DEPLOYMENT, _KEYS)
+            self.kube.cache.invalidate(_DEPLOYMENT, _KEYS)
 
     def _found(
         self, phase: Phase, spec: ForwardSpec, detail: str, *, unmarked: bool = False
-    ) -> Found[ForwardSpec, Nothing]:
-        return Found(self._id, phase, spec, Nothing(), Ownership.OWNED, detail, unmarked)
+    ) -> Observed[ForwardSpec, Nothing]:
+        return Observed(self._id, phase, spec, Nothing(), Ownership.OWNED, detail, unmarked)
 
     @property
     def _id(self) -> str:
@@ -401,7 +399,7 @@ def _rolling(deployment: KubeObject) -> str:
     wanted = 1 if replicas is None else int(replicas)
     total, updated, available = (int(status.get(k) or 0) for k in ("replicas", "updatedReplicas", "availableReplicas"))
     if int(status.get("observedGeneration") or 0) < int((deployment.get("metadata") or {}).get("generation") or 0):
-        return "CoreDNS's restart has not begun"
+        return "CoreDNS's restart has not started"
     if updated < wanted:
         return f"{updated} of {wanted} CoreDNS pods are new"
     if total > updated:

@@ -11,22 +11,22 @@ from typing import Any, ClassVar
 
 from cloudlink.addressing import is_private
 from cloudlink.clouds import ownership
-from cloudlink.clouds.aws import client as cloud
+from cloudlink.clouds.aws import cached
 from cloudlink.clouds.aws.client import Aws, AwsObject
 from cloudlink.clouds.aws.tags import name_for
 from cloudlink.clouds.ownership import owner_of
 from cloudlink.core.plan import Action, spec_hash
 from cloudlink.core.resource import (
-    Found,
-    Given,
     Lookup,
     Node,
+    Observed,
+    Outputs,
     Ownership,
     Phase,
     Receipts,
     Resource,
     Started,
-    Usual,
+    Timing,
     built_on,
 )
 from cloudlink.errors import CloudError, ConflictError, MissingError
@@ -61,10 +61,10 @@ class EndpointSubnets(Lookup[Subnets]):
     aws: Aws
     cluster: Node[EksCluster]
 
-    def look(self, given: Given) -> Subnets:
+    def read(self, outputs: Outputs) -> Subnets:
         """Raises MissingError for a subnet that the VPC does not have, or when there are fewer than two."""
         wanted = self.link.dns.endpoint_subnets
-        ids = wanted if wanted is not None else given[self.cluster].subnets
+        ids = wanted if wanted is not None else outputs[self.cluster].subnets
         if wanted is None and 2 <= len(set(ids)) <= MOST_ADDRESSES:
             return Subnets(frozenset(ids))  # EKS says that they exist, and there is no choice to make: nothing to ask
         zones = {s["SubnetId"]: s["AvailabilityZone"] for s in self.aws.subnets(self.link.aws.vpc_id)}
@@ -95,12 +95,10 @@ def spread(zones: Mapping[str, str], most: int) -> list[str]:
 
 @dataclass(frozen=True)
 class EndpointSpec:
-    """subnets: each has one working address. surplus: addresses beyond that, or broken ones (never wanted)."""
-
     groups: frozenset[str]
-    subnets: frozenset[str]
+    subnets: frozenset[str]  # each has one working address
     protocols: frozenset[str] = frozenset({"Do53"})
-    surplus: frozenset[str] = frozenset()
+    surplus: frozenset[str] = frozenset()  # addresses beyond that, or broken ones (never wanted)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -114,31 +112,31 @@ class InboundEndpoint(Resource[EndpointSpec, Endpoint]):
     aws: Aws
     group: Node[SecurityGroup] = built_on()
     subnets: Node[Subnets]
-    usual: ClassVar[Usual] = Usual(create=90, update=60, delete=60, deadline=900)
+    timing: ClassVar[Timing] = Timing(create=90, update=60, delete=60, deadline=900)
     immutable: ClassVar[frozenset[str]] = frozenset({"groups"})
-    telling: ClassVar[frozenset[str]] = frozenset({"subnets"})
-    after_failure: ClassVar[Action] = Action.REPLACE  # where no address works, nothing is lost
+    outputs_depend_on: ClassVar[frozenset[str]] = frozenset({"subnets"})
+    on_failure: ClassVar[Action] = Action.REPLACE  # where no address works, nothing is lost
 
-    def spec(self, given: Given) -> EndpointSpec:
-        return EndpointSpec(frozenset({given[self.group].id}), given[self.subnets].ids)
+    def spec(self, outputs: Outputs) -> EndpointSpec:
+        return EndpointSpec(frozenset({outputs[self.group].id}), outputs[self.subnets].ids)
 
-    def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[EndpointSpec, Endpoint] | None:
+    def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[EndpointSpec, Endpoint] | None:
         found = self._ours(receipts, fresh=fresh)
         if found is None:
             return None
         number, status = found["Id"], found["Status"]
         said = f"{status}: {found.get('StatusMessage') or ''}".removesuffix(": ")
         if status == "DELETING":
-            return Found(number, Phase.DELETING, None, None, Ownership.OWNED, said)
+            return Observed(number, Phase.DELETING, None, None, Ownership.OWNED, said)
         if status == "CREATING":
-            return Found(number, Phase.CREATING, None, None, Ownership.OWNED, said)  # its addresses can wait
+            return Observed(number, Phase.CREATING, None, None, Ownership.OWNED, said)  # its addresses can wait
         try:
             placed = self.aws.endpoint_addresses(number, fresh=fresh)
         except Exception as error:
             if not self.aws.missing(error):
                 raise
             # It went between the two calls, or the list lags behind.
-            return Found(number, Phase.DELETING, None, None, Ownership.OWNED, "has no addresses any more")
+            return Observed(number, Phase.DELETING, None, None, Ownership.OWNED, "has no addresses any more")
         addresses = [a for a in placed if a.get("Status") not in _LEAVING]
         good = [a for a in addresses if a.get("Status") in _GOOD]
         keep = {a["SubnetId"]: a for a in sorted(good, key=lambda a: str(a["IpId"]), reverse=True)}
@@ -155,11 +153,11 @@ class InboundEndpoint(Resource[EndpointSpec, Endpoint]):
         )
         phase = self._phase(found, addresses)
         out = Endpoint(number, {subnet: self._inside(a["Ip"]) for subnet, a in sorted(keep.items())})
-        return Found(number, phase, spec, out if phase is Phase.READY else None, Ownership.OWNED, said)
+        return Observed(number, phase, spec, out if phase is Phase.READY else None, Ownership.OWNED, said)
 
     def _inside(self, text: str) -> IPv4Address:
         """The address, if it can be the endpoint's. CoreDNS will send it every question about the zone, so one on the
-        open internet is refused, whoever it was that answered with it; a VPC may have public ranges of its own."""
+        open internet is refused, whatever answered with it; a VPC may have public ranges of its own."""
         address = IPv4Address(text)
         vpc = None if is_private(address) else self.aws.vpc(self.link.aws.vpc_id)
         ranges = [b["CidrBlock"] for b in (vpc or {}).get("CidrBlockAssociationSet") or ()]
@@ -232,10 +230,10 @@ class InboundEndpoint(Resource[EndpointSpec, Endpoint]):
                 Tags=owner_of(self.link).aws_tags(self.address, name),
             )
         finally:
-            self.aws.reads.wrote(cloud.RESOLVER_ENDPOINTS)
+            self.aws.cache.invalidate(cached.RESOLVER_ENDPOINTS)
         return Started(made["ResolverEndpoint"]["Id"])
 
-    def update(self, found: Found[EndpointSpec, Endpoint], spec: EndpointSpec) -> Started:
+    def update(self, found: Observed[EndpointSpec, Endpoint], spec: EndpointSpec) -> Started:
         """One address in a round, a new one before an old one goes; the other way round only at the quota."""
         assert found.spec is not None
         resolver = self.aws.route53resolver
@@ -258,7 +256,7 @@ class InboundEndpoint(Resource[EndpointSpec, Endpoint]):
             self._wrote(found.id)
         return Started(found.id)
 
-    def delete(self, found: Found[EndpointSpec, Endpoint], before: Any) -> Started | None:
+    def delete(self, found: Observed[EndpointSpec, Endpoint], prior_state: Any) -> Started | None:
         try:
             self.aws.route53resolver.delete_resolver_endpoint(ResolverEndpointId=found.id)
         except Exception as error:
@@ -270,4 +268,6 @@ class InboundEndpoint(Resource[EndpointSpec, Endpoint]):
         return Started(found.id)
 
     def _wrote(self, number: str) -> None:
-        self.aws.reads.wrote(cloud.RESOLVER_ENDPOINTS, f"{cloud.ENDPOINT_ADDRESSES}/{number}", cloud.SECURITY_GROUPS)
+        self.aws.cache.invalidate(
+            cached.RESOLVER_ENDPOINTS, f"{cached.ENDPOINT_ADDRESSES}/{number}", cached.SECURITY_GROUPS
+        )

@@ -6,20 +6,20 @@ import re
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from cloudlink.clouds.aws import client as cloud
+from cloudlink.clouds.aws import cached
 from cloudlink.clouds.aws.client import Aws, AwsObject
 from cloudlink.clouds.ownership import owner_of, same_name_elsewhere
 from cloudlink.core.resource import (
-    Found,
-    Given,
     Lookup,
     Node,
+    Observed,
+    Outputs,
     Ownership,
     Phase,
     Receipts,
     Resource,
     Started,
-    Usual,
+    Timing,
 )
 from cloudlink.errors import CloudError, ConflictError, MissingError
 from cloudlink.link import Link
@@ -47,10 +47,8 @@ def plain_id(zone_id: str) -> str:
 
 @dataclass(frozen=True)
 class ZoneSpec:
-    """vpc: the link's, when the zone is associated with it; other VPCs of the zone are not our business."""
-
     name: str
-    vpc: str
+    vpc: str  # the link's, when the zone is associated with it; other VPCs of the zone are not our business
     private: bool = True
 
 
@@ -64,13 +62,13 @@ class Zone(Resource[ZoneSpec, HostedZone]):
     link: Link
     aws: Aws
     vpc_dns: Node[Nothing]
-    usual: ClassVar[Usual] = Usual(create=30, update=30, delete=5, deadline=900)
+    timing: ClassVar[Timing] = Timing(create=30, update=30, delete=5, deadline=900)
     immutable: ClassVar[frozenset[str]] = frozenset({"name", "private"})
 
-    def spec(self, given: Given) -> ZoneSpec:
+    def spec(self, outputs: Outputs) -> ZoneSpec:
         return ZoneSpec(self.link.dns.zone, self.link.aws.vpc_id)
 
-    def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[ZoneSpec, HostedZone] | None:
+    def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[ZoneSpec, HostedZone] | None:
         found = own_zone(self.link, self.aws, receipts, fresh=fresh)
         if found is None:
             return None
@@ -83,7 +81,7 @@ class Zone(Resource[ZoneSpec, HostedZone]):
         spec = ZoneSpec(plain_name(found["Name"]), vpc if vpc in vpcs else "", bool(found["Config"]["PrivateZone"]))
         synced = self.aws.in_sync(number)
         phase, said = (Phase.READY, "INSYNC") if synced else (Phase.CREATING, "PENDING")
-        return Found(number, phase, spec, HostedZone(number, spec.name), Ownership.OWNED, said)
+        return Observed(number, phase, spec, HostedZone(number, spec.name), Ownership.OWNED, said)
 
     @property
     def _vpc(self) -> dict[str, str]:
@@ -99,21 +97,21 @@ class Zone(Resource[ZoneSpec, HostedZone]):
                 VPC=self._vpc,
             )
         finally:
-            self.aws.reads.wrote(cloud.HOSTED_ZONES)
+            self.aws.cache.invalidate(cached.HOSTED_ZONES)
         number = plain_id(made["HostedZone"]["Id"])
         self.aws.submitted(number, made["ChangeInfo"])
         return Started(number)
 
-    def update(self, found: Found[ZoneSpec, HostedZone], spec: ZoneSpec) -> Started:
+    def update(self, found: Observed[ZoneSpec, HostedZone], spec: ZoneSpec) -> Started:
         """Associate it with the VPC again: everything else about a zone is fixed."""
         try:
             done = self.aws.route53.associate_vpc_with_hosted_zone(HostedZoneId=found.id, VPC=self._vpc)
         finally:
-            self.aws.reads.wrote(cloud.HOSTED_ZONES, f"{cloud.ZONE_VPCS}/{found.id}")
+            self.aws.cache.invalidate(cached.HOSTED_ZONES, f"{cached.ZONE_VPCS}/{found.id}")
         self.aws.submitted(found.id, done["ChangeInfo"])
         return Started(found.id)
 
-    def delete(self, found: Found[ZoneSpec, HostedZone], before: Any) -> Started | None:
+    def delete(self, found: Observed[ZoneSpec, HostedZone], prior_state: Any) -> Started | None:
         """Raises ConflictError when somebody else's records are in it: they would be lost."""
         foreign = [r for r in self.aws.records(found.id, fresh=True) if not _belongs_to_zone(r, found)]
         if foreign:
@@ -132,11 +130,13 @@ class Zone(Resource[ZoneSpec, HostedZone]):
                 return None
             raise
         finally:
-            self.aws.reads.wrote(cloud.HOSTED_ZONES, f"{cloud.ZONE_VPCS}/{found.id}", f"{cloud.RECORDS}/{found.id}")
+            self.aws.cache.invalidate(
+                cached.HOSTED_ZONES, f"{cached.ZONE_VPCS}/{found.id}", f"{cached.RECORDS}/{found.id}"
+            )
         return Started(found.id)
 
 
-def _belongs_to_zone(record: AwsObject, zone: Found[ZoneSpec, HostedZone]) -> bool:
+def _belongs_to_zone(record: AwsObject, zone: Observed[ZoneSpec, HostedZone]) -> bool:
     """Route 53's own records at the apex, which go with the zone."""
     return record["Type"] in ("NS", "SOA") and zone.spec is not None and plain_name(record["Name"]) == zone.spec.name
 
@@ -203,7 +203,7 @@ class AdoptedZone(Lookup[HostedZone]):
     link: Link
     aws: Aws
 
-    def look(self, given: Given) -> HostedZone:
+    def read(self, outputs: Outputs) -> HostedZone:
         """Raises MissingError when it is gone, CloudError when it cannot serve the link."""
         number = plain_id(self.link.dns.adopt_zone or "")
         whole = self.aws.zone(number)

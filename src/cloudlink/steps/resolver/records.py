@@ -7,19 +7,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from cloudlink.clouds.aws import client as cloud
+from cloudlink.clouds.aws import cached
 from cloudlink.clouds.aws.client import Aws, AwsObject
 from cloudlink.clouds.ownership import Owner, owner_of, place_unknown, same_name_elsewhere
 from cloudlink.core.resource import (
-    Found,
-    Given,
     Node,
+    Observed,
+    Outputs,
     Ownership,
     Phase,
     Receipts,
     Resource,
     Started,
-    Usual,
+    Timing,
     built_on,
 )
 from cloudlink.errors import ConflictError
@@ -38,16 +38,16 @@ _STRING = re.compile(r'"([^"]*)"')
 
 @dataclass(frozen=True, order=True)
 class ZoneRecord:
-    """A record set. name: as people write it. alias: the hosted zone of the load balancer that values[0] names.
+    """A record set.
 
-    Prefer an alias to addresses: a load balancer that is made anew has others. It has no lifetime of its own.
+    Prefer an alias to addresses: a load balancer that is replaced has others. It has no lifetime of its own.
     """
 
-    name: str
+    name: str  # as people write it
     type: str
     values: tuple[str, ...]
     ttl: int | None = None
-    alias: str = ""
+    alias: str = ""  # the hosted zone of the load balancer that values[0] names
 
     @property
     def key(self) -> tuple[str, str]:
@@ -66,18 +66,18 @@ class Records(Resource[RecordsSpec, Nothing]):
 
     https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeResourceRecordSets.html
 
-    What is ours stands in a TXT record beside them, so that an adopted zone can be cleaned without the state file.
+    A TXT record next to them says which are ours, so that an adopted zone can be cleaned without the state file.
     """
 
     link: Link
     aws: Aws
     zone: Node[HostedZone] = built_on()
     targets: Node[Targets]
-    usual: ClassVar[Usual] = Usual(create=30, update=30, delete=5, deadline=900)
+    timing: ClassVar[Timing] = Timing(create=30, update=30, delete=5, deadline=900)
     immutable: ClassVar[frozenset[str]] = frozenset({"zone"})
 
-    def spec(self, given: Given) -> RecordsSpec:
-        zone, targets = given[self.zone], given[self.targets]
+    def spec(self, outputs: Outputs) -> RecordsSpec:
+        zone, targets = outputs[self.zone], outputs[self.targets]
         records: set[ZoneRecord] = set()
         for host in self.link.dns.hosts:
             name = host.fqdn(zone.name)
@@ -90,14 +90,14 @@ class Records(Resource[RecordsSpec, Nothing]):
                 records.add(ZoneRecord(name, "A", addresses, ttl=self.link.dns.record_ttl))
         return RecordsSpec(zone.id, frozenset({*records, *owner_records(owner_of(self.link), zone.name, records)}))
 
-    def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[RecordsSpec, Nothing] | None:
+    def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[RecordsSpec, Nothing] | None:
         """Raises ConflictError when the owner record is of a link of our name elsewhere."""
         zone = locate_zone(self.link, self.aws, receipts)
         if zone is None:
             return None
         id_ = f"{zone}/{self.link.name}"
         if not self.aws.in_sync(zone):  # this run has just written them: what they are can wait
-            return Found(id_, Phase.CREATING, None, Nothing(), Ownership.OWNED, "PENDING")
+            return Observed(id_, Phase.CREATING, None, Nothing(), Ownership.OWNED, "PENDING")
         there = self.aws.records(zone, fresh=fresh)
         mine = owned_records(owner_of(self.link), there)
         if not mine:
@@ -105,7 +105,7 @@ class Records(Resource[RecordsSpec, Nothing]):
         if receipts.of(self) is None and not any(PLACE in v for v in owner_values(mine.values())):
             self._check_shared_zone(zone)
         spec = RecordsSpec(zone, frozenset(record_of(r) for r in mine.values()))
-        return Found(id_, Phase.READY, spec, Nothing(), Ownership.OWNED, "INSYNC")
+        return Observed(id_, Phase.READY, spec, Nothing(), Ownership.OWNED, "INSYNC")
 
     def _check_shared_zone(self, zone: str) -> None:
         """Raises ConflictError for an owner record that does not say where its link is (cloudlink 0.1), in a zone that
@@ -124,11 +124,11 @@ class Records(Resource[RecordsSpec, Nothing]):
         self._change(spec.zone, spec.records)
         return Started(f"{spec.zone}/{self.link.name}")
 
-    def update(self, found: Found[RecordsSpec, Nothing], spec: RecordsSpec) -> Started:
+    def update(self, found: Observed[RecordsSpec, Nothing], spec: RecordsSpec) -> Started:
         self._change(spec.zone, spec.records)
         return Started(found.id)
 
-    def delete(self, found: Found[RecordsSpec, Nothing], before: Any) -> Started | None:
+    def delete(self, found: Observed[RecordsSpec, Nothing], prior_state: Any) -> Started | None:
         assert found.spec is not None
         return Started(found.id) if self._change(found.spec.zone, frozenset()) else None
 
@@ -164,7 +164,7 @@ class Records(Resource[RecordsSpec, Nothing]):
                 HostedZoneId=zone, ChangeBatch={"Comment": f"cloudlink {self.link.name}", "Changes": changes}
             )
         finally:
-            self.aws.reads.wrote(f"{cloud.RECORDS}/{zone}", cloud.HOSTED_ZONES)
+            self.aws.cache.invalidate(f"{cached.RECORDS}/{zone}", cached.HOSTED_ZONES)
         # Assumption: Route 53 carries out the changes of a zone in order, so that the last one tells for all.
         self.aws.submitted(zone, done["ChangeInfo"])
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from cloudlink.clouds.aws import client as cloud
+from cloudlink.clouds.aws import cached
 from cloudlink.clouds.aws.client import Aws, AwsObject
-from cloudlink.clouds.aws.tags import is_unmarked, name_for, ours, tag_specification
+from cloudlink.clouds.aws.tags import find_owned, is_unmarked, name_for, tag_specification
 from cloudlink.clouds.ownership import owner_of
 from cloudlink.core.resource import (
-    Found,
-    Given,
     Node,
+    Observed,
+    Outputs,
     Ownership,
     Phase,
     Receipts,
     Resource,
     Started,
-    Usual,
+    Timing,
     built_on,
 )
 from cloudlink.errors import ConflictError
@@ -40,26 +40,26 @@ class ResolverGroup(Resource[GroupSpec, SecurityGroup]):
 
     link: Link
     aws: Aws
-    usual: ClassVar[Usual] = Usual(create=2, delete=3)
+    timing: ClassVar[Timing] = Timing(create=2, delete=3)
     immutable: ClassVar[frozenset[str]] = frozenset({"vpc"})
 
-    def spec(self, given: Given) -> GroupSpec:
+    def spec(self, outputs: Outputs) -> GroupSpec:
         return GroupSpec(self.link.aws.vpc_id)
 
-    def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[GroupSpec, SecurityGroup] | None:
+    def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[GroupSpec, SecurityGroup] | None:
         """Raises ConflictError for a group of our name without our tags: names are unique in a VPC."""
         groups = self.aws.security_groups(self.link.aws.vpc_id, fresh=fresh)
         found = find_group(self.link, self.address, receipts, groups)
         if found is not None:
             out = SecurityGroup(found["GroupId"])
             unmarked = is_unmarked(found, owner_of(self.link))
-            return Found(out.id, Phase.READY, GroupSpec(found["VpcId"]), out, Ownership.OWNED, unmarked=unmarked)
+            return Observed(out.id, Phase.READY, GroupSpec(found["VpcId"]), out, Ownership.OWNED, unmarked=unmarked)
         name = name_for(self.link.name, "resolver")
-        stranger = next((g for g in groups if g["GroupName"] == name), None)
-        if stranger is not None:
+        foreign = next((g for g in groups if g["GroupName"] == name), None)
+        if foreign is not None:
             raise ConflictError(
                 "A security group of our name exists without cloudlink's tags",
-                f"{stranger['GroupId']} in {self.link.aws.vpc_id} is called {name}, but cloudlink did not make it.",
+                f"{foreign['GroupId']} in {self.link.aws.vpc_id} is called {name}, but cloudlink did not make it.",
                 "Delete it if nothing uses it, or give the link another name.",
                 resource=self.address,
             )
@@ -75,17 +75,17 @@ class ResolverGroup(Resource[GroupSpec, SecurityGroup]):
                 TagSpecifications=tag_specification("security-group", owner_of(self.link), self.address, name),
             )
         finally:
-            self.aws.reads.wrote(cloud.SECURITY_GROUPS)
+            self.aws.cache.invalidate(cached.SECURITY_GROUPS)
         return Started(made["GroupId"])
 
-    def update(self, found: Found[GroupSpec, SecurityGroup], spec: GroupSpec) -> Started:
+    def update(self, found: Observed[GroupSpec, SecurityGroup], spec: GroupSpec) -> Started:
         raise AssertionError("a security group cannot be changed")
 
-    def complete_marks(self, found: Found[GroupSpec, SecurityGroup]) -> Started:
+    def complete_marks(self, found: Observed[GroupSpec, SecurityGroup]) -> Started:
         self.aws.mark(found.id, owner_of(self.link))
         return Started(found.id)
 
-    def delete(self, found: Found[GroupSpec, SecurityGroup], before: Any) -> Started | None:
+    def delete(self, found: Observed[GroupSpec, SecurityGroup], prior_state: Any) -> Started | None:
         """Refused with DependencyViolation until the endpoint's network interfaces are gone."""
         try:
             self.aws.ec2.delete_security_group(GroupId=found.id)
@@ -94,13 +94,13 @@ class ResolverGroup(Resource[GroupSpec, SecurityGroup]):
                 return None
             raise
         finally:
-            self.aws.reads.wrote(cloud.SECURITY_GROUPS)
+            self.aws.cache.invalidate(cached.SECURITY_GROUPS)
         return Started(found.id)
 
 
 def find_group(link: Link, address: str, receipts: Receipts, groups: list[AwsObject]) -> AwsObject | None:
     """The endpoint's group by receipt or tags."""
-    return ours(
+    return find_owned(
         groups,
         key="GroupId",
         owner=owner_of(link),
@@ -113,12 +113,12 @@ def find_group(link: Link, address: str, receipts: Receipts, groups: list[AwsObj
 
 @dataclass(frozen=True, order=True)
 class Rule:
-    """One inbound rule. source: a prefix, or whatever else AWS lets in (a group, a prefix list)."""
+    """One inbound rule."""
 
     protocol: str
     first_port: int
     last_port: int
-    source: str
+    source: str  # a prefix, or whatever else AWS lets in (a group, a prefix list)
     description: str
 
 
@@ -139,19 +139,19 @@ class Ingress(Resource[IngressSpec, Nothing]):
     aws: Aws
     group: Node[SecurityGroup] = built_on()
     network: Node[VirtualNetwork]
-    usual: ClassVar[Usual] = Usual(create=2, update=2, delete=2, deadline=120)
+    timing: ClassVar[Timing] = Timing(create=2, update=2, delete=2, deadline=120)
     immutable: ClassVar[frozenset[str]] = frozenset({"group"})
 
-    def spec(self, given: Given) -> IngressSpec:
+    def spec(self, outputs: Outputs) -> IngressSpec:
         says = f"cloudlink {self.link.name}: DNS from Azure"
         rules = {
             Rule(protocol, 53, 53, str(prefix), says)
-            for prefix in given[self.network].advertised
+            for prefix in outputs[self.network].advertised
             for protocol in ("tcp", "udp")
         }
-        return IngressSpec(given[self.group].id, frozenset(rules))
+        return IngressSpec(outputs[self.group].id, frozenset(rules))
 
-    def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[IngressSpec, Nothing] | None:
+    def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[IngressSpec, Nothing] | None:
         groups = self.aws.security_groups(self.link.aws.vpc_id, fresh=fresh)
         group = find_group(self.link, self.group.address, receipts, groups)
         if group is None:
@@ -160,13 +160,13 @@ class Ingress(Resource[IngressSpec, Nothing]):
         if not rules:
             return None
         spec = IngressSpec(group["GroupId"], rules)
-        return Found(spec.group, Phase.READY, spec, Nothing(), Ownership.OWNED, f"{len(rules)} rules")
+        return Observed(spec.group, Phase.READY, spec, Nothing(), Ownership.OWNED, f"{len(rules)} rules")
 
     def create(self, spec: IngressSpec) -> Started:
         self._call("authorize_security_group_ingress", spec.group, spec.rules)
         return Started(spec.group)
 
-    def update(self, found: Found[IngressSpec, Nothing], spec: IngressSpec) -> Started:
+    def update(self, found: Observed[IngressSpec, Nothing], spec: IngressSpec) -> Started:
         """Let in first, describe then, shut out last: one call each, so that nothing is refused in between."""
         assert found.spec is not None
         now = {_key(rule): rule for rule in found.spec.rules}
@@ -181,7 +181,7 @@ class Ingress(Resource[IngressSpec, Nothing]):
             self._call("revoke_security_group_ingress", spec.group, found.spec.rules - spec.rules)
         return Started(spec.group)
 
-    def delete(self, found: Found[IngressSpec, Nothing], before: Any) -> Started | None:
+    def delete(self, found: Observed[IngressSpec, Nothing], prior_state: Any) -> Started | None:
         assert found.spec is not None
         try:
             self._call("revoke_security_group_ingress", found.id, found.spec.rules)
@@ -196,7 +196,7 @@ class Ingress(Resource[IngressSpec, Nothing]):
             permissions = [permission_of(rule) for rule in sorted(rules)]
             getattr(self.aws.ec2, operation)(GroupId=group, IpPermissions=permissions)
         finally:
-            self.aws.reads.wrote(cloud.SECURITY_GROUPS)
+            self.aws.cache.invalidate(cached.SECURITY_GROUPS)
 
 
 def _key(rule: Rule) -> tuple[str, int, int, str]:

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from typing import Protocol
 
 from cloudlink.clouds.aws.client import Aws, AwsObject
-from cloudlink.core.resource import Given, Lookup, Node
+from cloudlink.core.resource import Lookup, Node, Outputs
 from cloudlink.errors import CloudError, MissingError
 from cloudlink.link import AddressTarget, Host, KubernetesTarget, Link, LoadBalancerTarget
 from cloudlink.steps.outputs import EksCluster, LoadBalancer, Targets
@@ -34,7 +34,7 @@ class TargetLookup(Lookup[Targets]):
     cluster: Node[EksCluster]
     kube_eks: BalancerNames
 
-    def look(self, given: Given) -> Targets:
+    def read(self, outputs: Outputs) -> Targets:
         """Raises MissingError for a load balancer that is not there, CloudError for one that is public."""
         found: dict[str, AwsObject] = {}
         fixed: dict[str, tuple[IPv4Address, ...]] = {}
@@ -45,7 +45,7 @@ class TargetLookup(Lookup[Targets]):
                 case LoadBalancerTarget(name_or_arn):
                     found[host.label] = self._named(host, name_or_arn)
                 case KubernetesTarget(kind, namespace, name):
-                    cluster = self.kube_eks(given[self.cluster])
+                    cluster = self.kube_eks(outputs[self.cluster])
                     found[host.label] = self._with_dns_name(host, cluster.load_balancer_of(kind, namespace, name))
         for label, balancer in found.items():
             self._refuse_public(label, balancer)
@@ -80,7 +80,7 @@ class TargetLookup(Lookup[Targets]):
                 return balancer
         raise MissingError(
             "The load balancer does not exist",
-            f"{host.fqdn(self.link.dns.zone)} leads to {wanted}, which is no application or network load balancer of "
+            f"{host.fqdn(self.link.dns.zone)} leads to {wanted}, which is not an application or network load balancer of "
             f"{self.link.aws.region}. Classic load balancers are not supported.",
             "Let the AWS Load Balancer Controller make an internal NLB or ALB for it.",
             resource=self.address,

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from cloudlink.clouds.aws import client as cloud
+from cloudlink.clouds.aws import cached
 from cloudlink.clouds.aws.client import Aws
 from cloudlink.core.resource import (
-    Found,
-    Given,
+    Observed,
+    Outputs,
     Ownership,
     Phase,
     Receipts,
     Resource,
     Started,
-    Usual,
+    Timing,
 )
 from cloudlink.errors import MissingError
 from cloudlink.link import Link
@@ -38,23 +38,23 @@ class VpcDns(Resource[VpcDnsSpec, Nothing]):
 
     link: Link
     aws: Aws
-    usual: ClassVar[Usual] = Usual(create=2, update=2, delete=2, deadline=120)
+    timing: ClassVar[Timing] = Timing(create=2, update=2, delete=2, deadline=120)
 
-    def spec(self, given: Given) -> VpcDnsSpec:
+    def spec(self, outputs: Outputs) -> VpcDnsSpec:
         return VpcDnsSpec(support=True, hostnames=True)
 
-    def find(self, receipts: Receipts, *, fresh: bool = False) -> Found[VpcDnsSpec, Nothing] | None:
+    def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[VpcDnsSpec, Nothing] | None:
         """None: the VPC is gone."""
         vpc = self.link.aws.vpc_id
         hostnames = self.aws.vpc_attribute(vpc, "enableDnsHostnames", fresh=fresh)
         # Assumption: host names on implies support on, since AWS turns the former on only where the latter is. It saves
-        # a call at every look; should it ever be wrong, verify-dns shows it.
+        # a call at every read; should it ever be wrong, verify-dns shows it.
         support = True if hostnames else self.aws.vpc_attribute(vpc, "enableDnsSupport", fresh=fresh)
         if support is None or hostnames is None:
             return None
-        return Found(vpc, Phase.READY, VpcDnsSpec(support, hostnames), Nothing(), Ownership.SHARED)
+        return Observed(vpc, Phase.READY, VpcDnsSpec(support, hostnames), Nothing(), Ownership.SHARED)
 
-    def before(self, found: Found[VpcDnsSpec, Nothing] | None) -> Any:
+    def prior_state(self, found: Observed[VpcDnsSpec, Nothing] | None) -> Any:
         if found is None or found.spec is None:
             return None
         return {"support": found.spec.support, "hostnames": found.spec.hostnames}
@@ -67,7 +67,7 @@ class VpcDns(Resource[VpcDnsSpec, Nothing]):
             resource=self.address,
         )
 
-    def update(self, found: Found[VpcDnsSpec, Nothing], spec: VpcDnsSpec) -> Started:
+    def update(self, found: Observed[VpcDnsSpec, Nothing], spec: VpcDnsSpec) -> Started:
         """AWS takes one setting in a call, and host names only where support is on."""
         assert found.spec is not None
         if found.spec.support != spec.support:
@@ -76,10 +76,10 @@ class VpcDns(Resource[VpcDnsSpec, Nothing]):
             self._set("EnableDnsHostnames", on=spec.hostnames)
         return Started(found.id)
 
-    def delete(self, found: Found[VpcDnsSpec, Nothing], before: Any) -> Started | None:
-        if not isinstance(before, Mapping) or found.spec is None:
+    def delete(self, found: Observed[VpcDnsSpec, Nothing], prior_state: Any) -> Started | None:
+        if not isinstance(prior_state, Mapping) or found.spec is None:
             return None  # it was never altered here
-        wanted = VpcDnsSpec(bool(before["support"]), bool(before["hostnames"]))
+        wanted = VpcDnsSpec(bool(prior_state["support"]), bool(prior_state["hostnames"]))
         if found.spec == wanted:
             return None
         if found.spec.hostnames != wanted.hostnames and not wanted.hostnames:
@@ -96,4 +96,4 @@ class VpcDns(Resource[VpcDnsSpec, Nothing]):
             self.aws.ec2.modify_vpc_attribute(VpcId=vpc, **{attribute: {"Value": on}})
         finally:
             names = ("enableDnsSupport", "enableDnsHostnames")
-            self.aws.reads.wrote(*(f"{cloud.VPC_ATTRIBUTES}/{vpc}/{name}" for name in names))
+            self.aws.cache.invalidate(*(f"{cached.VPC_ATTRIBUTES}/{vpc}/{name}" for name in names))

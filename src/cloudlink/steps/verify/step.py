@@ -1,4 +1,4 @@
-"""The fifth step: nothing to create, only to look at."""
+"""The fifth step: nothing to create, only to check."""
 
 from __future__ import annotations
 

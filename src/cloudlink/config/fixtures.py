@@ -1,4 +1,4 @@
-"""What stands in the sandbox's clouds: what [sandbox] says, and sensible ranges for what it leaves out.
+"""Fixtures of the sandbox's clouds: what [sandbox] says, and sensible ranges for what it leaves out.
 
 Chosen ranges never overlap anything that the configuration names, so that an unchanged configuration can be
 rehearsed. Ranges that are given are taken as they are, even if they collide: that is how the checks are rehearsed.
@@ -11,13 +11,13 @@ from ipaddress import IPv4Address, IPv4Network, collapse_addresses
 
 from cloudlink.config import schema
 from cloudlink.config.reading import Document
-from cloudlink.link import SandboxFurniture
+from cloudlink.link import SandboxFixtures
 
 _EKS_SUBNETS = 3
 _MOST_VPC_CIDRS = 5  # AWS's quota for one VPC
 
 
-def furniture(document: Document) -> SandboxFurniture:
+def fixtures(document: Document) -> SandboxFixtures:
     """The document must have no mistakes."""
     gateway = document[schema.GATEWAY_SUBNET]
     addresses = [a for host in document.hosts for a in host[schema.HOST_ADDRESSES] or ()]
@@ -49,7 +49,7 @@ def furniture(document: Document) -> SandboxFurniture:
         )
 
     eks_subnets, balancer_subnets = document[schema.SANDBOX_EKS_SUBNETS], document[schema.SANDBOX_LB_SUBNETS]
-    return SandboxFurniture(
+    return SandboxFixtures(
         vpc_cidrs=vpc,
         eks_service_cidr=eks_services,
         eks_subnets=eks_subnets or _eks_subnets(document, vpc, addresses),
@@ -97,7 +97,7 @@ def _vnet(gateway: IPv4Network, nodes: IPv4Network | None, others: Sequence[IPv4
 
 
 def _vpc(addresses: Sequence[IPv4Address], named: Sequence[IPv4Network]) -> tuple[IPv4Network, ...]:
-    """Ranges that hold the fixed addresses of [[dns.hosts]], which are meant to stand in the VPC."""
+    """Ranges that hold the fixed addresses of [[dns.hosts]], which are meant to be in the VPC."""
     fixed = {IPv4Network(address) for address in addresses}
     others = [network for network in named if network not in fixed]
     around = {_around(IPv4Network(address), others, shortest=16, longest=28) for address in addresses}

@@ -1,6 +1,6 @@
-"""The kinds of value that a configuration may hold: how each is read, and how it is described.
+"""The types of value that a configuration may hold: how each is read, and how it is described.
 
-A kind reads one TOML value into what the domain wants, or raises Refused with everything that is wrong with it.
+A ValueType reads one TOML value into what the domain wants, or raises ValidationError with all that is wrong with it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ T = TypeVar("T")
 H = TypeVar("H", bound=Hashable)
 
 
-class Refused(Exception):
+class ValidationError(Exception):
     """A value is not what its key takes. Paths are relative to the key: empty, or ``[2]`` within a list."""
 
     def __init__(self, *mistakes: Mistake) -> None:
@@ -29,16 +29,14 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind(Generic[T]):
-    """type: TOML's word for it. allowed: what is accepted, as it stands in messages and in the reference."""
-
-    type: str
-    allowed: str
+class ValueType(Generic[T]):
+    type: str  # TOML's word for it
+    allowed: str  # what is accepted, as messages and the reference show it
     read: Callable[[object], T]
 
 
-def refused(value: object, allowed: str, near_miss: str = "") -> Refused:
-    return Refused(Mistake("", shown(value), allowed, near_miss))
+def invalid(value: object, allowed: str, near_miss: str = "") -> ValidationError:
+    return ValidationError(Mistake("", shown(value), allowed, near_miss))
 
 
 def closest(word: str, words: Sequence[str], likeness: float = 0.6) -> str:
@@ -57,7 +55,7 @@ def text(
     longest: int = 255,
     near: Callable[[str], str] | None = None,
     lower: bool = False,
-) -> Kind[str]:
+) -> ValueType[str]:
     """A string that matches a pattern as a whole. near: proposes what was meant; used only if it matches itself.
 
     lower: the value's case has no meaning and is dropped.
@@ -69,56 +67,56 @@ def text(
     def read(value: object) -> str:
         if not isinstance(value, str):
             unquoted = shown(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
-            raise refused(value, f"a string: {allowed}", f'"{unquoted}"' if fits(unquoted) else "")
+            raise invalid(value, f"a string: {allowed}", f'"{unquoted}"' if fits(unquoted) else "")
         if not value.isprintable():
-            raise refused(value, f"text without control characters: {allowed}")
+            raise invalid(value, f"text without control characters: {allowed}")
         wanted = value.lower() if lower else value
         if fits(wanted):
             return wanted
         stripped = value.strip()
         guesses = [near(value)] if near else []
         guesses += [stripped, stripped.lower(), stripped.rstrip("."), stripped.lower().rstrip(".")]
-        raise refused(value, allowed, next((guess for guess in guesses if fits(guess)), ""))
+        raise invalid(value, allowed, next((guess for guess in guesses if fits(guess)), ""))
 
-    return Kind("string", allowed, read)
+    return ValueType("string", allowed, read)
 
 
-def integer(least: int, most: int, allowed: str = "", *, why: str = "") -> Kind[int]:
+def integer(least: int, most: int, allowed: str = "", *, why: str = "") -> ValueType[int]:
     words = (allowed or f"{least} to {most}") + (f" ({why})" if why else "")
 
     def read(value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
             digits = value.strip() if isinstance(value, str) else ""
             near = digits if re.fullmatch(r"[0-9]{1,10}", digits) and least <= int(digits) <= most else ""
-            raise refused(value, f"a whole number: {words}", near)
+            raise invalid(value, f"a whole number: {words}", near)
         if not least <= value <= most:
-            raise refused(value, words)
+            raise invalid(value, words)
         return value
 
-    return Kind("integer", words, read)
+    return ValueType("integer", words, read)
 
 
-def number(least: float, most: float) -> Kind[float]:
+def number(least: float, most: float) -> ValueType[float]:
     words = f"{least:g} to {most:g}"
 
     def read(value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise refused(value, f"a number: {words}")
+            raise invalid(value, f"a number: {words}")
         if not least <= value <= most or not math.isfinite(value):
-            raise refused(value, words)
+            raise invalid(value, words)
         return float(value)
 
-    return Kind("number", words, read)
+    return ValueType("number", words, read)
 
 
 def _read_boolean(value: object) -> bool:
     if not isinstance(value, bool):
         near = str(value).lower() if isinstance(value, str) and value.lower() in ("true", "false") else ""
-        raise refused(value, "true or false (without quotes)", near)
+        raise invalid(value, "true or false (without quotes)", near)
     return value
 
 
-BOOLEAN = Kind("boolean", "true or false", _read_boolean)
+BOOLEAN = ValueType("boolean", "true or false", _read_boolean)
 
 
 def choice(
@@ -127,7 +125,7 @@ def choice(
     type_: str = "string",
     refusals: Mapping[Any, str] | None = None,
     meant: Mapping[str, str] | None = None,
-) -> Kind[T]:
+) -> ValueType[T]:
     """One of a few values. refusals: why a value that people try is not among them. meant: other words for one."""
     words = " or ".join(filter(None, [", ".join(map(str, list(values)[:-1])), str(list(values)[-1])]))
     names = [str(value) for value in values]
@@ -140,12 +138,12 @@ def choice(
         near = ""
         if isinstance(value, str):
             near = (meant or {}).get(value.casefold(), "") or ("" if reason else closest(value, names))
-        raise refused(value, f"{words} ({reason})" if reason else words, near)
+        raise invalid(value, f"{words} ({reason})" if reason else words, near)
 
-    return Kind(type_, words, read)
+    return ValueType(type_, words, read)
 
 
-def listing(item: Kind[H], least: int, most: int, *, of: str, too_many: str = "") -> Kind[tuple[H, ...]]:
+def listing(item: ValueType[H], least: int, most: int, *, of: str, too_many: str = "") -> ValueType[tuple[H, ...]]:
     """A list of distinct values; every wrong element is reported. of: what the elements are, in the plural."""
     count = f"{least} to {most}" if least else f"at most {most}"
     words = f"{count} {of}"
@@ -157,30 +155,30 @@ def listing(item: Kind[H], least: int, most: int, *, of: str, too_many: str = ""
                 try:
                     item.read(value)
                     near = f"[{shown(value)}]"
-                except Refused:
+                except ValidationError:
                     near = ""
-            raise refused(value, f"a list: {words}", near)
+            raise invalid(value, f"a list: {words}", near)
         if not least <= len(value) <= most:
-            raise refused(value, f"{words}; {too_many}" if too_many and len(value) > most else words)
+            raise invalid(value, f"{words}; {too_many}" if too_many and len(value) > most else words)
         read_items: list[H] = []
         mistakes: list[Mistake] = []
         for index, element in enumerate(value):
             try:
                 read_item = item.read(element)
-            except Refused as refusal:
-                mistakes += [Mistake(f"[{index}]{m.path}", m.found, m.allowed, m.near_miss) for m in refusal.mistakes]
+            except ValidationError as error:
+                mistakes += [Mistake(f"[{index}]{m.path}", m.found, m.allowed, m.near_miss) for m in error.mistakes]
                 continue
             if read_item in read_items:
                 mistakes.append(Mistake(f"[{index}]", shown(element), "each value once"))
             read_items.append(read_item)
         if mistakes:
-            raise Refused(*mistakes)
+            raise ValidationError(*mistakes)
         return tuple(read_items)
 
-    return Kind(f"list of {item.type}s", f"{words}, each: {item.allowed}", read)
+    return ValueType(f"list of {item.type}s", f"{words}, each: {item.allowed}", read)
 
 
-def word_or(word: str, other: Kind[T]) -> Kind[T | None]:
+def word_or(word: str, other: ValueType[T]) -> ValueType[T | None]:
     """A fixed word, which reads as None, or another kind."""
     words = f'"{word}" or {other.allowed}'
 
@@ -188,26 +186,26 @@ def word_or(word: str, other: Kind[T]) -> Kind[T | None]:
         if value == word:
             return None
         if isinstance(value, str) and other.type != "string":
-            raise refused(value, words, word if closest(value, [word]) else "")
+            raise invalid(value, words, word if closest(value, [word]) else "")
         try:
             return other.read(value)
-        except Refused as refusal:
+        except ValidationError as error:
             if not isinstance(value, str):
                 raise
-            near = refusal.mistakes[0].near_miss or (word if closest(value, [word]) else "")
-            raise refused(value, words, near) from None
+            near = error.mistakes[0].near_miss or (word if closest(value, [word]) else "")
+            raise invalid(value, words, near) from None
 
-    return Kind("string" if other.type == "string" else f"string or {other.type}", words, read)
+    return ValueType("string" if other.type == "string" else f"string or {other.type}", words, read)
 
 
-def one_or_more(item: Kind[H], most: int, *, of: str) -> Kind[tuple[H, ...]]:
+def one_or_more(item: ValueType[H], most: int, *, of: str) -> ValueType[tuple[H, ...]]:
     """A single value or a list of them."""
     several = listing(item, 1, most, of=of)
 
     def read(value: object) -> tuple[H, ...]:
         return several.read(value) if isinstance(value, list) else (item.read(value),)
 
-    return Kind(f"{item.type} or list", f"{item.allowed}; or a list of them", read)
+    return ValueType(f"{item.type} or list", f"{item.allowed}; or a list of them", read)
 
 
 _CIDR = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3}){3})/([0-9]{1,2})")
@@ -217,47 +215,47 @@ def network(
     shortest: int = 8,
     longest: int = 29,
     *,
-    refusal: Callable[[IPv4Network], str] | None = None,
+    problem: Callable[[IPv4Network], str] | None = None,
     why: str = "",
-) -> Kind[IPv4Network]:
-    """An IPv4 range whose prefix length lies between two bounds. refusal: why a range is not accepted, or empty."""
+) -> ValueType[IPv4Network]:
+    """An IPv4 range whose prefix length lies between two bounds. problem: says why a range is not accepted, or returns an empty string."""
     size = f"/{shortest} to /{longest}" if shortest != longest else f"/{shortest}"
     words = f"an IPv4 range of {size}" + (f" ({why})" if why else "")
 
     def read(value: object) -> IPv4Network:
         if not isinstance(value, str):
-            raise refused(value, f"a string: {words}")
+            raise invalid(value, f"a string: {words}")
         if (":" in value) and "/" in value:
-            raise refused(value, f"{words}; IPv6 is not linked")
+            raise invalid(value, f"{words}; IPv6 is not linked")
         match = _CIDR.fullmatch(value.strip())
         if match is None:
-            raise refused(value, words)
+            raise invalid(value, words)
         try:
             found = IPv4Network(value.strip(), strict=False)
         except ValueError:
-            raise refused(value, words) from None
+            raise invalid(value, words) from None
         if str(found) != value:
-            raise refused(value, f"{words}, written with its first address", str(found))
+            raise invalid(value, f"{words}, written with its first address", str(found))
         if not shortest <= found.prefixlen <= longest:
-            raise refused(value, words)
-        if reason := (refusal(found) if refusal else ""):
-            raise refused(value, f"another range: {reason}")
+            raise invalid(value, words)
+        if reason := (problem(found) if problem else ""):
+            raise invalid(value, f"another range: {reason}")
         return found
 
-    return Kind("string", words, read)
+    return ValueType("string", words, read)
 
 
 def _read_private_address(value: object) -> IPv4Address:
     words = PRIVATE_ADDRESS.allowed
     if not isinstance(value, str):
-        raise refused(value, f"a string: {words}")
+        raise invalid(value, f"a string: {words}")
     try:
         address = IPv4Address(value)
     except ValueError:
         stripped = value.strip().partition("/")[0]
-        raise refused(value, words, stripped if _is_private(stripped) else "") from None
+        raise invalid(value, words, stripped if _is_private(stripped) else "") from None
     if not _is_private(value):
-        raise refused(value, words)
+        raise invalid(value, words)
     return address
 
 
@@ -268,7 +266,7 @@ def _is_private(value: str) -> bool:
         return False
 
 
-PRIVATE_ADDRESS = Kind(
+PRIVATE_ADDRESS = ValueType(
     "string",
     "a private IPv4 address (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10)",
     _read_private_address,

@@ -1,0 +1,13 @@
+"""The kinds of cached reads: after a write, ``cache.invalidate`` takes the kinds that it may have changed."""
+
+VPN_GATEWAYS = "aws.vpn_gateways"
+CUSTOMER_GATEWAYS = "aws.customer_gateways"
+VPN_CONNECTIONS = "aws.vpn_connections"
+ROUTE_TABLES = "aws.route_tables"
+SECURITY_GROUPS = "aws.security_groups"
+RESOLVER_ENDPOINTS = "aws.resolver_endpoints"
+ENDPOINT_ADDRESSES = "aws.endpoint_addresses"
+HOSTED_ZONES = "aws.hosted_zones"
+ZONE_VPCS = "aws.zone_vpcs"
+RECORDS = "aws.records"
+VPC_ATTRIBUTES = "aws.vpc_attributes"
