@@ -23,7 +23,7 @@ from cloudlink.config.value_types import ValueType
 from cloudlink.errors import UsageError
 from cloudlink.link import Link
 from cloudlink.log import open_log
-from cloudlink.steps.azure_vpn.resource import stranger
+from cloudlink.steps.azure_vpn.resource import foreign_object
 from cloudlink.steps.dns_forward import corefile
 from cloudlink.steps.dns_forward.corefile_grammar import servers
 from tests.clouds.test_kube_access import kubeconfig
@@ -89,7 +89,7 @@ def test_a_command_to_type_is_one_command_whatever_it_names() -> None:
         assert error is not None
         assert shlex.split(error.hint, comments=True)[-1:] == [word], error.hint
     words = "/subscriptions/x/resourceGroups/a(b) $(id);/y"
-    conflict = stranger({"id": words}, "demo", "azure_vpn.gateway")
+    conflict = foreign_object({"id": words}, "demo", "azure_vpn.gateway")
     assert words in shlex.split(conflict.hint.splitlines()[0].partition(": ")[2])
 
 
