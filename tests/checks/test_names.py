@@ -106,7 +106,7 @@ def test_nothing_wrong() -> None:
 
 
 @pytest.mark.parametrize(
-    ("around", "cause"),
+    ("context", "cause"),
     [
         (DnsContext("the key has another zone"), "the key has another zone"),
         (DnsContext("", ("app.corp.example",)), "serves app.corp.example, which is more specific"),

@@ -41,7 +41,7 @@ def probe(bench: KubeBench, **changed: Any) -> Probe:
 
 def verified(bench: KubeBench, *asked: str, addresses: dict[str, tuple[IPv4Address, ...]] | None = None) -> DnsReport:
     expected = EXPECTED if addresses is None else addresses
-    view = bench.forward.view(RESOLVERS)
+    view = bench.forward.status(RESOLVERS)
     return verify.dns(
         bench.link, probe(bench), endpoint=RESOLVERS, addresses=expected, asked=asked or (f"app.{ZONE}",), forward=view
     )

@@ -22,7 +22,7 @@ def test_a_crashing_coredns_is_rolled_back(linked: Place) -> None:
     failed = linked.cloudlink("up", "--no-verify")
     linked.control("DELETE", f"faults/{fault['id']}")
     assert failed.code == 5, failed.out + failed.err
-    assert "removed again" in failed.err or "put back" in failed.err
+    assert "removed again" in failed.err or "restored" in failed.err
     hand.later(200)
     assert (hand.clouds.aks.config_map("kube-system", "coredns-custom").get("data") or {}) == before
     cluster_dns_works(linked, hand)

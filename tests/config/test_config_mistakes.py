@@ -306,7 +306,7 @@ CASES: dict[str, tuple[str, str, str, str]] = {
         "253 characters",
         "",
     ),
-    "host twice": (host('load_balancer = "x"', "app"), "dns.hosts[1].name", "stands at dns.hosts[0].name", ""),
+    "host twice": (host('load_balancer = "x"', "app"), "dns.hosts[1].name", "it is at dns.hosts[0].name", ""),
     "no target": (host(""), "dns.hosts[1]", "exactly one of load_balancer", ""),
     "two targets": (
         host('load_balancer = "x"\nkubernetes_service = "a/b"'),

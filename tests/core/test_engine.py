@@ -105,7 +105,7 @@ def test_drift_by_hand_is_named_and_repaired(cloud: ToyCloud) -> None:
     assert thing
     thing.value = "by hand"
     change = engine(chain(cloud), cloud, store).plan().of("s.b")
-    assert change and change.action is Action.UPDATE and change.drift and "by hand" in change.why
+    assert change and change.action is Action.UPDATE and change.drift and "drift" in change.why
     up(chain(cloud), cloud, store)
     assert thing.value == "v"
 
@@ -204,7 +204,7 @@ def test_a_create_that_may_have_been_made_twice_is_said(cloud: ToyCloud) -> None
     (note,) = [e for e in events if isinstance(e, ev.Note)]
     assert note.level == "warning"
     assert "A was not answered" in note.text
-    assert note.text.endswith("To look now: toys list s.a")
+    assert note.text.endswith("To check now: toys list s.a")
 
 
 @pytest.mark.parametrize("kind", ["cut-before", "cut-after", "busy"])

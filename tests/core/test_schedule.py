@@ -39,7 +39,7 @@ def diamond(cloud: ToyCloud) -> list[Node[Any]]:
 def slacks(nodes: list[Node[Any]], cloud: ToyCloud, store: MemoryStore, **how: Any) -> dict[str, float]:
     made = engine(nodes, cloud, store)
     plan = made.plan(**how)
-    run = Schedule(made.graph, plan, made.seen)
+    run = Schedule(made.graph, plan, made.snapshot)
     return {t.address: run.slack(t) for t in run.tasks}
 
 

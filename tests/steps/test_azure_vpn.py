@@ -332,7 +332,7 @@ def test_our_gateway_subnet_is_known_without_the_state_file(bench: Bench) -> Non
     found = bench.wait(resource)
     assert found.owned is Ownership.OWNED
     assert found.outputs is not None
-    assert found.outputs.ours
+    assert found.outputs.owned
     with pytest.raises(Exception, match="InUseSubnetCannotBeDeleted") as caught:
         resource.delete(found, None)
     assert retryable(caught.value) is not None

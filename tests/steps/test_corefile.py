@@ -131,7 +131,7 @@ def test_our_own_key_is_no_conflict() -> None:
         ({"x.server": "a.b {\n nonsense\n}\n"}, "CoreDNS has no plugin nonsense"),
         ({"x.server": "a.b {\n forward . 10.1.1\n}\n"}, "forward cannot ask 10.1.1"),
         ({"x.server": "a.b {\n forward . 10.1.1.1 {\n  fast\n }\n}\n"}, "has no option fast"),
-        ({"x.override": "cache 10\n"}, "cache may stand once"),
+        ({"x.override": "cache 10\n"}, "cache may appear once"),
         ({"x.override": "corp.example {\n}\n"}, "no plugin corp.example"),
     ],
 )

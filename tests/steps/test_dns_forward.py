@@ -307,4 +307,4 @@ def test_the_view_says_what_is_wrong(bench: KubeBench) -> None:
     assert bench.forward.status(RESOLVERS).problem == ""
     assert "10.1.9.9" in bench.forward.status((IPv4Address("10.1.9.9"),)).problem
     bench.set_key(KEY, bench.custom()[KEY].replace("policy random", "policy sequential"))
-    assert "by hand" in bench.forward.status(RESOLVERS).problem
+    assert "not as cloudlink wrote it" in bench.forward.status(RESOLVERS).problem
