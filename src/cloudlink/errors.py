@@ -3,6 +3,7 @@
     CloudlinkError
     ├── UsageError            2   the command line cannot be understood
     ├── ConfigError           3   the configuration is wrong; carries every mistake, not just the first
+    ├── ObstaclesError        3   what is in the accounts does not allow the plan; carries every obstacle
     ├── CredentialsError      4   not signed in, or signed in without the permission
     ├── CloudError            5   a cloud refused what it was asked
     │   ├── ConflictError         an object of this link exists twice, or exists without our tag
@@ -19,6 +20,7 @@ A summary has fixed words, so that it can be searched for; what varies is in the
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -84,6 +86,41 @@ class ConfigError(CloudlinkError):
         )
         self.mistakes = mistakes
         self.file = file
+
+
+class Severity(enum.StrEnum):
+    OBSTACLE = "obstacle"  # up would fail, or break something
+    WARNING = "warning"  # it may hurt
+    NOT_PROVED = "not proved"  # it could not be checked beforehand
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a check before the first write found."""
+
+    topic: str  # names, coredns, aks, azure, aws, quotas, permissions, ranges, sign-in, cost
+    severity: Severity
+    summary: str  # fixed words without user data, so that it can be searched for
+    detail: str = ""  # full sentences: what is wrong, with ids and names, and why it matters
+    hint: str = ""  # a command to type, or what to set
+    resource: str = ""  # address of the resource, if one is concerned
+    key: str = ""  # path of the configuration key that mends it, if one does
+    mistake: Mistake | None = None  # where a setting does not fit: what was found and what is allowed
+
+
+class ObstaclesError(CloudlinkError):
+    """What is in the accounts does not allow the plan. Nothing was changed."""
+
+    exit_code = 3
+
+    def __init__(self, findings: tuple[Finding, ...]) -> None:
+        count = len(findings)
+        super().__init__(
+            "The plan cannot be carried out",
+            f"{count} obstacle{'s' if count != 1 else ''}; nothing was changed.",
+            "Remove what is listed above, then run the same command again.",
+        )
+        self.findings = findings
 
 
 class CredentialsError(CloudlinkError):
