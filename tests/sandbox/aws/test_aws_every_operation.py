@@ -63,8 +63,8 @@ def _is_answered(operation: str) -> bool:
     "What is not modelled is refused in the words of its protocol; nothing that is asked makes the sandbox stumble"
 )
 @pytest.mark.parametrize("service", ["ec2", "elbv2", "route53", "route53resolver", "secretsmanager", "eks", "sts"])
-def test_answered_or_refused(furnished: Account, service: str) -> None:
-    client = furnished.client(service)
+def test_answered_or_refused(seeded: Account, service: str) -> None:
+    client = seeded.client(service)
     codes: dict[str, str] = {}
     for operation in client.meta.service_model.operation_names:
         if service == "ec2" and not _is_answered(operation) and operation not in REFUSED["ec2"]:

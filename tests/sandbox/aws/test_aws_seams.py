@@ -62,7 +62,7 @@ def test_ours_come_before_motos() -> None:
     ours = [n for n in dir(Ec2Answers) if "vpn" in n and not n.startswith("_") and callable(getattr(Ec2Answers, n))]
     for name in ours:
         if name != "create_transit_gateway_vpn_attachment":
-            assert getattr(Ec2Answers, name).__module__.startswith("cloudlink."), name
+            assert getattr(Ec2Answers, name).__module__.startswith("cloudlink_sandbox."), name
 
 
 @pytest.mark.own("moto's catalogue of instances is not loaded")

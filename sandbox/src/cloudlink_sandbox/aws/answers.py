@@ -14,12 +14,12 @@ from moto.core.responses import ActionResult, BaseResponse
 from moto.core.utils import camelcase_to_underscores
 from werkzeug.exceptions import HTTPException
 
-from cloudlink_sandbox.aws.refusal import Refusal, not_modelled
+from cloudlink_sandbox.aws.errors import ApiError, not_modelled
 from cloudlink_sandbox.aws.timeline import Outcome
 
 if TYPE_CHECKING:
     from cloudlink_sandbox.aws.cloud import AwsCloud
-    from cloudlink_sandbox.aws.refusal import Protocol
+    from cloudlink_sandbox.aws.errors import Protocol
     from cloudlink_sandbox.world import World
 
 
@@ -42,7 +42,7 @@ class Answers(BaseResponse):
         return self.cloud.now
 
     def call_action(self) -> Any:
-        """Run the operation's method. Raises Refusal InvalidAction for one that nobody wrote."""
+        """Run the operation's method. Raises ApiError InvalidAction for one that nobody wrote."""
         operation = self._get_action()
         method = getattr(self, camelcase_to_underscores(operation or ""), None) if operation else None
         if method is None or (method.__module__.startswith("moto.") and operation not in self.from_moto):
@@ -56,7 +56,7 @@ class Answers(BaseResponse):
             headers.update({k.lower(): v for k, v in dict(problem.get_headers() or []).items()})
             return problem.code, headers, problem.description
         except NotImplementedError as problem:  # moto's FilterNotImplementedError is one as well
-            raise Refusal("InvalidParameterValue", f"The sandbox does not model this: {problem}") from problem
+            raise ApiError("InvalidParameterValue", f"The sandbox does not model this: {problem}") from problem
         if isinstance(result, ActionResult):
             status, headers, body = self.serialized(result)
         elif isinstance(result, str):
@@ -73,7 +73,7 @@ class Answers(BaseResponse):
 
     def outcome(self) -> Outcome:
         """How the operation that this call starts will end, if a fault says so."""
-        fault = self.cloud.sky.faults.strike(f"aws.{self._get_action()}", "operation-fails", "operation-hangs")
+        fault = self.cloud.context.faults.match(f"aws.{self._get_action()}", "operation-fails", "operation-hangs")
         if fault is None:
             return "succeeds"
         return "fails" if fault.kind == "operation-fails" else "hangs"
@@ -81,8 +81,8 @@ class Answers(BaseResponse):
     @cached_property
     def world(self) -> World:
         """Both sides as they stand at this call."""
-        return self.cloud.sky.world()
+        return self.cloud.context.world()
 
-    def draw(self, kind: str, key: str) -> float:
+    def sample(self, kind: str, key: str) -> float:
         """How long something takes, in sandbox seconds."""
-        return self.cloud.sky.durations.draw(kind, key)
+        return self.cloud.context.durations.sample(kind, key)

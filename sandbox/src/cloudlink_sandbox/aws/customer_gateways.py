@@ -10,9 +10,9 @@ from moto.core.responses import EmptyResult
 
 from cloudlink_sandbox.aws.backend import new_id
 from cloudlink_sandbox.aws.ec2_room import Ec2Room
+from cloudlink_sandbox.aws.errors import ApiError
 from cloudlink_sandbox.aws.filters import chosen
 from cloudlink_sandbox.aws.plain import Plain
-from cloudlink_sandbox.aws.refusal import Refusal
 from cloudlink_sandbox.aws.timeline import Timeline
 
 LIMIT = 50
@@ -33,11 +33,11 @@ class CustomerGateway:
 
 class CustomerGatewayAnswers(Ec2Room):
     def _customer_gateway(self, gateway_id: str) -> CustomerGateway:
-        """Raises Refusal for an id that is malformed, unknown or deleted."""
+        """Raises ApiError for an id that is malformed, unknown or deleted."""
         self.well_formed(gateway_id, "cgw", "InvalidCustomerGatewayID")
         gateway = self.store.customer_gateways.get(gateway_id)
         if gateway is None or not gateway.live(self.now):
-            raise Refusal("InvalidCustomerGatewayID.NotFound", f"The customerGateway ID '{gateway_id}' does not exist")
+            raise ApiError("InvalidCustomerGatewayID.NotFound", f"The customerGateway ID '{gateway_id}' does not exist")
         return gateway
 
     def _customer_gateway_json(self, gateway: CustomerGateway, moment: float) -> dict[str, Any]:
@@ -56,21 +56,21 @@ class CustomerGatewayAnswers(Ec2Room):
     def create_customer_gateway(self) -> Plain:
         """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateCustomerGateway.html"""
         if self.given("Type") != "ipsec.1":
-            raise Refusal("InvalidParameterValue", f"Value ({self.given('Type')}) for parameter type is invalid.")
+            raise ApiError("InvalidParameterValue", f"Value ({self.given('Type')}) for parameter type is invalid.")
         if self.given("CertificateArn"):
-            raise Refusal("InvalidParameterValue", "CertificateArn is not supported (the sandbox does not model it).")
+            raise ApiError("InvalidParameterValue", "CertificateArn is not supported (the sandbox does not model it).")
         text = self.given("IpAddress") or self.given("PublicIp")
         if not text:
-            raise Refusal("MissingParameter", "The request must contain the parameter ipAddress")
+            raise ApiError("MissingParameter", "The request must contain the parameter ipAddress")
         try:
             ip = IPv4Address(text)
         except ValueError:
-            raise Refusal("InvalidParameterValue", f"Value ({text}) for parameter ipAddress is invalid.") from None
+            raise ApiError("InvalidParameterValue", f"Value ({text}) for parameter ipAddress is invalid.") from None
         if self.given("BgpAsn") and self.given("BgpAsnExtended"):
-            raise Refusal("InvalidParameterCombination", "Only one of BgpAsn and BgpAsnExtended may be given.")
+            raise ApiError("InvalidParameterCombination", "Only one of BgpAsn and BgpAsnExtended may be given.")
         asn = int(self.given("BgpAsn") or self.given("BgpAsnExtended") or 65_000)
         if not 1 <= asn <= 4_294_967_295:
-            raise Refusal("InvalidParameterValue", f"Value ({asn}) for parameter bgpAsn is invalid.")
+            raise ApiError("InvalidParameterValue", f"Value ({asn}) for parameter bgpAsn is invalid.")
         device = self.given("DeviceName")
         tags = self.tags_for("customer-gateway")
         self.dry_run()
@@ -79,14 +79,14 @@ class CustomerGatewayAnswers(Ec2Room):
             if (existing.ip, existing.asn, existing.device) == (ip, asn, device):
                 return Plain({"CustomerGateway": self._customer_gateway_json(existing, self.now)})
         if any(g.ip == ip and g.device == device for g in live):
-            raise Refusal(
+            raise ApiError(
                 "InvalidCustomerGateway.DuplicateIpAddress", f"The IP address {ip} is used by another customer gateway."
             )
         if len(live) >= LIMIT:
-            raise Refusal("CustomerGatewayLimitExceeded", "The maximum number of customer gateways has been reached.")
+            raise ApiError("CustomerGatewayLimitExceeded", "The maximum number of customer gateways has been reached.")
         gateway = CustomerGateway(new_id("cgw"), ip, asn, device, Timeline(), self.now)
-        seconds = self.draw("aws.cgw", str(ip))
-        gateway.life.go(self.now, "pending", seconds, ends=self.outcome(), good="available", bad="deleted")
+        seconds = self.sample("aws.cgw", str(ip))
+        gateway.life.transition(self.now, "pending", seconds, ends=self.outcome(), good="available", bad="deleted")
         self.store.customer_gateways[gateway.id] = gateway
         self.keep(gateway.id, tags)
         return Plain({"CustomerGateway": self._customer_gateway_json(gateway, self.now)})
@@ -97,7 +97,7 @@ class CustomerGatewayAnswers(Ec2Room):
         for gateway_id in ids:
             self.well_formed(gateway_id, "cgw", "InvalidCustomerGatewayID")
             if gateway_id not in self.store.customer_gateways:
-                raise Refusal(
+                raise ApiError(
                     "InvalidCustomerGatewayID.NotFound", f"The customerGateway ID '{gateway_id}' does not exist"
                 )
         moment = self.as_of(filters, ids)
@@ -126,7 +126,7 @@ class CustomerGatewayAnswers(Ec2Room):
             c.customer_gateway_id == gateway.id and c.life.at(self.now) != "deleted"
             for c in self.store.vpn_connections.values()
         ):
-            raise Refusal("IncorrectState", "The customer gateway is in use.")
-        seconds = self.draw("aws.cgw", f"delete {gateway.ip}")
-        gateway.life.go(self.now, "deleting", seconds, ends=self.outcome(), good="deleted", bad="available")
+            raise ApiError("IncorrectState", "The customer gateway is in use.")
+        seconds = self.sample("aws.cgw", f"delete {gateway.ip}")
+        gateway.life.transition(self.now, "deleting", seconds, ends=self.outcome(), good="deleted", bad="available")
         return EmptyResult()

@@ -7,8 +7,8 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from cloudlink_sandbox.aws.answers import Answers
+from cloudlink_sandbox.aws.errors import ApiError
 from cloudlink_sandbox.aws.plain import Plain
-from cloudlink_sandbox.aws.refusal import Refusal
 from cloudlink_sandbox.aws.timeline import as_datetime
 
 
@@ -63,7 +63,7 @@ class EksAnswers(Answers):
         name = self.given("name")
         cluster = self.cloud.clusters.get((self.region, name))
         if cluster is None:
-            raise Refusal("ResourceNotFoundException", f"No cluster found for name: {name}.", 404)
+            raise ApiError("ResourceNotFoundException", f"No cluster found for name: {name}.", 404)
         return Plain({"cluster": self._cluster_json(cluster)})
 
     def list_clusters(self) -> Plain:

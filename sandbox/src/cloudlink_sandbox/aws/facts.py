@@ -35,7 +35,7 @@ _MOST_PREFIXES, _MOST_PREFIXES_OF_TRANSIT = 100, 1_000
 
 
 def facts_of(cloud: AwsCloud) -> AwsFacts:
-    """Called under the sky's lock, with moto's stores in place."""
+    """Called under the context's lock, with moto's stores in place."""
     stores = cloud.networks()
     facts = AwsFacts({}, {}, {}, (), (), ())
     interfaces: list[Interface] = []
@@ -161,7 +161,7 @@ def _resolver_interfaces(cloud: AwsCloud, store: SandboxEc2) -> list[Interface]:
             rules=_rules(store, endpoint.security_groups),
             working=address.life.at(now) == "ATTACHED"
             and endpoint.status(now) in ("OPERATIONAL", "UPDATING", "ACTION_NEEDED")
-            and not cloud.sky.faults.standing("endpoint-ip-down", str(address.ip)),
+            and not cloud.context.faults.active("endpoint-ip-down", str(address.ip)),
             ports=frozenset({53}),
         )
         for endpoint in endpoints_of(cloud.account, store.region_name).values()
@@ -186,7 +186,7 @@ def _balancer_interfaces(cloud: AwsCloud, store: SandboxEc2) -> list[Interface]:
                     owner=balancer.arn,
                     rules=_rules(store, groups) if groups else None,
                     working=balancer.state == "active"
-                    and not cloud.sky.faults.standing("endpoint-ip-down", str(interface.private_ip_address)),
+                    and not cloud.context.faults.active("endpoint-ip-down", str(interface.private_ip_address)),
                     ports=frozenset(int(one.port) for one in listeners),
                     tls=frozenset(int(one.port) for one in listeners if one.protocol in ("TLS", "HTTPS")),
                 )
@@ -206,7 +206,7 @@ def _server_interfaces(cloud: AwsCloud, store: SandboxEc2) -> list[Interface]:
                     kind="load-balancer",
                     owner=interface.id,
                     rules=_rules(store, tuple(g.id for g in interface.group_set)),
-                    working=not cloud.sky.faults.standing("endpoint-ip-down", address),
+                    working=not cloud.context.faults.active("endpoint-ip-down", address),
                     ports=frozenset(server.ports),
                     tls=frozenset(server.tls),
                 )

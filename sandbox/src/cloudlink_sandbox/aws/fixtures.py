@@ -44,7 +44,7 @@ class Fixtures:
 
 
 def seed(cloud: AwsCloud, world: WorldFile) -> None:
-    """Called under the sky's lock. In a VPC that is there already only new load balancers and servers are added."""
+    """Called under the context's lock. In a VPC that is there already only new load balancers and servers are added."""
     aws = world.aws
     store = network_of(cloud.account, aws.region)
     made = cloud.now - _LONG_AGO
@@ -94,7 +94,7 @@ def _subnet_ids(aws: Aws) -> Iterable[str]:
 
 
 def _vpc(store: SandboxEc2, vpc_id: str, cidrs: tuple[IPv4Network, ...], name: str) -> str:
-    """A VPC under this id. moto draws the id of a VPC itself, so it is changed wherever it stands."""
+    """A VPC under this id. moto draws the id of a VPC itself, so it is changed everywhere."""
     vpc = store.create_vpc(str(cidrs[0]))
     old = vpc.id
     store.vpcs[vpc_id] = store.vpcs.pop(old)

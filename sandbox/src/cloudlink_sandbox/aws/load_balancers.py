@@ -14,7 +14,7 @@ from moto.elbv2.responses import ELBV2Response
 from cloudlink_sandbox.aws import from_moto
 from cloudlink_sandbox.aws.answers import Answers
 from cloudlink_sandbox.aws.backend import SandboxEc2, network_of
-from cloudlink_sandbox.aws.refusal import Refusal
+from cloudlink_sandbox.aws.errors import ApiError
 from cloudlink_sandbox.aws.resolver import free_address
 
 CANONICAL_ZONES = {  # region: (application, network)
@@ -99,13 +99,13 @@ class LoadBalancerAnswers(Answers, ELBV2Response):
         return ActionResult({"LoadBalancers": [made]})
 
     def describe_load_balancers(self) -> ActionResult:
-        """By ARN or name. Raises Refusal LoadBalancerNotFound for any that is missing, as AWS does."""
+        """By ARN or name. Raises ApiError LoadBalancerNotFound for any that is missing, as AWS does."""
         store = elbv2_backends[self.cloud.account][self.region]
         arns, names = self.given("LoadBalancerArns", []), self.given("Names", [])
         known = list(store.load_balancers.values())
         for wanted in (*arns, *names):
             if not any(wanted in (b.arn, b.name) for b in known):
-                raise Refusal("LoadBalancerNotFound", f"Load balancers '[{wanted}]' not found")
+                raise ApiError("LoadBalancerNotFound", f"Load balancers '[{wanted}]' not found")
         found = [b for b in known if (not arns and not names) or b.arn in arns or b.name in names]
         size, start = int(self.given("PageSize", 400)), int(self.given("Marker") or 0)
         result: dict[str, Any] = {"LoadBalancers": found[start : start + size]}

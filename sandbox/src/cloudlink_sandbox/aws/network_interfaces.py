@@ -13,8 +13,8 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.ec2.responses import EC2Response
 
 from cloudlink_sandbox.aws.ec2_room import Ec2Room
+from cloudlink_sandbox.aws.errors import ApiError
 from cloudlink_sandbox.aws.filters import Words, chosen
-from cloudlink_sandbox.aws.refusal import Refusal
 from cloudlink_sandbox.aws.resolver import interface_lost
 
 _FILTERS: dict[str, Words[Any]] = {
@@ -40,11 +40,11 @@ _FILTERS: dict[str, Words[Any]] = {
 
 class NetworkInterfaceAnswers(Ec2Room):
     def _interface(self, interface_id: str) -> Any:
-        """Raises Refusal for an id that is malformed or unknown."""
+        """Raises ApiError for an id that is malformed or unknown."""
         self.well_formed(interface_id, "eni", "InvalidNetworkInterfaceID")
         interface = self.store.enis.get(interface_id)
         if interface is None:
-            raise Refusal(
+            raise ApiError(
                 "InvalidNetworkInterfaceID.NotFound", f"The networkInterface ID '{interface_id}' does not exist"
             )
         return interface
@@ -60,7 +60,7 @@ class NetworkInterfaceAnswers(Ec2Room):
         interface = self._interface(self.given("NetworkInterfaceId"))
         of_endpoint = interface_lost(self.store, interface.id, self.now, really=False)
         if interface.status == "in-use" and not of_endpoint:
-            raise Refusal("InvalidParameterValue", f"Network interface '{interface.id}' is currently in use.")
+            raise ApiError("InvalidParameterValue", f"Network interface '{interface.id}' is currently in use.")
         self.dry_run()
         interface_lost(self.store, interface.id, self.now)
         self.store.delete_network_interface(interface.id)
@@ -71,7 +71,7 @@ class NetworkInterfaceAnswers(Ec2Room):
         interface = self._interface(self.given("NetworkInterfaceId"))
         if interface.requester_managed:
             # Assumption: the code; that interfaces of services cannot be changed is documented.
-            raise Refusal(
+            raise ApiError(
                 "OperationNotPermitted", f"You are not allowed to manage the network interface {interface.id}."
             )
         self.dry_run()

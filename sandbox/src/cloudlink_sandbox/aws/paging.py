@@ -8,8 +8,8 @@ from moto.core.responses import ActionResult
 from moto.ec2.responses import EC2Response
 
 from cloudlink_sandbox.aws.ec2_room import Ec2Room
+from cloudlink_sandbox.aws.errors import ApiError
 from cloudlink_sandbox.aws.network_interfaces import NetworkInterfaceAnswers
-from cloudlink_sandbox.aws.refusal import Refusal
 from cloudlink_sandbox.aws.route_tables import RouteTableAnswers
 from cloudlink_sandbox.aws.security_groups import SecurityGroupAnswers
 from cloudlink_sandbox.aws.tags import TagAnswers
@@ -19,12 +19,12 @@ class PagingAnswers(Ec2Room):
     """Assumption: all of these take MaxResults from 5 to 1000, as their documentation says of most."""
 
     def _paged(self, answer: Any, key: str) -> ActionResult:
-        """Raises Refusal InvalidNextToken for a token that was never given."""
+        """Raises ApiError InvalidNextToken for a token that was never given."""
         everything, size, token = answer.result[key], self.given("MaxResults"), self.given("NextToken")
         if size is not None and not 5 <= int(size) <= 1_000:
-            raise Refusal("InvalidParameterValue", f"Value ({size}) for parameter maxResults is invalid.")
+            raise ApiError("InvalidParameterValue", f"Value ({size}) for parameter maxResults is invalid.")
         if token is not None and not token.isdecimal():
-            raise Refusal("InvalidNextToken", "The token is not valid.")
+            raise ApiError("InvalidNextToken", "The token is not valid.")
         start = int(token or 0)
         end = start + int(size or 1_000)
         more = str(end) if end < len(everything) else None

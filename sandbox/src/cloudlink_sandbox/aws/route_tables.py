@@ -10,9 +10,9 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.ec2.responses import EC2Response
 
 from cloudlink_sandbox.aws.ec2_room import Ec2Room
+from cloudlink_sandbox.aws.errors import ApiError
 from cloudlink_sandbox.aws.filters import matches
 from cloudlink_sandbox.aws.plain import Plain
-from cloudlink_sandbox.aws.refusal import Refusal
 
 _TARGETS = {
     "GatewayId": "gateway_id",
@@ -100,9 +100,9 @@ class RouteTableAnswers(Ec2Room):
         table = self.store.get_route_table(self.given("RouteTableId"))
         gateway = self.store.vpn_gateways.get(gateway_id)
         if gateway is None or gateway.life.at(self.now) == "deleted":
-            raise Refusal("InvalidGatewayID.NotFound", f"The gateway ID '{gateway_id}' does not exist")
+            raise ApiError("InvalidGatewayID.NotFound", f"The gateway ID '{gateway_id}' does not exist")
         if table.vpc_id not in gateway.attached_to(self.now):
-            raise Refusal("Gateway.NotAttached", f"The gateway {gateway_id} is not attached to {table.vpc_id}.")
+            raise ApiError("Gateway.NotAttached", f"The gateway {gateway_id} is not attached to {table.vpc_id}.")
         self.dry_run()
         self.store.propagations.setdefault(table.id, {}).setdefault(gateway_id, self.now)
         return EmptyResult()
@@ -111,7 +111,7 @@ class RouteTableAnswers(Ec2Room):
         table = self.store.get_route_table(self.given("RouteTableId"))
         gateway_id = self.given("GatewayId")
         if gateway_id not in self.store.vpn_gateways:
-            raise Refusal("InvalidGatewayID.NotFound", f"The gateway ID '{gateway_id}' does not exist")
+            raise ApiError("InvalidGatewayID.NotFound", f"The gateway ID '{gateway_id}' does not exist")
         self.dry_run()
         left = self.store.propagations.get(table.id, {})
         left.pop(gateway_id, None)
@@ -129,7 +129,7 @@ class RouteTableAnswers(Ec2Room):
         return EC2Response.replace_route(self)  # type: ignore[arg-type]
 
     def _check_target(self) -> None:
-        """Raises Refusal for a gateway that does not exist, or does not serve the table's VPC."""
+        """Raises ApiError for a gateway that does not exist, or does not serve the table's VPC."""
         self.dry_run()
         table = self.store.get_route_table(self.given("RouteTableId"))
         transit, gateway_id = self.given("TransitGatewayId"), self.given("GatewayId") or ""
@@ -138,13 +138,13 @@ class RouteTableAnswers(Ec2Room):
             and a.life.at(self.now) in ("available", "modifying")
             for a in self.store.transit_gateway_attachments.values()
         ):
-            raise Refusal("InvalidTransitGatewayID.NotFound", f"The transitGateway ID '{transit}' does not exist.")
+            raise ApiError("InvalidTransitGatewayID.NotFound", f"The transitGateway ID '{transit}' does not exist.")
         if gateway_id.startswith("vgw-"):
             gateway = self.store.vpn_gateways.get(gateway_id)
             if gateway is None or gateway.life.at(self.now) == "deleted":
-                raise Refusal("InvalidGatewayID.NotFound", f"The gateway ID '{gateway_id}' does not exist")
+                raise ApiError("InvalidGatewayID.NotFound", f"The gateway ID '{gateway_id}' does not exist")
             if table.vpc_id not in gateway.attached_to(self.now):
-                raise Refusal("Gateway.NotAttached", f"The gateway {gateway_id} is not attached to {table.vpc_id}.")
+                raise ApiError("Gateway.NotAttached", f"The gateway {gateway_id} is not attached to {table.vpc_id}.")
 
     def delete_route_table(self) -> EmptyResult:
         table_id = self.given("RouteTableId")

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cloudlink_sandbox.aws.answers import Answers
+from cloudlink_sandbox.aws.errors import ApiError
 from cloudlink_sandbox.aws.plain import Plain
-from cloudlink_sandbox.aws.refusal import Refusal
 from cloudlink_sandbox.aws.timeline import as_datetime
 
 if TYPE_CHECKING:
@@ -52,11 +52,11 @@ class SecretStore:
         return arn
 
     def find(self, wanted: str) -> StoredSecret:
-        """By ARN or name. Raises Refusal ResourceNotFoundException."""
+        """By ARN or name. Raises ApiError ResourceNotFoundException."""
         for secret in self.by_arn.values():
             if wanted in (secret.arn, secret.name):
                 return secret
-        raise Refusal("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
+        raise ApiError("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
 
 
 class SecretsManagerAnswers(Answers):
@@ -91,5 +91,5 @@ class SecretsManagerAnswers(Answers):
 
     def list_secrets(self) -> Plain:
         if self.given("Filters"):
-            raise Refusal("InvalidParameterException", "Filters are not modelled by the sandbox.")
+            raise ApiError("InvalidParameterException", "Filters are not modelled by the sandbox.")
         return Plain({"SecretList": [self._json(s) for s in self.cloud.secrets.by_arn.values()]})

@@ -8,7 +8,7 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.ec2.responses.security_groups import SecurityGroups
 
 from cloudlink_sandbox.aws.ec2_room import Ec2Room
-from cloudlink_sandbox.aws.refusal import Refusal
+from cloudlink_sandbox.aws.errors import ApiError
 
 _FILTERS = frozenset(
     {
@@ -42,7 +42,7 @@ class SecurityGroupAnswers(Ec2Room, SecurityGroups):
         filters = self.filters()
         for name in filters:
             if name not in _FILTERS and name != "tag-key" and not name.startswith("tag:"):
-                raise Refusal("InvalidParameterValue", f"The filter '{name}' is invalid")
+                raise ApiError("InvalidParameterValue", f"The filter '{name}' is invalid")
         ids = self.given("GroupIds", [])
         groups = self.store.describe_security_groups(
             group_ids=ids, groupnames=self.given("GroupNames", []), filters=filters
@@ -76,14 +76,14 @@ class SecurityGroupAnswers(Ec2Room, SecurityGroups):
     def delete_security_group(self) -> ActionResult:
         wanted = self.given("GroupId") or self.given("GroupName")
         if not wanted:
-            raise Refusal("MissingParameter", "The request must contain the parameter groupName or groupId")
+            raise ApiError("MissingParameter", "The request must contain the parameter groupName or groupId")
         if self.given("GroupId"):
             self.well_formed(wanted, "sg", "InvalidGroupId")
         group = self.store.get_security_group_by_name_or_id(wanted)
         if group is None:
-            raise Refusal("InvalidGroup.NotFound", f"The security group '{wanted}' does not exist")
+            raise ApiError("InvalidGroup.NotFound", f"The security group '{wanted}' does not exist")
         if group.is_default:
-            raise Refusal(
+            raise ApiError(
                 "CannotDelete", f'the specified group: "{group.id}" name: "default" cannot be deleted by a user'
             )
         used = any(group in eni.group_set for eni in self.store.enis.values())
@@ -95,7 +95,7 @@ class SecurityGroupAnswers(Ec2Room, SecurityGroups):
             for rule in (*other.ingress_rules, *other.egress_rules)
         )
         if used or named:
-            raise Refusal("DependencyViolation", f"resource {group.id} has a dependent object")
+            raise ApiError("DependencyViolation", f"resource {group.id} has a dependent object")
         self.dry_run()
         self.store.delete_security_group(group_id=group.id)
         self.store.forget(group.id)

@@ -49,7 +49,7 @@ def cluster_of_token(
     """The one of these clusters that a token for EKS was made for, or None when the token is not good.
 
     A token is a presigned GetCallerIdentity request. The cluster's name is in the signed header ``x-k8s-aws-id``,
-    which is not part of the URL: whoever checks the token must try the name it knows.
+    which is not part of the URL: a check of the token has to try the name it knows.
     https://github.com/kubernetes-sigs/aws-iam-authenticator#api-authorization-from-outside-a-cluster
     """
     if not token.startswith(_PREFIX):

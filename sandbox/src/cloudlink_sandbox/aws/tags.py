@@ -13,9 +13,9 @@ from moto.core.responses import ActionResult, EmptyResult
 
 from cloudlink_sandbox.aws.backend import SandboxEc2
 from cloudlink_sandbox.aws.ec2_room import Ec2Room
+from cloudlink_sandbox.aws.errors import ApiError
 from cloudlink_sandbox.aws.filters import Words, chosen
 from cloudlink_sandbox.aws.plain import Plain
-from cloudlink_sandbox.aws.refusal import Refusal
 
 _KINDS = {  # prefix of ids: (kind of resource, code when there is none such)
     "acl": ("network-acl", "InvalidNetworkAclID.NotFound"),
@@ -67,29 +67,29 @@ def _ids(store: SandboxEc2, prefix: str) -> Container[str]:
 
 class TagAnswers(Ec2Room):
     def _tagged_resources(self) -> list[str]:
-        """Raises Refusal for what cannot be an id and for what does not exist."""
+        """Raises ApiError for what cannot be an id and for what does not exist."""
         ids = list(self.given("Resources", []))
         if not ids:
-            raise Refusal("MissingParameter", "The request must contain the parameter resourceIdSet")
+            raise ApiError("MissingParameter", "The request must contain the parameter resourceIdSet")
         for resource_id in ids:
             kind = _KINDS.get(_prefix(resource_id))
             if kind is None:
-                raise Refusal("InvalidID", f"The ID '{resource_id}' is not valid")
+                raise ApiError("InvalidID", f"The ID '{resource_id}' is not valid")
             if resource_id not in _ids(self.store, _prefix(resource_id)):
-                raise Refusal(kind[1], f"The {kind[0]} ID '{resource_id}' does not exist")
+                raise ApiError(kind[1], f"The {kind[0]} ID '{resource_id}' does not exist")
         return ids
 
     def create_tags(self) -> EmptyResult:
         ids, tags = self._tagged_resources(), {t["Key"]: t.get("Value", "") for t in self.given("Tags", [])}
         if not tags:
-            raise Refusal("MissingParameter", "The request must contain the parameter tagSet")
+            raise ApiError("MissingParameter", "The request must contain the parameter tagSet")
         for key, value in tags.items():
             if key.lower().startswith("aws:"):
-                raise Refusal("InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use")
+                raise ApiError("InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use")
             if not 0 < len(key) <= 127 or len(value) > 255:
-                raise Refusal("InvalidParameterValue", f"The tag '{key}' is too long.")
+                raise ApiError("InvalidParameterValue", f"The tag '{key}' is too long.")
         if any(len(self.store.tags_of(i).keys() | tags.keys()) > MOST for i in ids):
-            raise Refusal("TagLimitExceeded", "The maximum number of Tags for a resource has been reached.")
+            raise ApiError("TagLimitExceeded", "The maximum number of Tags for a resource has been reached.")
         self.dry_run()
         self.store.create_tags(ids, tags)
         return EmptyResult()

@@ -14,9 +14,9 @@ from typing import Any
 
 from cloudlink_sandbox.aws.backend import SandboxEc2, new_id
 from cloudlink_sandbox.aws.ec2_room import Ec2Room
+from cloudlink_sandbox.aws.errors import ApiError
 from cloudlink_sandbox.aws.filters import Words, chosen
 from cloudlink_sandbox.aws.plain import Plain
-from cloudlink_sandbox.aws.refusal import Refusal
 from cloudlink_sandbox.aws.timeline import Timeline, as_datetime
 from cloudlink_sandbox.aws.vpn_gateways import asn_allowed
 
@@ -101,28 +101,28 @@ def table_of(store: SandboxEc2, attachment_id: str, now: float) -> TransitRouteT
 
 class TransitGatewayAnswers(Ec2Room):
     def _transit_gateway(self, gateway_id: str) -> TransitGateway:
-        """Raises Refusal for an id that is malformed, unknown or deleted."""
+        """Raises ApiError for an id that is malformed, unknown or deleted."""
         self.well_formed(gateway_id, "tgw", "InvalidTransitGatewayID")
         gateway = self.store.transit_gateways.get(gateway_id)
         if gateway is None or gateway.life.at(self.now) == "deleted":
-            raise Refusal(
+            raise ApiError(
                 "InvalidTransitGatewayID.NotFound", f"Transit Gateway {gateway_id} was deleted or does not exist."
             )
         return gateway
 
     def _ready_transit_gateway(self, gateway_id: str) -> TransitGateway:
-        """Raises Refusal IncorrectState while it is made, changed or deleted."""
+        """Raises ApiError IncorrectState while it is made, changed or deleted."""
         gateway = self._transit_gateway(gateway_id)
         if (state := gateway.life.at(self.now)) != "available":
-            raise Refusal("IncorrectState", f"{gateway_id} is in invalid state ({state})")
+            raise ApiError("IncorrectState", f"{gateway_id} is in invalid state ({state})")
         return gateway
 
     def _attachment(self, attachment_id: str) -> TransitAttachment:
-        """Raises Refusal for an id that is malformed, unknown or deleted."""
+        """Raises ApiError for an id that is malformed, unknown or deleted."""
         self.well_formed(attachment_id, "tgw-attach", "InvalidTransitGatewayAttachmentID")
         attachment = self.store.transit_gateway_attachments.get(attachment_id)
         if attachment is None or attachment.life.at(self.now) == "deleted":
-            raise Refusal(
+            raise ApiError(
                 "InvalidTransitGatewayAttachmentID.NotFound",
                 f"Transit Gateway Attachment {attachment_id} was deleted or does not exist.",
             )
@@ -137,10 +137,10 @@ class TransitGatewayAnswers(Ec2Room):
         return chosen(born, filters, words, lambda thing: self.store.tags_of(thing.id))
 
     def _known(self, book: Mapping[str, Any], ids: list[str], code: str) -> list[str]:
-        """Raises Refusal for an id that nothing has."""
+        """Raises ApiError for an id that nothing has."""
         for wanted in ids:
             if wanted not in book:
-                raise Refusal(f"{code}.NotFound", f"{wanted} was deleted or does not exist.")
+                raise ApiError(f"{code}.NotFound", f"{wanted} was deleted or does not exist.")
         return ids
 
     # --- gateways ----------------------------------------------------------------------------------------
@@ -168,13 +168,13 @@ class TransitGatewayAnswers(Ec2Room):
             if value in (None, []):
                 continue
             if name not in _DEFAULTS or (name == "MulticastSupport" and value != "disable"):
-                raise Refusal("InvalidParameterValue", f"{name} is not supported (the sandbox does not model it).")
+                raise ApiError("InvalidParameterValue", f"{name} is not supported (the sandbox does not model it).")
             if name == "AmazonSideAsn":
                 if not asn_allowed(int(value)):
-                    raise Refusal("InvalidParameterValue", f"Value ({value}) for parameter amazonSideAsn is invalid.")
+                    raise ApiError("InvalidParameterValue", f"Value ({value}) for parameter amazonSideAsn is invalid.")
                 value = int(value)
             elif value not in ("enable", "disable"):
-                raise Refusal("InvalidParameterValue", f"Value ({value}) for parameter {name} is invalid.")
+                raise ApiError("InvalidParameterValue", f"Value ({value}) for parameter {name} is invalid.")
             options[name] = value
         return options
 
@@ -185,7 +185,7 @@ class TransitGatewayAnswers(Ec2Room):
         self.dry_run()
         live = [g for g in self.store.transit_gateways.values() if g.life.at(self.now) != "deleted"]
         if len(live) >= LIMIT:
-            raise Refusal("TransitGatewayLimitExceeded", "The maximum number of transit gateways has been reached.")
+            raise ApiError("TransitGatewayLimitExceeded", "The maximum number of transit gateways has been reached.")
         gateway = TransitGateway(new_id("tgw"), self.given("Description") or "", options, Timeline(), self.now)
         self._pass(gateway.life, "pending", str(len(self.store.transit_gateways)), good="available", bad="deleted")
         self.store.transit_gateways[gateway.id] = gateway
@@ -197,7 +197,7 @@ class TransitGatewayAnswers(Ec2Room):
         return Plain({"TransitGateway": self._gateway_answer(gateway)})
 
     def _pass(self, life: Timeline, through: str, key: str, *, good: str, bad: str, kind: str = "aws.tgw") -> float:
-        return life.go(self.now, through, self.draw(kind, key), ends=self.outcome(), good=good, bad=bad)
+        return life.transition(self.now, through, self.sample(kind, key), ends=self.outcome(), good=good, bad=bad)
 
     def describe_transit_gateways(self) -> Plain:
         self.dry_run()
@@ -221,7 +221,7 @@ class TransitGatewayAnswers(Ec2Room):
         options = self._checked_options(given)
         attached = any(a.kind == "vpn" for a in self._attachments_of(gateway.id))
         if options.get("AmazonSideAsn", gateway.asn) != gateway.asn and attached:
-            raise Refusal("IncorrectState", f"{gateway.id} has VPN attachments: its ASN cannot be changed.")
+            raise ApiError("IncorrectState", f"{gateway.id} has VPN attachments: its ASN cannot be changed.")
         self.dry_run()
         gateway.options |= options
         gateway.description = self.given("Description") or gateway.description
@@ -240,7 +240,7 @@ class TransitGatewayAnswers(Ec2Room):
         left = self._attachments_of(gateway.id)
         if left:
             kinds = {"vpc": "VPC", "vpn": "VPN"}[left[0].kind]
-            raise Refusal(
+            raise ApiError(
                 "IncorrectState",
                 f"{gateway.id} has non-deleted {kinds} Attachments: {', '.join(a.id for a in left)}.",
             )
@@ -292,7 +292,7 @@ class TransitGatewayAnswers(Ec2Room):
         table = self.store.transit_gateways_route_tables.get(gateway.default_table)
         if table is None:
             return
-        took = self.draw("aws.tgw.association", attachment.kind)
+        took = self.sample("aws.tgw.association", attachment.kind)
         if gateway.uses_default("Association"):
             table.associations[attachment.id] = Timeline([("associating", opens), ("associated", opens + took)])
         if gateway.uses_default("Propagation"):
@@ -311,15 +311,15 @@ class TransitGatewayAnswers(Ec2Room):
                 attachment.life = Timeline([*attachment.life.steps, ("deleting", self.now), ("deleted", gone)])
 
     def _subnets_of(self, vpc_id: str, subnet_ids: list[str]) -> list[str]:
-        """Raises Refusal for subnets that are unknown, of another VPC, or two in one zone."""
+        """Raises ApiError for subnets that are unknown, of another VPC, or two in one zone."""
         zones = []
         for subnet_id in subnet_ids:
             subnet = self.store.get_subnet(subnet_id)
             if subnet.vpc_id != vpc_id:
-                raise Refusal("InvalidParameterValue", f"Subnet {subnet_id} is not in VPC {vpc_id}.")
+                raise ApiError("InvalidParameterValue", f"Subnet {subnet_id} is not in VPC {vpc_id}.")
             zones.append(subnet.availability_zone)
         if len(set(zones)) != len(zones):
-            raise Refusal("DuplicateSubnetsInSameZone", "Two subnets are in the same Availability Zone.")
+            raise ApiError("DuplicateSubnetsInSameZone", "Two subnets are in the same Availability Zone.")
         return subnet_ids
 
     def create_transit_gateway_vpc_attachment(self) -> Plain:
@@ -330,9 +330,9 @@ class TransitGatewayAnswers(Ec2Room):
         options = _VPC_DEFAULTS | {k: v for k, v in (self.given("Options") or {}).items() if v}
         for name, value in options.items():
             if name not in _VPC_DEFAULTS or value not in ("enable", "disable"):
-                raise Refusal("InvalidParameterValue", f"Value ({value}) for parameter {name} is invalid.")
+                raise ApiError("InvalidParameterValue", f"Value ({value}) for parameter {name} is invalid.")
         if any(a.resource_id == vpc.id for a in self._attachments_of(gateway.id)):
-            raise Refusal(
+            raise ApiError(
                 "DuplicateTransitGatewayAttachment",
                 f"{gateway.id} has non-deleted Transit Gateway Attachments with same VPC ID.",
             )
@@ -378,12 +378,12 @@ class TransitGatewayAnswers(Ec2Room):
         )
 
     def _vpc_attachment(self) -> TransitAttachment:
-        """Raises Refusal for one that is not of a VPC, or not available."""
+        """Raises ApiError for one that is not of a VPC, or not available."""
         attachment = self._attachment(self.given("TransitGatewayAttachmentId"))
         if attachment.kind != "vpc":
-            raise Refusal("InvalidTransitGatewayAttachmentID.NotFound", f"{attachment.id} is no attachment of a VPC.")
+            raise ApiError("InvalidTransitGatewayAttachmentID.NotFound", f"{attachment.id} is no attachment of a VPC.")
         if (state := attachment.life.at(self.now)) != "available":
-            raise Refusal("IncorrectState", f"{attachment.id} is in invalid state ({state})")
+            raise ApiError("IncorrectState", f"{attachment.id} is in invalid state ({state})")
         return attachment
 
     def modify_transit_gateway_vpc_attachment(self) -> Plain:
@@ -392,7 +392,7 @@ class TransitGatewayAnswers(Ec2Room):
         subnets = [s for s in attachment.subnet_ids if s not in gone]
         subnets = self._subnets_of(attachment.resource_id, [*subnets, *more])
         if not subnets:
-            raise Refusal("InvalidParameterValue", "An attachment needs at least one subnet.")
+            raise ApiError("InvalidParameterValue", "An attachment needs at least one subnet.")
         self.dry_run()
         attachment.subnet_ids = subnets
         attachment.options |= {k: v for k, v in (self.given("Options") or {}).items() if k in _VPC_DEFAULTS and v}

@@ -10,9 +10,9 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from cloudlink_sandbox.aws.backend import SandboxEc2, new_id, ranges_of
+from cloudlink_sandbox.aws.errors import ApiError
 from cloudlink_sandbox.aws.filters import Words, matches
 from cloudlink_sandbox.aws.plain import Plain
-from cloudlink_sandbox.aws.refusal import Refusal
 from cloudlink_sandbox.aws.timeline import Timeline, as_datetime
 from cloudlink_sandbox.aws.transit_gateways import (
     TransitAttachment,
@@ -54,11 +54,11 @@ def answers_from(store: SandboxEc2, gateway_id: str, vpc_id: str, now: float) ->
 
 class TransitRouteTableAnswers(TransitGatewayAnswers):
     def _transit_table(self, table_id: str) -> TransitRouteTable:
-        """Raises Refusal for an id that is malformed, unknown or deleted."""
+        """Raises ApiError for an id that is malformed, unknown or deleted."""
         self.well_formed(table_id, "tgw-rtb", "InvalidRouteTableId")
         table = self.store.transit_gateways_route_tables.get(table_id)
         if table is None or table.life.at(self.now) == "deleted":
-            raise Refusal("InvalidRouteTableID.NotFound", f"Transit Gateway Route Table {table_id} does not exist.")
+            raise ApiError("InvalidRouteTableID.NotFound", f"Transit Gateway Route Table {table_id} does not exist.")
         return table
 
     def _transit_table_answer(self, table: TransitRouteTable) -> dict[str, Any]:
@@ -102,7 +102,7 @@ class TransitRouteTableAnswers(TransitGatewayAnswers):
         table = self._transit_table(self.given("TransitGatewayRouteTableId"))
         held = [a for a, life in table.associations.items() if life.at(self.now) != "disassociated"]
         if table.is_default or held:
-            raise Refusal("IncorrectState", f"Cannot delete {table.id}: it is the default one or has associations.")
+            raise ApiError("IncorrectState", f"Cannot delete {table.id}: it is the default one or has associations.")
         self.dry_run()
         self._pass(table.life, "deleting", "delete a table", good="deleted", bad="available")
         return Plain({"TransitGatewayRouteTable": self._transit_table_answer(table)})
@@ -110,13 +110,13 @@ class TransitRouteTableAnswers(TransitGatewayAnswers):
     # --- associations and propagations ---------------------------------------------------------------------
 
     def _pair(self) -> tuple[TransitRouteTable, TransitAttachment]:
-        """Raises Refusal where one of the two is unknown, or they belong to different gateways."""
+        """Raises ApiError where one of the two is unknown, or they belong to different gateways."""
         table = self._transit_table(self.given("TransitGatewayRouteTableId"))
         attachment = self._attachment(self.given("TransitGatewayAttachmentId"))
         if table.gateway_id != attachment.gateway_id:
-            raise Refusal("InvalidParameterValue", f"{attachment.id} and {table.id} have different gateways.")
+            raise ApiError("InvalidParameterValue", f"{attachment.id} and {table.id} have different gateways.")
         if (state := attachment.life.at(self.now)) not in ("available", "modifying"):
-            raise Refusal("IncorrectState", f"{attachment.id} is in invalid state ({state})")
+            raise ApiError("IncorrectState", f"{attachment.id} is in invalid state ({state})")
         return table, attachment
 
     @staticmethod
@@ -130,7 +130,7 @@ class TransitRouteTableAnswers(TransitGatewayAnswers):
     def associate_transit_gateway_route_table(self) -> Plain:
         table, attachment = self._pair()
         if table_of(self.store, attachment.id, self.now) is not None:
-            raise Refusal(
+            raise ApiError(
                 "Resource.AlreadyAssociated",
                 f"Transit Gateway Attachment {attachment.id} is already associated to a route table.",
             )
@@ -149,7 +149,7 @@ class TransitRouteTableAnswers(TransitGatewayAnswers):
         table, attachment = self._pair()
         life = table.associations.get(attachment.id)
         if life is None or life.at(self.now) in ("disassociating", "disassociated"):
-            raise Refusal(
+            raise ApiError(
                 "InvalidAssociation.NotFound",
                 f"Transit Gateway Attachment {attachment.id} is not associated to {table.id}.",
             )
@@ -163,7 +163,7 @@ class TransitRouteTableAnswers(TransitGatewayAnswers):
         table, attachment = self._pair()
         life = table.propagations.get(attachment.id)
         if life is not None and life.at(self.now) in ("enabling", "enabled"):
-            raise Refusal(
+            raise ApiError(
                 "TransitGatewayRouteTablePropagation.Duplicate", f"{attachment.id} propagates to {table.id} already."
             )
         self.dry_run()
@@ -175,7 +175,7 @@ class TransitRouteTableAnswers(TransitGatewayAnswers):
         table, attachment = self._pair()
         life = table.propagations.get(attachment.id)
         if life is None or life.at(self.now) in ("disabling", "disabled", ""):
-            raise Refusal(
+            raise ApiError(
                 "TransitGatewayRouteTablePropagation.NotFound", f"{attachment.id} does not propagate to {table.id}."
             )
         self.dry_run()
@@ -206,7 +206,7 @@ class TransitRouteTableAnswers(TransitGatewayAnswers):
         }
         for name in filters:
             if name not in names:
-                raise Refusal("InvalidParameterValue", f"The filter '{name}' is invalid")
+                raise ApiError("InvalidParameterValue", f"The filter '{name}' is invalid")
         shown = [
             {**self._of(attachment), "State": life.at(self.now)}
             for attachment_id, life in lives.items()
@@ -223,7 +223,7 @@ class TransitRouteTableAnswers(TransitGatewayAnswers):
         try:
             return IPv4Network(text)
         except ValueError:
-            raise Refusal("InvalidParameterValue", f"The destination CIDR block {text} is invalid.") from None
+            raise ApiError("InvalidParameterValue", f"The destination CIDR block {text} is invalid.") from None
 
     def create_transit_gateway_route(self) -> Plain:
         return self._write_route(replaces=False)
@@ -235,12 +235,12 @@ class TransitRouteTableAnswers(TransitGatewayAnswers):
         table = self._transit_table(self.given("TransitGatewayRouteTableId"))
         prefix, attachment_id = self._destination(), self.given("TransitGatewayAttachmentId")
         if bool(attachment_id) == bool(self.given("Blackhole")):
-            raise Refusal("InvalidParameterCombination", "Give either an attachment or blackhole.")
+            raise ApiError("InvalidParameterCombination", "Give either an attachment or blackhole.")
         if attachment_id:
             self._attachment(attachment_id)
         if replaces != (prefix in table.routes):
             code = "InvalidRoute.NotFound" if replaces else "RouteAlreadyExists"
-            raise Refusal(code, f"Route {prefix} in {table.id}.")
+            raise ApiError(code, f"Route {prefix} in {table.id}.")
         self.dry_run()
         table.routes[prefix] = attachment_id
         return Plain({"Route": self._route_answer(prefix, attachment_id, "static")})
@@ -248,7 +248,7 @@ class TransitRouteTableAnswers(TransitGatewayAnswers):
     def delete_transit_gateway_route(self) -> Plain:
         table, prefix = self._transit_table(self.given("TransitGatewayRouteTableId")), self._destination()
         if prefix not in table.routes:
-            raise Refusal("InvalidRoute.NotFound", f"Route {prefix} in {table.id} does not exist.")
+            raise ApiError("InvalidRoute.NotFound", f"Route {prefix} in {table.id} does not exist.")
         self.dry_run()
         shown = self._route_answer(prefix, table.routes.pop(prefix), "static")
         return Plain({"Route": shown | {"State": "deleted"}})
@@ -291,13 +291,13 @@ class TransitRouteTableAnswers(TransitGatewayAnswers):
         routes = [self._route_answer(p, a, "static") for p, a in table.routes.items()]
         routes += [self._route_answer(p, a, "propagated") for p, a in self._propagated(table) if p not in table.routes]
         if not filters:
-            raise Refusal("MissingParameter", "The request must contain the parameter Filters")
+            raise ApiError("MissingParameter", "The request must contain the parameter Filters")
         kept = [r for r in routes if all(self._suits(r, name, values) for name, values in filters.items())]
         most = int(self.given("MaxResults") or 1_000)
         return Plain({"Routes": kept[:most], "AdditionalRoutesAvailable": len(kept) > most})
 
     def _suits(self, route: dict[str, Any], name: str, values: list[str]) -> bool:
-        """Whether a route passes one filter. Raises Refusal for a filter that routes do not have."""
+        """Whether a route passes one filter. Raises ApiError for a filter that routes do not have."""
         prefix = IPv4Network(route["DestinationCidrBlock"])
         attachments = route.get("TransitGatewayAttachments", [])
         of_attachment = {
@@ -308,7 +308,7 @@ class TransitRouteTableAnswers(TransitGatewayAnswers):
         try:
             networks = [IPv4Network(v, strict=False) for v in values] if name.startswith("route-search.") else []
         except ValueError:
-            raise Refusal("InvalidParameterValue", f"The filter '{name}' has an invalid value") from None
+            raise ApiError("InvalidParameterValue", f"The filter '{name}' has an invalid value") from None
         match name:
             case "state" | "type":
                 return matches(route[name.capitalize()], values)
@@ -320,4 +320,4 @@ class TransitRouteTableAnswers(TransitGatewayAnswers):
                 return any(prefix.subnet_of(n) for n in networks)
             case _ if name in of_attachment:
                 return any(matches(a[of_attachment[name]], values) for a in attachments)
-        raise Refusal("InvalidParameterValue", f"The filter '{name}' is invalid")
+        raise ApiError("InvalidParameterValue", f"The filter '{name}' is invalid")

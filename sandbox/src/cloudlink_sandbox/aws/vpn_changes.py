@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from cloudlink_sandbox.aws.errors import ApiError
 from cloudlink_sandbox.aws.plain import Plain
-from cloudlink_sandbox.aws.refusal import Refusal
 from cloudlink_sandbox.aws.timeline import as_datetime
 from cloudlink_sandbox.aws.tunnel_options import TunnelOptions, changed
 from cloudlink_sandbox.aws.vpn_connections import Tunnel, VpnConnection, VpnConnectionAnswers, asn_conflict
@@ -14,11 +14,11 @@ from cloudlink_sandbox.aws.vpn_connections import Tunnel, VpnConnection, VpnConn
 
 class VpnChangeAnswers(VpnConnectionAnswers):
     def _changeable(self) -> VpnConnection:
-        """Raises Refusal InvalidVpnConnection.InvalidState while another change is going on: one at a time."""
+        """Raises ApiError InvalidVpnConnection.InvalidState while another change is going on: one at a time."""
         connection = self._connection(self.given("VpnConnectionId"))
         state = connection.life.at(self.now)
         if state != "available":
-            raise Refusal(
+            raise ApiError(
                 "InvalidVpnConnection.InvalidState", f"The VPN connection {connection.id} is {state}, not available."
             )
         return connection
@@ -28,15 +28,17 @@ class VpnChangeAnswers(VpnConnectionAnswers):
         for tunnel in connection.tunnels:
             if str(tunnel.options.outside) == wanted:
                 return tunnel
-        raise Refusal(
+        raise ApiError(
             "InvalidParameterValue", f"The tunnel outside IP address {wanted} is none of {connection.id}'s tunnels."
         )
 
     def _replace(self, connection: VpnConnection, changes: Iterable[tuple[Tunnel, TunnelOptions]]) -> None:
         """Take endpoints away for a while; what they become takes effect at the end, unless the change fails."""
         outcome = self.outcome()
-        seconds = self.draw("aws.vpn.modify", str(connection.tunnels[0].options.inside))
-        end = connection.life.go(self.now, "modifying", seconds, ends=outcome, good="available", bad="available")
+        seconds = self.sample("aws.vpn.modify", str(connection.tunnels[0].options.inside))
+        end = connection.life.transition(
+            self.now, "modifying", seconds, ends=outcome, good="available", bad="available"
+        )
         for tunnel, options in changes:
             tunnel.away_until = end
             tunnel.next = options if outcome == "succeeds" else tunnel.options
@@ -48,18 +50,18 @@ class VpnChangeAnswers(VpnConnectionAnswers):
         tunnel = self._tunnel_of(connection)
         asked: dict[str, Any] = self.given("TunnelOptions") or {}
         if self.given("SkipTunnelReplacement") or self.given("PreSharedKeyStorage"):
-            raise Refusal(
+            raise ApiError(
                 "InvalidParameterValue",
                 "SkipTunnelReplacement and PreSharedKeyStorage are not supported here (the sandbox does not model them).",
             )
         if not any(v not in (None, [], {}) for v in asked.values()):
-            raise Refusal("InvalidParameterValue", "At least one tunnel option must be given.")
+            raise ApiError("InvalidParameterValue", "At least one tunnel option must be given.")
         options = changed(tunnel.options, asked)
         others = self._inside_in_use(connection.vpn_gateway_id, besides=connection.id) | {
             t.options.inside for t in connection.tunnels if t is not tunnel
         }
         if options.inside in others:
-            raise Refusal("InvalidCidr.InUse", f"The tunnel inside CIDR {options.inside} is in use already.")
+            raise ApiError("InvalidCidr.InUse", f"The tunnel inside CIDR {options.inside} is in use already.")
         self.dry_run()
         self._replace(connection, [(tunnel, options)])
         if connection.secret_arn:
@@ -75,11 +77,11 @@ class VpnChangeAnswers(VpnConnectionAnswers):
             self.given("TransitGatewayId"),
         )
         if sum(map(bool, (customer_id, vgw_id, tgw_id))) != 1:
-            raise Refusal(
+            raise ApiError(
                 "InvalidParameterCombination", "Give one of customerGatewayId, vpnGatewayId, transitGatewayId."
             )
         if tgw_id or connection.transit_gateway_id:
-            raise Refusal(
+            raise ApiError(
                 "InvalidParameterValue", "Moving to or from a transit gateway is not modelled by the sandbox."
             )
         if customer_id:
@@ -89,7 +91,7 @@ class VpnChangeAnswers(VpnConnectionAnswers):
             theirs = self.store.customer_gateways[connection.customer_gateway_id].asn
             clash = self._inside_in_use(vgw_id, besides=connection.id) & {t.options.inside for t in connection.tunnels}
             if clash:
-                raise Refusal("InvalidCidr.InUse", f"The tunnel inside CIDR {min(clash)} is in use already.")
+                raise ApiError("InvalidCidr.InUse", f"The tunnel inside CIDR {min(clash)} is in use already.")
         if not connection.static and theirs == ours:
             raise asn_conflict()
         self.dry_run()
@@ -107,7 +109,7 @@ class VpnChangeAnswers(VpnConnectionAnswers):
         connection = self._changeable()
         local, remote = self.given("LocalIpv4NetworkCidr"), self.given("RemoteIpv4NetworkCidr")
         if not local and not remote:
-            raise Refusal("InvalidParameterValue", "Give localIpv4NetworkCidr or remoteIpv4NetworkCidr.")
+            raise ApiError("InvalidParameterValue", "Give localIpv4NetworkCidr or remoteIpv4NetworkCidr.")
         self.dry_run()
         connection.local_cidr = local or connection.local_cidr
         connection.remote_cidr = remote or connection.remote_cidr

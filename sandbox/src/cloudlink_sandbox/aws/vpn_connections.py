@@ -13,9 +13,9 @@ from moto.core.responses import EmptyResult
 from cloudlink_sandbox.aws.backend import new_id
 from cloudlink_sandbox.aws.customer_gateways import CustomerGateway
 from cloudlink_sandbox.aws.ec2_room import Ec2Room
+from cloudlink_sandbox.aws.errors import ApiError
 from cloudlink_sandbox.aws.filters import chosen
 from cloudlink_sandbox.aws.plain import Plain
-from cloudlink_sandbox.aws.refusal import Refusal
 from cloudlink_sandbox.aws.timeline import Timeline, as_datetime
 from cloudlink_sandbox.aws.tunnel_options import TunnelOptions, changed, checked_inside, new_key
 from cloudlink_sandbox.aws.vpn_configuration import Ends, document
@@ -52,7 +52,7 @@ class VpnConnection:
     secret_arn: str | None = None
     next_gateways: tuple[str, str | None, str | None] | None = None
 
-    def settle(self, now: float) -> None:
+    def advance(self, now: float) -> None:
         """Let what was decided earlier and is due by now take effect."""
         for tunnel in self.tunnels:
             if tunnel.next is not None and now >= tunnel.away_until:
@@ -66,17 +66,19 @@ class VpnConnection:
         return self.life.at(now) in ("available", "modifying") and now >= tunnel.away_until
 
 
-def asn_conflict() -> Refusal:
-    return Refusal("AsnConflict", "The ASN of the specified customer gateway and virtual private gateway are the same.")
+def asn_conflict() -> ApiError:
+    return ApiError(
+        "AsnConflict", "The ASN of the specified customer gateway and virtual private gateway are the same."
+    )
 
 
 class VpnConnectionAnswers(Ec2Room):
     def _connection(self, connection_id: str) -> VpnConnection:
-        """Raises Refusal for an id that is malformed, unknown or deleted."""
+        """Raises ApiError for an id that is malformed, unknown or deleted."""
         self.well_formed(connection_id, "vpn", "InvalidVpnConnectionID")
         connection = self.store.vpn_connections.get(connection_id)
         if connection is None or connection.life.at(self.now) == "deleted":
-            raise Refusal("InvalidVpnConnectionID.NotFound", f"The vpnConnection ID '{connection_id}' does not exist")
+            raise ApiError("InvalidVpnConnectionID.NotFound", f"The vpnConnection ID '{connection_id}' does not exist")
         return connection
 
     def _amazon_asn(self, connection: VpnConnection) -> int:
@@ -166,7 +168,7 @@ class VpnConnectionAnswers(Ec2Room):
             candidate = IPv4Network((int(IPv4Address("169.254.0.0")) + number * 4, 30))
             if candidate not in used and str(candidate) != "169.254.169.252/30":
                 return candidate
-        raise Refusal("InsufficientCidrBlocks", "There are no free tunnel inside CIDRs.")
+        raise ApiError("InsufficientCidrBlocks", "There are no free tunnel inside CIDRs.")
 
     def create_vpn_connection(self) -> Plain:
         """An identical request gives back the existing connection; one that differs in its options makes another.
@@ -174,19 +176,21 @@ class VpnConnectionAnswers(Ec2Room):
         Assumption: AWS compares the options as well; its documentation only says that the operation is idempotent.
         """
         if self.given("Type") != "ipsec.1":
-            raise Refusal("InvalidParameterValue", f"Value ({self.given('Type')}) for parameter type is invalid.")
+            raise ApiError("InvalidParameterValue", f"Value ({self.given('Type')}) for parameter type is invalid.")
         vgw_id, tgw_id = self.given("VpnGatewayId"), self.given("TransitGatewayId")
         if self.given("VpnConcentratorId"):
-            raise Refusal(
+            raise ApiError(
                 "InvalidParameterValue", "VpnConcentratorId is not supported (the sandbox does not model it)."
             )
         if vgw_id and tgw_id:
-            raise Refusal(
+            raise ApiError(
                 "InvalidParameterCombination",
                 "The request must not contain both parameter vpnGatewayId and transitGatewayId",
             )
         if not vgw_id and not tgw_id:
-            raise Refusal("MissingParameter", "The request must contain the parameter vpnGatewayId or transitGatewayId")
+            raise ApiError(
+                "MissingParameter", "The request must contain the parameter vpnGatewayId or transitGatewayId"
+            )
         customer = self._customer_gateway(self.given("CustomerGatewayId"))  # type: ignore[attr-defined]
         if vgw_id:
             amazon_asn = self._gateway(vgw_id).asn  # type: ignore[attr-defined]
@@ -200,10 +204,10 @@ class VpnConnectionAnswers(Ec2Room):
             raise asn_conflict()
         storage = self.given("PreSharedKeyStorage", "Standard")
         if storage not in ("Standard", "SecretsManager"):
-            raise Refusal("InvalidParameterValue", f"Value ({storage}) for parameter preSharedKeyStorage is invalid.")
+            raise ApiError("InvalidParameterValue", f"Value ({storage}) for parameter preSharedKeyStorage is invalid.")
         asked = list(options.get("TunnelOptions") or [])
         if len(asked) > 2:
-            raise Refusal("InvalidParameterValue", "At most two tunnel options may be given.")
+            raise ApiError("InvalidParameterValue", "At most two tunnel options may be given.")
         asked += [{}] * (2 - len(asked))
         tags = self.tags_for("vpn-connection")
         request = json.dumps([customer.id, vgw_id, tgw_id, storage, options], sort_keys=True, default=str)
@@ -215,7 +219,7 @@ class VpnConnectionAnswers(Ec2Room):
         plans = self._plan_tunnels(asked, vgw_id)
         self.dry_run()
         if len(live) >= LIMIT or (vgw_id and sum(c.vpn_gateway_id == vgw_id for c in live) >= LIMIT_PER_GATEWAY):
-            raise Refusal("VpnConnectionLimitExceeded", "The maximum number of VPN connections has been reached.")
+            raise ApiError("VpnConnectionLimitExceeded", "The maximum number of VPN connections has been reached.")
         first, second = (
             Tunnel(changed(TunnelOptions(inside, new_key(), self.store.next_outside()), plan), self.now)
             for inside, plan in plans
@@ -225,8 +229,10 @@ class VpnConnectionAnswers(Ec2Room):
         )
         connection.local_cidr = options.get("LocalIpv4NetworkCidr") or connection.local_cidr
         connection.remote_cidr = options.get("RemoteIpv4NetworkCidr") or connection.remote_cidr
-        seconds = self.draw("aws.vpn.create", str(first.options.inside))
-        opens = connection.life.go(self.now, "pending", seconds, ends=self.outcome(), good="available", bad="deleted")
+        seconds = self.sample("aws.vpn.create", str(first.options.inside))
+        opens = connection.life.transition(
+            self.now, "pending", seconds, ends=self.outcome(), good="available", bad="deleted"
+        )
         if storage == "SecretsManager":
             connection.secret_arn = self.cloud.secrets.keep_keys(self.region, connection)
         self.store.vpn_connections[connection.id] = connection
@@ -243,24 +249,24 @@ class VpnConnectionAnswers(Ec2Room):
         }
         for name, value in refused.items():
             if options.get(name) == value:
-                raise Refusal(
+                raise ApiError(
                     "InvalidParameterValue", f"{name} {value} is not supported (the sandbox does not model it)."
                 )
         for name in ("LocalIpv6NetworkCidr", "RemoteIpv6NetworkCidr", "TransportTransitGatewayAttachmentId"):
             if options.get(name):
-                raise Refusal("InvalidParameterValue", f"{name} is not supported (the sandbox does not model it).")
+                raise ApiError("InvalidParameterValue", f"{name} is not supported (the sandbox does not model it).")
 
     def _plan_tunnels(
         self, asked: list[dict[str, Any]], vgw_id: str | None
     ) -> list[tuple[IPv4Network, dict[str, Any]]]:
-        """Check both tunnels before either is made. Raises Refusal InvalidCidr.InUse for an inside CIDR used twice."""
+        """Check both tunnels before either is made. Raises ApiError InvalidCidr.InUse for an inside CIDR used twice."""
         used = self._inside_in_use(vgw_id)
         plans: list[tuple[IPv4Network, dict[str, Any]]] = []
         for plan in asked:
             if plan.get("TunnelInsideCidr"):
                 inside = checked_inside(plan["TunnelInsideCidr"])
                 if inside in used:
-                    raise Refusal("InvalidCidr.InUse", f"The tunnel inside CIDR {inside} is in use already.")
+                    raise ApiError("InvalidCidr.InUse", f"The tunnel inside CIDR {inside} is in use already.")
             else:
                 inside = self._free_inside(used)
             used = used | {inside}
@@ -274,7 +280,7 @@ class VpnConnectionAnswers(Ec2Room):
         for connection_id in ids:
             self.well_formed(connection_id, "vpn", "InvalidVpnConnectionID")
             if connection_id not in self.store.vpn_connections:
-                raise Refusal(
+                raise ApiError(
                     "InvalidVpnConnectionID.NotFound", f"The vpnConnection ID '{connection_id}' does not exist"
                 )
         moment = self.as_of(filters, ids)
@@ -304,8 +310,8 @@ class VpnConnectionAnswers(Ec2Room):
         connection = self._connection(self.given("VpnConnectionId"))
         self.dry_run()
         if connection.life.at(self.now) != "deleting":
-            seconds = self.draw("aws.vpn.delete", str(connection.tunnels[0].options.inside))
-            gone = connection.life.go(
+            seconds = self.sample("aws.vpn.delete", str(connection.tunnels[0].options.inside))
+            gone = connection.life.transition(
                 self.now, "deleting", seconds, ends=self.outcome(), good="deleted", bad="available"
             )
             self.detach_vpn(connection.id, gone)  # type: ignore[attr-defined]
@@ -316,9 +322,9 @@ class VpnConnectionAnswers(Ec2Room):
         try:
             route = IPv4Network(self.given("DestinationCidrBlock"))
         except ValueError:
-            raise Refusal("InvalidParameterValue", "The destination CIDR block is invalid.") from None
+            raise ApiError("InvalidParameterValue", "The destination CIDR block is invalid.") from None
         if not connection.static:
-            raise Refusal("InvalidParameterValue", f"The VPN connection {connection.id} does not use static routes.")
+            raise ApiError("InvalidParameterValue", f"The VPN connection {connection.id} does not use static routes.")
         if route not in connection.routes:
             connection.routes.append(route)
         return EmptyResult()
@@ -327,6 +333,6 @@ class VpnConnectionAnswers(Ec2Room):
         connection = self._connection(self.given("VpnConnectionId"))
         route = IPv4Network(self.given("DestinationCidrBlock"))
         if route not in connection.routes:
-            raise Refusal("InvalidRoute.NotFound", f"The specified route {route} does not exist.")
+            raise ApiError("InvalidRoute.NotFound", f"The specified route {route} does not exist.")
         connection.routes.remove(route)
         return EmptyResult()

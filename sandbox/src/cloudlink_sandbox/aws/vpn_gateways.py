@@ -9,9 +9,9 @@ from moto.core.responses import EmptyResult
 
 from cloudlink_sandbox.aws.backend import new_id
 from cloudlink_sandbox.aws.ec2_room import Ec2Room
+from cloudlink_sandbox.aws.errors import ApiError
 from cloudlink_sandbox.aws.filters import chosen
 from cloudlink_sandbox.aws.plain import Plain
-from cloudlink_sandbox.aws.refusal import Refusal
 from cloudlink_sandbox.aws.timeline import Timeline
 
 LIMIT = 5
@@ -43,11 +43,11 @@ def asn_allowed(asn: int) -> bool:
 
 class VpnGatewayAnswers(Ec2Room):
     def _gateway(self, gateway_id: str) -> VpnGateway:
-        """Raises Refusal for an id that is malformed, unknown or deleted."""
+        """Raises ApiError for an id that is malformed, unknown or deleted."""
         self.well_formed(gateway_id, "vgw", "InvalidVpnGatewayID")
         gateway = self.store.vpn_gateways.get(gateway_id)
         if gateway is None or gateway.life.at(self.now) == "deleted":
-            raise Refusal("InvalidVpnGatewayID.NotFound", f"The vpnGateway ID '{gateway_id}' does not exist")
+            raise ApiError("InvalidVpnGatewayID.NotFound", f"The vpnGateway ID '{gateway_id}' does not exist")
         return gateway
 
     def _gateway_json(self, gateway: VpnGateway, moment: float) -> dict[str, Any]:
@@ -66,15 +66,17 @@ class VpnGatewayAnswers(Ec2Room):
     def create_vpn_gateway(self) -> Plain:
         """Not idempotent: a repeated call makes a second gateway."""
         if self.given("Type") != "ipsec.1":
-            raise Refusal("InvalidParameterValue", f"Value ({self.given('Type')}) for parameter type is invalid.")
+            raise ApiError("InvalidParameterValue", f"Value ({self.given('Type')}) for parameter type is invalid.")
         asn = int(self.given("AmazonSideAsn", 64_512))
         if not asn_allowed(asn):
-            raise Refusal("InvalidParameterValue", f"Value ({asn}) for parameter amazonSideAsn is invalid.")
+            raise ApiError("InvalidParameterValue", f"Value ({asn}) for parameter amazonSideAsn is invalid.")
         tags = self.tags_for("vpn-gateway")
         self.dry_run()
         live = [g for g in self.store.vpn_gateways.values() if g.life.at(self.now) != "deleted"]
         if len(live) >= LIMIT:
-            raise Refusal("VpnGatewayLimitExceeded", "The maximum number of virtual private gateways has been reached.")
+            raise ApiError(
+                "VpnGatewayLimitExceeded", "The maximum number of virtual private gateways has been reached."
+            )
         gateway = VpnGateway(
             new_id("vgw"), asn, self.given("AvailabilityZone"), Timeline.of("available", self.now), self.now
         )
@@ -88,7 +90,7 @@ class VpnGatewayAnswers(Ec2Room):
         for gateway_id in ids:
             self.well_formed(gateway_id, "vgw", "InvalidVpnGatewayID")
             if gateway_id not in self.store.vpn_gateways:
-                raise Refusal("InvalidVpnGatewayID.NotFound", f"The vpnGateway ID '{gateway_id}' does not exist")
+                raise ApiError("InvalidVpnGatewayID.NotFound", f"The vpnGateway ID '{gateway_id}' does not exist")
         moment = self.as_of(filters, ids)
         found = chosen(
             [
@@ -118,21 +120,21 @@ class VpnGatewayAnswers(Ec2Room):
         now = self.now
         for other in self.store.vpn_gateways.values():
             if other is not gateway and vpc.id in other.held_by(now):
-                raise Refusal("InvalidVpcState", f"VpcId {vpc.id} has an attached virtual private gateway already.")
+                raise ApiError("InvalidVpcState", f"VpcId {vpc.id} has an attached virtual private gateway already.")
         held = gateway.held_by(now)
         if held and vpc.id not in held:
-            raise Refusal(
+            raise ApiError(
                 "VpnGatewayAttachmentLimitExceeded", f"The virtual private gateway {gateway.id} is attached already."
             )
         life = gateway.attachments.get(vpc.id)
         if life is not None and life.at(now) == "detaching":
-            raise Refusal("IncorrectState", f"The attachment of {gateway.id} to {vpc.id} is detaching.")
+            raise ApiError("IncorrectState", f"The attachment of {gateway.id} to {vpc.id} is detaching.")
         if life is None or life.at(now) == "detached":
             life = gateway.attachments[vpc.id] = Timeline()
-            life.go(
+            life.transition(
                 now,
                 "attaching",
-                self.draw("aws.vgw.attach", vpc.id),
+                self.sample("aws.vgw.attach", vpc.id),
                 ends=self.outcome(),
                 good="attached",
                 bad="detached",
@@ -145,14 +147,19 @@ class VpnGatewayAnswers(Ec2Room):
         self.dry_run()
         life = gateway.attachments.get(vpc_id)
         if life is None or life.at(now) in ("detached", "detaching"):
-            raise Refusal(
+            raise ApiError(
                 "InvalidVpnGatewayAttachment.NotFound",
                 f"The attachment with vpn gateway ID '{gateway.id}' and vpc ID '{vpc_id}' does not exist",
             )
         if life.at(now) == "attaching":
-            raise Refusal("IncorrectState", f"The attachment of {gateway.id} to {vpc_id} is attaching.")
-        life.go(
-            now, "detaching", self.draw("aws.vgw.detach", vpc_id), ends=self.outcome(), good="detached", bad="attached"
+            raise ApiError("IncorrectState", f"The attachment of {gateway.id} to {vpc_id} is attaching.")
+        life.transition(
+            now,
+            "detaching",
+            self.sample("aws.vgw.detach", vpc_id),
+            ends=self.outcome(),
+            good="detached",
+            bad="attached",
         )
         for table_id in [t.id for t in self.store.route_tables.values() if t.vpc_id == vpc_id]:
             self.store.propagations.get(table_id, {}).pop(gateway.id, None)
@@ -166,7 +173,7 @@ class VpnGatewayAnswers(Ec2Room):
             for c in self.store.vpn_connections.values()
         )
         if used or gateway.held_by(self.now):
-            raise Refusal("IncorrectState", "The VPN gateway is in use.")
+            raise ApiError("IncorrectState", "The VPN gateway is in use.")
         if gateway.life.at(self.now) == "available":
-            gateway.life.go(self.now, "deleted", 0, ends="succeeds", good="deleted", bad="deleted")
+            gateway.life.transition(self.now, "deleted", 0, ends="succeeds", good="deleted", bad="deleted")
         return EmptyResult()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cloudlink_sandbox.azure import errors
-from cloudlink_sandbox.azure.errors import Refusal, flat, unenveloped
+from cloudlink_sandbox.azure.errors import ApiError, flat, unenveloped
 from cloudlink_sandbox.azure.exchange import Answer, Json, Request
 from cloudlink_sandbox.azure.fields import choice, flag, inner, number
 from cloudlink_sandbox.azure.ids import parse
@@ -45,8 +45,8 @@ class AgentPools:
             pools = {str(p["name"]): p for p in record.properties["agentPoolProfiles"]}
             given = inner(request.json(), "properties", path="")  # what is left out stays as it is
             pool = accept_pool(self.store, {**pools.get(name, {}), **given, "name": name})
-        except Refusal as refusal:
-            raise unenveloped(refusal) from None
+        except ApiError as error:
+            raise unenveloped(error) from None
         upgrade(pool, record.properties["currentKubernetesVersion"])
         new = name not in pools
         pools[name] = pool
@@ -66,12 +66,12 @@ class AgentPools:
         return self.operations.accepted(request, self._write(request, record, left, "Delete"), 202)
 
     def _free(self, request: Request) -> Record:
-        """Raises Refusal when the cluster is missing or being written."""
+        """Raises ApiError when the cluster is missing or being written."""
         record = self.clusters.record(request)
         try:
             refuse_if_locked(self.store, self.operations, request, record.id, (record.id.key,), retryable=False)
-        except Refusal as refusal:
-            raise unenveloped(refusal) from None
+        except ApiError as error:
+            raise unenveloped(error) from None
         return record
 
     def _write(self, request: Request, record: Record, pools: list[Json], verb: str) -> Operation:
@@ -84,7 +84,7 @@ class AgentPools:
             lasts=self.clusters.lasts[1],
             shows="Updating",
             flips=(record.id.key,),
-            settles=(record.id.key,),
+            applies=(record.id.key,),
             locks=self.clusters.locks(record.id, record.properties),
             steps=self.clusters.steps,
         )
@@ -104,7 +104,7 @@ class AgentPools:
 
 
 def accept_pool(store: Store, pool: Json) -> Json:
-    """One agent pool as it is kept. Raises Refusal."""
+    """One agent pool as it is kept. Raises ApiError."""
     if not pool.get("name"):
         raise flat(400, "InvalidParameter", "The value of parameter agentPoolProfiles.name is invalid.")
     name = str(pool["name"])
@@ -154,7 +154,7 @@ def accept_pool(store: Store, pool: Json) -> Json:
 
 
 def check_pools(pools: list[Json]) -> None:
-    """Raises Refusal when no pool could run the cluster's own pods."""
+    """Raises ApiError when no pool could run the cluster's own pods."""
     if not any(p["mode"] == "System" for p in pools):
         raise flat(400, "InvalidParameter", "There has to be at least one system agent pool.", "SystemPoolRequired")
 

@@ -24,7 +24,7 @@ from cloudlink_sandbox.azure.exchange import Answer, Json, Request
 from cloudlink_sandbox.tls import load_or_make_key
 
 if TYPE_CHECKING:
-    from cloudlink_sandbox.cloud import Sky
+    from cloudlink_sandbox.context import SandboxContext
 
 LIFETIME = 3599  # seconds, as Entra gives to applications
 ALIASES = ("common", "organizations")
@@ -33,12 +33,12 @@ ALIASES = ("common", "organizations")
 class Entra:
     """One tenant with one application that has a secret."""
 
-    def __init__(self, sky: Sky, *, tenant: str, client_id: str, client_secret: str) -> None:
+    def __init__(self, context: SandboxContext, *, tenant: str, client_id: str, client_secret: str) -> None:
         self.wall = time.time
         self.tenant = tenant
         self.client_id = client_id
         self._secret = client_secret
-        self._key_file = Path(sky.home) / "entra-key.pem"
+        self._key_file = Path(context.home) / "entra-key.pem"
         self._key: ec.EllipticCurvePrivateKey | None = None
         self.object_id = str(uuid.uuid5(uuid.NAMESPACE_OID, client_id))
 

@@ -63,7 +63,7 @@ ADDON_CONFIGMAPS: dict[str, dict[str, Any]] = {
 }
 
 
-def furnish_namespaces(cluster: Cluster) -> None:
+def seed_namespaces(cluster: Cluster) -> None:
     for name in ("default", "kube-system", "kube-public", "kube-node-lease"):
         labels = {"kubernetes.io/metadata.name": name}
         cluster.store.create(
@@ -76,10 +76,10 @@ def furnish_namespaces(cluster: Cluster) -> None:
         )
 
 
-def furnish_aks(cluster: Cluster, facts: AksCluster) -> None:
+def seed_aks(cluster: Cluster, facts: AksCluster) -> None:
     """A cluster as AKS hands it over, with its CoreDNS already running."""
     store = cluster.store
-    furnish_namespaces(cluster)
+    seed_namespaces(cluster)
     for index, address in enumerate(facts.node_addresses):
         store.create(NODES, _node(index, str(address), facts.version))
     store.create(

@@ -8,30 +8,30 @@ from contextlib import contextmanager
 from ipaddress import IPv4Address
 from typing import Any
 
-from cloudlink_sandbox.cloud import Sky
+from cloudlink_sandbox.context import SandboxContext
 from cloudlink_sandbox.facts import AksCluster
-from cloudlink_sandbox.kube.agenda import Agenda
 from cloudlink_sandbox.kube.container import PodNetwork
 from cloudlink_sandbox.kube.deployments import Deployments
 from cloudlink_sandbox.kube.dns_pods import DnsPods
+from cloudlink_sandbox.kube.event_queue import EventQueue
 from cloudlink_sandbox.kube.kinds import BY_KEY, CONFIGMAPS, DEPLOYMENTS, NAMESPACES, NODES, PODS, SERVICES, Kind
 from cloudlink_sandbox.kube.objects import Object, Store
 from cloudlink_sandbox.kube.pods import Pods
 
 
 class Cluster:
-    """All methods are called with sky.lock held.
+    """All methods are called with context.lock held.
 
     facts: the AKS cluster's facts at this moment, None for EKS. pod_network: how pods' packets travel; set by the
     wire, None until then (pods then have no network).
     """
 
-    def __init__(self, key: str, name: str, sky: Sky, facts: Callable[[], AksCluster | None]) -> None:
+    def __init__(self, key: str, name: str, context: SandboxContext, facts: Callable[[], AksCluster | None]) -> None:
         self.key = key
         self.name = name
-        self.sky = sky
+        self.context = context
         self.facts = facts
-        self.agenda = Agenda()
+        self.event_queue = EventQueue()
         self.pod_network: Callable[[Cluster, str], PodNetwork] | None = None
         self.version = ""  # AKS's, as it was when its addons were last written
         self._time: float | None = None
@@ -55,7 +55,7 @@ class Cluster:
 
     def now(self) -> float:
         """Sandbox seconds; while the past is being made up for, the moment of the event."""
-        return self.sky.clock.now() if self._time is None else self._time
+        return self.context.clock.now() if self._time is None else self._time
 
     def catch_up(self) -> None:
         """Let everything happen that is due by now."""
@@ -63,9 +63,9 @@ class Cluster:
             return
         self._settling = True
         try:
-            now = self.sky.clock.now()
+            now = self.context.clock.now()
             self.pods.collect()
-            for when, what, whom in self.agenda.due(now):
+            for when, what, whom in self.event_queue.due(now):
                 self._time = when
                 self._steps[what](*whom)
             self._time = None
@@ -76,16 +76,16 @@ class Cluster:
     @contextmanager
     def rehearsal(self) -> Iterator[None]:
         """What is written within is forgotten at its end, and no controller hears of it: for ``dryRun``."""
-        kept = self.store, self.agenda, self._addresses
+        kept = self.store, self.event_queue, self._addresses
         self.store = Store(self.now, lambda *_: None, copy.deepcopy(self.store.objects), self.store.revision)
-        self.agenda = Agenda()
+        self.event_queue = EventQueue()
         try:
             yield
         finally:
-            self.store, self.agenda, self._addresses = kept
+            self.store, self.event_queue, self._addresses = kept
 
     def _changed(self, kind: Kind, obj: Object, gone: bool) -> None:
-        self.sky.touch()
+        self.context.touch()
         meta = obj["metadata"]
         if kind is PODS:
             self.pods.seen(obj, gone)
@@ -137,7 +137,7 @@ class Cluster:
             "name": self.name,
             "version": self.version,
             "store": self.store.snapshot(),
-            "agenda": self.agenda.snapshot(),
+            "event_queue": self.event_queue.snapshot(),
             "addresses": self._addresses,
             "dns": self.dns.snapshot(),
             "pods": self.pods.snapshot(),
@@ -148,7 +148,7 @@ class Cluster:
         self.pods.kill_all()
         self.version = saved["version"]
         self.store.restore(saved["store"])
-        self.agenda.restore(saved["agenda"])
+        self.event_queue.restore(saved["event_queue"])
         self._addresses = saved["addresses"]
         self.dns.restore(saved["dns"])
         self.deployments.restore(saved["deployments"])

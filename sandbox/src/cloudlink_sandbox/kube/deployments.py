@@ -43,8 +43,8 @@ class Deployments:
                 self._soon(pod["metadata"]["namespace"], owner["name"].rpartition("-")[0])
 
     def _soon(self, namespace: str, name: str) -> None:
-        if not self._cluster.agenda.has("deployment.sync", namespace, name):
-            self._cluster.agenda.add(self._cluster.now() + _SYNC_SECONDS, "deployment.sync", namespace, name)
+        if not self._cluster.event_queue.has("deployment.sync", namespace, name):
+            self._cluster.event_queue.add(self._cluster.now() + _SYNC_SECONDS, "deployment.sync", namespace, name)
 
     def sync(self, namespace: str, name: str) -> None:
         """One turn of the controller."""
@@ -114,8 +114,8 @@ class Deployments:
         else:
             progressing = ("True", "ReplicaSetUpdated", f'ReplicaSet "{set_name}" is progressing.')
             deadline = started + spec.get("progressDeadlineSeconds", 600)
-            if not self._cluster.agenda.has("deployment.deadline", namespace, name):
-                self._cluster.agenda.add(deadline, "deployment.deadline", namespace, name)
+            if not self._cluster.event_queue.has("deployment.deadline", namespace, name):
+                self._cluster.event_queue.add(deadline, "deployment.deadline", namespace, name)
         enough = available >= wanted - unavailable
         text = "Deployment has minimum availability." if enough else "Deployment does not have minimum availability."
         reason = "MinimumReplicasAvailable" if enough else "MinimumReplicasUnavailable"
@@ -149,7 +149,7 @@ class Deployments:
             return
         due = self._progress.get((namespace, name), 0.0) + deployment["spec"].get("progressDeadlineSeconds", 600)
         if due > self._cluster.now():
-            self._cluster.agenda.add(due, "deployment.deadline", namespace, name)
+            self._cluster.event_queue.add(due, "deployment.deadline", namespace, name)
         else:
             self.sync(namespace, name)
 

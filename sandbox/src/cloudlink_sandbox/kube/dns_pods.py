@@ -94,11 +94,11 @@ class DnsPods:
 
     def configmap_changed(self, name: str) -> None:
         now = self._cluster.now()
-        if name in ADDON_CONFIGMAPS and not self._cluster.agenda.has("addon.restore", name):
-            self._cluster.agenda.add(now + _RESTORE_SECONDS, "addon.restore", name)
+        if name in ADDON_CONFIGMAPS and not self._cluster.event_queue.has("addon.restore", name):
+            self._cluster.event_queue.add(now + _RESTORE_SECONDS, "addon.restore", name)
         for pod in list(self._projected):
-            seconds = self._cluster.sky.durations.draw("kube.project", pod)
-            self._cluster.agenda.add(now + seconds, "dns.project", pod)
+            seconds = self._cluster.context.durations.sample("kube.project", pod)
+            self._cluster.event_queue.add(now + seconds, "dns.project", pod)
 
     def project(self, name: str) -> None:
         """The kubelet writes the ConfigMaps into the pod's volume."""
@@ -111,9 +111,9 @@ class DnsPods:
         server = self._servers.get(name)
         if self._projected[name] == self._running.get(name) or (server and not server.configuration.reloads):
             return
-        if name in self._running and not self._cluster.agenda.has("dns.reload", name):
-            seconds = self._cluster.sky.durations.draw("kube.reload", name)
-            self._cluster.agenda.add(self._cluster.now() + seconds, "dns.reload", name)
+        if name in self._running and not self._cluster.event_queue.has("dns.reload", name):
+            seconds = self._cluster.context.durations.sample("kube.reload", name)
+            self._cluster.event_queue.add(self._cluster.now() + seconds, "dns.reload", name)
 
     def reload(self, name: str) -> None:
         files = self._projected.get(name)

@@ -15,7 +15,7 @@ from cloudlink_sandbox.kube.container import (
     CannotRun,
     Container,
     PodNetwork,
-    furnish_folder,
+    prepare_folder,
     start_process,
     timer_seconds,
 )
@@ -78,7 +78,7 @@ class Pods:
             waiting = {"waiting": {"reason": "ContainerCreating"}}
             made["status"]["containerStatuses"] = [_container(made, waiting, ready=False, restarts=0)]
             made = self._cluster.store.replace(PODS, made, bump=False)
-            seconds = self._cluster.sky.durations.draw("kube.pod.start", made["metadata"]["name"])
+            seconds = self._cluster.context.durations.sample("kube.pod.start", made["metadata"]["name"])
             self._later(seconds, "pod.start", _place(made))
         if "activeDeadlineSeconds" in spec:
             self._later(spec["activeDeadlineSeconds"], "pod.deadline", _place(made))
@@ -109,7 +109,7 @@ class Pods:
         self._logs[namespace, name] = (self._logs.get((namespace, name), b"") + text)[-(1 << 20) :]
 
     def start_beside(self, namespace: str, name: str, argv: list[str], **streams: int) -> subprocess.Popen[bytes]:
-        """A command in a container that runs, for ``kubectl exec``. Raises CannotRun, KubeRefusal.
+        """A command in a container that runs, for ``kubectl exec``. Raises CannotRun, ApiError.
 
         The container of ``sleep N`` has no process, and so no folder until a command needs one.
         """
@@ -126,7 +126,7 @@ class Pods:
             return start_process(running.folder, argv, self._environment(pod), name, network, **streams)
         if place not in self._folders:
             self._folders[place] = Path(tempfile.mkdtemp(prefix="cloudlink-pod-"))
-            furnish_folder(self._folders[place], network, name)
+            prepare_folder(self._folders[place], network, name)
         return start_process(self._folders[place], argv, self._environment(pod), name, network, **streams)
 
     def _network(self, place: Place) -> PodNetwork | None:
@@ -142,7 +142,7 @@ class Pods:
     # --- over time -------------------------------------------------------------------------------------------
 
     def _later(self, seconds: float, what: str, place: Place) -> None:
-        self._cluster.agenda.add(self._cluster.now() + seconds, what, *place)
+        self._cluster.event_queue.add(self._cluster.now() + seconds, what, *place)
 
     def start_now(self, namespace: str) -> None:
         """Start what is pending, without its time to start: for a cluster that is handed over running."""
@@ -162,7 +162,7 @@ class Pods:
         pod["status"].setdefault("startTime", timestamp(self._cluster.now()))
         argv = _argv(pod)
         try:
-            if self._cluster.sky.faults.strike(f"{namespace}/{name}", "pod-fails"):
+            if self._cluster.context.faults.match(f"{namespace}/{name}", "pod-fails"):
                 self.append_log(namespace, name, b"the sandbox was asked to let this pod fail\n")
                 self._ended(pod, 1, "Error", "")
                 return
@@ -253,7 +253,7 @@ class Pods:
         container = self._containers.get((namespace, name))
         fair = min(_FAIR_WALL_SECONDS, float(pod["spec"].get("activeDeadlineSeconds", 0)))
         if container and time.monotonic() - container.started < fair:
-            self._later(max(1.0, self._cluster.sky.clock.speed), "pod.deadline", (namespace, name))
+            self._later(max(1.0, self._cluster.context.clock.speed), "pod.deadline", (namespace, name))
             return
         self._kill((namespace, name))
         pod["status"]["reason"] = "DeadlineExceeded"

@@ -14,12 +14,12 @@ from cloudlink_sandbox.azure.entra import Entra
 from cloudlink_sandbox.azure.exchange import Json
 from cloudlink_sandbox.azure.facts import AksEndpoint, facts_of
 from cloudlink_sandbox.azure.fixtures import Fixtures
-from cloudlink_sandbox.azure.kind import Kind
 from cloudlink_sandbox.azure.local_gateways import LocalGateways
 from cloudlink_sandbox.azure.managed_clusters import ManagedClusters
 from cloudlink_sandbox.azure.operations import Operations
 from cloudlink_sandbox.azure.public_ips import PublicIps
 from cloudlink_sandbox.azure.resource_groups import ResourceGroups
+from cloudlink_sandbox.azure.resource_provider import ResourceProvider
 from cloudlink_sandbox.azure.routing_and_filtering import RouteTables, SecurityGroups
 from cloudlink_sandbox.azure.store import Store
 from cloudlink_sandbox.azure.vnets import Peerings, Subnets, VirtualNetworks
@@ -27,13 +27,13 @@ from cloudlink_sandbox.azure.vpn_gateways import VpnGateways
 from cloudlink_sandbox.facts import AksCluster, AzureFacts
 
 if TYPE_CHECKING:
-    from cloudlink_sandbox.cloud import Sky
+    from cloudlink_sandbox.context import SandboxContext
     from cloudlink_sandbox.world_file import WorldFile
 
 
 @dataclass
 class Parts:
-    """Everything that answers requests. kinds: by resource type in lower case."""
+    """Everything that answers requests. providers: by resource type in lower case."""
 
     entra: Entra
     operations: Operations
@@ -50,7 +50,7 @@ class Parts:
     clusters: ManagedClusters
     groups: ResourceGroups
     deployments: Deployments
-    kinds: dict[str, Kind]
+    providers: dict[str, ResourceProvider]
 
 
 class AzureCloud:
@@ -60,35 +60,35 @@ class AzureCloud:
     after binding. aks_endpoint: where a cluster's API server is; set before clusters' credentials are asked for.
     """
 
-    def __init__(self, sky: Sky, *, tenant: str, client_id: str, client_secret: str) -> None:
-        self.sky = sky
+    def __init__(self, context: SandboxContext, *, tenant: str, client_id: str, client_secret: str) -> None:
+        self.context = context
         self.base_url = "https://127.0.0.1"
         self.aks_endpoint: AksEndpoint = _no_endpoint
-        self.store = Store(sky)
+        self.store = Store(context)
         self.parts = _parts(
             self.store,
-            Entra(sky, tenant=tenant, client_id=client_id, client_secret=client_secret),
+            Entra(context, tenant=tenant, client_id=client_id, client_secret=client_secret),
             lambda: self.aks_endpoint,
         )
         self.app: Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]] = Application(self)
 
-    def settle(self) -> None:
+    def advance(self) -> None:
         """Brings everything to its state at this moment."""
-        self.store.settle()
-        self.parts.groups.settle()
-        self.parts.deployments.settle()
+        self.store.advance()
+        self.parts.groups.advance()
+        self.parts.deployments.advance()
 
     def facts(self) -> AzureFacts:
         """What is in force now."""
-        with self.sky.lock:
-            self.settle()
+        with self.context.lock:
+            self.advance()
             return facts_of(self.store)
 
     def seed(self, world: WorldFile) -> None:
         """Puts there what the world file says exists, and somebody else's objects. What is there already stays."""
-        with self.sky.lock:
+        with self.context.lock:
             Fixtures(self.store, self.parts.clusters, world, tenant=self.parts.entra.tenant).seed()
-            self.sky.touch()
+            self.context.touch()
 
     def token_valid(self, token: str, audience: str | None = None) -> str | None:
         """The audience of an Entra token of this tenant that is still good; None for any other text, and when
@@ -101,13 +101,13 @@ class AzureCloud:
 
     def snapshot(self) -> Json:
         """All state, to be pickled."""
-        with self.sky.lock:
+        with self.context.lock:
             return self.store.snapshot()
 
     def restore(self, state: Json) -> None:
-        with self.sky.lock:
+        with self.context.lock:
             self.store.restore(state)
-            self.sky.touch()
+            self.context.touch()
 
 
 def _no_endpoint(cluster: AksCluster) -> tuple[str, str, str]:
@@ -125,7 +125,7 @@ def _parts(store: Store, entra: Entra, endpoint: Callable[[], AksEndpoint]) -> P
     security_groups, gateways = SecurityGroups(store, operations), VpnGateways(store, operations)
     local_gateways, connections = LocalGateways(store, operations), Connections(store, operations)
     clusters = ManagedClusters(store, operations, endpoint)
-    kinds: list[Kind] = [
+    providers: list[ResourceProvider] = [
         vnets,
         subnets,
         peerings,
@@ -137,7 +137,7 @@ def _parts(store: Store, entra: Entra, endpoint: Callable[[], AksEndpoint]) -> P
         connections,
         clusters,
     ]
-    by_type = {k.type.lower(): k for k in kinds}
+    by_type = {k.type.lower(): k for k in providers}
     return Parts(
         entra=entra,
         operations=operations,
@@ -154,5 +154,5 @@ def _parts(store: Store, entra: Entra, endpoint: Callable[[], AksEndpoint]) -> P
         clusters=clusters,
         groups=ResourceGroups(store, by_type, entra.tenant),
         deployments=Deployments(store, by_type),
-        kinds=by_type,
+        providers=by_type,
     )
