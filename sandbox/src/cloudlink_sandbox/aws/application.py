@@ -19,7 +19,6 @@ from moto.core.request import Request
 from moto.core.routing import get_service_router
 from werkzeug.exceptions import NotFound
 
-from cloudlink_sandbox.aws.answers import Answers
 from cloudlink_sandbox.aws.errors import (
     CONTENT_TYPES,
     PROTOCOLS,
@@ -37,6 +36,7 @@ from cloudlink_sandbox.aws.errors import (
     throttled,
     unknown_key,
 )
+from cloudlink_sandbox.aws.handlers import Handlers
 from cloudlink_sandbox.aws.signature import Signed, is_right, signed
 from cloudlink_sandbox.aws.throttling import InFlight, Throttle
 from cloudlink_sandbox.faults import GARBAGE
@@ -297,7 +297,7 @@ def _send(answer: WireAnswer, environ: dict[str, Any], start_response: Any) -> I
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [answer.body]
 
 
-def dispatched(answers: Answers, request: Request) -> WireAnswer:
+def dispatched(answers: Handlers, request: Request) -> WireAnswer:
     """Let a service's answers handle a request."""
     status, headers, body = answers._dispatch(request)
     data = body if isinstance(body, bytes) else str(body).encode()

@@ -16,21 +16,21 @@ from moto.route53resolver.models import route53resolver_backends
 
 from cloudlink_sandbox.aws.application import Application, Incoming, dispatched
 from cloudlink_sandbox.aws.backend import SandboxEc2, networks_of
-from cloudlink_sandbox.aws.ec2 import Ec2Answers
-from cloudlink_sandbox.aws.eks import Cluster, EksAnswers
+from cloudlink_sandbox.aws.ec2 import Ec2Handlers
+from cloudlink_sandbox.aws.eks import Cluster, EksHandlers
 from cloudlink_sandbox.aws.errors import WireAnswer
 from cloudlink_sandbox.aws.facts import facts_of
 from cloudlink_sandbox.aws.fixtures import Fixtures, seed
-from cloudlink_sandbox.aws.load_balancers import Balancer, LoadBalancerAnswers
-from cloudlink_sandbox.aws.resolver import ResolverAnswers, advance_resolver
-from cloudlink_sandbox.aws.resolver_rules import ResolverRuleAnswers, advance_rules
-from cloudlink_sandbox.aws.route53 import Route53Answers
+from cloudlink_sandbox.aws.load_balancers import Balancer, LoadBalancerHandlers
+from cloudlink_sandbox.aws.resolver import ResolverHandlers, advance_resolver
+from cloudlink_sandbox.aws.resolver_rules import ResolverRuleHandlers, advance_rules
+from cloudlink_sandbox.aws.route53 import Route53Handlers
 from cloudlink_sandbox.aws.route53_zones import Zones
-from cloudlink_sandbox.aws.secrets_manager import SecretsManagerAnswers, SecretStore
-from cloudlink_sandbox.aws.sts import StsAnswers, cluster_of_token
+from cloudlink_sandbox.aws.secrets_manager import SecretsManagerHandlers, SecretStore
+from cloudlink_sandbox.aws.sts import StsHandlers, cluster_of_token
 
 if TYPE_CHECKING:
-    from cloudlink_sandbox.aws.answers import Answers
+    from cloudlink_sandbox.aws.handlers import Handlers
     from cloudlink_sandbox.context import SandboxContext
     from cloudlink_sandbox.facts import AwsFacts
     from cloudlink_sandbox.world_file import WorldFile
@@ -38,18 +38,18 @@ if TYPE_CHECKING:
 _MOTO: tuple[BackendDict[Any], ...] = (ec2_backends, elbv2_backends, route53resolver_backends)
 
 
-class _ResolverAnswers(ResolverAnswers, ResolverRuleAnswers):
+class _ResolverHandlers(ResolverHandlers, ResolverRuleHandlers):
     """Everything the sandbox answers for the Resolver."""
 
 
-_ANSWERS: dict[str, type[Answers]] = {
-    "ec2": Ec2Answers,
-    "sts": StsAnswers,
-    "elasticloadbalancing": LoadBalancerAnswers,
-    "route53": Route53Answers,
-    "route53resolver": _ResolverAnswers,
-    "secretsmanager": SecretsManagerAnswers,
-    "eks": EksAnswers,
+_ANSWERS: dict[str, type[Handlers]] = {
+    "ec2": Ec2Handlers,
+    "sts": StsHandlers,
+    "elasticloadbalancing": LoadBalancerHandlers,
+    "route53": Route53Handlers,
+    "route53resolver": _ResolverHandlers,
+    "secretsmanager": SecretsManagerHandlers,
+    "eks": EksHandlers,
 }
 _ONE_AT_A_TIME = threading.RLock()  # moto's stores are global to the process
 _READS = ("Describe", "Get", "List", "Search")

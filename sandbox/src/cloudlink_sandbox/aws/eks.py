@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Any
 
-from cloudlink_sandbox.aws.answers import Answers
 from cloudlink_sandbox.aws.errors import ApiError
+from cloudlink_sandbox.aws.handlers import Handlers
 from cloudlink_sandbox.aws.plain import Plain
 from cloudlink_sandbox.aws.timeline import as_datetime
 
@@ -26,7 +26,7 @@ class Cluster:
     tags: dict[str, str] = field(default_factory=dict)
 
 
-class EksAnswers(Answers):
+class EksHandlers(Handlers):
     def __init__(self) -> None:
         super().__init__(service_name="eks")
 

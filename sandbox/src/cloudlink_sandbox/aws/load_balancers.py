@@ -12,9 +12,9 @@ from moto.elbv2.models import elbv2_backends
 from moto.elbv2.responses import ELBV2Response
 
 from cloudlink_sandbox.aws import from_moto
-from cloudlink_sandbox.aws.answers import Answers
 from cloudlink_sandbox.aws.backend import SandboxEc2, network_of
 from cloudlink_sandbox.aws.errors import ApiError
+from cloudlink_sandbox.aws.handlers import Handlers
 from cloudlink_sandbox.aws.resolver import free_address
 
 CANONICAL_ZONES = {  # region: (application, network)
@@ -81,7 +81,7 @@ def finish(store: SandboxEc2, balancers: Any, made: Any, arn: str | None = None)
     return Balancer(made.arn, made.dns_name, tuple(interfaces))
 
 
-class LoadBalancerAnswers(Answers, ELBV2Response):
+class LoadBalancerHandlers(Handlers, ELBV2Response):
     from_moto = from_moto.LOAD_BALANCERS
 
     def __init__(self) -> None:

@@ -18,9 +18,9 @@ from moto.route53resolver.models import Route53ResolverBackend, route53resolver_
 from moto.route53resolver.responses import Route53ResolverResponse
 
 from cloudlink_sandbox.aws import from_moto
-from cloudlink_sandbox.aws.answers import Answers
 from cloudlink_sandbox.aws.backend import SandboxEc2, network_of
 from cloudlink_sandbox.aws.errors import ApiError
+from cloudlink_sandbox.aws.handlers import Handlers
 from cloudlink_sandbox.aws.timeline import Timeline, as_text
 
 MOST_ENDPOINTS = 4
@@ -122,7 +122,7 @@ def free_address(store: SandboxEc2, subnet_id: str, key: str, besides: Iterable[
     raise ApiError("InvalidRequestException", f"Subnet {subnet_id} has no free IP address")
 
 
-def page(answers: Answers, items: list[dict[str, Any]], name: str) -> str:
+def page(answers: Handlers, items: list[dict[str, Any]], name: str) -> str:
     """One page of a list, as the request asks for it. Raises ApiError for a token that this list never gave."""
     size = int(answers.given("MaxResults", 10))
     if not 1 <= size <= 100:
@@ -137,7 +137,7 @@ def page(answers: Answers, items: list[dict[str, Any]], name: str) -> str:
     return json.dumps(answer)
 
 
-class ResolverAnswers(Answers, Route53ResolverResponse):
+class ResolverHandlers(Handlers, Route53ResolverResponse):
     from_moto = from_moto.RESOLVER
 
     def __init__(self) -> None:

@@ -16,9 +16,9 @@ from typing import Any, cast
 from moto.route53resolver.models import route53resolver_backends
 from moto.route53resolver.responses import Route53ResolverResponse
 
-from cloudlink_sandbox.aws.answers import Answers
 from cloudlink_sandbox.aws.backend import network_of
 from cloudlink_sandbox.aws.errors import ApiError
+from cloudlink_sandbox.aws.handlers import Handlers
 from cloudlink_sandbox.aws.resolver import endpoints_of, page
 from cloudlink_sandbox.aws.timeline import Timeline, as_text
 from cloudlink_sandbox.facts import ForwardingRule
@@ -114,7 +114,7 @@ def advance_rules(account: str, region: str, now: float) -> None:
             del book[key]
 
 
-class ResolverRuleAnswers(Answers, Route53ResolverResponse):
+class ResolverRuleHandlers(Handlers, Route53ResolverResponse):
     @property
     def rules(self) -> dict[str, Rule]:
         return _rules_of(self.cloud.account, self.region)

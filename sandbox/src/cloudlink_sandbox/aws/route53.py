@@ -9,8 +9,8 @@ from typing import Any
 from moto.core.responses import EmptyResult
 from moto.ec2.models import ec2_backends
 
-from cloudlink_sandbox.aws.answers import Answers
 from cloudlink_sandbox.aws.errors import ApiError
+from cloudlink_sandbox.aws.handlers import Handlers
 from cloudlink_sandbox.aws.plain import Plain
 from cloudlink_sandbox.aws.route53_zones import (
     Change,
@@ -25,7 +25,7 @@ from cloudlink_sandbox.aws.route53_zones import (
 from cloudlink_sandbox.aws.timeline import as_datetime
 
 
-class Route53Answers(Answers):
+class Route53Handlers(Handlers):
     def __init__(self) -> None:
         super().__init__(service_name="route53")
         self.automated_parameter_parsing = True

@@ -10,8 +10,8 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cloudlink_sandbox.aws.answers import Answers
 from cloudlink_sandbox.aws.errors import ApiError
+from cloudlink_sandbox.aws.handlers import Handlers
 from cloudlink_sandbox.aws.plain import Plain
 from cloudlink_sandbox.aws.timeline import as_datetime
 
@@ -59,7 +59,7 @@ class SecretStore:
         raise ApiError("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
 
 
-class SecretsManagerAnswers(Answers):
+class SecretsManagerHandlers(Handlers):
     def __init__(self) -> None:
         super().__init__(service_name="secretsmanager")
         self.automated_parameter_parsing = True

@@ -1,4 +1,4 @@
-"""What every service's answers share: the cloud they belong to, the dispatch without moto's own HTTP server, faults.
+"""What the handlers of all services share: the cloud they belong to, the dispatch without moto's own HTTP server, faults.
 
 The second seam with moto: a ``BaseResponse`` parses a request and serializes a result from botocore's model, and
 ``call_action`` finds the method for the operation.
@@ -6,6 +6,7 @@ The second seam with moto: a ``BaseResponse`` parses a request and serializes a 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from cloudlink_sandbox.world import World
 
 
-class Answers(BaseResponse):
+class Handlers(BaseResponse):
     """One request of one service. Subclasses have a method for each operation, named in snake case."""
 
     cloud: AwsCloud
@@ -32,10 +33,21 @@ class Answers(BaseResponse):
     from_moto: ClassVar[frozenset[str]] = frozenset()
     """The operations that moto answers well enough. Its others are refused, lest its gaps be taken for AWS."""
 
-    def for_cloud(self, cloud: AwsCloud, protocol: Protocol) -> Answers:
+    def for_cloud(self, cloud: AwsCloud, protocol: Protocol) -> Handlers:
         self.cloud = cloud
         self.protocol = protocol
         return self
+
+    @classmethod
+    def answers(cls, operation: str) -> bool:
+        """Whether the sandbox models this operation; all others are refused."""
+        method = getattr(cls, camelcase_to_underscores(operation), None)
+        return method is not None and (operation in cls.from_moto or not method.__module__.startswith("moto."))
+
+    def handler(self, operation: str) -> Callable[[], Any]:
+        """What answers an operation that is modelled."""
+        method: Callable[[], Any] = getattr(self, camelcase_to_underscores(operation))
+        return method
 
     @property
     def now(self) -> float:
@@ -44,12 +56,11 @@ class Answers(BaseResponse):
     def call_action(self) -> Any:
         """Run the operation's method. Raises ApiError InvalidAction for one that nobody wrote."""
         operation = self._get_action()
-        method = getattr(self, camelcase_to_underscores(operation or ""), None) if operation else None
-        if method is None or (method.__module__.startswith("moto.") and operation not in self.from_moto):
+        if not operation or not self.answers(operation):
             raise not_modelled(self.protocol, operation or self.method + " " + self.path)
         headers = self.response_headers
         try:
-            result = method()
+            result = self.handler(operation)()
         except ServiceException as problem:
             result = ActionResult(problem)
         except HTTPException as problem:

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from cloudlink_sandbox.aws.answers import Answers
+from moto.core.utils import camelcase_to_underscores
+from moto.ec2.responses import EC2Response
+
 from cloudlink_sandbox.aws.backend import SandboxEc2, network_of
 from cloudlink_sandbox.aws.errors import ApiError
 from cloudlink_sandbox.aws.filters import asks_for_tags
+from cloudlink_sandbox.aws.handlers import Handlers
 
 _ID = re.compile(r"[a-z]+(-[a-z]+)*-([0-9a-f]{8}|[0-9a-f]{17})")
 
 
-class Ec2Room(Answers):
+class Ec2Base(Handlers, EC2Response):
     """The store of this call's region, and the parts of a request that all EC2 operations read alike."""
+
+    def __init__(self) -> None:
+        EC2Response.__init__(self)
+
+    def by_moto(self) -> Any:
+        """What moto answers to this operation."""
+        return getattr(EC2Response, camelcase_to_underscores(self._get_action()))(self)
+
+    def _filters_from_querystring(self) -> Any:
+        return self.filters()
 
     @property
     def store(self) -> SandboxEc2:
