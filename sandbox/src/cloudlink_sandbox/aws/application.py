@@ -9,9 +9,9 @@ import logging
 import re
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from botocore.model import OperationNotFoundError
@@ -19,6 +19,7 @@ from moto.core.request import Request
 from moto.core.routing import get_service_router
 from werkzeug.exceptions import NotFound
 
+from cloudlink_sandbox.aws.account import AwsAccount
 from cloudlink_sandbox.aws.errors import (
     CONTENT_TYPES,
     PROTOCOLS,
@@ -41,9 +42,6 @@ from cloudlink_sandbox.aws.signature import Signed, is_right, signed
 from cloudlink_sandbox.aws.throttling import InFlight, Throttle
 from cloudlink_sandbox.faults import GARBAGE
 from cloudlink_sandbox.journal import Call
-
-if TYPE_CHECKING:
-    from cloudlink_sandbox.aws.cloud import AwsCloud
 
 _log = logging.getLogger(__name__)
 _READS = ("Describe", "Get", "List", "Search")
@@ -92,9 +90,11 @@ class Incoming:
 class Application:
     """Serve with a threaded WSGI server; the lock of the context makes it one call at a time."""
 
-    def __init__(self, cloud: AwsCloud) -> None:
-        self.cloud = cloud
-        self.throttle = Throttle(cloud.context.clock)
+    def __init__(self, account: AwsAccount, answer: Callable[[Incoming, str, Request], WireAnswer]) -> None:
+        """answer: carries out one call, by the name of its operation."""
+        self.account = account
+        self.answer = answer
+        self.throttle = Throttle(account.context.clock)
         self.in_flight = InFlight()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -111,9 +111,9 @@ class Application:
         answer, cut = self._one_by_one(call, operation, environ)
         writes = not operation.startswith(_READS)
         target = _target(call) or (_made(answer) if writes else "")
-        self.cloud.context.journal.add(
+        self.account.context.journal.add(
             Call(
-                at=self.cloud.context.clock.now(),
+                at=self.account.context.clock.now(),
                 cloud="aws",
                 operation=operation,
                 target=target,
@@ -140,7 +140,7 @@ class Application:
 
     def _answer(self, call: Incoming, operation: str, environ: dict[str, Any]) -> tuple[WireAnswer, bool]:
         """The answer, and whether the connection is to be cut instead of giving it."""
-        faults, target = self.cloud.context.faults, f"aws.{operation}"
+        faults, target = self.account.context.faults, f"aws.{operation}"
         regional = f"aws.{call.said.scope.region}.{operation}"
         slow = faults.match(target, "slow", also=regional)
         if slow is not None:
@@ -156,7 +156,7 @@ class Application:
                 raise throttled(call.protocol)
             if not operation:
                 raise not_modelled(call.protocol, f"{call.method} {call.path}")
-            answer = self.cloud.answer(call, operation, Request(environ))
+            answer = self.answer(call, operation, Request(environ))
         except ApiError as error:
             return on_the_wire(error, call.protocol), False
         except OperationNotFoundError:
@@ -176,17 +176,17 @@ class Application:
         if kind == "expired":
             return expired(call.protocol)
         if kind == "denied":
-            return denied(call.protocol, self.cloud.principal, f"{call.service}:{operation}")
+            return denied(call.protocol, self.account.principal, f"{call.service}:{operation}")
         return broken(call.protocol)
 
     def _check_caller(self, call: Incoming) -> None:
         """Raises ApiError for a key that nobody has and for a signature that its secret did not make."""
         said = call.said
-        if said.scope.access_key != self.cloud.access_key:
+        if said.scope.access_key != self.account.access_key:
             raise unknown_key(call.protocol)
         if not is_right(
             said,
-            self.cloud.secret_key,
+            self.account.secret_key,
             method=call.method,
             path=call.path,
             query=call.query,

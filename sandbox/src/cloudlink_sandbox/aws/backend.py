@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import secrets
 from ipaddress import IPv4Address, IPv4Network
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.ec2.models import EC2Backend, ec2_backends
 
-if TYPE_CHECKING:
-    from cloudlink_sandbox.aws.customer_gateways import CustomerGateway
-    from cloudlink_sandbox.aws.transit_gateways import TransitAttachment, TransitGateway, TransitRouteTable
-    from cloudlink_sandbox.aws.vpn_connections import VpnConnection
-    from cloudlink_sandbox.aws.vpn_gateways import VpnGateway
+from cloudlink_sandbox.aws.objects import (
+    CustomerGateway,
+    TransitAttachment,
+    TransitGateway,
+    TransitRouteTable,
+    VpnConnection,
+    VpnGateway,
+)
 
 _OUTSIDE = IPv4Address("198.51.100.10")
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pickle
 import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import moto
 from moto.core.base_backend import BackendDict
@@ -14,26 +13,24 @@ from moto.ec2.models import ec2_backends
 from moto.elbv2.models import elbv2_backends
 from moto.route53resolver.models import route53resolver_backends
 
+from cloudlink_sandbox.aws.account import AwsAccount
 from cloudlink_sandbox.aws.application import Application, Incoming, dispatched
 from cloudlink_sandbox.aws.backend import SandboxEc2, networks_of
 from cloudlink_sandbox.aws.ec2 import Ec2Handlers
-from cloudlink_sandbox.aws.eks import Cluster, EksHandlers
+from cloudlink_sandbox.aws.eks import EksHandlers
 from cloudlink_sandbox.aws.errors import WireAnswer
 from cloudlink_sandbox.aws.facts import facts_of
-from cloudlink_sandbox.aws.fixtures import Fixtures, seed
-from cloudlink_sandbox.aws.load_balancers import Balancer, LoadBalancerHandlers
+from cloudlink_sandbox.aws.fixtures import seed
+from cloudlink_sandbox.aws.handlers import Handlers
+from cloudlink_sandbox.aws.load_balancers import LoadBalancerHandlers
 from cloudlink_sandbox.aws.resolver import ResolverHandlers, advance_resolver
 from cloudlink_sandbox.aws.resolver_rules import ResolverRuleHandlers, advance_rules
 from cloudlink_sandbox.aws.route53 import Route53Handlers
-from cloudlink_sandbox.aws.route53_zones import Zones
-from cloudlink_sandbox.aws.secrets_manager import SecretsManagerHandlers, SecretStore
+from cloudlink_sandbox.aws.secrets_manager import SecretsManagerHandlers
 from cloudlink_sandbox.aws.sts import StsHandlers, cluster_of_token
-
-if TYPE_CHECKING:
-    from cloudlink_sandbox.aws.handlers import Handlers
-    from cloudlink_sandbox.context import SandboxContext
-    from cloudlink_sandbox.facts import AwsFacts
-    from cloudlink_sandbox.world_file import WorldFile
+from cloudlink_sandbox.context import SandboxContext
+from cloudlink_sandbox.facts import AwsFacts
+from cloudlink_sandbox.world_file import WorldFile
 
 _MOTO: tuple[BackendDict[Any], ...] = (ec2_backends, elbv2_backends, route53resolver_backends)
 
@@ -55,49 +52,19 @@ _ONE_AT_A_TIME = threading.RLock()  # moto's stores are global to the process
 _READS = ("Describe", "Get", "List", "Search")
 
 
-def _unset() -> str:
-    raise RuntimeError("the sandbox has not said yet where the EKS cluster's API is")
-
-
-class AwsCloud:
+class AwsCloud(AwsAccount):
     """``app`` is a WSGI application for a threaded server on loopback that hands out ``werkzeug.socket``.
 
-    eks_endpoint, eks_certificate: set by the server of the cluster's API: its URL, and its authority's PEM in base64.
     Several clouds may live in one process: moto's global stores hold the one that is being asked.
     """
 
     _installed: ClassVar[AwsCloud | None] = None
 
-    def __init__(
-        self,
-        context: SandboxContext,
-        *,
-        account: str = "123456789012",
-        access_key: str = "AKIASANDBOX000000001",
-        secret_key: str = "sandbox/secret/key/that/opens/nothing/0",  # noqa: S107  opens loopback only
-    ) -> None:
-        self.context = context
-        self.account = account
-        self.access_key = access_key
-        self.secret_key = secret_key
-        self.eks_endpoint: Callable[[], str] = _unset
-        self.eks_certificate: Callable[[], str] = _unset
+    def __init__(self, context: SandboxContext, **keys: str) -> None:
+        """keys: account, access_key, secret_key."""
+        super().__init__(context, **keys)
         self._moto: list[dict[str, Any]] = [{} for _ in _MOTO]
-        self.zones = Zones()
-        self.secrets = SecretStore(account)
-        self.clusters: dict[tuple[str, str], Cluster] = {}
-        self.balancers: dict[str, Balancer] = {}
-        self.fixtures = Fixtures()
-        self.unseen: dict[str, float] = {}  # id of what reads do not find yet, by a fault -> until when
-        self.app = Application(self)
-
-    @property
-    def now(self) -> float:
-        return self.context.clock.now()
-
-    @property
-    def principal(self) -> str:
-        return f"arn:aws:iam::{self.account}:user/cloudlink"
+        self.app = Application(self, self.answer)
 
     def answer(self, call: Incoming, operation: str, request: Request) -> WireAnswer:
         """One call, under the lock. Raises ApiError."""
@@ -157,7 +124,7 @@ class AwsCloud:
         with self.context.lock, _ONE_AT_A_TIME:
             self._install()
             self._advance()
-            return facts_of(self)
+            return facts_of(self, self.networks())
 
     def seed(self, world: WorldFile) -> None:
         """Make what the world file says exists, and somebody else's objects."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -12,23 +11,11 @@ from cloudlink_sandbox.aws.backend import new_id
 from cloudlink_sandbox.aws.ec2_base import Ec2Base
 from cloudlink_sandbox.aws.errors import ApiError
 from cloudlink_sandbox.aws.filters import chosen
+from cloudlink_sandbox.aws.objects import CustomerGateway
 from cloudlink_sandbox.aws.plain import Plain
 from cloudlink_sandbox.aws.timeline import Timeline
 
 LIMIT = 50
-
-
-@dataclass
-class CustomerGateway:
-    id: str
-    ip: IPv4Address
-    asn: int
-    device: str | None
-    life: Timeline
-    born: float
-
-    def live(self, now: float) -> bool:
-        return self.life.at(now) in ("pending", "available")
 
 
 def find_customer_gateway(call: Ec2Base, gateway_id: str) -> CustomerGateway:

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from ipaddress import IPv4Network
 from typing import Any
 
 from cloudlink_sandbox.aws.errors import ApiError
 from cloudlink_sandbox.aws.handlers import Handlers
+from cloudlink_sandbox.aws.objects import Cluster
 from cloudlink_sandbox.aws.plain import Plain
 from cloudlink_sandbox.aws.timeline import as_datetime
-
-
-@dataclass
-class Cluster:
-    name: str
-    region: str
-    version: str
-    vpc_id: str
-    subnet_ids: tuple[str, ...]
-    security_group_id: str
-    service_cidr: IPv4Network
-    made: float
-    status: str = "ACTIVE"
-    tags: dict[str, str] = field(default_factory=dict)
 
 
 class EksHandlers(Handlers):

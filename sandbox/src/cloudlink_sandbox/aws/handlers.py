@@ -8,32 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
 from moto.core.utils import camelcase_to_underscores
 from werkzeug.exceptions import HTTPException
 
-from cloudlink_sandbox.aws.errors import ApiError, not_modelled
+from cloudlink_sandbox.aws.account import AwsAccount
+from cloudlink_sandbox.aws.errors import ApiError, Protocol, not_modelled
 from cloudlink_sandbox.aws.timeline import Outcome
-
-if TYPE_CHECKING:
-    from cloudlink_sandbox.aws.cloud import AwsCloud
-    from cloudlink_sandbox.aws.errors import Protocol
-    from cloudlink_sandbox.world import World
+from cloudlink_sandbox.world import World
 
 
 class Handlers(BaseResponse):
     """One request of one service. Subclasses have a method for each operation, named in snake case."""
 
-    cloud: AwsCloud
+    cloud: AwsAccount
     protocol: Protocol
     region: str
     from_moto: ClassVar[frozenset[str]] = frozenset()
     """The operations that moto answers well enough. Its others are refused, lest its gaps be taken for AWS."""
 
-    def for_cloud(self, cloud: AwsCloud, protocol: Protocol) -> Handlers:
+    def for_cloud(self, cloud: AwsAccount, protocol: Protocol) -> Handlers:
         self.cloud = cloud
         self.protocol = protocol
         return self

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import zlib
-from dataclasses import dataclass
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
@@ -15,6 +14,7 @@ from cloudlink_sandbox.aws import from_moto
 from cloudlink_sandbox.aws.backend import SandboxEc2, network_of
 from cloudlink_sandbox.aws.errors import ApiError
 from cloudlink_sandbox.aws.handlers import Handlers
+from cloudlink_sandbox.aws.objects import Balancer
 from cloudlink_sandbox.aws.resolver import free_address
 
 CANONICAL_ZONES = {  # region: (application, network)
@@ -33,15 +33,6 @@ def canonical_zone(region: str, kind: str) -> str:
     if pair is not None:
         return pair[kind == "network"]
     return f"Z{zlib.crc32(f'{region}/{kind}'.encode()):010d}SBX"
-
-
-@dataclass(frozen=True)
-class Balancer:
-    """What is made of a load balancer besides moto's object."""
-
-    arn: str
-    dns_name: str
-    interfaces: tuple[str, ...]
 
 
 def finish(store: SandboxEc2, balancers: Any, made: Any, arn: str | None = None) -> Balancer:

@@ -8,14 +8,13 @@ https://docs.aws.amazon.com/vpc/latest/tgw/working-with-transit-gateways.html
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from ipaddress import IPv4Network
 from typing import Any
 
 from cloudlink_sandbox.aws.backend import SandboxEc2, new_id
 from cloudlink_sandbox.aws.ec2_base import Ec2Base
 from cloudlink_sandbox.aws.errors import ApiError
 from cloudlink_sandbox.aws.filters import Words, chosen
+from cloudlink_sandbox.aws.objects import TransitAttachment, TransitGateway, TransitRouteTable
 from cloudlink_sandbox.aws.plain import Plain
 from cloudlink_sandbox.aws.timeline import Timeline, as_datetime
 from cloudlink_sandbox.aws.vpn_gateways import asn_allowed
@@ -39,55 +38,6 @@ _VPC_DEFAULTS = {
     "Ipv6Support": "disable",
     "ApplianceModeSupport": "disable",
 }
-
-
-@dataclass
-class TransitGateway:
-    """options: as they are answered. default_table: the route table that new attachments are put into."""
-
-    id: str
-    description: str
-    options: dict[str, Any]
-    life: Timeline
-    born: float
-    default_table: str = ""
-
-    @property
-    def asn(self) -> int:
-        return int(self.options["AmazonSideAsn"])
-
-    def uses_default(self, what: str) -> bool:
-        """what: Association or Propagation."""
-        return bool(self.options[f"DefaultRouteTable{what}"] == "enable")
-
-
-@dataclass
-class TransitAttachment:
-    """kind: vpc or vpn. resource_id: the VPC's or the VPN connection's."""
-
-    id: str
-    gateway_id: str
-    kind: str
-    resource_id: str
-    born: float
-    life: Timeline = field(default_factory=Timeline)
-    subnet_ids: list[str] = field(default_factory=list)
-    options: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass
-class TransitRouteTable:
-    """associations, propagations: attachment id -> their life. routes: static ones, to an attachment or, when None, to
-    nowhere (a blackhole)."""
-
-    id: str
-    gateway_id: str
-    is_default: bool
-    life: Timeline
-    born: float
-    associations: dict[str, Timeline] = field(default_factory=dict)
-    propagations: dict[str, Timeline] = field(default_factory=dict)
-    routes: dict[IPv4Network, str | None] = field(default_factory=dict)
 
 
 def table_of(store: SandboxEc2, attachment_id: str, now: float) -> TransitRouteTable | None:

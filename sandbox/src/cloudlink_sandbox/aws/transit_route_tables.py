@@ -13,11 +13,10 @@ from cloudlink_sandbox.aws.backend import SandboxEc2, new_id, ranges_of
 from cloudlink_sandbox.aws.ec2_base import Ec2Base
 from cloudlink_sandbox.aws.errors import ApiError
 from cloudlink_sandbox.aws.filters import Words, matches
+from cloudlink_sandbox.aws.objects import TransitAttachment, TransitRouteTable
 from cloudlink_sandbox.aws.plain import Plain
 from cloudlink_sandbox.aws.timeline import Timeline, as_datetime
 from cloudlink_sandbox.aws.transit_gateways import (
-    TransitAttachment,
-    TransitRouteTable,
     begin_transition,
     check_known,
     find_attachment,

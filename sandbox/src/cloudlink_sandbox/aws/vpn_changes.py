@@ -8,12 +8,11 @@ from typing import Any
 from cloudlink_sandbox.aws.customer_gateways import find_customer_gateway
 from cloudlink_sandbox.aws.ec2_base import Ec2Base
 from cloudlink_sandbox.aws.errors import ApiError
+from cloudlink_sandbox.aws.objects import Tunnel, VpnConnection
 from cloudlink_sandbox.aws.plain import Plain
 from cloudlink_sandbox.aws.timeline import as_datetime
 from cloudlink_sandbox.aws.tunnel_options import TunnelOptions, changed
 from cloudlink_sandbox.aws.vpn_connections import (
-    Tunnel,
-    VpnConnection,
     amazon_asn_of,
     asn_conflict,
     connection_json,

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from moto.core.responses import EmptyResult
 
 from cloudlink_sandbox.aws.backend import new_id
-from cloudlink_sandbox.aws.customer_gateways import CustomerGateway, find_customer_gateway
+from cloudlink_sandbox.aws.customer_gateways import find_customer_gateway
 from cloudlink_sandbox.aws.ec2_base import Ec2Base
 from cloudlink_sandbox.aws.errors import ApiError
 from cloudlink_sandbox.aws.filters import chosen
+from cloudlink_sandbox.aws.objects import CustomerGateway, Tunnel, VpnConnection
 from cloudlink_sandbox.aws.plain import Plain
-from cloudlink_sandbox.aws.timeline import Timeline, as_datetime
+from cloudlink_sandbox.aws.timeline import as_datetime
 from cloudlink_sandbox.aws.transit_gateways import attach_vpn, detach_vpn, ready_transit_gateway
 from cloudlink_sandbox.aws.tunnel_options import TunnelOptions, changed, checked_inside, new_key
 from cloudlink_sandbox.aws.vpn_configuration import Ends, document
@@ -24,48 +23,6 @@ from cloudlink_sandbox.aws.vpn_gateways import find_vpn_gateway
 
 LIMIT = 50
 LIMIT_PER_GATEWAY = 10
-
-
-@dataclass
-class Tunnel:
-    """away_until: the endpoint is being replaced until then. next: what it will be from that moment on."""
-
-    options: TunnelOptions
-    changed_at: float
-    away_until: float = -math.inf
-    next: TunnelOptions | None = None
-    replaced_at: float | None = None
-
-
-@dataclass
-class VpnConnection:
-    id: str
-    customer_gateway_id: str
-    vpn_gateway_id: str | None
-    transit_gateway_id: str | None
-    static: bool
-    tunnels: tuple[Tunnel, Tunnel]
-    request: str = field(repr=False)  # the create request in canonical form; identical ones are one connection
-    life: Timeline = field(default_factory=Timeline)
-    born: float = 0.0
-    routes: list[IPv4Network] = field(default_factory=list)
-    local_cidr: str = "0.0.0.0/0"
-    remote_cidr: str = "0.0.0.0/0"
-    secret_arn: str | None = None
-    next_gateways: tuple[str, str | None, str | None] | None = None
-
-    def advance(self, now: float) -> None:
-        """Let what was decided earlier and is due by now take effect."""
-        for tunnel in self.tunnels:
-            if tunnel.next is not None and now >= tunnel.away_until:
-                tunnel.options, tunnel.next = tunnel.next, None
-                tunnel.changed_at = tunnel.replaced_at = tunnel.away_until
-        if self.next_gateways is not None and self.life.at(now) == "available":
-            self.customer_gateway_id, self.vpn_gateway_id, self.transit_gateway_id = self.next_gateways
-            self.next_gateways = None
-
-    def ready(self, tunnel: Tunnel, now: float) -> bool:
-        return self.life.at(now) in ("available", "modifying") and now >= tunnel.away_until
 
 
 def asn_conflict() -> ApiError:

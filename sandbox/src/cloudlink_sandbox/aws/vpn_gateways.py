@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from moto.core.responses import EmptyResult
@@ -11,30 +10,12 @@ from cloudlink_sandbox.aws.backend import new_id
 from cloudlink_sandbox.aws.ec2_base import Ec2Base
 from cloudlink_sandbox.aws.errors import ApiError
 from cloudlink_sandbox.aws.filters import chosen
+from cloudlink_sandbox.aws.objects import VpnGateway
 from cloudlink_sandbox.aws.plain import Plain
 from cloudlink_sandbox.aws.timeline import Timeline
 
 LIMIT = 5
 """Virtual private gateways per region. https://docs.aws.amazon.com/vpn/latest/s2svpn/vpn-limits.html"""
-
-
-@dataclass
-class VpnGateway:
-    """attachments: VPC id -> its life; a detached one stays listed."""
-
-    id: str
-    asn: int
-    zone: str | None
-    life: Timeline
-    born: float
-    attachments: dict[str, Timeline] = field(default_factory=dict)
-
-    def attached_to(self, now: float) -> tuple[str, ...]:
-        return tuple(vpc for vpc, life in self.attachments.items() if life.at(now) == "attached")
-
-    def held_by(self, now: float) -> tuple[str, ...]:
-        """The VPCs that it is attached to, or becoming so, or not yet free of."""
-        return tuple(vpc for vpc, life in self.attachments.items() if life.at(now) != "detached")
 
 
 def asn_allowed(asn: int) -> bool:

@@ -11,18 +11,17 @@ import time
 import uuid
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote
 
 from cloudlink_sandbox.azure import errors
 from cloudlink_sandbox.azure.errors import ApiError
 from cloudlink_sandbox.azure.exchange import Answer, Request
+from cloudlink_sandbox.azure.parts import Parts
 from cloudlink_sandbox.azure.routes import Route, table
+from cloudlink_sandbox.context import SandboxContext
 from cloudlink_sandbox.faults import GARBAGE
 from cloudlink_sandbox.journal import Call
-
-if TYPE_CHECKING:
-    from cloudlink_sandbox.azure.cloud import AzureCloud
 
 WHOLE_SECONDS_SPEED = 1.0
 SOONEST_MS = 20.0  # a client that is told less would spin
@@ -43,10 +42,22 @@ AUDIENCES = ("https://management.azure.com", "https://management.core.windows.ne
 StartResponse = Callable[..., Any]
 
 
+class Cloud(Protocol):
+    """What the application serves."""
+
+    @property
+    def context(self) -> SandboxContext: ...
+    @property
+    def parts(self) -> Parts: ...
+    @property
+    def base_url(self) -> str: ...
+    def advance(self) -> None: ...
+
+
 class Application:
     """``context.lock`` is held while a request is carried out, and not while a fault lets it wait."""
 
-    def __init__(self, cloud: AzureCloud) -> None:
+    def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
         self.context = cloud.context
         self.by_length: dict[int, list[tuple[tuple[str, ...], Route]]] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cloudlink_sandbox.azure.errors import ApiError
 from cloudlink_sandbox.azure.exchange import Answer, Json, Request
@@ -11,9 +11,7 @@ from cloudlink_sandbox.azure.fields import address
 from cloudlink_sandbox.azure.operations import Operations
 from cloudlink_sandbox.azure.store import Operation, Store
 from cloudlink_sandbox.azure.vpn_gateways import VpnGateways
-
-if TYPE_CHECKING:
-    from cloudlink_sandbox.world import BgpRow, LearnedRoute
+from cloudlink_sandbox.world import BgpRow, LearnedRoute
 
 
 class Bgp:

@@ -3,54 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cloudlink_sandbox.azure.application import Application
-from cloudlink_sandbox.azure.bgp import Bgp
-from cloudlink_sandbox.azure.connections import Connections
-from cloudlink_sandbox.azure.deployments import Deployments
 from cloudlink_sandbox.azure.entra import Entra
 from cloudlink_sandbox.azure.exchange import Json
 from cloudlink_sandbox.azure.facts import AksEndpoint, facts_of
 from cloudlink_sandbox.azure.fixtures import Fixtures
-from cloudlink_sandbox.azure.local_gateways import LocalGateways
-from cloudlink_sandbox.azure.managed_clusters import ManagedClusters
-from cloudlink_sandbox.azure.operations import Operations
-from cloudlink_sandbox.azure.public_ips import PublicIps
-from cloudlink_sandbox.azure.resource_groups import ResourceGroups
-from cloudlink_sandbox.azure.resource_provider import ResourceProvider
-from cloudlink_sandbox.azure.routing_and_filtering import RouteTables, SecurityGroups
+from cloudlink_sandbox.azure.parts import make_parts
 from cloudlink_sandbox.azure.store import Store
-from cloudlink_sandbox.azure.vnets import Peerings, Subnets, VirtualNetworks
-from cloudlink_sandbox.azure.vpn_gateways import VpnGateways
+from cloudlink_sandbox.context import SandboxContext
 from cloudlink_sandbox.facts import AksCluster, AzureFacts
-
-if TYPE_CHECKING:
-    from cloudlink_sandbox.context import SandboxContext
-    from cloudlink_sandbox.world_file import WorldFile
-
-
-@dataclass
-class Parts:
-    """Everything that answers requests. providers: by resource type in lower case."""
-
-    entra: Entra
-    operations: Operations
-    vnets: VirtualNetworks
-    subnets: Subnets
-    peerings: Peerings
-    public_ips: PublicIps
-    route_tables: RouteTables
-    security_groups: SecurityGroups
-    gateways: VpnGateways
-    local_gateways: LocalGateways
-    connections: Connections
-    bgp: Bgp
-    clusters: ManagedClusters
-    groups: ResourceGroups
-    deployments: Deployments
-    providers: dict[str, ResourceProvider]
+from cloudlink_sandbox.world_file import WorldFile
 
 
 class AzureCloud:
@@ -65,7 +29,7 @@ class AzureCloud:
         self.base_url = "https://127.0.0.1"
         self.aks_endpoint: AksEndpoint = _no_endpoint
         self.store = Store(context)
-        self.parts = _parts(
+        self.parts = make_parts(
             self.store,
             Entra(context, tenant=tenant, client_id=client_id, client_secret=client_secret),
             lambda: self.aks_endpoint,
@@ -112,47 +76,3 @@ class AzureCloud:
 
 def _no_endpoint(cluster: AksCluster) -> tuple[str, str, str]:
     raise RuntimeError(f"no API server is set for cluster {cluster.name}")
-
-
-def _parts(store: Store, entra: Entra, endpoint: Callable[[], AksEndpoint]) -> Parts:
-    operations = Operations(store)
-    vnets, subnets, peerings = (
-        VirtualNetworks(store, operations),
-        Subnets(store, operations),
-        Peerings(store, operations),
-    )
-    public_ips, route_tables = PublicIps(store, operations), RouteTables(store, operations)
-    security_groups, gateways = SecurityGroups(store, operations), VpnGateways(store, operations)
-    local_gateways, connections = LocalGateways(store, operations), Connections(store, operations)
-    clusters = ManagedClusters(store, operations, endpoint)
-    providers: list[ResourceProvider] = [
-        vnets,
-        subnets,
-        peerings,
-        public_ips,
-        route_tables,
-        security_groups,
-        gateways,
-        local_gateways,
-        connections,
-        clusters,
-    ]
-    by_type = {k.type.lower(): k for k in providers}
-    return Parts(
-        entra=entra,
-        operations=operations,
-        vnets=vnets,
-        subnets=subnets,
-        peerings=peerings,
-        public_ips=public_ips,
-        route_tables=route_tables,
-        security_groups=security_groups,
-        gateways=gateways,
-        local_gateways=local_gateways,
-        connections=connections,
-        bgp=Bgp(store, operations, gateways),
-        clusters=clusters,
-        groups=ResourceGroups(store, by_type, entra.tenant),
-        deployments=Deployments(store, by_type),
-        providers=by_type,
-    )

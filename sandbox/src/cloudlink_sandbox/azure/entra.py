@@ -12,7 +12,7 @@ import json
 import time
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs
 
 from cryptography.exceptions import InvalidSignature
@@ -21,10 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from cloudlink_sandbox.azure.exchange import Answer, Json, Request
+from cloudlink_sandbox.context import SandboxContext
 from cloudlink_sandbox.tls import load_or_make_key
-
-if TYPE_CHECKING:
-    from cloudlink_sandbox.context import SandboxContext
 
 LIFETIME = 3599  # seconds, as Entra gives to applications
 ALIASES = ("common", "organizations")

@@ -11,7 +11,6 @@ from ipaddress import IPv4Network
 import yaml
 
 from cloudlink_sandbox.azure import errors
-from cloudlink_sandbox.azure.agent_pools import accept_pool, check_pools, upgrade
 from cloudlink_sandbox.azure.errors import ApiError, flat, unenveloped
 from cloudlink_sandbox.azure.exchange import Answer, Json, Request
 from cloudlink_sandbox.azure.facts import AksEndpoint, cluster_facts
@@ -19,6 +18,7 @@ from cloudlink_sandbox.azure.fields import choice, flag, inner, objects
 from cloudlink_sandbox.azure.ids import ResourceId, parse
 from cloudlink_sandbox.azure.locations import location_of
 from cloudlink_sandbox.azure.operations import AKS, Operations, refuse_if_locked
+from cloudlink_sandbox.azure.pool_profiles import accept_pool, check_pools, upgrade
 from cloudlink_sandbox.azure.resource_provider import ResourceProvider, tags_of
 from cloudlink_sandbox.azure.store import Record, Store
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from cloudlink_sandbox.azure.agent_pools import AgentPools
 from cloudlink_sandbox.azure.exchange import Endpoint
-
-if TYPE_CHECKING:
-    from cloudlink_sandbox.azure.cloud import Parts
-    from cloudlink_sandbox.azure.resource_provider import ResourceProvider
-    from cloudlink_sandbox.azure.routing_and_filtering import RouteTables, SecurityGroups
+from cloudlink_sandbox.azure.parts import Parts
+from cloudlink_sandbox.azure.resource_provider import ResourceProvider
+from cloudlink_sandbox.azure.routing_and_filtering import RouteTables, SecurityGroups
 
 SUB = "/subscriptions/{subscription}"
 GROUP = SUB + "/resourceGroups/{group}"

@@ -9,15 +9,12 @@ import copy
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cloudlink_sandbox.azure import errors
 from cloudlink_sandbox.azure.exchange import Json
 from cloudlink_sandbox.azure.ids import ResourceId
-
-if TYPE_CHECKING:
-    from cloudlink_sandbox.context import SandboxContext
-
+from cloudlink_sandbox.context import SandboxContext
 
 KEPT_SECONDS = 86_400
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from cloudlink_sandbox.kube.cluster_base import ClusterBase
 from cloudlink_sandbox.kube.kinds import DEPLOYMENTS, PODS, REPLICASETS
 from cloudlink_sandbox.kube.objects import Object, timestamp
-
-if TYPE_CHECKING:
-    from cloudlink_sandbox.kube.cluster import Cluster
+from cloudlink_sandbox.kube.pods import Pods
 
 _REVISION = "deployment.kubernetes.io/revision"
 _HASH = "pod-template-hash"
@@ -21,8 +20,9 @@ _SYNC_SECONDS = 0.2
 class Deployments:
     """progress: (namespace, name) -> when the rollout last moved. counts: new pods, ready ones of them, old pods."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: ClusterBase, pods: Pods) -> None:
         self._cluster = cluster
+        self._pods = pods
         self._progress: dict[tuple[str, str], float] = {}
         self._counts: dict[tuple[str, str], tuple[int, int, int]] = {}
 
@@ -186,7 +186,7 @@ class Deployments:
             },
             "spec": json.loads(json.dumps(template["spec"])),
         }
-        return self._cluster.pods.create(pod)
+        return self._pods.create(pod)
 
     def snapshot(self) -> dict[str, Any]:
         return {"progress": dict(self._progress), "counts": dict(self._counts)}

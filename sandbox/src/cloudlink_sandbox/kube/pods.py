@@ -8,9 +8,10 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cloudlink_sandbox.kube import status
+from cloudlink_sandbox.kube.cluster_base import ClusterBase
 from cloudlink_sandbox.kube.container import (
     CannotRun,
     Container,
@@ -20,11 +21,9 @@ from cloudlink_sandbox.kube.container import (
     timer_seconds,
 )
 from cloudlink_sandbox.kube.corefile import BrokenCorefile
+from cloudlink_sandbox.kube.dns_pods import DnsPods
 from cloudlink_sandbox.kube.kinds import CONFIGMAPS, PODS, SECRETS
 from cloudlink_sandbox.kube.objects import Object, timestamp
-
-if TYPE_CHECKING:
-    from cloudlink_sandbox.kube.cluster import Cluster
 
 Place = tuple[str, str]
 
@@ -38,8 +37,9 @@ _FAIR_WALL_SECONDS = 20.0
 class Pods:
     """containers: processes of pods that run one. Pods of CoreDNS, of ``sleep N`` and without a command have none."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: ClusterBase, dns: DnsPods) -> None:
         self._cluster = cluster
+        self._dns = dns
         self._containers: dict[Place, Container] = {}
         self._logs: dict[Place, bytes] = {}
         self._folders: dict[Place, Path] = {}  # of containers without a process in which commands were run
@@ -90,7 +90,7 @@ class Pods:
         store = self._cluster.store
         pod = store.get(PODS, namespace, name)
         seconds = pod["spec"].get("terminationGracePeriodSeconds", 30) if grace is None else grace
-        busy = pod["status"]["phase"] == "Running" and not self._cluster.dns.is_dns(pod)
+        busy = pod["status"]["phase"] == "Running" and not self._dns.is_dns(pod)
         if not busy or seconds <= 0:
             return store.delete(PODS, namespace, name)
         if "deletionTimestamp" not in pod["metadata"]:
@@ -119,7 +119,7 @@ class Pods:
         state = (pod["status"].get("containerStatuses") or [{"state": {}}])[0]["state"]
         if "running" not in state:
             raise status.internal(f'unable to upgrade connection: container not found ("{container}")')
-        if self._cluster.dns.is_dns(pod):  # its image has CoreDNS alone
+        if self._dns.is_dns(pod):  # its image has CoreDNS alone
             raise CannotRun(f'exec: "{argv[0]}": executable file not found in $PATH')
         network = self._network(place)
         if running := self._containers.get(place):
@@ -131,13 +131,7 @@ class Pods:
 
     def _network(self, place: Place) -> PodNetwork | None:
         make = self._cluster.pod_network
-        return make(self._cluster, "/".join(place)) if make else None
-
-    def is_ready(self, namespace: str, name: str) -> bool:
-        pod = self._cluster.store.find(PODS, namespace, name)
-        return pod is not None and any(
-            c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", ())
-        )
+        return make("/".join(place)) if make else None
 
     # --- over time -------------------------------------------------------------------------------------------
 
@@ -166,8 +160,8 @@ class Pods:
                 self.append_log(namespace, name, b"the sandbox was asked to let this pod fail\n")
                 self._ended(pod, 1, "Error", "")
                 return
-            if self._cluster.dns.is_dns(pod):
-                self._cluster.dns.start(pod)
+            if self._dns.is_dns(pod):
+                self._dns.start(pod)
             elif argv:
                 if pod["spec"].get("volumes"):
                     self._waiting(pod, "CreateContainerConfigError", "the sandbox mounts no volumes")
@@ -269,8 +263,8 @@ class Pods:
             place = _place(pod)
             self._kill(place)
             self._logs.pop(place, None)
-            if self._cluster.dns.is_dns(pod):
-                self._cluster.dns.stopped(place[1])
+            if self._dns.is_dns(pod):
+                self._dns.stopped(place[1])
 
     def _kill(self, place: Place) -> None:
         if folder := self._folders.pop(place, None):

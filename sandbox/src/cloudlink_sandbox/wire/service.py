@@ -57,7 +57,7 @@ class Wire:
                 self._prepare(cluster)
 
     def _prepare(self, cluster: Cluster) -> None:
-        cluster.pod_network = self._pod_network
+        cluster.pod_network = lambda pod: self._pod_network(cluster, pod)
         cluster.dns.adopt_network(lambda pod: DnsNetwork(Sender(cluster, f"kube-system/{pod}")))
 
     def _pod_network(self, cluster: Cluster, pod: str) -> PodNetwork:
