@@ -40,12 +40,12 @@ class Bound:
         return " -> ".join(f"{address} {seconds:.0f}" for address, seconds in self.chain)
 
 
-def bound(events: str, drawn: Iterable[Mapping[str, Any]]) -> Bound:
-    """events: what ``up --json`` printed. drawn: the sandbox's answer to ``GET /durations``."""
+def bound(events: str, samples: Iterable[Mapping[str, Any]]) -> Bound:
+    """events: what ``up --json`` printed. samples: the sandbox's answer to ``GET /durations``."""
     lines = [json.loads(line) for line in events.splitlines() if line.startswith("{")]
     needs = {e["address"]: tuple(e["needs"]) for e in lines if e["type"] == "queued"}
     ids = {e["address"]: str(e["id"]) for e in lines if e["type"] == "done"}
-    seconds = {(str(d["kind"]), str(d["key"])): float(d["seconds"]) for d in drawn}
+    seconds = {(str(d["kind"]), str(d["key"])): float(d["seconds"]) for d in samples}
     takes = {address: _takes(address, ids.get(address, ""), seconds) for address in needs}
 
     best: dict[str, tuple[float, tuple[str, ...]]] = {}

@@ -90,7 +90,7 @@ def rehearse(at: Place) -> float:
     """Seconds of the longest chain. What the sandbox draws is the same for the same objects in every run."""
     at.start(FAST)
     ran = must(at.cloudlink("up", "--sandbox", "--yes", "--no-verify", "--json"))
-    found = bound(ran.out, at.control("durations")["drawn"])
+    found = bound(ran.out, at.control("durations")["samples"])
     at.reset()
     return found.seconds
 
@@ -104,7 +104,7 @@ def whole_job(figures: Figures, at: Place, speed: float) -> None:
 
     first, calls = counted(at, lambda: at.cloudlink("up", "--sandbox", "--yes", "--no-verify", "--json"))
     must(first)
-    found = bound(first.out, at.control("durations")["drawn"])
+    found = bound(first.out, at.control("durations")["samples"])
     figures.bound = found
     figures.calls.append(calls)
     figures.add("first", first.wall)

@@ -230,10 +230,14 @@ def _paragraph(lines: list[str], place: int) -> str:
 
 
 def faults() -> str:
-    from cloudlink_sandbox.faults import KINDS
+    from cloudlink_sandbox.faults import FaultKind
 
     return "\n".join(
-        ["| Kind | What happens |", "|---|---|", *(f"| `{kind}` | {said} |" for kind, said in KINDS.items())]
+        [
+            "| Kind | Where | What happens |",
+            "|---|---|---|",
+            *(f"| `{k}` | {k.scope} | {k.meaning} |" for k in FaultKind),
+        ]
     )
 
 

@@ -144,25 +144,25 @@ class Hands:
         ]
 
     def an_azure_connection_goes(self, rng: random.Random) -> None:
-        with self.ground.sandbox.sky.lock:
+        with self.ground.sandbox.context.lock:
             if connections := self._azure("connections"):
                 self.ground.sandbox.azure.store.drop(str(rng.choice(connections).id).lower())
-                self.ground.sandbox.sky.touch()
+                self.ground.sandbox.context.touch()
 
     def an_azure_key_changes(self, rng: random.Random) -> None:
-        with self.ground.sandbox.sky.lock:
+        with self.ground.sandbox.context.lock:
             if connections := self._azure("connections"):
                 rng.choice(connections).properties["sharedKey"] = "".join(rng.choices("abcdefghjkmnpqrstuvwxyz", k=48))
-                self.ground.sandbox.sky.touch()
+                self.ground.sandbox.context.touch()
 
     def a_local_gateway_changes(self, rng: random.Random) -> None:
-        with self.ground.sandbox.sky.lock:
+        with self.ground.sandbox.context.lock:
             if gateways := self._azure("localnetworkgateways"):
                 rng.choice(gateways).properties["bgpSettings"]["asn"] = 64999
-                self.ground.sandbox.sky.touch()
+                self.ground.sandbox.context.touch()
 
     def _forward_key(self, new: str | None) -> None:
-        with self.ground.sandbox.sky.lock:
+        with self.ground.sandbox.context.lock:
             cluster = next(iter(self.ground.sandbox.aks.clusters.values()))
             custom = cluster.store.get(CONFIGMAPS, "kube-system", "coredns-custom")
             key = f"cloudlink-{self.ground.link.name}.server"
@@ -170,7 +170,7 @@ class Hands:
                 kept = {k: v for k, v in custom["data"].items() if k != key}
                 custom["data"] = kept if new is None else {**kept, key: custom["data"][key].replace("cache 30", new)}
                 cluster.store.replace(CONFIGMAPS, custom)
-                self.ground.sandbox.sky.touch()
+                self.ground.sandbox.context.touch()
 
     def the_forward_key_goes(self, rng: random.Random) -> None:
         self._forward_key(None)

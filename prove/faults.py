@@ -130,7 +130,7 @@ class FaultBench(Bench):
                     if kind.where == "clouds":  # the whole cloud from there on
                         place = f"{place.partition('.')[0]}.*"
                     at = chance.choice(ats)
-                    after = sum(Fault("slow", place).is_at(exact(c)) for c in calls[:at])
+                    after = sum(Fault("slow", place).matches(exact(c)) for c in calls[:at])
                     where = f"{scene.command[0]}/{phase}/{kind_name}/{place}"
                     yield Trial(where, name, phase, kind_name, place, after)
         for lag in LAGS:
@@ -145,11 +145,11 @@ class FaultBench(Bench):
         while not (fault.hits or _reviewed(fault, ended)):  # runs differ by some looks: one not made cannot be hit
             assert after >= 0, f"no call was hit: {trial}\n  the run: {ended}"
             began = self._begin(scene.world)
-            fault = self.ground.sandbox.sky.faults.add(Fault(kind.fault, trial.place, kind.times, after=after))
+            fault = self.ground.sandbox.context.faults.add(Fault(kind.fault, trial.place, kind.times, skip=after))
             ended = self._meet(scene.command, fault, MINUTES if kind.minutes else None)
             after -= max(1, after // 4)
         assert ended is not None
-        self.ground.sandbox.sky.faults.clear()
+        self.ground.sandbox.context.faults.clear()
         self._the_clouds_give_up()
         wrong = self._first(
             kind, ended, signs_in=trial.place.startswith("entra."), verifies=trial.phase == "verifying"
@@ -178,7 +178,7 @@ class FaultBench(Bench):
 
     def _with_lag(self, trial: Trial, scene: Scene) -> Point:
         """Reads that do not ask for ids show an object so many seconds late."""
-        takes = self.ground.sandbox.sky.durations.overrides
+        takes = self.ground.sandbox.context.durations.overrides
         typical_seconds = {kind: takes[kind] for kind in ("aws.lag.lists", "aws.lag.tags")}
         began = self._begin(scene.world)
         takes |= dict.fromkeys(typical_seconds, float(trial.place.split()[0]))
@@ -192,8 +192,8 @@ class FaultBench(Bench):
     def _the_clouds_give_up(self) -> None:
         """An operation that would never end is ended by the cloud itself some day."""
         sandbox = self.ground.sandbox
-        with sandbox.sky.lock:
-            now = sandbox.sky.clock.now()
+        with sandbox.context.lock:
+            now = sandbox.context.clock.now()
             for operation in sandbox.azure.store.operations.values():
                 operation.ends_at = now if operation.ends_at == math.inf else operation.ends_at
             for life in _lives(sandbox):
@@ -242,7 +242,7 @@ def _lives(sandbox: Sandbox) -> Iterator[Timeline]:
 
 def _reviewed(fault: Fault, ended: Ended | None) -> bool:
     """Whether an access review of Kubernetes told of the fault, so that the call was not made."""
-    return fault.kind == "denied" and fault.place.startswith("kube.") and ended is not None and ended.code != 0
+    return fault.kind == "denied" and fault.target.startswith("kube.") and ended is not None and ended.code != 0
 
 
 # --- which calls there are ----------------------------------------------------------------------------------

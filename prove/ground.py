@@ -25,7 +25,13 @@ from prove.zygote import Ended, Order, Zygote
 EXAMPLE = Path(__file__).parents[1] / "config.example.toml"
 SPEED = 200.0
 SHORT = 2.0  # sandbox seconds that anything takes
-TAKES_LONGER = {"aws.linger": 3600.0, "aws.lag.lists": 0.0, "world.ike": 1.0, "world.bgp": 1.0, "kube.pod.start": 1.0}
+TAKES_LONGER = {
+    "aws.retention": 3600.0,
+    "aws.lag.lists": 0.0,
+    "world.ike": 1.0,
+    "world.bgp": 1.0,
+    "kube.pod.start": 1.0,
+}
 
 
 class Ground:
@@ -52,7 +58,7 @@ class Ground:
         durations = Durations(overrides={kind: {**TAKES_LONGER, **takes}.get(kind, SHORT) for kind in MEDIANS})
         self.sandbox = Sandbox(self.home, speed=speed, durations=durations)
         self.seed()
-        with self.sandbox.sky.lock:
+        with self.sandbox.context.lock:
             self.sandbox.aks.by_name(self.link.azure.aks_cluster)  # has its content from now on
         self.gate = Gate()
         self.gate.stand_before(self.sandbox)
@@ -124,8 +130,8 @@ class Ground:
             (self.home / name).write_bytes(content)
             (self.home / name).chmod(0o600)
         self.take_up_clouds(clouds)
-        self.sandbox.sky.faults.clear()
-        self.sandbox.sky.journal.clear()
+        self.sandbox.context.faults.clear()
+        self.sandbox.context.journal.clear()
 
     def take_up_clouds(self, clouds: bytes) -> None:
         (self.home / "world.pickle").write_bytes(clouds)
@@ -159,14 +165,14 @@ class Ground:
 
     def settle(self) -> None:
         """Let everything that was begun end: what a killed run left in flight goes on by itself."""
-        self.sandbox.sky.clock.advance(60.0)
-        self.sandbox.azure.settle()
+        self.sandbox.context.clock.advance(60.0)
+        self.sandbox.azure.advance()
 
     def writes(self) -> int:
-        return int(self.sandbox.sky.journal.json()["writes"])
+        return int(self.sandbox.context.journal.json()["writes"])
 
     def journal(self) -> list[dict[str, Any]]:
-        return list(self.sandbox.sky.journal.json()["calls"])
+        return list(self.sandbox.context.journal.json()["calls"])
 
 
 def timed(what: str, began: float) -> str:

@@ -171,7 +171,7 @@ class Bench:
         """A pod that the killed run left ends by itself; the next run removes it."""
         if not self.pictures.probe_pods():
             return ""
-        self.ground.sandbox.sky.clock.advance(400)
+        self.ground.sandbox.context.clock.advance(400)
         ended = self.ground.run("verify-dns")
         if ended.code != 0:
             return f"verify-dns after a pod was left: {ended}"

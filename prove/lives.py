@@ -176,9 +176,9 @@ class World:
     def _fault(self, rng: random.Random) -> str:
         """A fault at some call of a run; the run may stop, with a code that says so."""
         kind = rng.choice(ANY_CALL)
-        self.ground.sandbox.sky.faults.add(Fault(kind, "*", times=rng.choice((1, 1, 3)), after=rng.randrange(90)))
+        self.ground.sandbox.context.faults.add(Fault(kind, "*", times=rng.choice((1, 1, 3)), skip=rng.randrange(90)))
         ended = self.ground.run(*rng.choice((UP, UP, TEARDOWN)))
-        self.ground.sandbox.sky.faults.clear()
+        self.ground.sandbox.context.faults.clear()
         self.ground.settle()
         return "" if ended.code in STOPS and "Traceback" not in ended.err else f"{kind}: {ended}"
 

@@ -48,7 +48,7 @@ def prove(figures: Figures, *, seed: int, part: int = 0, of: int = 1, most: int 
     with Ground() as ground:
         bench = Bench(ground)
         ground.back_to("built")
-        with ground.sandbox.sky.lock:
+        with ground.sandbox.context.lock:
             like = copy.deepcopy(ground.sandbox.azure.store.resources)
         lives = range(LIVES)[part::of]
         for life in lives[: most or len(lives)]:
@@ -142,7 +142,7 @@ class Life:
 
     def _world(self) -> Objects:
         found = by_id(self.bench.pictures.raw())
-        with self.bench.ground.sandbox.sky.lock:
+        with self.bench.ground.sandbox.context.lock:
             for cluster in self.bench.ground.sandbox.aks.clusters.values():
                 for (space, name), pod in cluster.store.objects.get(PODS.key, {}).items():
                     if space != "kube-system":

@@ -75,9 +75,9 @@ class Hurry:
 
     def remaining(self) -> float:
         """Sandbox seconds that the gateway will still take; 0 where it will be done soon, or nothing is done to it."""
-        sky = self.ground.sandbox.sky
-        with sky.lock:
-            now = sky.clock.now()
+        context = self.ground.sandbox.context
+        with context.lock:
+            now = context.clock.now()
             ends = [o.ends_at - now for o in self.ground.sandbox.azure.store.operations.values()]
         return max((e for e in ends if 60 < e < float("inf")), default=0.0)
 
@@ -88,7 +88,7 @@ class Hurry:
             if writes != seen or self.hold.is_set() or not (remaining := self.remaining()):
                 seen, since = writes, time.monotonic()
             elif time.monotonic() - since > QUIET:
-                self.ground.sandbox.sky.clock.advance(remaining)
+                self.ground.sandbox.context.clock.advance(remaining)
 
 
 class OutageBench(Bench):
@@ -239,24 +239,24 @@ class OutageBench(Bench):
     def network_gone(self, pid: int, rng: random.Random) -> None:
         """Open connections are cut, new ones are refused."""
         sandbox = self.ground.sandbox
-        fault = sandbox.sky.faults.add(Fault("cut-before", "*", times=None))
+        fault = sandbox.context.faults.add(Fault("cut-before", "*", times=None))
         old = {name: sandbox._listeners[name] for name in CLOUDS}
         closing = [threading.Thread(target=listener.stop) for listener in old.values()]
         for thread in closing:
             thread.start()
         for thread in closing:
             thread.join()
-        time.sleep(rng.choice(MINUTES_AWAY) * 60 / sandbox.sky.clock.speed)
+        time.sleep(rng.choice(MINUTES_AWAY) * 60 / sandbox.context.clock.speed)
         for name, listener in old.items():
             sandbox._listeners[name] = Listener(listener.app, listener.tls, listener.server_port)
             sandbox._listeners[name].start()
-        sandbox.sky.faults.remove(fault.id)
+        sandbox.context.faults.remove(fault.id)
 
     def asleep(self, pid: int, rng: random.Random) -> None:
         """The process stands still; its own clock may stand still with it, the clouds' does not."""
         os.kill(pid, signal.SIGSTOP)
         time.sleep(0.05)
-        self.ground.sandbox.sky.clock.advance(HOURS_ASLEEP * 3600)
+        self.ground.sandbox.context.clock.advance(HOURS_ASLEEP * 3600)
         time.sleep(0.05)
         os.kill(pid, signal.SIGCONT)
 

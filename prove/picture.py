@@ -82,8 +82,8 @@ class Pictures:
             ],
         }  # fmt: skip
         sandbox = self.ground.sandbox
-        with sandbox.sky.lock:
-            sandbox.azure.settle()
+        with sandbox.context.lock:
+            sandbox.azure.advance()
             store = sandbox.azure.store
             seen["azure resource"] = [
                 {
@@ -131,7 +131,7 @@ class Pictures:
                     lambda m: "<endpoint>" if m.group(0) in chosen else m.group(0), json.dumps(thing, default=str)
                 )
                 lines.append(f"{kind} {json.dumps(_ordered(json.loads(self.masked(text))), sort_keys=True)}")
-        tunnels = self.ground.sandbox.sky.world().tunnels
+        tunnels = self.ground.sandbox.context.world().tunnels
         lines.append(f"tunnels joined {sum(bool(t.connection) for t in tunnels)} of {len(tunnels)}")
         return sorted(lines)
 
@@ -148,7 +148,7 @@ class Pictures:
 
     def probe_pods(self) -> list[str]:
         found = []
-        with self.ground.sandbox.sky.lock:
+        with self.ground.sandbox.context.lock:
             for cluster in self.ground.sandbox.aks.clusters.values():
                 cluster.catch_up()
                 found += [n for _, n in cluster.store.objects.get(PODS.key, {}) if n.startswith("cloudlink-probe")]

@@ -60,8 +60,8 @@ class Remains:
     def take(cls, ground: Ground) -> Remains:
         """As they stand at this moment. The process under test must not run meanwhile."""
         sandbox = ground.sandbox
-        with sandbox.sky.lock:
-            sandbox.azure.settle()
+        with sandbox.context.lock:
+            sandbox.azure.advance()
             sandbox.aws.facts()
             for cloud in (sandbox.aks, sandbox.eks):
                 for cluster in cloud.clusters.values():
@@ -154,13 +154,13 @@ def clouds_lines(clouds: bytes) -> tuple[str, ...]:
 
 def _without_what_has_ended(azure: dict[str, Any]) -> dict[str, Any]:
     """Of operations only those count that still go on and change something."""
-    going_on = [o for o in azure["operations"].values() if not o.settled and not o.post]
+    going_on = [o for o in azure["operations"].values() if not o.applied and not o.post]
     return {**azure, "operations": sorted(going_on, key=lambda o: (o.target, o.name))}
 
 
 def _without_order(cluster: dict[str, Any]) -> dict[str, Any]:
     """What is to happen, without the numbers that order what is due at the same moment."""
-    return {**cluster, "agenda": sorted((what, whom, when) for when, _, what, whom in cluster["agenda"])}
+    return {**cluster, "event_queue": sorted((what, whom, when) for when, _, what, whom in cluster["event_queue"])}
 
 
 class _Walk:

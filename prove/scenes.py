@@ -99,7 +99,7 @@ def drift(ground: Ground, pictures: Pictures) -> None:
         HostedZoneId=zone, ChangeBatch={"Changes": [{"Action": "DELETE", "ResourceRecordSet": record}]}
     )
     ec2.modify_vpc_attribute(VpcId=link.aws.vpc_id, EnableDnsHostnames={"Value": False})
-    with ground.sandbox.sky.lock:
+    with ground.sandbox.context.lock:
         store = ground.sandbox.azure.store
         connection = next(k for k in store.resources if "/connections/" in k and f"cloudlink-{link.name}" in k)
         store.drop(connection)
@@ -107,7 +107,7 @@ def drift(ground: Ground, pictures: Pictures) -> None:
         custom = cluster.store.get(CONFIGMAPS, "kube-system", "coredns-custom")
         custom["data"] = {k: v.replace("cache 30", "cache 300") for k, v in custom["data"].items()}
         cluster.store.replace(CONFIGMAPS, custom)
-        ground.sandbox.sky.touch()
+        ground.sandbox.context.touch()
 
 
 Step = Callable[[], None]

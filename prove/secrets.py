@@ -231,7 +231,7 @@ def _prove(figures: Figures, most: int) -> None:
             for kind, place in (("garbage", "aws.DescribeVpnConnections"), ("garbage", "azure.GET:connections*"),
                                 ("garbage", "azure.PUT:*"), ("cut-after", "aws.CreateVpnConnection")):  # fmt: skip
                 ground.back_to("empty" if "Create" in place or "PUT" in place else "built")
-                ground.sandbox.sky.faults.add(Fault(kind, place, times=2))
+                ground.sandbox.context.faults.add(Fault(kind, place, times=2))
                 bench.run(f"{kind} at {place}", "up", "--no-verify", codes=(0, 5, 6, 8))
             ground.back_to("built")
             bench.run("teardown", "teardown")

@@ -174,9 +174,9 @@ class Strangers:
         text = str(model.id)
         made.id = parse(text[: text.rindex("/") + 1] + name)
         made.tags = self.tags() or None
-        with self.ground.sandbox.sky.lock:
+        with self.ground.sandbox.context.lock:
             self.ground.sandbox.azure.store.place(made)
-            self.ground.sandbox.sky.touch()
+            self.ground.sandbox.context.touch()
 
     def local_gateway(self) -> None:
         self._azure("localNetworkGateways")
@@ -185,7 +185,7 @@ class Strangers:
         self._azure("publicIPAddresses")
 
     def config_map(self) -> None:
-        with self.ground.sandbox.sky.lock:
+        with self.ground.sandbox.context.lock:
             cluster = next(iter(self.ground.sandbox.aks.clusters.values()))
             custom = cluster.store.get(CONFIGMAPS, "kube-system", "coredns-custom")
             key = self.rng.choice(("team.server", "log.override", "cloudlink-other.server", "cloudlink-demo.override"))
@@ -196,7 +196,7 @@ class Strangers:
 
     def pod(self) -> None:
         """Named as the probe of verify-dns is, without its label."""
-        with self.ground.sandbox.sky.lock:
+        with self.ground.sandbox.context.lock:
             cluster = next(iter(self.ground.sandbox.aks.clusters.values()))
             name = f"cloudlink-probe-{self.rng.randint(1, 10**6)}"
             cluster.store.objects[PODS.key]["default", name] = {

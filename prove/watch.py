@@ -92,14 +92,14 @@ class Watch(ABC):
 
     def stop(self) -> None:
         """No thread of the process runs, and in the clouds no time passes, until ``go_on``."""
-        clock = self.ground.sandbox.sky.clock
+        clock = self.ground.sandbox.context.clock
         clock.set_speed(0)
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGSTOP)
         wait_until(lambda: _states(self.pid) <= set("TtZX"), f"process {self.pid} does not stop")
 
     def go_on(self) -> None:
-        self.ground.sandbox.sky.clock.set_speed(self.ground.speed)
+        self.ground.sandbox.context.clock.set_speed(self.ground.speed)
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGCONT)
 
@@ -133,14 +133,14 @@ class Killer(Watch):
 
     def moment(self, place: Place) -> None:
         if place == self.at:
-            with self._one, self.ground.sandbox.sky.lock:
+            with self._one, self.ground.sandbox.context.lock:
                 self._kill(str(place))
 
     def call(self, number: int, app: App, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if number != self.at.call:
             return app(environ, start_response)
         name = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
-        with self._one, self.ground.sandbox.sky.lock:
+        with self._one, self.ground.sandbox.context.lock:
             if self.at.moment == "before":
                 self._kill(name)
                 return []  # no answer: the connection is cut

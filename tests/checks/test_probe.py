@@ -239,14 +239,14 @@ def test_leftovers_of_earlier_runs_are_swept(bench: KubeBench) -> None:
 @pytest.mark.parametrize("place", ["kube.GET:pods", "kube.POST:pods/*", "kube.GET:pods/*", "kube.DELETE:pods/*"])
 def test_a_cluster_that_is_called_too_often_is_asked_again(bench: KubeBench, place: str) -> None:
     bench.up()
-    throttled = bench.world.sky.faults.add(Fault("throttled", place, times=2))
+    throttled = bench.world.context.faults.add(Fault("throttled", place, times=2))
     assert verified(bench).health is Health.HEALTHY
     assert throttled.hits == 2
 
 
 def test_a_cluster_that_is_too_busy_for_minutes_is_waited_for_and_named(bench: KubeBench) -> None:
     bench.up()
-    throttled = bench.world.sky.faults.add(Fault("throttled", "kube.POST:pods/*", times=45))  # some three minutes
+    throttled = bench.world.context.faults.add(Fault("throttled", "kube.POST:pods/*", times=45))  # some three minutes
     told: list[str] = []
     facts = dataclasses.replace(probe(bench), tell=told.append).run([Question(f"app.{ZONE}")], RESOLVERS)
     assert facts is not None

@@ -182,7 +182,7 @@ def test_a_lost_state_file_is_rebuilt_without_a_write(linked: Place) -> None:
 def test_a_tunnel_that_dies_is_named(linked: Place) -> None:
     inside = str(linked.link.tunnels[3].inside)
     victim = next(t["outside_ip"] for t in linked.control("GET", "world")["tunnels"] if t["inside"] == inside)
-    fault = linked.control("POST", "faults", {"kind": "tunnel-down", "place": victim, "times": None})
+    fault = linked.control("POST", "faults", {"kind": "tunnel-down", "target": victim, "times": None})
     try:
         result = linked.cloudlink("status", "--json")
         assert result.code == 8
@@ -193,7 +193,7 @@ def test_a_tunnel_that_dies_is_named(linked: Place) -> None:
 
 def test_an_endpoint_address_that_dies_is_named_by_verify_dns(linked: Place) -> None:
     address = linked.cloudlink("status", "--json").json["endpoint"]["addresses"][0]["address"]
-    fault = linked.control("POST", "faults", {"kind": "endpoint-ip-down", "place": address, "times": None})
+    fault = linked.control("POST", "faults", {"kind": "endpoint-ip-down", "target": address, "times": None})
     try:
         result = linked.cloudlink("verify-dns", "sentry.prod.corp.example", "--json")
         hops = {h["hop"]: h["result"] for h in result.json["names"][0]["hops"]}

@@ -243,7 +243,7 @@ def test_an_inside_range_that_the_adopted_gateway_uses_already(place: Place) -> 
     [("aws.DescribeVpnGateways", "AWS"), ("azure.GET:*virtualNetworks*", "Azure"), ("aws.DescribeCluster", "AWS")],
 )
 def test_no_permission_to_look(place: Place, operation: str, cloud: str) -> None:
-    place.control("POST", "faults", {"kind": "denied", "place": operation, "times": None})
+    place.control("POST", "faults", {"kind": "denied", "target": operation, "times": None})
     error = refused(place, 4)
     assert error["summary"]
     assert cloud in error["summary"] + error["detail"] + error["hint"], error
@@ -251,7 +251,7 @@ def test_no_permission_to_look(place: Place, operation: str, cloud: str) -> None
 
 @pytest.mark.parametrize("operation", ["aws.*", "azure.*"])
 def test_credentials_that_have_expired(place: Place, operation: str) -> None:
-    place.control("POST", "faults", {"kind": "expired", "place": operation, "times": None})
+    place.control("POST", "faults", {"kind": "expired", "target": operation, "times": None})
     error = refused(place, 4)
     assert error["summary"] in ("The sign-in to AWS has expired", "Not signed in to Azure")
     assert "login" in error["hint"]

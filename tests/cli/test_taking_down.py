@@ -96,7 +96,7 @@ def test_the_whole_way_with_kill_interruption_and_lost_state(place: Place) -> No
 
 def test_a_second_ctrl_c_does_not_wait_for_an_answer(place: Place) -> None:
     place.sandbox("start")
-    place.control("POST", "faults", {"kind": "slow", "place": "aws.CreateVpnGateway", "times": None, "seconds": 25})
+    place.control("POST", "faults", {"kind": "slow", "target": "aws.CreateVpnGateway", "times": None, "seconds": 25})
     with begin(place, "up") as stopped:
         wait_for_writes(place, 2)
         start = time.monotonic()

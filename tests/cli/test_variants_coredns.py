@@ -18,7 +18,7 @@ def test_a_crashing_coredns_is_rolled_back(linked: Place) -> None:
     hand.restart_coredns("bare")
     hand.later(200)
     before = hand.clouds.aks.config_map("kube-system", "coredns-custom").get("data") or {}
-    fault = linked.control("POST", "faults", {"kind": "pod-fails", "place": "kube-system/coredns-*", "times": None})
+    fault = linked.control("POST", "faults", {"kind": "pod-fails", "target": "kube-system/coredns-*", "times": None})
     failed = linked.cloudlink("up", "--no-verify")
     linked.control("DELETE", f"faults/{fault['id']}")
     assert failed.code == 5, failed.out + failed.err

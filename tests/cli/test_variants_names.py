@@ -121,7 +121,7 @@ def test_propagation_off_on_one_subnet_silences_the_address_in_it(linked: Place)
 
 def test_up_ends_with_8_when_the_tunnels_are_up_and_a_name_is_not_right(linked: Place) -> None:
     address = linked.cloudlink("status", "--json").json["endpoint"]["addresses"][0]["address"]
-    linked.control("POST", "faults", {"kind": "endpoint-ip-down", "place": address, "times": None})
+    linked.control("POST", "faults", {"kind": "endpoint-ip-down", "target": address, "times": None})
     up = linked.cloudlink("up", "--verify", "--json")
     result = up.lines[-1]
     assert (up.code, result["exit_code"], result["outcome"]) == (8, 8, "unhealthy"), up.out
@@ -133,7 +133,7 @@ def test_up_ends_with_8_when_the_tunnels_are_up_and_a_name_is_not_right(linked: 
 
 
 def test_an_image_that_is_asked_for_is_used_and_a_pod_that_dies_is_removed(linked: Place) -> None:
-    linked.control("POST", "faults", {"kind": "pod-fails", "place": "default/cloudlink-*", "times": None})
+    linked.control("POST", "faults", {"kind": "pod-fails", "target": "default/cloudlink-*", "times": None})
     result = linked.cloudlink("verify-dns", SENTRY, "--image", "registry.example/python:3.12", "--json")
     assert result.code in (5, 6), result.out
     assert result.json["type"] == "error"

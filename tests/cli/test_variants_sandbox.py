@@ -69,7 +69,7 @@ def test_faults_are_added_listed_and_removed(place: Place) -> None:
     refused = place.cloudlink("plan")
     assert refused.code == 4
     (fault,) = place.sandbox("fault", "list", "--json").json["faults"]
-    assert (fault["kind"], fault["place"]) == ("denied", "aws.DescribeVpnGateways")
+    assert (fault["kind"], fault["target"]) == ("denied", "aws.DescribeVpnGateways")
     assert "aws.DescribeVpnGateways" in place.sandbox("fault", "list").out
     unknown = place.sandbox("fault", "add", "sunspots", "aws.*")
     assert unknown.code == 2

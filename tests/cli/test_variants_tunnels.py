@@ -67,7 +67,7 @@ def test_one_broken_tunnel_degrades_and_two_of_one_instance_leave_no_redundancy(
 
 def test_status_waits_until_the_link_is_healthy(linked: Place) -> None:
     outside = linked.cloudlink("status", "--json").json["tunnels"][1]["aws"]["outside_ip"]
-    linked.control("POST", "faults", {"kind": "tunnel-down", "place": outside, "times": None, "lasts": 3600})
+    linked.control("POST", "faults", {"kind": "tunnel-down", "target": outside, "times": None, "duration": 3600})
     ByHand(linked).later(120)
     waited = linked.cloudlink("status", "--wait", "10h")
     assert waited.code == 0, waited.out + waited.err
@@ -78,7 +78,7 @@ def test_status_waits_until_the_link_is_healthy(linked: Place) -> None:
 def test_an_instance_that_dies_takes_its_two_tunnels(linked: Place) -> None:
     addresses = ByHand(linked).network.public_ip_addresses
     victim = addresses.get("cloudlink-demo", "cloudlink-demo-public-ip-1").properties.ip_address
-    linked.control("POST", "faults", {"kind": "instance-down", "place": victim, "times": None})
+    linked.control("POST", "faults", {"kind": "instance-down", "target": victim, "times": None})
     status = linked.cloudlink("status", "--json")
     assert (status.code, status.json["health"]) == (8, "no redundancy")
     assert [t["address"] for t in status.json["tunnels"] if not t["up"]] == ["tunnel[0]", "tunnel[1]"]

@@ -30,7 +30,7 @@ def core(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         api = client.CoreV1Api(config.new_client_from_config(str(path), context="aks"))
         container = {"name": "c", "image": "python:3.12", "command": ["sleep", "infinity"]}
         api.create_namespaced_pod("default", {"metadata": {"name": "sleeper"}, "spec": {"containers": [container]}})
-        sandbox.sky.clock.advance(600)
+        sandbox.context.clock.advance(600)
         yield api
     finally:
         sandbox.stop()

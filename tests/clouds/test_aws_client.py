@@ -53,7 +53,7 @@ def test_token_for_eks_is_good(ground: Ground) -> None:
     assert "k8s" not in repr(token)
     assert ground.cloud.identity_of_token(token.reveal()) == ground.cloud.principal
     assert ground.cloud.identity_of_token(ground.aws.eks_token("another").reveal()) is None
-    assert ground.sky.journal.calls() == [], "making a token calls nobody"
+    assert ground.context.journal.calls() == [], "making a token calls nobody"
 
 
 def test_account(ground: Ground) -> None:
@@ -119,7 +119,7 @@ def test_wrong_secret(ground: Ground) -> None:
 
     assert ground.aws.endpoints is not None
     endpoints = dataclasses.replace(ground.aws.endpoints, aws_secret_key=Secret("wrong"))
-    wrong = Aws(region=REGION, endpoints=endpoints, clock=SlowClock(ground.sky.clock))
+    wrong = Aws(region=REGION, endpoints=endpoints, clock=SlowClock(ground.context.clock))
     assert isinstance(wrong.translate(raised(wrong.account)), CredentialsError)
 
 
@@ -128,7 +128,7 @@ def test_unreachable(ground: Ground) -> None:
 
     assert ground.aws.endpoints is not None
     endpoints = dataclasses.replace(ground.aws.endpoints, aws_url="http://127.0.0.1:1")
-    nowhere = Aws(region=REGION, endpoints=endpoints, clock=SlowClock(ground.sky.clock))
+    nowhere = Aws(region=REGION, endpoints=endpoints, clock=SlowClock(ground.context.clock))
     error = raised(nowhere.ec2_once.create_vpn_gateway, Type="ipsec.1")
     assert isinstance(nowhere.translate(error), UnreachableError)
     assert nowhere.unknown_outcome(error)

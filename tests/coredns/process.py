@@ -18,7 +18,7 @@ import dns.message
 import dns.query
 import dns.rcode
 
-from cloudlink_sandbox.kube.aks import ADDON_CONFIGMAPS
+from cloudlink_sandbox.kube.addons import ADDON_CONFIGMAPS
 from tests.coredns.upstreams import free_port
 
 _START_SECONDS = 20.0

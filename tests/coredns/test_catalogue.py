@@ -6,7 +6,7 @@ import pytest
 
 from cloudlink.steps import corefile
 from cloudlink.steps.dns_forward.corefile_rules import version_of
-from cloudlink_sandbox.kube.aks import ADDON_CONFIGMAPS
+from cloudlink_sandbox.kube.addons import ADDON_CONFIGMAPS
 from cloudlink_sandbox.kube.corefile import BrokenCorefile
 from cloudlink_sandbox.kube.plugins import configure
 from tests.coredns.catalogue import CASES, ZONE, Case

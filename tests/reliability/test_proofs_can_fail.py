@@ -98,7 +98,7 @@ def test_remains_that_differ_in_anything_are_not_one_trial(tmp_path: Path) -> No
         ground.state.write_text(
             '{"format": 1, "serial": 3, "resources": {"a": {"phase": "ready", "since": 1800000000.5}}}'
         )
-        ground.sandbox.sky.clock.set_speed(0)
+        ground.sandbox.context.clock.set_speed(0)
         ec2 = Pictures(ground).client("ec2")
         first = Remains.take(ground)
         ec2.create_customer_gateway(BgpAsn=65000, IpAddress="192.0.2.1", Type="ipsec.1")

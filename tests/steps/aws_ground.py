@@ -33,10 +33,10 @@ from cloudlink.secret import Secret
 from cloudlink.steps.outputs import PublicIp, VirtualNetwork
 from cloudlink_sandbox.aws.cloud import AwsCloud
 from cloudlink_sandbox.clock import SandboxClock
-from cloudlink_sandbox.cloud import Sky
+from cloudlink_sandbox.context import SandboxContext
 from cloudlink_sandbox.durations import Durations
 from cloudlink_sandbox.facts import AzureFacts
-from cloudlink_sandbox.faults import Fault, FaultBook
+from cloudlink_sandbox.faults import Fault, FaultRegistry
 from cloudlink_sandbox.journal import Journal
 from cloudlink_sandbox.listener import Listener
 from cloudlink_sandbox.world_file import parse
@@ -142,29 +142,29 @@ class Ground:
     """hand: clients of the test's own, through which things are changed by hand."""
 
     link: Link
-    sky: Sky
+    context: SandboxContext
     cloud: AwsCloud
     aws: Aws
 
     def wait(self, seconds: float) -> None:
-        self.sky.clock.advance(seconds)
+        self.context.clock.advance(seconds)
 
     @property
     def hand(self) -> Any:
         return self.aws.ec2
 
     def writes(self) -> int:
-        return sum(call.writes for call in self.sky.journal.calls())
+        return sum(call.writes for call in self.context.journal.calls())
 
     def calls(self, operation: str) -> int:
-        return sum(call.operation == operation for call in self.sky.journal.calls())
+        return sum(call.operation == operation for call in self.context.journal.calls())
 
     def fault(self, kind: str, place: str, **more: Any) -> None:
-        self.sky.faults.add(Fault(kind, place, **more))
+        self.context.faults.add(Fault(kind, place, **more))
 
     def again(self) -> Aws:
         """A second run of the program: nothing remembered, new clients."""
-        return Aws(region=REGION, endpoints=self.aws.endpoints, clock=SlowClock(self.sky.clock))
+        return Aws(region=REGION, endpoints=self.aws.endpoints, clock=SlowClock(self.context.clock))
 
     def read(self, outputs: Outputs, *lookups: Node[Any]) -> Outputs:
         for lookup in lookups:
@@ -218,12 +218,12 @@ def listening() -> Iterator[tuple[Front, str]]:
 
 
 def a_ground(link: Link, home: Path, front: Front, url: str) -> Ground:
-    sky = Sky(SandboxClock(0, 1_800_000_000.0), FaultBook(), Journal(), Durations(exact=True), home)
-    cloud = AwsCloud(sky)
+    context = SandboxContext(SandboxClock(0, 1_800_000_000.0), FaultRegistry(), Journal(), Durations(exact=True), home)
+    cloud = AwsCloud(context)
     cloud.eks_endpoint = lambda: "https://127.0.0.1:1"
     cloud.eks_certificate = lambda: "Q0E="
-    sky.aws_facts = cloud.facts
-    sky.azure_facts = lambda: AzureFacts({}, {}, (), ())
+    context.aws_facts = cloud.facts
+    context.azure_facts = lambda: AzureFacts({}, {}, (), ())
     cloud.seed(parse(description(link)))
     front.app = cloud.app
     endpoints = Endpoints(
@@ -237,4 +237,4 @@ def a_ground(link: Link, home: Path, front: Front, url: str) -> Ground:
         ca_file="",
         speed=1,
     )
-    return Ground(link, sky, cloud, Aws(region=REGION, endpoints=endpoints, clock=SlowClock(sky.clock)))
+    return Ground(link, context, cloud, Aws(region=REGION, endpoints=endpoints, clock=SlowClock(context.clock)))

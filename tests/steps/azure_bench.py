@@ -30,12 +30,12 @@ from cloudlink.sandbox_world import description
 from cloudlink.secret import Secret
 from cloudlink.steps.azure_vpn.step import AzureVpn
 from cloudlink.steps.outputs import AwsTunnelEnd, VpnConnection, VpnGateway
-from cloudlink_sandbox.azure.azure_cloud import AzureCloud
+from cloudlink_sandbox.azure.cloud import AzureCloud
 from cloudlink_sandbox.clock import SandboxClock
-from cloudlink_sandbox.cloud import Sky
+from cloudlink_sandbox.context import SandboxContext
 from cloudlink_sandbox.durations import Durations
 from cloudlink_sandbox.facts import AwsFacts
-from cloudlink_sandbox.faults import Fault, FaultBook
+from cloudlink_sandbox.faults import Fault, FaultRegistry
 from cloudlink_sandbox.journal import Journal
 from cloudlink_sandbox.listener import Listener
 from cloudlink_sandbox.tls import Authority
@@ -156,17 +156,19 @@ class Bench:
 
     def __init__(self, link: Link, front: Front, seed: bool = True) -> None:
         self.link = link
-        self.sky = Sky(SandboxClock(0, 1_800_000_000.0), FaultBook(), Journal(), Durations(exact=True), front.home)
-        self.cloud = AzureCloud(self.sky, tenant=TENANT, client_id=CLIENT, client_secret=PASSWORD)
-        self.sky.azure_facts = self.cloud.facts
-        self.sky.aws_facts = lambda: AwsFacts({}, {}, {}, (), (), ())
+        self.context = SandboxContext(
+            SandboxClock(0, 1_800_000_000.0), FaultRegistry(), Journal(), Durations(exact=True), front.home
+        )
+        self.cloud = AzureCloud(self.context, tenant=TENANT, client_id=CLIENT, client_secret=PASSWORD)
+        self.context.azure_facts = self.cloud.facts
+        self.context.aws_facts = lambda: AwsFacts({}, {}, {}, (), (), ())
         if seed:
             self.cloud.seed(parse(description(link)))
         front.cloud = self.cloud
         url = self.cloud.base_url = front.listener.url
         ca_file = front.authority.ca_file
         self.endpoints = Endpoints("", "", Secret(""), url, TENANT, CLIENT, Secret(PASSWORD), ca_file, 1.0)
-        self.time = SandboxTime(self.sky.clock)
+        self.time = SandboxTime(self.context.clock)
         self.azure, self.step = self.look_anew()
         self.outputs: dict[str, Any] = dict(AWS)
         self.receipts = Receipts()
@@ -235,7 +237,7 @@ class Bench:
         return {k: (dict(r.properties), dict(r.tags or {})) for k, r in kept if "cloudlink" not in k}
 
     def fault(self, kind: str, place: str, times: int | None = 1) -> None:
-        self.sky.faults.add(Fault(kind, place, times))
+        self.context.faults.add(Fault(kind, place, times))
 
     def writes(self) -> list[str]:
-        return [f"{c.operation}/{c.target}" for c in self.sky.journal.calls() if c.writes]
+        return [f"{c.operation}/{c.target}" for c in self.context.journal.calls() if c.writes]

@@ -96,13 +96,13 @@ class KubeBench:
     def __init__(self, home: Path, link: Link | None = None) -> None:
         self.link = link or a_link()
         self.world = SmallWorld(home)
-        self.cloud = KubeCloud(self.world.sky, name="aks", authenticate=lambda t: "admin" if t == TOKEN else None)
-        self.wire = Wire(self.world.sky, self.cloud)
+        self.cloud = KubeCloud(self.world.context, name="aks", authenticate=lambda t: "admin" if t == TOKEN else None)
+        self.wire = Wire(self.world.context, self.cloud)
         self.authority = Authority(home)
         self.listener = Listener(self.cloud.app, self.authority.server_context())
         self.cloud.base_url = self.listener.url
         self.listener.start()
-        self.time = BenchTime(self.world.sky.clock)
+        self.time = BenchTime(self.world.context.clock)
         self.kube = self.client()
         self.endpoint = Stand(address="resolver.endpoint", title="")
         self.addresses = RESOLVERS
@@ -126,7 +126,7 @@ class KubeBench:
 
     @property
     def cluster(self) -> Cluster:
-        with self.world.sky.lock:
+        with self.world.context.lock:
             found = self.cloud.by_name(CLUSTER_ID)
         assert found is not None
         return found
@@ -182,7 +182,7 @@ class KubeBench:
         self.kube.cache.clear()
 
     def writes(self) -> list[str]:
-        return [f"{c.operation}" for c in self.world.sky.journal.calls() if c.writes]
+        return [f"{c.operation}" for c in self.world.context.journal.calls() if c.writes]
 
     def fault(self, kind: str, place: str, times: int | None = 1) -> None:
-        self.world.sky.faults.add(Fault(kind, place, times))
+        self.world.context.faults.add(Fault(kind, place, times))

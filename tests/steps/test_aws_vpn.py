@@ -235,7 +235,7 @@ def test_a_lost_answer_makes_one_gateway(ground: Ground, kind: str) -> None:
 def test_looking_costs_one_call_for_each_kind(ground: Ground) -> None:
     everything(ground, step_of(ground))
     ground.aws = ground.again()
-    ground.sky.journal.clear()
+    ground.context.journal.clear()
     step = step_of(ground)
     outputs = from_azure()
     for node in step.nodes():
@@ -246,7 +246,7 @@ def test_looking_costs_one_call_for_each_kind(ground: Ground) -> None:
             assert diff(found.spec, node.spec(outputs.with_(node, found.outputs))) == ()  # type: ignore[attr-defined]
             outputs = outputs.with_(node, found.outputs)
     assert ground.writes() == 0
-    assert sorted(c.operation for c in ground.sky.journal.calls()) == [
+    assert sorted(c.operation for c in ground.context.journal.calls()) == [
         "DescribeCluster",
         "DescribeCustomerGateways",
         "DescribeLoadBalancers",

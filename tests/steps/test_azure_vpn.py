@@ -135,7 +135,7 @@ def test_sku_is_changed_in_place(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench()
     bench.make_all(until="azure_vpn.gateway")
     bench.azure, bench.step = bench.look_anew(a_link(sku="VpnGw2AZ"))
-    bench.sky.journal.clear()
+    bench.context.journal.clear()
     assert bench.make("azure_vpn.gateway").spec.sku == "VpnGw2AZ"
     assert bench.writes() == ["PUT virtualNetworkGateways/cloudlink-demo-gateway"]
 
@@ -232,7 +232,7 @@ def test_what_is_written_brings_all_four_tunnels_up(whole: Bench) -> None:
         )
         for t in whole.link.tunnels
     )
-    whole.sky.aws_facts = lambda: AwsFacts({"vpc-1": (IPv4Network("10.10.0.0/16"),)}, {}, {}, (), (), ends)
+    whole.context.aws_facts = lambda: AwsFacts({"vpc-1": (IPv4Network("10.10.0.0/16"),)}, {}, {}, (), (), ends)
     whole.time.wait(600)
     for t in whole.link.tunnels:
         found = whole.azure.connection(whole.azure.name(f"connection-{t.index + 1}"), fresh=True)
@@ -256,7 +256,7 @@ def test_a_key_alone_is_changed_alone(whole: Bench) -> None:
     assert [(c.field, c.old, c.new) for c in changes] == [("key", "(secret)", "(secret)")]
     assert "somebodyelses" not in repr(seen)
     assert "somebodyelses" not in repr(whole.azure.connection(resource.name))
-    whole.sky.journal.clear()
+    whole.context.journal.clear()
     whole.make("azure_vpn.connection[0]")
     assert whole.writes() == ["PUT sharedkey/cloudlink-demo-connection-1"]
 
@@ -273,7 +273,7 @@ def test_another_protocol_means_a_new_connection(whole: Bench) -> None:
 def test_nothing_to_do_costs_one_call_for_each_kind(whole: Bench) -> None:
     azure, step = whole.look_anew()
     azure.sign_in()
-    whole.sky.journal.clear()
+    whole.context.journal.clear()
     outputs: dict[str, Any] = dict(AWS)
     for node in step.nodes():
         if isinstance(node, Lookup):
@@ -283,7 +283,7 @@ def test_nothing_to_do_costs_one_call_for_each_kind(whole: Bench) -> None:
             assert found is not None
             outputs[node.address] = found.outputs
             assert found.spec == node.spec(Outputs(outputs))
-    calls = [c.operation for c in whole.sky.journal.calls()]
+    calls = [c.operation for c in whole.context.journal.calls()]
     assert whole.writes() == []
     assert sorted(set(calls)) == sorted(
         {
@@ -606,7 +606,7 @@ def test_the_engine_makes_all_of_it_and_takes_it_away_without_a_state_file(bench
     bench.fault("cut-after", "azure.PUT:publicIPAddresses/*")
     bench.fault("throttled", "azure.PUT:connections/*")
     assert set(run(bench, memory := Memory())) == {Action.CREATE}
-    bench.sky.journal.clear()
+    bench.context.journal.clear()
     assert set(run(bench, memory)) == {Action.NO_OP}
     assert bench.writes() == []
     assert set(run(bench, Memory())) == {Action.NO_OP}
@@ -624,7 +624,7 @@ def test_every_write_may_go_wrong_once(bench: Bench, kind: str) -> None:
         bench.fault(kind, f"azure.PUT:{word}/*")
     run(bench, memory := Memory())
     assert set(run(bench, memory)) == {Action.NO_OP}
-    assert sum(f.hits for f in bench.sky.faults.faults) == len(written)
+    assert sum(f.hits for f in bench.context.faults.faults) == len(written)
     for word in written:
         bench.fault(kind, f"azure.DELETE:{word}/*")
     run(bench, memory, destroy=True)

@@ -54,11 +54,11 @@ def test_a_run_with_nothing_to_do_makes_two_calls(bench: KubeBench) -> None:
     bench.up()
     bench.another_run()
     bench.time.wait(3)
-    before = len(bench.world.sky.journal.calls())
+    before = len(bench.world.context.journal.calls())
     bench.forward.find(bench.receipts)
     bench.forward.find(bench.receipts)
     bench.forward.status(bench.addresses)
-    assert len(bench.world.sky.journal.calls()) - before == 2
+    assert len(bench.world.context.journal.calls()) - before == 2
 
 
 def test_two_writes_and_the_key_first(bench: KubeBench) -> None:
@@ -229,7 +229,7 @@ def test_the_first_key_is_removed_again_when_coredns_dies_of_it(bench: KubeBench
     assert found.phase is Phase.FAILED
     assert "removed again" in bench.forward.rollback(found, None)
     assert bench.custom() == {}
-    bench.world.sky.faults.clear()
+    bench.world.context.faults.clear()
     assert bench.settle() is None
 
 
@@ -239,7 +239,7 @@ def test_without_permission(bench: KubeBench) -> None:
         with pytest.raises((CredentialsError, KubeApiError)) as caught:
             bench.up()
     finally:
-        bench.world.sky.faults.clear()
+        bench.world.context.faults.clear()
     error = caught.value
     translated = error if isinstance(error, CredentialsError) else kube_errors.translate(error)
     assert isinstance(translated, CredentialsError)

@@ -288,11 +288,11 @@ def test_subnets_are_exchanged_one_by_one_and_a_new_one_comes_first(ground: Grou
     new = [s for s in all_of_them if s not in old]
     moved = step_of(ground, a_link(dns={"endpoint_subnets": (old[0], *new)}))
     outputs = ground.read(outputs, moved.subnets)
-    ground.sky.journal.clear()
+    ground.context.journal.clear()
     found = bring_up(moved.endpoint, outputs, ground.wait)
     assert found.outputs is not None
     assert set(found.outputs.addresses) == {old[0], *new}
-    assert [c.operation for c in ground.sky.journal.calls() if c.writes] == [
+    assert [c.operation for c in ground.context.journal.calls() if c.writes] == [
         *["AssociateResolverEndpointIpAddress"] * 2,
         *["DisassociateResolverEndpointIpAddress"] * 2,
     ]
@@ -684,7 +684,7 @@ def test_whole_step_up_and_down(ground: Ground) -> None:
         "app.corp.example",
     }
     ground.aws = ground.again()
-    ground.sky.journal.clear()
+    ground.context.journal.clear()
     second = step_of(ground)
     outputs = eks_given(ground)
     for node in second.nodes():
@@ -695,7 +695,7 @@ def test_whole_step_up_and_down(ground: Ground) -> None:
         outputs = outputs.with_(node, found.outputs)
         assert diff(found.spec, node.spec(outputs)) == ()  # type: ignore[attr-defined]
     assert ground.writes() == 0
-    assert len(ground.sky.journal.calls()) <= 12
+    assert len(ground.context.journal.calls()) <= 12
     for node in (second.records, second.zone, second.endpoint, second.ingress, second.security_group):
         resource: Any = node
         resource.delete(resource.find(NO_RECEIPTS, fresh=True), None)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 class SandboxClock:
     """now() in sandbox seconds since the epoch. speed: sandbox seconds per second of wall time; 0 stands still.
 
-    ``standing()`` holds it still for the calling thread alone: what is answered in one call is of one moment.
+    ``frozen()`` holds it still for the calling thread alone: what is answered in one call is of one moment.
     """
 
     def __init__(self, speed: float = 60.0, start: float | None = None) -> None:
@@ -33,7 +33,7 @@ class SandboxClock:
             return self._now()
 
     @contextmanager
-    def standing(self) -> Iterator[None]:
+    def frozen(self) -> Iterator[None]:
         """Re-entrant: time goes on for this thread when the outermost one ends."""
         if getattr(self._held, "at", None) is not None:
             yield

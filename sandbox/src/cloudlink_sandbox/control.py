@@ -3,7 +3,7 @@
 GET  /status            what runs, since when, the clock, counts of calls
 POST /clock             {"speed": 60} or {"advance": 3600}
 GET  /faults            all faults in force
-POST /faults            {"kind", "place", "times", "after", "seconds", "lasts"}
+POST /faults            {"kind", "target", "times", "skip", "seconds", "duration"}
 DELETE /faults[/<id>]   one, or all
 GET  /journal           every API call so far; DELETE forgets them
 GET  /world             each AWS tunnel and what keeps it from being up
@@ -23,13 +23,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
-from cloudlink_sandbox.cloud import Sky
+from cloudlink_sandbox.context import SandboxContext
 from cloudlink_sandbox.errors import InvalidRequest
-from cloudlink_sandbox.faults import KINDS, Fault
+from cloudlink_sandbox.faults import Fault, FaultKind
 from cloudlink_sandbox.world_file import WorldFile, parse
 
 
-class _Refused(Exception):
+class _HttpError(Exception):
     def __init__(self, status: str, message: str) -> None:
         super().__init__(message)
         self.status = status
@@ -39,7 +39,7 @@ class Controlled(Protocol):
     """What of a sandbox can be asked and changed here."""
 
     @property
-    def sky(self) -> Sky: ...
+    def context(self) -> SandboxContext: ...
     def used(self) -> None: ...
     def status(self) -> dict[str, Any]: ...
     def clusters(self) -> list[dict[str, Any]]: ...
@@ -61,12 +61,12 @@ class Control:
         status = "200 OK"
         try:
             if not hmac.compare_digest(environ.get("HTTP_AUTHORIZATION", ""), f"Bearer {self._token}"):
-                raise _Refused("401 Unauthorized", "the token of this sandbox is needed")
+                raise _HttpError("401 Unauthorized", "the token of this sandbox is needed")
             raw = environ["wsgi.input"].read()
             body = json.loads(raw) if raw else {}
             answer = self._answer(environ["REQUEST_METHOD"], environ["PATH_INFO"].strip("/").split("/"), body)
-        except _Refused as refused:
-            status, answer = refused.status, {"error": str(refused)}
+        except _HttpError as error:
+            status, answer = error.status, {"error": str(error)}
         except (InvalidRequest, ValueError, KeyError, TypeError) as error:
             status, answer = "400 Bad Request", {"error": f"{error}"}
         data = json.dumps(answer).encode()
@@ -74,40 +74,43 @@ class Control:
         return [data]
 
     def _answer(self, method: str, path: list[str], body: dict[str, Any]) -> Any:
-        sandbox, sky = self._sandbox, self._sandbox.sky
+        sandbox, context = self._sandbox, self._sandbox.context
         sandbox.used()
         match method, *path:
             case "GET", "status":
                 return sandbox.status()
             case "POST", "clock":
                 if "speed" in body:
-                    sky.clock.set_speed(float(body["speed"]))
+                    context.clock.set_speed(float(body["speed"]))
                 if "advance" in body:
-                    sky.clock.advance(float(body["advance"]))
-                return {"now": sky.clock.now(), "speed": sky.clock.speed}
+                    context.clock.advance(float(body["advance"]))
+                return {"now": context.clock.now(), "speed": context.clock.speed}
             case "GET", "faults":
-                return {"faults": [f.json() for f in sky.faults.in_force()], "kinds": KINDS}
+                return {
+                    "faults": [f.json() for f in context.faults.in_force()],
+                    "kinds": {k: k.meaning for k in FaultKind},
+                }
             case "POST", "faults":
-                fields = {k: body[k] for k in ("kind", "place", "times", "after", "seconds", "lasts") if k in body}
-                return sky.faults.add(Fault(**fields)).json()
+                fields = {k: body[k] for k in ("kind", "target", "times", "skip", "seconds", "duration") if k in body}
+                return context.faults.add(Fault(**fields)).json()
             case "DELETE", "faults":
-                sky.faults.clear()
+                context.faults.clear()
                 return {}
             case "DELETE", "faults", number:
-                if not sky.faults.remove(int(number)):
-                    raise _Refused("404 Not Found", f"there is no fault {number}")
+                if not context.faults.remove(int(number)):
+                    raise _HttpError("404 Not Found", f"there is no fault {number}")
                 return {}
             case "GET", "journal":
-                return sky.journal.json()
+                return context.journal.json()
             case "DELETE", "journal":
-                sky.journal.clear()
+                context.journal.clear()
                 return {}
             case "GET", "durations":
-                drawn = list(sky.durations.drawn.items())
-                return {"drawn": [{"kind": kind, "key": key, "seconds": s} for (kind, key), s in drawn]}
+                samples = list(context.durations.samples.items())
+                return {"samples": [{"kind": kind, "key": key, "seconds": s} for (kind, key), s in samples]}
             case "GET", "world":
                 return {
-                    "now": sky.clock.now(),
+                    "now": context.clock.now(),
                     "tunnels": [
                         {
                             "vpn_connection": t.aws.connection_id,
@@ -118,7 +121,7 @@ class Control:
                             "bgp": t.bgp,
                             "why": t.why,
                         }
-                        for t in sky.world().tunnels
+                        for t in context.world().tunnels
                     ],
                 }
             case "GET", "clusters":
@@ -134,4 +137,4 @@ class Control:
             case "POST", "stop":
                 sandbox.stop_soon()
                 return {}
-        raise _Refused("404 Not Found", f"{method} /{'/'.join(path)} is not known here")
+        raise _HttpError("404 Not Found", f"{method} /{'/'.join(path)} is not known here")

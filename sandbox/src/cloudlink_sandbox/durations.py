@@ -32,7 +32,7 @@ MEDIANS: dict[str, tuple[float, float, float]] = {
     "aws.vpn.create": (180, 127, 220),
     "aws.vpn.modify": (120, 90, 150),
     "aws.vpn.delete": (60, 30, 90),
-    "aws.linger": (3600, 3600, 3600),
+    "aws.retention": (3600, 3600, 3600),
     "aws.tgw": (60, 40, 90),
     "aws.tgw.association": (10, 5, 20),  # belief
     "aws.resolver.create": (90, 60, 120),
@@ -52,23 +52,22 @@ MEDIANS: dict[str, tuple[float, float, float]] = {
 
 @dataclass
 class Durations:
-    """``draw("azure.lng", key)`` gives the same figure for the same seed and key, whatever the order of calls.
+    """``sample("azure.lng", key)`` gives the same figure for the same seed and key, whatever the order of calls.
 
-    exact: always the median. overrides: kind -> seconds. drawn: what has been drawn so far, for who measures cloudlink
-    against it.
+    exact: always the median. overrides: kind -> seconds. samples: all that were asked for so far, to compare a run with.
     """
 
     seed: int = 1
     exact: bool = False
     overrides: dict[str, float] = field(default_factory=dict)
-    drawn: dict[tuple[str, str], float] = field(default_factory=dict, init=False, repr=False, compare=False)
+    samples: dict[tuple[str, str], float] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def draw(self, kind: str, key: str = "") -> float:
-        seconds = self._draw(kind, key)
-        self.drawn[kind, key] = seconds
+    def sample(self, kind: str, key: str = "") -> float:
+        seconds = self._sample(kind, key)
+        self.samples[kind, key] = seconds
         return seconds
 
-    def _draw(self, kind: str, key: str) -> float:
+    def _sample(self, kind: str, key: str) -> float:
         if kind in self.overrides:
             return self.overrides[kind]
         median, low, high = MEDIANS[kind]

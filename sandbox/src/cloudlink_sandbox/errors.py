@@ -13,8 +13,8 @@ COMMAND = "cloudlink-sandbox"
 class SandboxError(Exception):
     """The sandbox did not start or does not answer.
 
-    summary: fixed words. detail: what is wrong. hint: what to type next, with COMMAND as the name of the command; whoever
-    offers these commands under another name says that one in its place.
+    summary: fixed words. detail: what is wrong. hint: what to type next, with COMMAND as the name of the command; a
+    program that offers these commands under another name says that one in its place.
     """
 
     exit_code: ClassVar[int] = 1

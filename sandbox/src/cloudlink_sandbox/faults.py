@@ -1,87 +1,143 @@
-"""Faults that can be asked for by name and place, from the command line and from tests."""
+"""Faults that can be asked for by kind and target, from the command line and from tests."""
 
 from __future__ import annotations
 
 import fnmatch
 import itertools
 import math
+import re
 import threading
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
 from typing import Any
 
-KINDS = {
-    "throttled": "the call answers as the cloud does when it is called too often",
-    "error": "the call answers 5xx",
-    "busy": "Azure answers that another operation works on the object (409)",
-    "slow": "the call takes `seconds` of wall time longer",
-    "cut-before": "the connection is cut before the call has an effect",
-    "cut-after": "the call has its effect, then the connection is cut",
-    "garbage": "the call has its effect, the answer cannot be parsed",
-    "expired": "the credentials have expired",
-    "denied": "the caller lacks the permission",
-    "operation-fails": "the long-running operation that the call starts ends as failed",
-    "operation-hangs": "the long-running operation that the call starts never ends",
-    "unseen": "what the call makes in EC2 is not found for `seconds` of the sandbox's clock",
-    "tunnel-down": "the tunnel with this outside IP is down (place: an AWS outside IP)",
-    "instance-down": "the Azure gateway instance with this public IP is down (place: a public IP)",
-    "endpoint-ip-down": "this Resolver endpoint address does not answer (place: an IP)",
-    "pod-fails": "pods of the given name pattern crash (place: namespace/name pattern)",
+
+class Scope(StrEnum):
+    """Where a kind of fault has an effect. CALLS: calls to AWS, Azure and Kubernetes alike."""
+
+    CALLS = "calls"
+    AWS = "aws"
+    AZURE = "azure"
+    BOTH = "aws and azure"
+    KUBE = "kube"
+
+
+class FaultKind(StrEnum):
+    THROTTLED = "throttled"
+    ERROR = "error"
+    BUSY = "busy"
+    SLOW = "slow"
+    CUT_BEFORE = "cut-before"
+    CUT_AFTER = "cut-after"
+    GARBAGE = "garbage"
+    EXPIRED = "expired"
+    DENIED = "denied"
+    OPERATION_FAILS = "operation-fails"
+    OPERATION_HANGS = "operation-hangs"
+    UNSEEN = "unseen"
+    TUNNEL_DOWN = "tunnel-down"
+    INSTANCE_DOWN = "instance-down"
+    ENDPOINT_IP_DOWN = "endpoint-ip-down"
+    POD_FAILS = "pod-fails"
+
+    @property
+    def scope(self) -> Scope:
+        return _ABOUT[self][0]
+
+    @property
+    def meaning(self) -> str:
+        """For people."""
+        return _ABOUT[self][1]
+
+    @property
+    def lasting(self) -> bool:
+        """It is a state of something and not of a call: it matters when it ended."""
+        return self in (FaultKind.TUNNEL_DOWN, FaultKind.INSTANCE_DOWN, FaultKind.ENDPOINT_IP_DOWN)
+
+    @property
+    def of_calls(self) -> bool:
+        """Its target is a call, and not an address or a name."""
+        return not self.lasting and self is not FaultKind.POD_FAILS
+
+
+_ABOUT = {
+    FaultKind.THROTTLED: (Scope.CALLS, "the call answers as the cloud does when it is called too often"),
+    FaultKind.ERROR: (Scope.CALLS, "the call answers 5xx"),
+    FaultKind.BUSY: (Scope.AZURE, "Azure answers that another operation works on the object (409)"),
+    FaultKind.SLOW: (Scope.CALLS, "the call takes `seconds` of wall time longer"),
+    FaultKind.CUT_BEFORE: (Scope.CALLS, "the connection is cut before the call has an effect"),
+    FaultKind.CUT_AFTER: (Scope.CALLS, "the call has its effect, then the connection is cut"),
+    FaultKind.GARBAGE: (Scope.CALLS, "the call has its effect, the answer cannot be parsed"),
+    FaultKind.EXPIRED: (Scope.CALLS, "the credentials have expired"),
+    FaultKind.DENIED: (Scope.CALLS, "the caller lacks the permission"),
+    FaultKind.OPERATION_FAILS: (Scope.BOTH, "the long-running operation that the call starts ends as failed"),
+    FaultKind.OPERATION_HANGS: (Scope.BOTH, "the long-running operation that the call starts never ends"),
+    FaultKind.UNSEEN: (Scope.AWS, "what the call makes in EC2 is not found for `seconds` of the sandbox's clock"),
+    FaultKind.TUNNEL_DOWN: (Scope.AWS, "the tunnel with this outside IP is down (target: an AWS outside IP)"),
+    FaultKind.INSTANCE_DOWN: (
+        Scope.AZURE,
+        "the Azure gateway instance with this public IP is down (target: a public IP)",
+    ),
+    FaultKind.ENDPOINT_IP_DOWN: (Scope.AWS, "this address in the VPC does not answer (target: an IP)"),
+    FaultKind.POD_FAILS: (Scope.KUBE, "pods of this name crash when they start (target: namespace/name)"),
 }
 
-STATES = frozenset({"tunnel-down", "instance-down", "endpoint-ip-down"})
-"""Kinds that are about something in the world and not about calls: it matters when they ended."""
-# What stands in place of an answer after the fault "garbage": neither JSON nor XML nor UTF-8.
+PREFIXES = {
+    Scope.CALLS: ("aws", "azure", "entra", "kube"),
+    Scope.AWS: ("aws",),
+    Scope.AZURE: ("azure", "entra"),
+    Scope.BOTH: ("aws", "azure"),
+    Scope.KUBE: ("kube",),
+}
+"""How the target of a fault about calls begins."""
+# What is sent in place of an answer by the fault "garbage": neither JSON nor XML nor UTF-8.
 GARBAGE = b'{"name":"trunca\xff<html>'
 
 
 @dataclass
 class Fault:
-    """kind: one of KINDS. place: what it hits, a shell pattern; for calls it is ``cloud.Operation`` such as
-    ``aws.CreateVpnConnection``, ``azure.PUT:connections/*`` or ``kube.PATCH:configmaps/coredns-custom``;
-    a region of AWS may stand between, as in ``aws.eu-central-1.*``.
-    times: how many calls it hits (None: until removed). after: calls to let through first. lasts: sandbox seconds after
-    which it ends by itself (None: never). since: when it was added, sandbox seconds.
-    """
-
-    kind: str
-    place: str
-    times: int | None = 1
-    after: int = 0
+    kind: str  # one of FaultKind
+    # A shell pattern. For calls ``cloud.Operation`` such as ``aws.CreateVpnConnection``, ``azure.PUT:connections/*`` or
+    # ``kube.PATCH:configmaps/coredns-custom``; a region of AWS may be between, as in ``aws.eu-central-1.*``.
+    target: str
+    times: int | None = 1  # how many calls it hits; None: until removed
+    skip: int = 0  # calls to let through first
     seconds: float = 1.0
-    lasts: float | None = None
+    duration: float | None = None  # sandbox seconds after which it ends by itself; None: never
     id: int = 0
     hits: int = 0
-    since: float = 0.0
+    since: float = 0.0  # when it was added, sandbox seconds
 
     @property
     def ends(self) -> float:
-        return math.inf if self.lasts is None else self.since + self.lasts
+        return math.inf if self.duration is None else self.since + self.duration
 
-    def is_at(self, place: str) -> bool:
-        return fnmatch.fnmatch(place.lower(), self.place.lower())
+    def matches(self, target: str) -> bool:
+        return fnmatch.fnmatch(target.lower(), self.target.lower())
 
     def json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
 @dataclass
-class FaultBook:
-    """All faults now in force. Thread-safe. clock: gives sandbox seconds. over: what of STATES has ended, and when."""
+class FaultRegistry:
+    """All faults in force. Thread-safe."""
 
     faults: list[Fault] = field(default_factory=list)
-    clock: Callable[[], float] = field(default=lambda: 0.0, repr=False)
-    over: list[tuple[Fault, float]] = field(default_factory=list)
+    clock: Callable[[], float] = field(default=lambda: 0.0, repr=False)  # gives sandbox seconds
+    over: list[tuple[Fault, float]] = field(default_factory=list)  # lasting faults that have ended, and when
 
     def __post_init__(self) -> None:
         self._lock = threading.RLock()
         self._ids = itertools.count(1)
 
     def add(self, fault: Fault) -> Fault:
-        if fault.kind not in KINDS:
-            raise ValueError(f"no such fault: {fault.kind}; known are {', '.join(KINDS)}")
-        if fault.lasts is not None and not fault.lasts > 0:
-            raise ValueError("a fault lasts longer than no time at all")
+        """Raises ValueError."""
+        if fault.kind not in list(FaultKind):
+            raise ValueError(f"there is no fault {fault.kind}; there are {', '.join(FaultKind)}")
+        if fault.duration is not None and not fault.duration > 0:
+            raise ValueError("the duration of a fault is more than 0 seconds")
         with self._lock:
             fault.id = next(self._ids)
             fault.since = self.clock()
@@ -107,21 +163,21 @@ class FaultBook:
             return list(self.faults)
 
     def _end(self, faults: list[Fault], at: float) -> None:
-        self.over += [(f, at) for f in faults if f.kind in STATES]
+        self.over += [(f, at) for f in faults if FaultKind(f.kind).lasting]
         self.faults = [f for f in self.faults if f not in faults]
 
-    def strike(self, place: str, *kinds: str, also: str = "") -> Fault | None:
+    def match(self, target: str, *kinds: str, also: str = "") -> Fault | None:
         """The fault of one of these kinds that hits this call now, if any; counts the hit.
 
-        also: another name of the same place.
+        also: another name of the same target.
         """
         if not self.faults:
             return None
         with self._lock:
             for fault in self.in_force():
-                if fault.kind in kinds and (fault.is_at(place) or (also and fault.is_at(also))):
-                    if fault.after > 0:
-                        fault.after -= 1
+                if fault.kind in kinds and (fault.matches(target) or (also and fault.matches(also))):
+                    if fault.skip > 0:
+                        fault.skip -= 1
                         continue
                     if fault.times is not None and fault.hits >= fault.times:
                         continue
@@ -129,25 +185,71 @@ class FaultBook:
                     return fault
         return None
 
-    def standing(self, kind: str, place: str) -> Fault | None:
-        """The lasting fault (a tunnel, an instance, an endpoint address) that is in force there, if any."""
+    def active(self, kind: str, target: str) -> Fault | None:
+        """The fault of this kind that is in force there, if any; counts nothing."""
         if not self.faults:
             return None
         with self._lock:
-            return next((f for f in self.in_force() if f.kind == kind and f.is_at(place)), None)
+            return next((f for f in self.in_force() if f.kind == kind and f.matches(target)), None)
 
-    def ended(self, kind: str, place: str) -> float:
+    def ended(self, kind: str, target: str) -> float:
         """When the last fault of this kind ended there; minus infinity when there was none."""
         with self._lock:
             self.in_force()
-            return max((at for f, at in self.over if f.kind == kind and f.is_at(place)), default=-math.inf)
+            return max((at for f, at in self.over if f.kind == kind and f.matches(target)), default=-math.inf)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"faults": self.faults, "over": self.over}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """What this book's clock says stays true: it is not saved."""
+        """The clock is not saved: the one that is there stays."""
         self.faults, self.over = state["faults"], state["over"]
         self.clock = self.__dict__.get("clock", lambda: 0.0)
         self._lock = threading.RLock()
         self._ids = itertools.count(1 + max((f.id for f in (*self.faults, *(f for f, _ in self.over))), default=0))
+
+
+# --- a target that cannot be hit -------------------------------------------------------------------------------------
+
+
+def warning(fault: Fault, *, calls: Iterable[str], names: Iterable[str]) -> str:
+    """Why this fault cannot hit anything as things are; empty when it can.
+
+    calls: patterns of every call that the clouds answer. names: what there is now of the addresses or names that this
+    kind is about.
+    """
+    kind = FaultKind(fault.kind)
+    if not kind.of_calls:
+        names = sorted(names)
+        if any(fault.matches(name) for name in names):
+            return ""
+        there = f"there are {', '.join(names)}" if names else "there is none"
+        return f"{fault.target} matches nothing that exists now; {there}"
+    prefixes = PREFIXES[kind.scope]
+    within = [call for call in calls if call.partition(".")[0] in prefixes]
+    if any(_meet(fault.target.lower(), call.lower()) for call in within):
+        return ""
+    return f"{fault.target} matches no call that this kind of fault can hit ({', '.join(f'{p}.*' for p in prefixes)})"
+
+
+_SETS = re.compile(r"\[[^\]]+\]")
+
+
+def _meet(one: str, other: str) -> bool:
+    """Whether there is a text that both shell patterns match. A set in brackets counts as any character."""
+    first, second = ([*_SETS.sub("?", pattern)] for pattern in (one, other))
+    reached = {(0, 0)}
+    while reached:
+        step = set()
+        for i, j in reached:
+            a, b = first[i] if i < len(first) else "", second[j] if j < len(second) else ""
+            if not a and not b:
+                return True
+            if a == "*":
+                step |= {(i + 1, j)} | ({(i, j + 1)} if b else set())
+            if b == "*":
+                step |= {(i, j + 1)} | ({(i + 1, j)} if a else set())
+            if a and b and "*" not in (a, b) and (a == b or "?" in (a, b)):
+                step.add((i + 1, j + 1))
+        reached = step
+    return False

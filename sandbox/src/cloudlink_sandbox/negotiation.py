@@ -12,8 +12,8 @@ from cloudlink_sandbox.facts import AwsTunnel, AzureConnection, Proposals
 
 
 @dataclass(frozen=True)
-class Spell:
-    """The stretch of time in which a moment lies. up: whether IPsec holds; since: when the stretch began."""
+class IkePhase:
+    """What IKE has come to at a moment. up: whether IPsec is established; since: since when that is so."""
 
     up: bool
     since: float
@@ -40,26 +40,28 @@ def mismatch(aws: AwsTunnel, azure: AzureConnection) -> str:
 _NO_PFS = "no PFS group in common"
 
 
-def spell(aws: AwsTunnel, azure: AzureConnection, *, changed: float, lost: float, now: float, takes: float) -> Spell:
+def ike_phase(
+    aws: AwsTunnel, azure: AzureConnection, *, changed: float, lost: float, now: float, takes: float
+) -> IkePhase:
     """Of two sides that can agree. changed: the last change of either; lost: when it was last interrupted from outside
     and could come back; takes: how long a negotiation lasts."""
     if lost > changed and not azure.initiates and not (aws.reopens and azure.responds):
         # With StartupAction start AWS opens a tunnel once; only DPDTimeoutAction restart opens it again.
         # https://docs.aws.amazon.com/vpn/latest/s2svpn/initiate-vpn-tunnels.html
-        return Spell(up=False, since=lost, why="the tunnel was lost and neither side opens it again")
+        return IkePhase(up=False, since=lost, why="the tunnel was lost and neither side opens it again")
     begun = max(changed, lost) + takes
     if now < begun:
-        return Spell(up=False, since=max(changed, lost), why="IKE is being negotiated")
+        return IkePhase(up=False, since=max(changed, lost), why="IKE is being negotiated")
     if _renews(aws, azure):
-        return Spell(up=True, since=begun)
+        return IkePhase(up=True, since=begun)
     # In IKEv2 the first keys need no group of their own, the next ones do (RFC 7296, 1.2 and 1.3). Assumption: when
     # they cannot be renewed, both sides begin from the start, which takes as long as the first time.
     holds = min(aws.sa_seconds, azure.sa_seconds)
     turns, into = divmod(now - begun, holds + takes)
     began = begun + turns * (holds + takes)
     if into < holds:
-        return Spell(up=True, since=began)
-    return Spell(up=False, since=began + holds, why=f"{_NO_PFS}: the keys could not be renewed")
+        return IkePhase(up=True, since=began)
+    return IkePhase(up=False, since=began + holds, why=f"{_NO_PFS}: the keys could not be renewed")
 
 
 def _renews(aws: AwsTunnel, azure: AzureConnection) -> bool:

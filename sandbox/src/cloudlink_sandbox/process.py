@@ -20,11 +20,11 @@ from cloudlink_sandbox.azure import AzureCloud
 from cloudlink_sandbox.azure.locations import api_server_names
 from cloudlink_sandbox.azure.managed_clusters import AAD_SERVER_APP
 from cloudlink_sandbox.clock import SandboxClock
-from cloudlink_sandbox.cloud import Sky
+from cloudlink_sandbox.context import SandboxContext
 from cloudlink_sandbox.control import Control
 from cloudlink_sandbox.durations import Durations
 from cloudlink_sandbox.facts import AksCluster
-from cloudlink_sandbox.faults import FaultBook
+from cloudlink_sandbox.faults import FaultRegistry
 from cloudlink_sandbox.journal import Journal
 from cloudlink_sandbox.kube.server import KubeCloud
 from cloudlink_sandbox.listener import Listener
@@ -44,7 +44,7 @@ class _Saved:
 
     seeded: WorldFile | None
     clock: SandboxClock
-    faults: FaultBook
+    faults: FaultRegistry
     aws: Any
     azure: Any
     aks: Any
@@ -53,7 +53,7 @@ class _Saved:
 
 
 def _versions() -> bytes:
-    """The first line of a saved world: another moto, or another sandbox (also one between two releases), begins anew."""
+    """The first line of a saved world: another moto, or another sandbox (also one between two releases), begins with new clouds."""
     source = hashlib.sha256()
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         source.update(path.read_bytes())
@@ -73,7 +73,9 @@ class Sandbox:
         self.home = home
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         home.chmod(0o700)
-        self.sky = Sky(SandboxClock(speed, start), FaultBook(), Journal(), durations or Durations(), home)
+        self.context = SandboxContext(
+            SandboxClock(speed, start), FaultRegistry(), Journal(), durations or Durations(), home
+        )
         self.token = secrets.token_urlsafe(24)
         self._aws_secret = secrets.token_urlsafe(30)
         self._azure_secret = secrets.token_urlsafe(30)
@@ -86,13 +88,13 @@ class Sandbox:
         authority = Authority(home)
         self.ca_file = authority.ca_file
         self._ca_pem = Path(authority.ca_file).read_text(encoding="ascii")
-        self.aws = AwsCloud(self.sky, access_key=ACCESS_KEY, secret_key=self._aws_secret)
-        self.azure = AzureCloud(self.sky, tenant=TENANT, client_id=CLIENT_ID, client_secret=self._azure_secret)
-        self.aks = KubeCloud(self.sky, name="aks", authenticate=self._aks_user)
-        self.eks = KubeCloud(self.sky, name="eks", authenticate=self._eks_user)
-        self.sky.aws_facts = self.aws.facts
-        self.sky.azure_facts = self.azure.facts
-        self.wire = Wire(self.sky, self.aks)
+        self.aws = AwsCloud(self.context, access_key=ACCESS_KEY, secret_key=self._aws_secret)
+        self.azure = AzureCloud(self.context, tenant=TENANT, client_id=CLIENT_ID, client_secret=self._azure_secret)
+        self.aks = KubeCloud(self.context, name="aks", authenticate=self._aks_user)
+        self.eks = KubeCloud(self.context, name="eks", authenticate=self._eks_user)
+        self.context.aws_facts = self.aws.facts
+        self.context.azure_facts = self.azure.facts
+        self.wire = Wire(self.context, self.aks)
 
         tls = authority.server_context(*api_server_names())
         self._listeners = {
@@ -144,7 +146,7 @@ class Sandbox:
 
     def idle_seconds(self) -> float:
         """Wall seconds since anybody asked anything of it."""
-        newest = self.sky.journal.last_wall()
+        newest = self.context.journal.last_wall()
         return time.monotonic() - max(self._used, newest)
 
     def address(self) -> dict[str, Any]:
@@ -164,17 +166,17 @@ class Sandbox:
         }
 
     def status(self) -> dict[str, Any]:
-        journal = self.sky.journal.json()
+        journal = self.context.journal.json()
         return {
             "pid": os.getpid(),
             "started": self._started,
-            "now": self.sky.clock.now(),
-            "speed": self.sky.clock.speed,
+            "now": self.context.clock.now(),
+            "speed": self.context.clock.speed,
             "idle": self.idle_seconds(),
             "calls": journal["total"],
             "writes": journal["writes"],
             "by_cloud": journal["by_cloud"],
-            "faults": len(self.sky.faults.in_force()),
+            "faults": len(self.context.faults.in_force()),
             "urls": {name: listener.url for name, listener in self._listeners.items() if name != "control"},
             "ca_file": str(self.ca_file),
         }
@@ -182,7 +184,7 @@ class Sandbox:
     def clusters(self) -> list[dict[str, Any]]:
         """What a kubeconfig needs for every cluster of the world file. ca: base64 of PEM."""
         ca, eks_cluster = base64.b64encode(self._ca_pem.encode()).decode(), self.world_file().aws.eks_cluster
-        with self.sky.lock:
+        with self.context.lock:
             found: list[dict[str, Any]] = [
                 {
                     "cloud": "aks",
@@ -191,7 +193,7 @@ class Sandbox:
                     "ca": ca,
                     "token": self._aks_token,
                 }
-                for c in self.sky.azure_facts().clusters[:1]
+                for c in self.context.azure_facts().clusters[:1]
             ]
             found += [
                 {"cloud": "eks", "name": name, "region": region, "server": self.eks.url_of(name), "ca": ca}
@@ -205,13 +207,13 @@ class Sandbox:
 
         Its listeners are opened when somebody asks for them first.
         """
-        with self.sky.lock:
-            clusters = self.sky.azure_facts().clusters
+        with self.context.lock:
+            clusters = self.context.azure_facts().clusters
             if len(clusters) != 1:  # whose node asks would have to be said
                 return {}
             what = {str(clusters[0].dns_service): "AKS cluster DNS"}
             what |= {
-                str(i.address): "Resolver endpoint" for i in self.sky.aws_facts().interfaces if i.kind == "resolver"
+                str(i.address): "Resolver endpoint" for i in self.context.aws_facts().interfaces if i.kind == "resolver"
             }
         found = {}
         for ip, name in what.items():
@@ -223,14 +225,14 @@ class Sandbox:
 
     def seed(self, world: WorldFile) -> bool:
         """Put there what the world file says exists, unless that was done already. True if something was."""
-        with self.sky.lock:
+        with self.context.lock:
             if world == self._seeded:
                 return False
             self.aws.seed(world)
             self.azure.seed(world)
             self.eks.seed(world.aws, load_balancer_of=self._load_balancer_of)
             self._seeded = world
-            self.sky.touch()
+            self.context.touch()
         return True
 
     def world_file(self) -> WorldFile:
@@ -248,11 +250,11 @@ class Sandbox:
 
     def save(self) -> Path:
         """Everything in one file, readable by the same versions only. Written beside and renamed."""
-        with self.sky.lock:
+        with self.context.lock:
             saved = _Saved(
                 self._seeded,
-                self.sky.clock,
-                self.sky.faults,
+                self.context.clock,
+                self.context.faults,
                 self.aws.snapshot(),
                 self.azure.snapshot(),
                 self.aks.snapshot(),
@@ -278,16 +280,16 @@ class Sandbox:
             saved: _Saved = pickle.loads(pickled)  # noqa: S301 - our own file in a 0700 folder
         except (OSError, pickle.UnpicklingError, EOFError):
             return False
-        with self.sky.lock:
-            speed = self.sky.clock.speed
-            self.sky.clock.__setstate__(saved.clock.__getstate__())
-            self.sky.clock.set_speed(speed)
-            self.sky.faults.__setstate__(saved.faults.__getstate__())
+        with self.context.lock:
+            speed = self.context.clock.speed
+            self.context.clock.__setstate__(saved.clock.__getstate__())
+            self.context.clock.set_speed(speed)
+            self.context.faults.__setstate__(saved.faults.__getstate__())
             self._aks_token = saved.aks_token
             self.aws.restore(saved.aws)
             self.azure.restore(saved.azure)
             self.aks.restore(saved.aks)
             self.eks.restore(saved.eks)
             self._seeded = saved.seeded
-            self.sky.touch()
+            self.context.touch()
         return True

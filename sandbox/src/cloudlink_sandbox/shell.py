@@ -1,4 +1,4 @@
-"""What strangers' clients need in order to talk to the sandbox: a shell's variables and a kubeconfig.
+"""What other clients need in order to talk to the sandbox: a shell's variables and a kubeconfig.
 
 az, aws and kubectl are turned to it; so are most programs that read the same variables, and Terraform's providers.
 """

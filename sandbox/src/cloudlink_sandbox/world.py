@@ -6,7 +6,7 @@ Each AWS tunnel names the first reason why it is not up, so that the sandbox can
 
 How far it goes: a VGW accepts IKE only from its customer gateway's address, so of the two instances from which
 Azure tries each connection only one can succeed (the other stays disconnected for ever, as in the real cloud).
-Times to come up after the last change of anything involved are drawn from ``durations``.
+Times to come up after the last change of anything involved are samples of ``durations``.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from cloudlink_sandbox.facts import (
     Record,
     Zone,
 )
-from cloudlink_sandbox.faults import FaultBook
+from cloudlink_sandbox.faults import FaultRegistry
 from cloudlink_sandbox.filtering import Packet, into_interface, out_of_vnet
-from cloudlink_sandbox.negotiation import mismatch, spell
+from cloudlink_sandbox.negotiation import ike_phase, mismatch
 
 ConnectionStatus = Literal["Unknown", "Connecting", "Connected", "NotConnected"]
 
@@ -136,7 +136,9 @@ class Answer:
 class World:
     """One moment. Everything is computed when asked for, and kept."""
 
-    def __init__(self, aws: AwsFacts, azure: AzureFacts, now: float, faults: FaultBook, durations: Durations) -> None:
+    def __init__(
+        self, aws: AwsFacts, azure: AzureFacts, now: float, faults: FaultRegistry, durations: Durations
+    ) -> None:
         self.aws = aws
         self.azure = azure
         self.now = now
@@ -157,7 +159,7 @@ class World:
 
         if not aws.ready:
             return fails("AWS is making or replacing this tunnel's endpoint")
-        if fault := self._faults.standing("tunnel-down", str(aws.outside_ip)):
+        if fault := self._faults.active("tunnel-down", str(aws.outside_ip)):
             return fails("the endpoint is down (fault)", None, fault.since)
         instances = [
             (g, i) for g in self.azure.gateways.values() for i in g.instances if i.public_ip == aws.customer_ip
@@ -168,7 +170,7 @@ class World:
         if not gateway.ready:
             return fails("the Azure gateway is not ready")
         if not instance.working:
-            fault = self._faults.standing("instance-down", str(instance.public_ip))
+            fault = self._faults.active("instance-down", str(instance.public_ip))
             return fails("the Azure instance is down (fault)", None, fault.since if fault else 0.0)
         candidates = [c for c in self.azure.connections if c.gateway_id == gateway.id and c.peer_ip == aws.outside_ip]
         if not candidates:
@@ -185,7 +187,7 @@ class World:
     ) -> Tunnel:
         if why := mismatch(aws, connection):
             return Tunnel(aws, connection, instance, False, False, 0.0, 0.0, why)
-        now = spell(
+        now = ike_phase(
             aws,
             connection,
             changed=max(aws.changed_at, connection.changed_at),
@@ -194,11 +196,11 @@ class World:
                 self._faults.ended("instance-down", str(instance.public_ip)),
             ),
             now=self.now,
-            takes=self._durations.draw("world.ike", str(aws.outside_ip)),
+            takes=self._durations.sample("world.ike", str(aws.outside_ip)),
         )
         if not now.up:
             return Tunnel(aws, connection, instance, False, False, 0.0, 0.0, now.why, now.since)
-        bgp_at = now.since + self._durations.draw("world.bgp", str(aws.outside_ip))
+        bgp_at = now.since + self._durations.sample("world.bgp", str(aws.outside_ip))
         why = "" if aws.static and not connection.bgp else self._bgp_mismatch(aws, connection, gateway, instance)
         if not why and self.now < bgp_at:
             why = "the BGP session is being opened"
@@ -437,7 +439,7 @@ class World:
             return Reach(
                 "dropped", f"the route table of {interface.subnet_id} has no route back to {source}", interface
             )
-        if not interface.working or self._faults.standing("endpoint-ip-down", str(to)):
+        if not interface.working or self._faults.active("endpoint-ip-down", str(to)):
             return Reach("dropped", f"{to} does not answer", interface)
         if interface.kind == "resolver":
             return Reach("delivered" if port == 53 else "dropped", "", interface)

@@ -76,7 +76,7 @@ class Aws:
     eks_version: str = "1.33"
     eks_service_cidr: IPv4Network = IPv4Network("172.20.0.0/16")
     eks_subnets: tuple[IPv4Network, ...] = ()  # none given: three at the start of the VPC's first range
-    load_balancer_subnets: tuple[IPv4Network, ...] = ()  # none given: load balancers stand in the cluster's subnets
+    load_balancer_subnets: tuple[IPv4Network, ...] = ()  # none given: load balancers are in the cluster's subnets
     subnet_ids: tuple[str, ...] = ()  # of the first subnets, the cluster's before the load balancers'; others are drawn
     route_tables: tuple[str, ...] = ()  # ids of the first route tables; others are drawn
     vpn_gateway: VpnGateway | None = None
@@ -126,7 +126,7 @@ class Azure:
 class WorldFile:
     aws: Aws = field(default_factory=Aws)
     azure: Azure = field(default_factory=Azure)
-    foreign_objects: bool = True  # somebody else's gateways, groups and zones stand beside these
+    foreign_objects: bool = True  # somebody else's gateways, groups and zones are there as well
 
     def json(self) -> dict[str, Any]:
         """As ``parse`` reads it."""

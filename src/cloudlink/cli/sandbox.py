@@ -119,7 +119,7 @@ def clock(
 @fault.command("add")
 def fault_add(
     kind: Annotated[str, typer.Argument(help="See: cloudlink sandbox fault list")],
-    place: Annotated[str, typer.Argument(help="What it hits; shell patterns work, such as 'aws.CreateVpn*'.")],
+    target: Annotated[str, typer.Argument(help="What it hits; shell patterns work, such as 'aws.CreateVpn*'.")],
     config: Config = None,
     times: Annotated[int, typer.Option(help="How many calls it hits; 0: until removed.")] = 0,
     after: Annotated[int, typer.Option(help="How many calls to let through first.")] = 0,
@@ -131,11 +131,11 @@ def fault_add(
     """Put a fault in force."""
     from cloudlink.cli import durations
 
-    body: dict[str, Any] = {"kind": kind, "place": place, "times": times or None, "after": after, "seconds": seconds}
+    body: dict[str, Any] = {"kind": kind, "target": target, "times": times or None, "skip": after, "seconds": seconds}
     if lasts is not None:
-        body["lasts"] = durations.seconds(lasts)
+        body["duration"] = durations.seconds(lasts)
     answer = _running(config).call("POST", "faults", body)
-    typer.echo(f"Fault {answer['id']} is in force: {kind} at {place}.")
+    typer.echo(f"Fault {answer['id']} is in force: {kind} at {target}.")
     typer.echo(f"Remove it: cloudlink sandbox fault remove {answer['id']}")
     return 0
 
@@ -149,8 +149,8 @@ def fault_list(config: Config = None, json: Json = False) -> int:
         return 0
     for f in answer["faults"]:
         left = "until removed" if f["times"] is None else f"{f['hits']} of {f['times']} hits"
-        left += "" if f["lasts"] is None else f", for {f['lasts']:g} s"
-        typer.echo(f"{f['id']:3}  {f['kind']:16} {f['place']}  ({left})")
+        left += "" if f["duration"] is None else f", for {f['duration']:g} s"
+        typer.echo(f"{f['id']:3}  {f['kind']:16} {f['target']}  ({left})")
     if not answer["faults"]:
         typer.echo("No fault is in force.")
     typer.echo("\nKinds:")

@@ -14,7 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from cloudlink_sandbox.aws.cloud import AwsCloud
-from cloudlink_sandbox.cloud import Sky
+from cloudlink_sandbox.context import SandboxContext
 from cloudlink_sandbox.world import Telemetry
 from cloudlink_sandbox.world_file import Aws, KubernetesService, LoadBalancer, Server, WorldFile
 
@@ -66,7 +66,7 @@ class StandInWorld:
 
 
 @dataclass
-class SmallSky(Sky):
+class SmallContext(SandboxContext):
     stand_in: StandInWorld = field(default_factory=StandInWorld)
 
     def world(self) -> Any:
@@ -88,7 +88,7 @@ def _client(url: str, service: str, attempts: int, region: str, keys: tuple[tupl
 @dataclass
 class Account:
     cloud: AwsCloud
-    sky: SmallSky
+    context: SmallContext
     url: str
 
     def client(self, service: str, *, attempts: int = 1, region: str = REGION, **keys: Any) -> Any:
@@ -96,7 +96,7 @@ class Account:
         return _client(self.url, service, attempts, region, tuple(sorted(keys.items())))
 
     def later(self, seconds: float) -> None:
-        self.sky.clock.advance(seconds)
+        self.context.clock.advance(seconds)
 
 
 def refused(code: str, status: int | None, call: Callable[..., Any], **arguments: Any) -> str:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_account import Account, SmallSky, a_world
+from aws_account import Account, SmallContext, a_world
 
 from cloudlink_sandbox.aws.cloud import AwsCloud
 from cloudlink_sandbox.clock import SandboxClock
 from cloudlink_sandbox.durations import Durations
-from cloudlink_sandbox.faults import FaultBook
+from cloudlink_sandbox.faults import FaultRegistry
 from cloudlink_sandbox.journal import Journal
 from cloudlink_sandbox.listener import Listener
 
@@ -40,13 +40,15 @@ def front() -> Iterator[tuple[Front, str]]:
 @pytest.fixture
 def make_account(tmp_path: Path, front: tuple[Front, str]) -> Callable[[], Account]:
     def make() -> Account:
-        sky = SmallSky(SandboxClock(0, 1_800_000_000.0), FaultBook(), Journal(), Durations(exact=True), tmp_path)
-        cloud = AwsCloud(sky)
+        context = SmallContext(
+            SandboxClock(0, 1_800_000_000.0), FaultRegistry(), Journal(), Durations(exact=True), tmp_path
+        )
+        cloud = AwsCloud(context)
         cloud.eks_endpoint = lambda: "https://127.0.0.1:1"
         cloud.eks_certificate = lambda: "Q0E="
-        sky.aws_facts = cloud.facts
+        context.aws_facts = cloud.facts
         front[0].app = cloud.app
-        return Account(cloud, sky, front[1])
+        return Account(cloud, context, front[1])
 
     return make
 
@@ -57,6 +59,6 @@ def account(make_account: Callable[[], Account]) -> Account:
 
 
 @pytest.fixture
-def furnished(account: Account) -> Account:
+def seeded(account: Account) -> Account:
     account.cloud.seed(a_world())
     return account

@@ -80,7 +80,7 @@ def test_each_protocol_has_its_own_words(account: Account, service: str, kind: s
     elif kind == "signature":
         keys["aws_secret_access_key"] = "wrong"
     else:
-        account.sky.faults.add(Fault(kind, "aws.*"))
+        account.context.faults.add(Fault(kind, "aws.*"))
     code, status = WORDS[kind][service]
     refused(code, status, getattr(account.client(service, **keys), name), **arguments)
     getattr(account.client(service), name)(**arguments)
@@ -88,16 +88,16 @@ def test_each_protocol_has_its_own_words(account: Account, service: str, kind: s
 
 @pytest.mark.program("boto3's own retries get through a throttled call")
 def test_boto_gets_through_a_throttle(account: Account) -> None:
-    account.sky.faults.add(Fault("throttled", "aws.DescribeVpnGateways"))
+    account.context.faults.add(Fault("throttled", "aws.DescribeVpnGateways"))
     assert account.client("ec2", attempts=3).describe_vpn_gateways()["VpnGateways"] == []
-    assert [c.status for c in account.sky.journal.calls()] == [503, 200]
+    assert [c.status for c in account.context.journal.calls()] == [503, 200]
 
 
 @pytest.mark.own("A fault cuts the connection before the call has its effect, or after")
 def test_cut_before_and_after_the_effect(account: Account) -> None:
     ec2 = account.client("ec2")
     for kind, gateways in (("cut-before", 0), ("cut-after", 1)):
-        account.sky.faults.add(Fault(kind, "aws.CreateVpnGateway"))
+        account.context.faults.add(Fault(kind, "aws.CreateVpnGateway"))
         with pytest.raises(ConnectionClosedError):
             ec2.create_vpn_gateway(Type="ipsec.1")
         assert len(ec2.describe_vpn_gateways()["VpnGateways"]) == gateways
@@ -106,7 +106,7 @@ def test_cut_before_and_after_the_effect(account: Account) -> None:
 @pytest.mark.own("A fault makes an answer unreadable though the call had its effect")
 def test_garbage_has_its_effect(account: Account) -> None:
     ec2 = account.client("ec2")
-    account.sky.faults.add(Fault("garbage", "aws.CreateVpnGateway"))
+    account.context.faults.add(Fault("garbage", "aws.CreateVpnGateway"))
     with pytest.raises(ResponseParserError):
         ec2.create_vpn_gateway(Type="ipsec.1")
     assert len(ec2.describe_vpn_gateways()["VpnGateways"]) == 1
@@ -116,26 +116,26 @@ def test_garbage_has_its_effect(account: Account) -> None:
 @pytest.mark.documentation(
     "A Resolver endpoint that lost an address on the way shows ACTION_NEEDED, and the address FAILED_CREATION"
 )
-def test_operations_that_fail_or_hang(furnished: Account) -> None:
-    gateways, faults, ec2 = Gateways.of(furnished), furnished.sky.faults, furnished.client("ec2")
+def test_operations_that_fail_or_hang(seeded: Account) -> None:
+    gateways, faults, ec2 = Gateways.of(seeded), seeded.context.faults, seeded.client("ec2")
     faults.add(Fault("operation-fails", "aws.CreateVpnConnection"))
     gateways.connection({"TunnelInsideCidr": "169.254.21.0/30"})
     faults.add(Fault("operation-hangs", "aws.CreateVpnConnection"))
     gateways.connection({"TunnelInsideCidr": "169.254.30.0/30"})
-    furnished.later(1000)
+    seeded.later(1000)
     states = {c["State"] for c in ec2.describe_vpn_connections()["VpnConnections"]}
     assert states == {"deleted", "pending"}
     faults.add(Fault("operation-fails", "aws.CreateResolverEndpoint"))
     group = ec2.create_security_group(GroupName="cl", Description="d", VpcId=VPC)["GroupId"]
-    subnets = furnished.client("eks").describe_cluster(name="prod")["cluster"]["resourcesVpcConfig"]["subnetIds"]
-    resolver = furnished.client("route53resolver")
+    subnets = seeded.client("eks").describe_cluster(name="prod")["cluster"]["resourcesVpcConfig"]["subnetIds"]
+    resolver = seeded.client("route53resolver")
     made = resolver.create_resolver_endpoint(
         CreatorRequestId="x",
         Direction="INBOUND",
         SecurityGroupIds=[group],
         IpAddresses=[{"SubnetId": s} for s in subnets],
     )["ResolverEndpoint"]
-    furnished.later(100)
+    seeded.later(100)
     seen = resolver.get_resolver_endpoint(ResolverEndpointId=made["Id"])["ResolverEndpoint"]
     assert seen["Status"] == "ACTION_NEEDED"
     ips = resolver.list_resolver_endpoint_ip_addresses(ResolverEndpointId=made["Id"])["IpAddresses"]
@@ -143,13 +143,13 @@ def test_operations_that_fail_or_hang(furnished: Account) -> None:
 
 
 @pytest.mark.own("The journal tells each call's name, target, status and whether it writes, and no secret")
-def test_journal(furnished: Account) -> None:
-    gateways = Gateways.of(furnished)
-    furnished.client("ec2").describe_vpn_gateways(VpnGatewayIds=[gateways.vgw])
-    furnished.client("eks").describe_cluster(name="prod")
-    furnished.client("route53").list_hosted_zones()
+def test_journal(seeded: Account) -> None:
+    gateways = Gateways.of(seeded)
+    seeded.client("ec2").describe_vpn_gateways(VpnGatewayIds=[gateways.vgw])
+    seeded.client("eks").describe_cluster(name="prod")
+    seeded.client("route53").list_hosted_zones()
     gateways.connection({"PreSharedKey": "a.very.secret.key"})
-    calls = furnished.sky.journal.calls()
+    calls = seeded.context.journal.calls()
     assert [(c.operation, c.target, c.status, c.writes) for c in calls][:6] == [
         ("CreateVpnGateway", gateways.vgw, 200, True),
         ("AttachVpnGateway", gateways.vgw, 200, True),
@@ -175,7 +175,7 @@ def test_many_callers_at_once(account: Account) -> None:
     seen = {g["CustomerGatewayId"] for g in ec2.describe_customer_gateways()["CustomerGateways"]}
     assert seen == ids
     assert len(ids) == 40
-    assert account.sky.journal.json()["writes"] == 40
+    assert account.context.journal.json()["writes"] == 40
 
 
 def presigned(account: Account, cluster: str, **changes: Any) -> str:
@@ -208,19 +208,19 @@ def token(url: str) -> str:
 @pytest.mark.documentation(
     "EKS's token is a presigned GetCallerIdentity for one cluster and sixty seconds; changed anywhere it opens nothing"
 )
-def test_tokens_for_eks(furnished: Account) -> None:
-    identify = furnished.cloud.identity_of_token
-    assert identify(token(presigned(furnished, "prod"))) == furnished.cloud.principal
+def test_tokens_for_eks(seeded: Account) -> None:
+    identify = seeded.cloud.identity_of_token
+    assert identify(token(presigned(seeded, "prod"))) == seeded.cloud.principal
     real = f"https://sts.{REGION}.amazonaws.com"
-    assert identify(token(presigned(furnished, "prod", url=real))) == furnished.cloud.principal
+    assert identify(token(presigned(seeded, "prod", url=real))) == seeded.cloud.principal
     for bad in (
-        presigned(furnished, "another-cluster"),
-        presigned(furnished, "prod", secret="wrong"),
-        presigned(furnished, "prod", key="AKIANOBODY"),
-        presigned(furnished, "prod", action="GetSessionToken"),
-        presigned(furnished, "prod", url="https://evil.example"),
-        presigned(furnished, "prod").replace("X-Amz-Expires=60", "X-Amz-Expires=61"),
-        presigned(furnished, "prod").replace("X-Amz-Date=20", "X-Amz-Date=19"),
+        presigned(seeded, "another-cluster"),
+        presigned(seeded, "prod", secret="wrong"),
+        presigned(seeded, "prod", key="AKIANOBODY"),
+        presigned(seeded, "prod", action="GetSessionToken"),
+        presigned(seeded, "prod", url="https://evil.example"),
+        presigned(seeded, "prod").replace("X-Amz-Expires=60", "X-Amz-Expires=61"),
+        presigned(seeded, "prod").replace("X-Amz-Date=20", "X-Amz-Date=19"),
     ):
         assert identify(token(bad)) is None, bad
     assert identify("k8s-aws-v1.!!") is None
@@ -228,11 +228,11 @@ def test_tokens_for_eks(furnished: Account) -> None:
 
 
 @pytest.mark.documentation("A presigned GetCallerIdentity is answered, with the signed cluster's name and no other")
-def test_a_presigned_identity_call_reaches_sts(furnished: Account) -> None:
-    request = urllib.request.Request(presigned(furnished, "prod"), headers={"x-k8s-aws-id": "prod"})
+def test_a_presigned_identity_call_reaches_sts(seeded: Account) -> None:
+    request = urllib.request.Request(presigned(seeded, "prod"), headers={"x-k8s-aws-id": "prod"})
     with urllib.request.urlopen(request) as answer:
-        assert furnished.cloud.principal in answer.read().decode()
-    other = urllib.request.Request(presigned(furnished, "prod"), headers={"x-k8s-aws-id": "another"})
+        assert seeded.cloud.principal in answer.read().decode()
+    other = urllib.request.Request(presigned(seeded, "prod"), headers={"x-k8s-aws-id": "another"})
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(other)
     assert caught.value.code == 403
@@ -273,23 +273,23 @@ def test_identity(account: Account) -> None:
 @pytest.mark.own(
     "All of AWS can be saved and restored elsewhere, without a tie to the first; what another moto saved is refused"
 )
-def test_snapshot_and_restore(furnished: Account, make_account: Callable[[], Account]) -> None:
-    gateways = Gateways.of(furnished)
+def test_snapshot_and_restore(seeded: Account, make_account: Callable[[], Account]) -> None:
+    gateways = Gateways.of(seeded)
     vpn = gateways.connection({"PreSharedKey": "abcdefgh.1"})["VpnConnectionId"]
-    furnished.client("route53").create_hosted_zone(
+    seeded.client("route53").create_hosted_zone(
         Name="corp.example", CallerReference="x", VPC={"VPCId": VPC, "VPCRegion": REGION}
     )
-    before = furnished.cloud.facts()
-    saved = pickle.loads(pickle.dumps(furnished.cloud.snapshot()))
+    before = seeded.cloud.facts()
+    saved = pickle.loads(pickle.dumps(seeded.cloud.snapshot()))
     other = make_account()
     assert other.client("ec2").describe_vpn_connections()["VpnConnections"] == []
-    other.later(furnished.cloud.now - other.cloud.now)
+    other.later(seeded.cloud.now - other.cloud.now)
     other.cloud.restore(saved)
     assert other.cloud.facts() == before
     other.client("ec2").delete_vpn_connection(VpnConnectionId=vpn)
     other.later(100)
     assert other.cloud.facts().tunnels == ()
-    assert len(furnished.cloud.facts().tunnels) == 2  # the first cloud is untouched
+    assert len(seeded.cloud.facts().tunnels) == 2  # the first cloud is untouched
     with pytest.raises(ValueError, match="cannot be restored"):
         other.cloud.restore(saved | {"moto": "4.0"})
 

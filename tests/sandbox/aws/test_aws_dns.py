@@ -33,10 +33,10 @@ def record(name: str, *values: str, kind: str = "A", ttl: int = 60) -> dict[str,
 
 
 @pytest.fixture
-def zone(furnished: Account) -> Zone:
-    dns = furnished.client("route53")
+def zone(seeded: Account) -> Zone:
+    dns = seeded.client("route53")
     made = dns.create_hosted_zone(Name="corp.example", CallerReference="one", VPC=HERE)
-    return Zone(furnished, dns, made["HostedZone"]["Id"])
+    return Zone(seeded, dns, made["HostedZone"]["Id"])
 
 
 A = record("a.corp.example", "10.0.0.1")
@@ -173,11 +173,11 @@ class Resolver:
 
 
 @pytest.fixture
-def resolver(furnished: Account) -> Resolver:
-    ec2 = furnished.client("ec2")
+def resolver(seeded: Account) -> Resolver:
+    ec2 = seeded.client("ec2")
     group = ec2.create_security_group(GroupName="cl", Description="d", VpcId=VPC)["GroupId"]
-    subnets = furnished.client("eks").describe_cluster(name="prod")["cluster"]["resourcesVpcConfig"]["subnetIds"]
-    return Resolver(furnished, furnished.client("route53resolver"), group, subnets)
+    subnets = seeded.client("eks").describe_cluster(name="prod")["cluster"]["resourcesVpcConfig"]["subnetIds"]
+    return Resolver(seeded, seeded.client("route53resolver"), group, subnets)
 
 
 RESOLVER_REFUSALS: list[tuple[str, Callable[[Resolver], dict[str, Any]], str]] = [
@@ -375,6 +375,6 @@ def test_a_broken_address_does_not_work(resolver: Resolver) -> None:
 
     endpoint = resolver.made()
     ip = resolver.api.list_resolver_endpoint_ip_addresses(ResolverEndpointId=endpoint)["IpAddresses"][0]["Ip"]
-    resolver.account.sky.faults.add(Fault("endpoint-ip-down", ip))
+    resolver.account.context.faults.add(Fault("endpoint-ip-down", ip))
     working = {str(i.address): i.working for i in resolver.account.cloud.facts().interfaces if i.kind == "resolver"}
     assert [a for a, works in working.items() if not works] == [ip]

@@ -18,8 +18,8 @@ OURS = [{"Name": "vpc-id", "Values": [VPC]}]
     "The VPC has the configured ranges, subnets in three zones, and route tables of which some are explicit and one is the main one"
 )
 @pytest.mark.documentation("Subnets without a table of their own use the main one")
-def test_network(furnished: Account) -> None:
-    ec2 = furnished.client("ec2")
+def test_network(seeded: Account) -> None:
+    ec2 = seeded.client("ec2")
     (vpc,) = ec2.describe_vpcs(VpcIds=[VPC])["Vpcs"]
     assert [a["CidrBlock"] for a in vpc["CidrBlockAssociationSet"]] == ["10.20.0.0/16", "100.64.0.0/16"]
     for name in ("enableDnsSupport", "enableDnsHostnames"):
@@ -32,7 +32,7 @@ def test_network(furnished: Account) -> None:
     explicit = sorted(len([a for a in t["Associations"] if not a["Main"]]) for t in tables)
     assert explicit == [0, 1, 2]
     assert all({r["DestinationCidrBlock"] for r in t["Routes"]} == {"10.20.0.0/16", "100.64.0.0/16"} for t in tables)
-    facts = furnished.cloud.facts()
+    facts = seeded.cloud.facts()
     assert facts.vpcs[VPC] == (IPv4Network("10.20.0.0/16"), IPv4Network("100.64.0.0/16"))
     main = next(t["RouteTableId"] for t in tables if any(a["Main"] for a in t["Associations"]))
     using = [s.route_table_id for s in facts.subnets.values() if s.vpc_id == VPC]
@@ -43,24 +43,24 @@ def test_network(furnished: Account) -> None:
     "EKS describes the cluster with its endpoint, certificate, service range, subnets and security group"
 )
 @pytest.mark.documentation("An unknown cluster is ResourceNotFoundException, 404")
-def test_cluster(furnished: Account) -> None:
-    cluster = furnished.client("eks").describe_cluster(name="prod")["cluster"]
+def test_cluster(seeded: Account) -> None:
+    cluster = seeded.client("eks").describe_cluster(name="prod")["cluster"]
     assert (cluster["status"], cluster["endpoint"]) == ("ACTIVE", "https://127.0.0.1:1")
     assert cluster["certificateAuthority"]["data"] == "Q0E="
     assert cluster["kubernetesNetworkConfig"]["serviceIpv4Cidr"] == "172.20.0.0/16"
     config = cluster["resourcesVpcConfig"]
-    groups = furnished.client("ec2").describe_security_groups(GroupIds=[config["clusterSecurityGroupId"]])
+    groups = seeded.client("ec2").describe_security_groups(GroupIds=[config["clusterSecurityGroupId"]])
     assert groups["SecurityGroups"][0]["VpcId"] == VPC == config["vpcId"]
-    assert furnished.client("eks").list_clusters()["clusters"] == ["prod"]
-    refused("ResourceNotFoundException", 404, furnished.client("eks").describe_cluster, name="other")
+    assert seeded.client("eks").list_clusters()["clusters"] == ["prod"]
+    refused("ResourceNotFoundException", 404, seeded.client("eks").describe_cluster, name="other")
 
 
 @pytest.mark.documentation(
     "An internal load balancer has a name below elb.REGION.amazonaws.com, the region's zone id, and one interface in each subnet, described ELB net/NAME/ID"
 )
 @pytest.mark.documentation("An unknown name is LoadBalancerNotFound")
-def test_load_balancers(furnished: Account) -> None:
-    elb, ec2 = furnished.client("elbv2"), furnished.client("ec2")
+def test_load_balancers(seeded: Account) -> None:
+    elb, ec2 = seeded.client("elbv2"), seeded.client("ec2")
     (nlb,) = elb.describe_load_balancers(Names=["internal-nlb"])["LoadBalancers"]
     assert (nlb["Type"], nlb["Scheme"], nlb["State"]["Code"]) == ("network", "internal", "active")
     assert nlb["CanonicalHostedZoneId"] == "Z3F0SRJ5LGBH90"
@@ -77,7 +77,7 @@ def test_load_balancers(furnished: Account) -> None:
     interfaces = ec2.describe_network_interfaces(Filters=wanted)["NetworkInterfaces"]
     assert {i["SubnetId"] for i in interfaces} == {z["SubnetId"] for z in nlb["AvailabilityZones"]}
     assert {i["RequesterManaged"] for i in interfaces} == {True}
-    facts = {i.address: i for i in furnished.cloud.facts().interfaces if i.owner == nlb["LoadBalancerArn"]}
+    facts = {i.address: i for i in seeded.cloud.facts().interfaces if i.owner == nlb["LoadBalancerArn"]}
     assert {str(a) for a in facts} == {i["PrivateIpAddress"] for i in interfaces}
     assert {(i.ports, i.tls, i.rules) for i in facts.values()} == {(frozenset({443, 5432}), frozenset({443}), None)}
     listeners = elb.describe_listeners(LoadBalancerArn=nlb["LoadBalancerArn"])["Listeners"]
@@ -86,9 +86,9 @@ def test_load_balancers(furnished: Account) -> None:
 
 
 @pytest.mark.documentation("An Ingress has an application load balancer, a Service a network one")
-def test_load_balancers_behind_kubernetes(furnished: Account) -> None:
-    cloud = furnished.cloud
-    names = {b["DNSName"]: b for b in furnished.client("elbv2").describe_load_balancers()["LoadBalancers"]}
+def test_load_balancers_behind_kubernetes(seeded: Account) -> None:
+    cloud = seeded.cloud
+    names = {b["DNSName"]: b for b in seeded.client("elbv2").describe_load_balancers()["LoadBalancers"]}
     ingress = cloud.load_balancer_of("ingress", "ingress-nginx", "main")
     service = cloud.load_balancer_of("service", "vault", "vault")
     assert ingress is not None
@@ -98,26 +98,26 @@ def test_load_balancers_behind_kubernetes(furnished: Account) -> None:
 
 
 @pytest.mark.documentation("A load balancer has an interface in each of its subnets as long as it exists")
-def test_a_load_balancer_made_later(furnished: Account) -> None:
-    elb = furnished.client("elbv2")
-    subnets = furnished.client("eks").describe_cluster(name="prod")["cluster"]["resourcesVpcConfig"]["subnetIds"]
+def test_a_load_balancer_made_later(seeded: Account) -> None:
+    elb = seeded.client("elbv2")
+    subnets = seeded.client("eks").describe_cluster(name="prod")["cluster"]["resourcesVpcConfig"]["subnetIds"]
     made = elb.create_load_balancer(Name="late", Subnets=subnets, Scheme="internal", Type="network")["LoadBalancers"][0]
-    owned = [i for i in furnished.cloud.facts().interfaces if i.owner == made["LoadBalancerArn"]]
+    owned = [i for i in seeded.cloud.facts().interfaces if i.owner == made["LoadBalancerArn"]]
     assert len(owned) == 3
     elb.delete_load_balancer(LoadBalancerArn=made["LoadBalancerArn"])
-    assert made["LoadBalancerArn"] not in {i.owner for i in furnished.cloud.facts().interfaces}
+    assert made["LoadBalancerArn"] not in {i.owner for i in seeded.cloud.facts().interfaces}
 
 
 @pytest.mark.own(
     "Somebody else's gateway, customer gateway, security group and zone are there from the start, unless the world file says no"
 )
-def test_strangers(furnished: Account) -> None:
-    ec2: Any = furnished.client("ec2")
+def test_strangers(seeded: Account) -> None:
+    ec2: Any = seeded.client("ec2")
     assert len(ec2.describe_vpn_gateways()["VpnGateways"]) == 1
     assert len(ec2.describe_customer_gateways()["CustomerGateways"]) == 1
     names = {g["GroupName"] for g in ec2.describe_security_groups(Filters=OURS)["SecurityGroups"]}
     assert "bastion" in names
-    zones = furnished.client("route53").list_hosted_zones()["HostedZones"]
+    zones = seeded.client("route53").list_hosted_zones()["HostedZones"]
     assert [z["Name"] for z in zones] == ["billing.internal."]
 
 

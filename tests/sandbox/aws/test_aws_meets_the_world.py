@@ -13,7 +13,7 @@ from aws_account import VPC, Account, Gateways, a_world
 
 from cloudlink_sandbox.aws.cloud import AwsCloud
 from cloudlink_sandbox.clock import SandboxClock
-from cloudlink_sandbox.cloud import Sky
+from cloudlink_sandbox.context import SandboxContext
 from cloudlink_sandbox.durations import Durations
 from cloudlink_sandbox.facts import (
     AwsFacts,
@@ -24,7 +24,7 @@ from cloudlink_sandbox.facts import (
     Vnet,
     VnetSubnet,
 )
-from cloudlink_sandbox.faults import Fault, FaultBook
+from cloudlink_sandbox.faults import Fault, FaultRegistry
 from cloudlink_sandbox.journal import Journal
 
 NETWORK = (IPv4Network("10.1.0.0/16"),)
@@ -61,13 +61,15 @@ def azure_for(aws: AwsFacts) -> AzureFacts:
 
 @pytest.fixture
 def both(tmp_path: Path, front: tuple[Any, str]) -> Both:
-    sky = Sky(SandboxClock(0, 1_800_000_000.0), FaultBook(), Journal(), Durations(exact=True), tmp_path)
-    cloud = AwsCloud(sky)
+    context = SandboxContext(
+        SandboxClock(0, 1_800_000_000.0), FaultRegistry(), Journal(), Durations(exact=True), tmp_path
+    )
+    cloud = AwsCloud(context)
     front[0].app = cloud.app
-    account = Account(cloud, sky, front[1])  # type: ignore[arg-type]
+    account = Account(cloud, context, front[1])  # type: ignore[arg-type]
     both = Both(account, AzureFacts({}, {}, (), ()))
     cloud.eks_endpoint, cloud.eks_certificate = (lambda: "https://127.0.0.1:1"), (lambda: "Q0E=")
-    sky.aws_facts, sky.azure_facts = cloud.facts, lambda: both.azure
+    context.aws_facts, context.azure_facts = cloud.facts, lambda: both.azure
     cloud.seed(a_world())
     gateways = Gateways.of(account)
     start = {"StartupAction": "start", "IKEVersions": [{"Value": "ikev2"}]}
@@ -132,6 +134,6 @@ def test_a_wrong_other_side(both: Both, spoil: Callable[[AzureConnection], Azure
 def test_routes_vanish_with_the_last_tunnel(both: Both) -> None:
     both.azure = azure_for(both.account.cloud.facts())
     both.account.later(600)
-    both.account.sky.faults.add(Fault("tunnel-down", "*"))
+    both.account.context.faults.add(Fault("tunnel-down", "*"))
     assert telemetry(both) == [DOWN, DOWN]
     assert propagated(both) == set()

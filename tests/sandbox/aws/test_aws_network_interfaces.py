@@ -15,15 +15,15 @@ def ids(account: Account, **filters: str) -> set[str]:
 
 
 @pytest.fixture
-def endpoint(furnished: Account) -> str:
-    group = furnished.client("ec2").create_security_group(GroupName="cl", Description="d", VpcId=VPC)["GroupId"]
-    cluster = furnished.client("eks").describe_cluster(name="prod")["cluster"]
+def endpoint(seeded: Account) -> str:
+    group = seeded.client("ec2").create_security_group(GroupName="cl", Description="d", VpcId=VPC)["GroupId"]
+    cluster = seeded.client("eks").describe_cluster(name="prod")["cluster"]
     subnets = cluster["resourcesVpcConfig"]["subnetIds"]
-    made = furnished.client("route53resolver").create_resolver_endpoint(
+    made = seeded.client("route53resolver").create_resolver_endpoint(
         CreatorRequestId="one", Direction="INBOUND", SecurityGroupIds=[group],
         IpAddresses=[{"SubnetId": s} for s in subnets],
     )["ResolverEndpoint"]  # fmt: skip
-    furnished.later(90)
+    seeded.later(90)
     return str(made["Id"])
 
 
@@ -31,25 +31,25 @@ def endpoint(furnished: Account) -> str:
     "Interfaces of a load balancer and of an endpoint are found by their description, group and subnet"
 )
 @pytest.mark.model("Interfaces of services show who asked for them, and their kind")
-def test_they_are_found(furnished: Account, endpoint: str) -> None:
-    ec2 = furnished.client("ec2")
-    of_endpoint = ids(furnished, description=f"Route 53 Resolver: {endpoint}:*")
+def test_they_are_found(seeded: Account, endpoint: str) -> None:
+    ec2 = seeded.client("ec2")
+    of_endpoint = ids(seeded, description=f"Route 53 Resolver: {endpoint}:*")
     assert len(of_endpoint) == 3
-    assert ids(furnished, group_name="cl") == of_endpoint
-    of_balancers = ids(furnished, requester_id="amazon-elb")
-    assert of_balancers == ids(furnished, description="ELB *")
-    assert ids(furnished, interface_type="network_load_balancer") < of_balancers
-    assert ids(furnished, requester_managed="true", status="in-use") == of_endpoint | of_balancers
+    assert ids(seeded, group_name="cl") == of_endpoint
+    of_balancers = ids(seeded, requester_id="amazon-elb")
+    assert of_balancers == ids(seeded, description="ELB *")
+    assert ids(seeded, interface_type="network_load_balancer") < of_balancers
+    assert ids(seeded, requester_managed="true", status="in-use") == of_endpoint | of_balancers
     one = ec2.describe_network_interfaces(NetworkInterfaceIds=[min(of_endpoint)])["NetworkInterfaces"][0]
-    assert ids(furnished, private_ip_address=one["PrivateIpAddress"]) == {one["NetworkInterfaceId"]}
-    assert one["NetworkInterfaceId"] in ids(furnished, subnet_id=one["SubnetId"], vpc_id=VPC)
+    assert ids(seeded, private_ip_address=one["PrivateIpAddress"]) == {one["NetworkInterfaceId"]}
+    assert one["NetworkInterfaceId"] in ids(seeded, subnet_id=one["SubnetId"], vpc_id=VPC)
 
 
 @pytest.mark.model("Unknown ids and filters of interfaces are refused")
 @pytest.mark.documentation("An interface that a service uses is neither deleted nor changed")
 @pytest.mark.belief("OperationNotPermitted is the code for changing an interface of a service")
-def test_they_are_left_alone(furnished: Account) -> None:
-    ec2, balancer = furnished.client("ec2"), min(ids(furnished, description="ELB *"))
+def test_they_are_left_alone(seeded: Account) -> None:
+    ec2, balancer = seeded.client("ec2"), min(ids(seeded, description="ELB *"))
     refused("InvalidParameterValue", 400, ec2.delete_network_interface, NetworkInterfaceId=balancer)
     refused(
         "OperationNotPermitted", 400, ec2.modify_network_interface_attribute,
@@ -68,8 +68,8 @@ def test_they_are_left_alone(furnished: Account) -> None:
 
 @pytest.mark.documentation("An endpoint whose interface was deleted calls for action, until the address is replaced")
 @pytest.mark.model("The address of a deleted interface is FAILED_RESOURCE_GONE")
-def test_an_endpoint_that_lost_an_interface(furnished: Account, endpoint: str) -> None:
-    ec2, api = furnished.client("ec2"), furnished.client("route53resolver")
+def test_an_endpoint_that_lost_an_interface(seeded: Account, endpoint: str) -> None:
+    ec2, api = seeded.client("ec2"), seeded.client("route53resolver")
     by_id = {"ResolverEndpointId": endpoint}
 
     def addresses() -> dict[str, Any]:
@@ -78,20 +78,18 @@ def test_an_endpoint_that_lost_an_interface(furnished: Account, endpoint: str) -
     def status() -> str:
         return str(api.get_resolver_endpoint(**by_id)["ResolverEndpoint"]["Status"])
 
-    lost = ec2.describe_network_interfaces(NetworkInterfaceIds=[min(ids(furnished, group_name="cl"))])
+    lost = ec2.describe_network_interfaces(NetworkInterfaceIds=[min(ids(seeded, group_name="cl"))])
     ip = lost["NetworkInterfaces"][0]["PrivateIpAddress"]
     ec2.delete_network_interface(NetworkInterfaceId=lost["NetworkInterfaces"][0]["NetworkInterfaceId"])
     assert status() == "ACTION_NEEDED"
     gone = addresses()["FAILED_RESOURCE_GONE"]
     assert gone["Ip"] == ip
-    assert {str(i.address) for i in furnished.cloud.facts().interfaces if i.kind == "resolver" and not i.working} == {
-        ip
-    }
+    assert {str(i.address) for i in seeded.cloud.facts().interfaces if i.kind == "resolver" and not i.working} == {ip}
 
     api.associate_resolver_endpoint_ip_address(**by_id, IpAddress={"SubnetId": gone["SubnetId"]})
-    furnished.later(60)
+    seeded.later(60)
     assert status() == "ACTION_NEEDED"  # the broken one is there still
     api.disassociate_resolver_endpoint_ip_address(**by_id, IpAddress={"IpId": gone["IpId"]})
-    furnished.later(60)
+    seeded.later(60)
     assert status() == "OPERATIONAL"
     assert set(addresses()) == {"ATTACHED"}

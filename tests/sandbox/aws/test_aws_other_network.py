@@ -20,8 +20,8 @@ from botocore.exceptions import ClientError
         ("describe_network_interfaces", "NetworkInterfaces", "NetworkInterfaceId"),
     ],
 )
-def test_pages(furnished: Account, operation: str, key: str, name: str) -> None:
-    ec2 = furnished.client("ec2")
+def test_pages(seeded: Account, operation: str, key: str, name: str) -> None:
+    ec2 = seeded.client("ec2")
     ec2.create_route_table(VpcId=VPC)
     whole = [o[name] for o in getattr(ec2, operation)()[key]]
     assert len(whole) > 5
@@ -36,8 +36,8 @@ def test_pages(furnished: Account, operation: str, key: str, name: str) -> None:
 )
 @pytest.mark.belief("One bad rule spoils the whole call")
 @pytest.mark.recorded("A group is found by its tags some seconds after it was made")
-def test_rules_of_a_call_stand_or_fall_together(furnished: Account) -> None:
-    ec2 = furnished.client("ec2")
+def test_rules_of_a_call_stand_or_fall_together(seeded: Account) -> None:
+    ec2 = seeded.client("ec2")
     group = ec2.create_security_group(
         GroupName="cl", Description="d", VpcId=VPC, TagSpecifications=tag_spec("security-group", a="b")
     )["GroupId"]
@@ -58,13 +58,13 @@ def test_rules_of_a_call_stand_or_fall_together(furnished: Account) -> None:
     )
     by_tag = [{"Name": "tag:a", "Values": ["b"]}]
     assert ec2.describe_security_groups(Filters=by_tag)["SecurityGroups"] == []  # lags
-    furnished.later(5)
+    seeded.later(5)
     assert len(ec2.describe_security_groups(Filters=by_tag)["SecurityGroups"]) == 1
 
 
 @pytest.mark.model("A static route to a gateway is shown with origin CreateRoute")
-def test_a_static_route_to_the_gateway(furnished: Account) -> None:
-    gateways, ec2 = Gateways.of(furnished), furnished.client("ec2")
+def test_a_static_route_to_the_gateway(seeded: Account) -> None:
+    gateways, ec2 = Gateways.of(seeded), seeded.client("ec2")
     table = ec2.create_route_table(VpcId=VPC)["RouteTable"]["RouteTableId"]
     ec2.create_route(RouteTableId=table, DestinationCidrBlock="10.1.0.0/16", GatewayId=gateways.vgw)
     shown = ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]["Routes"]
@@ -74,14 +74,14 @@ def test_a_static_route_to_the_gateway(furnished: Account) -> None:
         "Origin": "CreateRoute",
         "State": "active",
     } in shown
-    ((prefix, target),) = furnished.cloud.facts().route_tables[table].static
+    ((prefix, target),) = seeded.cloud.facts().route_tables[table].static
     assert (str(prefix), target) == ("10.1.0.0/16", gateways.vgw)
 
 
 @pytest.mark.model("DescribeTags finds gateways by a tag's key")
 @pytest.mark.documentation("An object that does not exist cannot be tagged")
-def test_tags_find_everything(furnished: Account) -> None:
-    gateways, ec2 = Gateways.of(furnished), furnished.client("ec2")
+def test_tags_find_everything(seeded: Account) -> None:
+    gateways, ec2 = Gateways.of(seeded), seeded.client("ec2")
     ec2.create_tags(Resources=[gateways.vgw, gateways.cgw], Tags=[{"Key": "mine", "Value": "x"}])
     found = ec2.describe_tags(Filters=[{"Name": "key", "Values": ["mine"]}])["Tags"]
     assert {(t["ResourceId"], t["ResourceType"]) for t in found} == {

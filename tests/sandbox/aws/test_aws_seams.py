@@ -12,16 +12,17 @@ from hypothesis import strategies as st
 from moto.core.base_backend import BackendDict
 from moto.core.responses import ActionResult, BaseResponse
 from moto.core.serialize import EC2Serializer
-from moto.core.utils import get_service_model
+from moto.core.utils import camelcase_to_underscores, get_service_model
 from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.ec2.responses import EC2Response
 from moto.utilities import utils
 
-from cloudlink_sandbox.aws.answers import Answers
+from cloudlink_sandbox.aws import from_moto
 from cloudlink_sandbox.aws.backend import SandboxEc2
-from cloudlink_sandbox.aws.ec2 import Ec2Answers
+from cloudlink_sandbox.aws.ec2 import HANDLERS, Ec2Handlers
 from cloudlink_sandbox.aws.ec2_xml import Ec2Xml
+from cloudlink_sandbox.aws.handlers import Handlers
 
 
 @pytest.mark.own("moto has the version that the sandbox was made for")
@@ -44,7 +45,7 @@ def test_the_store_is_ours(account: Account) -> None:
 @pytest.mark.own("Operations that moto lacks are answered")
 @pytest.mark.documentation("An operation that EC2 does not know is InvalidAction")
 def test_a_request_goes_through_our_dispatch(account: Account) -> None:
-    assert BaseResponse.call_action is not Answers.call_action is Ec2Answers.call_action
+    assert BaseResponse.call_action is not Handlers.call_action is Ec2Handlers.call_action
     assert "self.call_action()" in inspect.getsource(BaseResponse._dispatch)
     assert list(inspect.signature(BaseResponse.serialized).parameters) == ["self", "action_result"]
     assert ActionResult({"a": 1}).result == {"a": 1}
@@ -59,10 +60,19 @@ def test_a_request_goes_through_our_dispatch(account: Account) -> None:
 
 @pytest.mark.own("Every VPN operation is the sandbox's own")
 def test_ours_come_before_motos() -> None:
-    ours = [n for n in dir(Ec2Answers) if "vpn" in n and not n.startswith("_") and callable(getattr(Ec2Answers, n))]
-    for name in ours:
-        if name != "create_transit_gateway_vpn_attachment":
-            assert getattr(Ec2Answers, name).__module__.startswith("cloudlink."), name
+    of_vpn = [n for n in get_service_model("ec2").operation_names if "Vpn" in n and Ec2Handlers.answers(n)]
+    assert len(of_vpn) > 15
+    assert set(of_vpn) <= set(HANDLERS)
+
+
+@pytest.mark.own("Every entry of EC2's table is an operation of EC2, and what is said to be moto's is moto's")
+def test_the_table_holds_operations_of_ec2() -> None:
+    known = set(get_service_model("ec2").operation_names)
+    assert set(HANDLERS) <= known
+    assert known >= from_moto.EC2
+    assert not from_moto.EC2 & set(HANDLERS)
+    for name in from_moto.EC2:
+        assert getattr(EC2Response, camelcase_to_underscores(name)).__module__.startswith("moto."), name
 
 
 @pytest.mark.own("moto's catalogue of instances is not loaded")

@@ -42,8 +42,8 @@ def everything(account: Account) -> dict[str, str]:
 @pytest.mark.model(
     "Every kind of resource can be tagged, is found by its tag, kind, id and value, and loses its tags again"
 )
-def test_everything_carries_tags(furnished: Account) -> None:
-    ec2, there = furnished.client("ec2"), everything(furnished)
+def test_everything_carries_tags(seeded: Account) -> None:
+    ec2, there = seeded.client("ec2"), everything(seeded)
 
     def tagged(**filters: str) -> dict[str, str]:
         wanted = [{"Name": name.replace("_", "-"), "Values": [value]} for name, value in filters.items()]
@@ -70,8 +70,8 @@ def test_everything_carries_tags(furnished: Account) -> None:
     "Tags beginning with aws: and more than fifty are refused, and so are resources that do not exist"
 )
 @pytest.mark.own("Filters that are not modelled are refused, never ignored")
-def test_tags_that_are_refused(furnished: Account) -> None:
-    ec2, there = furnished.client("ec2"), everything(furnished)
+def test_tags_that_are_refused(seeded: Account) -> None:
+    ec2, there = seeded.client("ec2"), everything(seeded)
     one = [{"Key": "a", "Value": "b"}]
     for known in there.values():
         unknown = f"{known.rpartition('-')[0]}-{NOWHERE}"
@@ -109,8 +109,8 @@ def refused_code(call: Callable[..., Any], **arguments: Any) -> str:
         ("x", "InvalidParameterValue"),
     ],
 )
-def test_ranges_of_a_vpc(furnished: Account, cidr: str, code: str) -> None:
-    ec2 = furnished.client("ec2")
+def test_ranges_of_a_vpc(seeded: Account, cidr: str, code: str) -> None:
+    ec2 = seeded.client("ec2")
     refused(code, 400, ec2.associate_vpc_cidr_block, VpcId=VPC, CidrBlock=cidr)
     for number in range(3):  # it has two
         ec2.associate_vpc_cidr_block(VpcId=VPC, CidrBlock=f"10.{30 + number}.0.0/16")
@@ -118,19 +118,19 @@ def test_ranges_of_a_vpc(furnished: Account, cidr: str, code: str) -> None:
 
 
 @pytest.mark.documentation("A range that was taken from a VPC is announced no more, and can be given again")
-def test_a_range_that_is_taken_away(furnished: Account) -> None:
-    ec2 = furnished.client("ec2")
-    before = furnished.cloud.facts().vpcs[VPC]
+def test_a_range_that_is_taken_away(seeded: Account) -> None:
+    ec2 = seeded.client("ec2")
+    before = seeded.cloud.facts().vpcs[VPC]
     for _ in range(2):
         made = ec2.associate_vpc_cidr_block(VpcId=VPC, CidrBlock="10.30.0.0/16")["CidrBlockAssociation"]
-        assert [str(r) for r in furnished.cloud.facts().vpcs[VPC][len(before) :]] == ["10.30.0.0/16"]
+        assert [str(r) for r in seeded.cloud.facts().vpcs[VPC][len(before) :]] == ["10.30.0.0/16"]
         ec2.disassociate_vpc_cidr_block(AssociationId=made["AssociationId"])
-        assert furnished.cloud.facts().vpcs[VPC] == before
+        assert seeded.cloud.facts().vpcs[VPC] == before
 
 
 @pytest.mark.model("Entries and associations of network ACLs that do not exist are not found")
-def test_network_acls(furnished: Account) -> None:
-    ec2 = furnished.client("ec2")
+def test_network_acls(seeded: Account) -> None:
+    ec2 = seeded.client("ec2")
     acl = ec2.create_network_acl(VpcId=VPC)["NetworkAcl"]["NetworkAclId"]
     refused(
         "InvalidNetworkAclEntry.NotFound", 400, ec2.delete_network_acl_entry,
@@ -150,8 +150,8 @@ def test_network_acls(furnished: Account) -> None:
 
 
 @pytest.mark.model("Other security groups of a load balancer are those of its interfaces, too")
-def test_security_groups_of_a_load_balancer(furnished: Account) -> None:
-    ec2, balancers = furnished.client("ec2"), furnished.client("elbv2")
+def test_security_groups_of_a_load_balancer(seeded: Account) -> None:
+    ec2, balancers = seeded.client("ec2"), seeded.client("elbv2")
     shop = next(b for b in balancers.describe_load_balancers()["LoadBalancers"] if b["LoadBalancerName"] == "shop")
     group = ec2.create_security_group(GroupName="other", Description="d", VpcId=VPC)["GroupId"]
     balancers.set_security_groups(LoadBalancerArn=shop["LoadBalancerArn"], SecurityGroups=[group])

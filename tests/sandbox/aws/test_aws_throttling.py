@@ -37,7 +37,7 @@ def test_buckets(account: Account, service: str, operation: str, burst: int, cod
     client = account.client(service)
     call = getattr(client, operation)
     assert until_refused(call, 7)[0] == 7  # a clock that stands still refuses nobody
-    account.sky.clock.set_speed(1e-6)
+    account.context.clock.set_speed(1e-6)
     assert until_refused(call, burst + 1) == (burst, code)
     account.later(1)
     assert until_refused(call, rate + 1) == (rate, code)
@@ -46,9 +46,9 @@ def test_buckets(account: Account, service: str, operation: str, burst: int, cod
 
 
 @pytest.mark.documentation("Hosted zones are created two a second after a burst of forty")
-def test_a_bucket_of_one_operation(furnished: Account) -> None:
-    dns, number = furnished.client("route53"), iter(range(100))
-    furnished.sky.clock.set_speed(1e-6)
+def test_a_bucket_of_one_operation(seeded: Account) -> None:
+    dns, number = seeded.client("route53"), iter(range(100))
+    seeded.context.clock.set_speed(1e-6)
 
     def create() -> None:
         dns.create_hosted_zone(Name=f"z{(n := next(number))}.example", CallerReference=str(n))
@@ -58,13 +58,13 @@ def test_a_bucket_of_one_operation(furnished: Account) -> None:
 
 
 @pytest.mark.documentation("A hosted zone takes one change at a time: PriorRequestNotComplete, 400")
-def test_two_changes_at_once(furnished: Account) -> None:
-    dns = furnished.client("route53")
+def test_two_changes_at_once(seeded: Account) -> None:
+    dns = seeded.client("route53")
     vpc = {"VPCRegion": REGION, "VPCId": VPC}
     zone = dns.create_hosted_zone(Name="corp.example", CallerReference="one", VPC=vpc)["HostedZone"]["Id"]
     record = {"Name": "a.corp.example", "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": "10.0.0.1"}]}
     batch = {"Changes": [{"Action": "UPSERT", "ResourceRecordSet": record}]}
-    slow = furnished.sky.faults.add(Fault("slow", "aws.ChangeResourceRecordSets", times=1, seconds=0.4))
+    slow = seeded.context.faults.add(Fault("slow", "aws.ChangeResourceRecordSets", times=1, seconds=0.4))
     first = threading.Thread(
         target=dns.change_resource_record_sets, kwargs={"HostedZoneId": zone, "ChangeBatch": batch}
     )
@@ -78,15 +78,15 @@ def test_two_changes_at_once(furnished: Account) -> None:
 
 @pytest.mark.documentation("What was made a moment ago may not be found yet, by its id as little as in lists")
 @pytest.mark.own("A fault asks for that")
-def test_what_is_not_found_yet(furnished: Account) -> None:
-    ec2 = furnished.client("ec2")
+def test_what_is_not_found_yet(seeded: Account) -> None:
+    ec2 = seeded.client("ec2")
     before = len(ec2.describe_vpn_gateways()["VpnGateways"])
-    furnished.sky.faults.add(Fault("unseen", "aws.CreateVpnGateway", seconds=20))
+    seeded.context.faults.add(Fault("unseen", "aws.CreateVpnGateway", seconds=20))
     made = ec2.create_vpn_gateway(Type="ipsec.1")["VpnGateway"]["VpnGatewayId"]
     assert len(ec2.describe_vpn_gateways()["VpnGateways"]) == before
     refused("InvalidVpnGatewayID.NotFound", 400, ec2.describe_vpn_gateways, VpnGatewayIds=[made])
     refused("InvalidVpnGatewayID.NotFound", 400, ec2.attach_vpn_gateway, VpnGatewayId=made, VpcId=VPC)
-    furnished.later(20)
+    seeded.later(20)
     ec2.attach_vpn_gateway(VpnGatewayId=made, VpcId=VPC)
     assert len(ec2.describe_vpn_gateways()["VpnGateways"]) == before + 1
 
@@ -94,7 +94,7 @@ def test_what_is_not_found_yet(furnished: Account) -> None:
 @pytest.mark.own("A region's API can be away for minutes, while another region answers")
 def test_a_region_that_is_away(account: Account) -> None:
     here, there = account.client("ec2"), account.client("ec2", region="us-east-1")
-    account.sky.faults.add(Fault("cut-before", f"aws.{REGION}.*", times=None, lasts=300))
+    account.context.faults.add(Fault("cut-before", f"aws.{REGION}.*", times=None, duration=300))
     for _ in range(2):
         with pytest.raises(ConnectionClosedError):
             here.describe_vpn_gateways()
@@ -107,9 +107,9 @@ def test_a_region_that_is_away(account: Account) -> None:
 
 
 @pytest.mark.documentation("A virtual private gateway has ten VPN connections at the most")
-def test_connections_of_one_gateway(furnished: Account) -> None:
-    gateways = Gateways.of(furnished)
-    ec2 = furnished.client("ec2")
+def test_connections_of_one_gateway(seeded: Account) -> None:
+    gateways = Gateways.of(seeded)
+    ec2 = seeded.client("ec2")
 
     def create(number: int) -> None:
         cgw = ec2.create_customer_gateway(Type="ipsec.1", IpAddress=f"20.0.1.{number}", BgpAsn=65_515)

@@ -52,14 +52,14 @@ class Transit:
 
 
 @pytest.fixture
-def bare(furnished: Account) -> Transit:
-    ec2 = furnished.client("ec2")
+def bare(seeded: Account) -> Transit:
+    ec2 = seeded.client("ec2")
     made = ec2.create_transit_gateway(
         Options={"AmazonSideAsn": 64_600}, TagSpecifications=tag_spec("transit-gateway", mine="yes")
     )["TransitGateway"]
-    subnets = furnished.client("eks").describe_cluster(name="prod")["cluster"]["resourcesVpcConfig"]["subnetIds"]
+    subnets = seeded.client("eks").describe_cluster(name="prod")["cluster"]["resourcesVpcConfig"]["subnetIds"]
     assert made["State"] == "pending"
-    return Transit(furnished, ec2, made["TransitGatewayId"], subnets)
+    return Transit(seeded, ec2, made["TransitGatewayId"], subnets)
 
 
 @pytest.fixture
@@ -215,7 +215,7 @@ def test_routes_through_a_gateway(transit: Transit) -> None:
     vpn = transit.connection()
     later(300)
     (attachment,) = transit.attachments(resource_id=vpn)
-    transit.account.sky.stand_in.learned = ((IPv4Network("10.1.0.0/16"), transit.id),)
+    transit.account.context.stand_in.learned = ((IPv4Network("10.1.0.0/16"), transit.id),)
     assert transit.routes() == {
         "10.1.0.0/16": ("propagated", "active"),
         "10.20.0.0/16": ("propagated", "active"),

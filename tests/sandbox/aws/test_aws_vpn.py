@@ -16,8 +16,8 @@ NOWHERE = "0123456789abcdef0"
 
 
 @pytest.fixture
-def gateways(furnished: Account) -> Gateways:
-    return Gateways.of(furnished)
+def gateways(seeded: Account) -> Gateways:
+    return Gateways.of(seeded)
 
 
 Row = tuple[str, Callable[[Any, Gateways], Any], str]
@@ -209,8 +209,8 @@ def test_identical_creates_give_back_what_exists(gateways: Gateways) -> None:
 
 
 @pytest.mark.documentation("Five virtual private gateways and fifty customer gateways are the most")
-def test_quotas(furnished: Account) -> None:
-    ec2 = furnished.client("ec2")
+def test_quotas(seeded: Account) -> None:
+    ec2 = seeded.client("ec2")
     for _ in range(4):  # the stranger has one
         ec2.create_vpn_gateway(Type="ipsec.1")
     refused("VpnGatewayLimitExceeded", 400, ec2.create_vpn_gateway, Type="ipsec.1")
@@ -224,18 +224,18 @@ def test_quotas(furnished: Account) -> None:
 
 @pytest.mark.documentation("A gateway is attaching, attached, detaching, and detached stays listed")
 @pytest.mark.documentation("Propagation is Gateway.NotAttached until then, and ends with the attachment")
-def test_attachment_takes_time_and_propagation_waits_for_it(furnished: Account) -> None:
-    ec2 = furnished.client("ec2")
+def test_attachment_takes_time_and_propagation_waits_for_it(seeded: Account) -> None:
+    ec2 = seeded.client("ec2")
     vgw = ec2.create_vpn_gateway(Type="ipsec.1")["VpnGateway"]["VpnGatewayId"]
     assert ec2.attach_vpn_gateway(VpnGatewayId=vgw, VpcId=VPC)["VpcAttachment"]["State"] == "attaching"
     assert ec2.attach_vpn_gateway(VpnGatewayId=vgw, VpcId=VPC)["VpcAttachment"]["State"] == "attaching"
     table = _table(ec2)
     refused("Gateway.NotAttached", 400, ec2.enable_vgw_route_propagation, GatewayId=vgw, RouteTableId=table)
-    furnished.later(15)
+    seeded.later(15)
     ec2.enable_vgw_route_propagation(GatewayId=vgw, RouteTableId=table)
     ec2.detach_vpn_gateway(VpnGatewayId=vgw, VpcId=VPC)
     refused("IncorrectState", 400, ec2.delete_vpn_gateway, VpnGatewayId=vgw)
-    furnished.later(30)
+    seeded.later(30)
     seen = ec2.describe_vpn_gateways(VpnGatewayIds=[vgw])["VpnGateways"][0]
     assert seen["VpcAttachments"] == [{"VpcId": VPC, "State": "detached"}]
     shown = ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]
@@ -299,7 +299,7 @@ def test_telemetry_is_the_worlds(gateways: Gateways) -> None:
     account = gateways.account
     made = gateways.connection()
     first, second = (o["OutsideIpAddress"] for o in made["Options"]["TunnelOptions"])
-    account.sky.stand_in.routes[first] = 3
+    account.context.stand_in.routes[first] = 3
     (seen,) = account.client("ec2").describe_vpn_connections()["VpnConnections"]
     assert [
         (t["OutsideIpAddress"], t["Status"], t["StatusMessage"], t["AcceptedRouteCount"]) for t in seen["VgwTelemetry"]
@@ -374,8 +374,8 @@ def test_keys_in_secrets_manager(gateways: Gateways) -> None:
 
 
 @pytest.mark.recorded("Reads by tag lag behind reads by id")
-def test_reads_by_tag_lag_behind_reads_by_id(furnished: Account) -> None:
-    ec2 = furnished.client("ec2")
+def test_reads_by_tag_lag_behind_reads_by_id(seeded: Account) -> None:
+    ec2 = seeded.client("ec2")
     made = ec2.create_customer_gateway(
         Type="ipsec.1", IpAddress="20.0.0.5", BgpAsn=65_515, TagSpecifications=tag_spec("customer-gateway", mine="yes")
     )["CustomerGateway"]
@@ -383,7 +383,7 @@ def test_reads_by_tag_lag_behind_reads_by_id(furnished: Account) -> None:
     assert ec2.describe_customer_gateways(**by_tag)["CustomerGateways"] == []
     by_id = ec2.describe_customer_gateways(CustomerGatewayIds=[made["CustomerGatewayId"]])["CustomerGateways"]
     assert by_id[0]["State"] == "pending"
-    furnished.later(5)
+    seeded.later(5)
     assert len(ec2.describe_customer_gateways(**by_tag)["CustomerGateways"]) == 1
 
 
@@ -411,7 +411,7 @@ def test_learned_routes_never_hide_local_ones(gateways: Gateways) -> None:
     ec2 = gateways.account.client("ec2")
     table = _table(ec2)
     ec2.enable_vgw_route_propagation(GatewayId=gateways.vgw, RouteTableId=table)
-    gateways.account.sky.stand_in.learned = (
+    gateways.account.context.stand_in.learned = (
         (IPv4Network("10.1.0.0/16"), gateways.vgw),
         (IPv4Network("10.20.0.0/16"), gateways.vgw),
     )

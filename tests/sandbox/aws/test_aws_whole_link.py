@@ -35,8 +35,8 @@ def options(first: str, second: str) -> dict[str, Any]:
 
 @pytest.mark.own("All that a link has on AWS can be made, seen and taken away by boto3")
 @pytest.mark.documentation("Deleted gateways and connections are listed as deleted for a while")
-def test_made_seen_and_taken_away(furnished: Account) -> None:
-    a = furnished
+def test_made_seen_and_taken_away(seeded: Account) -> None:
+    a = seeded
     ec2, resolver, dns = a.client("ec2"), a.client("route53resolver"), a.client("route53")
     vgw = ec2.create_vpn_gateway(Type="ipsec.1", AmazonSideAsn=64_512, TagSpecifications=spec("vpn-gateway"))
     vgw_id = vgw["VpnGateway"]["VpnGatewayId"]
@@ -114,8 +114,8 @@ def test_made_seen_and_taken_away(furnished: Account) -> None:
     assert {v["State"] for v in seen} == {"available"}
     outside = [o["OutsideIpAddress"] for v in seen for o in v["Options"]["TunnelOptions"]]
     assert len(set(outside)) == 4
-    a.sky.stand_in.routes = dict.fromkeys(outside, 2)
-    a.sky.stand_in.learned = ((IPv4Network("10.1.0.0/16"), vgw_id),)
+    a.context.stand_in.routes = dict.fromkeys(outside, 2)
+    a.context.stand_in.learned = ((IPv4Network("10.1.0.0/16"), vgw_id),)
     seen = ec2.describe_vpn_connections(VpnConnectionIds=[vpns[0]["VpnConnectionId"]])["VpnConnections"]
     assert [(t["Status"], t["AcceptedRouteCount"]) for t in seen[0]["VgwTelemetry"]] == [("UP", 2)] * 2
     table = ec2.describe_route_tables(RouteTableIds=[tables[0]["RouteTableId"]])["RouteTables"][0]

@@ -1,4 +1,4 @@
-"""The sandbox's Azure as tests use it: a sky that stands still, and plain requests beside the SDKs."""
+"""The sandbox's Azure as tests use it: a clock that stands still, and plain requests beside the SDKs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cloudlink_sandbox.azure import AzureCloud
 from cloudlink_sandbox.clock import SandboxClock
 from cloudlink_sandbox.durations import Durations
 from cloudlink_sandbox.facts import AwsFacts
-from cloudlink_sandbox.faults import FaultBook
+from cloudlink_sandbox.faults import FaultRegistry
 from cloudlink_sandbox.journal import Journal
 from cloudlink_sandbox.world import World
 from cloudlink_sandbox.world_file import Aks, Aws, Vnet, WorldFile
@@ -30,12 +30,12 @@ API = "2024-05-01"
 
 
 @dataclass
-class StillSky:
+class StillContext:
     """The sandbox's shared things with nothing on AWS's side."""
 
     home: Path
     clock: SandboxClock = field(default_factory=lambda: SandboxClock(0, START))
-    faults: FaultBook = field(default_factory=FaultBook)
+    faults: FaultRegistry = field(default_factory=FaultRegistry)
     journal: Journal = field(default_factory=Journal)
     durations: Durations = field(default_factory=lambda: Durations(exact=True))
     lock: Any = field(default_factory=threading.RLock)
@@ -54,14 +54,14 @@ class StillSky:
 class Azure:
     """The sandbox under test with what its clients need."""
 
-    sky: StillSky
+    context: StillContext
     cloud: AzureCloud
     url: str
     ca: str
     session: requests.Session = field(default_factory=requests.Session)
 
     def advance(self, seconds: float) -> None:
-        self.sky.clock.advance(seconds)
+        self.context.clock.advance(seconds)
 
     def token(self, audience: str | None = None) -> str:
         return self.cloud.parts.entra.issue(audience or self.url, self.url)

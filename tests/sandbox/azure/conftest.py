@@ -8,7 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from azure_sandbox import CLIENT, SECRET, TENANT, Azure, StillSky, gateway, lng, make_world, put_gateway_subnet, put_ips
+from azure_sandbox import (
+    CLIENT,
+    SECRET,
+    TENANT,
+    Azure,
+    StillContext,
+    gateway,
+    lng,
+    make_world,
+    put_gateway_subnet,
+    put_ips,
+)
 
 from cloudlink_sandbox.azure import AzureCloud
 from cloudlink_sandbox.listener import Listener
@@ -42,28 +53,28 @@ def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Switch]:
 
 @pytest.fixture
 def azure(switch: Switch, tmp_path: Path) -> Azure:
-    sky = StillSky(tmp_path)
-    cloud = AzureCloud(sky, tenant=TENANT, client_id=CLIENT, client_secret=SECRET)  # type: ignore[arg-type]
-    sky.cloud = cloud
+    context = StillContext(tmp_path)
+    cloud = AzureCloud(context, tenant=TENANT, client_id=CLIENT, client_secret=SECRET)  # type: ignore[arg-type]
+    context.cloud = cloud
     cloud.base_url = switch.url
     cloud.aks_endpoint = lambda cluster: (f"{switch.url}/aks/{cluster.name}", switch.authority.ca_pem, "static-token")
     switch.cloud = cloud
-    return Azure(sky, cloud, switch.url, switch.authority.ca_file)
+    return Azure(context, cloud, switch.url, switch.authority.ca_file)
 
 
 @pytest.fixture
-def furnished(azure: Azure) -> Azure:
+def seeded(azure: Azure) -> Azure:
     azure.cloud.seed(make_world())
     return azure
 
 
 @pytest.fixture
-def built(furnished: Azure) -> Azure:
+def built(seeded: Azure) -> Azure:
     """A finished gateway and two local gateways."""
-    put_ips(furnished)
-    put_gateway_subnet(furnished)
-    furnished.settle(furnished.call("PUT", furnished.path("virtualNetworkGateways", "gw"), gateway(furnished)))
+    put_ips(seeded)
+    put_gateway_subnet(seeded)
+    seeded.settle(seeded.call("PUT", seeded.path("virtualNetworkGateways", "gw"), gateway(seeded)))
     for i in range(2):
-        path = furnished.path("localNetworkGateways", f"lng-{i}")
-        furnished.settle(furnished.call("PUT", path, lng(f"3.120.0.{i + 1}", f"169.254.2{i + 1}.1")), 60)
-    return furnished
+        path = seeded.path("localNetworkGateways", f"lng-{i}")
+        seeded.settle(seeded.call("PUT", path, lng(f"3.120.0.{i + 1}", f"169.254.2{i + 1}.1")), 60)
+    return seeded

@@ -40,19 +40,19 @@ def rule() -> SecurityRule:
     ],
 )
 def test_entries_have_addresses_of_their_own(
-    furnished: Azure, holders: str, entries: str, held: str, body: Any, word: str
+    seeded: Azure, holders: str, entries: str, held: str, body: Any, word: str
 ) -> None:
-    client = client_of(furnished, NetworkManagementClient)
+    client = client_of(seeded, NetworkManagementClient)
     holder, entry = getattr(client, holders), getattr(client, entries)
-    finish(furnished, holder.begin_create_or_update(GROUP, "mine", {"location": "westeurope"}))
-    made = finish(furnished, entry.begin_create_or_update(GROUP, "mine", "one", body))
+    finish(seeded, holder.begin_create_or_update(GROUP, "mine", {"location": "westeurope"}))
+    made = finish(seeded, entry.begin_create_or_update(GROUP, "mine", "one", body))
     assert (made.name, made.provisioning_state) == ("one", "Succeeded")
     assert getattr(made, word) == getattr(body, word)
     assert [e.name for e in entry.list(GROUP, "mine")] == ["one"]
     assert [e.name for e in getattr(holder.get(GROUP, "mine"), held)] == ["one"]
-    finish(furnished, entry.begin_create_or_update(GROUP, "mine", "ONE", body))  # names have no case
+    finish(seeded, entry.begin_create_or_update(GROUP, "mine", "ONE", body))  # names have no case
     assert len(list(entry.list(GROUP, "mine"))) == 1
-    finish(furnished, entry.begin_delete(GROUP, "mine", "one"))
+    finish(seeded, entry.begin_delete(GROUP, "mine", "one"))
     assert getattr(holder.get(GROUP, "mine"), held) == []
     with pytest.raises(ResourceNotFoundError):
         entry.get(GROUP, "mine", "one")
@@ -65,11 +65,11 @@ def test_entries_have_addresses_of_their_own(
 @pytest.mark.documentation(
     "A security group has default rules; two of one's own cannot have the same priority and direction"
 )
-def test_rules_with_the_same_priority_are_refused(furnished: Azure) -> None:
-    client = client_of(furnished, NetworkManagementClient)
+def test_rules_with_the_same_priority_are_refused(seeded: Azure) -> None:
+    client = client_of(seeded, NetworkManagementClient)
     group = {"location": "westeurope"}
-    finish(furnished, client.network_security_groups.begin_create_or_update(GROUP, "mine", group))
-    finish(furnished, client.security_rules.begin_create_or_update(GROUP, "mine", "one", rule()))
+    finish(seeded, client.network_security_groups.begin_create_or_update(GROUP, "mine", group))
+    finish(seeded, client.security_rules.begin_create_or_update(GROUP, "mine", "one", rule()))
     defaults = [r.name for r in client.default_security_rules.list(GROUP, "mine")]
     shown = client.network_security_groups.get(GROUP, "mine").default_security_rules
     assert [r.name for r in shown] == defaults
@@ -82,13 +82,13 @@ def test_rules_with_the_same_priority_are_refused(furnished: Azure) -> None:
 
 
 @pytest.mark.documentation("A virtual network keeps what Terraform's provider always sends with it")
-def test_what_a_vnet_is_given_is_kept_or_refused(furnished: Azure) -> None:
-    path = furnished.path("virtualNetworks", "mine")
+def test_what_a_vnet_is_given_is_kept_or_refused(seeded: Azure) -> None:
+    path = seeded.path("virtualNetworks", "mine")
     space = {"addressSpace": {"addressPrefixes": ["10.70.0.0/16"]}}
     given = {"privateEndpointVNetPolicies": "Disabled", "flowTimeoutInMinutes": 10}
-    furnished.settle(furnished.call("PUT", path, {"location": "westeurope", "properties": space | given}))
-    kept = furnished.call("GET", path).json()["properties"]
+    seeded.settle(seeded.call("PUT", path, {"location": "westeurope", "properties": space | given}))
+    kept = seeded.call("GET", path).json()["properties"]
     assert {name: kept[name] for name in given} == given
     encrypted = space | {"encryption": {"enabled": True}}
-    answer = furnished.call("PUT", path, {"location": "westeurope", "properties": encrypted})
+    answer = seeded.call("PUT", path, {"location": "westeurope", "properties": encrypted})
     assert code(answer) == (400, "NotModelledBySandbox")

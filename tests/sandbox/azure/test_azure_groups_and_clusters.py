@@ -46,8 +46,8 @@ def finish(azure: Azure, poller: Any) -> Any:
 @pytest.mark.documentation("Groups are made at once; their resources are listed by group and by tag")
 @pytest.mark.belief("The index of tags knows a new resource after about half a minute")
 @pytest.mark.documentation("Tags are merged by an operation of their own")
-def test_groups_and_resources_by_tag(furnished: Azure) -> None:
-    client = client_of(furnished, ResourceManagementClient)
+def test_groups_and_resources_by_tag(seeded: Azure) -> None:
+    client = client_of(seeded, ResourceManagementClient)
     made = client.resource_groups.create_or_update("new-rg", {"location": "West Europe", "tags": {"cloudlink": "demo"}})
     assert (made.location, made.properties.provisioning_state) == ("westeurope", "Succeeded")
     assert client.resource_groups.check_existence("new-rg")
@@ -55,10 +55,10 @@ def test_groups_and_resources_by_tag(furnished: Azure) -> None:
     assert {g.name for g in client.resource_groups.list()} == {"new-rg", GROUP, "net-rg", "aks-rg", "contoso-hub"}
     body = {**PIP, "tags": {"cloudlink": "demo"}}
     by_tag = "tagName eq 'cloudlink' and tagValue eq 'demo'"
-    made = furnished.call("PUT", furnished.path("publicIPAddresses", "pip-0"), body)
+    made = seeded.call("PUT", seeded.path("publicIPAddresses", "pip-0"), body)
     assert [r.name for r in client.resources.list_by_resource_group(GROUP)] == ["pip-0"]
     assert list(client.resources.list(filter=by_tag)) == []  # the index of tags lags behind
-    furnished.settle(made, 60)
+    seeded.settle(made, 60)
     found = list(client.resources.list(filter=by_tag))
     assert [(r.type, r.name) for r in found] == [("Microsoft.Network/publicIPAddresses", "pip-0")]
     strangers = client.resources.list_by_resource_group("contoso-hub")
@@ -68,12 +68,12 @@ def test_groups_and_resources_by_tag(furnished: Azure) -> None:
         "virtualNetworkGateways",
         "localNetworkGateways",
     }
-    assert code(furnished.call("GET", f"/subscriptions/{SUBSCRIPTION}/resources", **{"$filter": "colour gt 3"})) == (
+    assert code(seeded.call("GET", f"/subscriptions/{SUBSCRIPTION}/resources", **{"$filter": "colour gt 3"})) == (
         400,
         "InvalidFilterInQueryString",
     )
     merged = client.tags.begin_update_at_scope(found[0].id, {"operation": "Merge", "properties": {"tags": {"b": "2"}}})
-    assert finish(furnished, merged).properties.tags == {"cloudlink": "demo", "b": "2"}
+    assert finish(seeded, merged).properties.tags == {"cloudlink": "demo", "b": "2"}
 
 
 @pytest.mark.recorded(
@@ -103,8 +103,8 @@ def test_a_group_is_deleted_with_all_it_holds_or_not_at_all(built: Azure) -> Non
 @pytest.mark.own("The furnished cluster's nodes stand in the configured subnet")
 @pytest.mark.recorded("A user kubeconfig holds the server, its authority and a token")
 @pytest.mark.documentation("With overlay networking pods leave with their node's address")
-def test_the_furnished_cluster_stands_in_the_users_vnet(furnished: Azure) -> None:
-    client = client_of(furnished, ContainerServiceClient)
+def test_the_furnished_cluster_stands_in_the_users_vnet(seeded: Azure) -> None:
+    client = client_of(seeded, ContainerServiceClient)
     cluster = client.managed_clusters.get("aks-rg", "test-aks")
     assert cluster.agent_pool_profiles[0].vnet_subnet_id == NODES
     assert (cluster.network_profile.network_plugin_mode, cluster.network_profile.pod_cidr) == (
@@ -114,11 +114,11 @@ def test_the_furnished_cluster_stands_in_the_users_vnet(furnished: Azure) -> Non
     assert [p.name for p in client.agent_pools.list("aks-rg", "test-aks")] == ["nodepool1"]
     given = client.managed_clusters.list_cluster_user_credentials("aks-rg", "test-aks").kubeconfigs[0]
     config = yaml.safe_load(bytes(given.value))
-    assert config["clusters"][0]["cluster"]["server"] == f"{furnished.url}/aks/test-aks"
+    assert config["clusters"][0]["cluster"]["server"] == f"{seeded.url}/aks/test-aks"
     authority = base64.b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"])
     assert authority.startswith(b"-----BEGIN CERTIFICATE-----")
     assert config["users"][0]["user"] == {"token": "static-token"}
-    fact = furnished.cloud.facts().clusters[0]
+    fact = seeded.cloud.facts().clusters[0]
     assert (fact.source, fact.subnet_id, str(fact.node_addresses[0])) == ("node", NODES, "10.60.0.4")
 
 
@@ -148,16 +148,16 @@ def cluster_body(**network: str) -> dict[str, Any]:
 
 
 @pytest.mark.recorded("A cluster is Creating, Succeeded with its name below azmk8s.io, then deleted")
-def test_a_cluster_can_be_made_and_removed(furnished: Azure) -> None:
-    client = client_of(furnished, ContainerServiceClient)
+def test_a_cluster_can_be_made_and_removed(seeded: Azure) -> None:
+    client = client_of(seeded, ContainerServiceClient)
     poller = client.managed_clusters.begin_create_or_update("aks-rg", "fresh", cluster_body())
     assert client.managed_clusters.get("aks-rg", "fresh").provisioning_state == "Creating"
-    assert len(furnished.cloud.facts().clusters) == 1
-    made = finish(furnished, poller)
+    assert len(seeded.cloud.facts().clusters) == 1
+    made = finish(seeded, poller)
     assert made.provisioning_state == "Succeeded"
     assert made.fqdn.endswith(".hcp.westeurope.azmk8s.io")
-    assert {c.name for c in furnished.cloud.facts().clusters} == {"test-aks", "fresh"}
-    finish(furnished, client.managed_clusters.begin_delete("aks-rg", "fresh"))
+    assert {c.name for c in seeded.cloud.facts().clusters} == {"test-aks", "fresh"}
+    finish(seeded, client.managed_clusters.begin_delete("aks-rg", "fresh"))
     with pytest.raises(ResourceNotFoundError):
         client.managed_clusters.get("aks-rg", "fresh")
 
@@ -174,7 +174,7 @@ def test_a_cluster_can_be_made_and_removed(furnished: Azure) -> None:
         ({"properties.networkProfile.networkPlugin": "carrier-pigeon"}, "InvalidRequestFormat"),
     ],
 )
-def test_clusters_are_refused_without_an_envelope(furnished: Azure, change: dict[str, str], expected: str) -> None:
+def test_clusters_are_refused_without_an_envelope(seeded: Azure, change: dict[str, str], expected: str) -> None:
     body = cluster_body()
     for path, value in change.items():
         *steps, last = path.split(".")
@@ -185,7 +185,7 @@ def test_clusters_are_refused_without_an_envelope(furnished: Azure, change: dict
     address = (
         f"/subscriptions/{SUBSCRIPTION}/resourceGroups/aks-rg/providers/Microsoft.ContainerService/managedClusters/x"
     )
-    answer = furnished.call("PUT", address, body)
+    answer = seeded.call("PUT", address, body)
     assert answer.status_code == 400
     assert answer.json()["code"] == expected
 
@@ -205,18 +205,18 @@ def test_only_what_the_world_file_says_is_there_and_what_is_there_is_kept(azure:
 
 
 @pytest.mark.documentation("An agent pool can be added, scaled and deleted by itself; one system pool has to stay")
-def test_agent_pools_one_by_one(furnished: Azure) -> None:
-    client = client_of(furnished, ContainerServiceClient)
+def test_agent_pools_one_by_one(seeded: Azure) -> None:
+    client = client_of(seeded, ContainerServiceClient)
     pools, name = client.agent_pools, ("aks-rg", "test-aks")
     before = [p.name for p in pools.list(*name)]
-    made = finish(furnished, pools.begin_create_or_update(*name, "more", AgentPool(count=2, mode="User")))
+    made = finish(seeded, pools.begin_create_or_update(*name, "more", AgentPool(count=2, mode="User")))
     assert (made.count, made.provisioning_state) == (2, "Succeeded")
-    assert finish(furnished, pools.begin_create_or_update(*name, "more", AgentPool(count=4))).count == 4
+    assert finish(seeded, pools.begin_create_or_update(*name, "more", AgentPool(count=4))).count == 4
     assert [p.name for p in pools.list(*name)] == [*before, "more"]
     cluster = client.managed_clusters.get(*name)
     assert [p.name for p in cluster.agent_pool_profiles] == [*before, "more"]
     assert cluster.identity_profile["kubeletidentity"].client_id
-    finish(furnished, pools.begin_delete(*name, "more"))
+    finish(seeded, pools.begin_delete(*name, "more"))
     assert [p.name for p in pools.list(*name)] == before
     with pytest.raises(HttpResponseError) as refused:
         pools.begin_delete(*name, before[0])
@@ -224,8 +224,8 @@ def test_agent_pools_one_by_one(furnished: Azure) -> None:
 
 
 @pytest.mark.documentation("AKS says which versions of Kubernetes it offers, and leads to the next minor one only")
-def test_versions_of_kubernetes(furnished: Azure) -> None:
-    client = client_of(furnished, ContainerServiceClient)
+def test_versions_of_kubernetes(seeded: Azure) -> None:
+    client = client_of(seeded, ContainerServiceClient)
     offered = client.managed_clusters.list_kubernetes_versions("westeurope").values_property
     assert [v.version for v in offered if v.is_default] == ["1.33"]
     cluster = client.managed_clusters.get("aks-rg", "test-aks")

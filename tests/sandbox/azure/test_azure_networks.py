@@ -62,27 +62,27 @@ def test_peerings_that_are_refused(built: Azure) -> None:
 @pytest.mark.belief(
     "A route table with a default route, or without propagation, is refused on a gateway's subnet by this code"
 )
-def test_a_gateway_s_subnet_is_left_alone(furnished: Azure) -> None:
-    put_ips(furnished)
-    put_gateway_subnet(furnished)
+def test_a_gateway_s_subnet_is_left_alone(seeded: Azure) -> None:
+    put_ips(seeded)
+    put_gateway_subnet(seeded)
     subnet = f"{NODES.rsplit('/', 1)[0]}/GatewaySubnet"
-    group, table = (furnished.path(k, "mine", "net-rg") for k in ("networkSecurityGroups", "routeTables"))
+    group, table = (seeded.path(k, "mine", "net-rg") for k in ("networkSecurityGroups", "routeTables"))
     route = {"name": "all", "properties": {"addressPrefix": "0.0.0.0/0", "nextHopType": "Internet"}}
     for path, properties in ((group, {}), (table, {"routes": [route]})):
-        furnished.settle(furnished.call("PUT", path, {"location": "westeurope", "properties": properties}), 60)
+        seeded.settle(seeded.call("PUT", path, {"location": "westeurope", "properties": properties}), 60)
 
     def fence(name: str = "", path: str = "") -> Any:
         more = {name: {"id": path}} if name else {}
-        return furnished.call("PUT", subnet, {"properties": {"addressPrefix": "10.60.255.0/27", **more}})
+        return seeded.call("PUT", subnet, {"properties": {"addressPrefix": "10.60.255.0/27", **more}})
 
-    address = furnished.path("virtualNetworkGateways", "gw")
+    address = seeded.path("virtualNetworkGateways", "gw")
     refusals = {
         ("networkSecurityGroup", group): "NetworkSecurityGroupCannotBeAttachedToGatewaySubnet",
         ("routeTable", table): "RouteTableNotSupportedOnGatewaySubnet",
     }
     for (name, path), expected in refusals.items():
-        furnished.settle(fence(name, path), 60)
-        assert code(furnished.call("PUT", address, gateway(furnished))) == (400, expected)
-    furnished.settle(fence(), 60)
-    furnished.settle(furnished.call("PUT", address, gateway(furnished)))
+        seeded.settle(fence(name, path), 60)
+        assert code(seeded.call("PUT", address, gateway(seeded))) == (400, expected)
+    seeded.settle(fence(), 60)
+    seeded.settle(seeded.call("PUT", address, gateway(seeded)))
     assert code(fence("networkSecurityGroup", group))[1] == "NetworkSecurityGroupCannotBeAttachedToGatewaySubnet"

@@ -31,42 +31,42 @@ from cloudlink_sandbox.faults import Fault
 @pytest.mark.recorded("An operation's URL carries about three thousand signed characters")
 @pytest.mark.belief("A URL whose signature was cut off is answered as an unknown operation")
 @pytest.mark.recorded("A static address shows once it is provisioned")
-def test_a_put_is_201_then_an_operation_then_the_resource(furnished: Azure) -> None:
-    path = furnished.path("publicIPAddresses", "pip")
-    made = furnished.call("PUT", path, PIP)
+def test_a_put_is_201_then_an_operation_then_the_resource(seeded: Azure) -> None:
+    path = seeded.path("publicIPAddresses", "pip")
+    made = seeded.call("PUT", path, PIP)
     assert made.status_code == 201
     assert made.json()["properties"]["provisioningState"] == "Updating"
     assert "ipAddress" not in made.json()["properties"]
     assert "Location" not in made.headers
     url = made.headers["Azure-AsyncOperation"]
     assert len(url) > 2300
-    assert furnished.call("GET", url).json() == {"status": "InProgress"}
-    assert code(furnished.call("GET", url.split("&t=")[0])) == (404, None)  # the signature is part of the URL
-    furnished.advance(10)
-    done = furnished.call("GET", url)
+    assert seeded.call("GET", url).json() == {"status": "InProgress"}
+    assert code(seeded.call("GET", url.split("&t=")[0])) == (404, None)  # the signature is part of the URL
+    seeded.advance(10)
+    done = seeded.call("GET", url)
     assert done.json() == {"status": "Succeeded"}
     assert "Retry-After" not in done.headers
     assert "retry-after-ms" not in done.headers
-    shown = furnished.call("GET", path)
+    shown = seeded.call("GET", path)
     assert shown.headers["ETag"] == shown.json()["etag"] != made.json()["etag"]
     assert shown.json()["properties"]["ipAddress"].startswith("20.")
-    assert furnished.call("PUT", path, PIP).status_code == 200
+    assert seeded.call("PUT", path, PIP).status_code == 200
 
 
 @pytest.mark.recorded("Retry-After climbs 10, 10, 20, 20, 40, 40, 80, 160, then 100")
 @pytest.mark.own("At higher speeds waits are given in milliseconds")
-def test_waits_follow_the_clock_and_azures_steps(furnished: Azure) -> None:
-    put_ips(furnished)
-    put_gateway_subnet(furnished)
-    furnished.sky.clock.set_speed(1)
-    furnished.cloud.sky.durations.overrides["azure.vng.create"] = 5000
-    made = furnished.call("PUT", furnished.path("virtualNetworkGateways", "gw"), gateway(furnished))
+def test_waits_follow_the_clock_and_azures_steps(seeded: Azure) -> None:
+    put_ips(seeded)
+    put_gateway_subnet(seeded)
+    seeded.context.clock.set_speed(1)
+    seeded.cloud.context.durations.overrides["azure.vng.create"] = 5000
+    made = seeded.call("PUT", seeded.path("virtualNetworkGateways", "gw"), gateway(seeded))
     waits = [int(made.headers["Retry-After"])]
     url = made.headers["Azure-AsyncOperation"]
-    waits += [int(furnished.call("GET", url).headers["Retry-After"]) for _ in range(10)]
+    waits += [int(seeded.call("GET", url).headers["Retry-After"]) for _ in range(10)]
     assert waits == [10, 10, 20, 20, 40, 40, 80, 160, 100, 100, 100]
-    furnished.sky.clock.set_speed(50)
-    fast = furnished.call("GET", url)
+    seeded.context.clock.set_speed(50)
+    fast = seeded.call("GET", url)
     assert fast.headers["retry-after-ms"] == "2000"
     assert "Retry-After" not in fast.headers
 
@@ -75,18 +75,18 @@ def test_waits_follow_the_clock_and_azures_steps(furnished: Azure) -> None:
     "A delete is 202 with both URLs and Deleting meanwhile; its result is 204, and a second delete 204"
 )
 @pytest.mark.recorded("A missing resource, a missing child and a missing group are three different 404")
-def test_delete_gives_both_urls_and_missing_is_204(furnished: Azure) -> None:
-    put_ips(furnished, 1)
-    path = furnished.path("publicIPAddresses", "pip-0")
-    gone = furnished.call("DELETE", path)
+def test_delete_gives_both_urls_and_missing_is_204(seeded: Azure) -> None:
+    put_ips(seeded, 1)
+    path = seeded.path("publicIPAddresses", "pip-0")
+    gone = seeded.call("DELETE", path)
     assert (gone.status_code, gone.content) == (202, b"")
-    assert furnished.call("GET", path).json()["properties"]["provisioningState"] == "Deleting"
-    furnished.settle(gone, 60)
-    assert furnished.call("GET", gone.headers["Location"]).status_code == 204
-    assert furnished.call("DELETE", path).status_code == 204
-    assert code(furnished.call("GET", path)) == (404, "ResourceNotFound")
-    assert code(furnished.call("GET", f"{SUBNETS}/nothing")) == (404, "NotFound")
-    assert code(furnished.call("GET", furnished.path("publicIPAddresses", "p", group="none"))) == (
+    assert seeded.call("GET", path).json()["properties"]["provisioningState"] == "Deleting"
+    seeded.settle(gone, 60)
+    assert seeded.call("GET", gone.headers["Location"]).status_code == 204
+    assert seeded.call("DELETE", path).status_code == 204
+    assert code(seeded.call("GET", path)) == (404, "ResourceNotFound")
+    assert code(seeded.call("GET", f"{SUBNETS}/nothing")) == (404, "NotFound")
+    assert code(seeded.call("GET", seeded.path("publicIPAddresses", "p", group="none"))) == (
         404,
         "ResourceGroupNotFound",
     )
@@ -213,21 +213,21 @@ def test_which_algorithms_go_together(built: Azure, values: dict[str, str], stat
     "A missing, malformed or unknown api-version, an unknown namespace, type, action or subscription are refused with their own codes"
 )
 @pytest.mark.recorded("Clients use many api-versions; each that the type has had is served")
-def test_versions_types_and_actions_are_checked(furnished: Azure) -> None:
-    path = furnished.path("virtualNetworks")
+def test_versions_types_and_actions_are_checked(seeded: Azure) -> None:
+    path = seeded.path("virtualNetworks")
     for version in ("2018-02-01", "2026-03-01", "2024-05-01-preview"):
-        assert furnished.call("GET", path, api=version).status_code == 200
-    assert code(furnished.call("GET", path, api=None)) == (400, "MissingApiVersionParameter")
-    assert code(furnished.call("GET", path, api="2099-01-01")) == (400, "NoRegisteredProviderFound")
-    assert code(furnished.call("GET", path, api="latest")) == (400, "InvalidApiVersionParameter")
-    assert code(furnished.call("GET", furnished.path("flyingCarpets", "x"))) == (404, "InvalidResourceType")
-    action = furnished.path("virtualNetworkGateways", "gw") + "/sing"
-    assert code(furnished.call("POST", action)) == (404, "InvalidResourceAction")
-    foreign = furnished.path("x").replace("Microsoft.Network", "Microsoft.Nothing")
-    assert code(furnished.call("GET", foreign)) == (404, "InvalidResourceNamespace")
+        assert seeded.call("GET", path, api=version).status_code == 200
+    assert code(seeded.call("GET", path, api=None)) == (400, "MissingApiVersionParameter")
+    assert code(seeded.call("GET", path, api="2099-01-01")) == (400, "NoRegisteredProviderFound")
+    assert code(seeded.call("GET", path, api="latest")) == (400, "InvalidApiVersionParameter")
+    assert code(seeded.call("GET", seeded.path("flyingCarpets", "x"))) == (404, "InvalidResourceType")
+    action = seeded.path("virtualNetworkGateways", "gw") + "/sing"
+    assert code(seeded.call("POST", action)) == (404, "InvalidResourceAction")
+    foreign = seeded.path("x").replace("Microsoft.Network", "Microsoft.Nothing")
+    assert code(seeded.call("GET", foreign)) == (404, "InvalidResourceNamespace")
     nobody = path.replace(SUBSCRIPTION, "00000000-0000-0000-0000-000000000000")
-    assert code(furnished.call("GET", nobody)) == (404, "SubscriptionNotFound")
-    assert furnished.call("PATCH", f"{SUBNETS}/aks", {}).status_code == 405
+    assert code(seeded.call("GET", nobody)) == (404, "SubscriptionNotFound")
+    assert seeded.call("PATCH", f"{SUBNETS}/aks", {}).status_code == 405
 
 
 @pytest.mark.recorded("Throttled, failed and unauthorized calls answer as recorded")
@@ -242,76 +242,76 @@ def test_versions_types_and_actions_are_checked(furnished: Azure) -> None:
         ("denied", 403, "AuthorizationFailed"),
     ],
 )
-def test_faults_before_the_call(furnished: Azure, kind: str, status: int, inner: str) -> None:
-    furnished.sky.faults.add(Fault(kind, "azure.PUT:publicIPAddresses/pip-*"))
-    path = furnished.path("publicIPAddresses", "pip-0")
-    refused = furnished.call("PUT", path, PIP)
+def test_faults_before_the_call(seeded: Azure, kind: str, status: int, inner: str) -> None:
+    seeded.context.faults.add(Fault(kind, "azure.PUT:publicIPAddresses/pip-*"))
+    path = seeded.path("publicIPAddresses", "pip-0")
+    refused = seeded.call("PUT", path, PIP)
     assert code(refused) == (status, inner)
     if kind == "denied":
         assert "'Microsoft.Network/publicIPAddresses/write'" in refused.json()["error"]["message"]
-    assert code(furnished.call("GET", path)) == (404, "ResourceNotFound")
-    assert furnished.call("PUT", path, PIP).status_code == 201
+    assert code(seeded.call("GET", path)) == (404, "ResourceNotFound")
+    assert seeded.call("PUT", path, PIP).status_code == 201
 
 
 @pytest.mark.own("A fault cuts the connection before the call has its effect, or after")
-def test_a_cut_connection_leaves_its_effect_or_none(furnished: Azure) -> None:
-    path = furnished.path("publicIPAddresses", "pip-0")
+def test_a_cut_connection_leaves_its_effect_or_none(seeded: Azure) -> None:
+    path = seeded.path("publicIPAddresses", "pip-0")
     for kind, there in (("cut-before", 404), ("cut-after", 200)):
-        furnished.sky.faults.add(Fault(kind, "azure.PUT:publicIPAddresses/*"))
+        seeded.context.faults.add(Fault(kind, "azure.PUT:publicIPAddresses/*"))
         with pytest.raises((requests.ConnectionError, ssl.SSLError)):
-            furnished.call("PUT", path, PIP)
-        assert furnished.call("GET", path).status_code == there
-    furnished.sky.faults.add(Fault("garbage", "azure.GET:publicIPAddresses/*"))
+            seeded.call("PUT", path, PIP)
+        assert seeded.call("GET", path).status_code == there
+    seeded.context.faults.add(Fault("garbage", "azure.GET:publicIPAddresses/*"))
     with pytest.raises(ValueError):
-        furnished.call("GET", path).json()
+        seeded.call("GET", path).json()
 
 
 @pytest.mark.recorded("A failed operation is 200 with Failed and its error, and the resource Failed")
 @pytest.mark.own("A fault lets an operation fail, or never end")
-def test_operations_can_fail_or_never_end(furnished: Azure) -> None:
-    path = furnished.path("localNetworkGateways", "lng-0")
-    furnished.sky.faults.add(Fault("operation-fails", "azure.PUT:localNetworkGateways/*"))
-    made = furnished.call("PUT", path, lng())
-    furnished.advance(60)
-    ended = furnished.call("GET", made.headers["Azure-AsyncOperation"]).json()
+def test_operations_can_fail_or_never_end(seeded: Azure) -> None:
+    path = seeded.path("localNetworkGateways", "lng-0")
+    seeded.context.faults.add(Fault("operation-fails", "azure.PUT:localNetworkGateways/*"))
+    made = seeded.call("PUT", path, lng())
+    seeded.advance(60)
+    ended = seeded.call("GET", made.headers["Azure-AsyncOperation"]).json()
     assert (ended["status"], ended["error"]["code"]) == ("Failed", "InternalServerError")
-    assert furnished.call("GET", path).json()["properties"]["provisioningState"] == "Failed"
-    furnished.sky.faults.add(Fault("operation-hangs", "azure.PUT:localNetworkGateways/*"))
-    again = furnished.call("PUT", path, lng())
-    furnished.advance(10**7)
-    assert furnished.call("GET", again.headers["Azure-AsyncOperation"]).json() == {"status": "InProgress"}
+    assert seeded.call("GET", path).json()["properties"]["provisioningState"] == "Failed"
+    seeded.context.faults.add(Fault("operation-hangs", "azure.PUT:localNetworkGateways/*"))
+    again = seeded.call("PUT", path, lng())
+    seeded.advance(10**7)
+    assert seeded.call("GET", again.headers["Azure-AsyncOperation"]).json() == {"status": "InProgress"}
 
 
 @pytest.mark.documentation(
     "The URL of an operation that ended long ago is not found any more; the resource is what counts"
 )
 @pytest.mark.belief("An ended operation can be asked for during a day")
-def test_operations_are_forgotten(furnished: Azure) -> None:
-    made = furnished.call("PUT", furnished.path("publicIPAddresses", "pip"), PIP)
-    furnished.settle(made, 60)
-    furnished.advance(86_000)
+def test_operations_are_forgotten(seeded: Azure) -> None:
+    made = seeded.call("PUT", seeded.path("publicIPAddresses", "pip"), PIP)
+    seeded.settle(made, 60)
+    seeded.advance(86_000)
     url = made.headers["Azure-AsyncOperation"]
-    assert furnished.call("GET", url).json() == {"status": "Succeeded"}
-    furnished.advance(1_000)
-    assert code(furnished.call("GET", url)) == (404, None)
-    shown = furnished.call("GET", furnished.path("publicIPAddresses", "pip")).json()
+    assert seeded.call("GET", url).json() == {"status": "Succeeded"}
+    seeded.advance(1_000)
+    assert code(seeded.call("GET", url)) == (404, None)
+    shown = seeded.call("GET", seeded.path("publicIPAddresses", "pip")).json()
     assert shown["properties"]["provisioningState"] == "Succeeded"
 
 
 @pytest.mark.recorded("A local gateway with an impossible BGP address is taken, and fails with InvalidIPAddress")
-def test_a_bad_bgp_peer_address_fails_late(furnished: Azure) -> None:
-    made = furnished.call("PUT", furnished.path("localNetworkGateways", "l"), lng(peer="255.255.255.255"))
+def test_a_bad_bgp_peer_address_fails_late(seeded: Azure) -> None:
+    made = seeded.call("PUT", seeded.path("localNetworkGateways", "l"), lng(peer="255.255.255.255"))
     assert made.status_code == 201
-    furnished.advance(60)
-    ended = furnished.call("GET", made.headers["Azure-AsyncOperation"]).json()
+    seeded.advance(60)
+    ended = seeded.call("GET", made.headers["Azure-AsyncOperation"]).json()
     assert ended["error"]["code"] == "InvalidIPAddress"
 
 
 @pytest.mark.own("The journal tells each call's name, target, status and whether it writes")
-def test_the_journal_names_calls_and_counts_writes(furnished: Azure) -> None:
-    furnished.sky.journal.clear()
-    put_ips(furnished, 1)
-    calls = furnished.sky.journal.calls()
+def test_the_journal_names_calls_and_counts_writes(seeded: Azure) -> None:
+    seeded.context.journal.clear()
+    put_ips(seeded, 1)
+    calls = seeded.context.journal.calls()
     assert [(c.cloud, c.operation, c.target, c.status, c.writes) for c in calls] == [
         ("azure", "PUT publicIPAddresses", "pip-0", 201, True),
         ("azure", "GET operations", "", 200, False),
@@ -319,23 +319,23 @@ def test_the_journal_names_calls_and_counts_writes(furnished: Azure) -> None:
 
 
 @pytest.mark.own("All of Azure can be saved and restored in the middle of an operation")
-def test_state_survives_pickling_in_the_middle_of_an_operation(furnished: Azure) -> None:
-    made = furnished.call("PUT", furnished.path("publicIPAddresses", "pip-0"), PIP)
-    kept = pickle.loads(pickle.dumps(furnished.cloud.snapshot()))
-    furnished.cloud.store.__dict__.update(Store(furnished.sky).__dict__)  # type: ignore[arg-type]
-    assert furnished.call("GET", furnished.path("publicIPAddresses")).status_code == 404
-    furnished.cloud.restore(kept)
-    furnished.settle(made, 60)
-    assert [p["name"] for p in furnished.call("GET", furnished.path("publicIPAddresses")).json()["value"]] == ["pip-0"]
+def test_state_survives_pickling_in_the_middle_of_an_operation(seeded: Azure) -> None:
+    made = seeded.call("PUT", seeded.path("publicIPAddresses", "pip-0"), PIP)
+    kept = pickle.loads(pickle.dumps(seeded.cloud.snapshot()))
+    seeded.cloud.store.__dict__.update(Store(seeded.context).__dict__)  # type: ignore[arg-type]
+    assert seeded.call("GET", seeded.path("publicIPAddresses")).status_code == 404
+    seeded.cloud.restore(kept)
+    seeded.settle(made, 60)
+    assert [p["name"] for p in seeded.call("GET", seeded.path("publicIPAddresses")).json()["value"]] == ["pip-0"]
 
 
 @pytest.mark.own("A gateway is answered in less than 10 ms")
 def test_an_answer_takes_little_time(built: Azure) -> None:
-    built.sky.journal.clear()
+    built.context.journal.clear()
     token = built.token()
     for _ in range(30):
         built.call("GET", built.path("virtualNetworkGateways", "gw"), token=token)
-    times = sorted(c.ms for c in built.sky.journal.calls())
+    times = sorted(c.ms for c in built.context.journal.calls())
     assert times[len(times) // 2] < 10
 
 
@@ -343,7 +343,7 @@ def test_an_answer_takes_little_time(built: Azure) -> None:
 def test_a_dead_instance_does_not_work(built: Azure) -> None:
     gateways = built.cloud.facts().gateways
     mine = next(g for g in gateways.values() if g.id.endswith("/gw"))
-    built.sky.faults.add(Fault("instance-down", str(mine.instances[1].public_ip), times=None))
+    built.context.faults.add(Fault("instance-down", str(mine.instances[1].public_ip), times=None))
     now = built.cloud.facts().gateways[mine.id]
     assert [i.working for i in now.instances] == [True, False]
     assert GROUP in mine.id

@@ -333,7 +333,7 @@ def test_a_recorded_request_is_answered_alike(azure: Azure, case: Case) -> None:
     elif case.before == "put-subnet":
         vnet = stage.path("virtualNetworks", stage.named("virtualNetworks", "vnet1"))
         azure.call("PUT", f"{vnet}/subnets/other", {"properties": {"addressPrefix": "10.225.9.0/28"}})
-    azure.sky.clock.set_speed(1)  # so that waits are whole seconds, as recorded
+    azure.context.clock.set_speed(1)  # so that waits are whole seconds, as recorded
     request = recording["request"]
     uri = urlsplit(request["uri"])
     body = request["body"]
@@ -364,10 +364,10 @@ def test_a_recorded_poll_is_answered_alike(azure: Azure, file: str) -> None:
         "GROUP": lambda: blocked_group(azure, stage),
     }
     if how == "FAIL":
-        azure.sky.faults.add(Fault("operation-fails", "azure.PUT:localNetworkGateways/*"))
+        azure.context.faults.add(Fault("operation-fails", "azure.PUT:localNetworkGateways/*"))
     operation = started[how]()
     azure.advance(later)
-    azure.sky.clock.set_speed(1)
+    azure.context.clock.set_speed(1)
     url = operation.headers["Azure-AsyncOperation" if which == "status" else "Location"]
     for _ in range(EARLIER.get(file, 0)):
         azure.call("GET", url)

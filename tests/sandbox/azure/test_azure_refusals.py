@@ -22,11 +22,11 @@ def change(body: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def ready(furnished: Azure) -> Azure:
+def ready(seeded: Azure) -> Azure:
     """Everything that a gateway needs."""
-    put_ips(furnished)
-    put_gateway_subnet(furnished)
-    return furnished
+    put_ips(seeded)
+    put_gateway_subnet(seeded)
+    return seeded
 
 
 SKU = "properties.sku"
@@ -129,8 +129,8 @@ def test_a_vnet_has_one_gateway_and_an_address_one_user(built: Azure) -> None:
         (change(lng(), "properties.gatewayIpAddress", None), "InvalidRequestFormat"),
     ],
 )
-def test_local_gateways(furnished: Azure, body: dict[str, Any], expected: str) -> None:
-    answer = furnished.call("PUT", furnished.path("localNetworkGateways", "l"), body)
+def test_local_gateways(seeded: Azure, body: dict[str, Any], expected: str) -> None:
+    answer = seeded.call("PUT", seeded.path("localNetworkGateways", "l"), body)
     assert code(answer) == (400, expected)
 
 
@@ -207,22 +207,22 @@ def test_what_is_used_is_not_deleted(built: Azure) -> None:
         ("10.60.9.0/30", "InvalidSubnetPrefixLength"),
     ],
 )
-def test_subnets(furnished: Azure, prefix: str, expected: str) -> None:
-    answer = furnished.call("PUT", f"{SUBNETS}/new", {"properties": {"addressPrefix": prefix}})
+def test_subnets(seeded: Azure, prefix: str, expected: str) -> None:
+    answer = seeded.call("PUT", f"{SUBNETS}/new", {"properties": {"addressPrefix": prefix}})
     assert code(answer) == (400, expected)
 
 
 @pytest.mark.documentation(
     "Basic addresses are retired, ten Standard ones are the most, zones and location stay as they are"
 )
-def test_public_ips(furnished: Azure) -> None:
-    path = furnished.path("publicIPAddresses", "pip")
-    assert code(furnished.call("PUT", path, {"location": "westeurope"}))[1] == "IPv4BasicSkuPublicIpCountLimitReached"
-    assert code(furnished.call("PUT", path, {**PIP, "zones": ["9"]}))[1] == "InvalidRequestFormat"
-    put_ips(furnished, 8)  # the stranger has two
-    assert code(furnished.call("PUT", path, PIP)) == (400, "PublicIPCountLimitReached")
+def test_public_ips(seeded: Azure) -> None:
+    path = seeded.path("publicIPAddresses", "pip")
+    assert code(seeded.call("PUT", path, {"location": "westeurope"}))[1] == "IPv4BasicSkuPublicIpCountLimitReached"
+    assert code(seeded.call("PUT", path, {**PIP, "zones": ["9"]}))[1] == "InvalidRequestFormat"
+    put_ips(seeded, 8)  # the stranger has two
+    assert code(seeded.call("PUT", path, PIP)) == (400, "PublicIPCountLimitReached")
     zoneless = {k: v for k, v in PIP.items() if k != "zones"}
-    again = furnished.call("PUT", furnished.path("publicIPAddresses", "pip-0"), zoneless)
+    again = seeded.call("PUT", seeded.path("publicIPAddresses", "pip-0"), zoneless)
     assert code(again) == (400, "ResourceAvailabilityZonesCannotBeModified")
-    moved = furnished.call("PUT", furnished.path("publicIPAddresses", "pip-0"), {**PIP, "location": "northeurope"})
+    moved = seeded.call("PUT", seeded.path("publicIPAddresses", "pip-0"), {**PIP, "location": "northeurope"})
     assert code(moved) == (409, "InvalidResourceLocation")

@@ -82,15 +82,15 @@ def test_arm_wants_a_good_token_for_itself(azure: Azure) -> None:
 
 
 @pytest.mark.program("The documents that az and the SDKs look for point at the sandbox")
-def test_discovery_documents_point_at_the_sandbox(furnished: Azure) -> None:
+def test_discovery_documents_point_at_the_sandbox(seeded: Azure) -> None:
     def fetch(path: str) -> dict[str, object]:
-        return requests.get(furnished.url + path, verify=furnished.ca, timeout=5).json()
+        return requests.get(seeded.url + path, verify=seeded.ca, timeout=5).json()
 
-    assert fetch("/metadata/endpoints?api-version=2022-09-01")["resourceManager"] == furnished.url + "/"
+    assert fetch("/metadata/endpoints?api-version=2022-09-01")["resourceManager"] == seeded.url + "/"
     known = fetch(f"/{TENANT}/v2.0/.well-known/openid-configuration")
-    assert known["token_endpoint"] == f"{furnished.url}/{TENANT}/oauth2/v2.0/token"
+    assert known["token_endpoint"] == f"{seeded.url}/{TENANT}/oauth2/v2.0/token"
     assert len(fetch(f"/{TENANT}/discovery/v2.0/keys")["keys"]) == 1  # type: ignore[arg-type]
     assert fetch("/common/discovery/instance?api-version=1.1")["metadata"]
-    listed = furnished.call("GET", "/subscriptions").json()["value"]
+    listed = seeded.call("GET", "/subscriptions").json()["value"]
     assert [s["subscriptionId"] for s in listed] == [SUBSCRIPTION]
-    assert furnished.call("GET", "/tenants").json()["value"][0]["tenantId"] == TENANT
+    assert seeded.call("GET", "/tenants").json()["value"][0]["tenantId"] == TENANT

@@ -36,13 +36,13 @@ def credential(azure: Azure, secret: str = SECRET, tenant: str = TENANT) -> Clie
 
 
 @pytest.fixture
-def network(furnished: Azure) -> Iterator[NetworkManagementClient]:
+def network(seeded: Azure) -> Iterator[NetworkManagementClient]:
     with NetworkManagementClient(
-        credential(furnished),
+        credential(seeded),
         SUBSCRIPTION,
-        base_url=furnished.url,
-        credential_scopes=[furnished.url + "/.default"],
-        connection_verify=furnished.ca,
+        base_url=seeded.url,
+        credential_scopes=[seeded.url + "/.default"],
+        connection_verify=seeded.ca,
         retry_total=2,
         polling_interval=0.02,
     ) as client:
@@ -153,8 +153,8 @@ def build(azure: Azure, network: NetworkManagementClient) -> None:
 @pytest.mark.program("The SDK makes, reads and removes all that a link has on Azure")
 @pytest.mark.recorded("Two instances have the fourth and fifth address of GatewaySubnet, joined by a comma")
 @pytest.mark.recorded("Lists of connections have neither status nor key, single reads have both")
-def test_a_link_can_be_made_read_and_removed(furnished: Azure, network: NetworkManagementClient) -> None:
-    build(furnished, network)
+def test_a_link_can_be_made_read_and_removed(seeded: Azure, network: NetworkManagementClient) -> None:
+    build(seeded, network)
     gateway = network.virtual_network_gateways.get(GROUP, "gw")
     assert gateway.bgp_settings.bgp_peering_address == "10.60.255.4,10.60.255.5"
     first, second = gateway.bgp_settings.bgp_peering_addresses
@@ -162,7 +162,7 @@ def test_a_link_can_be_made_read_and_removed(furnished: Azure, network: NetworkM
     assert second.custom_bgp_ip_addresses == list(CUSTOM[1])
     assert first.tunnel_ip_addresses == [network.public_ip_addresses.get(GROUP, "pip-0").ip_address]
 
-    furnished.advance(3600)
+    seeded.advance(3600)
     listed = list(network.virtual_network_gateway_connections.list(GROUP))
     assert [c.name for c in listed] == [f"tunnel-{i}" for i in range(4)]
     assert all(c.connection_status is None and c.shared_key is None for c in listed)
@@ -170,7 +170,7 @@ def test_a_link_can_be_made_read_and_removed(furnished: Azure, network: NetworkM
     assert (one.shared_key, one.connection_status) == ("key3", "NotConnected")  # nobody is at the other end
     assert len(list(network.virtual_network_gateways.list_connections(GROUP, "gw"))) == 4
 
-    facts = furnished.cloud.facts()
+    facts = seeded.cloud.facts()
     assert {c.name for c in facts.connections} == {c.name for c in listed}
     made = facts.gateways[gateway.id]
     assert (made.asn, made.ready, [i.config for i in made.instances]) == (65000, True, list(CONFIGS))
@@ -180,18 +180,18 @@ def test_a_link_can_be_made_read_and_removed(furnished: Azure, network: NetworkM
         network.virtual_network_gateways.begin_delete(GROUP, "gw")
     assert refused.value.error.code == "VirtualNetworkGatewayCannotBeDeleted"
     for i in range(4):
-        finish(furnished, network.virtual_network_gateway_connections.begin_delete(GROUP, f"tunnel-{i}"))
-        finish(furnished, network.local_network_gateways.begin_delete(GROUP, f"lng-{i}"))
+        finish(seeded, network.virtual_network_gateway_connections.begin_delete(GROUP, f"tunnel-{i}"))
+        finish(seeded, network.local_network_gateways.begin_delete(GROUP, f"lng-{i}"))
     with pytest.raises(HttpResponseError) as refused:
         network.public_ip_addresses.begin_delete(GROUP, "pip-0")
     assert refused.value.error.code == "PublicIPAddressCannotBeDeleted"
     with pytest.raises(HttpResponseError) as refused:
         network.subnets.begin_delete("net-rg", "aks-vnet", "GatewaySubnet")
     assert refused.value.error.code == "InUseSubnetCannotBeDeleted"
-    finish(furnished, network.virtual_network_gateways.begin_delete(GROUP, "gw"))
+    finish(seeded, network.virtual_network_gateways.begin_delete(GROUP, "gw"))
     for i in range(2):
-        finish(furnished, network.public_ip_addresses.begin_delete(GROUP, f"pip-{i}"))
-    finish(furnished, network.subnets.begin_delete("net-rg", "aks-vnet", "GatewaySubnet"))
+        finish(seeded, network.public_ip_addresses.begin_delete(GROUP, f"pip-{i}"))
+    finish(seeded, network.subnets.begin_delete("net-rg", "aks-vnet", "GatewaySubnet"))
     with pytest.raises(ResourceNotFoundError) as missing:
         network.virtual_network_gateways.get(GROUP, "gw")
     assert missing.value.error.code == "ResourceNotFound"
@@ -200,17 +200,17 @@ def test_a_link_can_be_made_read_and_removed(furnished: Azure, network: NetworkM
 @pytest.mark.recorded("Each instance lists every peer, its sibling as Connected and itself as Unknown")
 @pytest.mark.belief("A peer that only the other instance reaches is Connecting")
 @pytest.mark.recorded("A route of the network itself has no next hop")
-def test_bgp_questions_are_answered_per_instance(furnished: Azure, network: NetworkManagementClient) -> None:
-    build(furnished, network)
-    rows = finish(furnished, network.virtual_network_gateways.begin_get_bgp_peer_status(GROUP, "gw")).value
+def test_bgp_questions_are_answered_per_instance(seeded: Azure, network: NetworkManagementClient) -> None:
+    build(seeded, network)
+    rows = finish(seeded, network.virtual_network_gateways.begin_get_bgp_peer_status(GROUP, "gw")).value
     assert len(rows) == 2 * (4 + 2)
     own = [r for r in rows if r.asn == 65000]
     assert sorted(r.state for r in own) == ["Connected", "Connected", "Unknown", "Unknown"]
     assert {r.state for r in rows if r.asn == 64512} == {"Connecting"}
-    routes = finish(furnished, network.virtual_network_gateways.begin_get_learned_routes(GROUP, "gw")).value
+    routes = finish(seeded, network.virtual_network_gateways.begin_get_learned_routes(GROUP, "gw")).value
     assert {(r.network, r.origin, r.next_hop) for r in routes} == {("10.60.0.0/16", "Network", None)}
     poller = network.virtual_network_gateways.begin_get_advertised_routes(GROUP, "gw", peer="169.254.21.1")
-    assert finish(furnished, poller).value == []
+    assert finish(seeded, poller).value == []
 
 
 def aws_facts(azure: Azure, psk: str = "key{}") -> AwsFacts:
@@ -240,7 +240,7 @@ def aws_facts(azure: Azure, psk: str = "key{}") -> AwsFacts:
             initiates=True,
             static=False,
             ready=True,
-            changed_at=azure.sky.clock.now(),
+            changed_at=azure.context.clock.now(),
         )
         for i in range(4)
     )
@@ -249,18 +249,16 @@ def aws_facts(azure: Azure, psk: str = "key{}") -> AwsFacts:
 
 @pytest.mark.own("A tunnel is Connected when both sides fit, and NotConnected when their keys differ")
 @pytest.mark.documentation("The VPC's ranges are learned by EBgp, the VNet's are advertised")
-def test_what_azure_tells_the_world_makes_tunnels_and_routes(
-    furnished: Azure, network: NetworkManagementClient
-) -> None:
-    build(furnished, network)
+def test_what_azure_tells_the_world_makes_tunnels_and_routes(seeded: Azure, network: NetworkManagementClient) -> None:
+    build(seeded, network)
     connections = network.virtual_network_gateway_connections
-    furnished.sky.aws = aws_facts(furnished)
-    furnished.advance(600)
+    seeded.context.aws = aws_facts(seeded)
+    seeded.advance(600)
     for i in range(4):
         one = connections.get(GROUP, f"tunnel-{i}")
         assert one.connection_status == "Connected", i
         assert one.ingress_bytes_transferred > 0
-    rows = finish(furnished, network.virtual_network_gateways.begin_get_bgp_peer_status(GROUP, "gw")).value
+    rows = finish(seeded, network.virtual_network_gateways.begin_get_bgp_peer_status(GROUP, "gw")).value
     up = [r for r in rows if r.asn == 64512 and r.state == "Connected"]
     assert {(r.local_address, r.neighbor) for r in up} == {
         ("169.254.21.2", "169.254.21.1"),
@@ -268,10 +266,10 @@ def test_what_azure_tells_the_world_makes_tunnels_and_routes(
         ("169.254.21.6", "169.254.21.5"),
         ("169.254.22.6", "169.254.22.5"),
     }
-    routes = finish(furnished, network.virtual_network_gateways.begin_get_learned_routes(GROUP, "gw")).value
+    routes = finish(seeded, network.virtual_network_gateways.begin_get_learned_routes(GROUP, "gw")).value
     assert "10.20.0.0/16" in {r.network for r in routes if r.origin == "EBgp"}
     poller = network.virtual_network_gateways.begin_get_advertised_routes(GROUP, "gw", peer="169.254.21.1")
-    assert {r.network for r in finish(furnished, poller).value} == {"10.60.0.0/16"}
-    furnished.sky.aws = aws_facts(furnished, psk="other{}")
-    furnished.advance(600)
+    assert {r.network for r in finish(seeded, poller).value} == {"10.60.0.0/16"}
+    seeded.context.aws = aws_facts(seeded, psk="other{}")
+    seeded.advance(600)
     assert connections.get(GROUP, "tunnel-0").connection_status == "NotConnected"

@@ -95,7 +95,7 @@ class Aks:
 
     def advance(self, seconds: float) -> None:
         """Move time on in small steps, so that what happens can be followed by what it causes."""
-        self.world.sky.clock.advance(seconds)
+        self.world.context.clock.advance(seconds)
 
 
 def api_client(url: str, certificate: Path, token: str = TOKEN) -> kubernetes_client.ApiClient:
@@ -109,8 +109,8 @@ def api_client(url: str, certificate: Path, token: str = TOKEN) -> kubernetes_cl
 
 @pytest.fixture
 def aks(world: SmallWorld, certificate: Path) -> Iterator[Aks]:
-    cloud = KubeCloud(world.sky, name="aks", authenticate=lambda token: "clusterAdmin" if token == TOKEN else None)
-    wire = Wire(world.sky, cloud)
+    cloud = KubeCloud(world.context, name="aks", authenticate=lambda token: "clusterAdmin" if token == TOKEN else None)
+    wire = Wire(world.context, cloud)
     server = _serve(cloud, certificate)
     try:
         yield Aks(world, cloud, wire, api_client(cloud.url_of(CLUSTER_ID), certificate))
@@ -123,7 +123,7 @@ def aks(world: SmallWorld, certificate: Path) -> Iterator[Aks]:
 
 @pytest.fixture
 def eks(world: SmallWorld, certificate: Path) -> Iterator[KubeCloud]:
-    cloud = KubeCloud(world.sky, name="eks", authenticate=lambda token: "admin" if token == TOKEN else None)
+    cloud = KubeCloud(world.context, name="eks", authenticate=lambda token: "admin" if token == TOKEN else None)
     server = _serve(cloud, certificate)
     try:
         yield cloud

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from cloudlink_sandbox.clock import SandboxClock
-from cloudlink_sandbox.cloud import Sky
+from cloudlink_sandbox.context import SandboxContext
 from cloudlink_sandbox.durations import Durations
 from cloudlink_sandbox.facts import (
     AksCluster,
@@ -27,7 +27,7 @@ from cloudlink_sandbox.facts import (
     VnetSubnet,
     Zone,
 )
-from cloudlink_sandbox.faults import FaultBook
+from cloudlink_sandbox.faults import FaultRegistry
 from cloudlink_sandbox.journal import Journal
 
 START = 1_800_000_000.0
@@ -150,9 +150,9 @@ class SmallWorld:
     azure: AzureFacts = field(default_factory=azure_facts)
 
     def __post_init__(self) -> None:
-        self.sky = Sky(
+        self.context = SandboxContext(
             clock=SandboxClock(self.speed, START),
-            faults=FaultBook(),
+            faults=FaultRegistry(),
             journal=Journal(),
             durations=Durations(exact=True),
             home=self.home,

@@ -156,7 +156,7 @@ def test_only_who_is_known_gets_in(aks: Aks, certificate: Path) -> None:
     ],
 )
 def test_faults_that_refuse(aks: Aks, kind: str, expected: tuple[int, str]) -> None:
-    aks.world.sky.faults.add(Fault(kind, "kube.PATCH:configmaps/coredns-custom"))
+    aks.world.context.faults.add(Fault(kind, "kube.PATCH:configmaps/coredns-custom"))
     assert refused(aks.core.patch_namespaced_config_map, *CUSTOM, {"data": {"a": "1"}}) == expected
     assert aks.core.read_namespaced_config_map(*CUSTOM).data is None
     assert aks.core.patch_namespaced_config_map(*CUSTOM, {"data": {"a": "1"}}).data == {"a": "1"}
@@ -165,7 +165,7 @@ def test_faults_that_refuse(aks: Aks, kind: str, expected: tuple[int, str]) -> N
 @pytest.mark.own("A fault cuts the connection before the call has its effect, or after")
 @pytest.mark.parametrize(("kind", "effect"), [("cut-before", None), ("cut-after", {"a": "1"})])
 def test_faults_that_cut(aks: Aks, kind: str, effect: dict[str, str] | None) -> None:
-    aks.world.sky.faults.add(Fault(kind, "kube.PATCH:configmaps/*"))
+    aks.world.context.faults.add(Fault(kind, "kube.PATCH:configmaps/*"))
     with pytest.raises(urllib3.exceptions.HTTPError):
         aks.core.patch_namespaced_config_map(*CUSTOM, {"data": {"a": "1"}})
     assert aks.core.read_namespaced_config_map(*CUSTOM).data == effect
@@ -173,7 +173,7 @@ def test_faults_that_cut(aks: Aks, kind: str, effect: dict[str, str] | None) -> 
 
 @pytest.mark.own("A fault makes an answer unreadable")
 def test_garbage(aks: Aks, certificate: Path) -> None:
-    aks.world.sky.faults.add(Fault("garbage", "kube.GET:configmaps/*"))
+    aks.world.context.faults.add(Fault("garbage", "kube.GET:configmaps/*"))
     url = f"{aks.cloud.url_of(CLUSTER_ID)}/api/v1/namespaces/kube-system/configmaps/coredns"
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {TOKEN}"})
     context = ssl.create_default_context(cafile=str(certificate))
@@ -190,7 +190,7 @@ def test_access_reviews_know_of_denials(aks: Aks) -> None:
         return bool(answer.status.allowed)
 
     assert allowed("patch", "configmaps", "coredns-custom")
-    aks.world.sky.faults.add(Fault("denied", "kube.PATCH:configmaps/coredns-custom", times=None))
+    aks.world.context.faults.add(Fault("denied", "kube.PATCH:configmaps/coredns-custom", times=None))
     assert not allowed("patch", "configmaps", "coredns-custom")
     assert allowed("patch", "deployments", "coredns")
 
@@ -199,7 +199,7 @@ def test_access_reviews_know_of_denials(aks: Aks) -> None:
 def test_the_journal_tells_reads_from_writes(aks: Aks) -> None:
     aks.core.read_namespaced_config_map(*CUSTOM)
     aks.core.patch_namespaced_config_map(*CUSTOM, {"data": {"secret": "text"}})
-    calls = [(c.cloud, c.operation, c.target, c.status, c.writes) for c in aks.world.sky.journal.calls()]
+    calls = [(c.cloud, c.operation, c.target, c.status, c.writes) for c in aks.world.context.journal.calls()]
     assert calls[-2:] == [
         ("aks", "GET configmaps", "coredns-custom", 200, False),
         ("aks", "PATCH configmaps", "coredns-custom", 200, True),
@@ -228,7 +228,7 @@ def test_a_deleted_cluster_is_gone_and_a_new_one_is_fresh(aks: Aks) -> None:
 
 @pytest.mark.own("A fault makes one call slow")
 def test_a_slow_call_does_not_hold_others_up(aks: Aks) -> None:
-    aks.world.sky.faults.add(Fault("slow", "kube.GET:nodes", seconds=0.2))
+    aks.world.context.faults.add(Fault("slow", "kube.GET:nodes", seconds=0.2))
     began = time.monotonic()
     aks.core.list_node()
     assert time.monotonic() - began >= 0.2

@@ -151,7 +151,7 @@ def test_reviews(aks: Aks) -> None:
     rules = call(aks, "POST", "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", asked)[1]
     assert rules["status"]["resourceRules"][0]["verbs"] == ["*"]
     assert rules["status"]["incomplete"] is False
-    aks.world.sky.faults.add(Fault("denied", "kube.PATCH:configmaps/*", times=None))
+    aks.world.context.faults.add(Fault("denied", "kube.PATCH:configmaps/*", times=None))
     denied = call(aks, "POST", "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", asked)[1]
     assert denied["status"]["incomplete"] is True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cloudlink_sandbox.kube.aks import ADDON_CONFIGMAPS
+from cloudlink_sandbox.kube.addons import ADDON_CONFIGMAPS
 from cloudlink_sandbox.kube.corefile import BrokenCorefile, parse
 from cloudlink_sandbox.kube.plugins import Configuration, configure, coredns_version
 

@@ -60,6 +60,6 @@ def test_strangers_and_unknown_clusters(eks: KubeCloud, certificate: Path) -> No
 
 @pytest.mark.own("Only EKS is seeded with Services and Ingresses")
 def test_an_aks_cloud_is_not_seeded(eks: KubeCloud) -> None:
-    other = KubeCloud(eks.sky, name="aks", authenticate=lambda _: None)
+    other = KubeCloud(eks.context, name="aks", authenticate=lambda _: None)
     with pytest.raises(ValueError, match="only EKS"):
         other.seed(with_services(), lambda *_: "")

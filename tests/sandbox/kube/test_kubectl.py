@@ -22,7 +22,7 @@ Kubectl = Callable[..., str]
 
 @pytest.fixture
 def kubectl(aks: Aks, certificate: Path, tmp_path: Path) -> Kubectl:
-    aks.world.sky.clock.set_speed(600)
+    aks.world.context.clock.set_speed(600)
     config = tmp_path / "config"
     parts = {
         "apiVersion": "v1",
@@ -81,7 +81,7 @@ def test_rollout_and_access(kubectl: Kubectl, aks: Aks) -> None:
         "-n", "kube-system", "rollout", "status", "deployment", "coredns", "--timeout=20s"
     )
     assert kubectl("auth", "can-i", "patch", "configmaps/coredns-custom", "-n", "kube-system").strip() == "yes"
-    aks.world.sky.faults.add(Fault("denied", "kube.PATCH:configmaps/*", times=None))
+    aks.world.context.faults.add(Fault("denied", "kube.PATCH:configmaps/*", times=None))
     assert kubectl("auth", "can-i", "patch", "configmaps/coredns-custom", "-n", "kube-system", ok=False).startswith(
         "no"
     )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cloudlink_sandbox.kube.patches import apply_patch
-from cloudlink_sandbox.kube.status import KubeRefusal
+from cloudlink_sandbox.kube.status import ApiError
 
 MERGE, STRATEGIC, JSON = (f"application/{k}+json" for k in ("merge-patch", "strategic-merge-patch", "json-patch"))
 
@@ -65,6 +65,6 @@ def test_json_patch() -> None:
     ],
 )
 def test_refusals(kind: str, patch: Any, code: int) -> None:
-    with pytest.raises(KubeRefusal) as e:
+    with pytest.raises(ApiError) as e:
         apply_patch(kind, json.dumps(patch).encode(), {"a": 1})
     assert e.value.code == code

@@ -135,7 +135,7 @@ def test_a_deadline_ends_a_pod(aks: Aks) -> None:
 
 @pytest.mark.own("A deadline is fair to processes when the clock runs fast")
 def test_a_deadline_is_fair_to_processes_when_the_clock_runs_fast(aks: Aks) -> None:
-    aks.world.sky.clock.set_speed(3600)
+    aks.world.context.clock.set_speed(3600)
     run(aks, ["python3", "-c", "import time; time.sleep(0.3); print('done')"], activeDeadlineSeconds=30)
     assert ended(aks).status.phase == "Succeeded"
     assert log(aks) == "done\n"
@@ -164,7 +164,7 @@ def test_a_running_pod_gets_its_grace(aks: Aks) -> None:
 
 @pytest.mark.own("A fault lets pods of a name fail")
 def test_pods_that_are_to_fail(aks: Aks) -> None:
-    aks.world.sky.faults.add(Fault("pod-fails", "default/cloudlink-*"))
+    aks.world.context.faults.add(Fault("pod-fails", "default/cloudlink-*"))
     run(aks, ["true"], "cloudlink-probe")
     assert ended(aks, "cloudlink-probe").status.phase == "Failed"
     run(aks, ["true"], "other")

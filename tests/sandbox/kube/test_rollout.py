@@ -32,7 +32,7 @@ def ask(aks: Aks, name: str = "app.corp.example.") -> str:
 
 
 def restart(aks: Aks) -> None:
-    stamp = {"kubectl.kubernetes.io/restartedAt": str(aks.world.sky.clock.now())}
+    stamp = {"kubectl.kubernetes.io/restartedAt": str(aks.world.context.clock.now())}
     patch = {"spec": {"template": {"metadata": {"annotations": stamp}}}}
     aks.apps.patch_namespaced_deployment("coredns", "kube-system", patch)
 

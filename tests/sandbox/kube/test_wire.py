@@ -73,7 +73,7 @@ def probe(aks: Aks, *steps: tuple[Any, ...]) -> list[Any]:
     run(
         aks,
         ["python3", "-c", PROBE],
-        f"probe-{len(aks.world.sky.journal.calls())}",
+        f"probe-{len(aks.world.context.journal.calls())}",
         env=[{"name": "CLOUDLINK_PROBE", "value": json.dumps(steps)}],
     )
     name = next(p.metadata.name for p in aks.core.list_namespaced_pod("default").items if p.status.phase == "Pending")
@@ -149,13 +149,13 @@ def test_a_tunnel_that_goes_down_drops_the_next_packet_and_is_not_back_at_once(l
     host, port = linked.wire.dns_address_of(A)
     query = dns.message.make_query(NAME, "A")
     assert dns.query.udp(query, host, port=port, timeout=10).answer
-    linked.world.sky.faults.add(Fault("tunnel-down", "52.0.0.1", times=None))
+    linked.world.context.faults.add(Fault("tunnel-down", "52.0.0.1", times=None))
     with pytest.raises(dns.exception.Timeout):
         dns.query.udp(query, host, port=port, timeout=0.1)
-    linked.world.sky.faults.clear()
+    linked.world.context.faults.clear()
     with pytest.raises(dns.exception.Timeout):
         dns.query.udp(query, host, port=port, timeout=0.1)
-    linked.world.sky.clock.advance(60)
+    linked.world.context.clock.advance(60)
     assert dns.query.tcp(query, host, port=port, timeout=10).answer
 
 
@@ -173,7 +173,7 @@ def test_security_groups_are_per_protocol(linked: Aks) -> None:
 
 @pytest.mark.own("A dead endpoint address is seen by asking it")
 def test_one_dead_endpoint_address_shows_by_itself_alone(linked: Aks) -> None:
-    linked.world.sky.faults.add(Fault("endpoint-ip-down", B, times=None))
+    linked.world.context.faults.add(Fault("endpoint-ip-down", B, times=None))
     assert probe(linked, ("udp", A, NAME), ("udp", B, NAME)) == [LB, "TimeoutError"]
 
 

@@ -52,15 +52,15 @@ class Ground:
         return self.hand.network
 
     def later(self, seconds: float = 600) -> None:
-        self.sandbox.sky.clock.advance(seconds)
+        self.sandbox.context.clock.advance(seconds)
 
     @contextlib.contextmanager
     def clock_runs(self) -> Iterator[None]:
-        self.sandbox.sky.clock.set_speed(FAST)
+        self.sandbox.context.clock.set_speed(FAST)
         try:
             yield
         finally:
-            self.sandbox.sky.clock.set_speed(0)
+            self.sandbox.context.clock.set_speed(0)
 
     # --- the symptoms ------------------------------------------------------------------------------------
 
@@ -85,7 +85,7 @@ class Ground:
 
     def tunnel(self, inside: str) -> Tunnel:
         """What the world says of a tunnel, for a test that has to hit a moment."""
-        return next(t for t in self.sandbox.sky.world().tunnels if str(t.aws.inside) == inside)
+        return next(t for t in self.sandbox.context.world().tunnels if str(t.aws.inside) == inside)
 
     def azure(self) -> list[str]:
         connections = self.network.virtual_network_gateway_connections
@@ -141,7 +141,7 @@ class Ground:
         """(delivered, dropped or refused; why) of a packet."""
         cluster = self.sandbox.aks.by_name(self.place.link.azure.aks_cluster)
         assert cluster is not None
-        with self.sandbox.sky.lock:
+        with self.sandbox.context.lock:
             found = route(Sender(cluster), to, "tcp" if tcp else "udp", port)
         return found.outcome, found.why
 
@@ -162,8 +162,8 @@ def make_ground(folder: Path) -> Iterator[Ground]:
         try:
             built = place.cloudlink("up", "--no-verify")
             assert built.code == 0, built.out + built.err
-            sandbox.sky.clock.set_speed(0)
-            sandbox.sky.clock.advance(3600)
+            sandbox.context.clock.set_speed(0)
+            sandbox.context.clock.advance(3600)
             ground = Ground(place, sandbox)
             sandbox.save()
             yield ground

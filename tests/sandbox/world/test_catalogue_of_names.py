@@ -110,11 +110,11 @@ def test_30_network_acl(ground: Ground, leaving: bool, ports: tuple[int, int], s
 )
 def test_30_one_address_dies_and_comes_back(ground: Ground) -> None:
     dead, *others = ground.endpoint_addresses()
-    fault = ground.sandbox.sky.faults.add(Fault("endpoint-ip-down", dead, times=None))
+    fault = ground.sandbox.context.faults.add(Fault("endpoint-ip-down", dead, times=None))
     assert ground.ask(at=dead) == NOTHING
     assert all(ground.ask(at=a) != NOTHING for a in others)
     assert f"{dead}" in str(ground.status()["endpoint"])
-    ground.sandbox.sky.faults.remove(fault.id)
+    ground.sandbox.context.faults.remove(fault.id)
     assert ground.ask(at=dead) == ground.ask(at=others[0])
 
 

@@ -182,7 +182,7 @@ def test_11_pfs_groups(ground: Ground) -> None:
     for _ in range(2):
         assert ground.aws() == [UP] * 4
         renewal = ground.tunnel("169.254.21.0/30").ipsec_since + 3600
-        ground.later(renewal + 1 - ground.sandbox.sky.clock.now())
+        ground.later(renewal + 1 - ground.sandbox.context.clock.now())
         assert ground.aws() == [DOWN, UP, UP, UP]
         ground.later(60)
 
@@ -203,7 +203,7 @@ def test_12_nobody_opens_a_tunnel_twice(ground: Ground, mode: str, returns: bool
         for o in ground.hand.vpn_connection(0)["Options"]["TunnelOptions"]
         if o["TunnelInsideCidr"] == "169.254.21.0/30"
     )
-    ground.sandbox.sky.faults.add(Fault("tunnel-down", outside, times=None, lasts=120))
+    ground.sandbox.context.faults.add(Fault("tunnel-down", outside, times=None, duration=120))
     ground.later(60)
     assert ground.aws()[0] == DOWN
     ground.later(3600)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from cloudlink_sandbox.clock import SandboxClock
-from cloudlink_sandbox.cloud import Sky
+from cloudlink_sandbox.context import SandboxContext
 from cloudlink_sandbox.durations import Durations
-from cloudlink_sandbox.faults import FaultBook
+from cloudlink_sandbox.faults import FaultRegistry
 from cloudlink_sandbox.journal import Journal
 
 FAST = 1e9  # sandbox seconds in a second: two readings of a running clock are never equal
@@ -18,18 +18,18 @@ FAST = 1e9  # sandbox seconds in a second: two readings of a running clock are n
 
 @pytest.mark.own("Whatever one call answers is of one moment, however fast the clock runs")
 def test_time_stands_still_for_the_holder_alone(tmp_path: Path) -> None:
-    sky = Sky(SandboxClock(FAST), FaultBook(), Journal(), Durations(), tmp_path)
+    context = SandboxContext(SandboxClock(FAST), FaultRegistry(), Journal(), Durations(), tmp_path)
     read: list[float] = []
-    with sky.lock:
-        now = sky.clock.now()
-        with sky.lock:
-            assert sky.clock.now() == now
-        assert sky.clock.now() == now
-        other = threading.Thread(target=lambda: read.append(sky.clock.now()))
+    with context.lock:
+        now = context.clock.now()
+        with context.lock:
+            assert context.clock.now() == now
+        assert context.clock.now() == now
+        other = threading.Thread(target=lambda: read.append(context.clock.now()))
         other.start()
         other.join()
-        sky.clock.advance(5)
-        assert sky.clock.now() == now + 5
+        context.clock.advance(5)
+        assert context.clock.now() == now + 5
     assert read[0] > now
-    first, second = sky.clock.now(), sky.clock.now()
+    first, second = context.clock.now(), context.clock.now()
     assert now < first < second

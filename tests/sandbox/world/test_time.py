@@ -11,7 +11,7 @@ import pytest
 
 from cloudlink_sandbox.clock import SandboxClock
 from cloudlink_sandbox.durations import MEDIANS, Durations
-from cloudlink_sandbox.faults import KINDS, Fault, FaultBook
+from cloudlink_sandbox.faults import Fault, FaultKind, FaultRegistry
 
 KEYS = [f"thing {i}" for i in range(200)]
 
@@ -22,15 +22,15 @@ KEYS = [f"thing {i}" for i in range(200)]
 def test_durations_are_repeatable() -> None:
     one, again, other = Durations(seed=7), Durations(seed=7), Durations(seed=8)
     for kind, (median, low, high) in MEDIANS.items():
-        drawn = [one.draw(kind, k) for k in KEYS]
-        assert [again.draw(kind, k) for k in reversed(KEYS)] == drawn[::-1]  # whatever the order of calls
+        drawn = [one.sample(kind, k) for k in KEYS]
+        assert [again.sample(kind, k) for k in reversed(KEYS)] == drawn[::-1]  # whatever the order of calls
         assert all(low <= seconds <= high for seconds in drawn)
         below = sum(seconds < median for seconds in drawn)
         if low < high:
-            assert [other.draw(kind, k) for k in KEYS] != drawn
+            assert [other.sample(kind, k) for k in KEYS] != drawn
             assert low == median or 60 < below < 140
-    assert Durations(exact=True).draw("aws.vpn.create", "x") == 180
-    assert Durations(overrides={"aws.vpn.create": 3}).draw("aws.vpn.create", "x") == 3
+    assert Durations(exact=True).sample("aws.vpn.create", "x") == 180
+    assert Durations(overrides={"aws.vpn.create": 3}).sample("aws.vpn.create", "x") == 3
 
 
 @pytest.mark.own(
@@ -57,33 +57,33 @@ def test_the_clock() -> None:
 )
 def test_faults_come_and_go() -> None:
     now = 100.0
-    book = FaultBook(clock=lambda: now)
+    registry = FaultRegistry(clock=lambda: now)
 
     def hits(place: str, count: int = 5, **more: Any) -> int:
-        return sum(book.strike(place, "error", **more) is not None for _ in range(count))
+        return sum(registry.match(place, "error", **more) is not None for _ in range(count))
 
-    book.add(Fault("error", "aws.Create*", times=2, after=1))
+    registry.add(Fault("error", "aws.Create*", times=2, skip=1))
     assert (hits("aws.DeleteX"), hits("aws.CreateX"), hits("AWS.createx")) == (0, 2, 0)
-    book.add(Fault("error", "aws.eu-central-1.*", times=None, lasts=60))
+    registry.add(Fault("error", "aws.eu-central-1.*", times=None, duration=60))
     assert hits("aws.DescribeX", also="aws.eu-central-1.DescribeX") == 5
     assert hits("aws.DescribeX", also="aws.us-east-1.DescribeX") == 0
     now = 160.0
     assert hits("aws.DescribeX", also="aws.eu-central-1.DescribeX") == 0
 
-    down = book.add(Fault("tunnel-down", "198.51.100.*", times=None, lasts=30))
-    assert book.standing("tunnel-down", "198.51.100.11") is down
+    down = registry.add(Fault("tunnel-down", "198.51.100.*", times=None, duration=30))
+    assert registry.active("tunnel-down", "198.51.100.11") is down
     now = 500.0
-    assert book.standing("tunnel-down", "198.51.100.11") is None
-    assert book.ended("tunnel-down", "198.51.100.11") == 190
-    saved = pickle.loads(pickle.dumps(book))
+    assert registry.active("tunnel-down", "198.51.100.11") is None
+    assert registry.ended("tunnel-down", "198.51.100.11") == 190
+    saved = pickle.loads(pickle.dumps(registry))
     assert saved.ended("tunnel-down", "198.51.100.11") == 190
-    with pytest.raises(ValueError, match="no such fault"):
-        book.add(Fault("gremlins", "*"))
-    with pytest.raises(ValueError, match="lasts"):
-        book.add(Fault("error", "*", lasts=0))
+    with pytest.raises(ValueError, match="there is no fault"):
+        registry.add(Fault("gremlins", "*"))
+    with pytest.raises(ValueError, match="duration"):
+        registry.add(Fault("error", "*", duration=0))
 
 
 @pytest.mark.own("Every kind of fault is put to use by some test of the sandbox")
 def test_every_kind_of_fault_is_tested() -> None:
     tests = "\n".join(p.read_text() for p in Path(__file__).parents[1].rglob("*.py"))
-    assert {kind for kind in KINDS if f'"{kind}"' not in tests} == set()
+    assert {kind for kind in FaultKind if f'"{kind}"' not in tests} == set()

@@ -23,13 +23,13 @@ def world(tmp_path: Path) -> SmallWorld:
 
 
 def tunnel(world: SmallWorld) -> Tunnel:
-    (found,) = world.sky.world().tunnels
+    (found,) = world.context.world().tunnels
     return found
 
 
 def change(world: SmallWorld, *, aws: dict[str, Any] | None = None, azure: dict[str, Any] | None = None) -> None:
     """Other fields of the one tunnel and its connection, changed at this moment."""
-    now = world.sky.clock.now()
+    now = world.context.clock.now()
     world.aws = replace(world.aws, tunnels=(replace(world.aws.tunnels[0], changed_at=now, **(aws or {})),))
     connection = replace(world.azure.connections[0], changed_at=now, **(azure or {}))
     world.azure = replace(world.azure, connections=(connection,))
@@ -46,16 +46,16 @@ def without_common_pfs(world: SmallWorld, **more: Any) -> None:
 @pytest.mark.belief("After keys that could not be renewed both sides begin from the start")
 def test_without_a_common_pfs_group_a_tunnel_drops_whenever_its_keys_run_out(world: SmallWorld) -> None:
     without_common_pfs(world)
-    world.sky.clock.advance(NEGOTIATION + BGP + 1)
+    world.context.clock.advance(NEGOTIATION + BGP + 1)
     for hour in range(3):
         up = tunnel(world)
         assert up.bgp, hour
-        world.sky.clock.advance(3600 - BGP)
+        world.context.clock.advance(3600 - BGP)
         down = tunnel(world)
         assert (down.ipsec, down.why) == (False, "no PFS group in common: the keys could not be renewed")
         assert down.down_since == up.ipsec_since + 3600
-        assert world.sky.world().aws_telemetry("vpn-1", OUTSIDE).since == down.down_since
-        world.sky.clock.advance(NEGOTIATION + BGP)
+        assert world.context.world().aws_telemetry("vpn-1", OUTSIDE).since == down.down_since
+        world.context.clock.advance(NEGOTIATION + BGP)
 
 
 @pytest.mark.specification("IKEv1 needs the PFS group for the first keys already")
@@ -63,7 +63,7 @@ def test_ikev1_needs_the_group_for_the_first_keys(world: SmallWorld) -> None:
     old = {"ike_versions": frozenset({1})}
     without_common_pfs(world, proposals=replace(world.azure.connections[0].proposals, **old))
     change(world, aws={"proposals": replace(world.aws.tunnels[0].proposals, **old)})
-    world.sky.clock.advance(600)
+    world.context.clock.advance(600)
     assert tunnel(world).why == "no PFS group in common"
 
 
@@ -72,10 +72,10 @@ def test_ikev1_needs_the_group_for_the_first_keys(world: SmallWorld) -> None:
 )
 def test_azure_accepts_groups_that_it_does_not_propose(world: SmallWorld) -> None:
     change(world, azure={"own_pfs": frozenset({0})})
-    world.sky.clock.advance(NEGOTIATION + 3600)
+    world.context.clock.advance(NEGOTIATION + 3600)
     assert tunnel(world).ipsec
     change(world, aws={"initiates": False}, azure={"own_pfs": frozenset({0})})
-    world.sky.clock.advance(NEGOTIATION + 3600)
+    world.context.clock.advance(NEGOTIATION + 3600)
     assert tunnel(world).why.startswith("no PFS group in common")
 
 
@@ -95,14 +95,14 @@ def test_who_opens_a_tunnel_again(
     world: SmallWorld, reopens: bool, azure_opens: bool, azure_answers: bool, returns: bool
 ) -> None:
     change(world, aws={"reopens": reopens}, azure={"initiates": azure_opens, "responds": azure_answers})
-    world.sky.clock.advance(600)
+    world.context.clock.advance(600)
     assert tunnel(world).bgp
-    world.sky.faults.add(Fault("tunnel-down", OUTSIDE, times=None, lasts=60))
-    began = world.sky.clock.now()
-    assert world.sky.world().aws_telemetry("vpn-1", OUTSIDE).since == began
-    world.sky.clock.advance(61)
+    world.context.faults.add(Fault("tunnel-down", OUTSIDE, times=None, duration=60))
+    began = world.context.clock.now()
+    assert world.context.world().aws_telemetry("vpn-1", OUTSIDE).since == began
+    world.context.clock.advance(61)
     assert not tunnel(world).bgp
-    world.sky.clock.advance(NEGOTIATION + BGP)
+    world.context.clock.advance(NEGOTIATION + BGP)
     back = tunnel(world)
     assert back.bgp is returns
     if returns:
@@ -110,29 +110,29 @@ def test_who_opens_a_tunnel_again(
     else:
         assert back.why == "the tunnel was lost and neither side opens it again"
         change(world)  # a change on AWS's side replaces the endpoint, which opens the tunnel anew
-        world.sky.clock.advance(60)
+        world.context.clock.advance(60)
         assert tunnel(world).bgp
 
 
 @pytest.mark.own("An instance that comes back negotiates anew")
 def test_an_instance_that_comes_back_negotiates_anew(world: SmallWorld) -> None:
-    fault = world.sky.faults.add(Fault("instance-down", "20.0.0.1", times=None))
+    fault = world.context.faults.add(Fault("instance-down", "20.0.0.1", times=None))
     gateway = world.azure.gateways["/gw-1"]
     broken = replace(gateway, instances=(replace(gateway.instances[0], working=False),))
     whole, world.azure = world.azure, replace(world.azure, gateways={"/gw-1": broken})
     assert tunnel(world).why == "the Azure instance is down (fault)"
-    world.sky.clock.advance(300)
-    world.sky.faults.remove(fault.id)
+    world.context.clock.advance(300)
+    world.context.faults.remove(fault.id)
     world.azure = whole
     assert tunnel(world).why == "IKE is being negotiated"
-    world.sky.clock.advance(NEGOTIATION + BGP)
+    world.context.clock.advance(NEGOTIATION + BGP)
     assert tunnel(world).bgp
 
 
 @pytest.mark.documentation("With ranges on one side alone the traffic selectors differ, and the tunnel is down")
 def test_traffic_selectors_of_one_side_alone(world: SmallWorld) -> None:
     change(world, aws={"any_traffic": False})
-    world.sky.clock.advance(600)
+    world.context.clock.advance(600)
     assert tunnel(world).why.startswith("the traffic selectors differ")
 
 
@@ -144,4 +144,4 @@ def test_too_many_prefixes_end_the_session(world: SmallWorld) -> None:
         world.azure = replace(world.azure, vnets={"/vnet-1": replace(vnet, advertised=prefixes)})
         assert tunnel(world).bgp is up
     assert tunnel(world).why == "Azure announces 101 prefixes, AWS takes no more than 100"
-    assert world.sky.world().aws_telemetry("vpn-1", IPv4Address(OUTSIDE)).message == "IPSEC IS UP"
+    assert world.context.world().aws_telemetry("vpn-1", IPv4Address(OUTSIDE)).message == "IPSEC IS UP"

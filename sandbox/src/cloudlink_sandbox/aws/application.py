@@ -1,4 +1,4 @@
-"""The WSGI application: who calls, which operation, which faults strike, who answers; and one line in the journal."""
+"""The WSGI application: who calls, which operation, which faults hit it, who answers; and one line in the journal."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import logging
 import re
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from botocore.model import OperationNotFoundError
@@ -19,12 +19,12 @@ from moto.core.request import Request
 from moto.core.routing import get_service_router
 from werkzeug.exceptions import NotFound
 
-from cloudlink_sandbox.aws.answers import Answers
-from cloudlink_sandbox.aws.refusal import (
+from cloudlink_sandbox.aws.account import AwsAccount
+from cloudlink_sandbox.aws.errors import (
     CONTENT_TYPES,
     PROTOCOLS,
+    ApiError,
     Protocol,
-    Refusal,
     WireAnswer,
     bad_signature,
     broken,
@@ -37,13 +37,11 @@ from cloudlink_sandbox.aws.refusal import (
     throttled,
     unknown_key,
 )
+from cloudlink_sandbox.aws.handlers import Handlers
 from cloudlink_sandbox.aws.signature import Signed, is_right, signed
 from cloudlink_sandbox.aws.throttling import InFlight, Throttle
 from cloudlink_sandbox.faults import GARBAGE
 from cloudlink_sandbox.journal import Call
-
-if TYPE_CHECKING:
-    from cloudlink_sandbox.aws.cloud import AwsCloud
 
 _log = logging.getLogger(__name__)
 _READS = ("Describe", "Get", "List", "Search")
@@ -67,7 +65,7 @@ _COLLECTIONS = frozenset(
 
 @dataclass(frozen=True)
 class Incoming:
-    """A request, read once. headers have lower-case names; path and query are as they stood on the wire."""
+    """A request, read once. headers have lower-case names; path and query are as they were on the wire."""
 
     method: str
     path: str
@@ -90,11 +88,13 @@ class Incoming:
 
 
 class Application:
-    """Serve with a threaded WSGI server; the lock of the sky makes it one call at a time."""
+    """Serve with a threaded WSGI server; the lock of the context makes it one call at a time."""
 
-    def __init__(self, cloud: AwsCloud) -> None:
-        self.cloud = cloud
-        self.throttle = Throttle(cloud.sky.clock)
+    def __init__(self, account: AwsAccount, answer: Callable[[Incoming, str, Request], WireAnswer]) -> None:
+        """answer: carries out one call, by the name of its operation."""
+        self.account = account
+        self.answer = answer
+        self.throttle = Throttle(account.context.clock)
         self.in_flight = InFlight()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -111,9 +111,9 @@ class Application:
         answer, cut = self._one_by_one(call, operation, environ)
         writes = not operation.startswith(_READS)
         target = _target(call) or (_made(answer) if writes else "")
-        self.cloud.sky.journal.add(
+        self.account.context.journal.add(
             Call(
-                at=self.cloud.sky.clock.now(),
+                at=self.account.context.clock.now(),
                 cloud="aws",
                 operation=operation,
                 target=target,
@@ -140,14 +140,14 @@ class Application:
 
     def _answer(self, call: Incoming, operation: str, environ: dict[str, Any]) -> tuple[WireAnswer, bool]:
         """The answer, and whether the connection is to be cut instead of giving it."""
-        sky, place = self.cloud.sky, f"aws.{operation}"
-        there = f"aws.{call.said.scope.region}.{operation}"
-        slow = sky.faults.strike(place, "slow", also=there)
+        faults, target = self.account.context.faults, f"aws.{operation}"
+        regional = f"aws.{call.said.scope.region}.{operation}"
+        slow = faults.match(target, "slow", also=regional)
         if slow is not None:
             time.sleep(slow.seconds)  # wall time, outside the lock: only this call is slow
         try:
             self._check_caller(call)
-            fault = sky.faults.strike(place, "throttled", "error", "expired", "denied", "cut-before", also=there)
+            fault = faults.match(target, "throttled", "error", "expired", "denied", "cut-before", also=regional)
             if fault is not None:
                 if fault.kind == "cut-before":
                     return WireAnswer(503, {}, b""), True
@@ -156,37 +156,37 @@ class Application:
                 raise throttled(call.protocol)
             if not operation:
                 raise not_modelled(call.protocol, f"{call.method} {call.path}")
-            answer = self.cloud.answer(call, operation, Request(environ))
-        except Refusal as refusal:
-            return on_the_wire(refusal, call.protocol), False
+            answer = self.answer(call, operation, Request(environ))
+        except ApiError as error:
+            return on_the_wire(error, call.protocol), False
         except OperationNotFoundError:
             return on_the_wire(not_modelled(call.protocol, operation), call.protocol), False
         except Exception:  # noqa: BLE001  whatever it is, the client gets an answer of its protocol
             _log.exception("a bug in the sandbox, in %s", operation)
-            problem = Refusal("InternalError", f"A bug in the sandbox, in {operation}; its log says more.", 500)
+            problem = ApiError("InternalError", f"A bug in the sandbox, in {operation}; its log says more.", 500)
             return on_the_wire(problem, call.protocol), False
-        after = sky.faults.strike(place, "cut-after", "garbage", also=there)
+        after = faults.match(target, "cut-after", "garbage", also=regional)
         if after is not None and after.kind == "garbage":
             return WireAnswer(200, {"Content-Type": "text/html"}, GARBAGE), False
         return answer, after is not None
 
-    def _faulty(self, kind: str, call: Incoming, operation: str) -> Refusal:
+    def _faulty(self, kind: str, call: Incoming, operation: str) -> ApiError:
         if kind == "throttled":
             return throttled(call.protocol)
         if kind == "expired":
             return expired(call.protocol)
         if kind == "denied":
-            return denied(call.protocol, self.cloud.principal, f"{call.service}:{operation}")
+            return denied(call.protocol, self.account.principal, f"{call.service}:{operation}")
         return broken(call.protocol)
 
     def _check_caller(self, call: Incoming) -> None:
-        """Raises Refusal for a key that nobody has and for a signature that its secret did not make."""
+        """Raises ApiError for a key that nobody has and for a signature that its secret did not make."""
         said = call.said
-        if said.scope.access_key != self.cloud.access_key:
+        if said.scope.access_key != self.account.access_key:
             raise unknown_key(call.protocol)
         if not is_right(
             said,
-            self.cloud.secret_key,
+            self.account.secret_key,
             method=call.method,
             path=call.path,
             query=call.query,
@@ -212,7 +212,7 @@ def _headers(environ: dict[str, Any]) -> dict[str, str]:
 
 
 def _raw_uri(environ: dict[str, Any]) -> str:
-    """As it stood on the wire; werkzeug gives it, other servers may only give the decoded parts."""
+    """As it was on the wire; werkzeug gives it, other servers may only give the decoded parts."""
     raw: str = environ.get("RAW_URI") or environ.get("REQUEST_URI") or ""
     if not raw:
         raw = environ.get("PATH_INFO", "/") + (f"?{environ['QUERY_STRING']}" if environ.get("QUERY_STRING") else "")
@@ -223,9 +223,9 @@ def _unreadable(said: Signed | None, headers: dict[str, str], query: str) -> Wir
     """Neither the caller nor the service can be told; the refusal has the form that the client seems to speak."""
     protocol = _spoken(said.scope.service if said else "", headers, query)
     if said is None:
-        return on_the_wire(Refusal("MissingAuthenticationToken", "Missing Authentication Token", 403), protocol)
+        return on_the_wire(ApiError("MissingAuthenticationToken", "Missing Authentication Token", 403), protocol)
     code = "UnknownOperationException" if protocol in ("json", "rest-json") else "InvalidAction"
-    return on_the_wire(Refusal(code, f"The sandbox does not model the service {said.scope.service}."), protocol)
+    return on_the_wire(ApiError(code, f"The sandbox does not model the service {said.scope.service}."), protocol)
 
 
 def _spoken(service: str, headers: dict[str, str], query: str) -> Protocol:
@@ -297,7 +297,7 @@ def _send(answer: WireAnswer, environ: dict[str, Any], start_response: Any) -> I
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [answer.body]
 
 
-def dispatched(answers: Answers, request: Request) -> WireAnswer:
+def dispatched(answers: Handlers, request: Request) -> WireAnswer:
     """Let a service's answers handle a request."""
     status, headers, body = answers._dispatch(request)
     data = body if isinstance(body, bytes) else str(body).encode()

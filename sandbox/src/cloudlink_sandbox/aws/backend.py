@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import secrets
 from ipaddress import IPv4Address, IPv4Network
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.ec2.models import EC2Backend, ec2_backends
 
-if TYPE_CHECKING:
-    from cloudlink_sandbox.aws.customer_gateways import CustomerGateway
-    from cloudlink_sandbox.aws.transit_gateways import TransitAttachment, TransitGateway, TransitRouteTable
-    from cloudlink_sandbox.aws.vpn_connections import VpnConnection
-    from cloudlink_sandbox.aws.vpn_gateways import VpnGateway
+from cloudlink_sandbox.aws.objects import (
+    CustomerGateway,
+    TransitAttachment,
+    TransitGateway,
+    TransitRouteTable,
+    VpnConnection,
+    VpnGateway,
+)
 
 _OUTSIDE = IPv4Address("198.51.100.10")
 
@@ -54,7 +57,7 @@ class SandboxEc2(EC2Backend):
         return [{"Key": k, "Value": v} for k, v in self.tags_of(resource_id).items()]
 
     def forget(self, resource_id: str) -> None:
-        """The object has lapsed: its tags go with it."""
+        """The object has expired: its tags go with it."""
         self.tags.pop(resource_id, None)
         self.born.pop(resource_id, None)
 
@@ -69,12 +72,12 @@ class SandboxEc2(EC2Backend):
 
     def describe_vpn_connections(self, vpn_connection_ids: list[str] | None = None, filters: Any = None) -> list[Any]:
         """For moto's own questions (does this id exist, so that it may be tagged?)."""
-        from cloudlink_sandbox.aws.refusal import Refusal
+        from cloudlink_sandbox.aws.errors import ApiError
 
         assert not filters
         for wanted in vpn_connection_ids or ():
             if wanted not in self.vpn_connections:
-                raise Refusal("InvalidVpnConnectionID.NotFound", f"The vpnConnection ID '{wanted}' does not exist")
+                raise ApiError("InvalidVpnConnectionID.NotFound", f"The vpnConnection ID '{wanted}' does not exist")
         return list(self.vpn_connections.values())
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pickle
 import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import moto
 from moto.core.base_backend import BackendDict
@@ -14,103 +13,71 @@ from moto.ec2.models import ec2_backends
 from moto.elbv2.models import elbv2_backends
 from moto.route53resolver.models import route53resolver_backends
 
+from cloudlink_sandbox.aws.account import AwsAccount
 from cloudlink_sandbox.aws.application import Application, Incoming, dispatched
 from cloudlink_sandbox.aws.backend import SandboxEc2, networks_of
-from cloudlink_sandbox.aws.ec2 import Ec2Answers
-from cloudlink_sandbox.aws.eks import Cluster, EksAnswers
+from cloudlink_sandbox.aws.ec2 import Ec2Handlers
+from cloudlink_sandbox.aws.eks import EksHandlers
+from cloudlink_sandbox.aws.errors import WireAnswer
 from cloudlink_sandbox.aws.facts import facts_of
-from cloudlink_sandbox.aws.fixtures import Fixtures, seed
-from cloudlink_sandbox.aws.load_balancers import Balancer, LoadBalancerAnswers
-from cloudlink_sandbox.aws.refusal import WireAnswer
-from cloudlink_sandbox.aws.resolver import ResolverAnswers, settle_resolver
-from cloudlink_sandbox.aws.resolver_rules import ResolverRuleAnswers, settle_rules
-from cloudlink_sandbox.aws.route53 import Route53Answers
-from cloudlink_sandbox.aws.route53_zones import Zones
-from cloudlink_sandbox.aws.secrets_manager import SecretsManagerAnswers, SecretStore
-from cloudlink_sandbox.aws.sts import StsAnswers, cluster_of_token
-
-if TYPE_CHECKING:
-    from cloudlink_sandbox.aws.answers import Answers
-    from cloudlink_sandbox.cloud import Sky
-    from cloudlink_sandbox.facts import AwsFacts
-    from cloudlink_sandbox.world_file import WorldFile
+from cloudlink_sandbox.aws.fixtures import seed
+from cloudlink_sandbox.aws.handlers import Handlers
+from cloudlink_sandbox.aws.load_balancers import LoadBalancerHandlers
+from cloudlink_sandbox.aws.resolver import ResolverHandlers, advance_resolver
+from cloudlink_sandbox.aws.resolver_rules import ResolverRuleHandlers, advance_rules
+from cloudlink_sandbox.aws.route53 import Route53Handlers
+from cloudlink_sandbox.aws.secrets_manager import SecretsManagerHandlers
+from cloudlink_sandbox.aws.sts import StsHandlers, cluster_of_token
+from cloudlink_sandbox.context import SandboxContext
+from cloudlink_sandbox.facts import AwsFacts
+from cloudlink_sandbox.world_file import WorldFile
 
 _MOTO: tuple[BackendDict[Any], ...] = (ec2_backends, elbv2_backends, route53resolver_backends)
 
 
-class _ResolverAnswers(ResolverAnswers, ResolverRuleAnswers):
+class _ResolverHandlers(ResolverHandlers, ResolverRuleHandlers):
     """Everything the sandbox answers for the Resolver."""
 
 
-_ANSWERS: dict[str, type[Answers]] = {
-    "ec2": Ec2Answers,
-    "sts": StsAnswers,
-    "elasticloadbalancing": LoadBalancerAnswers,
-    "route53": Route53Answers,
-    "route53resolver": _ResolverAnswers,
-    "secretsmanager": SecretsManagerAnswers,
-    "eks": EksAnswers,
+_ANSWERS: dict[str, type[Handlers]] = {
+    "ec2": Ec2Handlers,
+    "sts": StsHandlers,
+    "elasticloadbalancing": LoadBalancerHandlers,
+    "route53": Route53Handlers,
+    "route53resolver": _ResolverHandlers,
+    "secretsmanager": SecretsManagerHandlers,
+    "eks": EksHandlers,
 }
 _ONE_AT_A_TIME = threading.RLock()  # moto's stores are global to the process
 _READS = ("Describe", "Get", "List", "Search")
 
 
-def _unset() -> str:
-    raise RuntimeError("the sandbox has not said yet where the EKS cluster's API is")
-
-
-class AwsCloud:
+class AwsCloud(AwsAccount):
     """``app`` is a WSGI application for a threaded server on loopback that hands out ``werkzeug.socket``.
 
-    eks_endpoint, eks_certificate: set by whoever runs the cluster's API: its URL, and its authority's PEM in base64.
     Several clouds may live in one process: moto's global stores hold the one that is being asked.
     """
 
     _installed: ClassVar[AwsCloud | None] = None
 
-    def __init__(
-        self,
-        sky: Sky,
-        *,
-        account: str = "123456789012",
-        access_key: str = "AKIASANDBOX000000001",
-        secret_key: str = "sandbox/secret/key/that/opens/nothing/0",  # noqa: S107  opens loopback only
-    ) -> None:
-        self.sky = sky
-        self.account = account
-        self.access_key = access_key
-        self.secret_key = secret_key
-        self.eks_endpoint: Callable[[], str] = _unset
-        self.eks_certificate: Callable[[], str] = _unset
+    def __init__(self, context: SandboxContext, **keys: str) -> None:
+        """keys: account, access_key, secret_key."""
+        super().__init__(context, **keys)
         self._moto: list[dict[str, Any]] = [{} for _ in _MOTO]
-        self.zones = Zones()
-        self.secrets = SecretStore(account)
-        self.clusters: dict[tuple[str, str], Cluster] = {}
-        self.balancers: dict[str, Balancer] = {}
-        self.fixtures = Fixtures()
-        self.unseen: dict[str, float] = {}  # id of what reads do not find yet, by a fault -> until when
-        self.app = Application(self)
-
-    @property
-    def now(self) -> float:
-        return self.sky.clock.now()
-
-    @property
-    def principal(self) -> str:
-        return f"arn:aws:iam::{self.account}:user/cloudlink"
+        self.app = Application(self, self.answer)
 
     def answer(self, call: Incoming, operation: str, request: Request) -> WireAnswer:
-        """One call, under the lock. Raises Refusal."""
+        """One call, under the lock. Raises ApiError."""
         request.environ["HTTP_X_MOTO_ACCOUNT_ID"] = self.account
         answers = _ANSWERS[call.service]().for_cloud(self, call.protocol)
-        with self.sky.lock, _ONE_AT_A_TIME:
+        with self.context.lock, _ONE_AT_A_TIME:
             self._install()
-            self._settle()
+            self._advance()
             try:
                 return dispatched(answers, request)
             finally:
                 if not operation.startswith(_READS):
-                    self.sky.touch()
+                    self.context.touch()
 
     def _install(self) -> None:
         """Make moto's global stores ours. Called under the lock."""
@@ -129,12 +96,12 @@ class AwsCloud:
         self._install()
         return networks_of(self.account)
 
-    def _settle(self) -> None:
-        """Let everything that is due by now take effect: new options, freed interfaces, lapsed objects."""
-        now, linger = self.now, self.sky.durations.draw("aws.linger")
+    def _advance(self) -> None:
+        """Let everything that is due by now take effect: new options, freed interfaces, expired objects."""
+        now, retention = self.now, self.context.durations.sample("aws.retention")
         for store in self.networks():
             for connection in list(store.vpn_connections.values()):
-                connection.settle(now)
+                connection.advance(now)
                 if connection.life.at(now) == "deleted":
                     self.secrets.by_arn.pop(connection.secret_arn or "", None)
             books: tuple[dict[str, Any], ...] = (
@@ -147,24 +114,24 @@ class AwsCloud:
             )
             for book in books:
                 for thing in list(book.values()):
-                    if thing.life.at(now) == "deleted" and now - thing.life.since(now) >= linger:
+                    if thing.life.at(now) == "deleted" and now - thing.life.since(now) >= retention:
                         del book[thing.id]
                         store.forget(thing.id)
-            settle_resolver(store, now)
-            settle_rules(self.account, store.region_name, now)
+            advance_resolver(store, now)
+            advance_rules(self.account, store.region_name, now)
 
     def facts(self) -> AwsFacts:
-        with self.sky.lock, _ONE_AT_A_TIME:
+        with self.context.lock, _ONE_AT_A_TIME:
             self._install()
-            self._settle()
-            return facts_of(self)
+            self._advance()
+            return facts_of(self, self.networks())
 
     def seed(self, world: WorldFile) -> None:
         """Make what the world file says exists, and somebody else's objects."""
-        with self.sky.lock, _ONE_AT_A_TIME:
+        with self.context.lock, _ONE_AT_A_TIME:
             self._install()
             seed(self, world)
-            self.sky.touch()
+            self.context.touch()
 
     def load_balancer_of(self, kind: Literal["service", "ingress"], namespace: str, name: str) -> str | None:
         """The DNS name in the status of a Service or Ingress on EKS; None when the world file has none such."""
@@ -178,7 +145,7 @@ class AwsCloud:
 
     def snapshot(self) -> dict[str, Any]:
         """Everything, picklable. One pickle for all of it: the stores refer to each other."""
-        with self.sky.lock, _ONE_AT_A_TIME:
+        with self.context.lock, _ONE_AT_A_TIME:
             self._install()
             state = pickle.dumps(
                 (
@@ -196,11 +163,11 @@ class AwsCloud:
         """Raises ValueError for what another version of moto, or another account, saved."""
         if saved["moto"] != moto.__version__ or saved["account"] != self.account:
             raise ValueError(f"saved with moto {saved['moto']} for account {saved['account']}: cannot be restored here")
-        with self.sky.lock, _ONE_AT_A_TIME:
+        with self.context.lock, _ONE_AT_A_TIME:
             self._install()
             books, *rest = pickle.loads(saved["state"])  # noqa: S301  written by snapshot(), kept in a 0700 folder
             for book, mine in zip(_MOTO, books, strict=True):
                 dict.clear(book)
                 dict.update(book, mine)
             self.zones, self.secrets, self.clusters, self.balancers, self.fixtures = rest
-            self.sky.touch()
+            self.context.touch()

@@ -1,45 +1,125 @@
-"""EC2: moto's answers, with the sandbox's own in front of them."""
+"""EC2: one table says what answers each operation; what is not in it is moto's, where that is good enough."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar
 
-from moto.ec2.responses import EC2Response
+from cloudlink_sandbox.aws import (
+    customer_gateways,
+    from_moto,
+    network_interfaces,
+    route_tables,
+    security_groups,
+    tags,
+    transit_gateways,
+    transit_route_tables,
+    vpcs,
+    vpn_changes,
+    vpn_connections,
+    vpn_gateways,
+)
+from cloudlink_sandbox.aws.ec2_base import Ec2Base
+from cloudlink_sandbox.aws.paging import paged
 
-from cloudlink_sandbox.aws import from_moto
-from cloudlink_sandbox.aws.customer_gateways import CustomerGatewayAnswers
-from cloudlink_sandbox.aws.network_interfaces import NetworkInterfaceAnswers
-from cloudlink_sandbox.aws.paging import PagingAnswers
-from cloudlink_sandbox.aws.route_tables import RouteTableAnswers
-from cloudlink_sandbox.aws.security_groups import SecurityGroupAnswers
-from cloudlink_sandbox.aws.tags import TagAnswers
-from cloudlink_sandbox.aws.transit_route_tables import TransitRouteTableAnswers
-from cloudlink_sandbox.aws.vpcs import VpcAnswers
-from cloudlink_sandbox.aws.vpn_changes import VpnChangeAnswers
-from cloudlink_sandbox.aws.vpn_connections import VpnConnectionAnswers
-from cloudlink_sandbox.aws.vpn_gateways import VpnGatewayAnswers
+Handler = Callable[[Ec2Base], Any]
 
 
-class Ec2Answers(
-    PagingAnswers,
-    TagAnswers,
-    VpcAnswers,
-    TransitRouteTableAnswers,
-    VpnGatewayAnswers,
-    CustomerGatewayAnswers,
-    VpnChangeAnswers,
-    VpnConnectionAnswers,
-    RouteTableAnswers,
-    NetworkInterfaceAnswers,
-    SecurityGroupAnswers,
-    EC2Response,
-):
-    """Everything the sandbox answers for EC2."""
+def by_moto(call: Ec2Base) -> Any:
+    return call.by_moto()
 
-    from_moto = from_moto.EC2
 
-    def __init__(self) -> None:
-        EC2Response.__init__(self)
+HANDLERS: dict[str, Handler] = {
+    # vpcs
+    "DescribeVpcs": paged("Vpcs", by_moto),
+    "DescribeSubnets": paged("Subnets", by_moto),
+    "AssociateVpcCidrBlock": vpcs.associate_vpc_cidr_block,
+    "CreateSubnet": vpcs.create_subnet,
+    "ReplaceNetworkAclAssociation": vpcs.replace_network_acl_association,
+    "DeleteNetworkAclEntry": vpcs.delete_network_acl_entry,
+    "ReplaceNetworkAclEntry": vpcs.replace_network_acl_entry,
+    # tags
+    "CreateTags": tags.create_tags,
+    "DeleteTags": tags.delete_tags,
+    "DescribeTags": paged("Tags", tags.describe_tags),
+    # route tables
+    "DescribeRouteTables": paged("RouteTables", route_tables.describe_route_tables),
+    "EnableVgwRoutePropagation": route_tables.enable_vgw_route_propagation,
+    "DisableVgwRoutePropagation": route_tables.disable_vgw_route_propagation,
+    "CreateRoute": route_tables.create_route,
+    "ReplaceRoute": route_tables.replace_route,
+    "DeleteRouteTable": route_tables.delete_route_table,
+    # network interfaces
+    "DescribeNetworkInterfaces": paged("NetworkInterfaces", network_interfaces.describe_network_interfaces),
+    "DeleteNetworkInterface": network_interfaces.delete_network_interface,
+    "ModifyNetworkInterfaceAttribute": network_interfaces.modify_network_interface_attribute,
+    # security groups
+    "CreateSecurityGroup": security_groups.create_security_group,
+    "DescribeSecurityGroups": paged("SecurityGroups", security_groups.describe_security_groups),
+    "AuthorizeSecurityGroupIngress": security_groups.authorize_security_group_ingress,
+    "AuthorizeSecurityGroupEgress": security_groups.authorize_security_group_egress,
+    "DeleteSecurityGroup": security_groups.delete_security_group,
+    # vpn gateways
+    "CreateVpnGateway": vpn_gateways.create_vpn_gateway,
+    "DescribeVpnGateways": vpn_gateways.describe_vpn_gateways,
+    "AttachVpnGateway": vpn_gateways.attach_vpn_gateway,
+    "DetachVpnGateway": vpn_gateways.detach_vpn_gateway,
+    "DeleteVpnGateway": vpn_gateways.delete_vpn_gateway,
+    # customer gateways
+    "CreateCustomerGateway": customer_gateways.create_customer_gateway,
+    "DescribeCustomerGateways": customer_gateways.describe_customer_gateways,
+    "DeleteCustomerGateway": customer_gateways.delete_customer_gateway,
+    # vpn connections
+    "CreateVpnConnection": vpn_connections.create_vpn_connection,
+    "DescribeVpnConnections": vpn_connections.describe_vpn_connections,
+    "DeleteVpnConnection": vpn_connections.delete_vpn_connection,
+    "CreateVpnConnectionRoute": vpn_connections.create_vpn_connection_route,
+    "DeleteVpnConnectionRoute": vpn_connections.delete_vpn_connection_route,
+    # vpn changes
+    "ModifyVpnTunnelOptions": vpn_changes.modify_vpn_tunnel_options,
+    "ModifyVpnConnection": vpn_changes.modify_vpn_connection,
+    "ModifyVpnConnectionOptions": vpn_changes.modify_vpn_connection_options,
+    "ReplaceVpnTunnel": vpn_changes.replace_vpn_tunnel,
+    "GetVpnTunnelReplacementStatus": vpn_changes.get_vpn_tunnel_replacement_status,
+    "GetActiveVpnTunnelStatus": vpn_changes.get_active_vpn_tunnel_status,
+    # transit gateways
+    "CreateTransitGateway": transit_gateways.create_transit_gateway,
+    "DescribeTransitGateways": transit_gateways.describe_transit_gateways,
+    "ModifyTransitGateway": transit_gateways.modify_transit_gateway,
+    "DeleteTransitGateway": transit_gateways.delete_transit_gateway,
+    "CreateTransitGatewayVpcAttachment": transit_gateways.create_transit_gateway_vpc_attachment,
+    "DescribeTransitGatewayAttachments": transit_gateways.describe_transit_gateway_attachments,
+    "DescribeTransitGatewayVpcAttachments": transit_gateways.describe_transit_gateway_vpc_attachments,
+    "ModifyTransitGatewayVpcAttachment": transit_gateways.modify_transit_gateway_vpc_attachment,
+    "DeleteTransitGatewayVpcAttachment": transit_gateways.delete_transit_gateway_vpc_attachment,
+    # transit route tables
+    "CreateTransitGatewayRouteTable": transit_route_tables.create_transit_gateway_route_table,
+    "DescribeTransitGatewayRouteTables": transit_route_tables.describe_transit_gateway_route_tables,
+    "DeleteTransitGatewayRouteTable": transit_route_tables.delete_transit_gateway_route_table,
+    "AssociateTransitGatewayRouteTable": transit_route_tables.associate_transit_gateway_route_table,
+    "DisassociateTransitGatewayRouteTable": transit_route_tables.disassociate_transit_gateway_route_table,
+    "EnableTransitGatewayRouteTablePropagation": transit_route_tables.enable_transit_gateway_route_table_propagation,
+    "DisableTransitGatewayRouteTablePropagation": transit_route_tables.disable_transit_gateway_route_table_propagation,
+    "GetTransitGatewayRouteTableAssociations": transit_route_tables.get_transit_gateway_route_table_associations,
+    "GetTransitGatewayRouteTablePropagations": transit_route_tables.get_transit_gateway_route_table_propagations,
+    "CreateTransitGatewayRoute": transit_route_tables.create_transit_gateway_route,
+    "ReplaceTransitGatewayRoute": transit_route_tables.replace_transit_gateway_route,
+    "DeleteTransitGatewayRoute": transit_route_tables.delete_transit_gateway_route,
+    "SearchTransitGatewayRoutes": transit_route_tables.search_transit_gateway_routes,
+}
 
-    def _filters_from_querystring(self) -> Any:
-        return self.filters()
+
+class Ec2Handlers(Ec2Base):
+    """One call of EC2."""
+
+    from_moto: ClassVar[frozenset[str]] = from_moto.EC2
+
+    @classmethod
+    def answers(cls, operation: str) -> bool:
+        return operation in HANDLERS or operation in cls.from_moto
+
+    def handler(self, operation: str) -> Callable[[], Any]:
+        if operation in HANDLERS:
+            return partial(HANDLERS[operation], self)
+        return super().handler(operation)

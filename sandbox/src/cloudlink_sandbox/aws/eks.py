@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from ipaddress import IPv4Network
 from typing import Any
 
-from cloudlink_sandbox.aws.answers import Answers
+from cloudlink_sandbox.aws.errors import ApiError
+from cloudlink_sandbox.aws.handlers import Handlers
+from cloudlink_sandbox.aws.objects import Cluster
 from cloudlink_sandbox.aws.plain import Plain
-from cloudlink_sandbox.aws.refusal import Refusal
 from cloudlink_sandbox.aws.timeline import as_datetime
 
 
-@dataclass
-class Cluster:
-    name: str
-    region: str
-    version: str
-    vpc_id: str
-    subnet_ids: tuple[str, ...]
-    security_group_id: str
-    service_cidr: IPv4Network
-    made: float
-    status: str = "ACTIVE"
-    tags: dict[str, str] = field(default_factory=dict)
-
-
-class EksAnswers(Answers):
+class EksHandlers(Handlers):
     def __init__(self) -> None:
         super().__init__(service_name="eks")
 
@@ -63,7 +48,7 @@ class EksAnswers(Answers):
         name = self.given("name")
         cluster = self.cloud.clusters.get((self.region, name))
         if cluster is None:
-            raise Refusal("ResourceNotFoundException", f"No cluster found for name: {name}.", 404)
+            raise ApiError("ResourceNotFoundException", f"No cluster found for name: {name}.", 404)
         return Plain({"cluster": self._cluster_json(cluster)})
 
     def list_clusters(self) -> Plain:

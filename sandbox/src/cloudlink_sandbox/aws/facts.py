@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.elbv2.models import elbv2_backends
 
-from cloudlink_sandbox.aws.backend import ranges_of
+from cloudlink_sandbox.aws.account import AwsAccount
+from cloudlink_sandbox.aws.backend import SandboxEc2, ranges_of
+from cloudlink_sandbox.aws.objects import VpnConnection
 from cloudlink_sandbox.aws.resolver import endpoints_of
 from cloudlink_sandbox.aws.resolver_rules import forwarding_of
 from cloudlink_sandbox.aws.route53_zones import RecordSet, plain
@@ -25,18 +27,12 @@ from cloudlink_sandbox.facts import (
     Zone,
 )
 
-if TYPE_CHECKING:
-    from cloudlink_sandbox.aws.backend import SandboxEc2
-    from cloudlink_sandbox.aws.cloud import AwsCloud
-    from cloudlink_sandbox.aws.vpn_connections import VpnConnection
-
 _ALIAS_TTL = 60
 _MOST_PREFIXES, _MOST_PREFIXES_OF_TRANSIT = 100, 1_000
 
 
-def facts_of(cloud: AwsCloud) -> AwsFacts:
-    """Called under the sky's lock, with moto's stores in place."""
-    stores = cloud.networks()
+def facts_of(cloud: AwsAccount, stores: list[SandboxEc2]) -> AwsFacts:
+    """Called under the context's lock, with moto's stores in place."""
     facts = AwsFacts({}, {}, {}, (), (), ())
     interfaces: list[Interface] = []
     tunnels: list[AwsTunnel] = []
@@ -150,7 +146,7 @@ def _rules(store: SandboxEc2, group_ids: tuple[str, ...]) -> tuple[Rule, ...]:
     return tuple(found)
 
 
-def _resolver_interfaces(cloud: AwsCloud, store: SandboxEc2) -> list[Interface]:
+def _resolver_interfaces(cloud: AwsAccount, store: SandboxEc2) -> list[Interface]:
     now = cloud.now
     return [
         Interface(
@@ -161,7 +157,7 @@ def _resolver_interfaces(cloud: AwsCloud, store: SandboxEc2) -> list[Interface]:
             rules=_rules(store, endpoint.security_groups),
             working=address.life.at(now) == "ATTACHED"
             and endpoint.status(now) in ("OPERATIONAL", "UPDATING", "ACTION_NEEDED")
-            and not cloud.sky.faults.standing("endpoint-ip-down", str(address.ip)),
+            and not cloud.context.faults.active("endpoint-ip-down", str(address.ip)),
             ports=frozenset({53}),
         )
         for endpoint in endpoints_of(cloud.account, store.region_name).values()
@@ -170,7 +166,7 @@ def _resolver_interfaces(cloud: AwsCloud, store: SandboxEc2) -> list[Interface]:
     ]
 
 
-def _balancer_interfaces(cloud: AwsCloud, store: SandboxEc2) -> list[Interface]:
+def _balancer_interfaces(cloud: AwsAccount, store: SandboxEc2) -> list[Interface]:
     found: list[Interface] = []
     for balancer in elbv2_backends[cloud.account][store.region_name].load_balancers.values():
         kept = cloud.balancers.get(balancer.arn)
@@ -186,7 +182,7 @@ def _balancer_interfaces(cloud: AwsCloud, store: SandboxEc2) -> list[Interface]:
                     owner=balancer.arn,
                     rules=_rules(store, groups) if groups else None,
                     working=balancer.state == "active"
-                    and not cloud.sky.faults.standing("endpoint-ip-down", str(interface.private_ip_address)),
+                    and not cloud.context.faults.active("endpoint-ip-down", str(interface.private_ip_address)),
                     ports=frozenset(int(one.port) for one in listeners),
                     tls=frozenset(int(one.port) for one in listeners if one.protocol in ("TLS", "HTTPS")),
                 )
@@ -194,7 +190,7 @@ def _balancer_interfaces(cloud: AwsCloud, store: SandboxEc2) -> list[Interface]:
     return found
 
 
-def _server_interfaces(cloud: AwsCloud, store: SandboxEc2) -> list[Interface]:
+def _server_interfaces(cloud: AwsAccount, store: SandboxEc2) -> list[Interface]:
     found = []
     for address, server in cloud.fixtures.servers.items():
         interface = store.enis.get(server.interface_id)
@@ -206,7 +202,7 @@ def _server_interfaces(cloud: AwsCloud, store: SandboxEc2) -> list[Interface]:
                     kind="load-balancer",
                     owner=interface.id,
                     rules=_rules(store, tuple(g.id for g in interface.group_set)),
-                    working=not cloud.sky.faults.standing("endpoint-ip-down", address),
+                    working=not cloud.context.faults.active("endpoint-ip-down", address),
                     ports=frozenset(server.ports),
                     tls=frozenset(server.tls),
                 )
@@ -214,7 +210,7 @@ def _server_interfaces(cloud: AwsCloud, store: SandboxEc2) -> list[Interface]:
     return found
 
 
-def _zones(cloud: AwsCloud, interfaces: list[Interface]) -> tuple[Zone, ...]:
+def _zones(cloud: AwsAccount, interfaces: list[Interface]) -> tuple[Zone, ...]:
     addresses: dict[str, tuple[str, ...]] = {}
     for balancer in cloud.balancers.values():
         addresses[balancer.dns_name.lower()] = tuple(str(i.address) for i in interfaces if i.owner == balancer.arn)
@@ -251,7 +247,7 @@ def _gateway_facts(store: SandboxEc2, connection: VpnConnection, now: float) -> 
     return transit.id, vpcs_behind(store, connection.id, now), transit.asn, 0.0
 
 
-def _tunnels(cloud: AwsCloud, store: SandboxEc2, connection: VpnConnection) -> list[AwsTunnel]:
+def _tunnels(cloud: AwsAccount, store: SandboxEc2, connection: VpnConnection) -> list[AwsTunnel]:
     now = cloud.now
     if connection.life.at(now) in ("deleting", "deleted"):
         return []

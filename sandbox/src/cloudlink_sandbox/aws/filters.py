@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TypeVar
 
-from cloudlink_sandbox.aws.refusal import Refusal
+from cloudlink_sandbox.aws.errors import ApiError
 
 T = TypeVar("T")
 Words = Callable[[T], Iterable[str]]
@@ -41,11 +41,11 @@ def chosen(
 ) -> list[T]:
     """The objects that pass every filter.
 
-    Raises Refusal InvalidParameterValue for a filter that this kind of object does not have: AWS never ignores one.
+    Raises ApiError InvalidParameterValue for a filter that this kind of object does not have: AWS never ignores one.
     """
     for name in filters:
         if name not in known and name != "tag-key" and not name.startswith("tag:"):
-            raise Refusal("InvalidParameterValue", f"The filter '{name}' is invalid")
+            raise ApiError("InvalidParameterValue", f"The filter '{name}' is invalid")
 
     def words(thing: T, name: str) -> Iterable[str]:
         if name == "tag-key":

@@ -4,47 +4,24 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.elbv2.models import elbv2_backends
 
+from cloudlink_sandbox.aws.account import AwsAccount, ServerAt
 from cloudlink_sandbox.aws.backend import SandboxEc2, network_of, new_id
-from cloudlink_sandbox.aws.customer_gateways import CustomerGateway
-from cloudlink_sandbox.aws.eks import Cluster
 from cloudlink_sandbox.aws.load_balancers import finish
+from cloudlink_sandbox.aws.objects import Cluster, CustomerGateway, VpnGateway
 from cloudlink_sandbox.aws.route53_zones import HostedZone, canonical, first_records
 from cloudlink_sandbox.aws.timeline import Timeline
-from cloudlink_sandbox.aws.vpn_gateways import VpnGateway
 from cloudlink_sandbox.world_file import Aws, KubernetesService, LoadBalancer, Server, WorldFile
-
-if TYPE_CHECKING:
-    from cloudlink_sandbox.aws.cloud import AwsCloud
 
 _LONG_AGO = 30 * 86_400.0
 
 
-@dataclass
-class ServerAt:
-    """A machine at a fixed address, with these ports open."""
-
-    interface_id: str
-    ports: set[int]
-    tls: set[int]
-
-
-@dataclass
-class Fixtures:
-    """What was seeded and has no place in AWS's own stores."""
-
-    # (kind, namespace, name) of a Service or Ingress -> DNS name of the load balancer behind it
-    kubernetes: dict[tuple[str, str, str], str] = field(default_factory=dict)
-    servers: dict[str, ServerAt] = field(default_factory=dict)  # by address
-
-
-def seed(cloud: AwsCloud, world: WorldFile) -> None:
-    """Called under the sky's lock. In a VPC that is there already only new load balancers and servers are added."""
+def seed(cloud: AwsAccount, world: WorldFile) -> None:
+    """Called under the context's lock. In a VPC that is there already only new load balancers and servers are added."""
     aws = world.aws
     store = network_of(cloud.account, aws.region)
     made = cloud.now - _LONG_AGO
@@ -94,7 +71,7 @@ def _subnet_ids(aws: Aws) -> Iterable[str]:
 
 
 def _vpc(store: SandboxEc2, vpc_id: str, cidrs: tuple[IPv4Network, ...], name: str) -> str:
-    """A VPC under this id. moto draws the id of a VPC itself, so it is changed wherever it stands."""
+    """A VPC under this id. moto draws the id of a VPC itself, so it is changed everywhere."""
     vpc = store.create_vpc(str(cidrs[0]))
     old = vpc.id
     store.vpcs[vpc_id] = store.vpcs.pop(old)
@@ -153,14 +130,14 @@ def _route_tables(store: SandboxEc2, aws: Aws, vpc: str, eks: list[str], balanci
             store.associate_route_table(table_id, subnet_id=balancing[number])
 
 
-def _zone(cloud: AwsCloud, zone_id: str, name: str, vpcs: dict[str, str], made: float) -> None:
+def _zone(cloud: AwsAccount, zone_id: str, name: str, vpcs: dict[str, str], made: float) -> None:
     short = zone_id.rsplit("/", 1)[-1]
     zone = HostedZone(short, canonical(name), f"made-by-hand-{short}", "", True, vpcs, made)
     first_records(zone)
     cloud.zones.zones[short] = zone
 
 
-def _server(cloud: AwsCloud, store: SandboxEc2, wanted: Server, vpc: str) -> None:
+def _server(cloud: AwsAccount, store: SandboxEc2, wanted: Server, vpc: str) -> None:
     """A machine at a fixed address, open to everybody on its ports. An address outside the VPC, or one that something
     else has, is left as it is: then nothing answers there, as in the cloud."""
     address = wanted.address
@@ -191,7 +168,7 @@ def _server(cloud: AwsCloud, store: SandboxEc2, wanted: Server, vpc: str) -> Non
     server.tls |= set(wanted.tls_ports)
 
 
-def _targets(cloud: AwsCloud, store: SandboxEc2, aws: Aws, subnets: list[str]) -> None:
+def _targets(cloud: AwsAccount, store: SandboxEc2, aws: Aws, subnets: list[str]) -> None:
     for server in aws.servers:
         _server(cloud, store, server, aws.vpc)
     for one in aws.load_balancers:
@@ -207,7 +184,7 @@ def _targets(cloud: AwsCloud, store: SandboxEc2, aws: Aws, subnets: list[str]) -
 
 
 def _balancer(
-    cloud: AwsCloud,
+    cloud: AwsAccount,
     store: SandboxEc2,
     wanted: LoadBalancer | KubernetesService,
     *,
@@ -265,7 +242,7 @@ def _let_in(store: SandboxEc2, group_id: str, port: int) -> None:
     )
 
 
-def _foreign_objects(cloud: AwsCloud, store: SandboxEc2, vpc: str, aws: Aws, made: float) -> None:
+def _foreign_objects(cloud: AwsAccount, store: SandboxEc2, vpc: str, aws: Aws, made: float) -> None:
     """Somebody else's: a VPC with its gateway, a customer gateway, a security group in the world file's VPC, a zone."""
     other = store.create_vpc("172.29.0.0/16").id
     store.create_tags([other], {"Name": "billing"})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import zlib
-from dataclasses import dataclass
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
@@ -12,9 +11,10 @@ from moto.elbv2.models import elbv2_backends
 from moto.elbv2.responses import ELBV2Response
 
 from cloudlink_sandbox.aws import from_moto
-from cloudlink_sandbox.aws.answers import Answers
 from cloudlink_sandbox.aws.backend import SandboxEc2, network_of
-from cloudlink_sandbox.aws.refusal import Refusal
+from cloudlink_sandbox.aws.errors import ApiError
+from cloudlink_sandbox.aws.handlers import Handlers
+from cloudlink_sandbox.aws.objects import Balancer
 from cloudlink_sandbox.aws.resolver import free_address
 
 CANONICAL_ZONES = {  # region: (application, network)
@@ -33,15 +33,6 @@ def canonical_zone(region: str, kind: str) -> str:
     if pair is not None:
         return pair[kind == "network"]
     return f"Z{zlib.crc32(f'{region}/{kind}'.encode()):010d}SBX"
-
-
-@dataclass(frozen=True)
-class Balancer:
-    """What is made of a load balancer besides moto's object."""
-
-    arn: str
-    dns_name: str
-    interfaces: tuple[str, ...]
 
 
 def finish(store: SandboxEc2, balancers: Any, made: Any, arn: str | None = None) -> Balancer:
@@ -81,7 +72,7 @@ def finish(store: SandboxEc2, balancers: Any, made: Any, arn: str | None = None)
     return Balancer(made.arn, made.dns_name, tuple(interfaces))
 
 
-class LoadBalancerAnswers(Answers, ELBV2Response):
+class LoadBalancerHandlers(Handlers, ELBV2Response):
     from_moto = from_moto.LOAD_BALANCERS
 
     def __init__(self) -> None:
@@ -99,13 +90,13 @@ class LoadBalancerAnswers(Answers, ELBV2Response):
         return ActionResult({"LoadBalancers": [made]})
 
     def describe_load_balancers(self) -> ActionResult:
-        """By ARN or name. Raises Refusal LoadBalancerNotFound for any that is missing, as AWS does."""
+        """By ARN or name. Raises ApiError LoadBalancerNotFound for any that is missing, as AWS does."""
         store = elbv2_backends[self.cloud.account][self.region]
         arns, names = self.given("LoadBalancerArns", []), self.given("Names", [])
         known = list(store.load_balancers.values())
         for wanted in (*arns, *names):
             if not any(wanted in (b.arn, b.name) for b in known):
-                raise Refusal("LoadBalancerNotFound", f"Load balancers '[{wanted}]' not found")
+                raise ApiError("LoadBalancerNotFound", f"Load balancers '[{wanted}]' not found")
         found = [b for b in known if (not arns and not names) or b.arn in arns or b.name in names]
         size, start = int(self.given("PageSize", 400)), int(self.given("Marker") or 0)
         result: dict[str, Any] = {"LoadBalancers": found[start : start + size]}

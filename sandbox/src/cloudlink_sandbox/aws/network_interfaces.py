@@ -10,11 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
-from moto.ec2.responses import EC2Response
 
-from cloudlink_sandbox.aws.ec2_room import Ec2Room
+from cloudlink_sandbox.aws.ec2_base import Ec2Base
+from cloudlink_sandbox.aws.errors import ApiError
 from cloudlink_sandbox.aws.filters import Words, chosen
-from cloudlink_sandbox.aws.refusal import Refusal
 from cloudlink_sandbox.aws.resolver import interface_lost
 
 _FILTERS: dict[str, Words[Any]] = {
@@ -38,41 +37,39 @@ _FILTERS: dict[str, Words[Any]] = {
 }
 
 
-class NetworkInterfaceAnswers(Ec2Room):
-    def _interface(self, interface_id: str) -> Any:
-        """Raises Refusal for an id that is malformed or unknown."""
-        self.well_formed(interface_id, "eni", "InvalidNetworkInterfaceID")
-        interface = self.store.enis.get(interface_id)
-        if interface is None:
-            raise Refusal(
-                "InvalidNetworkInterfaceID.NotFound", f"The networkInterface ID '{interface_id}' does not exist"
-            )
-        return interface
+def _interface(call: Ec2Base, interface_id: str) -> Any:
+    """Raises ApiError for an id that is malformed or unknown."""
+    call.well_formed(interface_id, "eni", "InvalidNetworkInterfaceID")
+    interface = call.store.enis.get(interface_id)
+    if interface is None:
+        raise ApiError("InvalidNetworkInterfaceID.NotFound", f"The networkInterface ID '{interface_id}' does not exist")
+    return interface
 
-    def describe_network_interfaces(self) -> ActionResult:
-        self.dry_run()
-        ids = self.given("NetworkInterfaceIds", [])
-        asked = [self._interface(i) for i in ids] if ids else list(self.store.enis.values())
-        found = chosen(asked, self.filters(), _FILTERS, lambda e: self.store.tags_of(e.id))
-        return ActionResult({"NetworkInterfaces": found})
 
-    def delete_network_interface(self) -> EmptyResult:
-        interface = self._interface(self.given("NetworkInterfaceId"))
-        of_endpoint = interface_lost(self.store, interface.id, self.now, really=False)
-        if interface.status == "in-use" and not of_endpoint:
-            raise Refusal("InvalidParameterValue", f"Network interface '{interface.id}' is currently in use.")
-        self.dry_run()
-        interface_lost(self.store, interface.id, self.now)
-        self.store.delete_network_interface(interface.id)
-        self.store.forget(interface.id)
-        return EmptyResult()
+def describe_network_interfaces(call: Ec2Base) -> ActionResult:
+    call.dry_run()
+    ids = call.given("NetworkInterfaceIds", [])
+    asked = [_interface(call, i) for i in ids] if ids else list(call.store.enis.values())
+    found = chosen(asked, call.filters(), _FILTERS, lambda e: call.store.tags_of(e.id))
+    return ActionResult({"NetworkInterfaces": found})
 
-    def modify_network_interface_attribute(self) -> Any:
-        interface = self._interface(self.given("NetworkInterfaceId"))
-        if interface.requester_managed:
-            # Assumption: the code; that interfaces of services cannot be changed is documented.
-            raise Refusal(
-                "OperationNotPermitted", f"You are not allowed to manage the network interface {interface.id}."
-            )
-        self.dry_run()
-        return EC2Response.modify_network_interface_attribute(self)  # type: ignore[arg-type]
+
+def delete_network_interface(call: Ec2Base) -> EmptyResult:
+    interface = _interface(call, call.given("NetworkInterfaceId"))
+    of_endpoint = interface_lost(call.store, interface.id, call.now, really=False)
+    if interface.status == "in-use" and not of_endpoint:
+        raise ApiError("InvalidParameterValue", f"Network interface '{interface.id}' is currently in use.")
+    call.dry_run()
+    interface_lost(call.store, interface.id, call.now)
+    call.store.delete_network_interface(interface.id)
+    call.store.forget(interface.id)
+    return EmptyResult()
+
+
+def modify_network_interface_attribute(call: Ec2Base) -> Any:
+    interface = _interface(call, call.given("NetworkInterfaceId"))
+    if interface.requester_managed:
+        # Assumption: the code; that interfaces of services cannot be changed is documented.
+        raise ApiError("OperationNotPermitted", f"You are not allowed to manage the network interface {interface.id}.")
+    call.dry_run()
+    return call.by_moto()

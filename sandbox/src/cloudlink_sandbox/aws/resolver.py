@@ -18,9 +18,9 @@ from moto.route53resolver.models import Route53ResolverBackend, route53resolver_
 from moto.route53resolver.responses import Route53ResolverResponse
 
 from cloudlink_sandbox.aws import from_moto
-from cloudlink_sandbox.aws.answers import Answers
 from cloudlink_sandbox.aws.backend import SandboxEc2, network_of
-from cloudlink_sandbox.aws.refusal import Refusal
+from cloudlink_sandbox.aws.errors import ApiError
+from cloudlink_sandbox.aws.handlers import Handlers
 from cloudlink_sandbox.aws.timeline import Timeline, as_text
 
 MOST_ENDPOINTS = 4
@@ -102,14 +102,14 @@ class ResolverEndpoint:
 
 
 def endpoints_of(account: str, region: str) -> dict[str, ResolverEndpoint]:
-    """The endpoints of one region. They stand where moto would keep its own, so that its rules find them."""
+    """The endpoints of one region. They are where moto would keep its own, so that its rules find them."""
     return cast("dict[str, ResolverEndpoint]", route53resolver_backends[account][region].resolver_endpoints)
 
 
 def free_address(store: SandboxEc2, subnet_id: str, key: str, besides: Iterable[IPv4Address] = ()) -> IPv4Address:
     """An unused address of the subnet, as good as random but repeatable for the same key.
 
-    Raises Refusal when the subnet is full. The first four addresses and the last are AWS's own.
+    Raises ApiError when the subnet is full. The first four addresses and the last are AWS's own.
     """
     network = IPv4Network(store.get_subnet(subnet_id).cidr_block)
     used = {IPv4Address(e.private_ip_address) for e in store.enis.values() if e.subnet_id == subnet_id} | set(besides)
@@ -119,17 +119,17 @@ def free_address(store: SandboxEc2, subnet_id: str, key: str, besides: Iterable[
         candidate = network.network_address + 4 + (start + step) % size
         if candidate not in used:
             return candidate
-    raise Refusal("InvalidRequestException", f"Subnet {subnet_id} has no free IP address")
+    raise ApiError("InvalidRequestException", f"Subnet {subnet_id} has no free IP address")
 
 
-def page(answers: Answers, items: list[dict[str, Any]], name: str) -> str:
-    """One page of a list, as the request asks for it. Raises Refusal for a token that this list never gave."""
+def page(answers: Handlers, items: list[dict[str, Any]], name: str) -> str:
+    """One page of a list, as the request asks for it. Raises ApiError for a token that this list never gave."""
     size = int(answers.given("MaxResults", 10))
     if not 1 <= size <= 100:
-        raise Refusal("InvalidParameterException", "MaxResults must be between 1 and 100.")
+        raise ApiError("InvalidParameterException", "MaxResults must be between 1 and 100.")
     token = answers.given("NextToken")
     if token is not None and not token.isdecimal():
-        raise Refusal("InvalidNextTokenException", "Invalid value passed for the NextToken parameter")
+        raise ApiError("InvalidNextTokenException", "Invalid value passed for the NextToken parameter")
     start = int(token or 0)
     answer: dict[str, Any] = {name: items[start : start + size], "MaxResults": size}
     if start + size < len(items):
@@ -137,7 +137,7 @@ def page(answers: Answers, items: list[dict[str, Any]], name: str) -> str:
     return json.dumps(answer)
 
 
-class ResolverAnswers(Answers, Route53ResolverResponse):
+class ResolverHandlers(Handlers, Route53ResolverResponse):
     from_moto = from_moto.RESOLVER
 
     def __init__(self) -> None:
@@ -156,39 +156,39 @@ class ResolverAnswers(Answers, Route53ResolverResponse):
         return endpoints_of(self.cloud.account, self.region)
 
     def _endpoint(self, wanted: str) -> ResolverEndpoint:
-        """Raises Refusal for an endpoint that is unknown or gone."""
+        """Raises ApiError for an endpoint that is unknown or gone."""
         endpoint = self.endpoints.get(wanted)
         if endpoint is None:
-            raise Refusal(
+            raise ApiError(
                 "ResourceNotFoundException",
                 f"[RSLVR-00703] Resolver endpoint with ID '{wanted}' does not exist.",
             )
         return endpoint
 
     def _calm(self, endpoint: ResolverEndpoint) -> ResolverEndpoint:
-        """Raises Refusal while an earlier change is going on."""
+        """Raises ApiError while an earlier change is going on."""
         status = endpoint.status(self.now)
         if status not in ("OPERATIONAL", "ACTION_NEEDED"):
-            raise Refusal(
+            raise ApiError(
                 "InvalidRequestException",
                 f"[RSLVR-00705] Resolver endpoint '{endpoint.id}' is {status}; wait until it is OPERATIONAL.",
             )
         return endpoint
 
     def _check_ids(self, groups: list[str], addresses: list[dict[str, Any]]) -> str:
-        """The VPC that all of them are in. Raises Refusal for what does not exist or does not belong together."""
+        """The VPC that all of them are in. Raises ApiError for what does not exist or does not belong together."""
         if not 1 <= len(groups) <= 10:
-            raise Refusal("InvalidParameterException", "Between 1 and 10 security groups are needed.")
+            raise ApiError("InvalidParameterException", "Between 1 and 10 security groups are needed.")
         vpcs = set()
         for group_id in groups:
             group = self.network.get_security_group_from_id(group_id)
             if group is None:
-                raise Refusal("ResourceNotFoundException", f"The security group '{group_id}' does not exist")
+                raise ApiError("ResourceNotFoundException", f"The security group '{group_id}' does not exist")
             vpcs.add(group.vpc_id)
         for address in addresses:
             vpcs.add(self._subnet(address["SubnetId"]).vpc_id)
         if len(vpcs) != 1:
-            raise Refusal(
+            raise ApiError(
                 "InvalidRequestException", "All subnets and security groups of an endpoint must be in the same VPC."
             )
         return str(vpcs.pop())
@@ -196,7 +196,7 @@ class ResolverAnswers(Answers, Route53ResolverResponse):
     def _subnet(self, subnet_id: str) -> Any:
         found = [s[subnet_id] for s in self.network.subnets.values() if subnet_id in s]
         if not found:
-            raise Refusal("InvalidParameterException", f"[RSLVR-00406] The subnet ID '{subnet_id}' does not exist")
+            raise ApiError("InvalidParameterException", f"[RSLVR-00406] The subnet ID '{subnet_id}' does not exist")
         return found[0]
 
     def _choose(self, asked: list[dict[str, Any]], key: str) -> list[tuple[str, IPv4Address]]:
@@ -204,7 +204,7 @@ class ResolverAnswers(Answers, Route53ResolverResponse):
         chosen: list[tuple[str, IPv4Address]] = []
         for number, item in enumerate(asked):
             if item.get("Ipv6"):
-                raise Refusal("InvalidParameterException", "IPv6 addresses are not modelled by the sandbox.")
+                raise ApiError("InvalidParameterException", "IPv6 addresses are not modelled by the sandbox.")
             subnet_id = item["SubnetId"]
             network = IPv4Network(self._subnet(subnet_id).cidr_block)
             used = {e.private_ip_address for e in self.network.enis.values() if e.subnet_id == subnet_id}
@@ -215,14 +215,14 @@ class ResolverAnswers(Answers, Route53ResolverResponse):
             try:
                 ip = IPv4Address(item["Ip"])
             except ValueError:
-                raise Refusal("InvalidParameterException", f"Invalid IP address: '{item['Ip']}'") from None
+                raise ApiError("InvalidParameterException", f"Invalid IP address: '{item['Ip']}'") from None
             if ip not in network or ip < network.network_address + 4 or ip == network.broadcast_address:
-                raise Refusal(
+                raise ApiError(
                     "InvalidRequestException",
                     f"IP address '{ip}' is either not in subnet '{subnet_id}' CIDR range or is reserved",
                 )
             if str(ip) in used or (subnet_id, ip) in chosen:
-                raise Refusal(
+                raise ApiError(
                     "ResourceExistsException", f"The IP address '{ip}' in subnet '{subnet_id}' is already in use"
                 )
             chosen.append((subnet_id, ip))
@@ -252,34 +252,34 @@ class ResolverAnswers(Answers, Route53ResolverResponse):
         asked, groups = list(self.given("IpAddresses", [])), list(self.given("SecurityGroupIds", []))
         protocols = tuple(self.given("Protocols") or ("Do53",))
         if not creator or len(creator) > 255:
-            raise Refusal("InvalidParameterException", "CreatorRequestId must have between 1 and 255 characters.")
+            raise ApiError("InvalidParameterException", "CreatorRequestId must have between 1 and 255 characters.")
         if direction not in _DIRECTIONS:
-            raise Refusal(
+            raise ApiError(
                 "InvalidParameterException", f"Direction '{direction}' is invalid or not modelled by the sandbox."
             )
         if name is not None and (len(name) > 64 or not re.fullmatch(r"(?!\d+$)[a-zA-Z0-9\-_' ]+", name)):
-            raise Refusal("InvalidParameterException", f"The name '{name}' is not valid.")
+            raise ApiError("InvalidParameterException", f"The name '{name}' is not valid.")
         if self.given("ResolverEndpointType", "IPV4") != "IPV4":
-            raise Refusal("InvalidParameterException", "Only ResolverEndpointType IPV4 is modelled by the sandbox.")
+            raise ApiError("InvalidParameterException", "Only ResolverEndpointType IPV4 is modelled by the sandbox.")
         if not set(protocols) <= set(_PROTOCOLS) or {"DoH", "DoH-FIPS"} <= set(protocols):
-            raise Refusal("InvalidParameterException", f"The protocols {', '.join(protocols)} cannot be combined.")
+            raise ApiError("InvalidParameterException", f"The protocols {', '.join(protocols)} cannot be combined.")
         if len(asked) < 2:
-            raise Refusal("InvalidRequestException", "Resolver endpoint needs to have at least 2 IP addresses")
+            raise ApiError("InvalidRequestException", "Resolver endpoint needs to have at least 2 IP addresses")
         live = list(self.endpoints.values())
         if any(e.creator_request_id == creator for e in live):
-            raise Refusal(
+            raise ApiError(
                 "ResourceExistsException",
                 f"[RSLVR-00500] Resolver endpoint with creator request ID '{creator}' already exists",
             )
         vpc_id = self._check_ids(groups, asked)
         chosen = self._choose(asked, creator)
         if len(live) >= MOST_ENDPOINTS:
-            raise Refusal(
+            raise ApiError(
                 "LimitExceededException",
                 f"[RSLVR-00304] Account '{self.cloud.account}' has exceeded 'max-endpoints'.",
             )
         if len(asked) > MOST_ADDRESSES:
-            raise Refusal(
+            raise ApiError(
                 "LimitExceededException",
                 f"[RSLVR-00305] Account '{self.cloud.account}' has exceeded 'max-ip-addresses-per-endpoint'.",
             )
@@ -299,12 +299,12 @@ class ResolverAnswers(Answers, Route53ResolverResponse):
             self.now,
         )
         outcome = self.outcome()
-        seconds = self.draw("aws.resolver.create", creator)
-        endpoint.life.go(self.now, "CREATING", seconds, ends=outcome, good="OPERATIONAL", bad="ACTION_NEEDED")
+        seconds = self.sample("aws.resolver.create", creator)
+        endpoint.life.transition(self.now, "CREATING", seconds, ends=outcome, good="OPERATIONAL", bad="ACTION_NEEDED")
         for number, (subnet_id, ip) in enumerate(chosen):
             address = self._place(endpoint, subnet_id, ip)
             ends: Any = outcome if number == 0 or outcome == "hangs" else "succeeds"
-            address.life.go(self.now, "CREATING", seconds, ends=ends, good="ATTACHED", bad="FAILED_CREATION")
+            address.life.transition(self.now, "CREATING", seconds, ends=ends, good="ATTACHED", bad="FAILED_CREATION")
         self.endpoints[endpoint_id] = endpoint
         self.store.tagger.tag_resource(arn, self.given("Tags") or [])
         return self._answer(endpoint)
@@ -330,7 +330,7 @@ class ResolverAnswers(Answers, Route53ResolverResponse):
         for item in self.given("Filters") or []:
             words = read.get(item["Name"].replace("_", "").upper())
             if words is None:
-                raise Refusal("InvalidParameterException", f"The filter '{item['Name']}' is invalid")
+                raise ApiError("InvalidParameterException", f"The filter '{item['Name']}' is invalid")
             found = [e for e in found if set(words(e)) & set(item.get("Values", []))]
         return page(self, [e.json(now) for e in found], "ResolverEndpoints")
 
@@ -355,10 +355,10 @@ class ResolverAnswers(Answers, Route53ResolverResponse):
 
     def _update(self, endpoint: ResolverEndpoint, *leaving: EndpointAddress) -> float:
         """Begin a change; when it ends. An endpoint with a broken address that is not leaving calls for action still."""
-        seconds = self.draw("aws.resolver.update", endpoint.creator_request_id)
+        seconds = self.sample("aws.resolver.update", endpoint.creator_request_id)
         endpoint.modified = self.now
         whole = all(a.life.at(self.now) not in _BROKEN or a in leaving for a in endpoint.addresses)
-        return endpoint.life.go(
+        return endpoint.life.transition(
             self.now,
             "UPDATING",
             seconds,
@@ -370,7 +370,7 @@ class ResolverAnswers(Answers, Route53ResolverResponse):
     def update_resolver_endpoint(self) -> str:
         endpoint = self._calm(self._endpoint(self.given("ResolverEndpointId")))
         if self.given("UpdateIpAddresses") or self.given("ResolverEndpointType", "IPV4") != "IPV4":
-            raise Refusal("InvalidParameterException", "Only IPv4 endpoints are modelled by the sandbox.")
+            raise ApiError("InvalidParameterException", "Only IPv4 endpoints are modelled by the sandbox.")
         if self.given("Name"):
             endpoint.name = self.given("Name")
         if self.given("Protocols"):
@@ -384,7 +384,7 @@ class ResolverAnswers(Answers, Route53ResolverResponse):
         self._check_ids(list(endpoint.security_groups), [asked])
         ((subnet_id, ip),) = self._choose([asked], f"{endpoint.creator_request_id}/{len(endpoint.addresses)}")
         if len(endpoint.present(self.now)) >= MOST_ADDRESSES:
-            raise Refusal(
+            raise ApiError(
                 "LimitExceededException",
                 f"[RSLVR-00305] Account '{self.cloud.account}' has exceeded 'max-ip-addresses-per-endpoint'.",
             )
@@ -404,9 +404,9 @@ class ResolverAnswers(Answers, Route53ResolverResponse):
             or (not asked.get("IpId") and asked.get("SubnetId") == a.subnet_id and asked.get("Ip") == str(a.ip))
         ]
         if not found:
-            raise Refusal("ResourceNotFoundException", "[RSLVR-00503] The IP address is not one of this endpoint's.")
+            raise ApiError("ResourceNotFoundException", "[RSLVR-00503] The IP address is not one of this endpoint's.")
         if len(endpoint.present(self.now)) <= 2:
-            raise Refusal("InvalidRequestException", "Resolver endpoint needs to have at least 2 IP addresses")
+            raise ApiError("InvalidRequestException", "Resolver endpoint needs to have at least 2 IP addresses")
         end = self._update(endpoint, found[0])
         found[0].life.steps = [("DETACHING", self.now), ("gone", end)]
         return self._answer(endpoint)
@@ -418,20 +418,22 @@ class ResolverAnswers(Answers, Route53ResolverResponse):
         self._calm(endpoint)
         rules = [r.id for r in self.store.resolver_rules.values() if r.resolver_endpoint_id == endpoint.id]
         if rules:
-            raise Refusal(
+            raise ApiError(
                 "InvalidRequestException",
                 "Cannot delete resolver endpoint unless its related resolver rules are deleted.  "
                 f"The following rules still exist for this resolver endpoint:  {','.join(rules)}",
             )
-        seconds = self.draw("aws.resolver.delete", endpoint.creator_request_id)
-        end = endpoint.life.go(self.now, "DELETING", seconds, ends=self.outcome(), good="gone", bad="ACTION_NEEDED")
+        seconds = self.sample("aws.resolver.delete", endpoint.creator_request_id)
+        end = endpoint.life.transition(
+            self.now, "DELETING", seconds, ends=self.outcome(), good="gone", bad="ACTION_NEEDED"
+        )
         if endpoint.life.steps[-1][0] == "gone":
             for address in endpoint.addresses:
                 address.life.steps = [("DELETING", self.now), ("gone", end)]
         return self._answer(endpoint)
 
 
-def settle_resolver(store: SandboxEc2, now: float) -> None:
+def advance_resolver(store: SandboxEc2, now: float) -> None:
     """Take away what has ended by now: interfaces of addresses that went, endpoints that are gone."""
     endpoints = endpoints_of(store.account_id, store.region_name)
     for endpoint in list(endpoints.values()):

@@ -16,9 +16,9 @@ from typing import Any, cast
 from moto.route53resolver.models import route53resolver_backends
 from moto.route53resolver.responses import Route53ResolverResponse
 
-from cloudlink_sandbox.aws.answers import Answers
 from cloudlink_sandbox.aws.backend import network_of
-from cloudlink_sandbox.aws.refusal import Refusal
+from cloudlink_sandbox.aws.errors import ApiError
+from cloudlink_sandbox.aws.handlers import Handlers
 from cloudlink_sandbox.aws.resolver import endpoints_of, page
 from cloudlink_sandbox.aws.timeline import Timeline, as_text
 from cloudlink_sandbox.facts import ForwardingRule
@@ -104,7 +104,7 @@ def forwarding_of(account: str, region: str, now: float) -> list[ForwardingRule]
     ]
 
 
-def settle_rules(account: str, region: str, now: float) -> None:
+def advance_rules(account: str, region: str, now: float) -> None:
     """Take away what has been deleted by now."""
     books: tuple[dict[str, Any], ...] = (_associations_of(account, region), _rules_of(account, region))
     for book in books:
@@ -114,7 +114,7 @@ def settle_rules(account: str, region: str, now: float) -> None:
             del book[key]
 
 
-class ResolverRuleAnswers(Answers, Route53ResolverResponse):
+class ResolverRuleHandlers(Handlers, Route53ResolverResponse):
     @property
     def rules(self) -> dict[str, Rule]:
         return _rules_of(self.cloud.account, self.region)
@@ -124,63 +124,63 @@ class ResolverRuleAnswers(Answers, Route53ResolverResponse):
         return _associations_of(self.cloud.account, self.region)
 
     def _rule(self) -> Rule:
-        """Raises Refusal for a rule that is unknown or gone."""
+        """Raises ApiError for a rule that is unknown or gone."""
         wanted = self.given("ResolverRuleId")
         rule = self.rules.get(wanted)
         if rule is None:
-            raise Refusal(
+            raise ApiError(
                 "ResourceNotFoundException", f"[RSLVR-00703] Resolver rule with ID '{wanted}' does not exist."
             )
         return rule
 
     def _checked_name(self, name: str | None) -> str | None:
         if name is not None and not _NAME.fullmatch(name):
-            raise Refusal("InvalidParameterException", f"The name '{name}' is not valid.")
+            raise ApiError("InvalidParameterException", f"The name '{name}' is not valid.")
         return name
 
     def _checked_targets(self, targets: list[dict[str, Any]], kind: str, endpoint_id: str | None) -> None:
         """FORWARD needs name servers and an outbound endpoint; SYSTEM has neither."""
         if kind == "SYSTEM":
             if targets or endpoint_id:
-                raise Refusal("InvalidRequestException", "A SYSTEM rule has neither target IPs nor an endpoint.")
+                raise ApiError("InvalidRequestException", "A SYSTEM rule has neither target IPs nor an endpoint.")
             return
         if not 1 <= len(targets) <= MOST_TARGETS:
             code = "LimitExceededException" if targets else "InvalidRequestException"
-            raise Refusal(code, f"Between 1 and {MOST_TARGETS} target IPs are needed.")
+            raise ApiError(code, f"Between 1 and {MOST_TARGETS} target IPs are needed.")
         for target in targets:
             try:
                 IPv4Address(target.get("Ip", ""))
             except AddressValueError:
-                raise Refusal("InvalidParameterException", f"Invalid IP address: '{target.get('Ip')}'") from None
+                raise ApiError("InvalidParameterException", f"Invalid IP address: '{target.get('Ip')}'") from None
         endpoint = endpoints_of(self.cloud.account, self.region).get(endpoint_id or "")
         if endpoint is None:
-            raise Refusal(
+            raise ApiError(
                 "ResourceNotFoundException", f"[RSLVR-00703] Resolver endpoint with ID '{endpoint_id}' does not exist."
             )
         if endpoint.direction != "OUTBOUND":
-            raise Refusal("InvalidRequestException", f"Resolver endpoint '{endpoint_id}' is not an outbound endpoint.")
+            raise ApiError("InvalidRequestException", f"Resolver endpoint '{endpoint_id}' is not an outbound endpoint.")
 
     def create_resolver_rule(self) -> str:
         creator, kind = self.given("CreatorRequestId"), self.given("RuleType")
         domain = str(self.given("DomainName") or "").lower().rstrip(".")
         if not creator or len(creator) > 255:
-            raise Refusal("InvalidParameterException", "CreatorRequestId must have between 1 and 255 characters.")
+            raise ApiError("InvalidParameterException", "CreatorRequestId must have between 1 and 255 characters.")
         if kind not in ("FORWARD", "SYSTEM"):
-            raise Refusal("InvalidParameterException", f"RuleType '{kind}' is invalid or not modelled by the sandbox.")
+            raise ApiError("InvalidParameterException", f"RuleType '{kind}' is invalid or not modelled by the sandbox.")
         labels = domain.split(".") if domain else []
         if len(domain) > 255 or any(not 0 < len(label) <= 63 for label in labels):
-            raise Refusal("InvalidParameterException", f"The domain name '{domain}' is not valid.")
+            raise ApiError("InvalidParameterException", f"The domain name '{domain}' is not valid.")
         name = self._checked_name(self.given("Name"))
         targets = [{"Port": 53, "Protocol": "Do53"} | t for t in self.given("TargetIps") or []]
         endpoint_id = self.given("ResolverEndpointId")
         self._checked_targets(targets, kind, endpoint_id)
         if any(r.creator_request_id == creator for r in self.rules.values()):
-            raise Refusal(
+            raise ApiError(
                 "ResourceExistsException",
                 f"[RSLVR-00501] Resolver rule with creator request ID '{creator}' already exists",
             )
         if len(self.rules) >= MOST_RULES:
-            raise Refusal("LimitExceededException", f"Account '{self.cloud.account}' has exceeded 'max-rules'.")
+            raise ApiError("LimitExceededException", f"Account '{self.cloud.account}' has exceeded 'max-rules'.")
         number = f"rslvr-rr-{secrets.token_hex(9)[:17]}"
         arn = f"arn:aws:route53resolver:{self.region}:{self.cloud.account}:resolver-rule/{number}"
         rule = self.rules[number] = Rule(
@@ -197,7 +197,7 @@ class ResolverRuleAnswers(Answers, Route53ResolverResponse):
         rule = self._rule()
         config = self.given("Config") or {}
         if rule.life.at(self.now) != "COMPLETE":
-            raise Refusal("InvalidRequestException", f"Resolver rule '{rule.id}' is {rule.life.at(self.now)}.")
+            raise ApiError("InvalidRequestException", f"Resolver rule '{rule.id}' is {rule.life.at(self.now)}.")
         targets = [{"Port": 53, "Protocol": "Do53"} | t for t in config.get("TargetIps") or rule.targets]
         endpoint_id = config.get("ResolverEndpointId") or rule.resolver_endpoint_id
         self._checked_targets(targets, rule.kind, endpoint_id)
@@ -209,7 +209,7 @@ class ResolverRuleAnswers(Answers, Route53ResolverResponse):
     def delete_resolver_rule(self) -> str:
         rule = self._rule()
         if any(a.resolver_rule_id == rule.id for a in self.associations.values()):
-            raise Refusal(
+            raise ApiError(
                 "ResourceInUseException",
                 "[RSLVR-00811] Please disassociate this resolver rule from VPC first before deleting",
             )
@@ -218,16 +218,18 @@ class ResolverRuleAnswers(Answers, Route53ResolverResponse):
         return json.dumps({"ResolverRule": rule.json(self.now)})
 
     def _pass(self, life: Timeline, through: str, key: str, *, good: str, bad: str) -> None:
-        life.go(self.now, through, self.draw("aws.resolver.rule", key), ends=self.outcome(), good=good, bad=bad)
+        life.transition(
+            self.now, through, self.sample("aws.resolver.rule", key), ends=self.outcome(), good=good, bad=bad
+        )
 
     def associate_resolver_rule(self) -> str:
         rule, vpc_id = self._rule(), self.given("VPCId")
         name = self._checked_name(self.given("Name"))
         if vpc_id not in network_of(self.cloud.account, self.region).vpcs:
-            raise Refusal("InvalidParameterException", f"[RSLVR-00408] The VPC ID '{vpc_id}' does not exist")
+            raise ApiError("InvalidParameterException", f"[RSLVR-00408] The VPC ID '{vpc_id}' does not exist")
         for other in self.associations.values():
             if other.vpc_id == vpc_id and self.rules[other.resolver_rule_id].domain == rule.domain:
-                raise Refusal(
+                raise ApiError(
                     "ResourceExistsException" if other.resolver_rule_id == rule.id else "InvalidRequestException",
                     "[RSLVR-00802] Cannot associate rules with same domain name with same VPC. Conflict with resolver "
                     f"rule '{other.resolver_rule_id}'",
@@ -244,7 +246,7 @@ class ResolverRuleAnswers(Answers, Route53ResolverResponse):
                 if found.life.at(self.now) != "DELETING":
                     self._pass(found.life, "DELETING", f"{rule.domain}/{vpc_id}", good="gone", bad="COMPLETE")
                 return json.dumps({"ResolverRuleAssociation": found.json(self.now)})
-        raise Refusal(
+        raise ApiError(
             "ResourceNotFoundException",
             f"[RSLVR-00807] Resolver rule '{rule.id}' is not associated with VPC '{vpc_id}'.",
         )
@@ -253,7 +255,7 @@ class ResolverRuleAnswers(Answers, Route53ResolverResponse):
         wanted = self.given("ResolverRuleAssociationId")
         found = self.associations.get(wanted)
         if found is None:
-            raise Refusal(
+            raise ApiError(
                 "ResourceNotFoundException",
                 f"[RSLVR-00703] Resolver rule association with ID '{wanted}' does not exist.",
             )
@@ -264,7 +266,7 @@ class ResolverRuleAnswers(Answers, Route53ResolverResponse):
         for item in self.given("Filters") or []:
             words = read.get(item["Name"].replace("_", "").upper())
             if words is None:
-                raise Refusal("InvalidParameterException", f"The filter '{item['Name']}' is invalid")
+                raise ApiError("InvalidParameterException", f"The filter '{item['Name']}' is invalid")
             found = [t for t in found if words(t) in item.get("Values", [])]
         return found
 

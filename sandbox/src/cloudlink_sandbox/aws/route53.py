@@ -9,9 +9,9 @@ from typing import Any
 from moto.core.responses import EmptyResult
 from moto.ec2.models import ec2_backends
 
-from cloudlink_sandbox.aws.answers import Answers
+from cloudlink_sandbox.aws.errors import ApiError
+from cloudlink_sandbox.aws.handlers import Handlers
 from cloudlink_sandbox.aws.plain import Plain
-from cloudlink_sandbox.aws.refusal import Refusal
 from cloudlink_sandbox.aws.route53_zones import (
     Change,
     HostedZone,
@@ -25,7 +25,7 @@ from cloudlink_sandbox.aws.route53_zones import (
 from cloudlink_sandbox.aws.timeline import as_datetime
 
 
-class Route53Answers(Answers):
+class Route53Handlers(Handlers):
     def __init__(self) -> None:
         super().__init__(service_name="route53")
         self.automated_parameter_parsing = True
@@ -35,15 +35,15 @@ class Route53Answers(Answers):
         return self.cloud.zones
 
     def _zone(self, given_id: str) -> HostedZone:
-        """Raises Refusal NoSuchHostedZone."""
+        """Raises ApiError NoSuchHostedZone."""
         zone = self.store.zones.get(given_id.rsplit("/", 1)[-1])
         if zone is None:
-            raise Refusal("NoSuchHostedZone", f"No hosted zone found with ID: {given_id.rsplit('/', 1)[-1]}", 404)
+            raise ApiError("NoSuchHostedZone", f"No hosted zone found with ID: {given_id.rsplit('/', 1)[-1]}", 404)
         return zone
 
     def _change(self, zone: HostedZone, comment: str = "") -> dict[str, Any]:
         number = "C" + "".join(secrets.choice(string.ascii_uppercase + string.digits) for _ in range(19))
-        seconds = self.draw("aws.route53.change", f"{zone.name}/{len(self.store.changes)}")
+        seconds = self.sample("aws.route53.change", f"{zone.name}/{len(self.store.changes)}")
         end = self.now + seconds if self.outcome() == "succeeds" else float("inf")
         change = self.store.changes[number] = Change(number, self.now, end, comment)
         return self._change_json(change)
@@ -71,16 +71,16 @@ class Route53Answers(Answers):
         return [{"VPCRegion": region, "VPCId": vpc} for vpc, region in zone.vpcs.items()]
 
     def _check_vpc(self, name: str, besides: str = "") -> tuple[str, str]:
-        """The VPC of the request. Raises Refusal for one that does not exist or has a zone of this name already."""
+        """The VPC of the request. Raises ApiError for one that does not exist or has a zone of this name already."""
         vpc, region = self.given("VPC.VPCId"), self.given("VPC.VPCRegion")
         if not vpc or not region:
-            raise Refusal("InvalidInput", "A VPC needs its id and its region.")
+            raise ApiError("InvalidInput", "A VPC needs its id and its region.")
         account = ec2_backends[self.cloud.account]
         if region not in account.regions or vpc not in account[region].vpcs:
-            raise Refusal("InvalidVPCId", f"The VPC: {vpc} in region {region} that you provided is not authorized.")
+            raise ApiError("InvalidVPCId", f"The VPC: {vpc} in region {region} that you provided is not authorized.")
         for zone in self.store.zones.values():
             if zone.id != besides and zone.name == name and vpc in zone.vpcs:
-                raise Refusal(
+                raise ApiError(
                     "ConflictingDomainExists",
                     f"The VPC {vpc} in region {region} has already been associated with the hosted zone {zone.id} "
                     "with the same domain name.",
@@ -91,16 +91,16 @@ class Route53Answers(Answers):
         """A VPC makes the zone private, whatever HostedZoneConfig.PrivateZone says. There are no tags at creation."""
         name, reference = canonical(self.given("Name")), self.given("CallerReference")
         if any(z.caller_reference == reference for z in self.store.zones.values()):
-            raise Refusal(
+            raise ApiError(
                 "HostedZoneAlreadyExists",
                 f"A hosted zone has already been created with the specified caller reference ({reference}).",
                 409,
             )
         if any(len(label) > 63 or not label for label in name.removesuffix(".").split(".")) or len(name) > 255:
-            raise Refusal("InvalidDomainName", f"The domain name {name} is not valid.")
+            raise ApiError("InvalidDomainName", f"The domain name {name} is not valid.")
         private = self.given("VPC") is not None
         if not private and str(self.given("HostedZoneConfig.PrivateZone", False)).lower() == "true":
-            raise Refusal("InvalidInput", "When you're creating a private hosted zone, you must specify a VPC.")
+            raise ApiError("InvalidInput", "When you're creating a private hosted zone, you must specify a VPC.")
         vpcs = dict([self._check_vpc(name)]) if private else {}
         comment = self.given("HostedZoneConfig.Comment") or ""
         zone = HostedZone(new_zone_id(), name, reference, comment, private, vpcs, self.now)
@@ -133,7 +133,7 @@ class Route53Answers(Answers):
         zones = list(self.store.zones.values())
         start = next((i for i, z in enumerate(zones) if z.id == marker), 0)
         if marker and not any(z.id == marker for z in zones):
-            raise Refusal("InvalidInput", f"The marker {marker} is not valid.")
+            raise ApiError("InvalidInput", f"The marker {marker} is not valid.")
         rest = zones[start:]
         result: dict[str, Any] = {
             "HostedZones": [self._zone_json(z) for z in rest[:size]],
@@ -181,7 +181,7 @@ class Route53Answers(Answers):
     def delete_hosted_zone(self) -> Plain:
         zone = self._zone(self.given("Id"))
         if not zone.holds_own_records_only():
-            raise Refusal(
+            raise ApiError(
                 "HostedZoneNotEmpty",
                 "The specified hosted zone contains non-required resource record sets  and so cannot be deleted.",
             )
@@ -197,7 +197,7 @@ class Route53Answers(Answers):
     def associate_vpc_with_hosted_zone(self) -> Plain:
         zone = self._zone(self.given("HostedZoneId"))
         if not zone.private:
-            raise Refusal("PublicZoneVPCAssociation", "You're trying to associate a VPC with a public hosted zone.")
+            raise ApiError("PublicZoneVPCAssociation", "You're trying to associate a VPC with a public hosted zone.")
         vpc, region = self._check_vpc(zone.name, besides=zone.id)
         zone.vpcs[vpc] = region
         return Plain({"ChangeInfo": self._change(zone, self.given("Comment") or "")})
@@ -205,9 +205,9 @@ class Route53Answers(Answers):
     def disassociate_vpc_from_hosted_zone(self) -> Plain:
         zone, vpc = self._zone(self.given("HostedZoneId")), self.given("VPC.VPCId")
         if vpc not in zone.vpcs:
-            raise Refusal("VPCAssociationNotFound", f"The VPC {vpc} is not associated with the hosted zone.", 404)
+            raise ApiError("VPCAssociationNotFound", f"The VPC {vpc} is not associated with the hosted zone.", 404)
         if len(zone.vpcs) == 1:
-            raise Refusal("LastVPCAssociation", "The VPC that you're trying to disassociate is the last one.")
+            raise ApiError("LastVPCAssociation", "The VPC that you're trying to disassociate is the last one.")
         del zone.vpcs[vpc]
         return Plain({"ChangeInfo": self._change(zone, self.given("Comment") or "")})
 
@@ -222,7 +222,7 @@ class Route53Answers(Answers):
         size = min(int(self.given("MaxItems", 300)), 300)
         name, kind = self.given("StartRecordName"), self.given("StartRecordType")
         if kind and not name:
-            raise Refusal("InvalidInput", "The input is not valid: a start type needs a start name.")
+            raise ApiError("InvalidInput", "The input is not valid: a start type needs a start name.")
         records = zone.in_order()
         if name:
             first = order(canonical(name)), kind or ""
@@ -240,14 +240,14 @@ class Route53Answers(Answers):
         number = self.given("Id").rsplit("/", 1)[-1]
         change = self.store.changes.get(number)
         if change is None:
-            raise Refusal("NoSuchChange", f"Could not find resource with ID: {number}", 404)
+            raise ApiError("NoSuchChange", f"Could not find resource with ID: {number}", 404)
         return Plain({"ChangeInfo": self._change_json(change)})
 
     def _tagged(self, given_id: str) -> HostedZone:
         if self.given("ResourceType") != "hostedzone":
-            raise Refusal("InvalidInput", "Only hosted zones are modelled by the sandbox.")
+            raise ApiError("InvalidInput", "Only hosted zones are modelled by the sandbox.")
         if "/" in given_id or len(given_id) > 32:
-            raise Refusal(
+            raise ApiError(
                 "InvalidInput", f"1 validation error detected: Value '{given_id}' at 'resourceId' is not valid"
             )
         return self._zone(given_id)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Any
 
-from cloudlink_sandbox.aws.refusal import Refusal
+from cloudlink_sandbox.aws.errors import ApiError
 
 _TYPES = ("A", "AAAA", "CAA", "CNAME", "MX", "NAPTR", "NS", "PTR", "SOA", "SPF", "SRV", "TXT")
 _PLAIN = frozenset(string.ascii_lowercase + string.digits + "-_.")
@@ -172,7 +172,7 @@ def _check_value(kind: str, value: str, shown: str) -> None:
 
 
 def applied(zone: HostedZone, changes: list[dict[str, Any]]) -> dict[tuple[str, str], RecordSet]:
-    """The zone's records after the batch: all of it or, with Refusal InvalidChangeBatch, nothing."""
+    """The zone's records after the batch: all of it or, with ApiError InvalidChangeBatch, nothing."""
     size = characters = 0
     for change in changes:
         weight = 2 if change["Action"] == "UPSERT" else 1
@@ -180,9 +180,9 @@ def applied(zone: HostedZone, changes: list[dict[str, Any]]) -> dict[tuple[str, 
         size += weight * len(records)
         characters += weight * sum(len(r["Value"]) for r in records)
     if size > MOST_RECORDS:
-        raise Refusal("InvalidChangeBatch", f"[Number of records limit of {MOST_RECORDS} exceeded.]")
+        raise ApiError("InvalidChangeBatch", f"[Number of records limit of {MOST_RECORDS} exceeded.]")
     if characters > MOST_CHARACTERS:
-        raise Refusal("InvalidChangeBatch", f"[RDATA character limit of {MOST_CHARACTERS} exceeded.]")
+        raise ApiError("InvalidChangeBatch", f"[RDATA character limit of {MOST_CHARACTERS} exceeded.]")
     after = dict(zone.records)
     wrong: list[str] = []
     for change in changes:
@@ -191,7 +191,7 @@ def applied(zone: HostedZone, changes: list[dict[str, Any]]) -> dict[tuple[str, 
         except ValueError as problem:
             wrong.append(str(problem))
     if wrong:
-        raise Refusal("InvalidChangeBatch", f"[{', '.join(wrong)}]")
+        raise ApiError("InvalidChangeBatch", f"[{', '.join(wrong)}]")
     return after
 
 

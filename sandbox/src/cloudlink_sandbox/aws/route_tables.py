@@ -7,12 +7,11 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
-from moto.ec2.responses import EC2Response
 
-from cloudlink_sandbox.aws.ec2_room import Ec2Room
+from cloudlink_sandbox.aws.ec2_base import Ec2Base
+from cloudlink_sandbox.aws.errors import ApiError
 from cloudlink_sandbox.aws.filters import matches
 from cloudlink_sandbox.aws.plain import Plain
-from cloudlink_sandbox.aws.refusal import Refusal
 
 _TARGETS = {
     "GatewayId": "gateway_id",
@@ -80,74 +79,78 @@ def _has_routes(table: dict[str, Any], filters: Mapping[str, Sequence[str]]) -> 
     )
 
 
-class RouteTableAnswers(Ec2Room):
-    def describe_route_tables(self) -> ActionResult:
-        self.dry_run()
-        filters = self.filters()
-        of_routes = {name: filters.pop(name) for name in _ROUTE_FILTERS if name in filters}
-        tables = self.store.describe_route_tables(self.given("RouteTableIds", []), filters)
-        shown = []
-        for table in tables:
-            gateways = tuple(self.store.propagations.get(table.id, ()))
-            learned = tuple(self.world.propagated(table.id)) if gateways else ()
-            shown.append(_table_json(table, self.store.tag_list_of(table.id), gateways, learned))
-        # moto knows no propagated routes, so it cannot choose by them
-        return Plain({"RouteTables": [t for t in shown if _has_routes(t, of_routes)]})
+def describe_route_tables(call: Ec2Base) -> ActionResult:
+    call.dry_run()
+    filters = call.filters()
+    of_routes = {name: filters.pop(name) for name in _ROUTE_FILTERS if name in filters}
+    tables = call.store.describe_route_tables(call.given("RouteTableIds", []), filters)
+    shown = []
+    for table in tables:
+        gateways = tuple(call.store.propagations.get(table.id, ()))
+        learned = tuple(call.world.propagated(table.id)) if gateways else ()
+        shown.append(_table_json(table, call.store.tag_list_of(table.id), gateways, learned))
+    # moto knows no propagated routes, so it cannot choose by them
+    return Plain({"RouteTables": [t for t in shown if _has_routes(t, of_routes)]})
 
-    def enable_vgw_route_propagation(self) -> EmptyResult:
-        """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EnableVgwRoutePropagation.html"""
-        gateway_id = self.given("GatewayId")
-        table = self.store.get_route_table(self.given("RouteTableId"))
-        gateway = self.store.vpn_gateways.get(gateway_id)
-        if gateway is None or gateway.life.at(self.now) == "deleted":
-            raise Refusal("InvalidGatewayID.NotFound", f"The gateway ID '{gateway_id}' does not exist")
-        if table.vpc_id not in gateway.attached_to(self.now):
-            raise Refusal("Gateway.NotAttached", f"The gateway {gateway_id} is not attached to {table.vpc_id}.")
-        self.dry_run()
-        self.store.propagations.setdefault(table.id, {}).setdefault(gateway_id, self.now)
-        return EmptyResult()
 
-    def disable_vgw_route_propagation(self) -> EmptyResult:
-        table = self.store.get_route_table(self.given("RouteTableId"))
-        gateway_id = self.given("GatewayId")
-        if gateway_id not in self.store.vpn_gateways:
-            raise Refusal("InvalidGatewayID.NotFound", f"The gateway ID '{gateway_id}' does not exist")
-        self.dry_run()
-        left = self.store.propagations.get(table.id, {})
-        left.pop(gateway_id, None)
-        if not left:
-            self.store.propagations.pop(table.id, None)
-        return EmptyResult()
+def enable_vgw_route_propagation(call: Ec2Base) -> EmptyResult:
+    """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EnableVgwRoutePropagation.html"""
+    gateway_id = call.given("GatewayId")
+    table = call.store.get_route_table(call.given("RouteTableId"))
+    gateway = call.store.vpn_gateways.get(gateway_id)
+    if gateway is None or gateway.life.at(call.now) == "deleted":
+        raise ApiError("InvalidGatewayID.NotFound", f"The gateway ID '{gateway_id}' does not exist")
+    if table.vpc_id not in gateway.attached_to(call.now):
+        raise ApiError("Gateway.NotAttached", f"The gateway {gateway_id} is not attached to {table.vpc_id}.")
+    call.dry_run()
+    call.store.propagations.setdefault(table.id, {}).setdefault(gateway_id, call.now)
+    return EmptyResult()
 
-    def create_route(self) -> Any:
-        """A route to a transit gateway needs the VPC's attachment to it."""
-        self._check_target()
-        return EC2Response.create_route(self)  # type: ignore[arg-type]
 
-    def replace_route(self) -> Any:
-        self._check_target()
-        return EC2Response.replace_route(self)  # type: ignore[arg-type]
+def disable_vgw_route_propagation(call: Ec2Base) -> EmptyResult:
+    table = call.store.get_route_table(call.given("RouteTableId"))
+    gateway_id = call.given("GatewayId")
+    if gateway_id not in call.store.vpn_gateways:
+        raise ApiError("InvalidGatewayID.NotFound", f"The gateway ID '{gateway_id}' does not exist")
+    call.dry_run()
+    left = call.store.propagations.get(table.id, {})
+    left.pop(gateway_id, None)
+    if not left:
+        call.store.propagations.pop(table.id, None)
+    return EmptyResult()
 
-    def _check_target(self) -> None:
-        """Raises Refusal for a gateway that does not exist, or does not serve the table's VPC."""
-        self.dry_run()
-        table = self.store.get_route_table(self.given("RouteTableId"))
-        transit, gateway_id = self.given("TransitGatewayId"), self.given("GatewayId") or ""
-        if transit and not any(
-            (a.gateway_id, a.resource_id) == (transit, table.vpc_id)
-            and a.life.at(self.now) in ("available", "modifying")
-            for a in self.store.transit_gateway_attachments.values()
-        ):
-            raise Refusal("InvalidTransitGatewayID.NotFound", f"The transitGateway ID '{transit}' does not exist.")
-        if gateway_id.startswith("vgw-"):
-            gateway = self.store.vpn_gateways.get(gateway_id)
-            if gateway is None or gateway.life.at(self.now) == "deleted":
-                raise Refusal("InvalidGatewayID.NotFound", f"The gateway ID '{gateway_id}' does not exist")
-            if table.vpc_id not in gateway.attached_to(self.now):
-                raise Refusal("Gateway.NotAttached", f"The gateway {gateway_id} is not attached to {table.vpc_id}.")
 
-    def delete_route_table(self) -> EmptyResult:
-        table_id = self.given("RouteTableId")
-        self.store.delete_route_table(table_id)
-        self.store.propagations.pop(table_id, None)
-        return EmptyResult()
+def create_route(call: Ec2Base) -> Any:
+    """A route to a transit gateway needs the VPC's attachment to it."""
+    _check_target(call)
+    return call.by_moto()
+
+
+def replace_route(call: Ec2Base) -> Any:
+    _check_target(call)
+    return call.by_moto()
+
+
+def _check_target(call: Ec2Base) -> None:
+    """Raises ApiError for a gateway that does not exist, or does not serve the table's VPC."""
+    call.dry_run()
+    table = call.store.get_route_table(call.given("RouteTableId"))
+    transit, gateway_id = call.given("TransitGatewayId"), call.given("GatewayId") or ""
+    if transit and not any(
+        (a.gateway_id, a.resource_id) == (transit, table.vpc_id) and a.life.at(call.now) in ("available", "modifying")
+        for a in call.store.transit_gateway_attachments.values()
+    ):
+        raise ApiError("InvalidTransitGatewayID.NotFound", f"The transitGateway ID '{transit}' does not exist.")
+    if gateway_id.startswith("vgw-"):
+        gateway = call.store.vpn_gateways.get(gateway_id)
+        if gateway is None or gateway.life.at(call.now) == "deleted":
+            raise ApiError("InvalidGatewayID.NotFound", f"The gateway ID '{gateway_id}' does not exist")
+        if table.vpc_id not in gateway.attached_to(call.now):
+            raise ApiError("Gateway.NotAttached", f"The gateway {gateway_id} is not attached to {table.vpc_id}.")
+
+
+def delete_route_table(call: Ec2Base) -> EmptyResult:
+    table_id = call.given("RouteTableId")
+    call.store.delete_route_table(table_id)
+    call.store.propagations.pop(table_id, None)
+    return EmptyResult()

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
-from moto.ec2.responses.security_groups import SecurityGroups
 
-from cloudlink_sandbox.aws.ec2_room import Ec2Room
-from cloudlink_sandbox.aws.refusal import Refusal
+from cloudlink_sandbox.aws.ec2_base import Ec2Base
+from cloudlink_sandbox.aws.errors import ApiError
 
 _FILTERS = frozenset(
     {
@@ -25,78 +24,78 @@ _FILTERS = frozenset(
 )  # fmt: skip
 
 
-class SecurityGroupAnswers(Ec2Room, SecurityGroups):
-    def create_security_group(self) -> ActionResult:
-        tags = self.tags_for("security-group")
-        self.dry_run()
-        group = self.store.create_security_group(
-            self.given("GroupName"), self.given("Description"), vpc_id=self.given("VpcId"), tags=tags
-        )
-        self.store.born[group.id] = self.now
-        return ActionResult(
-            {"GroupId": group.id, "SecurityGroupArn": group.arn, "Tags": self.store.tag_list_of(group.id)}
-        )
+def create_security_group(call: Ec2Base) -> ActionResult:
+    tags = call.tags_for("security-group")
+    call.dry_run()
+    group = call.store.create_security_group(
+        call.given("GroupName"), call.given("Description"), vpc_id=call.given("VpcId"), tags=tags
+    )
+    call.store.born[group.id] = call.now
+    return ActionResult({"GroupId": group.id, "SecurityGroupArn": group.arn, "Tags": call.store.tag_list_of(group.id)})
 
-    def describe_security_groups(self) -> ActionResult:
-        self.dry_run()
-        filters = self.filters()
-        for name in filters:
-            if name not in _FILTERS and name != "tag-key" and not name.startswith("tag:"):
-                raise Refusal("InvalidParameterValue", f"The filter '{name}' is invalid")
-        ids = self.given("GroupIds", [])
-        groups = self.store.describe_security_groups(
-            group_ids=ids, groupnames=self.given("GroupNames", []), filters=filters
-        )
-        moment = self.as_of(filters, ids)
-        groups = [g for g in groups if self.store.born.get(g.id, 0.0) <= moment]
-        return ActionResult({"SecurityGroups": groups})
 
-    def _authorize(self, add: Any) -> ActionResult:
-        """All rules of the call or, with InvalidPermission.Duplicate and the like, none."""
-        self.dry_run()
-        group = self.store.get_security_group_by_name_or_id(self.given("GroupId") or self.given("GroupName") or "")
-        before = (list(group.ingress_rules), list(group.egress_rules)) if group else ([], [])
-        rules: list[Any] = []
-        try:
-            for asked in self._process_rules_from_querystring():
-                made, _ = add(**asked)
-                rules += made
-        except Exception:
-            if group:
-                group.ingress_rules, group.egress_rules = before
-            raise
-        return ActionResult({"Return": True, "SecurityGroupRules": rules})
+def describe_security_groups(call: Ec2Base) -> ActionResult:
+    call.dry_run()
+    filters = call.filters()
+    for name in filters:
+        if name not in _FILTERS and name != "tag-key" and not name.startswith("tag:"):
+            raise ApiError("InvalidParameterValue", f"The filter '{name}' is invalid")
+    ids = call.given("GroupIds", [])
+    groups = call.store.describe_security_groups(
+        group_ids=ids, groupnames=call.given("GroupNames", []), filters=filters
+    )
+    moment = call.as_of(filters, ids)
+    groups = [g for g in groups if call.store.born.get(g.id, 0.0) <= moment]
+    return ActionResult({"SecurityGroups": groups})
 
-    def authorize_security_group_ingress(self) -> ActionResult:
-        return self._authorize(self.store.authorize_security_group_ingress)
 
-    def authorize_security_group_egress(self) -> ActionResult:
-        return self._authorize(self.store.authorize_security_group_egress)
+def _authorize(call: Ec2Base, add: Any) -> ActionResult:
+    """All rules of the call or, with InvalidPermission.Duplicate and the like, none."""
+    call.dry_run()
+    group = call.store.get_security_group_by_name_or_id(call.given("GroupId") or call.given("GroupName") or "")
+    before = (list(group.ingress_rules), list(group.egress_rules)) if group else ([], [])
+    rules: list[Any] = []
+    try:
+        for asked in call._process_rules_from_querystring():
+            made, _ = add(**asked)
+            rules += made
+    except Exception:
+        if group:
+            group.ingress_rules, group.egress_rules = before
+        raise
+    return ActionResult({"Return": True, "SecurityGroupRules": rules})
 
-    def delete_security_group(self) -> ActionResult:
-        wanted = self.given("GroupId") or self.given("GroupName")
-        if not wanted:
-            raise Refusal("MissingParameter", "The request must contain the parameter groupName or groupId")
-        if self.given("GroupId"):
-            self.well_formed(wanted, "sg", "InvalidGroupId")
-        group = self.store.get_security_group_by_name_or_id(wanted)
-        if group is None:
-            raise Refusal("InvalidGroup.NotFound", f"The security group '{wanted}' does not exist")
-        if group.is_default:
-            raise Refusal(
-                "CannotDelete", f'the specified group: "{group.id}" name: "default" cannot be deleted by a user'
-            )
-        used = any(group in eni.group_set for eni in self.store.enis.values())
-        named = any(
-            (rule.source_group or {}).get("GroupId") == group.id
-            for groups in self.store.groups.values()
-            for other in groups.values()
-            if other is not group
-            for rule in (*other.ingress_rules, *other.egress_rules)
-        )
-        if used or named:
-            raise Refusal("DependencyViolation", f"resource {group.id} has a dependent object")
-        self.dry_run()
-        self.store.delete_security_group(group_id=group.id)
-        self.store.forget(group.id)
-        return EmptyResult()
+
+def authorize_security_group_ingress(call: Ec2Base) -> ActionResult:
+    return _authorize(call, call.store.authorize_security_group_ingress)
+
+
+def authorize_security_group_egress(call: Ec2Base) -> ActionResult:
+    return _authorize(call, call.store.authorize_security_group_egress)
+
+
+def delete_security_group(call: Ec2Base) -> ActionResult:
+    wanted = call.given("GroupId") or call.given("GroupName")
+    if not wanted:
+        raise ApiError("MissingParameter", "The request must contain the parameter groupName or groupId")
+    if call.given("GroupId"):
+        call.well_formed(wanted, "sg", "InvalidGroupId")
+    group = call.store.get_security_group_by_name_or_id(wanted)
+    if group is None:
+        raise ApiError("InvalidGroup.NotFound", f"The security group '{wanted}' does not exist")
+    if group.is_default:
+        raise ApiError("CannotDelete", f'the specified group: "{group.id}" name: "default" cannot be deleted by a user')
+    used = any(group in eni.group_set for eni in call.store.enis.values())
+    named = any(
+        (rule.source_group or {}).get("GroupId") == group.id
+        for groups in call.store.groups.values()
+        for other in groups.values()
+        if other is not group
+        for rule in (*other.ingress_rules, *other.egress_rules)
+    )
+    if used or named:
+        raise ApiError("DependencyViolation", f"resource {group.id} has a dependent object")
+    call.dry_run()
+    call.store.delete_security_group(group_id=group.id)
+    call.store.forget(group.id)
+    return EmptyResult()

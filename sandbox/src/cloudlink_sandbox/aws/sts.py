@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl, urlsplit
 
-from cloudlink_sandbox.aws.answers import Answers
+from cloudlink_sandbox.aws.handlers import Handlers
 from cloudlink_sandbox.aws.plain import Plain
 from cloudlink_sandbox.aws.signature import is_right, signed
 
@@ -17,7 +17,7 @@ _LONGEST = timedelta(minutes=15)  # X-Amz-Date is honoured this long by EKS, wha
 _SKEW = timedelta(minutes=5)
 
 
-class StsAnswers(Answers):
+class StsHandlers(Handlers):
     def __init__(self) -> None:
         super().__init__(service_name="sts")
         self.automated_parameter_parsing = True
@@ -49,7 +49,7 @@ def cluster_of_token(
     """The one of these clusters that a token for EKS was made for, or None when the token is not good.
 
     A token is a presigned GetCallerIdentity request. The cluster's name is in the signed header ``x-k8s-aws-id``,
-    which is not part of the URL: whoever checks the token must try the name it knows.
+    which is not part of the URL: a check of the token has to try the name it knows.
     https://github.com/kubernetes-sigs/aws-iam-authenticator#api-authorization-from-outside-a-cluster
     """
     if not token.startswith(_PREFIX):

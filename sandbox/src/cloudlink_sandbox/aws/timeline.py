@@ -34,7 +34,7 @@ class Timeline:
         """When the state of this moment began."""
         return max((start for _, start in self.steps if start <= moment), default=-math.inf)
 
-    def go(self, now: float, passing: str, seconds: float, *, ends: Outcome, good: str, bad: str) -> float:
+    def transition(self, now: float, passing: str, seconds: float, *, ends: Outcome, good: str, bad: str) -> float:
         """Forget what was planned after now; pass through ``passing`` and end in ``good`` (or ``bad``, or never).
 
         Returns the moment at which it ends.

@@ -10,14 +10,18 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from cloudlink_sandbox.aws.backend import SandboxEc2, new_id, ranges_of
+from cloudlink_sandbox.aws.ec2_base import Ec2Base
+from cloudlink_sandbox.aws.errors import ApiError
 from cloudlink_sandbox.aws.filters import Words, matches
+from cloudlink_sandbox.aws.objects import TransitAttachment, TransitRouteTable
 from cloudlink_sandbox.aws.plain import Plain
-from cloudlink_sandbox.aws.refusal import Refusal
 from cloudlink_sandbox.aws.timeline import Timeline, as_datetime
 from cloudlink_sandbox.aws.transit_gateways import (
-    TransitAttachment,
-    TransitGatewayAnswers,
-    TransitRouteTable,
+    begin_transition,
+    check_known,
+    find_attachment,
+    ready_transit_gateway,
+    select,
     table_of,
 )
 
@@ -52,272 +56,307 @@ def answers_from(store: SandboxEc2, gateway_id: str, vpc_id: str, now: float) ->
     )
 
 
-class TransitRouteTableAnswers(TransitGatewayAnswers):
-    def _transit_table(self, table_id: str) -> TransitRouteTable:
-        """Raises Refusal for an id that is malformed, unknown or deleted."""
-        self.well_formed(table_id, "tgw-rtb", "InvalidRouteTableId")
-        table = self.store.transit_gateways_route_tables.get(table_id)
-        if table is None or table.life.at(self.now) == "deleted":
-            raise Refusal("InvalidRouteTableID.NotFound", f"Transit Gateway Route Table {table_id} does not exist.")
-        return table
+def _transit_table(call: Ec2Base, table_id: str) -> TransitRouteTable:
+    """Raises ApiError for an id that is malformed, unknown or deleted."""
+    call.well_formed(table_id, "tgw-rtb", "InvalidRouteTableId")
+    table = call.store.transit_gateways_route_tables.get(table_id)
+    if table is None or table.life.at(call.now) == "deleted":
+        raise ApiError("InvalidRouteTableID.NotFound", f"Transit Gateway Route Table {table_id} does not exist.")
+    return table
 
-    def _transit_table_answer(self, table: TransitRouteTable) -> dict[str, Any]:
-        gateway = self.store.transit_gateways[table.gateway_id]
-        return {
-            "TransitGatewayRouteTableId": table.id,
-            "TransitGatewayId": table.gateway_id,
-            "State": table.life.at(self.now),
-            "DefaultAssociationRouteTable": table.is_default and gateway.uses_default("Association"),
-            "DefaultPropagationRouteTable": table.is_default and gateway.uses_default("Propagation"),
-            "CreationTime": as_datetime(table.born),
-            "Tags": self.store.tag_list_of(table.id),
-        }
 
-    def create_transit_gateway_route_table(self) -> Plain:
-        gateway = self._ready_transit_gateway(self.given("TransitGatewayId"))
-        tags = self.tags_for("transit-gateway-route-table")
-        self.dry_run()
-        table = TransitRouteTable(new_id("tgw-rtb"), gateway.id, False, Timeline(), self.now)
-        key = f"table {len(self.store.transit_gateways_route_tables)}"
-        self._pass(table.life, "pending", key, good="available", bad="deleted")
-        self.store.transit_gateways_route_tables[table.id] = table
-        self.keep(table.id, tags)
-        return Plain({"TransitGatewayRouteTable": self._transit_table_answer(table)})
+def _transit_table_answer(call: Ec2Base, table: TransitRouteTable) -> dict[str, Any]:
+    gateway = call.store.transit_gateways[table.gateway_id]
+    return {
+        "TransitGatewayRouteTableId": table.id,
+        "TransitGatewayId": table.gateway_id,
+        "State": table.life.at(call.now),
+        "DefaultAssociationRouteTable": table.is_default and gateway.uses_default("Association"),
+        "DefaultPropagationRouteTable": table.is_default and gateway.uses_default("Propagation"),
+        "CreationTime": as_datetime(table.born),
+        "Tags": call.store.tag_list_of(table.id),
+    }
 
-    def describe_transit_gateway_route_tables(self) -> Plain:
-        self.dry_run()
-        book = self.store.transit_gateways_route_tables
-        ids = self._known(book, self.given("TransitGatewayRouteTableIds", []), "InvalidRouteTableID")
-        words: dict[str, Words[Any]] = {
-            "default-association-route-table": lambda t: (str(t.is_default).lower(),),
-            "default-propagation-route-table": lambda t: (str(t.is_default).lower(),),
-            "state": lambda t: (t.life.at(self.now),),
-            "transit-gateway-id": lambda t: (t.gateway_id,),
-            "transit-gateway-route-table-id": lambda t: (t.id,),
-        }
-        found = self._found(book, ids, words)
-        return Plain({"TransitGatewayRouteTables": [self._transit_table_answer(t) for t in found]})
 
-    def delete_transit_gateway_route_table(self) -> Plain:
-        table = self._transit_table(self.given("TransitGatewayRouteTableId"))
-        held = [a for a, life in table.associations.items() if life.at(self.now) != "disassociated"]
-        if table.is_default or held:
-            raise Refusal("IncorrectState", f"Cannot delete {table.id}: it is the default one or has associations.")
-        self.dry_run()
-        self._pass(table.life, "deleting", "delete a table", good="deleted", bad="available")
-        return Plain({"TransitGatewayRouteTable": self._transit_table_answer(table)})
+def create_transit_gateway_route_table(call: Ec2Base) -> Plain:
+    gateway = ready_transit_gateway(call, call.given("TransitGatewayId"))
+    tags = call.tags_for("transit-gateway-route-table")
+    call.dry_run()
+    table = TransitRouteTable(new_id("tgw-rtb"), gateway.id, False, Timeline(), call.now)
+    key = f"table {len(call.store.transit_gateways_route_tables)}"
+    begin_transition(call, table.life, "pending", key, good="available", bad="deleted")
+    call.store.transit_gateways_route_tables[table.id] = table
+    call.keep(table.id, tags)
+    return Plain({"TransitGatewayRouteTable": _transit_table_answer(call, table)})
 
-    # --- associations and propagations ---------------------------------------------------------------------
 
-    def _pair(self) -> tuple[TransitRouteTable, TransitAttachment]:
-        """Raises Refusal where one of the two is unknown, or they belong to different gateways."""
-        table = self._transit_table(self.given("TransitGatewayRouteTableId"))
-        attachment = self._attachment(self.given("TransitGatewayAttachmentId"))
-        if table.gateway_id != attachment.gateway_id:
-            raise Refusal("InvalidParameterValue", f"{attachment.id} and {table.id} have different gateways.")
-        if (state := attachment.life.at(self.now)) not in ("available", "modifying"):
-            raise Refusal("IncorrectState", f"{attachment.id} is in invalid state ({state})")
-        return table, attachment
+def describe_transit_gateway_route_tables(call: Ec2Base) -> Plain:
+    call.dry_run()
+    book = call.store.transit_gateways_route_tables
+    ids = check_known(book, call.given("TransitGatewayRouteTableIds", []), "InvalidRouteTableID")
+    words: dict[str, Words[Any]] = {
+        "default-association-route-table": lambda t: (str(t.is_default).lower(),),
+        "default-propagation-route-table": lambda t: (str(t.is_default).lower(),),
+        "state": lambda t: (t.life.at(call.now),),
+        "transit-gateway-id": lambda t: (t.gateway_id,),
+        "transit-gateway-route-table-id": lambda t: (t.id,),
+    }
+    found = select(call, book, ids, words)
+    return Plain({"TransitGatewayRouteTables": [_transit_table_answer(call, t) for t in found]})
 
-    @staticmethod
-    def _of(attachment: TransitAttachment) -> dict[str, str]:
-        return {
-            "TransitGatewayAttachmentId": attachment.id,
-            "ResourceId": attachment.resource_id,
-            "ResourceType": attachment.kind,
-        }
 
-    def associate_transit_gateway_route_table(self) -> Plain:
-        table, attachment = self._pair()
-        if table_of(self.store, attachment.id, self.now) is not None:
-            raise Refusal(
-                "Resource.AlreadyAssociated",
-                f"Transit Gateway Attachment {attachment.id} is already associated to a route table.",
-            )
-        self.dry_run()
-        life = table.associations[attachment.id] = Timeline()
-        self._pass(
-            life, "associating", attachment.kind, good="associated", bad="disassociated", kind="aws.tgw.association"
+def delete_transit_gateway_route_table(call: Ec2Base) -> Plain:
+    table = _transit_table(call, call.given("TransitGatewayRouteTableId"))
+    held = [a for a, life in table.associations.items() if life.at(call.now) != "disassociated"]
+    if table.is_default or held:
+        raise ApiError("IncorrectState", f"Cannot delete {table.id}: it is the default one or has associations.")
+    call.dry_run()
+    begin_transition(call, table.life, "deleting", "delete a table", good="deleted", bad="available")
+    return Plain({"TransitGatewayRouteTable": _transit_table_answer(call, table)})
+
+
+# --- associations and propagations ---------------------------------------------------------------------
+
+
+def _pair(call: Ec2Base) -> tuple[TransitRouteTable, TransitAttachment]:
+    """Raises ApiError where one of the two is unknown, or they belong to different gateways."""
+    table = _transit_table(call, call.given("TransitGatewayRouteTableId"))
+    attachment = find_attachment(call, call.given("TransitGatewayAttachmentId"))
+    if table.gateway_id != attachment.gateway_id:
+        raise ApiError("InvalidParameterValue", f"{attachment.id} and {table.id} have different gateways.")
+    if (state := attachment.life.at(call.now)) not in ("available", "modifying"):
+        raise ApiError("IncorrectState", f"{attachment.id} is in invalid state ({state})")
+    return table, attachment
+
+
+def _of(attachment: TransitAttachment) -> dict[str, str]:
+    return {
+        "TransitGatewayAttachmentId": attachment.id,
+        "ResourceId": attachment.resource_id,
+        "ResourceType": attachment.kind,
+    }
+
+
+def associate_transit_gateway_route_table(call: Ec2Base) -> Plain:
+    table, attachment = _pair(call)
+    if table_of(call.store, attachment.id, call.now) is not None:
+        raise ApiError(
+            "Resource.AlreadyAssociated",
+            f"Transit Gateway Attachment {attachment.id} is already associated to a route table.",
         )
-        return self._association_answer(table, attachment)
+    call.dry_run()
+    life = table.associations[attachment.id] = Timeline()
+    begin_transition(
+        call, life, "associating", attachment.kind, good="associated", bad="disassociated", kind="aws.tgw.association"
+    )
+    return _association_answer(call, table, attachment)
 
-    def _association_answer(self, table: TransitRouteTable, attachment: TransitAttachment) -> Plain:
-        state = table.associations[attachment.id].at(self.now)
-        return Plain({"Association": {"TransitGatewayRouteTableId": table.id, **self._of(attachment), "State": state}})
 
-    def disassociate_transit_gateway_route_table(self) -> Plain:
-        table, attachment = self._pair()
-        life = table.associations.get(attachment.id)
-        if life is None or life.at(self.now) in ("disassociating", "disassociated"):
-            raise Refusal(
-                "InvalidAssociation.NotFound",
-                f"Transit Gateway Attachment {attachment.id} is not associated to {table.id}.",
-            )
-        self.dry_run()
-        self._pass(
-            life, "disassociating", attachment.kind, good="disassociated", bad="associated", kind="aws.tgw.association"
+def _association_answer(call: Ec2Base, table: TransitRouteTable, attachment: TransitAttachment) -> Plain:
+    state = table.associations[attachment.id].at(call.now)
+    return Plain({"Association": {"TransitGatewayRouteTableId": table.id, **_of(attachment), "State": state}})
+
+
+def disassociate_transit_gateway_route_table(call: Ec2Base) -> Plain:
+    table, attachment = _pair(call)
+    life = table.associations.get(attachment.id)
+    if life is None or life.at(call.now) in ("disassociating", "disassociated"):
+        raise ApiError(
+            "InvalidAssociation.NotFound",
+            f"Transit Gateway Attachment {attachment.id} is not associated to {table.id}.",
         )
-        return self._association_answer(table, attachment)
+    call.dry_run()
+    begin_transition(
+        call,
+        life,
+        "disassociating",
+        attachment.kind,
+        good="disassociated",
+        bad="associated",
+        kind="aws.tgw.association",
+    )
+    return _association_answer(call, table, attachment)
 
-    def enable_transit_gateway_route_table_propagation(self) -> Plain:
-        table, attachment = self._pair()
-        life = table.propagations.get(attachment.id)
-        if life is not None and life.at(self.now) in ("enabling", "enabled"):
-            raise Refusal(
-                "TransitGatewayRouteTablePropagation.Duplicate", f"{attachment.id} propagates to {table.id} already."
-            )
-        self.dry_run()
-        life = table.propagations[attachment.id] = Timeline()
-        self._pass(life, "enabling", attachment.kind, good="enabled", bad="disabled", kind="aws.tgw.association")
-        return self._propagation_answer(table, attachment)
 
-    def disable_transit_gateway_route_table_propagation(self) -> Plain:
-        table, attachment = self._pair()
-        life = table.propagations.get(attachment.id)
-        if life is None or life.at(self.now) in ("disabling", "disabled", ""):
-            raise Refusal(
-                "TransitGatewayRouteTablePropagation.NotFound", f"{attachment.id} does not propagate to {table.id}."
-            )
-        self.dry_run()
-        self._pass(life, "disabling", attachment.kind, good="disabled", bad="enabled", kind="aws.tgw.association")
-        return self._propagation_answer(table, attachment)
+def enable_transit_gateway_route_table_propagation(call: Ec2Base) -> Plain:
+    table, attachment = _pair(call)
+    life = table.propagations.get(attachment.id)
+    if life is not None and life.at(call.now) in ("enabling", "enabled"):
+        raise ApiError(
+            "TransitGatewayRouteTablePropagation.Duplicate", f"{attachment.id} propagates to {table.id} already."
+        )
+    call.dry_run()
+    life = table.propagations[attachment.id] = Timeline()
+    begin_transition(
+        call, life, "enabling", attachment.kind, good="enabled", bad="disabled", kind="aws.tgw.association"
+    )
+    return _propagation_answer(call, table, attachment)
 
-    def _propagation_answer(self, table: TransitRouteTable, attachment: TransitAttachment) -> Plain:
-        state = table.propagations[attachment.id].at(self.now)
-        shown = {"TransitGatewayRouteTableId": table.id, **self._of(attachment), "State": state}
-        return Plain({"Propagation": shown})
 
-    def get_transit_gateway_route_table_associations(self) -> Plain:
-        table = self._transit_table(self.given("TransitGatewayRouteTableId"))
-        shown = self._members(table.associations, over="disassociated")
-        return Plain({"Associations": shown})
+def disable_transit_gateway_route_table_propagation(call: Ec2Base) -> Plain:
+    table, attachment = _pair(call)
+    life = table.propagations.get(attachment.id)
+    if life is None or life.at(call.now) in ("disabling", "disabled", ""):
+        raise ApiError(
+            "TransitGatewayRouteTablePropagation.NotFound", f"{attachment.id} does not propagate to {table.id}."
+        )
+    call.dry_run()
+    begin_transition(
+        call, life, "disabling", attachment.kind, good="disabled", bad="enabled", kind="aws.tgw.association"
+    )
+    return _propagation_answer(call, table, attachment)
 
-    def get_transit_gateway_route_table_propagations(self) -> Plain:
-        table = self._transit_table(self.given("TransitGatewayRouteTableId"))
-        shown = self._members(table.propagations, over="disabled")
-        return Plain({"TransitGatewayRouteTablePropagations": shown})
 
-    def _members(self, lives: dict[str, Timeline], *, over: str) -> list[dict[str, Any]]:
-        filters = self.filters()
-        names = {
-            "resource-id": "ResourceId",
-            "resource-type": "ResourceType",
-            "transit-gateway-attachment-id": "TransitGatewayAttachmentId",
-        }
-        for name in filters:
-            if name not in names:
-                raise Refusal("InvalidParameterValue", f"The filter '{name}' is invalid")
-        shown = [
-            {**self._of(attachment), "State": life.at(self.now)}
-            for attachment_id, life in lives.items()
-            if (attachment := self.store.transit_gateway_attachments.get(attachment_id)) is not None
-            and attachment.life.at(self.now) != "deleted"
-            and life.at(self.now) not in ("", over)
-        ]
-        return [s for s in shown if all(matches(str(s[names[n]]), wanted) for n, wanted in filters.items())]
+def _propagation_answer(call: Ec2Base, table: TransitRouteTable, attachment: TransitAttachment) -> Plain:
+    state = table.propagations[attachment.id].at(call.now)
+    shown = {"TransitGatewayRouteTableId": table.id, **_of(attachment), "State": state}
+    return Plain({"Propagation": shown})
 
-    # --- routes -------------------------------------------------------------------------------------------
 
-    def _destination(self) -> IPv4Network:
-        text = self.given("DestinationCidrBlock")
-        try:
-            return IPv4Network(text)
-        except ValueError:
-            raise Refusal("InvalidParameterValue", f"The destination CIDR block {text} is invalid.") from None
+def get_transit_gateway_route_table_associations(call: Ec2Base) -> Plain:
+    table = _transit_table(call, call.given("TransitGatewayRouteTableId"))
+    shown = _members(call, table.associations, over="disassociated")
+    return Plain({"Associations": shown})
 
-    def create_transit_gateway_route(self) -> Plain:
-        return self._write_route(replaces=False)
 
-    def replace_transit_gateway_route(self) -> Plain:
-        return self._write_route(replaces=True)
+def get_transit_gateway_route_table_propagations(call: Ec2Base) -> Plain:
+    table = _transit_table(call, call.given("TransitGatewayRouteTableId"))
+    shown = _members(call, table.propagations, over="disabled")
+    return Plain({"TransitGatewayRouteTablePropagations": shown})
 
-    def _write_route(self, *, replaces: bool) -> Plain:
-        table = self._transit_table(self.given("TransitGatewayRouteTableId"))
-        prefix, attachment_id = self._destination(), self.given("TransitGatewayAttachmentId")
-        if bool(attachment_id) == bool(self.given("Blackhole")):
-            raise Refusal("InvalidParameterCombination", "Give either an attachment or blackhole.")
-        if attachment_id:
-            self._attachment(attachment_id)
-        if replaces != (prefix in table.routes):
-            code = "InvalidRoute.NotFound" if replaces else "RouteAlreadyExists"
-            raise Refusal(code, f"Route {prefix} in {table.id}.")
-        self.dry_run()
-        table.routes[prefix] = attachment_id
-        return Plain({"Route": self._route_answer(prefix, attachment_id, "static")})
 
-    def delete_transit_gateway_route(self) -> Plain:
-        table, prefix = self._transit_table(self.given("TransitGatewayRouteTableId")), self._destination()
-        if prefix not in table.routes:
-            raise Refusal("InvalidRoute.NotFound", f"Route {prefix} in {table.id} does not exist.")
-        self.dry_run()
-        shown = self._route_answer(prefix, table.routes.pop(prefix), "static")
-        return Plain({"Route": shown | {"State": "deleted"}})
+def _members(call: Ec2Base, lives: dict[str, Timeline], *, over: str) -> list[dict[str, Any]]:
+    filters = call.filters()
+    names = {
+        "resource-id": "ResourceId",
+        "resource-type": "ResourceType",
+        "transit-gateway-attachment-id": "TransitGatewayAttachmentId",
+    }
+    for name in filters:
+        if name not in names:
+            raise ApiError("InvalidParameterValue", f"The filter '{name}' is invalid")
+    shown = [
+        {**_of(attachment), "State": life.at(call.now)}
+        for attachment_id, life in lives.items()
+        if (attachment := call.store.transit_gateway_attachments.get(attachment_id)) is not None
+        and attachment.life.at(call.now) != "deleted"
+        and life.at(call.now) not in ("", over)
+    ]
+    return [s for s in shown if all(matches(str(s[names[n]]), wanted) for n, wanted in filters.items())]
 
-    def _route_answer(self, prefix: IPv4Network, attachment_id: str | None, kind: str) -> dict[str, Any]:
-        book = self.store.transit_gateway_attachments
-        attachment = book.get(attachment_id or "")
-        live = attachment is not None and attachment.life.at(self.now) in ("available", "modifying")
-        answer: dict[str, Any] = {
-            "DestinationCidrBlock": str(prefix),
-            "Type": kind,
-            "State": "active" if live else "blackhole",
-        }
-        if attachment is not None:
-            answer["TransitGatewayAttachments"] = [self._of(attachment)]
-        return answer
 
-    def _propagated(self, table: TransitRouteTable) -> Iterator[tuple[IPv4Network, str]]:
-        """What attachments bring: a VPC its ranges, a VPN connection its static routes or what BGP has told."""
-        for attachment_id, life in table.propagations.items():
-            attachment = self.store.transit_gateway_attachments.get(attachment_id)
-            if attachment is None:
-                continue
-            if life.at(self.now) != "enabled" or attachment.life.at(self.now) not in ("available", "modifying"):
-                continue
-            for prefix in self._brought_by(attachment):
-                yield prefix, attachment_id
+# --- routes -------------------------------------------------------------------------------------------
 
-    def _brought_by(self, attachment: TransitAttachment) -> list[IPv4Network]:
-        if attachment.kind == "vpc":
-            return list(ranges_of(self.store.get_vpc(attachment.resource_id)))
-        connection = self.store.vpn_connections.get(attachment.resource_id)
-        if connection is None:
-            return []
-        return list(connection.routes) if connection.static else list(self.world.learned_over(connection.id))
 
-    def search_transit_gateway_routes(self) -> Plain:
-        """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_SearchTransitGatewayRoutes.html"""
-        table, filters = self._transit_table(self.given("TransitGatewayRouteTableId")), self.filters()
-        routes = [self._route_answer(p, a, "static") for p, a in table.routes.items()]
-        routes += [self._route_answer(p, a, "propagated") for p, a in self._propagated(table) if p not in table.routes]
-        if not filters:
-            raise Refusal("MissingParameter", "The request must contain the parameter Filters")
-        kept = [r for r in routes if all(self._suits(r, name, values) for name, values in filters.items())]
-        most = int(self.given("MaxResults") or 1_000)
-        return Plain({"Routes": kept[:most], "AdditionalRoutesAvailable": len(kept) > most})
+def _destination(call: Ec2Base) -> IPv4Network:
+    text = call.given("DestinationCidrBlock")
+    try:
+        return IPv4Network(text)
+    except ValueError:
+        raise ApiError("InvalidParameterValue", f"The destination CIDR block {text} is invalid.") from None
 
-    def _suits(self, route: dict[str, Any], name: str, values: list[str]) -> bool:
-        """Whether a route passes one filter. Raises Refusal for a filter that routes do not have."""
-        prefix = IPv4Network(route["DestinationCidrBlock"])
-        attachments = route.get("TransitGatewayAttachments", [])
-        of_attachment = {
-            "attachment.transit-gateway-attachment-id": "TransitGatewayAttachmentId",
-            "attachment.resource-id": "ResourceId",
-            "attachment.resource-type": "ResourceType",
-        }
-        try:
-            networks = [IPv4Network(v, strict=False) for v in values] if name.startswith("route-search.") else []
-        except ValueError:
-            raise Refusal("InvalidParameterValue", f"The filter '{name}' has an invalid value") from None
-        match name:
-            case "state" | "type":
-                return matches(route[name.capitalize()], values)
-            case "route-search.exact-match":
-                return prefix in networks
-            case "route-search.longest-prefix-match" | "route-search.supernet-of-match":
-                return any(n.subnet_of(prefix) for n in networks)
-            case "route-search.subnet-of-match":
-                return any(prefix.subnet_of(n) for n in networks)
-            case _ if name in of_attachment:
-                return any(matches(a[of_attachment[name]], values) for a in attachments)
-        raise Refusal("InvalidParameterValue", f"The filter '{name}' is invalid")
+
+def create_transit_gateway_route(call: Ec2Base) -> Plain:
+    return _write_route(call, replaces=False)
+
+
+def replace_transit_gateway_route(call: Ec2Base) -> Plain:
+    return _write_route(call, replaces=True)
+
+
+def _write_route(call: Ec2Base, *, replaces: bool) -> Plain:
+    table = _transit_table(call, call.given("TransitGatewayRouteTableId"))
+    prefix, attachment_id = _destination(call), call.given("TransitGatewayAttachmentId")
+    if bool(attachment_id) == bool(call.given("Blackhole")):
+        raise ApiError("InvalidParameterCombination", "Give either an attachment or blackhole.")
+    if attachment_id:
+        find_attachment(call, attachment_id)
+    if replaces != (prefix in table.routes):
+        code = "InvalidRoute.NotFound" if replaces else "RouteAlreadyExists"
+        raise ApiError(code, f"Route {prefix} in {table.id}.")
+    call.dry_run()
+    table.routes[prefix] = attachment_id
+    return Plain({"Route": _route_answer(call, prefix, attachment_id, "static")})
+
+
+def delete_transit_gateway_route(call: Ec2Base) -> Plain:
+    table, prefix = _transit_table(call, call.given("TransitGatewayRouteTableId")), _destination(call)
+    if prefix not in table.routes:
+        raise ApiError("InvalidRoute.NotFound", f"Route {prefix} in {table.id} does not exist.")
+    call.dry_run()
+    shown = _route_answer(call, prefix, table.routes.pop(prefix), "static")
+    return Plain({"Route": shown | {"State": "deleted"}})
+
+
+def _route_answer(call: Ec2Base, prefix: IPv4Network, attachment_id: str | None, kind: str) -> dict[str, Any]:
+    book = call.store.transit_gateway_attachments
+    attachment = book.get(attachment_id or "")
+    live = attachment is not None and attachment.life.at(call.now) in ("available", "modifying")
+    answer: dict[str, Any] = {
+        "DestinationCidrBlock": str(prefix),
+        "Type": kind,
+        "State": "active" if live else "blackhole",
+    }
+    if attachment is not None:
+        answer["TransitGatewayAttachments"] = [_of(attachment)]
+    return answer
+
+
+def _propagated(call: Ec2Base, table: TransitRouteTable) -> Iterator[tuple[IPv4Network, str]]:
+    """What attachments bring: a VPC its ranges, a VPN connection its static routes or what BGP has told."""
+    for attachment_id, life in table.propagations.items():
+        attachment = call.store.transit_gateway_attachments.get(attachment_id)
+        if attachment is None:
+            continue
+        if life.at(call.now) != "enabled" or attachment.life.at(call.now) not in ("available", "modifying"):
+            continue
+        for prefix in _brought_by(call, attachment):
+            yield prefix, attachment_id
+
+
+def _brought_by(call: Ec2Base, attachment: TransitAttachment) -> list[IPv4Network]:
+    if attachment.kind == "vpc":
+        return list(ranges_of(call.store.get_vpc(attachment.resource_id)))
+    connection = call.store.vpn_connections.get(attachment.resource_id)
+    if connection is None:
+        return []
+    return list(connection.routes) if connection.static else list(call.world.learned_over(connection.id))
+
+
+def search_transit_gateway_routes(call: Ec2Base) -> Plain:
+    """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_SearchTransitGatewayRoutes.html"""
+    table, filters = _transit_table(call, call.given("TransitGatewayRouteTableId")), call.filters()
+    routes = [_route_answer(call, p, a, "static") for p, a in table.routes.items()]
+    routes += [_route_answer(call, p, a, "propagated") for p, a in _propagated(call, table) if p not in table.routes]
+    if not filters:
+        raise ApiError("MissingParameter", "The request must contain the parameter Filters")
+    kept = [r for r in routes if all(_suits(r, name, values) for name, values in filters.items())]
+    most = int(call.given("MaxResults") or 1_000)
+    return Plain({"Routes": kept[:most], "AdditionalRoutesAvailable": len(kept) > most})
+
+
+def _suits(route: dict[str, Any], name: str, values: list[str]) -> bool:
+    """Whether a route passes one filter. Raises ApiError for a filter that routes do not have."""
+    prefix = IPv4Network(route["DestinationCidrBlock"])
+    attachments = route.get("TransitGatewayAttachments", [])
+    of_attachment = {
+        "attachment.transit-gateway-attachment-id": "TransitGatewayAttachmentId",
+        "attachment.resource-id": "ResourceId",
+        "attachment.resource-type": "ResourceType",
+    }
+    try:
+        networks = [IPv4Network(v, strict=False) for v in values] if name.startswith("route-search.") else []
+    except ValueError:
+        raise ApiError("InvalidParameterValue", f"The filter '{name}' has an invalid value") from None
+    match name:
+        case "state" | "type":
+            return matches(route[name.capitalize()], values)
+        case "route-search.exact-match":
+            return prefix in networks
+        case "route-search.longest-prefix-match" | "route-search.supernet-of-match":
+            return any(n.subnet_of(prefix) for n in networks)
+        case "route-search.subnet-of-match":
+            return any(prefix.subnet_of(n) for n in networks)
+        case _ if name in of_attachment:
+            return any(matches(a[of_attachment[name]], values) for a in attachments)
+    raise ApiError("InvalidParameterValue", f"The filter '{name}' is invalid")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
-from cloudlink_sandbox.aws.refusal import Refusal
+from cloudlink_sandbox.aws.errors import ApiError
 from cloudlink_sandbox.facts import Proposals
 
 _ENCRYPTION = ("AES128", "AES256", "AES128-GCM-16", "AES256-GCM-16")
@@ -23,7 +23,7 @@ _PHASE2_GROUPS = (2, 5, *range(14, 25))
 _IKE = ("ikev1", "ikev2")
 
 LISTS: dict[str, tuple[str, tuple[Any, ...], tuple[Any, ...]]] = {
-    # name in the request: (field, what is allowed, what stands there when nothing is given)
+    # name in the request: (field, what is allowed, the default)
     "Phase1EncryptionAlgorithms": ("phase1_encryption", _ENCRYPTION, _ENCRYPTION),
     "Phase2EncryptionAlgorithms": ("phase2_encryption", _ENCRYPTION, _ENCRYPTION),
     "Phase1IntegrityAlgorithms": ("phase1_integrity", _INTEGRITY, _INTEGRITY),
@@ -127,12 +127,12 @@ def _neutral_hash(name: str) -> str:
     return name.replace("SHA2-", "SHA")
 
 
-def _invalid(message: str) -> Refusal:
-    return Refusal("InvalidParameterValue", message)
+def _invalid(message: str) -> ApiError:
+    return ApiError("InvalidParameterValue", message)
 
 
 def checked_inside(text: str) -> IPv4Network:
-    """Raises Refusal for anything but a usable /30 of 169.254.0.0/16."""
+    """Raises ApiError for anything but a usable /30 of 169.254.0.0/16."""
     try:
         inside = IPv4Network(text)
     except ValueError:
@@ -160,7 +160,7 @@ def new_key() -> str:
 
 
 def changed(options: TunnelOptions, asked: Mapping[str, Any]) -> TunnelOptions:
-    """The options after a request. Raises Refusal for a value that AWS does not take."""
+    """The options after a request. Raises ApiError for a value that AWS does not take."""
     for name in _NOT_MODELLED:
         if asked.get(name):
             raise _invalid(f"The parameter {name} is not supported (the sandbox does not model it).")

@@ -11,18 +11,17 @@ import time
 import uuid
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote
 
 from cloudlink_sandbox.azure import errors
-from cloudlink_sandbox.azure.errors import Refusal
+from cloudlink_sandbox.azure.errors import ApiError
 from cloudlink_sandbox.azure.exchange import Answer, Request
+from cloudlink_sandbox.azure.parts import Parts
 from cloudlink_sandbox.azure.routes import Route, table
+from cloudlink_sandbox.context import SandboxContext
 from cloudlink_sandbox.faults import GARBAGE
 from cloudlink_sandbox.journal import Call
-
-if TYPE_CHECKING:
-    from cloudlink_sandbox.azure.azure_cloud import AzureCloud
 
 WHOLE_SECONDS_SPEED = 1.0
 SOONEST_MS = 20.0  # a client that is told less would spin
@@ -43,12 +42,24 @@ AUDIENCES = ("https://management.azure.com", "https://management.core.windows.ne
 StartResponse = Callable[..., Any]
 
 
-class Application:
-    """``sky.lock`` is held while a request is carried out, and not while a fault lets it wait."""
+class Cloud(Protocol):
+    """What the application serves."""
 
-    def __init__(self, cloud: AzureCloud) -> None:
+    @property
+    def context(self) -> SandboxContext: ...
+    @property
+    def parts(self) -> Parts: ...
+    @property
+    def base_url(self) -> str: ...
+    def advance(self) -> None: ...
+
+
+class Application:
+    """``context.lock`` is held while a request is carried out, and not while a fault lets it wait."""
+
+    def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
-        self.sky = cloud.sky
+        self.context = cloud.context
         self.by_length: dict[int, list[tuple[tuple[str, ...], Route]]] = {}
         for route in table(cloud.parts):
             segments = tuple(s if s.startswith("{") else s.lower() for s in route.segments)
@@ -69,16 +80,16 @@ class Application:
         word = route.word if route else (path[-1] if path else "")
         target = where.get(route.named, "") if route and route.named else ""
         cloud = "entra" if route and route.open else "azure"
-        place = f"{cloud}.{method}:{word}" + (f"/{target}" if target else "")
-        request = Request(method, "/" + "/".join(path), query, headers, body, self.cloud.base_url, where, place)
+        name = f"{cloud}.{method}:{word}" + (f"/{target}" if target else "")
+        request = Request(method, "/" + "/".join(path), query, headers, body, self.cloud.base_url, where, name)
         try:
             status, answer_headers, data = self.respond(request, route, path)
         except _Cut as cut:
             status, answer_headers, data = cut.status, [], b""
             hang_up(environ)
-        self.sky.journal.add(
+        self.context.journal.add(
             Call(
-                at=self.sky.clock.now(),
+                at=self.context.clock.now(),
                 cloud=cloud,
                 operation=f"{method} {word}",
                 target=target,
@@ -105,15 +116,15 @@ class Application:
         self, request: Request, route: Route | None, path: tuple[str, ...]
     ) -> tuple[int, list[tuple[str, str]], bytes]:
         """Raises _Cut when a fault cuts the connection."""
-        faults = self.sky.faults
-        if slow := faults.strike(request.place, "slow"):
+        faults = self.context.faults
+        if slow := faults.match(request.fault_target, "slow"):
             time.sleep(slow.seconds)
-        before = faults.strike(request.place, "cut-before", "throttled", "busy", "error", "expired", "denied")
+        before = faults.match(request.fault_target, "cut-before", "throttled", "busy", "error", "expired", "denied")
         if before is not None and before.kind == "cut-before":
             raise _Cut(0)
-        with self.sky.lock:
+        with self.context.lock:
             answer = self._refused(before.kind, request) if before else self._carry_out(request, route, path)
-        after = faults.strike(request.place, "cut-after", "garbage") if before is None else None
+        after = faults.match(request.fault_target, "cut-after", "garbage") if before is None else None
         if after is not None and after.kind == "cut-after":
             raise _Cut(answer.status)
         data = b"" if answer.body is ... else json.dumps(answer.body, separators=(",", ":")).encode()
@@ -124,7 +135,7 @@ class Application:
     def _refused(self, kind: str, request: Request) -> Answer:
         """The answer that a fault asks for."""
         if kind == "throttled":
-            return _answer(errors.throttled(request.where.get("subscription", ""), request.place, 6))
+            return _answer(errors.throttled(request.where.get("subscription", ""), request.fault_target, 6))
         if kind == "busy":
             return _answer(errors.another_operation(f"{self.cloud.base_url}{request.path}"))
         if kind == "expired":
@@ -135,16 +146,16 @@ class Application:
             )
         if kind == "denied":
             return _answer(self._denied(request))
-        polls = request.method == "GET" and "operation" in request.place.lower()
+        polls = request.method == "GET" and "operation" in request.fault_target.lower()
         return _answer(errors.poll_timeout("Microsoft.Network") if polls else errors.server_error())
 
-    def _denied(self, request: Request) -> Refusal:
+    def _denied(self, request: Request) -> ApiError:
         verb = {"GET": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}.get(request.method, "action")
         action = f"{type_in(request.path) or 'Microsoft.Resources/subscriptions'}/{verb}"
         return errors.authorization_failed(self.cloud.parts.entra.client_id, action, request.path)
 
     def _carry_out(self, request: Request, route: Route | None, path: tuple[str, ...]) -> Answer:
-        self.cloud.settle()
+        self.cloud.advance()
         try:
             if route is not None and route.open:
                 return route.endpoint(request)
@@ -153,10 +164,10 @@ class Application:
             if route is None:
                 raise self._unknown(request, path)
             answer = route.endpoint(request)
-        except Refusal as refusal:
-            return _answer(refusal)
+        except ApiError as error:
+            return _answer(error)
         if route.writes:
-            self.sky.touch()
+            self.context.touch()
         return answer
 
     def _check_token(self, request: Request) -> None:
@@ -182,7 +193,7 @@ class Application:
                 f"match with one of the allowed audiences '{self.cloud.base_url}/', '{AUDIENCES[0]}/'.",
             )
 
-    def _not_signed_in(self, code: str, message: str) -> Refusal:
+    def _not_signed_in(self, code: str, message: str) -> ApiError:
         return errors.unauthenticated(code, message, f"{self.cloud.base_url}/{self.cloud.parts.entra.tenant}")
 
     def _check_version(self, request: Request) -> None:
@@ -194,7 +205,7 @@ class Application:
             supported = f"{NEWEST_VERSION[:4]}, ..., {OLDEST_VERSION[:4]}"
             raise errors.no_provider_for("global", request.api_version, type_in(request.path), supported)
 
-    def _unknown(self, request: Request, path: tuple[str, ...]) -> Refusal:
+    def _unknown(self, request: Request, path: tuple[str, ...]) -> ApiError:
         """Why there is no such route, in the order in which ARM finds out."""
         if any(self.match(method, path)[0] for method in ("GET", "PUT", "POST", "PATCH", "DELETE")):
             return errors.method_not_allowed(request.method)
@@ -202,11 +213,11 @@ class Application:
         if not namespace:
             message = f"No HTTP resource was found that matches the request URI '{request.path}'."
             return errors.gateway(404, "NotFound", message)
-        kinds = self.cloud.parts.kinds
-        if namespace.lower() not in {k.namespace.lower() for k in kinds.values()}:
+        providers = self.cloud.parts.providers
+        if namespace.lower() not in {k.namespace.lower() for k in providers.values()}:
             return errors.invalid_namespace(namespace)
         top = f"{namespace}/{type_.split('/')[0]}"
-        if top.lower() in kinds and request.method == "POST":
+        if top.lower() in providers and request.method == "POST":
             message = f"The action '{path[-1]}' does not exist for resource type '{top}'."
             return errors.gateway(404, "InvalidResourceAction", message)
         return errors.invalid_type(namespace, type_, request.api_version)
@@ -221,7 +232,7 @@ class Application:
             ("x-ms-correlation-request-id", request.headers.get("x-ms-correlation-request-id", id_)),
             ("x-ms-arm-service-request-id", str(uuid.uuid4())),
             # which of ARM's fronts took the call, and when
-            ("x-ms-routing-request-id", f"WESTEUROPE:{_stamp(self.sky.clock.now())}:{id_}"),
+            ("x-ms-routing-request-id", f"WESTEUROPE:{_stamp(self.context.clock.now())}:{id_}"),
             ("Content-Length", str(len(data))),
         ]
         if answer.body is not ...:
@@ -239,7 +250,7 @@ class Application:
     def retry_after(self, seconds: float) -> tuple[str, str]:
         """Whole seconds as Azure sends them while the clock runs at its usual speed; otherwise milliseconds, shortened
         like everything else. azure-core reads both, and takes a Retry-After of 0 for none at all."""
-        speed = self.sky.clock.speed
+        speed = self.context.clock.speed
         if speed == WHOLE_SECONDS_SPEED:
             return "Retry-After", str(max(1, math.ceil(seconds)))
         scaled = seconds * 1000 / speed if speed > 0 else SOONEST_MS
@@ -269,8 +280,8 @@ def type_in(path: str) -> str:
     return "/".join((*parts[at + 1 : at + 2], *parts[at + 2 :: 2]))
 
 
-def _answer(refusal: Refusal) -> Answer:
-    return Answer(refusal.status, refusal.body(), dict(refusal.headers), retry_after=refusal.retry_after)
+def _answer(error: ApiError) -> Answer:
+    return Answer(error.status, error.body(), dict(error.headers), retry_after=error.retry_after)
 
 
 def _content_type(request: Request, answer: Answer) -> str:

@@ -5,7 +5,7 @@ https://learn.microsoft.com/azure/vpn-gateway/vpn-gateway-vpn-faq#bgp
 
 from __future__ import annotations
 
-from cloudlink_sandbox.azure.errors import Refusal
+from cloudlink_sandbox.azure.errors import ApiError
 from cloudlink_sandbox.azure.ids import ResourceId
 
 DEFAULT = 65515
@@ -16,7 +16,7 @@ OF_IANA = frozenset({23456, 4294967295, *range(64496, 64512), *range(65535, 6555
 def refuse_peer_asn(id_: ResourceId, asn: int) -> None:
     """Assumption: the code; the list of reserved numbers is documented."""
     if asn in OF_AZURE or asn in OF_IANA:
-        raise Refusal(
+        raise ApiError(
             400, "LocalNetworkGatewayAsnIsReserved", f"The ASN {asn} of local network gateway {id_} is reserved."
         )
 
@@ -24,6 +24,6 @@ def refuse_peer_asn(id_: ResourceId, asn: int) -> None:
 def refuse_own_asn(id_: ResourceId, asn: int) -> None:
     """Assumption: the code. The gateway's own default, 65515, is the one Azure number that is allowed here."""
     if asn in OF_IANA or (asn in OF_AZURE and asn != DEFAULT):
-        raise Refusal(
+        raise ApiError(
             400, "VirtualNetworkGatewayAsnIsReserved", f"The ASN {asn} of virtual network gateway {id_} is reserved."
         )

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from cloudlink_sandbox.azure.errors import Refusal
+from cloudlink_sandbox.azure.errors import ApiError
 from cloudlink_sandbox.azure.exchange import Answer, Json, Request
 from cloudlink_sandbox.azure.fields import address
 from cloudlink_sandbox.azure.operations import Operations
 from cloudlink_sandbox.azure.store import Operation, Store
 from cloudlink_sandbox.azure.vpn_gateways import VpnGateways
-
-if TYPE_CHECKING:
-    from cloudlink_sandbox.world import BgpRow, LearnedRoute
+from cloudlink_sandbox.world import BgpRow, LearnedRoute
 
 
 class Bgp:
@@ -39,7 +37,7 @@ class Bgp:
     def advertised_routes(self, request: Request) -> Answer:
         peer = request.query.get("peer", "")
         if address(peer) is None:
-            raise Refusal(400, "InvalidPeer", f"The peer '{peer}' is not a valid IP address.")
+            raise ApiError(400, "InvalidPeer", f"The peer '{peer}' is not a valid IP address.")
         return self._ask(request, "getAdvertisedRoutes", peer)
 
     def _ask(self, request: Request, action: str, peer: str) -> Answer:
@@ -61,17 +59,17 @@ class Bgp:
 
     def _peers(self, operation: Operation) -> Json:
         id_ = self._gateway_id(operation)
-        rows = self.store.sky.world().bgp_peers(id_) if id_ else ()
+        rows = self.store.context.world().bgp_peers(id_) if id_ else ()
         shown = [peer_row(r) for r in rows if not operation.peer or str(r.neighbor) == operation.peer]
         return {"value": shown}
 
     def _learned(self, operation: Operation) -> Json:
         id_ = self._gateway_id(operation)
-        return {"value": [route_row(r) for r in (self.store.sky.world().learned_routes(id_) if id_ else ())]}
+        return {"value": [route_row(r) for r in (self.store.context.world().learned_routes(id_) if id_ else ())]}
 
     def _advertised(self, operation: Operation) -> Json:
         id_ = self._gateway_id(operation)
-        routes = self.store.sky.world().advertised_routes(id_, operation.peer) if id_ else ()
+        routes = self.store.context.world().advertised_routes(id_, operation.peer) if id_ else ()
         shown = [route_row(r) for r in routes]
         for row in shown:
             row.pop("sourcePeer", None)  # advertised routes have no source

@@ -9,14 +9,14 @@ import secrets
 import string
 
 from cloudlink_sandbox.azure import errors
-from cloudlink_sandbox.azure.errors import Refusal
+from cloudlink_sandbox.azure.errors import ApiError
 from cloudlink_sandbox.azure.exchange import Answer, Json, Request
 from cloudlink_sandbox.azure.fields import array, choice, flag, inner, number, objects
 from cloudlink_sandbox.azure.ids import ResourceId, parse, reference
 from cloudlink_sandbox.azure.ipsec_policies import accept_policy
-from cloudlink_sandbox.azure.kind import Kind
 from cloudlink_sandbox.azure.local_gateways import CONNECTION, LOCAL_GATEWAY
 from cloudlink_sandbox.azure.operations import refuse_if_locked
+from cloudlink_sandbox.azure.resource_provider import ResourceProvider
 from cloudlink_sandbox.azure.store import Operation, Record, new_etag
 from cloudlink_sandbox.azure.vnets import GATEWAY
 from cloudlink_sandbox.azure.vpn_gateways import connections_lock
@@ -24,7 +24,7 @@ from cloudlink_sandbox.azure.vpn_gateways import connections_lock
 MODES = ("Default", "InitiatorOnly", "ResponderOnly")
 
 
-class Connections(Kind):
+class Connections(ResourceProvider):
     kinds = ("connections",)
     word = "VirtualNetworkGatewayConnection"
     lasts = ("azure.connection.create", "azure.connection.update", "azure.connection.delete")
@@ -41,7 +41,7 @@ class Connections(Kind):
         protocol = choice(given, "connectionProtocol", ("IKEv2", "IKEv1"), "IKEv2")
         if old is not None and old.properties["connectionProtocol"] != protocol:
             # Assumption: the code; that the protocol cannot be changed is documented.
-            raise Refusal(
+            raise ApiError(
                 400, "ConnectionProtocolCannotBeModified", f"The connection protocol of {id_} cannot be changed."
             )
         bgp = flag(given, "enableBgp", False)
@@ -72,7 +72,7 @@ class Connections(Kind):
 
     def _ends(self, id_: ResourceId, given: Json) -> tuple[Record, Record]:
         if not given.get("virtualNetworkGateway1") or not given.get("localNetworkGateway2"):
-            raise Refusal(
+            raise ApiError(
                 400,
                 "GatewayConnectionMustHaveExactlyTwoEndpoints",
                 f"Virtual Network Gateway connection {id_} must have exactly two endpoints. The first endpoint must be "
@@ -90,7 +90,7 @@ class Connections(Kind):
             ends = (other.properties["virtualNetworkGateway1"]["id"], other.properties["localNetworkGateway2"]["id"])
             if other.id.key != id_.key and [e.lower() for e in ends] == [f.id.key for f in found]:
                 # Assumption: the code; that one pair can be connected once is documented.
-                raise Refusal(
+                raise ApiError(
                     400,
                     "ConnectionBetweenSameEndpointsExists",
                     f"Connection {other.id} already connects the endpoints of {id_}.",
@@ -101,13 +101,13 @@ class Connections(Kind):
         """Assumption: both codes; that BGP needs both ends' settings and different ASNs is documented."""
         theirs = local.properties.get("bgpSettings")
         if theirs is None or not gateway.properties["enableBgp"]:
-            raise Refusal(
+            raise ApiError(
                 400,
                 "BgpNotEnabledOnGateways",
                 f"Connection {id_} has BGP enabled, but one of its gateways has no BGP settings.",
             )
         if theirs["asn"] == (gateway.properties["bgpSettings"]["asn"] or 65515):
-            raise Refusal(
+            raise ApiError(
                 400,
                 "LocalNetworkGatewayAsnSameAsGatewayAsn",
                 f"Local network gateway {local.id} has the same ASN as virtual network gateway {gateway.id}.",
@@ -124,7 +124,7 @@ class Connections(Kind):
     def _policies(self, given: Json) -> list[Json]:
         policies = objects(given, "ipsecPolicies")
         if len(policies) > 1:
-            raise Refusal(400, "OnlyOneIpsecPolicyAllowed", "A connection can have one IPsec policy.")
+            raise ApiError(400, "OnlyOneIpsecPolicyAllowed", "A connection can have one IPsec policy.")
         return [accept_policy(p) for p in policies]
 
     def _custom(self, id_: ResourceId, given: Json, gateway: Record) -> list[Json]:
@@ -137,20 +137,20 @@ class Connections(Kind):
             place = known.get(config.lower())
             # Assumption: the codes; that these entries are validated is documented, the wording is not.
             if place is None:
-                raise Refusal(
+                raise ApiError(
                     400,
                     "GatewayCustomBgpIpConfigurationNotFound",
                     f"IpConfiguration '{config}' in connection {id_} is not one of gateway {gateway.id}.",
                 )
             if value not in place["customBgpIpAddresses"]:
-                raise Refusal(
+                raise ApiError(
                     400,
                     "GatewayCustomBgpIpAddressNotFound",
                     f"Custom BGP IP address '{value}' in connection {id_} is not one of ipConfiguration {config}.",
                 )
             kept.append({"ipConfigurationId": place["ipconfigurationId"], "customBgpIpAddress": value})
         if len({k["ipConfigurationId"].lower() for k in kept}) != len(kept):
-            raise Refusal(
+            raise ApiError(
                 400,
                 "GatewayCustomBgpIpConfigurationRepeated",
                 f"Connection {id_} names an ipConfiguration twice.",
@@ -184,7 +184,7 @@ class Connections(Kind):
         nothing: Json = {"ingressBytesTransferred": 0, "egressBytesTransferred": 0}
         if listed or record.effective is None:
             return nothing
-        view = self.store.sky.world().azure_connection(str(record.id))
+        view = self.store.context.world().azure_connection(str(record.id))
         return {
             "connectionStatus": view.status,
             "ingressBytesTransferred": view.ingress,
@@ -261,7 +261,7 @@ class Connections(Kind):
             name="SetVirtualNetworkGatewayConnectionSharedKeyOperation",
             lasts="azure.sharedkey",
             flips=(record.id.key,),
-            settles=(record.id.key,),
+            applies=(record.id.key,),
             locks=self.locks(record.id, record.properties),
             post=post,
         )
@@ -275,7 +275,7 @@ def check_key(key: object) -> None:
     fine = isinstance(key, str) and 1 <= len(key) <= 128 and all("!" <= c < "~" and c != "-" for c in key)
     if not fine:
         # Assumption: the code; the rule is documented.
-        raise Refusal(
+        raise ApiError(
             400, "InvalidSharedKey", "The shared key contains characters that are not allowed, or is too long."
         )
 

@@ -12,11 +12,11 @@ import uuid
 from typing import Any
 
 from cloudlink_sandbox.azure import errors
-from cloudlink_sandbox.azure.errors import Refusal
+from cloudlink_sandbox.azure.errors import ApiError
 from cloudlink_sandbox.azure.exchange import Answer, Json, Request
 from cloudlink_sandbox.azure.ids import ResourceId
-from cloudlink_sandbox.azure.kind import Kind
 from cloudlink_sandbox.azure.operations import timestamp
+from cloudlink_sandbox.azure.resource_provider import ResourceProvider
 from cloudlink_sandbox.azure.store import Store
 from cloudlink_sandbox.azure.templates import Scope, evaluate, invalid, parameters_of
 
@@ -30,9 +30,9 @@ ENDED = "The resource operation completed with terminal provisioning state 'Fail
 class Deployments:
     """Deployments of mode Incremental in resource groups. They live in ``store.deployments``."""
 
-    def __init__(self, store: Store, kinds: dict[str, Kind]) -> None:
+    def __init__(self, store: Store, providers: dict[str, ResourceProvider]) -> None:
         self.store = store
-        self.kinds = kinds
+        self.providers = providers
 
     # Requests
 
@@ -95,7 +95,7 @@ class Deployments:
 
     # Carrying out
 
-    def settle(self) -> None:
+    def advance(self) -> None:
         for deployment in self.store.deployments.values():
             if deployment["state"] == "Running":
                 self._advance(deployment)
@@ -109,7 +109,7 @@ class Deployments:
                 moved = self._step(deployment, resource) or moved
             if deployment["state"] == "Running" and all(r["state"] == "done" for r in deployment["resources"]):
                 self._finish(deployment)
-        self.store.sky.touch()
+        self.store.context.touch()
 
     def _step(self, deployment: Json, resource: Json) -> bool:
         if resource["state"] == "waiting":
@@ -128,7 +128,7 @@ class Deployments:
         return False
 
     def _begin(self, deployment: Json, resource: Json) -> bool:
-        kind = self.kinds[resource["type"].lower()]
+        provider = self.providers[resource["type"].lower()]
         names = resource["name"].split("/")
         where = {"subscription": deployment["subscription"], "group": deployment["group"], "name": names[-1]}
         if len(names) > 1:
@@ -143,14 +143,14 @@ class Deployments:
                 json.dumps(body).encode(),
                 "https://management.azure.com",
                 where,
-                f"azure.PUT:{kind.kinds[-1]}/{names[-1]}",
+                f"azure.PUT:{provider.kinds[-1]}/{names[-1]}",
             )
             known = set(self.store.operations)
-            kind.put(request)
-        except Refusal as refusal:
-            if refusal.status == 429 or refusal.code == "AnotherOperationInProgress":
+            provider.put(request)
+        except ApiError as error:
+            if error.status == 429 or error.code == "AnotherOperationInProgress":
                 return False  # it is tried again
-            self._fail(deployment, refusal.error())
+            self._fail(deployment, error.inner())
             return True
         resource["guid"] = next(g for g in self.store.operations if g not in known)
         resource["state"] = "running"
@@ -160,8 +160,8 @@ class Deployments:
         deployment["state"] = "Succeeded"
         try:
             outputs = evaluate(deployment["outputs"], self._scope(deployment))
-        except Refusal as refusal:
-            self._fail(deployment, refusal.error())
+        except ApiError as error:
+            self._fail(deployment, error.inner())
             return
         deployment["shown_outputs"] = {
             name: {"type": output.get("type", "Object"), "value": output.get("value")}
@@ -196,7 +196,7 @@ class Deployments:
         return found
 
     def _read(self, request: Request, subscription: str, group: str, location: str) -> Json:
-        """The deployment that a body asks for. Raises Refusal for whatever this sandbox does not do."""
+        """The deployment that a body asks for. Raises ApiError for whatever this sandbox does not do."""
         properties = request.json().get("properties") or {}
         template = properties.get("template")
         if not isinstance(template, dict):
@@ -231,7 +231,7 @@ class Deployments:
 
     def _resource(self, resource: Json, scope: Scope) -> Json:
         type_, name = str(resource.get("type", "")), str(evaluate(resource.get("name", ""), scope))
-        if type_.lower() not in self.kinds or not name:
+        if type_.lower() not in self.providers or not name:
             raise invalid(f"the resource type '{type_}' is not known to this sandbox")
         namespace, *kinds = type_.split("/")
         names = name.split("/")
@@ -264,7 +264,7 @@ class Deployments:
             for resource in deployment["resources"]:
                 record = self.store.find(resource["id"])
                 if record is not None and name.lower() in (resource["id"].lower(), resource["name"].lower()):
-                    shown: Json = self.kinds[resource["type"].lower()].show(record)["properties"]
+                    shown: Json = self.providers[resource["type"].lower()].show(record)["properties"]
                     return shown
             raise invalid(f"the resource '{name}' is not defined in the template")
 

@@ -12,7 +12,7 @@ import json
 import time
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs
 
 from cryptography.exceptions import InvalidSignature
@@ -21,10 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from cloudlink_sandbox.azure.exchange import Answer, Json, Request
+from cloudlink_sandbox.context import SandboxContext
 from cloudlink_sandbox.tls import load_or_make_key
-
-if TYPE_CHECKING:
-    from cloudlink_sandbox.cloud import Sky
 
 LIFETIME = 3599  # seconds, as Entra gives to applications
 ALIASES = ("common", "organizations")
@@ -33,12 +31,12 @@ ALIASES = ("common", "organizations")
 class Entra:
     """One tenant with one application that has a secret."""
 
-    def __init__(self, sky: Sky, *, tenant: str, client_id: str, client_secret: str) -> None:
+    def __init__(self, context: SandboxContext, *, tenant: str, client_id: str, client_secret: str) -> None:
         self.wall = time.time
         self.tenant = tenant
         self.client_id = client_id
         self._secret = client_secret
-        self._key_file = Path(sky.home) / "entra-key.pem"
+        self._key_file = Path(context.home) / "entra-key.pem"
         self._key: ec.EllipticCurvePrivateKey | None = None
         self.object_id = str(uuid.uuid5(uuid.NAMESPACE_OID, client_id))
 

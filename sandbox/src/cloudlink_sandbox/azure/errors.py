@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 
-class Refusal(Exception):
+class ApiError(Exception):
     """An answer that is an error. retry_after: sandbox seconds. flat: AKS's envelope, which has no ``error`` key."""
 
     def __init__(
@@ -36,8 +36,8 @@ class Refusal(Exception):
         self.subcode = subcode
         self.bare = bare
 
-    def error(self) -> dict[str, Any]:
-        """The inner object, as it also stands in a failed operation."""
+    def inner(self) -> dict[str, Any]:
+        """The inner object, as a failed operation has it, too."""
         error: dict[str, Any] = {} if self.code is None else {"code": self.code}
         error["message"] = self.message
         if not self.bare:
@@ -52,18 +52,18 @@ class Refusal(Exception):
                 "message": self.message,
                 "subcode": self.subcode,
             }
-        return {"error": self.error()}
+        return {"error": self.inner()}
 
 
-def gateway(status: int, code: str, message: str, **more: Any) -> Refusal:
+def gateway(status: int, code: str, message: str, **more: Any) -> ApiError:
     """From ARM's own front, before a resource provider is asked: no details, and a header that says so."""
-    return Refusal(status, code, message, headers={"x-ms-failure-cause": "gateway"}, bare=True, **more)
+    return ApiError(status, code, message, headers={"x-ms-failure-cause": "gateway"}, bare=True, **more)
 
 
 # What ARM's front refuses
 
 
-def resource_not_found(type_: str, name: str, group: str) -> Refusal:
+def resource_not_found(type_: str, name: str, group: str) -> ApiError:
     return gateway(
         404,
         "ResourceNotFound",
@@ -72,11 +72,11 @@ def resource_not_found(type_: str, name: str, group: str) -> Refusal:
     )
 
 
-def group_not_found(group: str) -> Refusal:
+def group_not_found(group: str) -> ApiError:
     return gateway(404, "ResourceGroupNotFound", f"Resource group '{group}' could not be found.")
 
 
-def group_being_deleted(group: str) -> Refusal:
+def group_being_deleted(group: str) -> ApiError:
     return gateway(
         409,
         "ResourceGroupBeingDeleted",
@@ -84,15 +84,15 @@ def group_being_deleted(group: str) -> Refusal:
     )
 
 
-def subscription_not_found(subscription: str) -> Refusal:
+def subscription_not_found(subscription: str) -> ApiError:
     return gateway(404, "SubscriptionNotFound", f"The subscription '{subscription}' could not be found.")
 
 
-def invalid_namespace(namespace: str) -> Refusal:
+def invalid_namespace(namespace: str) -> ApiError:
     return gateway(404, "InvalidResourceNamespace", f"The resource namespace '{namespace}' is invalid.")
 
 
-def invalid_type(namespace: str, type_: str, api_version: str) -> Refusal:
+def invalid_type(namespace: str, type_: str, api_version: str) -> ApiError:
     return gateway(
         404,
         "InvalidResourceType",
@@ -101,7 +101,7 @@ def invalid_type(namespace: str, type_: str, api_version: str) -> Refusal:
     )
 
 
-def no_provider_for(location: str, api_version: str, type_: str, supported: str) -> Refusal:
+def no_provider_for(location: str, api_version: str, type_: str, supported: str) -> ApiError:
     return gateway(
         400,
         "NoRegisteredProviderFound",
@@ -110,7 +110,7 @@ def no_provider_for(location: str, api_version: str, type_: str, supported: str)
     )
 
 
-def missing_api_version() -> Refusal:
+def missing_api_version() -> ApiError:
     return gateway(
         400,
         "MissingApiVersionParameter",
@@ -118,19 +118,19 @@ def missing_api_version() -> Refusal:
     )
 
 
-def invalid_api_version(api_version: str) -> Refusal:
+def invalid_api_version(api_version: str) -> ApiError:
     return gateway(400, "InvalidApiVersionParameter", f"The api-version '{api_version}' is invalid.")
 
 
-def method_not_allowed(method: str) -> Refusal:
+def method_not_allowed(method: str) -> ApiError:
     return gateway(405, "HttpMethodNotAllowed", f"The requested resource does not support http method '{method}'.")
 
 
-def location_required() -> Refusal:
+def location_required() -> ApiError:
     return gateway(400, "LocationRequired", "The location property is required for this definition.")
 
 
-def location_not_available(location: str, type_: str) -> Refusal:
+def location_not_available(location: str, type_: str) -> ApiError:
     return gateway(
         400,
         "LocationNotAvailableForResourceType",
@@ -138,7 +138,7 @@ def location_not_available(location: str, type_: str) -> Refusal:
     )
 
 
-def location_differs(name: str, has: str, group: str, wanted: str) -> Refusal:
+def location_differs(name: str, has: str, group: str, wanted: str) -> ApiError:
     return gateway(
         409,
         "InvalidResourceLocation",
@@ -147,15 +147,15 @@ def location_differs(name: str, has: str, group: str, wanted: str) -> Refusal:
     )
 
 
-def unauthenticated(code: str, message: str, authority: str) -> Refusal:
-    refusal = gateway(401, code, message)
-    refusal.headers["WWW-Authenticate"] = (
+def unauthenticated(code: str, message: str, authority: str) -> ApiError:
+    error = gateway(401, code, message)
+    error.headers["WWW-Authenticate"] = (
         f'Bearer authorization_uri="{authority}", error="invalid_token", error_description="{message}"'
     )
-    return refusal
+    return error
 
 
-def authorization_failed(client: str, action: str, scope: str) -> Refusal:
+def authorization_failed(client: str, action: str, scope: str) -> ApiError:
     return gateway(
         403,
         "AuthorizationFailed",
@@ -165,7 +165,7 @@ def authorization_failed(client: str, action: str, scope: str) -> Refusal:
     )
 
 
-def throttled(subscription: str, operation: str, seconds: int) -> Refusal:
+def throttled(subscription: str, operation: str, seconds: int) -> ApiError:
     return gateway(
         429,
         "SubscriptionRequestsThrottled",
@@ -178,12 +178,12 @@ def throttled(subscription: str, operation: str, seconds: int) -> Refusal:
 # What the network resource provider refuses
 
 
-def child_not_found(id_: str) -> Refusal:
-    return Refusal(404, "NotFound", f"Resource {id_} not found.")
+def child_not_found(id_: str) -> ApiError:
+    return ApiError(404, "NotFound", f"Resource {id_} not found.")
 
 
-def another_operation(operation_url: str) -> Refusal:
-    return Refusal(
+def another_operation(operation_url: str) -> ApiError:
+    return ApiError(
         409,
         "AnotherOperationInProgress",
         "Another operation on this or dependent resource is in progress. To retrieve status of the operation use "
@@ -191,8 +191,8 @@ def another_operation(operation_url: str) -> Refusal:
     )
 
 
-def retryable(operation: str, guid: str, id_: str, seconds: int = 12) -> Refusal:
-    return Refusal(
+def retryable(operation: str, guid: str, id_: str, seconds: int = 12) -> ApiError:
+    return ApiError(
         429,
         "RetryableError",
         "A retryable error occurred.",
@@ -207,15 +207,15 @@ def retryable(operation: str, guid: str, id_: str, seconds: int = 12) -> Refusal
     )
 
 
-def not_provisioned(used: str, by: str, state: str, operation: str) -> Refusal:
+def not_provisioned(used: str, by: str, state: str, operation: str) -> ApiError:
     message = (
         f"Cannot proceed with operation because resource {used} used by resource {by} is not in Succeeded state. "
         f"Resource is in {state} state and the last operation that updated/is updating the resource is {operation}."
     )
     if state == "Failed":
         # Assumption: a failed reference is refused for good; recordings show the retryable form for Updating only.
-        return Refusal(400, "ReferencedResourceNotProvisioned", message)
-    return Refusal(
+        return ApiError(400, "ReferencedResourceNotProvisioned", message)
+    return ApiError(
         429,
         "RetryableError",
         "A retryable error occurred.",
@@ -223,8 +223,8 @@ def not_provisioned(used: str, by: str, state: str, operation: str) -> Refusal:
     )
 
 
-def reference_not_found(used: str, by: str) -> Refusal:
-    return Refusal(
+def reference_not_found(used: str, by: str) -> ApiError:
+    return ApiError(
         400,
         "InvalidResourceReference",
         f"Resource {used} referenced by resource {by} was not found. Please make sure that the referenced resource "
@@ -232,8 +232,8 @@ def reference_not_found(used: str, by: str) -> Refusal:
     )
 
 
-def malformed_reference(value: str) -> Refusal:
-    return Refusal(
+def malformed_reference(value: str) -> ApiError:
+    return ApiError(
         400,
         "LinkedInvalidPropertyId",
         f"Property id '{value}' is invalid. Expect fully qualified resource Id that start with "
@@ -241,8 +241,8 @@ def malformed_reference(value: str) -> Refusal:
     )
 
 
-def invalid_prefix(prefix: str, id_: str) -> Refusal:
-    return Refusal(
+def invalid_prefix(prefix: str, id_: str) -> ApiError:
+    return ApiError(
         400,
         "InvalidAddressPrefixFormat",
         f"Address prefix {prefix} of resource {id_} is not formatted correctly. It should follow CIDR notation, for "
@@ -250,9 +250,9 @@ def invalid_prefix(prefix: str, id_: str) -> Refusal:
     )
 
 
-def invalid_value(path: str, value: object, allowed: str = "") -> Refusal:
+def invalid_value(path: str, value: object, allowed: str = "") -> ApiError:
     """An enum or number that does not exist in the specification."""
-    return Refusal(
+    return ApiError(
         400,
         "InvalidRequestFormat",
         "Cannot parse the request.",
@@ -266,8 +266,8 @@ def invalid_value(path: str, value: object, allowed: str = "") -> Refusal:
     )
 
 
-def missing_property(path: str) -> Refusal:
-    return Refusal(
+def missing_property(path: str) -> ApiError:
+    return ApiError(
         400,
         "InvalidRequestFormat",
         "Cannot parse the request.",
@@ -275,8 +275,8 @@ def missing_property(path: str) -> Refusal:
     )
 
 
-def parent_failed(id_: str, guid: str) -> Refusal:
-    return Refusal(
+def parent_failed(id_: str, guid: str) -> ApiError:
+    return ApiError(
         400,
         "ParentResourceIsInFailedState",
         f"PUT operation on child resource {id_} is blocked because last operation ({guid}) on parent resource failed "
@@ -284,13 +284,13 @@ def parent_failed(id_: str, guid: str) -> Refusal:
     )
 
 
-def not_modelled(what: str, id_: str) -> Refusal:
+def not_modelled(what: str, id_: str) -> ApiError:
     """The real Azure would take it; this sandbox says so instead of leaving it out."""
-    return Refusal(400, "NotModelledBySandbox", f"This sandbox does not model {what} ({id_}).")
+    return ApiError(400, "NotModelledBySandbox", f"This sandbox does not model {what} ({id_}).")
 
 
-def subnet_in_use(subnet: str, by: str) -> Refusal:
-    return Refusal(
+def subnet_in_use(subnet: str, by: str) -> ApiError:
+    return ApiError(
         400,
         "InUseSubnetCannotBeDeleted",
         f"Subnet {subnet} is in use by {by} and cannot be deleted. In order to delete the subnet, delete all the "
@@ -298,8 +298,8 @@ def subnet_in_use(subnet: str, by: str) -> Refusal:
     )
 
 
-def public_ip_in_use(id_: str, by: str) -> Refusal:
-    return Refusal(
+def public_ip_in_use(id_: str, by: str) -> ApiError:
+    return ApiError(
         400,
         "PublicIPAddressCannotBeDeleted",
         f"Public IP address {id_} can not be deleted since it is still allocated to resource {by}. In order to delete "
@@ -308,17 +308,17 @@ def public_ip_in_use(id_: str, by: str) -> Refusal:
     )
 
 
-def gateway_has_connections(id_: str, by: str) -> Refusal:
+def gateway_has_connections(id_: str, by: str) -> ApiError:
     # The code is known, the wording is ours.
-    return Refusal(
+    return ApiError(
         400,
         "VirtualNetworkGatewayCannotBeDeleted",
         f"Virtual network gateway {id_} cannot be deleted because it is in use by connection {by}.",
     )
 
 
-def fence_around_gateway(group: str) -> Refusal:
-    return Refusal(
+def fence_around_gateway(group: str) -> ApiError:
+    return ApiError(
         400,
         "NetworkSecurityGroupCannotBeAttachedToGatewaySubnet",
         f"The operation failed because the network security group {group.rsplit('/', 1)[-1]} can not be associated to "
@@ -327,15 +327,15 @@ def fence_around_gateway(group: str) -> Refusal:
     )
 
 
-def in_use(code: str, what: str, id_: str, by: str) -> Refusal:
-    return Refusal(400, code, f"{what} {id_} cannot be deleted because it is in use by the following resources: {by}.")
+def in_use(code: str, what: str, id_: str, by: str) -> ApiError:
+    return ApiError(400, code, f"{what} {id_} cannot be deleted because it is in use by the following resources: {by}.")
 
 
-def server_error() -> Refusal:
-    return Refusal(500, "InternalServerError", "An error occurred.")
+def server_error() -> ApiError:
+    return ApiError(500, "InternalServerError", "An error occurred.")
 
 
-def poll_timeout(namespace: str) -> Refusal:
+def poll_timeout(namespace: str) -> ApiError:
     return gateway(
         504,
         "GatewayTimeout",
@@ -343,18 +343,18 @@ def poll_timeout(namespace: str) -> Refusal:
     )
 
 
-def flat(status: int, code: str, message: str, subcode: str = "") -> Refusal:
+def flat(status: int, code: str, message: str, subcode: str = "") -> ApiError:
     """An error as this provider answers it: no ``error`` around it."""
-    return Refusal(status, code, message, flat=True, subcode=subcode)
+    return ApiError(status, code, message, flat=True, subcode=subcode)
 
 
-def unenveloped(refusal: Refusal) -> Refusal:
+def unenveloped(error: ApiError) -> ApiError:
     """This provider's own errors have no envelope; those of ARM's front keep it."""
-    if refusal.code == "AnotherOperationInProgress":
+    if error.code == "AnotherOperationInProgress":
         return flat(
             409,
             "OperationNotAllowed",
             "Operation is not allowed because there's an in progress operation on the managed cluster.",
         )
-    refusal.flat = "x-ms-failure-cause" not in refusal.headers
-    return refusal
+    error.flat = "x-ms-failure-cause" not in error.headers
+    return error

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from cloudlink_sandbox.azure.errors import Refusal
+from cloudlink_sandbox.azure.errors import ApiError
 
 Json = dict[str, Any]
 
@@ -17,7 +17,7 @@ class Request:
     """path: the segments as they were sent. where: what the route's placeholders matched.
 
     base_url: of this sandbox, without a trailing slash; every URL in an answer is built from it.
-    place: how faults and the journal call this request, such as ``azure.PUT:connections/tunnel-1``.
+    fault_target: how faults and the journal call this request, such as ``azure.PUT:connections/tunnel-1``.
     """
 
     method: str
@@ -27,22 +27,22 @@ class Request:
     body: bytes
     base_url: str
     where: dict[str, str] = field(default_factory=dict)
-    place: str = ""
+    fault_target: str = ""
 
     @property
     def api_version(self) -> str:
         return self.query.get("api-version", "")
 
     def json(self) -> Json:
-        """The body as an object. Raises Refusal as ARM does when it is none."""
+        """The body as an object. Raises ApiError as ARM does when it is none."""
         try:
             value = json.loads(self.body or b"{}")
         except ValueError as exc:
-            raise Refusal(
+            raise ApiError(
                 400, "InvalidRequestContent", f"The request content was invalid and could not be deserialized: '{exc}'."
             ) from None
         if not isinstance(value, dict):
-            raise Refusal(
+            raise ApiError(
                 400,
                 "InvalidRequestContent",
                 "The request content was invalid and could not be deserialized: 'expected an object'.",

@@ -75,7 +75,7 @@ def _gateway(store: Store, record: Record) -> AzureGateway | None:
                 public_ip=value,
                 default_bgp=default,
                 custom_bgp=tuple(IPv4Address(a) for a in custom.get(config["id"].lower(), [])),
-                working=not store.sky.faults.standing("instance-down", str(value)),
+                working=not store.context.faults.active("instance-down", str(value)),
             )
         )
     return AzureGateway(

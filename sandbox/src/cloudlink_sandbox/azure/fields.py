@@ -7,7 +7,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueE
 from typing import Any
 
 from cloudlink_sandbox.azure import errors
-from cloudlink_sandbox.azure.errors import Refusal
+from cloudlink_sandbox.azure.errors import ApiError
 from cloudlink_sandbox.azure.exchange import Json
 from cloudlink_sandbox.azure.ids import ResourceId
 
@@ -76,7 +76,7 @@ def inner(source: Json, name: str, *, path: str = "properties") -> Json:
 
 
 def prefix(value: object, id_: ResourceId) -> str:
-    """A network in CIDR notation without host bits. Raises Refusal(InvalidAddressPrefixFormat)."""
+    """A network in CIDR notation without host bits. Raises ApiError(InvalidAddressPrefixFormat)."""
     text = str(value)
     try:
         network = IPv4Network(text, strict=False)
@@ -85,7 +85,7 @@ def prefix(value: object, id_: ResourceId) -> str:
     if "/" not in text:
         raise errors.invalid_prefix(text, str(id_))
     if str(network) != text:
-        raise Refusal(
+        raise ApiError(
             400,
             "InvalidCIDRNotation",
             f"The address prefix {text} in resource {id_} has an invalid CIDR notation. For the given prefix length, "
@@ -102,9 +102,9 @@ def address(value: object) -> IPv4Address | None:
 
 
 def check_overlap(prefixes: list[str], code: str, message: str) -> None:
-    """Raises Refusal(code) when two of the prefixes overlap; ``{0}`` and ``{1}`` in the message name them."""
+    """Raises ApiError(code) when two of the prefixes overlap; ``{0}`` and ``{1}`` in the message name them."""
     networks = [IPv4Network(p) for p in prefixes]
     for i, one in enumerate(networks):
         for other in networks[i + 1 :]:
             if one.overlaps(other):
-                raise Refusal(400, code, message.format(one, other))
+                raise ApiError(400, code, message.format(one, other))

@@ -42,7 +42,7 @@ class ResourceId:
 
 
 def parse(text: object) -> ResourceId:
-    """Raises Refusal(LinkedInvalidPropertyId) when it is no resource id."""
+    """Raises ApiError(LinkedInvalidPropertyId) when it is no resource id."""
     if not isinstance(text, str):
         raise errors.malformed_reference(str(text))
     parts = text.strip("/").split("/")
@@ -59,7 +59,7 @@ def parse(text: object) -> ResourceId:
 
 
 def reference(value: object, path: str) -> ResourceId:
-    """The id inside ``{"id": ...}``. Raises Refusal when there is none."""
+    """The id inside ``{"id": ...}``. Raises ApiError when there is none."""
     if not isinstance(value, dict) or not value.get("id"):
         raise errors.missing_property(path)
     return parse(value["id"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloudlink_sandbox.azure.errors import Refusal
+from cloudlink_sandbox.azure.errors import ApiError
 from cloudlink_sandbox.azure.exchange import Json
 from cloudlink_sandbox.azure.fields import choice, number
 from cloudlink_sandbox.facts import Proposals
@@ -43,7 +43,7 @@ GROUPS = {
 
 
 def accept_policy(given: Json) -> Json:
-    """All eight fields are needed; for data, GCM encryption and integrity must be the same. Raises Refusal.
+    """All eight fields are needed; for data, GCM encryption and integrity must be the same. Raises ApiError.
 
     For IKE, GCM goes with a hash; that the list of ``ikeIntegrity`` names GCM as well is an error of the API's
     description: https://github.com/Azure/azure-rest-api-specs/issues/27628
@@ -58,14 +58,14 @@ def accept_policy(given: Json) -> Json:
     encryption, integrity = policy["ipsecEncryption"], policy["ipsecIntegrity"]
     if "GCM" in f"{encryption}{integrity}" and encryption != integrity:
         # Assumption: the code; the rule is documented.
-        raise Refusal(
+        raise ApiError(
             400,
             "InvalidIpsecPolicy",
             f"With GCM, ipsecEncryption and ipsecIntegrity must be the same, not {encryption} and {integrity}.",
         )
     if "GCM" in policy["ikeIntegrity"]:
         # Assumption: the code; the rule is as told in the issue above.
-        raise Refusal(
+        raise ApiError(
             400, "InvalidIpsecPolicy", f"ikeIntegrity {policy['ikeIntegrity']} is not supported; it must be a hash."
         )
     return policy

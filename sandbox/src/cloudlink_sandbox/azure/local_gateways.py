@@ -6,11 +6,11 @@ from ipaddress import IPv4Address, IPv4Network
 
 from cloudlink_sandbox.azure import errors
 from cloudlink_sandbox.azure.asn import refuse_peer_asn
-from cloudlink_sandbox.azure.errors import Refusal
+from cloudlink_sandbox.azure.errors import ApiError
 from cloudlink_sandbox.azure.exchange import Json
 from cloudlink_sandbox.azure.fields import address, array, inner, number, prefix
 from cloudlink_sandbox.azure.ids import ResourceId
-from cloudlink_sandbox.azure.kind import Kind
+from cloudlink_sandbox.azure.resource_provider import ResourceProvider
 from cloudlink_sandbox.azure.store import Record
 
 LOCAL_GATEWAY = "Microsoft.Network/localNetworkGateways"
@@ -18,7 +18,7 @@ CONNECTION = "Microsoft.Network/connections"
 LINK_LOCAL = IPv4Network("169.254.0.0/16")
 
 
-class LocalGateways(Kind):
+class LocalGateways(ResourceProvider):
     kinds = ("localNetworkGateways",)
     word = "LocalNetworkGateway"
     lasts = ("azure.lng", "azure.lng", "azure.delete")
@@ -30,7 +30,7 @@ class LocalGateways(Kind):
         for p in space:
             if IPv4Network(p).overlaps(LINK_LOCAL):
                 # Assumption: the code. That an APIPA prefix is refused here is documented in the VPN gateway FAQ.
-                raise Refusal(
+                raise ApiError(
                     400,
                     "LocalNetworkGatewayApipaPrefixNotAllowed",
                     f"Address prefix {p} of local network gateway {id_} lies in the link-local range.",
@@ -40,7 +40,7 @@ class LocalGateways(Kind):
         if ip:
             parsed = address(ip)
             if parsed is None or parsed.is_multicast or parsed.is_unspecified:
-                raise Refusal(400, "InvalidIpAddress", f"The IP Address {ip} is invalid.")
+                raise ApiError(400, "InvalidIpAddress", f"The IP Address {ip} is invalid.")
             properties["gatewayIpAddress"] = str(ip)
         elif fqdn:
             properties["fqdn"] = str(fqdn)
@@ -50,7 +50,7 @@ class LocalGateways(Kind):
             bgp = inner(given, "bgpSettings")
             asn = number(bgp, "asn", 0, 0, 2**32 - 1, path="properties.bgpSettings")
             if asn == 0:
-                raise Refusal(
+                raise ApiError(
                     400,
                     "LocalNetworkGatewayCannotHaveZeroAsn",
                     f"The local network gateway {id_} cannot have an ASN of zero",
@@ -75,7 +75,7 @@ class LocalGateways(Kind):
         return {"code": "InvalidIPAddress", "message": text, "details": []}
 
     def waits_for(self, id_: ResourceId, properties: Json, *, deleting: bool) -> tuple[str, ...]:
-        """While a connection that uses it is written, it stands still."""
+        """While a connection that uses it is written, it cannot be changed."""
         del properties, deleting
         users = [c.id.key for c in self.connections(id_)]
         return (id_.key, *users)

@@ -76,7 +76,7 @@ LOCATIONS = frozenset(
 
 
 def location_of(value: object, type_: str) -> str:
-    """``West Europe`` and ``westeurope`` are the same. Raises Refusal for a region that does not exist."""
+    """``West Europe`` and ``westeurope`` are the same. Raises ApiError for a region that does not exist."""
     name = str(value).replace(" ", "").lower()
     if name not in LOCATIONS:
         raise errors.location_not_available(str(value), type_)

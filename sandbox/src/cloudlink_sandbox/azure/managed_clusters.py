@@ -11,15 +11,15 @@ from ipaddress import IPv4Network
 import yaml
 
 from cloudlink_sandbox.azure import errors
-from cloudlink_sandbox.azure.agent_pools import accept_pool, check_pools, upgrade
-from cloudlink_sandbox.azure.errors import Refusal, flat, unenveloped
+from cloudlink_sandbox.azure.errors import ApiError, flat, unenveloped
 from cloudlink_sandbox.azure.exchange import Answer, Json, Request
 from cloudlink_sandbox.azure.facts import AksEndpoint, cluster_facts
 from cloudlink_sandbox.azure.fields import choice, flag, inner, objects
 from cloudlink_sandbox.azure.ids import ResourceId, parse
-from cloudlink_sandbox.azure.kind import Kind, tags_of
 from cloudlink_sandbox.azure.locations import location_of
 from cloudlink_sandbox.azure.operations import AKS, Operations, refuse_if_locked
+from cloudlink_sandbox.azure.pool_profiles import accept_pool, check_pools, upgrade
+from cloudlink_sandbox.azure.resource_provider import ResourceProvider, tags_of
 from cloudlink_sandbox.azure.store import Record, Store
 
 CLUSTER = "Microsoft.ContainerService/managedClusters"
@@ -29,7 +29,7 @@ VERSIONS = {"1.31": "1.31.13", "1.32": "1.32.9", "1.33": "1.33.5", "1.34": "1.34
 DEFAULT_VERSION = "1.33"
 
 
-class ManagedClusters(Kind):
+class ManagedClusters(ResourceProvider):
     namespace = AKS
     kinds = ("managedClusters",)
     word = "ManagedCluster"
@@ -202,14 +202,14 @@ class ManagedClusters(Kind):
     def put(self, request: Request) -> Answer:
         try:
             return super().put(request)
-        except Refusal as refusal:
-            raise unenveloped(refusal) from None
+        except ApiError as error:
+            raise unenveloped(error) from None
 
     def delete(self, request: Request) -> Answer:
         try:
             return super().delete(request)
-        except Refusal as refusal:
-            raise unenveloped(refusal) from None
+        except ApiError as error:
+            raise unenveloped(error) from None
 
     def patch(self, request: Request) -> Answer:
         record = self.record(request)
@@ -304,7 +304,7 @@ class ManagedClusters(Kind):
         }
         return _kubeconfig(record.name, url, authority, f"clusterUser_{record.id.group}_{record.name}", user)
 
-    def missing(self, id_: ResourceId) -> Refusal:
+    def missing(self, id_: ResourceId) -> ApiError:
         return errors.resource_not_found(CLUSTER, id_.name, id_.group)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from cloudlink_sandbox.azure import errors
-from cloudlink_sandbox.azure.errors import Refusal
+from cloudlink_sandbox.azure.errors import ApiError
 from cloudlink_sandbox.azure.exchange import Answer, Request
 from cloudlink_sandbox.azure.ids import ResourceId
 from cloudlink_sandbox.azure.store import KEPT_SECONDS, Operation, Record, Store
@@ -48,21 +48,21 @@ class Operations:
         lasts: str,
         shows: str = "Updating",
         flips: tuple[str, ...] = (),
-        settles: tuple[str, ...] = (),
+        applies: tuple[str, ...] = (),
         locks: tuple[str, ...] = (),
         steps: tuple[float, ...] = PLAIN,
         **more: Any,
     ) -> Operation:
         """lasts: which of the sandbox's durations it takes. Faults decide whether it fails or never ends."""
         now = self.store.now()
-        ends = now + self.store.sky.durations.draw(lasts, record.id.key)
-        faults = self.store.sky.faults
+        ends = now + self.store.context.durations.sample(lasts, record.id.key)
+        faults = self.store.context.faults
         error = more.pop("error", None)
-        fault = faults.strike(request.place, "operation-fails", "operation-hangs") if request.place else None
+        fault = faults.match(target, "operation-fails", "operation-hangs") if (target := request.fault_target) else None
         if fault is not None and fault.kind == "operation-hangs":
             ends = math.inf
         elif fault is not None:
-            error = errors.server_error().error()
+            error = errors.server_error().inner()
         operation = Operation(
             guid=str(uuid.uuid4()),
             name=name,
@@ -74,7 +74,7 @@ class Operations:
             ends_at=ends,
             shows=shows,
             flips=flips,
-            settles=settles,
+            applies=applies,
             locks=locks,
             error=error,
             retry_after=steps,
@@ -164,7 +164,7 @@ class Operations:
             return Answer(202, body, headers, retry_after=operation.next_wait())
         if operation.error is not None:
             # Assumption: the result URL of a failed operation answers with the error itself.
-            raise Refusal(400, operation.error.get("code"), operation.error.get("message", ""))
+            raise ApiError(400, operation.error.get("code"), operation.error.get("message", ""))
         if operation.removes or operation.empties:
             return Answer(204, ..., headers)
         made = self.results.get(operation.action or operation.name)
@@ -180,7 +180,7 @@ class Operations:
             not signed or hmac.compare_digest(request.query.get("h", ""), self._signature(operation)[3])
         )
         if operation is None or not intact or self.store.now() - operation.ends_at > KEPT_SECONDS:
-            raise Refusal(404, None, f"Operation {guid} not found.")
+            raise ApiError(404, None, f"Operation {guid} not found.")
         return operation
 
     def _aks_status(self, operation: Operation, now: float) -> dict[str, Any]:

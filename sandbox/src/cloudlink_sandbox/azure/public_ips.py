@@ -6,12 +6,12 @@ import zlib
 from ipaddress import IPv4Address
 
 from cloudlink_sandbox.azure import errors
-from cloudlink_sandbox.azure.errors import Refusal
+from cloudlink_sandbox.azure.errors import ApiError
 from cloudlink_sandbox.azure.exchange import Json
 from cloudlink_sandbox.azure.fields import array, choice, inner, number
 from cloudlink_sandbox.azure.ids import ResourceId
-from cloudlink_sandbox.azure.kind import Kind
 from cloudlink_sandbox.azure.operations import SHORT
+from cloudlink_sandbox.azure.resource_provider import ResourceProvider
 from cloudlink_sandbox.azure.store import Record
 from cloudlink_sandbox.azure.vnets import GATEWAY
 
@@ -19,7 +19,7 @@ PUBLIC_IP = "Microsoft.Network/publicIPAddresses"
 LIMIT = 10  # Standard addresses per subscription and region, as new subscriptions have it
 
 
-class PublicIps(Kind):
+class PublicIps(ResourceProvider):
     kinds = ("publicIPAddresses",)
     word = "PublicIpAddress"
     lasts = ("azure.publicip", "azure.publicip", "azure.delete")
@@ -30,7 +30,7 @@ class PublicIps(Kind):
         name = choice(sku, "name", ("Basic", "Standard"), "Basic", path="sku")
         tier = choice(sku, "tier", ("Regional", "Global"), "Regional", path="sku")
         if name == "Basic" and old is None:
-            raise Refusal(
+            raise ApiError(
                 400,
                 "IPv4BasicSkuPublicIpCountLimitReached",
                 "Cannot create more than 0 IPv4 Basic SKU public IP addresses for this subscription in this region.",
@@ -39,7 +39,7 @@ class PublicIps(Kind):
         if any(z not in ("1", "2", "3") for z in zones):
             raise errors.invalid_value("zones", zones, "1, 2, 3")
         if old is not None and sorted(zones) != sorted(old.top.get("zones", [])):
-            raise Refusal(
+            raise ApiError(
                 400,
                 "ResourceAvailabilityZonesCannotBeModified",
                 f"Resource {old.id} has an existing availability zone constraint "
@@ -60,7 +60,7 @@ class PublicIps(Kind):
         method = choice(given, "publicIPAllocationMethod", ("Static", "Dynamic"), "Static" if standard else "Dynamic")
         if standard and method == "Dynamic":
             # Assumption: the code; that Standard addresses must be static is documented.
-            raise Refusal(
+            raise ApiError(
                 400,
                 "StandardPublicIPAddressMustBeStatic",
                 f"Standard sku publicIp {id_} must have AllocationMethod set to Static.",
@@ -86,7 +86,7 @@ class PublicIps(Kind):
             if r.location == wanted and r.id.subscription.lower() == id_.subscription.lower()
         ]
         if len(there) >= LIMIT:
-            raise Refusal(
+            raise ApiError(
                 400,
                 "PublicIPCountLimitReached",
                 f"Cannot create more than {LIMIT} public IP addresses for this subscription in this region.",

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from cloudlink_sandbox.azure import errors
-from cloudlink_sandbox.azure.errors import Refusal
+from cloudlink_sandbox.azure.errors import ApiError
 from cloudlink_sandbox.azure.exchange import Answer, Json, Request
-from cloudlink_sandbox.azure.kind import Kind, tags_of
 from cloudlink_sandbox.azure.locations import LOCATIONS, location_of
+from cloudlink_sandbox.azure.resource_provider import ResourceProvider, tags_of
 from cloudlink_sandbox.azure.store import Group, Record, Store, new_etag
 
 # Assumption: ARM's index of tags knows a new resource after about half a minute (sandbox seconds).
@@ -31,11 +31,11 @@ CASCADE = (  # what goes first when a group is deleted
 
 
 class ResourceGroups:
-    """kinds: every resource type of this sandbox, by its lower-case type; asked what blocks a deletion."""
+    """providers: every resource type of this sandbox, by its lower-case type; asked what blocks a deletion."""
 
-    def __init__(self, store: Store, kinds: dict[str, Kind], tenant: str) -> None:
+    def __init__(self, store: Store, providers: dict[str, ResourceProvider], tenant: str) -> None:
         self.store = store
-        self.kinds = kinds
+        self.providers_by_type = providers
         self.tenant = tenant
 
     # Subscriptions
@@ -96,13 +96,13 @@ class ResourceGroups:
 
     def providers(self, request: Request) -> Answer:
         self.store.check_subscription(request.where["subscription"])
-        names = sorted({k.namespace for k in self.kinds.values()})
+        names = sorted({k.namespace for k in self.providers_by_type.values()})
         return Answer(200, {"value": [self._show_provider(request.where["subscription"], n) for n in names]})
 
     def provider(self, request: Request) -> Answer:
         self.store.check_subscription(request.where["subscription"])
         namespace = request.where["namespace"]
-        known = {k.namespace.lower(): k.namespace for k in self.kinds.values()}
+        known = {k.namespace.lower(): k.namespace for k in self.providers_by_type.values()}
         if namespace.lower() not in known:
             raise errors.invalid_namespace(namespace)
         return Answer(200, self._show_provider(request.where["subscription"], known[namespace.lower()]))
@@ -115,7 +115,7 @@ class ResourceGroups:
                 "apiVersions": ["2026-03-01", "2025-07-01", "2024-07-01", "2024-01-01", "2022-01-01"],
                 "capabilities": "CrossResourceGroupResourceMove, SupportsTags, SupportsLocation",
             }
-            for k in self.kinds.values()
+            for k in self.providers_by_type.values()
             if k.namespace == namespace
         ]
         return {
@@ -209,10 +209,10 @@ class ResourceGroups:
         job = base64.urlsafe_b64encode(json.dumps(named, separators=(",", ":")).encode()).decode().rstrip("=")
         if group.state != "Deleting":
             group.state = "Deleting"
-            duration = self.store.sky.durations.draw("azure.rg.delete", group.name)
+            duration = self.store.context.durations.sample("azure.rg.delete", group.name)
             inside = self._inside(group)
             if any(r.is_type("Microsoft.Network/virtualNetworkGateways") for r in inside):
-                duration += self.store.sky.durations.draw("azure.vng.delete", group.name)
+                duration += self.store.context.durations.sample("azure.vng.delete", group.name)
             self.store.jobs[job] = {
                 "group": (group.subscription.lower(), group.name.lower()),
                 "ends_at": self.store.now() + duration,
@@ -236,23 +236,23 @@ class ResourceGroups:
             return Answer(200)
         return Answer(409, job["outcome"])
 
-    def settle(self) -> None:
+    def advance(self) -> None:
         """Carries out the jobs that have ended by now."""
         now = self.store.now()
         for job in self.store.jobs.values():
             if job["outcome"] is None and now >= job["ends_at"]:
                 job["outcome"] = self._carry_out(job["group"])
-                self.store.sky.touch()
+                self.store.context.touch()
 
     def _carry_out(self, key: tuple[str, str]) -> Json:
         group = self.store.groups[key]
-        refused: list[tuple[Record, Refusal]] = []
+        refused: list[tuple[Record, ApiError]] = []
         for kind in CASCADE:
             for record in [r for r in self._inside(group) if r.is_type(kind)]:
                 try:
-                    self.kinds[kind.lower()].refuse_delete(record)
-                except Refusal as refusal:
-                    refused.append((record, refusal))
+                    self.providers_by_type[kind.lower()].refuse_delete(record)
+                except ApiError as error:
+                    refused.append((record, error))
                 else:
                     self.store.drop(record.id.key)
         if not refused:
@@ -335,18 +335,18 @@ class ResourceGroups:
         return record
 
 
-def deletion_blocked(group: str, refused: list[tuple[Record, Refusal]]) -> Json:
+def deletion_blocked(group: str, refused: list[tuple[Record, ApiError]]) -> Json:
     """With capitals, and the inner errors as JSON texts, as ARM's job answers."""
     names = ",".join(f"{r.id.type}/{r.name}" for r, _ in refused)
     details = [
         {
             "Code": None,
             "Target": str(record.id),
-            "Message": json.dumps({"error": refusal.error()}, separators=(",", ":")),
+            "Message": json.dumps({"error": error.inner()}, separators=(",", ":")),
             "Details": None,
             "AdditionalInfo": None,
         }
-        for record, refusal in refused
+        for record, error in refused
     ]
     return {
         "Error": {

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from cloudlink_sandbox.azure.agent_pools import AgentPools
 from cloudlink_sandbox.azure.exchange import Endpoint
-
-if TYPE_CHECKING:
-    from cloudlink_sandbox.azure.azure_cloud import Parts
-    from cloudlink_sandbox.azure.kind import Kind
-    from cloudlink_sandbox.azure.routing_and_filtering import RouteTables, SecurityGroups
+from cloudlink_sandbox.azure.parts import Parts
+from cloudlink_sandbox.azure.resource_provider import ResourceProvider
+from cloudlink_sandbox.azure.routing_and_filtering import RouteTables, SecurityGroups
 
 SUB = "/subscriptions/{subscription}"
 GROUP = SUB + "/resourceGroups/{group}"
@@ -156,7 +153,7 @@ def table(parts: Parts) -> list[Route]:
     ]
 
 
-def _resource(under: str, type_: str, kind: Kind) -> Iterator[Route]:
+def _resource(under: str, type_: str, kind: ResourceProvider) -> Iterator[Route]:
     collection = f"{under}/{type_}"
     item = collection + "/{name}"
     yield Route("GET", collection.replace("/resourceGroups/{group}", ""), kind.list_subscription, type_)
@@ -167,7 +164,7 @@ def _resource(under: str, type_: str, kind: Kind) -> Iterator[Route]:
     yield Route("DELETE", item, kind.delete, type_, "name", writes=True)
 
 
-def _child(under: str, parent: str, type_: str, kind: Kind) -> Iterator[Route]:
+def _child(under: str, parent: str, type_: str, kind: ResourceProvider) -> Iterator[Route]:
     collection = f"{under}/{parent}/{{parent}}/{type_}"
     item = collection + "/{name}"
     yield Route("GET", collection, kind.list_children, type_)

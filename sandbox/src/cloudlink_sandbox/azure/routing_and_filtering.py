@@ -5,12 +5,12 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 
 from cloudlink_sandbox.azure import errors
-from cloudlink_sandbox.azure.errors import Refusal
+from cloudlink_sandbox.azure.errors import ApiError
 from cloudlink_sandbox.azure.exchange import Answer, Json, Request
 from cloudlink_sandbox.azure.fields import address, choice, flag, inner, number, objects, prefix
 from cloudlink_sandbox.azure.ids import ResourceId
-from cloudlink_sandbox.azure.kind import Kind
 from cloudlink_sandbox.azure.operations import SHORT, refuse_if_locked
+from cloudlink_sandbox.azure.resource_provider import ResourceProvider
 from cloudlink_sandbox.azure.store import Operation, Record, new_etag
 from cloudlink_sandbox.azure.vnets import SUBNET, parent_missing
 from cloudlink_sandbox.facts import PacketRule
@@ -27,7 +27,7 @@ _DEFAULT_RULES = (
 NEXT_HOPS = ("VirtualNetworkGateway", "VnetLocal", "Internet", "VirtualAppliance", "None")
 
 
-class _OnSubnets(Kind):
+class _OnSubnets(ResourceProvider):
     """Something that subnets refer to, with entries that can be written one by one at addresses of their own.
 
     entries: the list that holds them. entry_word: the word for one in Azure's names of operations.
@@ -40,7 +40,7 @@ class _OnSubnets(Kind):
     entry_word: str
 
     def entry(self, id_: ResourceId, given: Json) -> Json:
-        """One of the list, as it is kept. Raises Refusal for what Azure would not take."""
+        """One of the list, as it is kept. Raises ApiError for what Azure would not take."""
         raise NotImplementedError
 
     def named(self, id_: ResourceId, given: Json) -> ResourceId:
@@ -49,7 +49,7 @@ class _OnSubnets(Kind):
         return id_.child(self.entries, str(given["name"]))
 
     def check_entries(self, entries: list[Json]) -> None:
-        """Raises Refusal when they do not go together."""
+        """Raises ApiError when they do not go together."""
 
     def users(self, record: Record) -> list[Json]:
         return [
@@ -74,7 +74,7 @@ class _OnSubnets(Kind):
         found = [self.entry(id_, e) for e in objects(given, self.entries)]
         names = [e["name"].lower() for e in found]
         if twice := next((e for e in found if names.count(e["name"].lower()) > 1), None):
-            raise Refusal(
+            raise ApiError(
                 400,
                 "DuplicateResourceName",
                 f"Resource {id_}/{self.entries}/ has two child resources with the same name ({twice['name']}).",
@@ -110,7 +110,7 @@ class _OnSubnets(Kind):
         return self.operations.accepted(request, self._write(request, record, left, "Delete", self.lasts[2]), 202)
 
     def _parent(self, request: Request) -> Record:
-        """Raises Refusal when it is missing or being written."""
+        """Raises ApiError when it is missing or being written."""
         id_ = self.id_of(request)
         record = self.store.find(id_)
         if record is None:
@@ -130,7 +130,7 @@ class _OnSubnets(Kind):
             lasts=lasts,
             shows="Updating",
             flips=(record.id.key,),
-            settles=(record.id.key,),
+            applies=(record.id.key,),
             locks=self.locks(record.id, record.properties),
             steps=self.steps,
             empties=verb == "Delete",
@@ -255,7 +255,7 @@ class SecurityGroups(_OnSubnets):
             kept = entry["properties"]
             first = seen.setdefault((kept["direction"], kept["priority"]), entry["name"])
             if first != entry["name"]:
-                raise Refusal(
+                raise ApiError(
                     400,
                     "SecurityRuleConflict",
                     f"Security rule {entry['name']} conflicts with rule {first}. Rules cannot have the same Priority "

@@ -1,6 +1,6 @@
 """What exists in the sandbox's Azure: resource groups, resources and operations, in plain dictionaries.
 
-Nothing runs in the background. An operation knows when it ends; whoever looks first after that moment settles it.
+Nothing runs in the background. An operation knows when it ends; the first read after that moment ends it.
 """
 
 from __future__ import annotations
@@ -9,15 +9,12 @@ import copy
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cloudlink_sandbox.azure import errors
 from cloudlink_sandbox.azure.exchange import Json
 from cloudlink_sandbox.azure.ids import ResourceId
-
-if TYPE_CHECKING:
-    from cloudlink_sandbox.cloud import Sky
-
+from cloudlink_sandbox.context import SandboxContext
 
 KEPT_SECONDS = 86_400
 
@@ -27,7 +24,7 @@ class Record:
     """A resource. properties: as it was last asked for. effective: what is in force, None before the first success.
 
     changed_at: sandbox seconds when what is in force last changed. serial: order of creation.
-    top: what stands beside ``properties`` on the wire (sku, zones, identity).
+    top: what is beside ``properties`` on the wire (sku, zones, identity).
     """
 
     id: ResourceId
@@ -71,7 +68,7 @@ class Operation:
     ends_at: float
     shows: str = "Updating"
     flips: tuple[str, ...] = ()
-    settles: tuple[str, ...] = ()
+    applies: tuple[str, ...] = ()
     locks: tuple[str, ...] = ()
     removes: bool = False
     empties: bool = False  # a DELETE of something in the target, which itself stays
@@ -83,7 +80,7 @@ class Operation:
     action: str = ""
     peer: str = ""
     result: Any = None
-    settled: bool = False
+    applied: bool = False
     api_version: str = ""
 
     def done(self, now: float) -> bool:
@@ -108,8 +105,8 @@ class Group:
 class Store:
     """All state of the sandbox's Azure. Keys are resource ids in lower case."""
 
-    def __init__(self, sky: Sky) -> None:
-        self.sky = sky
+    def __init__(self, context: SandboxContext) -> None:
+        self.context = context
         self.subscriptions: dict[str, str] = {}  # id as configured, by its lower case
         self.groups: dict[tuple[str, str], Group] = {}
         self.resources: dict[str, Record] = {}
@@ -132,7 +129,7 @@ class Store:
     # Looking
 
     def now(self) -> float:
-        return self.sky.clock.now()
+        return self.context.clock.now()
 
     def find(self, id_: ResourceId | str) -> Record | None:
         return self.resources.get(str(id_).lower())
@@ -147,7 +144,7 @@ class Store:
         return [r for k, r in self.resources.items() if k.startswith(prefix) and "/" not in k[len(prefix) :]]
 
     def group(self, subscription: str, name: str) -> Group:
-        """Raises Refusal when it does not exist."""
+        """Raises ApiError when it does not exist."""
         self.check_subscription(subscription)
         group = self.groups.get((subscription.lower(), name.lower()))
         if group is None:
@@ -159,7 +156,7 @@ class Store:
             raise errors.subscription_not_found(subscription)
 
     def running(self) -> list[Operation]:
-        return [o for o in self.operations.values() if not o.settled]
+        return [o for o in self.operations.values() if not o.applied]
 
     def operation_on(self, key: str) -> Operation | None:
         """The running operation that this resource takes part in."""
@@ -196,24 +193,24 @@ class Store:
         for other in [k for k in self.resources if k == key or k.startswith(key + "/")]:
             del self.resources[other]
 
-    def settle(self) -> None:
+    def advance(self) -> None:
         """Brings every operation that has ended by now to its effect, in the order in which they ended."""
         now = self.now()
-        due = sorted((o for o in self.operations.values() if not o.settled and o.done(now)), key=lambda o: o.ends_at)
+        due = sorted((o for o in self.operations.values() if not o.applied and o.done(now)), key=lambda o: o.ends_at)
         for operation in due:
             self._finish(operation)
         if due:
             self._forget(now)
-            self.sky.touch()
+            self.context.touch()
 
     def _forget(self, now: float) -> None:
         """Azure keeps finished operations for a day (assumption), then their URLs are not found any more."""
-        old = [g for g, o in self.operations.items() if o.settled and now - o.ends_at > KEPT_SECONDS]
+        old = [g for g, o in self.operations.items() if o.applied and now - o.ends_at > KEPT_SECONDS]
         for guid in old:
             del self.operations[guid]
 
     def _finish(self, operation: Operation) -> None:
-        operation.settled = True
+        operation.applied = True
         for key in operation.flips:
             if record := self.resources.get(key):
                 record.etag = new_etag()
@@ -226,7 +223,7 @@ class Store:
         if operation.removes:
             self.drop(operation.target)
             return
-        for key in operation.settles:
+        for key in operation.applies:
             record = self.resources.get(key)
             if record is not None and record.effective != record.properties:
                 record.effective = copy.deepcopy(record.properties)

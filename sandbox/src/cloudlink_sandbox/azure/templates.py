@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudlink_sandbox.azure import errors
-from cloudlink_sandbox.azure.errors import Refusal
+from cloudlink_sandbox.azure.errors import ApiError
 from cloudlink_sandbox.azure.exchange import Json
 
 _TOKEN = re.compile(r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<word>\w+)|(?P<mark>[(),.]))")
@@ -30,12 +30,12 @@ class Scope:
     reference: Callable[[str], Json]
 
 
-def invalid(message: str) -> Refusal:
+def invalid(message: str) -> ApiError:
     return errors.gateway(400, "InvalidTemplate", f"Deployment template validation failed: '{message}'.")
 
 
 def parameters_of(template: Json, given: Json) -> Json:
-    """Values of all parameters. Raises Refusal for one that is missing or not declared."""
+    """Values of all parameters. Raises ApiError for one that is missing or not declared."""
     declared = template.get("parameters") or {}
     values: Json = {}
     for name in given:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from ipaddress import IPv4Network
 
 from cloudlink_sandbox.azure import errors
-from cloudlink_sandbox.azure.errors import Refusal
+from cloudlink_sandbox.azure.errors import ApiError
 from cloudlink_sandbox.azure.exchange import Json
 from cloudlink_sandbox.azure.fields import address, array, check_overlap, choice, flag, inner, number, objects, prefix
 from cloudlink_sandbox.azure.ids import ResourceId, parse, reference
-from cloudlink_sandbox.azure.kind import Kind
 from cloudlink_sandbox.azure.operations import SHORT
+from cloudlink_sandbox.azure.resource_provider import ResourceProvider
 from cloudlink_sandbox.azure.store import Record, Store
 
 VNET = "Microsoft.Network/virtualNetworks"
@@ -24,7 +24,7 @@ Find = Callable[[ResourceId], Record | None]
 OfType = Callable[[str], Iterator[Record]]
 
 
-class VirtualNetworks(Kind):
+class VirtualNetworks(ResourceProvider):
     kinds = ("virtualNetworks",)
     word = "VirtualNetwork"
     lasts = ("azure.vnet", "azure.vnet", "azure.delete")
@@ -93,9 +93,9 @@ class VirtualNetworks(Kind):
 
     def written(self, record: Record, body: Json) -> tuple[str, ...]:
         given = inner(body, "properties", path="")
-        settled = [record.id.key]
+        applied = [record.id.key]
         if given.get("subnets") is None:
-            return tuple(settled)
+            return tuple(applied)
         prefixes = record.properties["addressSpace"]["addressPrefixes"]
         names = {str(s["name"]).lower() for s in given["subnets"]}
         for gone in self.store.children(record.id, "subnets"):
@@ -108,8 +108,8 @@ class VirtualNetworks(Kind):
                 old.properties = properties
             else:
                 self.store.add(Record(child, None, properties))
-            settled.append(child.key)
-        return tuple(settled)
+            applied.append(child.key)
+        return tuple(applied)
 
     def flips(self, id_: ResourceId) -> tuple[str, ...]:
         return family(self.store.children(id_, "subnets"), id_)
@@ -131,7 +131,7 @@ class VirtualNetworks(Kind):
             refuse_used_subnet(self.store.of_type, subnet)
 
 
-class Subnets(Kind):
+class Subnets(ResourceProvider):
     kinds = ("virtualNetworks", "subnets")
     word = "Subnet"
     lasts = ("azure.subnet", "azure.subnet", "azure.delete")
@@ -139,7 +139,7 @@ class Subnets(Kind):
     tracked = False
     retryable = False
 
-    def missing(self, id_: ResourceId) -> Refusal:
+    def missing(self, id_: ResourceId) -> ApiError:
         if self.store.find(id_.parent()) is None:
             return errors.resource_not_found(id_.parent().type, id_.parent().name, id_.group)
         return super().missing(id_)
@@ -175,7 +175,7 @@ class Subnets(Kind):
         refuse_used_subnet(self.store.of_type, record)
 
 
-class Peerings(Kind):
+class Peerings(ResourceProvider):
     kinds = ("virtualNetworks", "virtualNetworkPeerings")
     word = "VirtualNetworkPeering"
     lasts = ("azure.vnet", "azure.vnet", "azure.delete")
@@ -205,13 +205,13 @@ class Peerings(Kind):
         }
 
     def _check_ranges(self, id_: ResourceId, other: Record) -> None:
-        """Peered networks must not overlap. Raises Refusal."""
+        """Peered networks must not overlap. Raises ApiError."""
         own = self.store.find(id_.parent())
         assert own is not None
         ours, theirs = ([IPv4Network(p) for p in r.properties["addressSpace"]["addressPrefixes"]] for r in (own, other))
         if own is other or any(a.overlaps(b) for a in ours for b in theirs):
             # Assumption: the code; that ranges must not overlap is documented.
-            raise Refusal(
+            raise ApiError(
                 400,
                 "VnetAddressSpacesOverlap",
                 f"Cannot create or update peering {id_}. Virtual networks {own.id} and {other.id} cannot be peered "
@@ -221,7 +221,7 @@ class Peerings(Kind):
     def _check_gateways(self, id_: ResourceId, other: Record) -> None:
         """https://learn.microsoft.com/azure/vpn-gateway/vpn-gateway-peering-gateway-transit"""
         if not _has_gateway(self.store, other.id):
-            raise Refusal(
+            raise ApiError(
                 400,
                 "RemoteVnetHasNoGateways",
                 f"Peering {id_} cannot have UseRemoteGateway flag set to true because remote virtual network {other.id} "
@@ -229,7 +229,7 @@ class Peerings(Kind):
             )
         if _has_gateway(self.store, id_.parent()):
             # Assumption: the code; that a VNet with a gateway cannot use another's is documented.
-            raise Refusal(
+            raise ApiError(
                 400,
                 "VnetHasGatewayAndUsesRemoteGateways",
                 f"Peering {id_} cannot have UseRemoteGateway flag set to true because virtual network {id_.parent()} "
@@ -260,7 +260,7 @@ def family(subnets: list[Record], vnet: ResourceId) -> tuple[str, ...]:
     return (vnet.key, *(s.id.key for s in subnets))
 
 
-def parent_missing(id_: ResourceId) -> Refusal:
+def parent_missing(id_: ResourceId) -> ApiError:
     return errors.gateway(
         404,
         "ParentResourceNotFound",
@@ -274,7 +274,7 @@ def prefixes_of(properties: Json) -> list[str]:
 
 
 def subnet_properties(id_: ResourceId, given: Json, space: list[str]) -> Json:
-    """Raises Refusal when the prefix is malformed, too small for its use, or outside the VNet."""
+    """Raises ApiError when the prefix is malformed, too small for its use, or outside the VNet."""
     several = [prefix(p, id_) for p in array(given, "addressPrefixes")]
     single = given.get("addressPrefix")
     if single is None and not several:
@@ -283,13 +283,13 @@ def subnet_properties(id_: ResourceId, given: Json, space: list[str]) -> Json:
     for p in mine:
         network = IPv4Network(p)
         if not any(network.subnet_of(IPv4Network(s)) for s in space):
-            raise Refusal(
+            raise ApiError(
                 400,
                 "NetcfgInvalidSubnet",
                 f"Subnet '{id_.name}' is not valid in virtual network '{id_.parent().name}'.",
             )
         if network.prefixlen > 29:
-            raise Refusal(
+            raise ApiError(
                 400, "InvalidSubnetPrefixLength", f"The prefix length of subnet {id_} must be 29 or less, not {p}."
             )
     properties: Json = {"addressPrefixes": mine} if len(mine) > 1 or single is None else {"addressPrefix": mine[0]}
@@ -318,7 +318,7 @@ def check_inside(subnets: list[Record], space: list[str]) -> None:
     for subnet in subnets:
         for p in prefixes_of(subnet.properties):
             if not any(IPv4Network(p).subnet_of(IPv4Network(s)) for s in space):
-                raise Refusal(
+                raise ApiError(
                     400,
                     "InUsePrefixCannotBeDeleted",
                     f"IpPrefix {p} on Subnet {subnet.name} has active allocations and cannot be deleted.",
@@ -332,7 +332,7 @@ def check_subnet_references(find: Find, id_: ResourceId, properties: Json) -> No
 
 
 def refuse_fence(store: Store, id_: ResourceId, properties: Json) -> None:
-    """A network security group around a gateway. Raises Refusal."""
+    """A network security group around a gateway. Raises ApiError."""
     if "networkSecurityGroup" not in properties or id_.name.lower() != GATEWAY_SUBNET.lower():
         return
     subnet = store.find(id_)
@@ -341,7 +341,7 @@ def refuse_fence(store: Store, id_: ResourceId, properties: Json) -> None:
 
 
 def users_of_subnet(of_type: OfType, subnet: Record) -> list[str]:
-    """What stands in a subnet: gateways' ipConfigurations and AKS agent pools (as their scale sets)."""
+    """What is in a subnet: gateways' ipConfigurations and AKS agent pools (as their scale sets)."""
     users = [
         f"{gateway.id}/ipConfigurations/{config['name']}"
         for gateway in of_type(GATEWAY)

@@ -7,14 +7,14 @@ from typing import Any
 
 from cloudlink_sandbox.azure import errors
 from cloudlink_sandbox.azure.asn import DEFAULT, refuse_own_asn
-from cloudlink_sandbox.azure.errors import Refusal
+from cloudlink_sandbox.azure.errors import ApiError
 from cloudlink_sandbox.azure.exchange import Answer, Json, Request
 from cloudlink_sandbox.azure.fields import address, array, choice, flag, inner, number, objects
 from cloudlink_sandbox.azure.ids import ResourceId, parse, reference
-from cloudlink_sandbox.azure.kind import Kind
 from cloudlink_sandbox.azure.local_gateways import CONNECTION
 from cloudlink_sandbox.azure.operations import GATEWAY_STEPS, Operations, refuse_if_locked
 from cloudlink_sandbox.azure.public_ips import PUBLIC_IP
+from cloudlink_sandbox.azure.resource_provider import ResourceProvider
 from cloudlink_sandbox.azure.store import Operation, Record, Store
 from cloudlink_sandbox.azure.vnets import GATEWAY, GATEWAY_SUBNET, SUBNET, prefixes_of
 
@@ -31,7 +31,7 @@ def connections_lock(gateway_key: str) -> str:
     return f"{gateway_key}#connections"
 
 
-class VpnGateways(Kind):
+class VpnGateways(ResourceProvider):
     kinds = ("virtualNetworkGateways",)
     word = "VirtualNetworkGateway"
     lasts = ("azure.vng.create", "azure.vng.update", "azure.vng.delete")
@@ -53,7 +53,7 @@ class VpnGateways(Kind):
         vpn_type = choice(given, "vpnType", ("RouteBased", "PolicyBased"), "RouteBased")
         if vpn_type == "PolicyBased":
             # Assumption: the code. Only Basic gateways could be policy-based.
-            raise Refusal(
+            raise ApiError(
                 400, "PolicyBasedVpnTypeNotSupported", f"VpnType PolicyBased of gateway {id_} does not go with its SKU."
             )
         active_active = flag(given, "activeActive", False)
@@ -85,7 +85,7 @@ class VpnGateways(Kind):
         name = choice(given, "name", (*ZONE_SKUS, *RETIRED_SKUS, *OTHER_SKUS), path="properties.sku")
         tier = choice(given, "tier", (*ZONE_SKUS, *RETIRED_SKUS, *OTHER_SKUS), name, path="properties.sku")
         if name in RETIRED_SKUS:
-            raise Refusal(
+            raise ApiError(
                 400,
                 "NonAzSkusNotAllowedForVPNGateway",
                 "VpnGw1-5 non-AZ SKUs are no longer supported for VPN gateways. Only VpnGw1-5AZ SKUs can be created "
@@ -93,7 +93,7 @@ class VpnGateways(Kind):
             )
         if name not in ZONE_SKUS or tier != name or kind != "Vpn":
             listed = "System.Collections.Generic.List`1[Microsoft.WindowsAzure.Networking.Nrp.Frontend.Contract.Csm.Public.VirtualNetworkGatewaySkuName]"
-            raise Refusal(
+            raise ApiError(
                 400,
                 "InvalidGatewaySkuSpecifiedForGatewayDeploymentType",
                 f"Virtual network gateway Sku specified is not valid for gateway {id_} with DeploymentType VMScaleSet. "
@@ -101,7 +101,7 @@ class VpnGateways(Kind):
             )
         if old is not None and _generation(old.properties["sku"]["name"]) != _generation(name):
             # Assumption: the code; resizing across generations is documented as impossible.
-            raise Refusal(
+            raise ApiError(
                 400,
                 "ResizeOfGatewayAcrossGenerationsNotAllowed",
                 f"Gateway {id_} cannot be resized from {old.properties['sku']['name']} to {name}.",
@@ -111,7 +111,7 @@ class VpnGateways(Kind):
     def _configs(self, id_: ResourceId, given: Json, active_active: bool, old: Record | None) -> list[Json]:
         configs = objects(given, "ipConfigurations")
         if active_active and len(configs) != 2:
-            raise Refusal(
+            raise ApiError(
                 400,
                 "ActiveActiveGatewayMustHaveExactlyTwoIpConfigurations",
                 f"Gateway has {len(configs)} IP configurations specified for gateway {id_}. ActiveActive Gateway must "
@@ -119,7 +119,7 @@ class VpnGateways(Kind):
             )
         if not active_active and len(configs) != 1:
             # Assumption: the code.
-            raise Refusal(
+            raise ApiError(
                 400,
                 "GatewayMustHaveExactlyOneIpConfiguration",
                 f"Gateway has {len(configs)} IP configurations specified for gateway {id_}, which is not active-active "
@@ -146,13 +146,13 @@ class VpnGateways(Kind):
                 }
             )
         if len({c["name"].lower() for c in shown}) != len(shown):
-            raise Refusal(
+            raise ApiError(
                 400,
                 "DuplicateResourceName",
                 f"Resource {id_}/ipConfigurations/ has two child resources with the same name ({shown[0]['name']}).",
             )
         if len({c["properties"]["publicIPAddress"]["id"].lower() for c in shown}) != len(shown):
-            raise Refusal(
+            raise ApiError(
                 400,
                 "IpConfigurationsReferenceSamePublicIPAddress",
                 f"The ipConfigurations of gateway {id_} reference the same public IP address.",
@@ -164,7 +164,7 @@ class VpnGateways(Kind):
         subnets = {c["properties"]["subnet"]["id"].lower() for c in configs}
         if len(subnets) != 1 or not next(iter(subnets)).endswith(f"/subnets/{GATEWAY_SUBNET.lower()}"):
             # Assumption: the code; that the name must be exactly GatewaySubnet is documented.
-            raise Refusal(
+            raise ApiError(
                 400,
                 "InvalidSubnetNameForGateway",
                 f"The subnet of gateway {id_} must be one, and its name must be '{GATEWAY_SUBNET}'.",
@@ -177,14 +177,14 @@ class VpnGateways(Kind):
             old is not None
             and old.properties["ipConfigurations"][0]["properties"]["subnet"]["id"].lower() not in subnets
         ):
-            raise Refusal(
+            raise ApiError(
                 400, "VirtualNetworkGatewaySubnetCannotBeModified", f"The subnet of gateway {id_} cannot be changed."
             )
         for other in self.store.of_type(GATEWAY):
             theirs = other.properties["ipConfigurations"][0]["properties"]["subnet"]["id"].lower()
             if other.id.key != id_.key and theirs in subnets and other.properties["gatewayType"] == "Vpn":
                 # Assumption: the code; one VPN gateway per VNet is documented.
-                raise Refusal(
+                raise ApiError(
                     400,
                     "SubnetAlreadyHasVirtualNetworkGateway",
                     f"Subnet {subnet.id} is already used by virtual network gateway {other.id}; a virtual network can "
@@ -193,7 +193,7 @@ class VpnGateways(Kind):
         self._check_public_ips(id_, configs)
 
     def _check_surroundings(self, subnet: Record) -> None:
-        """What must not be on a gateway's subnet. Raises Refusal.
+        """What must not be on a gateway's subnet. Raises ApiError.
 
         https://learn.microsoft.com/azure/vpn-gateway/vpn-gateway-about-vpn-gateway-settings#gwsub
         """
@@ -206,7 +206,7 @@ class VpnGateways(Kind):
             or any(r["properties"]["addressPrefix"] == "0.0.0.0/0" for r in found.properties["routes"])
         ):
             # Assumption: the code; neither a default route nor disabled propagation is supported there.
-            raise Refusal(
+            raise ApiError(
                 400,
                 "RouteTableNotSupportedOnGatewaySubnet",
                 f"Route table {found.id} on subnet {subnet.id} has a default route or keeps the gateway's routes out.",
@@ -226,14 +226,14 @@ class VpnGateways(Kind):
                 for theirs in other.properties["ipConfigurations"]:
                     same = theirs["properties"]["publicIPAddress"]["id"].lower() == ip.id.key
                     if other.id.key != id_.key and same:
-                        raise Refusal(
+                        raise ApiError(
                             400,
                             "PublicIPAddressInUse",
                             f"Resource {config['id']} is referencing public IP address {ip.id} that is already "
                             f"allocated to resource {theirs['id']}.",
                         )
         if len(looks) > 1:
-            raise Refusal(
+            raise ApiError(
                 400,
                 "ActiveActiveGatewayPublicIPAddressesDiffersInSkuOrZones",
                 f"Virtual network gateway {id_} in active active mode is using PublicIPAddresses either with different "
@@ -241,7 +241,7 @@ class VpnGateways(Kind):
                 "the same Sku, allocation method and zones for both.",
             )
         if any(not zones for _, _, zones in looks):
-            raise Refusal(
+            raise ApiError(
                 400,
                 "VmssVpnGatewayPublicIpsMustHaveZonesConfigured",
                 "Standard Public IPs associated with VPN Gateways with AZ VPN skus must have zones configured.",
@@ -257,7 +257,7 @@ class VpnGateways(Kind):
         if old is not None and old.effective is not None and "bgpPeeringAddress" in bgp:
             now = ",".join(d for defaults in self.default_addresses(old) for d in defaults)
             if bgp["bgpPeeringAddress"] != now:
-                raise Refusal(
+                raise ApiError(
                     400,
                     "VirtualNetworkGatewayBgpPeeringAddressCannotBeModified",
                     f"The BgpPeeringAddress for the virtual network gateway {id_} cannot be modified",
@@ -265,7 +265,7 @@ class VpnGateways(Kind):
         entries = objects(bgp, "bgpPeeringAddresses", path="properties.bgpSettings")
         custom: dict[str, list[str]] = {c["id"].lower(): [] for c in configs}
         if entries and len(entries) != len(configs):
-            raise Refusal(
+            raise ApiError(
                 400,
                 "BgpPeeringAddressesCountNotCorrect",
                 f"The number of BgpPeeringAddresses of gateway {id_} must be {len(configs)}, not {len(entries)}.",
@@ -275,7 +275,7 @@ class VpnGateways(Kind):
             key = str(entry.get("ipconfigurationId") or "").lower()
             if key not in custom or key in seen:
                 # Assumption: the code.
-                raise Refusal(
+                raise ApiError(
                     400,
                     "InvalidIpConfigurationIdInBgpPeeringAddresses",
                     f"IpconfigurationId '{entry.get('ipconfigurationId')}' in the BgpPeeringAddresses of gateway {id_} "
@@ -286,7 +286,7 @@ class VpnGateways(Kind):
         everything = [a for several in custom.values() for a in several]
         if len(set(everything)) != len(everything):
             # Assumption: the code; that addresses must differ is documented.
-            raise Refusal(
+            raise ApiError(
                 400, "DuplicateCustomBgpIpAddress", f"A custom BGP IP address of gateway {id_} is given twice."
             )
         return {
@@ -301,17 +301,17 @@ class VpnGateways(Kind):
         for value in values:
             parsed = address(value)
             if parsed is None:
-                raise Refusal(400, "InvalidIpAddress", f"The IP Address {value} is invalid.")
+                raise ApiError(400, "InvalidIpAddress", f"The IP Address {value} is invalid.")
             if not APIPA[0] <= parsed <= APIPA[1]:
                 # Assumption: the code; the range is documented.
-                raise Refusal(
+                raise ApiError(
                     400,
                     "CustomBgpIpAddressOutOfRange",
                     f"Custom BGP IP address {value} of gateway {id_} must lie between {APIPA[0]} and {APIPA[1]}.",
                 )
         if len(values) > 1 and not active_active:
             # Assumption: the code; one custom address for active-standby is documented.
-            raise Refusal(
+            raise ApiError(
                 400,
                 "TooManyCustomBgpIpAddresses",
                 f"Gateway {id_} is not active-active and supports one custom BGP IP address.",
@@ -417,7 +417,7 @@ class VpnGateways(Kind):
         vip = "" if vip == "None" else vip
         addresses = [self.public_address(c) for c in record.properties["ipConfigurations"]]
         if vip and vip not in addresses:
-            raise Refusal(400, "InvalidGatewayVip", f"The gateway VIP {vip} does not belong to gateway {record.id}.")
+            raise ApiError(400, "InvalidGatewayVip", f"The gateway VIP {vip} does not belong to gateway {record.id}.")
         awaited = self.waits_for(record.id, record.properties, deleting=False)
         refuse_if_locked(self.store, self.operations, request, record.id, awaited, retryable=True)
         operation = self.operations.start(

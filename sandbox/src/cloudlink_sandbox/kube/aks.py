@@ -5,65 +5,16 @@ https://learn.microsoft.com/azure/aks/coredns-custom
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cloudlink_sandbox.facts import AksCluster
+from cloudlink_sandbox.kube.addons import ADDON_CONFIGMAPS, ADDON_LABELS, DNS_LABELS, DNS_NAMESPACE
+from cloudlink_sandbox.kube.cluster import Cluster
 from cloudlink_sandbox.kube.kinds import CONFIGMAPS, DEPLOYMENTS, NAMESPACES, NODES, SERVICES
 from cloudlink_sandbox.kube.plugins import coredns_version
 
-if TYPE_CHECKING:
-    from cloudlink_sandbox.kube.cluster import Cluster
 
-DNS_NAMESPACE = "kube-system"
-DNS_LABELS = {"k8s-app": "kube-dns"}
-
-_COREFILE = """.:53 {
-    errors
-    ready
-    health {
-      lameduck 5s
-    }
-    kubernetes cluster.local in-addr.arpa ip6.arpa {
-      pods insecure
-      fallthrough in-addr.arpa ip6.arpa
-      ttl 30
-    }
-    prometheus :9153
-    forward . /etc/resolv.conf
-    cache 30
-    loop
-    reload
-    loadbalance
-    import custom/*.override
-    template ANY ANY internal.cloudapp.net {
-      match "^(?:[^.]+\\.){4,}internal\\.cloudapp\\.net\\.$"
-      rcode NXDOMAIN
-      fallthrough
-    }
-    template ANY ANY reddog.microsoft.com {
-      rcode NXDOMAIN
-    }
-}
-import custom/*.server
-"""
-
-_ADDON_LABELS = {"addonmanager.kubernetes.io/mode": "Reconcile", "k8s-app": "kube-dns"}
-ADDON_CONFIGMAPS: dict[str, dict[str, Any]] = {
-    "coredns": {
-        "metadata": {"name": "coredns", "namespace": DNS_NAMESPACE, "labels": _ADDON_LABELS},
-        "data": {"Corefile": _COREFILE},
-    },
-    "coredns-custom": {
-        "metadata": {
-            "name": "coredns-custom",
-            "namespace": DNS_NAMESPACE,
-            "labels": {**_ADDON_LABELS, "addonmanager.kubernetes.io/mode": "EnsureExists"},
-        },
-    },
-}
-
-
-def furnish_namespaces(cluster: Cluster) -> None:
+def seed_namespaces(cluster: Cluster) -> None:
     for name in ("default", "kube-system", "kube-public", "kube-node-lease"):
         labels = {"kubernetes.io/metadata.name": name}
         cluster.store.create(
@@ -76,10 +27,10 @@ def furnish_namespaces(cluster: Cluster) -> None:
         )
 
 
-def furnish_aks(cluster: Cluster, facts: AksCluster) -> None:
+def seed_aks(cluster: Cluster, facts: AksCluster) -> None:
     """A cluster as AKS hands it over, with its CoreDNS already running."""
     store = cluster.store
-    furnish_namespaces(cluster)
+    seed_namespaces(cluster)
     for index, address in enumerate(facts.node_addresses):
         store.create(NODES, _node(index, str(address), facts.version))
     store.create(
@@ -166,7 +117,7 @@ def _coredns(version: str) -> dict[str, Any]:
         "metadata": {
             "name": "coredns",
             "namespace": DNS_NAMESPACE,
-            "labels": {**_ADDON_LABELS, "kubernetes.io/name": "CoreDNS"},
+            "labels": {**ADDON_LABELS, "kubernetes.io/name": "CoreDNS"},
         },
         "spec": {
             "replicas": 2,

@@ -5,42 +5,28 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from ipaddress import IPv4Address
 from typing import Any
 
-from cloudlink_sandbox.cloud import Sky
+from cloudlink_sandbox.context import SandboxContext
 from cloudlink_sandbox.facts import AksCluster
-from cloudlink_sandbox.kube.agenda import Agenda
-from cloudlink_sandbox.kube.container import PodNetwork
+from cloudlink_sandbox.kube.cluster_base import ClusterBase
 from cloudlink_sandbox.kube.deployments import Deployments
 from cloudlink_sandbox.kube.dns_pods import DnsPods
-from cloudlink_sandbox.kube.kinds import BY_KEY, CONFIGMAPS, DEPLOYMENTS, NAMESPACES, NODES, PODS, SERVICES, Kind
+from cloudlink_sandbox.kube.event_queue import EventQueue
+from cloudlink_sandbox.kube.kinds import BY_KEY, CONFIGMAPS, DEPLOYMENTS, NAMESPACES, PODS, Kind
 from cloudlink_sandbox.kube.objects import Object, Store
 from cloudlink_sandbox.kube.pods import Pods
 
 
-class Cluster:
-    """All methods are called with sky.lock held.
+class Cluster(ClusterBase):
+    """All methods are called with context.lock held."""
 
-    facts: the AKS cluster's facts at this moment, None for EKS. pod_network: how pods' packets travel; set by the
-    wire, None until then (pods then have no network).
-    """
-
-    def __init__(self, key: str, name: str, sky: Sky, facts: Callable[[], AksCluster | None]) -> None:
-        self.key = key
-        self.name = name
-        self.sky = sky
-        self.facts = facts
-        self.agenda = Agenda()
-        self.pod_network: Callable[[Cluster, str], PodNetwork] | None = None
-        self.version = ""  # AKS's, as it was when its addons were last written
-        self._time: float | None = None
-        self._settling = False
-        self._addresses = 10
-        self.store = Store(self.now, self._changed)
-        self.pods = Pods(self)
-        self.dns = DnsPods(self)
-        self.deployments = Deployments(self)
+    def __init__(self, key: str, name: str, context: SandboxContext, facts: Callable[[], AksCluster | None]) -> None:
+        super().__init__(key, name, context, facts)
+        self._advancing = False
+        self.dns = DnsPods(self, log=self._log)
+        self.pods = Pods(self, self.dns)
+        self.deployments = Deployments(self, self.pods)
         self._steps: dict[str, Callable[..., None]] = {
             "pod.start": self.pods.start,
             "pod.end": self.pods.timer_ended,
@@ -53,39 +39,38 @@ class Cluster:
             "addon.restore": self.dns.restore_addon,
         }
 
-    def now(self) -> float:
-        """Sandbox seconds; while the past is being made up for, the moment of the event."""
-        return self.sky.clock.now() if self._time is None else self._time
+    def _log(self, namespace: str, pod: str, text: bytes) -> None:
+        self.pods.append_log(namespace, pod, text)
 
     def catch_up(self) -> None:
         """Let everything happen that is due by now."""
-        if self._settling:
+        if self._advancing:
             return
-        self._settling = True
+        self._advancing = True
         try:
-            now = self.sky.clock.now()
+            now = self.context.clock.now()
             self.pods.collect()
-            for when, what, whom in self.agenda.due(now):
+            for when, what, whom in self.event_queue.due(now):
                 self._time = when
                 self._steps[what](*whom)
             self._time = None
         finally:
             self._time = None
-            self._settling = False
+            self._advancing = False
 
     @contextmanager
     def rehearsal(self) -> Iterator[None]:
         """What is written within is forgotten at its end, and no controller hears of it: for ``dryRun``."""
-        kept = self.store, self.agenda, self._addresses
+        kept = self.store, self.event_queue, self._addresses
         self.store = Store(self.now, lambda *_: None, copy.deepcopy(self.store.objects), self.store.revision)
-        self.agenda = Agenda()
+        self.event_queue = EventQueue()
         try:
             yield
         finally:
-            self.store, self.agenda, self._addresses = kept
+            self.store, self.event_queue, self._addresses = kept
 
     def _changed(self, kind: Kind, obj: Object, gone: bool) -> None:
-        self.sky.touch()
+        self.context.touch()
         meta = obj["metadata"]
         if kind is PODS:
             self.pods.seen(obj, gone)
@@ -103,33 +88,6 @@ class Cluster:
                 if space == namespace and (space, name) in rows:
                     self.store.delete(BY_KEY[key], space, name)
 
-    # --- addresses -------------------------------------------------------------------------------------------
-
-    def nodes(self) -> list[tuple[str, str]]:
-        """(name, internal address) of each node."""
-        return [
-            (
-                n["metadata"]["name"],
-                next((a["address"] for a in n["status"].get("addresses", ()) if a["type"] == "InternalIP"), ""),
-            )
-            for n in self.store.all(NODES)
-        ]
-
-    def next_pod_address(self) -> str:
-        """From the pod range; a cluster whose pods have addresses of their VNet subnet is given those."""
-        facts = self.facts()
-        if facts is None:
-            return f"100.64.0.{self._addresses}"
-        self._addresses += 1
-        network = facts.pod_cidr
-        return str(network.network_address + self._addresses % (network.num_addresses - 4))
-
-    def next_service_address(self) -> str:
-        facts = self.facts()
-        taken = {s["spec"].get("clusterIP") for s in self.store.all(SERVICES)}
-        first = facts.service_cidr.network_address if facts else IPv4Address("172.20.0.0")
-        return next(a for a in (str(first + i) for i in range(100, 4000)) if a not in taken)
-
     # --- saved and loaded ------------------------------------------------------------------------------------
 
     def snapshot(self) -> dict[str, Any]:
@@ -137,7 +95,7 @@ class Cluster:
             "name": self.name,
             "version": self.version,
             "store": self.store.snapshot(),
-            "agenda": self.agenda.snapshot(),
+            "event_queue": self.event_queue.snapshot(),
             "addresses": self._addresses,
             "dns": self.dns.snapshot(),
             "pods": self.pods.snapshot(),
@@ -148,7 +106,7 @@ class Cluster:
         self.pods.kill_all()
         self.version = saved["version"]
         self.store.restore(saved["store"])
-        self.agenda.restore(saved["agenda"])
+        self.event_queue.restore(saved["event_queue"])
         self._addresses = saved["addresses"]
         self.dns.restore(saved["dns"])
         self.deployments.restore(saved["deployments"])

@@ -58,7 +58,7 @@ def can_run(program: str) -> bool:
     return bool(_PYTHON.fullmatch(name)) or name in _SHELLS or name in _TOOLS
 
 
-def furnish_folder(folder: Path, network: PodNetwork | None, hostname: str) -> None:
+def prepare_folder(folder: Path, network: PodNetwork | None, hostname: str) -> None:
     """A container's folder: ``work``, where it runs, and ``bin``, all that is on its PATH: some tools, and python3."""
     (folder / "work").mkdir()
     tools = folder / "bin"
@@ -112,7 +112,7 @@ class Container:
         self._log = bytearray()
         self._lock = threading.Lock()
         self._folder = Path(tempfile.mkdtemp(prefix="cloudlink-pod-"))
-        furnish_folder(self._folder, network, hostname)
+        prepare_folder(self._folder, network, hostname)
         self._process = start_process(
             self._folder,
             argv,

@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from cloudlink_sandbox.kube.cluster_base import ClusterBase
 from cloudlink_sandbox.kube.kinds import DEPLOYMENTS, PODS, REPLICASETS
 from cloudlink_sandbox.kube.objects import Object, timestamp
-
-if TYPE_CHECKING:
-    from cloudlink_sandbox.kube.cluster import Cluster
+from cloudlink_sandbox.kube.pods import Pods
 
 _REVISION = "deployment.kubernetes.io/revision"
 _HASH = "pod-template-hash"
@@ -21,8 +20,9 @@ _SYNC_SECONDS = 0.2
 class Deployments:
     """progress: (namespace, name) -> when the rollout last moved. counts: new pods, ready ones of them, old pods."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: ClusterBase, pods: Pods) -> None:
         self._cluster = cluster
+        self._pods = pods
         self._progress: dict[tuple[str, str], float] = {}
         self._counts: dict[tuple[str, str], tuple[int, int, int]] = {}
 
@@ -43,8 +43,8 @@ class Deployments:
                 self._soon(pod["metadata"]["namespace"], owner["name"].rpartition("-")[0])
 
     def _soon(self, namespace: str, name: str) -> None:
-        if not self._cluster.agenda.has("deployment.sync", namespace, name):
-            self._cluster.agenda.add(self._cluster.now() + _SYNC_SECONDS, "deployment.sync", namespace, name)
+        if not self._cluster.event_queue.has("deployment.sync", namespace, name):
+            self._cluster.event_queue.add(self._cluster.now() + _SYNC_SECONDS, "deployment.sync", namespace, name)
 
     def sync(self, namespace: str, name: str) -> None:
         """One turn of the controller."""
@@ -114,8 +114,8 @@ class Deployments:
         else:
             progressing = ("True", "ReplicaSetUpdated", f'ReplicaSet "{set_name}" is progressing.')
             deadline = started + spec.get("progressDeadlineSeconds", 600)
-            if not self._cluster.agenda.has("deployment.deadline", namespace, name):
-                self._cluster.agenda.add(deadline, "deployment.deadline", namespace, name)
+            if not self._cluster.event_queue.has("deployment.deadline", namespace, name):
+                self._cluster.event_queue.add(deadline, "deployment.deadline", namespace, name)
         enough = available >= wanted - unavailable
         text = "Deployment has minimum availability." if enough else "Deployment does not have minimum availability."
         reason = "MinimumReplicasAvailable" if enough else "MinimumReplicasUnavailable"
@@ -149,7 +149,7 @@ class Deployments:
             return
         due = self._progress.get((namespace, name), 0.0) + deployment["spec"].get("progressDeadlineSeconds", 600)
         if due > self._cluster.now():
-            self._cluster.agenda.add(due, "deployment.deadline", namespace, name)
+            self._cluster.event_queue.add(due, "deployment.deadline", namespace, name)
         else:
             self.sync(namespace, name)
 
@@ -186,7 +186,7 @@ class Deployments:
             },
             "spec": json.loads(json.dumps(template["spec"])),
         }
-        return self._cluster.pods.create(pod)
+        return self._pods.create(pod)
 
     def snapshot(self) -> dict[str, Any]:
         return {"progress": dict(self._progress), "counts": dict(self._counts)}

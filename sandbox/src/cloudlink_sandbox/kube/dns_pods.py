@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from cloudlink_sandbox.kube.aks import ADDON_CONFIGMAPS, DNS_LABELS, DNS_NAMESPACE
+from cloudlink_sandbox.kube.addons import ADDON_CONFIGMAPS, DNS_LABELS, DNS_NAMESPACE
+from cloudlink_sandbox.kube.cluster_base import ClusterBase
 from cloudlink_sandbox.kube.coredns import CoreDns, Network
 from cloudlink_sandbox.kube.corefile import BrokenCorefile
 from cloudlink_sandbox.kube.kinds import CONFIGMAPS, PODS
 from cloudlink_sandbox.kube.objects import Object
 from cloudlink_sandbox.kube.plugins import Configuration, configure
-
-if TYPE_CHECKING:
-    from cloudlink_sandbox.kube.cluster import Cluster
 
 # Assumption: AKS's addon reconciler puts its own objects back within about a minute.
 _RESTORE_SECONDS = 60.0
@@ -29,11 +27,12 @@ Files = dict[str, str]
 class DnsPods:
     """projected: pod name -> the files in its volumes. running: pod name -> the files it started or reloaded with.
 
-    network: what CoreDNS forwards through; set by the wire.
+    network: what CoreDNS forwards through; set by the wire. log: takes what a pod (namespace, name) writes.
     """
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: ClusterBase, log: Callable[[str, str, bytes], None]) -> None:
         self._cluster = cluster
+        self._log_of_pod = log
         self.network: Callable[[str], Network] | None = None
         self._projected: dict[str, Files] = {}
         self._running: dict[str, Files] = {}
@@ -44,6 +43,12 @@ class DnsPods:
     def is_dns(pod: Object) -> bool:
         labels = pod["metadata"].get("labels", {})
         return bool(pod["metadata"]["namespace"] == DNS_NAMESPACE) and DNS_LABELS.items() <= labels.items()
+
+    def _is_ready(self, name: str) -> bool:
+        pod = self._cluster.store.find(PODS, DNS_NAMESPACE, name)
+        return pod is not None and any(
+            c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", ())
+        )
 
     def files(self) -> Files:
         """What the ConfigMaps say now, as files below /etc/coredns."""
@@ -88,17 +93,17 @@ class DnsPods:
             )
 
     def _log(self, name: str, *lines: str) -> None:
-        self._cluster.pods.append_log(DNS_NAMESPACE, name, "".join(f"{line}\n" for line in lines).encode())
+        self._log_of_pod(DNS_NAMESPACE, name, "".join(f"{line}\n" for line in lines).encode())
 
     # --- over time -------------------------------------------------------------------------------------------
 
     def configmap_changed(self, name: str) -> None:
         now = self._cluster.now()
-        if name in ADDON_CONFIGMAPS and not self._cluster.agenda.has("addon.restore", name):
-            self._cluster.agenda.add(now + _RESTORE_SECONDS, "addon.restore", name)
+        if name in ADDON_CONFIGMAPS and not self._cluster.event_queue.has("addon.restore", name):
+            self._cluster.event_queue.add(now + _RESTORE_SECONDS, "addon.restore", name)
         for pod in list(self._projected):
-            seconds = self._cluster.sky.durations.draw("kube.project", pod)
-            self._cluster.agenda.add(now + seconds, "dns.project", pod)
+            seconds = self._cluster.context.durations.sample("kube.project", pod)
+            self._cluster.event_queue.add(now + seconds, "dns.project", pod)
 
     def project(self, name: str) -> None:
         """The kubelet writes the ConfigMaps into the pod's volume."""
@@ -111,9 +116,9 @@ class DnsPods:
         server = self._servers.get(name)
         if self._projected[name] == self._running.get(name) or (server and not server.configuration.reloads):
             return
-        if name in self._running and not self._cluster.agenda.has("dns.reload", name):
-            seconds = self._cluster.sky.durations.draw("kube.reload", name)
-            self._cluster.agenda.add(self._cluster.now() + seconds, "dns.reload", name)
+        if name in self._running and not self._cluster.event_queue.has("dns.reload", name):
+            seconds = self._cluster.context.durations.sample("kube.reload", name)
+            self._cluster.event_queue.add(self._cluster.now() + seconds, "dns.reload", name)
 
     def reload(self, name: str) -> None:
         files = self._projected.get(name)
@@ -145,7 +150,7 @@ class DnsPods:
 
     def server(self, pod: str | None = None) -> CoreDns | None:
         """A CoreDNS that serves: of this pod, or of the next ready one, as the cluster's DNS service picks it."""
-        ready = sorted(n for n in self._servers if n in self._running and self._cluster.pods.is_ready(DNS_NAMESPACE, n))
+        ready = sorted(n for n in self._servers if n in self._running and self._is_ready(n))
         if pod is not None:
             return self._servers[pod] if pod in ready else None
         if not ready:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from cloudlink_sandbox.kube.cluster import Cluster
 from cloudlink_sandbox.kube.kinds import INGRESSES, NAMESPACES, SERVICES
 from cloudlink_sandbox.world_file import KubernetesService
-
-if TYPE_CHECKING:
-    from cloudlink_sandbox.kube.cluster import Cluster
 
 
 def seed_services(

@@ -9,7 +9,7 @@ _ALL = ("create", "delete", "deletecollection", "get", "list", "patch", "update"
 
 @dataclass(frozen=True)
 class Kind:
-    """key names the collection in the store and in faults' places: the plural alone."""
+    """key names the collection in the store and in faults' targets: the plural alone."""
 
     group: str
     version: str
@@ -66,7 +66,7 @@ KINDS = (
 )
 
 BY_KEY = {k.key: k for k in KINDS}
-_BY_PLACE = {(k.group, k.version, k.plural): k for k in KINDS}
+_BY_PATH = {(k.group, k.version, k.plural): k for k in KINDS}
 _GROUPS = tuple(dict.fromkeys((k.group, k.version) for k in KINDS))
 
 NAMESPACES = BY_KEY["namespaces"]
@@ -82,7 +82,7 @@ INGRESSES = BY_KEY["ingresses"]
 
 
 def kind_at(group: str, version: str, plural: str) -> Kind | None:
-    return _BY_PLACE.get((group, version, plural))
+    return _BY_PATH.get((group, version, plural))
 
 
 def served(group: str, version: str) -> bool:

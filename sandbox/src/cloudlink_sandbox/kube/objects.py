@@ -139,7 +139,7 @@ class Store:
     def since(self, kind: Kind, revision: int) -> Iterator[Change]:
         """Changes after a revision. Raises 410 Gone when they are no longer kept."""
         if self.changes and revision and revision < self.changes[0].revision - 1 and len(self.changes) == _KEPT_CHANGES:
-            raise status.KubeRefusal(410, "Expired", f"too old resource version: {revision}")
+            raise status.ApiError(410, "Expired", f"too old resource version: {revision}")
         return iter([c for c in self.changes if c.revision > revision and c.key == kind.key])
 
     def snapshot(self) -> dict[str, Any]:

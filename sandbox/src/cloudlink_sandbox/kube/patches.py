@@ -10,7 +10,7 @@ import copy
 import json
 from typing import Any
 
-from cloudlink_sandbox.kube.status import KubeRefusal, bad_request, unsupported_media
+from cloudlink_sandbox.kube.status import ApiError, bad_request, unsupported_media
 
 # Lists that strategic merge joins by a key; all other lists are replaced. From the API's patchMergeKey marks.
 _MERGE_KEYS: dict[str, tuple[str, ...]] = {
@@ -31,7 +31,7 @@ _MERGED_PLAIN = {"finalizers"}
 
 
 def apply_patch(content_type: str, body: bytes, obj: dict[str, Any]) -> dict[str, Any]:
-    """The patched object; the given one is left as it is. Raises KubeRefusal."""
+    """The patched object; the given one is left as it is. Raises ApiError."""
     kind = content_type.partition(";")[0].strip()
     if kind not in (
         "application/merge-patch+json",
@@ -158,8 +158,8 @@ def json_patch(document: Any, operations: list[Any]) -> Any:
     return document
 
 
-def _cannot(why: str) -> KubeRefusal:
-    return KubeRefusal(422, "Invalid", f"the server rejected our request due to an error in our request: {why}")
+def _cannot(why: str) -> ApiError:
+    return ApiError(422, "Invalid", f"the server rejected our request due to an error in our request: {why}")
 
 
 def _pointer(path: str) -> list[str]:

@@ -8,23 +8,22 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cloudlink_sandbox.kube import status
+from cloudlink_sandbox.kube.cluster_base import ClusterBase
 from cloudlink_sandbox.kube.container import (
     CannotRun,
     Container,
     PodNetwork,
-    furnish_folder,
+    prepare_folder,
     start_process,
     timer_seconds,
 )
 from cloudlink_sandbox.kube.corefile import BrokenCorefile
+from cloudlink_sandbox.kube.dns_pods import DnsPods
 from cloudlink_sandbox.kube.kinds import CONFIGMAPS, PODS, SECRETS
 from cloudlink_sandbox.kube.objects import Object, timestamp
-
-if TYPE_CHECKING:
-    from cloudlink_sandbox.kube.cluster import Cluster
 
 Place = tuple[str, str]
 
@@ -38,8 +37,9 @@ _FAIR_WALL_SECONDS = 20.0
 class Pods:
     """containers: processes of pods that run one. Pods of CoreDNS, of ``sleep N`` and without a command have none."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: ClusterBase, dns: DnsPods) -> None:
         self._cluster = cluster
+        self._dns = dns
         self._containers: dict[Place, Container] = {}
         self._logs: dict[Place, bytes] = {}
         self._folders: dict[Place, Path] = {}  # of containers without a process in which commands were run
@@ -78,7 +78,7 @@ class Pods:
             waiting = {"waiting": {"reason": "ContainerCreating"}}
             made["status"]["containerStatuses"] = [_container(made, waiting, ready=False, restarts=0)]
             made = self._cluster.store.replace(PODS, made, bump=False)
-            seconds = self._cluster.sky.durations.draw("kube.pod.start", made["metadata"]["name"])
+            seconds = self._cluster.context.durations.sample("kube.pod.start", made["metadata"]["name"])
             self._later(seconds, "pod.start", _place(made))
         if "activeDeadlineSeconds" in spec:
             self._later(spec["activeDeadlineSeconds"], "pod.deadline", _place(made))
@@ -90,7 +90,7 @@ class Pods:
         store = self._cluster.store
         pod = store.get(PODS, namespace, name)
         seconds = pod["spec"].get("terminationGracePeriodSeconds", 30) if grace is None else grace
-        busy = pod["status"]["phase"] == "Running" and not self._cluster.dns.is_dns(pod)
+        busy = pod["status"]["phase"] == "Running" and not self._dns.is_dns(pod)
         if not busy or seconds <= 0:
             return store.delete(PODS, namespace, name)
         if "deletionTimestamp" not in pod["metadata"]:
@@ -109,7 +109,7 @@ class Pods:
         self._logs[namespace, name] = (self._logs.get((namespace, name), b"") + text)[-(1 << 20) :]
 
     def start_beside(self, namespace: str, name: str, argv: list[str], **streams: int) -> subprocess.Popen[bytes]:
-        """A command in a container that runs, for ``kubectl exec``. Raises CannotRun, KubeRefusal.
+        """A command in a container that runs, for ``kubectl exec``. Raises CannotRun, ApiError.
 
         The container of ``sleep N`` has no process, and so no folder until a command needs one.
         """
@@ -119,30 +119,24 @@ class Pods:
         state = (pod["status"].get("containerStatuses") or [{"state": {}}])[0]["state"]
         if "running" not in state:
             raise status.internal(f'unable to upgrade connection: container not found ("{container}")')
-        if self._cluster.dns.is_dns(pod):  # its image has CoreDNS alone
+        if self._dns.is_dns(pod):  # its image has CoreDNS alone
             raise CannotRun(f'exec: "{argv[0]}": executable file not found in $PATH')
         network = self._network(place)
         if running := self._containers.get(place):
             return start_process(running.folder, argv, self._environment(pod), name, network, **streams)
         if place not in self._folders:
             self._folders[place] = Path(tempfile.mkdtemp(prefix="cloudlink-pod-"))
-            furnish_folder(self._folders[place], network, name)
+            prepare_folder(self._folders[place], network, name)
         return start_process(self._folders[place], argv, self._environment(pod), name, network, **streams)
 
     def _network(self, place: Place) -> PodNetwork | None:
         make = self._cluster.pod_network
-        return make(self._cluster, "/".join(place)) if make else None
-
-    def is_ready(self, namespace: str, name: str) -> bool:
-        pod = self._cluster.store.find(PODS, namespace, name)
-        return pod is not None and any(
-            c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", ())
-        )
+        return make("/".join(place)) if make else None
 
     # --- over time -------------------------------------------------------------------------------------------
 
     def _later(self, seconds: float, what: str, place: Place) -> None:
-        self._cluster.agenda.add(self._cluster.now() + seconds, what, *place)
+        self._cluster.event_queue.add(self._cluster.now() + seconds, what, *place)
 
     def start_now(self, namespace: str) -> None:
         """Start what is pending, without its time to start: for a cluster that is handed over running."""
@@ -162,12 +156,12 @@ class Pods:
         pod["status"].setdefault("startTime", timestamp(self._cluster.now()))
         argv = _argv(pod)
         try:
-            if self._cluster.sky.faults.strike(f"{namespace}/{name}", "pod-fails"):
+            if self._cluster.context.faults.match(f"{namespace}/{name}", "pod-fails"):
                 self.append_log(namespace, name, b"the sandbox was asked to let this pod fail\n")
                 self._ended(pod, 1, "Error", "")
                 return
-            if self._cluster.dns.is_dns(pod):
-                self._cluster.dns.start(pod)
+            if self._dns.is_dns(pod):
+                self._dns.start(pod)
             elif argv:
                 if pod["spec"].get("volumes"):
                     self._waiting(pod, "CreateContainerConfigError", "the sandbox mounts no volumes")
@@ -253,7 +247,7 @@ class Pods:
         container = self._containers.get((namespace, name))
         fair = min(_FAIR_WALL_SECONDS, float(pod["spec"].get("activeDeadlineSeconds", 0)))
         if container and time.monotonic() - container.started < fair:
-            self._later(max(1.0, self._cluster.sky.clock.speed), "pod.deadline", (namespace, name))
+            self._later(max(1.0, self._cluster.context.clock.speed), "pod.deadline", (namespace, name))
             return
         self._kill((namespace, name))
         pod["status"]["reason"] = "DeadlineExceeded"
@@ -269,8 +263,8 @@ class Pods:
             place = _place(pod)
             self._kill(place)
             self._logs.pop(place, None)
-            if self._cluster.dns.is_dns(pod):
-                self._cluster.dns.stopped(place[1])
+            if self._dns.is_dns(pod):
+                self._dns.stopped(place[1])
 
     def _kill(self, place: Place) -> None:
         if folder := self._folders.pop(place, None):

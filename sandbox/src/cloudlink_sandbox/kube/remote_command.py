@@ -34,10 +34,10 @@ _WALL_SECONDS = 300.0
 
 
 class RemoteCommand:
-    """A command that may be run; ``serve`` runs it. Made with the sky's lock held, served without it."""
+    """A command that may be run; ``serve`` runs it. Made with the context's lock held, served without it."""
 
     def __init__(self, cluster: Cluster, request: Request, environ: dict[str, Any]) -> None:
-        """Raises KubeRefusal for a pod, a container or a way of asking that will not do."""
+        """Raises ApiError for a pod, a container or a way of asking that will not do."""
         query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
         pod = cluster.store.get(PODS, request.namespace or "", request.name)
         self._argv = query.get("command") or []

@@ -34,7 +34,7 @@ class Request:
     subresource: str = ""
 
     def json(self) -> dict[str, Any]:
-        """The body as an object. Raises KubeRefusal."""
+        """The body as an object. Raises ApiError."""
         if self.content_type.partition(";")[0] not in ("application/json", ""):
             if "yaml" in self.content_type:
                 import yaml
@@ -81,7 +81,7 @@ class Request:
             return asked
         try:
             return ",".join(self.json().get("dryRun") or ())
-        except status.KubeRefusal:
+        except status.ApiError:
             return ""  # refused for its body later
 
     @property
@@ -96,13 +96,13 @@ class Request:
             return self.name
         try:
             meta = self.json().get("metadata") or {}
-        except status.KubeRefusal:
+        except status.ApiError:
             return ""
         return str(meta.get("name") or meta.get("generateName") or "")
 
     @property
-    def place(self) -> str:
-        """Where faults strike: ``kube.PATCH:configmaps/coredns-custom``, ``kube.GET:pods``."""
+    def fault_target(self) -> str:
+        """What faults call it: ``kube.PATCH:configmaps/coredns-custom``, ``kube.GET:pods``."""
         if self.kind is None:
             return f"kube.{self.method}:{self.path.strip('/')}"
         parts = [self.kind.plural, self.target, self.subresource]
@@ -116,7 +116,7 @@ class Request:
 
 
 def read(environ: dict[str, Any]) -> tuple[str, Request]:
-    """(the cluster's key, the request). Raises KubeRefusal for a body that is too large.
+    """(the cluster's key, the request). Raises ApiError for a body that is too large.
 
     The key is empty where the path has none: ``kubectl get --raw`` and its like drop what a kubeconfig's server address
     ends with.
@@ -126,7 +126,7 @@ def read(environ: dict[str, Any]) -> tuple[str, Request]:
         key, rest = "", environ.get("PATH_INFO", "/").lstrip("/")
     length = int(environ.get("CONTENT_LENGTH") or 0)
     if length > _BODY_LIMIT:
-        raise status.KubeRefusal(413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728")
+        raise status.ApiError(413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728")
     if environ.get("HTTP_TRANSFER_ENCODING", "").lower() == "chunked":
         body = environ["wsgi.input"].read(_BODY_LIMIT)
     else:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from cloudlink_sandbox.faults import FaultBook
+from cloudlink_sandbox.faults import FaultRegistry
 from cloudlink_sandbox.kube import status
 from cloudlink_sandbox.kube.requests import Request
 
 _METHODS = {"create": "POST", "update": "PUT", "patch": "PATCH", "delete": "DELETE", "deletecollection": "DELETE"}
 
 
-def review(request: Request, faults: FaultBook) -> tuple[int, dict[str, Any]]:
+def review(request: Request, faults: FaultRegistry) -> tuple[int, dict[str, Any]]:
     """(HTTP status, the answer). Everything is allowed, unless a fault denies it."""
     kind = request.kind
     assert kind is not None
@@ -38,9 +38,9 @@ def review(request: Request, faults: FaultBook) -> tuple[int, dict[str, Any]]:
     }
 
 
-def _access(asked: dict[str, Any], faults: FaultBook) -> dict[str, Any]:
+def _access(asked: dict[str, Any], faults: FaultRegistry) -> dict[str, Any]:
     method = _METHODS.get(asked.get("verb", ""), "GET")
     parts = [asked.get("resource", ""), asked.get("name", ""), asked.get("subresource", "")]
-    place = f"kube.{method}:{'/'.join(p for p in parts if p)}"
-    denied = faults.standing("denied", place)
+    target = f"kube.{method}:{'/'.join(p for p in parts if p)}"
+    denied = faults.active("denied", target)
     return {"allowed": not denied, **({"reason": "denied by a fault of the sandbox"} if denied else {})}

@@ -17,7 +17,7 @@ from cloudlink_sandbox.kube.server_side import updated
 
 
 def scale(cluster: Cluster, request: Request) -> tuple[int, dict[str, Any]]:
-    """(HTTP status, body). Raises KubeRefusal."""
+    """(HTTP status, body). Raises ApiError."""
     deployment = cluster.store.get(DEPLOYMENTS, request.namespace or "", request.name)
     if request.method == "GET":
         return 200, _shown(deployment)

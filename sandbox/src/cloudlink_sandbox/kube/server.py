@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Literal
 
-from cloudlink_sandbox.cloud import Sky
+from cloudlink_sandbox.context import SandboxContext
 from cloudlink_sandbox.facts import AksCluster
 from cloudlink_sandbox.faults import GARBAGE, Fault
 from cloudlink_sandbox.journal import Call
 from cloudlink_sandbox.kube import discovery, status
-from cloudlink_sandbox.kube.aks import furnish_aks, furnish_namespaces, upgrade_aks
+from cloudlink_sandbox.kube.aks import seed_aks, seed_namespaces, upgrade_aks
 from cloudlink_sandbox.kube.cluster import Cluster
 from cloudlink_sandbox.kube.eks import seed_services
 from cloudlink_sandbox.kube.kinds import PODS
@@ -36,14 +36,14 @@ _PUBLIC = ("/version", "/healthz", "/livez", "/readyz")
 class KubeCloud:
     """All clusters of one cloud. authenticate: bearer token -> user, or None for 401.
 
-    The sandbox serves ``app`` over HTTPS and sets base_url. AKS clusters are those in ``sky.azure_facts()``; one that is
+    The sandbox serves ``app`` over HTTPS and sets base_url. AKS clusters are those in ``context.azure_facts()``; one that is
     new gets AKS's content the first time it is seen. EKS clusters are those that ``seed`` was told of.
     """
 
     def __init__(
-        self, sky: Sky, *, name: Literal["aks", "eks"], authenticate: Callable[[str | None], str | None]
+        self, context: SandboxContext, *, name: Literal["aks", "eks"], authenticate: Callable[[str | None], str | None]
     ) -> None:
-        self.sky = sky
+        self.context = context
         self.name = name
         self.base_url = ""
         self.clusters: dict[str, Cluster] = {}
@@ -61,17 +61,17 @@ class KubeCloud:
         """The server address for a kubeconfig. An AKS cluster may be named by its ARM id before it exists."""
         identity = name_or_id
         if self.name == "aks" and not name_or_id.startswith("/"):
-            with self.sky.lock:
-                found = [c.id for c in self.sky.azure_facts().clusters if c.name.lower() == name_or_id.lower()]
+            with self.context.lock:
+                found = [c.id for c in self.context.azure_facts().clusters if c.name.lower() == name_or_id.lower()]
             if len(found) != 1:
                 raise KeyError(f"{len(found)} AKS clusters are named {name_or_id}")
             identity = found[0]
         return f"{self.base_url}/{self.key_of(identity)}"
 
     def cluster(self, key: str) -> Cluster | None:
-        """By key, up to date; None when there is no such cluster. Call with sky.lock held."""
+        """By key, up to date; None when there is no such cluster. Call with context.lock held."""
         if self.name == "aks":
-            facts = next((c for c in self.sky.azure_facts().clusters if self.key_of(c.id) == key), None)
+            facts = next((c for c in self.context.azure_facts().clusters if self.key_of(c.id) == key), None)
             if facts is None:
                 gone = self.clusters.pop(key, None)
                 if gone is not None:
@@ -79,7 +79,7 @@ class KubeCloud:
                 return None
             if key not in self.clusters:
                 made = self._make(key, facts.name)
-                furnish_aks(made, facts)
+                seed_aks(made, facts)
                 made.version = facts.version
             elif self.clusters[key].version != facts.version:
                 self.clusters[key].version = facts.version
@@ -90,28 +90,28 @@ class KubeCloud:
         return found
 
     def _only_key(self) -> str:
-        """Of the one cluster here. Raises KubeRefusal where there are several: then the path must name it."""
-        keys = [self.key_of(c.id) for c in self.sky.azure_facts().clusters] if self.name == "aks" else [*self.clusters]
+        """Of the one cluster here. Raises ApiError where there are several: then the path must name it."""
+        keys = (
+            [self.key_of(c.id) for c in self.context.azure_facts().clusters] if self.name == "aks" else [*self.clusters]
+        )
         if len(keys) != 1:
-            raise status.KubeRefusal(
-                404, "NotFound", f"{len(keys)} clusters are here; the path must begin with one's key"
-            )
+            raise status.ApiError(404, "NotFound", f"{len(keys)} clusters are here; the path must begin with one's key")
         return keys[0]
 
     def by_name(self, name_or_id: str) -> Cluster | None:
         """As ``cluster``, by name or ARM id."""
         if self.name == "eks" or name_or_id.startswith("/"):
             return self.cluster(self.key_of(name_or_id))
-        ids = [c.id for c in self.sky.azure_facts().clusters if c.name.lower() == name_or_id.lower()]
+        ids = [c.id for c in self.context.azure_facts().clusters if c.name.lower() == name_or_id.lower()]
         return self.cluster(self.key_of(ids[0])) if len(ids) == 1 else None
 
     def _make(self, key: str, name: str) -> Cluster:
         def facts() -> AksCluster | None:
             if self.name == "eks":
                 return None
-            return next((c for c in self.sky.azure_facts().clusters if self.key_of(c.id) == key), None)
+            return next((c for c in self.context.azure_facts().clusters if self.key_of(c.id) == key), None)
 
-        made = Cluster(key, name, self.sky, facts)
+        made = Cluster(key, name, self.context, facts)
         self.clusters[key] = made
         self.prepared(made)
         return made
@@ -123,15 +123,15 @@ class KubeCloud:
         """
         if self.name != "eks":
             raise ValueError("only EKS is seeded; AKS clusters come from the Azure side")
-        with self.sky.lock:
+        with self.context.lock:
             key = self.key_of(aws.eks_cluster)
             if key not in self.clusters:
-                furnish_namespaces(self._make(key, aws.eks_cluster))
+                seed_namespaces(self._make(key, aws.eks_cluster))
             seed_services(self.clusters[key], aws.services, load_balancer_of)
 
     def stop(self) -> None:
         """End the processes of all pods."""
-        with self.sky.lock:
+        with self.context.lock:
             for cluster in self.clusters.values():
                 cluster.pods.kill_all()
 
@@ -141,9 +141,9 @@ class KubeCloud:
         began = time.monotonic()
         try:
             key, request = read(environ)
-        except status.KubeRefusal as e:
+        except status.ApiError as e:
             return _send(start_response, e.code, e.json())
-        fault = self._struck(request)
+        fault = self._fault_for(request)
         if fault and fault.kind == "slow":
             time.sleep(fault.seconds)
         if fault and fault.kind == "cut-before":
@@ -151,7 +151,7 @@ class KubeCloud:
             return _cut(environ, start_response)
         try:
             code, answer, headers = self._answer(key, request, fault, environ)
-        except status.KubeRefusal as e:
+        except status.ApiError as e:
             self._note(request, e.code, began)
             extra = [("Retry-After", str(e.retry_after))] if e.retry_after is not None else []
             return _send(start_response, e.code, e.json(), extra)
@@ -172,9 +172,9 @@ class KubeCloud:
         start_response(f"{code} OK", headers)
         return answer
 
-    def _struck(self, request: Request) -> Fault | None:
+    def _fault_for(self, request: Request) -> Fault | None:
         kinds = ("throttled", "error", "slow", "cut-before", "cut-after", "garbage", "expired", "denied")
-        return self.sky.faults.strike(request.place, *kinds)
+        return self.context.faults.match(request.fault_target, *kinds)
 
     def _answer(
         self, key: str, request: Request, fault: Fault | None, environ: dict[str, Any]
@@ -192,10 +192,10 @@ class KubeCloud:
             case "denied":
                 raise status.forbidden(request.kind, request.name, request.namespace or "", request.verb, user or "")
         plain = [("Content-Type", "text/plain")]
-        with self.sky.lock:
+        with self.context.lock:
             cluster = self.cluster(key or self._only_key())
             if cluster is None:
-                raise status.KubeRefusal(404, "NotFound", "no such cluster")
+                raise status.ApiError(404, "NotFound", "no such cluster")
             if request.kind is None:
                 if request.path in _PUBLIC[1:]:
                     return 200, b"ok", plain
@@ -210,10 +210,10 @@ class KubeCloud:
             if request.method == "GET" and request.watches:
                 events = watch(cluster, request, as_table if "as=Table" in request.accept else None)
                 return 200, events, [("Content-Type", "application/json")]
-            code, answer = perform(cluster, replace(request, user=user or ""), self.sky.faults)
+            code, answer = perform(cluster, replace(request, user=user or ""), self.context.faults)
             cluster.catch_up()
         if request.method == "GET" and "as=Table" in request.accept and "g=meta.k8s.io" in request.accept:
-            answer = as_table(request.kind, answer, self.sky.clock.now())
+            answer = as_table(request.kind, answer, self.context.clock.now())
         return code, answer, []
 
     def _document(self, cluster: Cluster, request: Request) -> dict[str, Any]:
@@ -227,9 +227,9 @@ class KubeCloud:
         return found
 
     def _note(self, request: Request, code: int, began: float) -> None:
-        self.sky.journal.add(
+        self.context.journal.add(
             Call(
-                at=self.sky.clock.now(),
+                at=self.context.clock.now(),
                 cloud=self.name,
                 operation=request.operation,
                 target=request.target,
@@ -243,11 +243,11 @@ class KubeCloud:
 
     def snapshot(self) -> dict[str, Any]:
         """Plain data, to be pickled. Running processes are not in it; their pods come back as crashed."""
-        with self.sky.lock:
+        with self.context.lock:
             return {key: cluster.snapshot() for key, cluster in self.clusters.items()}
 
     def restore(self, saved: dict[str, Any]) -> None:
-        with self.sky.lock:
+        with self.context.lock:
             self.stop()
             self.clusters = {}
             for key, one in saved.items():

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudlink_sandbox.kube.patches import merge_key, strategic
-from cloudlink_sandbox.kube.status import KubeRefusal
+from cloudlink_sandbox.kube.status import ApiError
 
 Path = tuple[str, ...]
 """Steps as ``fieldsV1`` writes them: ``f:data``, or ``k:{"name":"web"}`` for an item of a list with a key."""
@@ -34,7 +34,7 @@ def apply(live: dict[str, Any], applied: dict[str, Any], name: str, now: str, *,
     """The live object with what ``name`` applies, its managers included. now: as Kubernetes writes times.
 
     Fields that this manager applied before and no longer does go, unless they are somebody else's as well. Raises
-    KubeRefusal Conflict for other managers' fields that would change, unless force takes them over.
+    ApiError Conflict for other managers' fields that would change, unless force takes them over.
     """
     me = Manager(name, "Apply")
     owned = _read(live) or {Manager("before-first-apply", "Update"): fields(live)}
@@ -169,7 +169,7 @@ def _tree(paths: frozenset[Path]) -> dict[str, Any]:
     return tree
 
 
-def _conflict(disputed: dict[Manager, list[Path]]) -> KubeRefusal:
+def _conflict(disputed: dict[Manager, list[Path]]) -> ApiError:
     causes = [
         {"reason": "FieldManagerConflict", "message": f'conflict with "{m.name}" using v1', "field": _shown(p)}
         for m, paths in disputed.items()
@@ -177,7 +177,7 @@ def _conflict(disputed: dict[Manager, list[Path]]) -> KubeRefusal:
     ]
     listed = "\n".join(f"{cause['message']}: {cause['field']}" for cause in causes)
     many = "conflict" if len(causes) == 1 else "conflicts"
-    return KubeRefusal(409, "Conflict", f"Apply failed with {len(causes)} {many}: {listed}", {"causes": causes})
+    return ApiError(409, "Conflict", f"Apply failed with {len(causes)} {many}: {listed}", {"causes": causes})
 
 
 def _shown(path: Path) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from cloudlink_sandbox.kube.kinds import Kind
 
 
-class KubeRefusal(Exception):
+class ApiError(Exception):
     """A request that is answered with a Status of failure."""
 
     def __init__(
@@ -54,42 +54,42 @@ def _named(kind: Kind, name: str) -> tuple[str, dict[str, Any]]:
     return what, details
 
 
-def not_found(kind: Kind, name: str) -> KubeRefusal:
+def not_found(kind: Kind, name: str) -> ApiError:
     what, details = _named(kind, name)
-    return KubeRefusal(404, "NotFound", f'{what} "{name}" not found', details)
+    return ApiError(404, "NotFound", f'{what} "{name}" not found', details)
 
 
-def already_exists(kind: Kind, name: str) -> KubeRefusal:
+def already_exists(kind: Kind, name: str) -> ApiError:
     what, details = _named(kind, name)
-    return KubeRefusal(409, "AlreadyExists", f'{what} "{name}" already exists', details)
+    return ApiError(409, "AlreadyExists", f'{what} "{name}" already exists', details)
 
 
-def conflict(kind: Kind, name: str, why: str = "") -> KubeRefusal:
+def conflict(kind: Kind, name: str, why: str = "") -> ApiError:
     what, details = _named(kind, name)
     why = why or "the object has been modified; please apply your changes to the latest version and try again"
-    return KubeRefusal(409, "Conflict", f'Operation cannot be fulfilled on {what} "{name}": {why}', details)
+    return ApiError(409, "Conflict", f'Operation cannot be fulfilled on {what} "{name}": {why}', details)
 
 
-def invalid(kind: Kind, name: str, field: str, why: str) -> KubeRefusal:
+def invalid(kind: Kind, name: str, field: str, why: str) -> ApiError:
     _, details = _named(kind, name)
     details["kind"] = kind.kind
     details["causes"] = [{"reason": "FieldValueInvalid", "message": why, "field": field}]
-    return KubeRefusal(422, "Invalid", f'{kind.kind} "{name}" is invalid: {field}: {why}', details)
+    return ApiError(422, "Invalid", f'{kind.kind} "{name}" is invalid: {field}: {why}', details)
 
 
-def bad_request(message: str) -> KubeRefusal:
-    return KubeRefusal(400, "BadRequest", message)
+def bad_request(message: str) -> ApiError:
+    return ApiError(400, "BadRequest", message)
 
 
-def unauthorized() -> KubeRefusal:
-    return KubeRefusal(401, "Unauthorized", "Unauthorized")
+def unauthorized() -> ApiError:
+    return ApiError(401, "Unauthorized", "Unauthorized")
 
 
-def forbidden(kind: Kind | None, name: str, namespace: str, verb: str, user: str) -> KubeRefusal:
+def forbidden(kind: Kind | None, name: str, namespace: str, verb: str, user: str) -> ApiError:
     plural, group = (kind.plural, kind.group) if kind else ("", "")
     where = f' in the namespace "{namespace}"' if namespace else " at the cluster scope"
     what = f"{plural}.{group}" if group else plural
-    return KubeRefusal(
+    return ApiError(
         403,
         "Forbidden",
         f'{what} "{name}" is forbidden: User "{user}" cannot {verb} resource "{plural}" in API group "{group}"{where}',
@@ -97,25 +97,25 @@ def forbidden(kind: Kind | None, name: str, namespace: str, verb: str, user: str
     )
 
 
-def no_such_path() -> KubeRefusal:
-    return KubeRefusal(404, "NotFound", "the server could not find the requested resource")
+def no_such_path() -> ApiError:
+    return ApiError(404, "NotFound", "the server could not find the requested resource")
 
 
-def method_not_allowed() -> KubeRefusal:
-    return KubeRefusal(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+def method_not_allowed() -> ApiError:
+    return ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
 
 
-def unsupported_media(message: str) -> KubeRefusal:
-    return KubeRefusal(415, "UnsupportedMediaType", message)
+def unsupported_media(message: str) -> ApiError:
+    return ApiError(415, "UnsupportedMediaType", message)
 
 
-def throttled(seconds: int) -> KubeRefusal:
+def throttled(seconds: int) -> ApiError:
     message = "Too many requests, please try again later."
-    return KubeRefusal(429, "TooManyRequests", message, retry_after=seconds)
+    return ApiError(429, "TooManyRequests", message, retry_after=seconds)
 
 
-def internal(message: str) -> KubeRefusal:
-    return KubeRefusal(500, "InternalError", f"Internal error occurred: {message}")
+def internal(message: str) -> ApiError:
+    return ApiError(500, "InternalError", f"Internal error occurred: {message}")
 
 
 def success(kind: Kind, name: str, uid: str) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def watch(cluster: Cluster, request: Request, table: Callable[..., Object] | Non
     streams_list = request.query.get("sendInitialEvents") in ("1", "true", "True")
     if streams_list and request.query.get("resourceVersionMatch") != "NotOlderThan":
         why = "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-        raise status.KubeRefusal(422, "Invalid", f"ListOptions.meta.k8s.io is invalid: {why}")
+        raise status.ApiError(422, "Invalid", f"ListOptions.meta.k8s.io is invalid: {why}")
     if revision == 0 or streams_list:
         first = [("ADDED", o) for o in matching(cluster, request)]
         revision = cluster.store.revision
@@ -60,7 +60,7 @@ def watch(cluster: Cluster, request: Request, table: Callable[..., Object] | Non
         over = False
         while True:
             found: list[bytes] = []
-            with cluster.sky.lock:
+            with cluster.context.lock:
                 cluster.catch_up()
                 try:
                     for change in cluster.store.since(kind, revision):
@@ -70,7 +70,7 @@ def watch(cluster: Cluster, request: Request, table: Callable[..., Object] | Non
                             continue
                         if labels_match(labels, change.object) and fields_match(fields, change.object):
                             found.append(event(change.type, change.object))
-                except status.KubeRefusal as e:
+                except status.ApiError as e:
                     found.append(json.dumps({"type": "ERROR", "object": e.json()}).encode() + b"\n")
                     over = True
             yield from found
@@ -111,7 +111,7 @@ def follow_log(cluster: Cluster, request: Request, text: bytes) -> Iterator[byte
     def chunks(sent: int) -> Iterator[bytes]:
         yield text  # even if it is empty: it sends the headers
         while time.monotonic() < ends:
-            with cluster.sky.lock:
+            with cluster.context.lock:
                 cluster.catch_up()
                 pod = cluster.store.find(PODS, namespace, request.name)
                 whole = cluster.pods.log(namespace, request.name)

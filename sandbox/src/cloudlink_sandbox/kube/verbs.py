@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from cloudlink_sandbox.faults import FaultBook
+from cloudlink_sandbox.faults import FaultRegistry
 from cloudlink_sandbox.kube import status
 from cloudlink_sandbox.kube.cluster import Cluster
 from cloudlink_sandbox.kube.kinds import (
@@ -28,8 +28,8 @@ from cloudlink_sandbox.kube.server_side import apply, created, updated
 Answer = tuple[int, dict[str, Any]]
 
 
-def perform(cluster: Cluster, request: Request, faults: FaultBook) -> Answer:
-    """(HTTP status, body). Raises KubeRefusal. Watches and logs are streamed elsewhere."""
+def perform(cluster: Cluster, request: Request, faults: FaultRegistry) -> Answer:
+    """(HTTP status, body). Raises ApiError. Watches and logs are streamed elsewhere."""
     kind = request.kind
     assert kind is not None
     if kind.is_review:
@@ -258,8 +258,6 @@ def _delete(cluster: Cluster, kind: Kind, namespace: str, name: str, request: Re
         grace = options.get("gracePeriodSeconds", request.query.get("gracePeriodSeconds"))
         return cluster.pods.delete(namespace, name, None if grace is None else float(grace))
     if kind is NAMESPACES and name in ("default", "kube-system", "kube-public"):
-        raise status.KubeRefusal(
-            403, "Forbidden", f'namespaces "{name}" is forbidden: this namespace may not be deleted'
-        )
+        raise status.ApiError(403, "Forbidden", f'namespaces "{name}" is forbidden: this namespace may not be deleted')
     store.delete(kind, namespace, name)
     return status.success(kind, name, old["metadata"]["uid"])

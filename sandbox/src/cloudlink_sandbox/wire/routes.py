@@ -26,7 +26,7 @@ _MOST_TURNS = 3
 
 @dataclass(frozen=True)
 class Route:
-    """to: what stands at the destination. why: for people, when it is not delivered."""
+    """to: what is at the destination. why: for people, when it is not delivered."""
 
     outcome: Literal["delivered", "dropped", "refused"]
     why: str = ""
@@ -53,7 +53,7 @@ class Sender:
 
 
 def route(sender: Sender, to: str, protocol: Transport, port: int) -> Route:
-    """Called with sky.lock held."""
+    """Called with context.lock held."""
     cluster = sender.cluster
     facts = cluster.facts()
     try:
@@ -78,7 +78,7 @@ def route(sender: Sender, to: str, protocol: Transport, port: int) -> Route:
     own = sender.address()
     if own is None:
         return Route("dropped", "the sender has no address")
-    world = cluster.sky.world()
+    world = cluster.context.world()
     reach = world.reach(facts, world.source_of(facts, own), address, protocol, port)
     kind = reach.interface.kind if reach.interface else ""
     return Route(reach.outcome, reach.why, "resolver" if kind == "resolver" else "load-balancer", reach.interface)
@@ -119,7 +119,7 @@ def ask(
 ) -> tuple[dns.message.Message, float] | None:
     """The answer and the sandbox seconds that it took; None when the destination does not speak DNS."""
     cluster = sender.cluster
-    world: World = cluster.sky.world()
+    world: World = cluster.context.world()
     if where.to == "azure-dns":
         return azure_answer(query), 0.0
     if where.to == "resolver" and where.interface is not None:

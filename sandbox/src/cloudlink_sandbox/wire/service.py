@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from cloudlink_sandbox.cloud import Sky
+from cloudlink_sandbox.context import SandboxContext
 from cloudlink_sandbox.kube.cluster import Cluster
 from cloudlink_sandbox.kube.container import PodNetwork
 from cloudlink_sandbox.kube.kinds import PODS
@@ -40,10 +40,10 @@ class _UdpServer(socketserver.ThreadingUDPServer):
 
 
 class Wire:
-    """``Wire(sky, aks)`` gives the clusters of that cloud a network; ``start`` before pods are to use it."""
+    """``Wire(context, aks)`` gives the clusters of that cloud a network; ``start`` before pods are to use it."""
 
-    def __init__(self, sky: Sky, *clouds: KubeCloud) -> None:
-        self._sky = sky
+    def __init__(self, context: SandboxContext, *clouds: KubeCloud) -> None:
+        self._context = context
         self._clouds = clouds
         self._senders: dict[str, Sender] = {}
         self._tokens: dict[tuple[str, str], str] = {}
@@ -57,7 +57,7 @@ class Wire:
                 self._prepare(cluster)
 
     def _prepare(self, cluster: Cluster) -> None:
-        cluster.pod_network = self._pod_network
+        cluster.pod_network = lambda pod: self._pod_network(cluster, pod)
         cluster.dns.adopt_network(lambda pod: DnsNetwork(Sender(cluster, f"kube-system/{pod}")))
 
     def _pod_network(self, cluster: Cluster, pod: str) -> PodNetwork:
@@ -69,18 +69,18 @@ class Wire:
         namespace, _, name = pod.partition("/")
         spec = (cluster.store.find(PODS, namespace, name) or {}).get("spec", {})
         if uses_node_dns(spec):
-            return PodNetwork(self.port, token, f"nameserver {AZURE_DNS}\n", self._sky.clock.speed)
+            return PodNetwork(self.port, token, f"nameserver {AZURE_DNS}\n", self._context.clock.speed)
         lines = [f"search {namespace}.svc.cluster.local svc.cluster.local cluster.local"]
         if facts is not None:
             lines.append(f"nameserver {facts.dns_service}")
         lines.append("options ndots:5")
-        return PodNetwork(self.port, token, "\n".join(lines) + "\n", self._sky.clock.speed)
+        return PodNetwork(self.port, token, "\n".join(lines) + "\n", self._context.clock.speed)
 
     # --- listening -------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Bind, if that is not done yet."""
-        with self._sky.lock:
+        with self._context.lock:
             if self.port:
                 return
             self.port = self._listen(self._connection, self._datagram)
@@ -138,7 +138,7 @@ class Wire:
         return json.dumps(verdict).encode() + b"\n" + answer
 
     def _deliver(self, sender: Sender, to: str, port: int, data: bytes) -> tuple[Route, bytes, float]:
-        with self._sky.lock:
+        with self._context.lock:
             sender.cluster.catch_up()
             return datagram(sender, to, port, data)
 
@@ -158,7 +158,7 @@ class Wire:
             self._dns_stream(connection, sender, to, port, None if patience is None else float(patience))
 
     def _route(self, sender: Sender, to: str, port: int) -> Route:
-        with self._sky.lock:
+        with self._context.lock:
             sender.cluster.catch_up()
             return route(sender, to, "tcp", port)
 
@@ -173,7 +173,7 @@ class Wire:
             data = _exactly(connection, struct.unpack("!H", size)[0])
             if data is None:
                 return
-            with self._sky.lock:
+            with self._context.lock:
                 sender.cluster.catch_up()
                 where = route(sender, to, "tcp", port)
                 answer = question(sender, where, data, "tcp") if where.outcome == "delivered" else None
@@ -185,9 +185,9 @@ class Wire:
     def _load_balancer(self, connection: socket.socket, where: Route, port: int) -> None:
         """Greets whoever says something, in HTTP if that was it; TLS first on ports that have it."""
         if where.interface is not None and port in where.interface.tls:
-            with self._sky.lock:
+            with self._context.lock:
                 if self._certificates is None:
-                    self._certificates = Certificates(self._sky.home / "wire")
+                    self._certificates = Certificates(self._context.home / "wire")
                 context = self._certificates.context()
             try:
                 connection = context.wrap_socket(connection, server_side=True)
@@ -209,12 +209,12 @@ class Wire:
         """
         if ip in self._dns:
             return self._dns[ip]
-        with self._sky.lock:
+        with self._context.lock:
             cloud, key = self._cluster_key(cluster)
 
         def sender() -> Sender | None:
-            with self._sky.lock:
-                found = cloud.cluster(key)  # looked up each time: it may be gone, or loaded anew
+            with self._context.lock:
+                found = cloud.cluster(key)  # looked up each time: it may be gone, or loaded again
                 return Sender(found) if found else None
 
         def packet(data: bytes) -> bytes | None:
@@ -231,7 +231,7 @@ class Wire:
     def _cluster_key(self, cluster: Cluster | None) -> tuple[KubeCloud, str]:
         if cluster is not None:
             return next(c for c in self._clouds if cluster.key in c.clusters), cluster.key
-        ids = [c.id for c in self._sky.azure_facts().clusters]
+        ids = [c.id for c in self._context.azure_facts().clusters]
         if len(ids) != 1:
             raise ValueError(f"there are {len(ids)} AKS clusters: say which")
         return next(c for c in self._clouds if c.name == "aks"), KubeCloud.key_of(ids[0])

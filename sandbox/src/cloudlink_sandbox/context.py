@@ -1,4 +1,4 @@
-"""What the parts of a sandbox share: one clock, one book of faults, one journal, and each other's facts."""
+"""What the parts of a sandbox share: one clock, the faults in force, one journal, and each other's facts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from cloudlink_sandbox.clock import SandboxClock
 from cloudlink_sandbox.durations import Durations
 from cloudlink_sandbox.facts import AwsFacts, AzureFacts
-from cloudlink_sandbox.faults import FaultBook
+from cloudlink_sandbox.faults import FaultRegistry
 from cloudlink_sandbox.journal import Journal
 from cloudlink_sandbox.world import World
 
@@ -20,8 +20,8 @@ def _unset() -> None:
     raise RuntimeError("the sandbox is not wired yet")
 
 
-class Moment:
-    """One re-entrant lock; whoever holds it sees one moment, since the clock stands still for that thread.
+class FrozenClock:
+    """One re-entrant lock; the clock is frozen for the thread that holds it.
 
     Without that, something could end between two lines of one answer: an endpoint that was listed as being deleted
     would have no state at all a millisecond later.
@@ -34,7 +34,7 @@ class Moment:
 
     def __enter__(self) -> None:
         self._lock.acquire()
-        standing = self._clock.standing()
+        standing = self._clock.frozen()
         standing.__enter__()
         self._standing.append(standing)
 
@@ -44,7 +44,7 @@ class Moment:
 
 
 @dataclass
-class Sky:
+class SandboxContext:
     """Handed to every part. lock: around every change and every read of the stores.
 
     ``world()`` is computed from both sides' facts at this moment (cached until a store changes or time passes).
@@ -52,17 +52,17 @@ class Sky:
     """
 
     clock: SandboxClock
-    faults: FaultBook
+    faults: FaultRegistry
     journal: Journal
     durations: Durations
     home: Path  # 0700 folder of this sandbox: certificates, logs, saved world
-    lock: Moment = field(init=False)
+    lock: FrozenClock = field(init=False)
     aws_facts: Callable[[], AwsFacts] = _unset  # type: ignore[assignment]
     azure_facts: Callable[[], AzureFacts] = _unset  # type: ignore[assignment]
     version: int = 0
 
     def __post_init__(self) -> None:
-        self.lock = Moment(self.clock)
+        self.lock = FrozenClock(self.clock)
         self.faults.clock = self.clock.now
 
     def touch(self) -> None:

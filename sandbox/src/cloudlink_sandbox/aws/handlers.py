@@ -1,4 +1,4 @@
-"""What every service's answers share: the cloud they belong to, the dispatch without moto's own HTTP server, faults.
+"""What the handlers of all services share: the cloud they belong to, the dispatch without moto's own HTTP server, faults.
 
 The second seam with moto: a ``BaseResponse`` parses a request and serializes a result from botocore's model, and
 ``call_action`` finds the method for the operation.
@@ -6,57 +6,65 @@ The second seam with moto: a ``BaseResponse`` parses a request and serializes a 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
 from moto.core.utils import camelcase_to_underscores
 from werkzeug.exceptions import HTTPException
 
-from cloudlink_sandbox.aws.refusal import Refusal, not_modelled
+from cloudlink_sandbox.aws.account import AwsAccount
+from cloudlink_sandbox.aws.errors import ApiError, Protocol, not_modelled
 from cloudlink_sandbox.aws.timeline import Outcome
-
-if TYPE_CHECKING:
-    from cloudlink_sandbox.aws.cloud import AwsCloud
-    from cloudlink_sandbox.aws.refusal import Protocol
-    from cloudlink_sandbox.world import World
+from cloudlink_sandbox.world import World
 
 
-class Answers(BaseResponse):
+class Handlers(BaseResponse):
     """One request of one service. Subclasses have a method for each operation, named in snake case."""
 
-    cloud: AwsCloud
+    cloud: AwsAccount
     protocol: Protocol
     region: str
     from_moto: ClassVar[frozenset[str]] = frozenset()
     """The operations that moto answers well enough. Its others are refused, lest its gaps be taken for AWS."""
 
-    def for_cloud(self, cloud: AwsCloud, protocol: Protocol) -> Answers:
+    def for_cloud(self, cloud: AwsAccount, protocol: Protocol) -> Handlers:
         self.cloud = cloud
         self.protocol = protocol
         return self
+
+    @classmethod
+    def answers(cls, operation: str) -> bool:
+        """Whether the sandbox models this operation; all others are refused."""
+        method = getattr(cls, camelcase_to_underscores(operation), None)
+        return method is not None and (operation in cls.from_moto or not method.__module__.startswith("moto."))
+
+    def handler(self, operation: str) -> Callable[[], Any]:
+        """What answers an operation that is modelled."""
+        method: Callable[[], Any] = getattr(self, camelcase_to_underscores(operation))
+        return method
 
     @property
     def now(self) -> float:
         return self.cloud.now
 
     def call_action(self) -> Any:
-        """Run the operation's method. Raises Refusal InvalidAction for one that nobody wrote."""
+        """Run the operation's method. Raises ApiError InvalidAction for one that nobody wrote."""
         operation = self._get_action()
-        method = getattr(self, camelcase_to_underscores(operation or ""), None) if operation else None
-        if method is None or (method.__module__.startswith("moto.") and operation not in self.from_moto):
+        if not operation or not self.answers(operation):
             raise not_modelled(self.protocol, operation or self.method + " " + self.path)
         headers = self.response_headers
         try:
-            result = method()
+            result = self.handler(operation)()
         except ServiceException as problem:
             result = ActionResult(problem)
         except HTTPException as problem:
             headers.update({k.lower(): v for k, v in dict(problem.get_headers() or []).items()})
             return problem.code, headers, problem.description
         except NotImplementedError as problem:  # moto's FilterNotImplementedError is one as well
-            raise Refusal("InvalidParameterValue", f"The sandbox does not model this: {problem}") from problem
+            raise ApiError("InvalidParameterValue", f"The sandbox does not model this: {problem}") from problem
         if isinstance(result, ActionResult):
             status, headers, body = self.serialized(result)
         elif isinstance(result, str):
@@ -73,7 +81,7 @@ class Answers(BaseResponse):
 
     def outcome(self) -> Outcome:
         """How the operation that this call starts will end, if a fault says so."""
-        fault = self.cloud.sky.faults.strike(f"aws.{self._get_action()}", "operation-fails", "operation-hangs")
+        fault = self.cloud.context.faults.match(f"aws.{self._get_action()}", "operation-fails", "operation-hangs")
         if fault is None:
             return "succeeds"
         return "fails" if fault.kind == "operation-fails" else "hangs"
@@ -81,8 +89,8 @@ class Answers(BaseResponse):
     @cached_property
     def world(self) -> World:
         """Both sides as they stand at this call."""
-        return self.cloud.sky.world()
+        return self.cloud.context.world()
 
-    def draw(self, kind: str, key: str) -> float:
+    def sample(self, kind: str, key: str) -> float:
         """How long something takes, in sandbox seconds."""
-        return self.cloud.sky.durations.draw(kind, key)
+        return self.cloud.context.durations.sample(kind, key)

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from cloudlink_sandbox.aws.answers import Answers
+from moto.core.utils import camelcase_to_underscores
+from moto.ec2.responses import EC2Response
+
 from cloudlink_sandbox.aws.backend import SandboxEc2, network_of
+from cloudlink_sandbox.aws.errors import ApiError
 from cloudlink_sandbox.aws.filters import asks_for_tags
-from cloudlink_sandbox.aws.refusal import Refusal
+from cloudlink_sandbox.aws.handlers import Handlers
 
 _ID = re.compile(r"[a-z]+(-[a-z]+)*-([0-9a-f]{8}|[0-9a-f]{17})")
 
 
-class Ec2Room(Answers):
+class Ec2Base(Handlers, EC2Response):
     """The store of this call's region, and the parts of a request that all EC2 operations read alike."""
+
+    def __init__(self) -> None:
+        EC2Response.__init__(self)
+
+    def by_moto(self) -> Any:
+        """What moto answers to this operation."""
+        return getattr(EC2Response, camelcase_to_underscores(self._get_action()))(self)
+
+    def _filters_from_querystring(self) -> Any:
+        return self.filters()
 
     @property
     def store(self) -> SandboxEc2:
@@ -28,42 +42,42 @@ class Ec2Room(Answers):
         """
         if ids:
             return self.now
-        return self.now - self.draw("aws.lag.tags" if asks_for_tags(filters) else "aws.lag.lists", "")
+        return self.now - self.sample("aws.lag.tags" if asks_for_tags(filters) else "aws.lag.lists", "")
 
     def filters(self) -> dict[str, list[str]]:
-        """Raises Refusal InvalidParameterValue for a filter without a name or without values."""
+        """Raises ApiError InvalidParameterValue for a filter without a name or without values."""
         found: dict[str, list[str]] = {}
         for item in self.given("Filters") or self.given("Filter") or []:
             if not item.get("Name"):
-                raise Refusal("InvalidParameterValue", "The filter 'null' is invalid")
+                raise ApiError("InvalidParameterValue", "The filter 'null' is invalid")
             if not item.get("Values"):
-                raise Refusal("InvalidParameterValue", f"The filter '{item['Name']}' has no values")
+                raise ApiError("InvalidParameterValue", f"The filter '{item['Name']}' has no values")
             found[item["Name"]] = item["Values"]
         return found
 
     def tags_for(self, kind: str) -> dict[str, str]:
-        """The tags that the create call carries. Raises Refusal when they are for another kind of resource."""
+        """The tags that the create call carries. Raises ApiError when they are for another kind of resource."""
         tags: dict[str, str] = {}
         for spec in self.given("TagSpecifications") or self.given("TagSpecification") or []:
             if spec.get("ResourceType") != kind:
-                raise Refusal(
+                raise ApiError(
                     "InvalidParameterValue",
                     f"'{spec.get('ResourceType')}' is not a valid taggable resource type for this operation.",
                 )
             for tag in spec.get("Tags", []):
                 if tag["Key"].startswith("aws:"):
-                    raise Refusal(
+                    raise ApiError(
                         "InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use"
                     )
                 tags[tag["Key"]] = tag.get("Value", "")
         if len(tags) > 50:
-            raise Refusal("TagLimitExceeded", "The maximum number of Tags for a resource has been reached.")
+            raise ApiError("TagLimitExceeded", "The maximum number of Tags for a resource has been reached.")
         return tags
 
     def keep(self, resource_id: str, tags: Mapping[str, str]) -> None:
         self.store.create_tags([resource_id], dict(tags))
         self.store.born[resource_id] = self.now
-        if fault := self.cloud.sky.faults.strike(f"aws.{self._get_action()}", "unseen"):
+        if fault := self.cloud.context.faults.match(f"aws.{self._get_action()}", "unseen"):
             self.cloud.unseen[resource_id] = self.now + fault.seconds
 
     def seen(self, resource_id: str) -> bool:
@@ -71,15 +85,15 @@ class Ec2Room(Answers):
         return self.cloud.unseen.get(resource_id, 0.0) <= self.now
 
     def dry_run(self) -> None:
-        """Raises Refusal DryRunOperation where a dry run was asked for: the call would have worked."""
+        """Raises ApiError DryRunOperation where a dry run was asked for: the call would have worked."""
         if self.given("DryRun"):
-            raise Refusal("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
+            raise ApiError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
 
     def well_formed(self, resource_id: str, prefix: str, code: str) -> str:
-        """Raises Refusal ``<code>.Malformed`` for what cannot be an id of this kind, and ``.NotFound`` for what is not
+        """Raises ApiError ``<code>.Malformed`` for what cannot be an id of this kind, and ``.NotFound`` for what is not
         found yet."""
         if not _ID.fullmatch(resource_id or "") or not resource_id.startswith(prefix + "-"):
-            raise Refusal(f"{code}.Malformed", f'Invalid id: "{resource_id}" (expecting "{prefix}-...")')
+            raise ApiError(f"{code}.Malformed", f'Invalid id: "{resource_id}" (expecting "{prefix}-...")')
         if not self.seen(resource_id):
-            raise Refusal(f"{code}.NotFound", f"The ID '{resource_id}' does not exist")
+            raise ApiError(f"{code}.NotFound", f"The ID '{resource_id}' does not exist")
         return resource_id

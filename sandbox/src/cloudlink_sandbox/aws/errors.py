@@ -1,4 +1,4 @@
-"""A refusal, and how each of AWS's protocols puts one on the wire."""
+"""An error of an API, and how each of AWS's protocols puts one on the wire."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CONTENT_TYPES: dict[Protocol, str] = {
 }
 
 
-class Refusal(Exception):
+class ApiError(Exception):
     """What AWS answers instead of doing it."""
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
@@ -53,18 +53,18 @@ def request_id() -> str:
     return "-".join((raw[:8], raw[8:12], raw[12:16], raw[16:20], raw[20:]))
 
 
-def on_the_wire(refusal: Refusal, protocol: Protocol) -> WireAnswer:
+def on_the_wire(error: ApiError, protocol: Protocol) -> WireAnswer:
     """The bytes that botocore and every other SDK turn into an exception with this code."""
     number = request_id()
-    code, message = escape(refusal.code), escape(refusal.message)
+    code, message = escape(error.code), escape(error.message)
     if protocol in ("json", "rest-json"):
-        body = json.dumps({"__type": refusal.code, "message": refusal.message, "Message": refusal.message})
+        body = json.dumps({"__type": error.code, "message": error.message, "Message": error.message})
         headers = {
             "Content-Type": CONTENT_TYPES[protocol],
             "x-amzn-RequestId": number,
-            "x-amzn-ErrorType": refusal.code,
+            "x-amzn-ErrorType": error.code,
         }
-        return WireAnswer(refusal.status, headers, body.encode())
+        return WireAnswer(error.status, headers, body.encode())
     if protocol == "ec2":
         body = (
             f"<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>"
@@ -72,92 +72,94 @@ def on_the_wire(refusal: Refusal, protocol: Protocol) -> WireAnswer:
         )
     else:
         space = "https://route53.amazonaws.com/doc/2013-04-01/" if protocol == "rest-xml" else ""
-        fault = "Receiver" if refusal.status >= 500 else "Sender"
+        fault = "Receiver" if error.status >= 500 else "Sender"
         body = (
             f"<ErrorResponse{f' xmlns={chr(34)}{space}{chr(34)}' if space else ''}><Error><Type>{fault}</Type>"
             f"<Code>{code}</Code><Message>{message}</Message></Error><RequestId>{number}</RequestId></ErrorResponse>"
         )
     headers = {"Content-Type": CONTENT_TYPES[protocol], "x-amzn-RequestId": number}
-    return WireAnswer(refusal.status, headers, f'<?xml version="1.0" encoding="UTF-8"?>\n{body}'.encode())
+    return WireAnswer(error.status, headers, f'<?xml version="1.0" encoding="UTF-8"?>\n{body}'.encode())
 
 
-def throttled(protocol: Protocol) -> Refusal:
+def throttled(protocol: Protocol) -> ApiError:
     """Called too often. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html"""
     match protocol:
         case "ec2":
-            return Refusal("RequestLimitExceeded", "Request limit exceeded.", 503)
+            return ApiError("RequestLimitExceeded", "Request limit exceeded.", 503)
         case "json":
-            return Refusal("ThrottlingException", "Rate exceeded")
+            return ApiError("ThrottlingException", "Rate exceeded")
         case "rest-json":
-            return Refusal("ThrottlingException", "Rate exceeded", 429)
+            return ApiError("ThrottlingException", "Rate exceeded", 429)
         case _:
-            return Refusal("Throttling", "Rate exceeded")
+            return ApiError("Throttling", "Rate exceeded")
 
 
-def prior_request() -> Refusal:
+def prior_request() -> ApiError:
     """A change of a hosted zone while another one is being carried out."""
-    return Refusal(
+    return ApiError(
         "PriorRequestNotComplete",
         "The request was rejected because Route 53 was still processing a prior request.",
     )
 
 
-def broken(protocol: Protocol) -> Refusal:
+def broken(protocol: Protocol) -> ApiError:
     """AWS's own fault, 5xx."""
     match protocol:
         case "ec2":
-            return Refusal("InternalError", "An internal error has occurred", 500)
+            return ApiError("InternalError", "An internal error has occurred", 500)
         case "rest-xml":
-            return Refusal("ServiceUnavailable", "Service is unavailable, please try again", 503)
+            return ApiError("ServiceUnavailable", "Service is unavailable, please try again", 503)
         case "json":
-            return Refusal("InternalServiceErrorException", "We encountered an unknown error. Try again.", 500)
+            return ApiError("InternalServiceErrorException", "We encountered an unknown error. Try again.", 500)
         case "rest-json":
-            return Refusal("ServerException", "These errors are usually caused by a server-side issue.", 500)
+            return ApiError("ServerException", "These errors are usually caused by a server-side issue.", 500)
         case _:
-            return Refusal("InternalFailure", "We encountered an internal error. Please try again.", 500)
+            return ApiError("InternalFailure", "We encountered an internal error. Please try again.", 500)
 
 
-def expired(protocol: Protocol) -> Refusal:
+def expired(protocol: Protocol) -> ApiError:
     message = "The security token included in the request is expired"
     match protocol:
         case "ec2":
-            return Refusal("RequestExpired", "Request has expired.")
+            return ApiError("RequestExpired", "Request has expired.")
         case "json":
-            return Refusal("ExpiredTokenException", message)
+            return ApiError("ExpiredTokenException", message)
         case "rest-json":
-            return Refusal("ExpiredTokenException", message, 403)
+            return ApiError("ExpiredTokenException", message, 403)
         case _:
-            return Refusal("ExpiredToken", message, 403)
+            return ApiError("ExpiredToken", message, 403)
 
 
-def denied(protocol: Protocol, principal: str, action: str) -> Refusal:
+def denied(protocol: Protocol, principal: str, action: str) -> ApiError:
     message = f"User: {principal} is not authorized to perform: {action}"
     match protocol:
         case "ec2":
-            return Refusal("UnauthorizedOperation", f"You are not authorized to perform this operation. {message}", 403)
+            return ApiError(
+                "UnauthorizedOperation", f"You are not authorized to perform this operation. {message}", 403
+            )
         case "json":
-            return Refusal("AccessDeniedException", message)
+            return ApiError("AccessDeniedException", message)
         case "rest-json":
-            return Refusal("AccessDeniedException", message, 403)
+            return ApiError("AccessDeniedException", message, 403)
         case _:
-            return Refusal("AccessDenied", message, 403)
+            return ApiError("AccessDenied", message, 403)
 
 
-def unknown_key(protocol: Protocol) -> Refusal:
+def unknown_key(protocol: Protocol) -> ApiError:
     """The access key id is nobody's."""
     message = "The security token included in the request is invalid."
     match protocol:
         case "ec2":
-            return Refusal("AuthFailure", "AWS was not able to validate the provided access credentials", 401)
+            return ApiError("AuthFailure", "AWS was not able to validate the provided access credentials", 401)
         case "json":
-            return Refusal("UnrecognizedClientException", message)
+            return ApiError("UnrecognizedClientException", message)
         case "rest-json":
-            return Refusal("UnrecognizedClientException", message, 403)
+            return ApiError("UnrecognizedClientException", message, 403)
         case _:
-            return Refusal("InvalidClientTokenId", message, 403)
+            return ApiError("InvalidClientTokenId", message, 403)
 
 
-def bad_signature(protocol: Protocol) -> Refusal:
+def bad_signature(protocol: Protocol) -> ApiError:
     """The key is known, the secret is not the right one."""
     message = (
         "The request signature we calculated does not match the signature you provided. "
@@ -165,20 +167,20 @@ def bad_signature(protocol: Protocol) -> Refusal:
     )
     match protocol:
         case "ec2":
-            return Refusal("AuthFailure", "AWS was not able to validate the provided access credentials", 401)
+            return ApiError("AuthFailure", "AWS was not able to validate the provided access credentials", 401)
         case "json":
-            return Refusal("InvalidSignatureException", message)
+            return ApiError("InvalidSignatureException", message)
         case "rest-json":
-            return Refusal("InvalidSignatureException", message, 403)
+            return ApiError("InvalidSignatureException", message, 403)
         case _:
-            return Refusal("SignatureDoesNotMatch", message, 403)
+            return ApiError("SignatureDoesNotMatch", message, 403)
 
 
-def not_modelled(protocol: Protocol, operation: str) -> Refusal:
+def not_modelled(protocol: Protocol, operation: str) -> ApiError:
     """An operation that the sandbox does not have: refused with AWS's words, so that nobody mistakes it for a bug."""
     message = f"The action {operation} is not valid for this web service (the sandbox does not model it)."
     match protocol:
         case "json" | "rest-json":
-            return Refusal("UnknownOperationException", message, 404)
+            return ApiError("UnknownOperationException", message, 404)
         case _:
-            return Refusal("InvalidAction", message)
+            return ApiError("InvalidAction", message)

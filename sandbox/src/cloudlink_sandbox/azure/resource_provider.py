@@ -6,7 +6,7 @@ import copy
 from typing import Any, ClassVar
 
 from cloudlink_sandbox.azure import errors
-from cloudlink_sandbox.azure.errors import Refusal
+from cloudlink_sandbox.azure.errors import ApiError
 from cloudlink_sandbox.azure.exchange import Answer, Json, Request
 from cloudlink_sandbox.azure.ids import ResourceId
 from cloudlink_sandbox.azure.locations import location_of
@@ -14,7 +14,7 @@ from cloudlink_sandbox.azure.operations import NETWORK, PLAIN, Operations, refus
 from cloudlink_sandbox.azure.store import Record, Store, new_etag
 
 
-class Kind:
+class ResourceProvider:
     """One resource type. Subclasses say what they accept, how they look, and what keeps them from being deleted.
 
     word: the type's name in Azure's names of operations. lasts: durations of create, update and delete.
@@ -41,11 +41,11 @@ class Kind:
     # To be said by each type
 
     def accept(self, id_: ResourceId, body: Json, old: Record | None) -> Json:
-        """The properties to keep. Raises Refusal for whatever Azure would not take."""
+        """The properties to keep. Raises ApiError for whatever Azure would not take."""
         raise NotImplementedError
 
     def top(self, body: Json, old: Record | None) -> Json:
-        """What stands beside the properties: sku, zones."""
+        """What is beside the properties: sku, zones."""
         del body
         return dict(old.top) if old else {}
 
@@ -55,7 +55,7 @@ class Kind:
         return {"provisioningState": state, "resourceGuid": record.guid, **record.properties}
 
     def refuse_delete(self, record: Record) -> None:
-        """Raises Refusal when something uses it."""
+        """Raises ApiError when something uses it."""
 
     def locks(self, id_: ResourceId, properties: Json) -> tuple[str, ...]:
         """Keys that no other write may touch while this one runs."""
@@ -72,7 +72,7 @@ class Kind:
         return (id_.key,)
 
     def check_references(self, id_: ResourceId, properties: Json) -> None:
-        """Raises Refusal when something that this resource refers to is missing or not provisioned."""
+        """Raises ApiError when something that this resource refers to is missing or not provisioned."""
 
     def written(self, record: Record, body: Json) -> tuple[str, ...]:
         """After the record is stored: creates children. Returns the keys that the operation settles."""
@@ -90,7 +90,7 @@ class Kind:
         )
 
     def record(self, request: Request) -> Record:
-        """Raises Refusal in the form that ARM has for this depth: the front answers for resources, the resource
+        """Raises ApiError in the form that ARM has for this depth: the front answers for resources, the resource
         provider for children."""
         id_ = self.id_of(request)
         found = self.store.find(id_)
@@ -98,7 +98,7 @@ class Kind:
             raise self.missing(id_)
         return found
 
-    def missing(self, id_: ResourceId) -> Refusal:
+    def missing(self, id_: ResourceId) -> ApiError:
         if len(id_.kinds) == 1:
             return errors.resource_not_found(id_.type, id_.name, id_.group)
         return errors.child_not_found(str(id_))
@@ -160,7 +160,7 @@ class Kind:
         else:
             record = old
             record.properties, record.tags, record.top = properties, tags, top
-        settles = self.written(record, body)
+        applies = self.written(record, body)
         flips = self.flips(id_)
         for key in flips:
             if touched := self.store.find(key):
@@ -172,7 +172,7 @@ class Kind:
             lasts=self.lasts[0] if record.effective is None else self.lasts[1],
             shows=self.write_state(record, created=old is None),
             flips=flips,
-            settles=settles,
+            applies=applies,
             locks=self.locks(id_, properties),
             steps=self.steps,
             error=self.late_error(record),
@@ -230,9 +230,9 @@ class Kind:
     def _check_match(self, request: Request, old: Record | None) -> None:
         wanted = request.headers.get("if-match")
         if wanted and wanted != "*" and (old is None or old.etag != wanted):
-            raise Refusal(412, "PreconditionFailed", "The precondition given in the request header If-Match failed.")
+            raise ApiError(412, "PreconditionFailed", "The precondition given in the request header If-Match failed.")
         if request.headers.get("if-none-match") == "*" and old is not None:
-            raise Refusal(
+            raise ApiError(
                 412, "PreconditionFailed", "The precondition given in the request header If-None-Match failed."
             )
 
@@ -249,7 +249,7 @@ def _properties(body: Json) -> Json:
 
 
 def tags_of(body: Json) -> dict[str, str] | None:
-    """Raises Refusal for more than 50 tags or values that are no text (Azure's limits)."""
+    """Raises ApiError for more than 50 tags or values that are no text (Azure's limits)."""
     tags = body.get("tags")
     if tags is None:
         return None

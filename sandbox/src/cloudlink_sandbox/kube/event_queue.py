@@ -1,4 +1,4 @@
-"""What is to happen in a cluster and when, in sandbox time. Nothing runs by itself: whoever looks makes it up to date."""
+"""What is to happen in a cluster and when, in sandbox time. Nothing runs by itself: a read brings it up to date."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 
-class Agenda:
+class EventQueue:
     """Entries are (time, order, what, whom); plain data, so that they can be saved."""
 
     def __init__(self) -> None:

@@ -1,0 +1,88 @@
+"""What answers Azure's requests, a part for each type of resource."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cloudlink_sandbox.azure.bgp import Bgp
+from cloudlink_sandbox.azure.connections import Connections
+from cloudlink_sandbox.azure.deployments import Deployments
+from cloudlink_sandbox.azure.entra import Entra
+from cloudlink_sandbox.azure.facts import AksEndpoint
+from cloudlink_sandbox.azure.local_gateways import LocalGateways
+from cloudlink_sandbox.azure.managed_clusters import ManagedClusters
+from cloudlink_sandbox.azure.operations import Operations
+from cloudlink_sandbox.azure.public_ips import PublicIps
+from cloudlink_sandbox.azure.resource_groups import ResourceGroups
+from cloudlink_sandbox.azure.resource_provider import ResourceProvider
+from cloudlink_sandbox.azure.routing_and_filtering import RouteTables, SecurityGroups
+from cloudlink_sandbox.azure.store import Store
+from cloudlink_sandbox.azure.vnets import Peerings, Subnets, VirtualNetworks
+from cloudlink_sandbox.azure.vpn_gateways import VpnGateways
+
+
+@dataclass
+class Parts:
+    """Everything that answers requests. providers: by resource type in lower case."""
+
+    entra: Entra
+    operations: Operations
+    vnets: VirtualNetworks
+    subnets: Subnets
+    peerings: Peerings
+    public_ips: PublicIps
+    route_tables: RouteTables
+    security_groups: SecurityGroups
+    gateways: VpnGateways
+    local_gateways: LocalGateways
+    connections: Connections
+    bgp: Bgp
+    clusters: ManagedClusters
+    groups: ResourceGroups
+    deployments: Deployments
+    providers: dict[str, ResourceProvider]
+
+
+def make_parts(store: Store, entra: Entra, endpoint: Callable[[], AksEndpoint]) -> Parts:
+    operations = Operations(store)
+    vnets, subnets, peerings = (
+        VirtualNetworks(store, operations),
+        Subnets(store, operations),
+        Peerings(store, operations),
+    )
+    public_ips, route_tables = PublicIps(store, operations), RouteTables(store, operations)
+    security_groups, gateways = SecurityGroups(store, operations), VpnGateways(store, operations)
+    local_gateways, connections = LocalGateways(store, operations), Connections(store, operations)
+    clusters = ManagedClusters(store, operations, endpoint)
+    providers: list[ResourceProvider] = [
+        vnets,
+        subnets,
+        peerings,
+        public_ips,
+        route_tables,
+        security_groups,
+        gateways,
+        local_gateways,
+        connections,
+        clusters,
+    ]
+    by_type = {k.type.lower(): k for k in providers}
+    return Parts(
+        entra=entra,
+        operations=operations,
+        vnets=vnets,
+        subnets=subnets,
+        peerings=peerings,
+        public_ips=public_ips,
+        route_tables=route_tables,
+        security_groups=security_groups,
+        gateways=gateways,
+        local_gateways=local_gateways,
+        connections=connections,
+        bgp=Bgp(store, operations, gateways),
+        clusters=clusters,
+        groups=ResourceGroups(store, by_type, entra.tenant),
+        deployments=Deployments(store, by_type),
+        providers=by_type,
+    )

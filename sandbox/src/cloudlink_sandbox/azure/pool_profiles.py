@@ -1,0 +1,73 @@
+"""Agent pools as a cluster's profile has them: what is accepted, and what a cluster needs."""
+
+from __future__ import annotations
+
+from cloudlink_sandbox.azure import errors
+from cloudlink_sandbox.azure.errors import flat
+from cloudlink_sandbox.azure.exchange import Json
+from cloudlink_sandbox.azure.fields import choice, flag, number
+from cloudlink_sandbox.azure.ids import parse
+from cloudlink_sandbox.azure.store import Store
+from cloudlink_sandbox.azure.vnets import SUBNET
+
+SIZES = ("standard_", "basic_")
+
+
+def accept_pool(store: Store, pool: Json) -> Json:
+    """One agent pool as it is kept. Raises ApiError."""
+    if not pool.get("name"):
+        raise flat(400, "InvalidParameter", "The value of parameter agentPoolProfiles.name is invalid.")
+    name = str(pool["name"])
+    if not (name.isalnum() and name.islower() and len(name) <= 12 and name[0].isalpha()):
+        raise flat(400, "InvalidParameter", f"The value of parameter agentPoolProfiles.name is invalid: '{name}'.")
+    size = str(pool.get("vmSize") or "Standard_D4ds_v5")
+    if not size.lower().startswith(SIZES):
+        raise flat(
+            400, "BadRequest", f"The VM size of {size} is not allowed in your subscription.", "VMSizeNotSupported"
+        )
+    kept: Json = {
+        "name": name,
+        "count": number(pool, "count", 1, 1, 1000, path="properties.agentPoolProfiles"),
+        "vmSize": size,
+        "osDiskSizeGB": number(pool, "osDiskSizeGB", 128, 0, 2048, path="properties.agentPoolProfiles"),
+        "osDiskType": choice(pool, "osDiskType", ("Managed", "Ephemeral"), "Managed"),
+        "kubeletDiskType": "OS",
+        "maxPods": number(pool, "maxPods", 110, 10, 250, path="properties.agentPoolProfiles"),
+        "type": choice(pool, "type", ("VirtualMachineScaleSets", "AvailabilitySet"), "VirtualMachineScaleSets"),
+        "enableAutoScaling": flag(pool, "enableAutoScaling", False),
+        "provisioningState": "Creating",
+        "powerState": {"code": "Running"},
+        "enableNodePublicIP": flag(pool, "enableNodePublicIP", False),
+        "mode": choice(pool, "mode", ("System", "User"), "User"),
+        "enableEncryptionAtHost": flag(pool, "enableEncryptionAtHost", False),
+        "enableUltraSSD": flag(pool, "enableUltraSSD", False),
+        "osType": choice(pool, "osType", ("Linux", "Windows"), "Linux"),
+        "osSKU": choice(pool, "osSKU", ("Ubuntu", "AzureLinux", "Ubuntu2204", "Ubuntu2404"), "Ubuntu"),
+        "nodeImageVersion": "AKSUbuntu-2204gen2containerd-202510.03.0",
+        "upgradeSettings": {"maxSurge": "10%"},
+        "enableFIPS": False,
+    }
+    if pool.get("podSubnetID"):
+        raise errors.not_modelled("pods in a subnet of their own", name)
+    if subnet := pool.get("vnetSubnetID"):
+        found = store.find(parse(subnet))
+        if found is None or not found.is_type(SUBNET):
+            wanted = parse(subnet)
+            raise flat(
+                500 if store.find(wanted.parent()) is None else 400,
+                "GetVnetError" if store.find(wanted.parent()) is None else "SubnetNotFound",
+                f"Get virtual network failed. Subscription: {wanted.subscription}; resource group: {wanted.group}; "
+                f"virtual network name: {wanted.names[0]}; subnet name: {wanted.name}",
+            )
+        kept["vnetSubnetID"] = str(found.id)
+    return kept
+
+
+def check_pools(pools: list[Json]) -> None:
+    """Raises ApiError when no pool could run the cluster's own pods."""
+    if not any(p["mode"] == "System" for p in pools):
+        raise flat(400, "InvalidParameter", "There has to be at least one system agent pool.", "SystemPoolRequired")
+
+
+def upgrade(pool: Json, version: str) -> None:
+    pool["orchestratorVersion"] = pool["currentOrchestratorVersion"] = version
