@@ -128,6 +128,10 @@ def test_the_first_two_commands_of_the_readme() -> None:
     assert WORK in ci
 
 
+def test_the_readme_is_one_that_is_read() -> None:
+    assert len(README.encode()) <= 12_000, "reference stands in docs/"
+
+
 def test_what_the_first_command_needs_is_there() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert set(project["optional-dependencies"]) == {"dev"}
