@@ -136,6 +136,8 @@ def fault_add(
         body["duration"] = durations.seconds(lasts)
     answer = _running(config).call("POST", "faults", body)
     typer.echo(f"Fault {answer['id']} is in force: {kind} at {target}.")
+    if answer["warning"]:
+        typer.echo(f"Warning: {answer['warning']}.", err=True)
     typer.echo(f"Remove it: cloudlink sandbox fault remove {answer['id']}")
     return 0
 
