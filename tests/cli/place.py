@@ -17,6 +17,7 @@ from cloudlink.app import connect, sandbox_place
 from cloudlink.cli.commands import run
 from cloudlink.core.wait import WallClock
 from cloudlink.link import Link
+from cloudlink_sandbox import client as sandbox_program
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 SPEED = 150
@@ -151,4 +152,4 @@ def make_place(folder: Path, *, speed: float = SPEED, more: str = "") -> Iterato
     try:
         yield place
     finally:
-        client.stop(place.home)
+        sandbox_program.stop(place.home)

@@ -94,7 +94,7 @@ class Handlers(BaseResponse):
 
     @cached_property
     def world(self) -> World:
-        """Both sides as they stand at this call."""
+        """Both sides at this call."""
         return self.cloud.context.world()
 
     def sample(self, kind: str, key: str) -> float:
