@@ -1,6 +1,6 @@
 """Keeps the parts of the documentation that repeat the code true.
 
-A part stands between ``<!-- begin: NAME -->`` and ``<!-- end: NAME -->`` in README.md or docs/*.md; NAME is a key of
+A part is between ``<!-- begin: NAME -->`` and ``<!-- end: NAME -->`` in a README.md or docs/*.md; NAME is a key of
 BLOCKS below. Without arguments the parts are written anew; with ``--check`` nothing is written, the stale ones are named
 and the exit code is 1.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import dataclasses
 import io
 import os
 import re
@@ -16,6 +17,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "cloudlink"
@@ -46,7 +48,7 @@ def main() -> int:
 
 
 def documents() -> list[Path]:
-    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    return [ROOT / "README.md", ROOT / "sandbox" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def renewed(text: str) -> tuple[str, list[str]]:
@@ -249,6 +251,55 @@ def durations() -> str:
     return "\n".join(rows)
 
 
+def world_file() -> str:
+    """Every key of the sandbox's world file, from its dataclasses and the comments at their fields."""
+    from cloudlink_sandbox.world_file import WorldFile
+
+    source = (SANDBOX / "world_file.py").read_text(encoding="utf-8")
+    lines = source.splitlines()
+    comments = {
+        (kind.name, node.target.id): lines[(node.end_lineno or node.lineno) - 1].partition("  # ")[2]
+        for kind in ast.parse(source).body
+        if isinstance(kind, ast.ClassDef)
+        for node in kind.body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    }
+    return "\n".join(["| Key | Default | |", "|---|---|---|", *_keys(WorldFile, "", comments)])
+
+
+def _keys(kind: Any, path: str, comments: dict[tuple[str, str], str]) -> Iterator[str]:
+    hints = get_type_hints(kind)
+    for field in dataclasses.fields(kind):
+        inner = next((a for a in get_args(hints[field.name]) if dataclasses.is_dataclass(a)), hints[field.name])
+        name = f"{path}.{field.name}" if path else field.name
+        if dataclasses.is_dataclass(inner):
+            several = get_origin(hints[field.name]) is tuple
+            about = " ".join((inner.__doc__ or "").split()) if "(" not in (inner.__doc__ or "(")[:40] else ""
+            none = " `false`: there is none." if field.default_factory is not dataclasses.MISSING and path else ""
+            if about or none or several:
+                yield f"| `{f'[[{name}]]' if several else f'[{name}]'}` | | {about}{none} |"
+            yield from _keys(inner, f"{name}[]" if several else name, comments)
+        else:
+            yield f"| `{name}` | {_default(field)} | {comments[kind.__name__, field.name]} |"
+
+
+def _default(field: dataclasses.Field[Any]) -> str:
+    value = field.default
+    if value is dataclasses.MISSING:
+        return "*required*"
+    if value is None or value == ():
+        return "–"
+    if isinstance(value, tuple):
+        return "`[" + ", ".join(str(v) if isinstance(v, int) else f'"{v}"' for v in value) + "]`"
+    return (
+        f"`{str(value).lower()}`"
+        if isinstance(value, bool)
+        else f'`"{value}"`'
+        if not isinstance(value, int)
+        else f"`{value}`"
+    )
+
+
 def fidelity(shown: str) -> Callable[[], str]:
     """``table`` or ``counts`` of what the tests say about the sandbox: see fidelity.py beside this file."""
 
@@ -274,6 +325,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "assumptions": assumptions,
     "faults": faults,
     "durations": durations,
+    "world-file": world_file,
     "fidelity": fidelity("table"),
     "fidelity-counts": fidelity("counts"),
 }

@@ -18,6 +18,7 @@ from cloudlink.sandbox_world import description
 from cloudlink.secret import Secret
 
 GROUP = "cloudlink.sandbox"
+COMMAND = "cloudlink sandbox"  # under which we offer the sandbox's commands
 INSTALL = "In a checkout of cloudlink: pip install . ./sandbox"
 
 
@@ -34,11 +35,12 @@ class Running(Protocol):
 
 
 class Failure(Protocol):
-    """The sandbox's own error."""
+    """The sandbox's own error. hint_as: with the name of the command that the user knows."""
 
     summary: str
     detail: str
-    hint: str
+
+    def hint_as(self, command: str) -> str: ...
 
 
 class Client(Protocol):
@@ -48,9 +50,31 @@ class Client(Protocol):
 
     def find(self, home: Path) -> Running | None: ...
     def start(self, home: Path, world: dict[str, Any], *, speed: float, idle: float = ...) -> tuple[Running, bool]: ...
-    def environment(self, running: Any) -> str: ...
-    def stop(self, home: Path) -> bool: ...
-    def reset(self, home: Path) -> None: ...
+
+
+class Commands(Protocol):
+    """The module behind the entry point ``commands``: what each command does, and what is to be said of it."""
+
+    def start(self, home: Path, world: dict[str, Any], *, speed: float | None, default_speed: float = ...) -> str: ...
+    def stop(self, home: Path) -> str: ...
+    def reset(self, home: Path) -> str: ...
+    def status(self, home: Path, *, as_json: bool, command: str = ...) -> str: ...
+    def env(self, home: Path) -> str: ...
+    def clock(self, home: Path, *, speed: float | None, advance: str | None) -> str: ...
+    def fault_add(
+        self,
+        home: Path,
+        kind: str,
+        target: str,
+        *,
+        times: int,
+        skip: int,
+        seconds_: float,
+        duration: str | None,
+        command: str = ...,
+    ) -> tuple[str, str]: ...
+    def fault_list(self, home: Path, *, as_json: bool) -> str: ...
+    def fault_remove(self, home: Path, number: int | None) -> str: ...
 
 
 class SandboxError(CloudlinkError):
@@ -82,43 +106,32 @@ class Sandbox:
         with _translated(self._client):
             return self._running.call(method, path, body)
 
-    def environment(self) -> str:
-        """Exports for a shell, after its kubeconfig was written."""
-        with _translated(self._client):
-            return self._client.environment(self._running)
-
     def endpoints(self, speed: float) -> Endpoints:
         return endpoints_of(self.address, speed)
 
 
 def find(home: Path) -> Sandbox | None:
     """The sandbox of this folder, if it answers."""
-    client = load()
+    client = _client()
     with _translated(client):
         running = client.find(home)
     return None if running is None else Sandbox(client, running)
 
 
-def start(home: Path, link: Link, *, speed: float) -> tuple[Sandbox, bool]:
-    """The sandbox of this folder and whether it was started now. Its clouds hold what the link says exists."""
-    client = load()
+def start(home: Path, link: Link, *, speed: float) -> Sandbox:
+    """The sandbox of this folder, started if there was none. Its clouds hold what the link says exists."""
+    client = _client()
     with _translated(client):
-        running, started = client.start(home, description(link), speed=speed)
-    return Sandbox(client, running), started
+        running, _ = client.start(home, description(link), speed=speed)
+    return Sandbox(client, running)
 
 
-def stop(home: Path) -> bool:
-    """False when none runs. Its clouds are kept."""
-    client = load()
-    with _translated(client):
-        return client.stop(home)
-
-
-def reset(home: Path) -> None:
-    """Stop it and forget its clouds."""
-    client = load()
-    with _translated(client):
-        client.reset(home)
+@contextlib.contextmanager
+def commands() -> Iterator[Commands]:
+    """The commands of the sandbox, whose errors are cloudlink's within."""
+    found = cast(Commands, _load("commands"))
+    with _translated(_client()):
+        yield found
 
 
 def endpoints_of(address: dict[str, Any], speed: float) -> Endpoints:
@@ -136,7 +149,11 @@ def endpoints_of(address: dict[str, Any], speed: float) -> Endpoints:
     )
 
 
-def load(name: str = "client") -> Client:
+def _client() -> Client:
+    return cast(Client, _load("client"))
+
+
+def _load(name: str) -> object:
     """The sandbox's own module of this name. Raises UsageError when it is not installed."""
     from importlib.metadata import entry_points
 
@@ -148,11 +165,12 @@ def load(name: str = "client") -> Client:
             INSTALL,
         )
     try:
-        return cast(Client, found.load())
+        module: object = found.load()
     except ImportError as error:
         raise UsageError(
             "The sandbox is not installed", f"cloudlink-sandbox is there, but {error}.", INSTALL
         ) from error
+    return module
 
 
 @contextlib.contextmanager
@@ -162,5 +180,4 @@ def _translated(client: Client) -> Iterator[None]:
     except client.SandboxError as error:
         failure = cast(Failure, error)
         kind = UsageError if getattr(error, "exit_code", 1) == UsageError.exit_code else SandboxError
-        hint = failure.hint.replace("cloudlink-sandbox", "cloudlink sandbox")  # the same commands under our name
-        raise kind(failure.summary, failure.detail, hint) from error
+        raise kind(failure.summary, failure.detail, failure.hint_as(COMMAND)) from error

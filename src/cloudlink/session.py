@@ -111,7 +111,7 @@ def open_session(
         link, folder = place.link, place.home
         if not json and sys.stderr.isatty() and sandbox_client.find(place.home) is None:
             sys.stderr.write("Starting the sandbox, which takes some seconds.\n")
-        running, _ = sandbox_client.start(place.home, link, speed=place.speed)
+        running = sandbox_client.start(place.home, link, speed=place.speed)
         seen = running.call("GET", "status")
         # a sandbox whose clock is stopped is moved by hand; waiting for it must not take for ever
         speed = float(seen["speed"]) or 1.0

@@ -18,6 +18,7 @@ from cloudlink.connect import connect
 from cloudlink.core.polling import WallClock
 from cloudlink.link import Link
 from cloudlink.session import sandbox_place
+from cloudlink_sandbox import client as sandbox_program
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 SPEED = 150
@@ -152,4 +153,4 @@ def make_place(folder: Path, *, speed: float = SPEED, more: str = "") -> Iterato
     try:
         yield place
     finally:
-        client.stop(place.home)
+        sandbox_program.stop(place.home)

@@ -6,6 +6,7 @@ import importlib.metadata
 import inspect
 from ipaddress import IPv4Network
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -13,9 +14,10 @@ import pytest
 from cloudlink import sandbox_client
 from cloudlink.cli.commands import run
 from cloudlink.config import load
-from cloudlink.sandbox_client import Client, SandboxError
+from cloudlink.sandbox_client import Client, Commands, SandboxError
 from cloudlink.sandbox_world import description
 from cloudlink_sandbox import client
+from cloudlink_sandbox import commands as program
 from cloudlink_sandbox.world_file import LoadBalancer, parse
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
@@ -84,9 +86,11 @@ def test_its_errors_become_ours(tmp_path: Path) -> None:
     assert isinstance(caught.value.__cause__, client.SandboxError)
 
 
-def test_the_entry_point_leads_to_the_module_and_it_has_what_cloudlink_uses() -> None:
-    assert sandbox_client.load() is client
-    for name, wanted in vars(Client).items():
-        if inspect.isfunction(wanted) and not name.startswith("_"):
-            theirs = list(inspect.signature(getattr(client, name)).parameters)
-            assert theirs == list(inspect.signature(wanted).parameters)[1:], name
+@pytest.mark.parametrize(("name", "module", "wanted"), [("client", client, Client), ("commands", program, Commands)])
+def test_the_entry_points_lead_to_what_cloudlink_uses(name: str, module: ModuleType, wanted: type[Any]) -> None:
+    assert sandbox_client._load(name) is module
+    for used, promised in vars(wanted).items():
+        if inspect.isfunction(promised) and not used.startswith("_"):
+            theirs = inspect.signature(getattr(module, used)).parameters
+            ours = list(inspect.signature(promised).parameters.values())[1:]
+            assert [(p.name, p.kind) for p in theirs.values()] == [(p.name, p.kind) for p in ours], used

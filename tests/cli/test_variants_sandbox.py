@@ -71,6 +71,10 @@ def test_faults_are_added_listed_and_removed(place: Place) -> None:
     (fault,) = place.sandbox("fault", "list", "--json").json["faults"]
     assert (fault["kind"], fault["target"]) == ("denied", "aws.DescribeVpnGateways")
     assert "aws.DescribeVpnGateways" in place.sandbox("fault", "list").out
+    useless = place.sandbox("fault", "add", "denied", "aws.DescribeVpnGateway")
+    assert useless.code == 0
+    assert "Warning: aws.DescribeVpnGateway matches no call" in useless.err
+    place.sandbox("fault", "remove", str(fault["id"] + 1))
     unknown = place.sandbox("fault", "add", "sunspots", "aws.*")
     assert unknown.code == 2
     assert "throttled" in unknown.err

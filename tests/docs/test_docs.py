@@ -18,7 +18,7 @@ from cloudlink.cli.commands import app
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "sandbox" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TRY = "python3 -m venv .venv && .venv/bin/pip install . ./sandbox && .venv/bin/cloudlink up --sandbox"
 WORK = "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' -e ./sandbox && .venv/bin/just check"
 
@@ -35,7 +35,7 @@ def _generator() -> ModuleType:
 GENERATE = _generator()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_generated_parts_are_fresh(page: Path) -> None:
     _, changed = GENERATE.renewed(page.read_text(encoding="utf-8"))
     assert changed == [], "renew them with: .venv/bin/python docs/generate.py"
@@ -152,10 +152,10 @@ def _metadata() -> dict[str, set[str]]:
 
 def _install_hints() -> Iterator[tuple[str, str]]:
     """What pip is told to install, wherever that is said to a user or to CI."""
-    files = [*PAGES, ROOT / "sandbox" / "README.md", ROOT / "justfile", ROOT / ".ci" / "run"]
+    files = [*PAGES, ROOT / "justfile", ROOT / ".ci" / "run"]
     files += [*(ROOT / "src").rglob("*.py"), *(ROOT / "sandbox" / "src").rglob("*.py")]
     for file in files:
-        for line in re.findall(r"pip install ([^\n`&|]+)", file.read_text(encoding="utf-8")):
+        for line in re.findall(r"pip install ([^\n`&|#]+)", file.read_text(encoding="utf-8")):
             yield str(file.relative_to(ROOT)), line.split(";")[0].strip('" ')
 
 
@@ -187,7 +187,7 @@ def test_both_distributions_have_one_version_and_the_names_that_are_spoken_of() 
     assert not [d for d in product["project"]["dependencies"] if "moto" in d or "sandbox" in d]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(
         r"\]\(([^)\s]+)\)", re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)

@@ -107,6 +107,7 @@ def test_all_mistakes_at_once(tmp_path: Path) -> None:
         ('{"aws": {"load_balancer_subnets": ["10.10.0.0/24"]}}', "aws.load_balancer_subnets[0]"),
         ('{"azure": {"vnet": {"aks_subnet": "10.21.0.0/24"}}}', "azure.vnet.aks_subnet"),
         ('{"azure": {"vnet": {"prefixes": []}}}', "azure.vnet.prefixes"),
+        ('{"azure": {"vnet": {"prefixes": ["10.20.0.0/24"]}, "keep_free": ["10.20.0.0/16"]}}', "azure.vnet.prefixes"),
         ('{"aws": {"load_balancers": [{"name": "a", "ports": [70000]}]}}', "aws.load_balancers[0].ports"),
         ("[]", "the file"),
         ('{"aws": 5}', "aws"),

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cloudlink_sandbox.errors import COMMAND, InvalidRequest, SandboxError
+from cloudlink_sandbox.errors import InvalidRequest, SandboxError
 
 ADDRESS_FILE = "address.json"
 WORLD_FILE = "world.json"
@@ -54,7 +54,7 @@ class Running:
             raise SandboxError(
                 "The sandbox does not answer",
                 f"{self.control}: {error}.",
-                f"Start it again: {COMMAND} stop && {COMMAND} start",
+                "Start it again: {command} stop && {command} start",
             ) from error
 
 
@@ -143,20 +143,6 @@ def start(home: Path, world: dict[str, Any], *, speed: float, idle: float = 1800
             time.sleep(0.02)
         process.kill()
         raise SandboxError("The sandbox did not start", f"No answer within {START_SECONDS:.0f} s.", f"See {log_path}")
-
-
-def environment(running: Running) -> str:
-    """Lines for ``eval`` in a shell that turn its clients to the sandbox. Writes the kubeconfig that they name."""
-    from cloudlink_sandbox import shell
-
-    world = running.call("GET", "fixtures")
-    shell.write_kubeconfig(running.home, running.address, running.call("GET", "clusters"))
-    return shell.exports(
-        running.home,
-        running.address,
-        region=world["aws"]["region"],
-        subscription=world["azure"]["subscription"],
-    )
 
 
 def stop(home: Path) -> bool:

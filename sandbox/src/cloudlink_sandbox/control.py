@@ -3,7 +3,8 @@
 GET  /status            what runs, since when, the clock, counts of calls
 POST /clock             {"speed": 60} or {"advance": 3600}
 GET  /faults            all faults in force
-POST /faults            {"kind", "target", "times", "skip", "seconds", "duration"}
+POST /faults            {"kind", "target", "times", "skip", "seconds", "duration"}; the answer warns of a target that
+                        matches nothing
 DELETE /faults[/<id>]   one, or all
 GET  /journal           every API call so far; DELETE forgets them
 GET  /world             each AWS tunnel and what keeps it from being up
@@ -46,6 +47,7 @@ class Controlled(Protocol):
     def name_servers(self) -> dict[str, dict[str, str]]: ...
     def world_file(self) -> WorldFile: ...
     def seed(self, world: WorldFile) -> bool: ...
+    def fault_warning(self, fault: Fault) -> str: ...
     def save(self) -> Path: ...
     def stop_soon(self) -> None: ...
 
@@ -92,7 +94,8 @@ class Control:
                 }
             case "POST", "faults":
                 fields = {k: body[k] for k in ("kind", "target", "times", "skip", "seconds", "duration") if k in body}
-                return context.faults.add(Fault(**fields)).json()
+                fault = context.faults.add(Fault(**fields))
+                return {**fault.json(), "warning": sandbox.fault_warning(fault)}
             case "DELETE", "faults":
                 context.faults.clear()
                 return {}

@@ -13,8 +13,8 @@ COMMAND = "cloudlink-sandbox"
 class SandboxError(Exception):
     """The sandbox did not start or does not answer.
 
-    summary: fixed words. detail: what is wrong. hint: what to type next, with COMMAND as the name of the command; a
-    program that offers these commands under another name says that one in its place.
+    summary: fixed words. detail: what is wrong. hint: what to type next; ``{command}`` in it is the name of the command
+    that somebody typed, which another program may offer under a name of its own.
     """
 
     exit_code: ClassVar[int] = 1
@@ -24,6 +24,9 @@ class SandboxError(Exception):
         self.summary = summary
         self.detail = detail
         self.hint = hint
+
+    def hint_as(self, command: str = COMMAND) -> str:
+        return self.hint.replace("{command}", command)
 
     def __str__(self) -> str:
         return f"{self.summary}: {self.detail}" if self.detail else self.summary

@@ -223,7 +223,8 @@ def warning(fault: Fault, *, calls: Iterable[str], names: Iterable[str]) -> str:
         names = sorted(names)
         if any(fault.matches(name) for name in names):
             return ""
-        there = f"there are {', '.join(names)}" if names else "there is none"
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        there = f"there is {', '.join(names[:_SHOWN])}{more}" if names else "there is none yet"
         return f"{fault.target} matches nothing that exists now; {there}"
     prefixes = PREFIXES[kind.scope]
     within = [call for call in calls if call.partition(".")[0] in prefixes]
@@ -232,6 +233,7 @@ def warning(fault: Fault, *, calls: Iterable[str], names: Iterable[str]) -> str:
     return f"{fault.target} matches no call that this kind of fault can hit ({', '.join(f'{p}.*' for p in prefixes)})"
 
 
+_SHOWN = 5  # names in a warning
 _SETS = re.compile(r"\[[^\]]+\]")
 
 

@@ -127,7 +127,7 @@ class _RequestHandler(BaseHTTPRequestHandler):
             else:
                 self.send_header("Transfer-Encoding", "chunked")
                 self.end_headers()
-                self.wfile.flush()  # whoever watches waits for these before it looks at what comes
+                self.wfile.flush()  # a watch waits for these before it reads what comes
                 self._chunk(first)
                 for chunk in chunks:
                     self._chunk(chunk)

@@ -10,6 +10,7 @@ import pickle
 import secrets
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -24,8 +25,9 @@ from cloudlink_sandbox.context import SandboxContext
 from cloudlink_sandbox.control import Control
 from cloudlink_sandbox.durations import Durations
 from cloudlink_sandbox.facts import AksCluster
-from cloudlink_sandbox.faults import FaultRegistry
+from cloudlink_sandbox.faults import Fault, FaultKind, FaultRegistry, warning
 from cloudlink_sandbox.journal import Journal
+from cloudlink_sandbox.kube.kinds import PODS
 from cloudlink_sandbox.kube.server import KubeCloud
 from cloudlink_sandbox.listener import Listener
 from cloudlink_sandbox.tls import Authority
@@ -220,6 +222,34 @@ class Sandbox:
             host, port = self.wire.dns_address_of(ip)
             found[ip] = {"what": name, "address": f"{host}:{port}"}
         return found
+
+    def fault_warning(self, fault: Fault) -> str:
+        """Why this fault cannot hit anything as things are; empty when it can."""
+        with self.context.lock:
+            return warning(fault, calls=self._calls(), names=self._names(FaultKind(fault.kind)))
+
+    def _calls(self) -> Iterator[str]:
+        yield from self.aws.calls()
+        yield from self.azure.app.calls()
+        yield from self.aks.calls()
+
+    def _names(self, kind: FaultKind) -> Iterator[str]:
+        """What there is now of the addresses or names that this kind is about."""
+        match kind:
+            case FaultKind.TUNNEL_DOWN:
+                yield from (str(t.outside_ip) for t in self.context.aws_facts().tunnels)
+            case FaultKind.INSTANCE_DOWN:
+                gateways = self.context.azure_facts().gateways.values()
+                yield from (str(i.public_ip) for g in gateways for i in g.instances)
+            case FaultKind.ENDPOINT_IP_DOWN:
+                yield from (str(i.address) for i in self.context.aws_facts().interfaces)
+            case FaultKind.POD_FAILS:
+                for aks in self.context.azure_facts().clusters:
+                    self.aks.by_name(aks.id)  # has its content from the first look on
+                for cloud in (self.aks, self.eks):
+                    for cluster in cloud.clusters.values():
+                        pods = (pod["metadata"] for pod in cluster.store.all(PODS))
+                        yield from (f"{pod['namespace']}/{pod['name']}" for pod in pods)
 
     # --- fixtures ---------------------------------------------------------------------------------------
 

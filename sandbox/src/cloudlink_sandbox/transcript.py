@@ -1,7 +1,7 @@
-"""What was asked of the sandbox and what it answered, word for word, for whoever wants to judge it.
+"""What was asked of the sandbox and what it answered, word for word, to be compared with what others say about the clouds.
 
 CLOUDLINK_SANDBOX_TRANSCRIPT names a file to which every listener that starts from then on appends one line of JSON for
-each exchange. Pre-shared keys and tokens of the sandbox stand in it. Streams (watches, exec) and answers that a fault
+each exchange. Pre-shared keys and tokens of the sandbox are in it. Streams (watches, exec) and answers that a fault
 cut off do not.
 """
 
@@ -16,7 +16,7 @@ VARIABLE = "CLOUDLINK_SANDBOX_TRANSCRIPT"
 
 
 class Transcript:
-    """Appends to one file, also from several processes: each line is one write. It is opened anew for each, so that
+    """Appends to one file, also from several processes: each line is one write. It is opened again for each, so that
     nothing is left to close when a listener stops while its connections still answer."""
 
     def __init__(self, path: str) -> None:

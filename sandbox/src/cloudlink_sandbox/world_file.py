@@ -24,7 +24,7 @@ class LoadBalancer:
     """An internal load balancer. One that is named twice gets the listeners of both."""
 
     name: str
-    type: Literal["application", "network"] = "application"
+    type: Literal["application", "network"] = "application"  # or "network"
     arn: str | None = None  # none: AWS chooses it
     ports: tuple[int, ...] = (443,)
     tls_ports: tuple[int, ...] = (443,)
@@ -36,7 +36,7 @@ class KubernetesService:
 
     name: str
     namespace: str = "default"
-    kind: Literal["service", "ingress"] = "service"
+    kind: Literal["service", "ingress"] = "service"  # or "ingress"
     ports: tuple[int, ...] = (443,)
     tls_ports: tuple[int, ...] = (443,)
 
@@ -77,8 +77,10 @@ class Aws:
     eks_service_cidr: IPv4Network = IPv4Network("172.20.0.0/16")
     eks_subnets: tuple[IPv4Network, ...] = ()  # none given: three at the start of the VPC's first range
     load_balancer_subnets: tuple[IPv4Network, ...] = ()  # none given: load balancers are in the cluster's subnets
-    subnet_ids: tuple[str, ...] = ()  # of the first subnets, the cluster's before the load balancers'; others are drawn
-    route_tables: tuple[str, ...] = ()  # ids of the first route tables; others are drawn
+    subnet_ids: tuple[
+        str, ...
+    ] = ()  # of the first subnets, the cluster's before the load balancers'; others are random
+    route_tables: tuple[str, ...] = ()  # ids of the first route tables; others are random
     vpn_gateway: VpnGateway | None = None
     hosted_zones: tuple[HostedZone, ...] = ()
     load_balancers: tuple[LoadBalancer, ...] = ()
@@ -104,10 +106,10 @@ class Aks:
 
     name: str = "test"
     resource_group: str = "test"
-    version: str = "1.33"
+    version: str = "1.33"  # one that the sandbox does not know is 1.33
     pod_cidr: IPv4Network = IPv4Network("10.244.0.0/16")
     service_cidr: IPv4Network = IPv4Network("10.0.0.0/16")
-    sign_in: Literal["certificate", "entra"] = "certificate"
+    sign_in: Literal["certificate", "entra"] = "certificate"  # or "entra"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +119,7 @@ class Azure:
     resource_groups: tuple[str, ...] = ()  # those of the VNet and of the cluster are there in any case
     vnet: Vnet | None = field(default_factory=Vnet)
     aks: Aks | None = field(default_factory=Aks)
-    keep_free: tuple[
-        IPv4Network, ...
-    ] = ()  # ranges that nothing is put into, such as a gateway subnet still to be made
+    keep_free: tuple[IPv4Network, ...] = ()  # ranges that nothing is put into, such as a gateway subnet of later
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +329,9 @@ def _contradictions(world: WorldFile) -> Iterator[Mistake]:
             yield from _within(
                 "azure.vnet.aks_subnet", azure.vnet.aks_subnet, "azure.vnet.prefixes", azure.vnet.prefixes
             )
+        elif azure.vnet.prefixes and room_for_nodes(azure.vnet, azure.keep_free) is None:
+            prefixes = ", ".join(map(str, azure.vnet.prefixes))
+            yield Mistake("azure.vnet.prefixes", prefixes, "ranges with room for AKS nodes beside azure.keep_free")
     for path, one in _with_ports(aws):
         for port in (*one.ports, *one.tls_ports):
             if port > 65_535:
@@ -347,6 +350,18 @@ def _with_ports(aws: Aws) -> Iterator[tuple[str, LoadBalancer | KubernetesServic
         yield f"aws.services[{index}]", service
     for index, server in enumerate(aws.servers):
         yield f"aws.servers[{index}]", server
+
+
+def room_for_nodes(vnet: Vnet, keep_free: tuple[IPv4Network, ...]) -> IPv4Network | None:
+    """The subnet of AKS's nodes: the one that is given, else the first free block of up to a /22."""
+    if vnet.aks_subnet is not None:
+        return vnet.aks_subnet
+    for prefix in vnet.prefixes:
+        for size in range(max(22, prefix.prefixlen), 30):
+            for candidate in prefix.subnets(new_prefix=size):
+                if not any(candidate.overlaps(k) for k in keep_free):
+                    return candidate
+    return None
 
 
 def _first_parts(cidr: IPv4Network) -> tuple[IPv4Network, ...]:

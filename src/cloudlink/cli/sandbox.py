@@ -1,13 +1,18 @@
-"""``cloudlink sandbox ...``: start, stop, reset, inspect, and break the local clouds."""
+"""``cloudlink sandbox ...``: start, stop, reset, look at, and break the local clouds. What they do is the sandbox's own."""
 
 from __future__ import annotations
 
-import json as jsonlib
-from typing import Annotated, Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cloudlink.cli.options import Config, Json
+
+if TYPE_CHECKING:
+    from cloudlink.sandbox_client import Commands
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Local clouds on loopback, for trying, developing and testing."
@@ -24,14 +29,13 @@ Speed = Annotated[
 @app.command()
 def start(config: Config = None, speed: Speed = None) -> int:
     """Start it, unless it runs."""
-    from cloudlink import sandbox_client
     from cloudlink.session import sandbox_place
+    from cloudlink.sandbox_client import commands
+    from cloudlink.sandbox_world import description
 
     place = sandbox_place(config)
-    running, started = sandbox_client.start(place.home, place.link, speed=place.speed if speed is None else speed)
-    if not started and speed is not None:
-        running.call("POST", "clock", {"speed": speed})
-    typer.echo(f"The sandbox {'has started' if started else 'was running already'} (process {running.pid}).")
+    with commands() as found:
+        typer.echo(found.start(place.home, description(place.link), speed=speed, default_speed=place.speed))
     typer.echo("Next: cloudlink up --sandbox")
     return 0
 
@@ -39,61 +43,34 @@ def start(config: Config = None, speed: Speed = None) -> int:
 @app.command()
 def stop(config: Config = None) -> int:
     """Stop it; its clouds are kept for the next start."""
-    from cloudlink import sandbox_client
-    from cloudlink.session import sandbox_place
-
-    stopped = sandbox_client.stop(sandbox_place(config).home)
-    typer.echo("The sandbox has stopped; its clouds are kept." if stopped else "No sandbox was running.")
+    with _commands(config) as (commands, home):
+        typer.echo(commands.stop(home))
     return 0
 
 
 @app.command(short_help="Stop it and forget its clouds.")
 def reset(config: Config = None) -> int:
     """Stop it and forget its clouds, and the state file of the link in it."""
-    from cloudlink import sandbox_client
-    from cloudlink.session import sandbox_place
-
-    sandbox_client.reset(sandbox_place(config).home)
-    typer.echo("The sandbox's clouds are gone. The next start makes new ones.")
+    with _commands(config) as (commands, home):
+        typer.echo(commands.reset(home))
     return 0
 
 
 @app.command(short_help="Show its clock, its addresses and its tunnels.")
 def status(config: Config = None, json: Json = False) -> int:
     """Show whether it runs, its clock, its addresses, and what keeps tunnels from being up."""
-    running = _running(config, must=False)
-    if running is None:
-        typer.echo(
-            jsonlib.dumps({"running": False}) if json else "No sandbox is running. Start one: cloudlink sandbox start"
-        )
-        return 0
-    seen: dict[str, Any] = {"running": True}
-    for part in ("status", "world", "dns"):
-        seen |= running.call("GET", part)
-    if json:
-        typer.echo(jsonlib.dumps(seen, indent=1))
-        return 0
-    import time
+    from cloudlink.sandbox_client import COMMAND
 
-    typer.echo(f"Running as process {seen['pid']}, {seen['calls']} API calls so far ({seen['writes']} of them wrote).")
-    stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seen["now"]))
-    typer.echo(f"Its clock shows {stamp} and runs at {seen['speed']:g} times the usual speed.")
-    for name, url in seen["urls"].items():
-        typer.echo(f"  {name:6} {url}")
-    typer.echo(f"  CA     {seen['ca_file']}")
-    for ip, server in seen["name_servers"].items():
-        host, _, port = server["address"].rpartition(":")
-        typer.echo(f"  DNS    {ip} ({server['what']}): dig @{host} -p {port} NAME")
-    for tunnel in seen["tunnels"]:
-        state = "up" if tunnel["bgp"] else "down"
-        typer.echo(f"  {tunnel['outside_ip']:15} {tunnel['inside']:18} {state:5} {tunnel['why']}".rstrip())
+    with _commands(config) as (commands, home):
+        typer.echo(commands.status(home, as_json=json, command=COMMAND))
     return 0
 
 
 @app.command(short_help="Print exports that turn az, aws and kubectl to it.")
 def env(config: Config = None) -> int:
     """Print shell exports that turn az, aws and kubectl to it: eval "$(cloudlink sandbox env)"."""
-    typer.echo(_running(config).environment(), nl=False)
+    with _commands(config) as (commands, home):
+        typer.echo(commands.env(home), nl=False)
     return 0
 
 
@@ -104,15 +81,8 @@ def clock(
     advance: Annotated[str | None, typer.Option(help="Move forward: 90s, 10m, 1h.")] = None,
 ) -> int:
     """Show or set the clock: how fast it runs, or move it forward."""
-    from cloudlink.cli.durations import seconds
-
-    body: dict[str, Any] = {}
-    if speed is not None:
-        body["speed"] = speed
-    if advance is not None:
-        body["advance"] = seconds(advance)
-    answer = _running(config).call("POST", "clock", body)
-    typer.echo(f"The sandbox's clock runs at {answer['speed']:g} times the usual speed.")
+    with _commands(config) as (commands, home):
+        typer.echo(commands.clock(home, speed=speed, advance=advance))
     return 0
 
 
@@ -124,38 +94,28 @@ def fault_add(
     times: Annotated[int, typer.Option(help="How many calls it hits; 0: until removed.")] = 0,
     after: Annotated[int, typer.Option(help="How many calls to let through first.")] = 0,
     seconds: Annotated[float, typer.Option(help="For kind slow: how much longer a call takes.")] = 1.0,
-    lasts: Annotated[
+    duration: Annotated[
         str | None, typer.Option("--for", help="End by itself, by the sandbox's clock: 90s, 10m, 1h.")
     ] = None,
 ) -> int:
     """Put a fault in force."""
-    from cloudlink.cli import durations
+    from cloudlink.sandbox_client import COMMAND
 
-    body: dict[str, Any] = {"kind": kind, "target": target, "times": times or None, "skip": after, "seconds": seconds}
-    if lasts is not None:
-        body["duration"] = durations.seconds(lasts)
-    answer = _running(config).call("POST", "faults", body)
-    typer.echo(f"Fault {answer['id']} is in force: {kind} at {target}.")
-    typer.echo(f"Remove it: cloudlink sandbox fault remove {answer['id']}")
+    with _commands(config) as (commands, home):
+        said, warning = commands.fault_add(
+            home, kind, target, times=times, skip=after, seconds_=seconds, duration=duration, command=COMMAND
+        )
+    typer.echo(said)
+    if warning:
+        typer.echo(warning, err=True)
     return 0
 
 
 @fault.command("list")
 def fault_list(config: Config = None, json: Json = False) -> int:
     """List faults in force, and the kinds there are."""
-    answer = _running(config).call("GET", "faults")
-    if json:
-        typer.echo(jsonlib.dumps(answer, indent=1))
-        return 0
-    for f in answer["faults"]:
-        left = "until removed" if f["times"] is None else f"{f['hits']} of {f['times']} hits"
-        left += "" if f["duration"] is None else f", for {f['duration']:g} s"
-        typer.echo(f"{f['id']:3}  {f['kind']:16} {f['target']}  ({left})")
-    if not answer["faults"]:
-        typer.echo("No fault is in force.")
-    typer.echo("\nKinds:")
-    for kind, meaning in answer["kinds"].items():
-        typer.echo(f"  {kind:17} {meaning}")
+    with _commands(config) as (commands, home):
+        typer.echo(commands.fault_list(home, as_json=json))
     return 0
 
 
@@ -164,17 +124,17 @@ def fault_remove(
     number: Annotated[int | None, typer.Argument(help="Its number; without one, all.")] = None, config: Config = None
 ) -> int:
     """Remove one fault, or all."""
-    _running(config).call("DELETE", "faults" if number is None else f"faults/{number}")
-    typer.echo("Removed.")
+    with _commands(config) as (commands, home):
+        typer.echo(commands.fault_remove(home, number))
     return 0
 
 
-def _running(config: Any, *, must: bool = True) -> Any:
+@contextmanager
+def _commands(config: Path | None) -> Iterator[tuple[Commands, Path]]:
+    """The sandbox's commands, and the folder of this configuration's sandbox."""
     from cloudlink import sandbox_client
-    from cloudlink.errors import UsageError
     from cloudlink.session import sandbox_place
 
-    running = sandbox_client.find(sandbox_place(config).home)
-    if running is None and must:
-        raise UsageError("No sandbox is running", "There is nothing to talk to.", "cloudlink sandbox start")
-    return running
+    home = sandbox_place(config).home
+    with sandbox_client.commands() as found:
+        yield found, home

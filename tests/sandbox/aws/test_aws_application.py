@@ -120,7 +120,7 @@ def test_operations_that_fail_or_hang(seeded: Account) -> None:
     gateways, faults, ec2 = Gateways.of(seeded), seeded.context.faults, seeded.client("ec2")
     faults.add(Fault("operation-fails", "aws.CreateVpnConnection"))
     gateways.connection({"TunnelInsideCidr": "169.254.21.0/30"})
-    faults.add(Fault("operation-hangs", "aws.CreateVpnConnection"))
+    faults.add(Fault("operation-hangs", f"aws.{REGION}.CreateVpnConnection"))
     gateways.connection({"TunnelInsideCidr": "169.254.30.0/30"})
     seeded.later(1000)
     states = {c["State"] for c in ec2.describe_vpn_connections()["VpnConnections"]}
@@ -326,3 +326,21 @@ print(time.process_time() - begun, int(re.search(r"VmRSS:\\s+(\\d+)", open("/pro
     seconds, megabytes = map(float, out.split())
     assert seconds < 4
     assert megabytes < 180
+
+
+@pytest.mark.model(
+    "What the service's model does not have is no operation, whatever the sandbox's own methods are called"
+)
+@pytest.mark.parametrize("action", ["Given", "CallAction", "ByMoto", "Outcome", "Dispatch"])
+def test_a_method_of_the_sandbox_is_no_operation(account: Account, action: str) -> None:
+    ec2 = account.client("ec2")
+    event = "before-call.ec2.DescribeVpcs"
+
+    def another(params: dict[str, Any], **_: Any) -> None:
+        params["body"]["Action"] = action
+
+    ec2.meta.events.register(event, another)
+    try:
+        refused("InvalidAction", 400, ec2.describe_vpcs)
+    finally:
+        ec2.meta.events.unregister(event, another)

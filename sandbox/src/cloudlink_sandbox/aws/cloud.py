@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pickle
 import threading
+from collections.abc import Iterator
+from functools import cache
 from typing import Any, ClassVar, Literal
 
 import moto
 from moto.core.base_backend import BackendDict
 from moto.core.request import Request
+from moto.core.utils import get_service_model
 from moto.ec2.models import ec2_backends
 from moto.elbv2.models import elbv2_backends
 from moto.route53resolver.models import route53resolver_backends
@@ -18,7 +21,7 @@ from cloudlink_sandbox.aws.application import Application, Incoming, dispatched
 from cloudlink_sandbox.aws.backend import SandboxEc2, networks_of
 from cloudlink_sandbox.aws.ec2 import Ec2Handlers
 from cloudlink_sandbox.aws.eks import EksHandlers
-from cloudlink_sandbox.aws.errors import WireAnswer
+from cloudlink_sandbox.aws.errors import WireAnswer, not_modelled
 from cloudlink_sandbox.aws.facts import facts_of
 from cloudlink_sandbox.aws.fixtures import seed
 from cloudlink_sandbox.aws.handlers import Handlers
@@ -39,7 +42,7 @@ class _ResolverHandlers(ResolverHandlers, ResolverRuleHandlers):
     """Everything the sandbox answers for the Resolver."""
 
 
-_ANSWERS: dict[str, type[Handlers]] = {
+_HANDLERS: dict[str, type[Handlers]] = {
     "ec2": Ec2Handlers,
     "sts": StsHandlers,
     "elasticloadbalancing": LoadBalancerHandlers,
@@ -50,6 +53,12 @@ _ANSWERS: dict[str, type[Handlers]] = {
 }
 _ONE_AT_A_TIME = threading.RLock()  # moto's stores are global to the process
 _READS = ("Describe", "Get", "List", "Search")
+
+
+@cache
+def _operations(service: str) -> frozenset[str]:
+    """Of a service's model, by the name in a signature's scope."""
+    return frozenset(get_service_model("elbv2" if service == "elasticloadbalancing" else service).operation_names)
 
 
 class AwsCloud(AwsAccount):
@@ -69,7 +78,9 @@ class AwsCloud(AwsAccount):
     def answer(self, call: Incoming, operation: str, request: Request) -> WireAnswer:
         """One call, under the lock. Raises ApiError."""
         request.environ["HTTP_X_MOTO_ACCOUNT_ID"] = self.account
-        answers = _ANSWERS[call.service]().for_cloud(self, call.protocol)
+        if operation not in _operations(call.service):
+            raise not_modelled(call.protocol, operation)
+        answers = _HANDLERS[call.service]().for_cloud(self, call.protocol)
         with self.context.lock, _ONE_AT_A_TIME:
             self._install()
             self._advance()
@@ -132,6 +143,13 @@ class AwsCloud(AwsAccount):
             self._install()
             seed(self, world)
             self.context.touch()
+
+    def calls(self) -> Iterator[str]:
+        """Patterns of every call that is answered, as targets of faults name them."""
+        for service, handlers in _HANDLERS.items():
+            for operation in _operations(service):
+                if handlers.answers(operation):
+                    yield from (f"aws.{operation}", f"aws.??-*-?.{operation}")  # the second: in a region
 
     def load_balancer_of(self, kind: Literal["service", "ingress"], namespace: str, name: str) -> str | None:
         """The DNS name in the status of a Service or Ingress on EKS; None when the world file has none such."""

@@ -77,7 +77,7 @@ class Ec2Base(Handlers, EC2Response):
     def keep(self, resource_id: str, tags: Mapping[str, str]) -> None:
         self.store.create_tags([resource_id], dict(tags))
         self.store.born[resource_id] = self.now
-        if fault := self.cloud.context.faults.match(f"aws.{self._get_action()}", "unseen"):
+        if fault := self.fault("unseen"):
             self.cloud.unseen[resource_id] = self.now + fault.seconds
 
     def seen(self, resource_id: str) -> bool:

@@ -18,6 +18,7 @@ from werkzeug.exceptions import HTTPException
 from cloudlink_sandbox.aws.account import AwsAccount
 from cloudlink_sandbox.aws.errors import ApiError, Protocol, not_modelled
 from cloudlink_sandbox.aws.timeline import Outcome
+from cloudlink_sandbox.faults import Fault
 from cloudlink_sandbox.world import World
 
 
@@ -81,14 +82,19 @@ class Handlers(BaseResponse):
 
     def outcome(self) -> Outcome:
         """How the operation that this call starts will end, if a fault says so."""
-        fault = self.cloud.context.faults.match(f"aws.{self._get_action()}", "operation-fails", "operation-hangs")
+        fault = self.fault("operation-fails", "operation-hangs")
         if fault is None:
             return "succeeds"
         return "fails" if fault.kind == "operation-fails" else "hangs"
 
+    def fault(self, *kinds: str) -> Fault | None:
+        """The fault of one of these kinds that hits this call."""
+        operation = self._get_action()
+        return self.cloud.context.faults.match(f"aws.{operation}", *kinds, also=f"aws.{self.region}.{operation}")
+
     @cached_property
     def world(self) -> World:
-        """Both sides as they stand at this call."""
+        """Both sides at this call."""
         return self.cloud.context.world()
 
     def sample(self, kind: str, key: str) -> float:

@@ -1,4 +1,4 @@
-"""CustomerGatewayConfiguration: the XML document that AWS hands to whoever configures the other end.
+"""CustomerGatewayConfiguration: the XML document that AWS makes for the configuration of the other end.
 
 https://docs.aws.amazon.com/vpn/latest/s2svpn/VPNTunnels.html
 """

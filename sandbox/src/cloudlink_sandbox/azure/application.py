@@ -9,7 +9,7 @@ import re
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote
@@ -109,6 +109,13 @@ class Application:
             ):
                 return route, {t[1:-1]: s for t, s in zip(segments, path, strict=True) if t.startswith("{")}
         return None, {}
+
+    def calls(self) -> Iterator[str]:
+        """Patterns of every call that is answered, as targets of faults name them."""
+        for routes in self.by_length.values():
+            for _, route in routes:
+                cloud = "entra" if route.open else "azure"
+                yield f"{cloud}.{route.method}:{route.word}" + ("/*" if route.named else "")
 
     # One request
 

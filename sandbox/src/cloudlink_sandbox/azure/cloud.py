@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
-
 from cloudlink_sandbox.azure.application import Application
 from cloudlink_sandbox.azure.entra import Entra
 from cloudlink_sandbox.azure.exchange import Json
@@ -34,7 +31,7 @@ class AzureCloud:
             Entra(context, tenant=tenant, client_id=client_id, client_secret=client_secret),
             lambda: self.aks_endpoint,
         )
-        self.app: Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]] = Application(self)
+        self.app = Application(self)
 
     def advance(self) -> None:
         """Brings everything to its state at this moment."""

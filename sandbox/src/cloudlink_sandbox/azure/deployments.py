@@ -1,6 +1,6 @@
 """ARM template deployments, as far as command-line clients use them to create single resources.
 
-A deployment is carried out whenever somebody looks: each resource is PUT through the same door as a client's own PUT,
+A deployment is carried out whenever something is read: each resource is PUT through the same door as a client's own PUT,
 in the order of ``dependsOn``. A 429 of the resource provider is not a failure: the deployment tries again later,
 as the real one does.
 """

@@ -13,7 +13,7 @@ from cloudlink_sandbox.azure.operations import AKS, NETWORK
 from cloudlink_sandbox.azure.public_ips import PUBLIC_IP, assign_address
 from cloudlink_sandbox.azure.store import Group, Record, Store
 from cloudlink_sandbox.azure.vnets import GATEWAY_SUBNET
-from cloudlink_sandbox.world_file import Aks, Vnet, WorldFile
+from cloudlink_sandbox.world_file import Aks, Vnet, WorldFile, room_for_nodes
 
 FOREIGN_GROUP = "contoso-hub"
 NODE_SUBNET = "aks"
@@ -50,7 +50,8 @@ class Fixtures:
 
     def _network(self, wanted: Vnet) -> None:
         """A VNet with the subnet of its AKS nodes and a network security group on that."""
-        nodes = wanted.aks_subnet or _room(wanted.prefixes, self.azure.keep_free)
+        nodes = room_for_nodes(wanted, self.azure.keep_free)
+        assert nodes is not None, "a world file without room for them is not valid"
         vnet = self._id(wanted.resource_group, "virtualNetworks", wanted.name)
         if self.store.find(vnet) is not None:
             return
@@ -193,17 +194,6 @@ def _gateway(id_: ResourceId, subnet: ResourceId, ips: list[ResourceId]) -> Json
 def _version(wanted: str) -> str:
     minor = ".".join(wanted.split(".")[:2])
     return wanted if minor in VERSIONS else DEFAULT_VERSION
-
-
-def _room(prefixes: tuple[IPv4Network, ...], keep_free: tuple[IPv4Network, ...]) -> IPv4Network:
-    """The first block of up to a /22 that touches nothing which is to be kept free."""
-    for prefix in prefixes:
-        for size in range(max(22, prefix.prefixlen), 29):
-            for candidate in prefix.subnets(new_prefix=size):
-                if not any(candidate.overlaps(k) for k in keep_free):
-                    return candidate
-    kept = ", ".join(map(str, keep_free))
-    raise ValueError(f"there is no room for AKS nodes in {', '.join(map(str, prefixes))} beside {kept}")
 
 
 def _apart(world: WorldFile) -> IPv4Network:

@@ -77,7 +77,7 @@ def prepare_folder(folder: Path, network: PodNetwork | None, hostname: str) -> N
 def start_process(
     folder: Path, argv: list[str], env: dict[str, str], hostname: str, network: PodNetwork | None, **streams: int
 ) -> subprocess.Popen[bytes]:
-    """A program in a furnished folder, with a clean environment and at the head of a process group of its own.
+    """A program in a prepared folder, with a clean environment and at the head of a process group of its own.
 
     Raises CannotRun.
     """

@@ -18,7 +18,7 @@ from cloudlink_sandbox.kube import discovery, status
 from cloudlink_sandbox.kube.aks import seed_aks, seed_namespaces, upgrade_aks
 from cloudlink_sandbox.kube.cluster import Cluster
 from cloudlink_sandbox.kube.eks import seed_services
-from cloudlink_sandbox.kube.kinds import PODS
+from cloudlink_sandbox.kube.kinds import KINDS, PODS
 from cloudlink_sandbox.kube.remote_command import RemoteCommand
 from cloudlink_sandbox.kube.requests import Request, read
 from cloudlink_sandbox.kube.streams import follow_log, log_tail, watch
@@ -30,6 +30,16 @@ StartResponse = Callable[..., Any]
 Body = Iterable[bytes]
 
 _EKS_VERSION = "1.33"
+_METHODS = {
+    "get": "GET",
+    "list": "GET",
+    "watch": "GET",
+    "create": "POST",
+    "update": "PUT",
+    "patch": "PATCH",
+    "delete": "DELETE",
+    "deletecollection": "DELETE",
+}
 _PUBLIC = ("/version", "/healthz", "/livez", "/readyz")
 
 
@@ -134,6 +144,15 @@ class KubeCloud:
         with self.context.lock:
             for cluster in self.clusters.values():
                 cluster.pods.kill_all()
+
+    def calls(self) -> Iterator[str]:
+        """Patterns of every call that is answered, as targets of faults name them."""
+        yield from (f"kube.GET:{path}" for path in ("api*", "openapi*", "healthz*", "livez*", "readyz*", "version"))
+        for kind in KINDS:
+            methods = {_METHODS[verb] for verb in kind.verbs}
+            for method in sorted(methods):
+                yield f"kube.{method}:{kind.plural}"
+                yield f"kube.{method}:{kind.plural}/*"
 
     # --- HTTP ------------------------------------------------------------------------------------------------
 

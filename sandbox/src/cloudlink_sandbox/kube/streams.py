@@ -1,4 +1,4 @@
-"""Answers that go on: watches and followed logs. Each look takes the lock; between looks it is free."""
+"""Answers that go on: watches and followed logs. Each read takes the lock; between reads it is free."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cloudlink_sandbox.kube.requests import Request
 from cloudlink_sandbox.kube.selectors import fields_match, labels_match
 from cloudlink_sandbox.kube.verbs import matching
 
-# Wall seconds: between looks, and the longest that a watch or a followed log lasts. A real server ends watches after
+# Wall seconds: between reads, and the longest that a watch or a followed log lasts. A real server ends watches after
 # five to ten minutes when the client names no timeoutSeconds, and clients start a new one; here a watch whose client
 # is gone is only noticed by its end, so it comes sooner.
 _EVERY = 0.05

@@ -183,7 +183,7 @@ class Wire:
             connection.sendall(struct.pack("!H", len(answer[0])) + answer[0])
 
     def _load_balancer(self, connection: socket.socket, where: Route, port: int) -> None:
-        """Greets whoever says something, in HTTP if that was it; TLS first on ports that have it."""
+        """Greets a client that says something, in HTTP if that was it; TLS first on ports that have it."""
         if where.interface is not None and port in where.interface.tls:
             with self._context.lock:
                 if self._certificates is None:
