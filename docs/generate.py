@@ -320,7 +320,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "dependencies": dependencies,
     "layers": layers,
-    "topology": docstring("topology.py", r"^    public IPs.*?^    hosted zone[^\n]*"),
+    "topology": docstring("topology.py", r"^    public IPs.*?^    all of it[^\n]*"),
     "json-lines": docstring("view/json_lines.py", r"^    type  .*?^    result[^\n]*"),
     "assumptions": assumptions,
     "faults": faults,

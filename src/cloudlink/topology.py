@@ -3,8 +3,9 @@
     public IPs ──> customer gateways ──> VPN connections ──> local network gateways ──> connections
     gateway subnet ──> Azure gateway (25 to 45 minutes) ─────────────────────────────────┘    │
     virtual private gateway ──> attachment ──> route propagation                              │
-    security group ──> inbound endpoint ──> CoreDNS forward zone (last, once a path exists) <─┘
-    hosted zone ──> records
+    security group ──> inbound endpoint                                                       │
+    hosted zone ──> records                                                                   │
+    all of it ──> CoreDNS forward zone (last of all; teardown takes it away first) <──────────┘
 
 The two VPN steps need each other (AWS needs Azure's public IPs, Azure needs AWS's outside IPs), so the graph is over
 resources; that the inside addresses and ASNs are ours to choose is what keeps it free of cycles.
@@ -18,7 +19,7 @@ from typing import Any
 from cloudlink.clouds.aws.client import Aws
 from cloudlink.clouds.azure.client import Azure
 from cloudlink.clouds.kube.client import Kube
-from cloudlink.core.resource import Node
+from cloudlink.core.resource import Node, Resource
 from cloudlink.link import Link
 from cloudlink.steps.aws_vpn.step import AwsVpn
 from cloudlink.steps.azure_vpn.step import AzureVpn
@@ -48,6 +49,8 @@ def build(link: Link, aws: Aws, azure: Azure, aks: Kube, eks: Kube) -> Topology:
     aws_vpn = AwsVpn(link, aws, public_ips=azure_vpn.public_ips)
     azure_vpn.join(aws_vpn.connections, aws_vpn.gateway)
     resolver = Resolver(link, aws, cluster=aws_vpn.cluster, network=azure_vpn.network, kube_eks=lambda _: eks)
-    # names are switched last: until a path exists, pods keep whatever they resolve today
-    dns_forward = DnsForward(link, aks, endpoint=resolver.endpoint, after=azure_vpn.connections)
+    # Names are switched last and taken away first: pods send questions to AWS only while everything that answers them
+    # is there, and while CoreDNS cannot be told to stop, nothing else is taken away.
+    made = tuple(n for step in (aws_vpn, azure_vpn, resolver) for n in step.nodes() if isinstance(n, Resource))
+    dns_forward = DnsForward(link, aks, endpoint=resolver.endpoint, after=made)
     return Topology(aws_vpn, azure_vpn, resolver, dns_forward, Verify())

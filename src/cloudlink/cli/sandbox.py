@@ -29,9 +29,9 @@ Speed = Annotated[
 @app.command()
 def start(config: Config = None, speed: Speed = None) -> int:
     """Start it, unless it runs."""
-    from cloudlink.session import sandbox_place
     from cloudlink.sandbox_client import commands
     from cloudlink.sandbox_world import description
+    from cloudlink.session import sandbox_place
 
     place = sandbox_place(config)
     with commands() as found:

@@ -412,7 +412,7 @@ def _rolling(deployment: KubeObject) -> str:
 class DnsForward:
     """The fourth step: AKS's CoreDNS asks AWS for the zone.
 
-    after: what must be up before CoreDNS is told to use it, such as the connections and the records.
+    after: what must be there before CoreDNS is told to use it, and stays until CoreDNS has let go of the zone.
     """
 
     title = "DNS forwarding on AKS"
