@@ -138,4 +138,5 @@ def _what(change: Change) -> str:
 def _difference(change: FieldChange) -> str:
     """One line for people; of secrets only that they differ."""
     name = change.field.replace("_", " ")
-    return f"{name} differs" if change.old == change.new else f"{name}: {change.old}, wanted {change.new}"
+    said = f"{name} differs" if change.old == change.new else f"{name}: {change.old}, wanted {change.new}"
+    return f"{said} ({change.reason})" if change.reason else said

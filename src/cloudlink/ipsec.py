@@ -88,7 +88,8 @@ def aws_tunnel_options(policy: IpsecPolicy) -> dict[str, Any]:
     """The algorithm part of a TunnelOptions entry for CreateVpnConnection and ModifyVpnTunnelOptions.
 
     Lists have one element: AWS reads them as "permitted" and takes the weakest that the other side offers.
-    ``start`` and ``restart`` are given because AWS's defaults (``add``, ``clear``) leave a dropped tunnel down.
+    ``start`` and ``restart`` are given because AWS's defaults (``add``, ``clear``) leave a dropped tunnel down. The last
+    four are AWS's defaults, given so that a value that was set by hand is put back.
     """
     return {
         "IKEVersions": [{"Value": "ikev2"}],
@@ -103,7 +104,26 @@ def aws_tunnel_options(policy: IpsecPolicy) -> dict[str, Any]:
         "DPDTimeoutSeconds": policy.dpd_timeout,
         "DPDTimeoutAction": "restart",
         "StartupAction": "start",
+        **_AWS_DEFAULTS,
+        "EnableTunnelLifecycleControl": False,
     }
+
+
+# Options that the link leaves at AWS's defaults: AWS leaves them out of an answer when they were not asked for.
+_AWS_DEFAULTS = {"RekeyMarginTimeSeconds": 270, "RekeyFuzzPercentage": 100, "ReplayWindowSize": 1_024}
+
+_WHAT_IT_DOES = {
+    "StartupAction": "AWS waits for Azure to open the tunnel",
+    "DpdTimeoutAction": "AWS does not open the tunnel again after Azure was away",
+    "IkeVersions": "Azure speaks IKEv2 on this link",
+    "RekeyMarginTimeSeconds": "AWS renews keys at another moment than was set up",
+    "RekeyFuzzPercentage": "AWS renews keys at another moment than was set up",
+    "ReplayWindowSize": "packets that arrive late are dropped sooner or later than was set up",
+    "EnableTunnelLifecycleControl": "AWS's updates of the endpoint wait for somebody to accept them",
+    "Phase1AdditionalKeyExchanges": "Azure has no additional key exchanges",
+    "Phase2AdditionalKeyExchanges": "Azure has no additional key exchanges",
+}
+"""Why an option that differs matters, to be read behind it."""
 
 
 def from_aws_tunnel_options(found: Mapping[str, Any]) -> IpsecPolicy:
@@ -119,7 +139,8 @@ def from_aws_tunnel_options(found: Mapping[str, Any]) -> IpsecPolicy:
 
     def expect(value: Any, wanted: str, name: str) -> None:
         if value != wanted:
-            deviations.append(f"{name} {'is not set' if value is None else _words(value)}")
+            said = "is not set" if value is None else _words(value)
+            deviations.append(f"{name} {said} ({_WHAT_IT_DOES[name]})")
 
     def number(value: Any, name: str) -> int:
         return _number(value, name, deviations)
@@ -136,6 +157,14 @@ def from_aws_tunnel_options(found: Mapping[str, Any]) -> IpsecPolicy:
     expect(versions or None, "ikev2", "IkeVersions")
     expect(either("StartupAction"), "start", "StartupAction")
     expect(either("DpdTimeoutAction", "DPDTimeoutAction"), "restart", "DpdTimeoutAction")
+    for name, default in _AWS_DEFAULTS.items():
+        value = either(name)
+        expect(str(default) if value is None else _words(value), str(default), name)
+    if found.get("EnableTunnelLifecycleControl") is True:
+        expect("on", "off", "EnableTunnelLifecycleControl")
+    for name in ("Phase1AdditionalKeyExchanges", "Phase2AdditionalKeyExchanges"):
+        if found.get(name):
+            expect("is set", "", name)
     return IpsecPolicy(
         ike_encryption=algorithm("Phase1EncryptionAlgorithms"),
         ike_integrity=algorithm("Phase1IntegrityAlgorithms"),

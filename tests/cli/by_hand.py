@@ -43,6 +43,14 @@ class ByHand:
             VpnConnectionId=connection["VpnConnectionId"], VpnTunnelOutsideIpAddress=outside, TunnelOptions=options
         )
 
+    def narrow(self, number: int, *, azure: str, aws: str) -> None:
+        """The ranges that AWS lets through a connection's tunnels; its "local" is the customer's side."""
+        self.ec2.modify_vpn_connection_options(
+            VpnConnectionId=self.vpn_connection(number)["VpnConnectionId"],
+            LocalIpv4NetworkCidr=azure,
+            RemoteIpv4NetworkCidr=aws,
+        )
+
     def vpn_gateway(self) -> str:
         return str(self.vpn_connection(0)["VpnGatewayId"])
 
@@ -130,6 +138,20 @@ class ByHand:
         self.network.virtual_network_gateway_connections.begin_create_or_update(
             GROUP, connection.name, connection, polling=False
         )
+        self.later()
+
+    def connection(self, tunnel: int, **values: Any) -> None:
+        """Other properties on one connection."""
+        connection = self._connection(tunnel)
+        for name, value in values.items():
+            setattr(connection.properties, name, value)
+        self._put_connection(connection)
+
+    def local_prefixes(self, tunnel: int, *prefixes: str) -> None:
+        name = f"cloudlink-demo-local-gateway-{tunnel + 1}"
+        local = self.network.local_network_gateways.get(GROUP, name)
+        local.properties.local_network_address_space = {"addressPrefixes": list(prefixes)}
+        self.network.local_network_gateways.begin_create_or_update(GROUP, name, local, polling=False)
         self.later()
 
     def bgp_address(self, tunnel: int, address: str) -> None:

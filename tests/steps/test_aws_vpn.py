@@ -436,6 +436,54 @@ def test_only_the_differing_tunnel_is_changed(ground: Ground) -> None:
     assert found.id == outputs[connection].id
 
 
+def test_narrowed_ranges_are_seen_and_widened(ground: Ground) -> None:
+    """Somebody typed both sides' ranges into the console: what is added to either later would be dropped."""
+    step = step_of(ground)
+    outputs = built(ground, step, step.gateway, step.customer_gateways[0], step.connections[0])
+    connection: Any = step.connections[0]
+    ground.hand.modify_vpn_connection_options(
+        VpnConnectionId=outputs[connection].id, LocalIpv4NetworkCidr="10.1.0.0/16", RemoteIpv4NetworkCidr="10.20.0.0/16"
+    )
+    ground.wait(200)
+    found = settle(connection, ground.wait)
+    changes = {c.field: (c.old, c.new) for c in diff(found.spec, connection.spec(outputs))}
+    assert changes == {"azure_range": ("10.1.0.0/16", "0.0.0.0/0"), "aws_range": ("10.20.0.0/16", "0.0.0.0/0")}
+    assert set(changes) <= set(connection.why_it_matters)
+    assert not set(changes) & connection.immutable
+    bring_up(connection, outputs, ground.wait)
+    assert settle(connection, ground.wait).spec == connection.spec(outputs)
+
+
+HAND_EDITS: dict[str, dict[str, Any]] = {
+    "startup and DPD action": {"StartupAction": "add", "DPDTimeoutAction": "clear"},
+    "DPD timeout": {"DPDTimeoutSeconds": 30},
+    "lifetimes": {"Phase1LifetimeSeconds": 3_600, "Phase2LifetimeSeconds": 1_800},
+    "PFS group": {"Phase2DHGroupNumbers": [{"Value": 14}]},
+    "replay window": {"ReplayWindowSize": 64},
+    "rekeying": {"RekeyMarginTimeSeconds": 600, "RekeyFuzzPercentage": 0},
+    "lifecycle control": {"EnableTunnelLifecycleControl": True},
+}
+
+
+@pytest.mark.parametrize("edit", HAND_EDITS)
+def test_each_option_that_was_changed_by_hand_is_named_and_put_back(ground: Ground, edit: str) -> None:
+    step = step_of(ground)
+    outputs = built(ground, step, step.gateway, step.customer_gateways[0], step.connections[0])
+    connection: Any = step.connections[0]
+    first, _ = outputs[connection].tunnels
+    ground.hand.modify_vpn_tunnel_options(
+        VpnConnectionId=outputs[connection].id,
+        VpnTunnelOutsideIpAddress=str(first.outside_ip),
+        TunnelOptions=HAND_EDITS[edit],
+    )
+    ground.wait(200)
+    (change,) = diff(settle(connection, ground.wait).spec, connection.spec(outputs))
+    assert change.field == "policies"
+    assert "ike_encryption" not in change.old, "what is alike is not shown"
+    bring_up(connection, outputs, ground.wait)
+    assert settle(connection, ground.wait).spec == connection.spec(outputs)
+
+
 def test_another_policy_is_an_update_and_other_ranges_a_replacement(ground: Ground) -> None:
     step = step_of(ground)
     outputs = built(ground, step, step.gateway, step.customer_gateways[0], step.connections[0])

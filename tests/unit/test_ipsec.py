@@ -86,6 +86,10 @@ def test_the_spellings_of_the_default_policy():
         "DPDTimeoutSeconds": 45,
         "DPDTimeoutAction": "restart",
         "StartupAction": "start",
+        "RekeyMarginTimeSeconds": 270,
+        "RekeyFuzzPercentage": 100,
+        "ReplayWindowSize": 1_024,
+        "EnableTunnelLifecycleControl": False,
     }
     assert azure_ipsec_policy(IpsecPolicy()) == {
         "saLifeTimeSeconds": 3_600,
@@ -114,9 +118,32 @@ def test_azure_has_two_spellings_for_group_14_and_any_case():
         ({"Phase2EncryptionAlgorithms": None}, "esp_encryption", "any"),
         ({"Phase1DHGroupNumbers": [{"Value": 2}, {"Value": 20}]}, "deviations", "Phase1DHGroupNumbers 2, 20"),
         ({"Phase2DHGroupNumbers": []}, "deviations", "Phase2DHGroupNumbers any"),
-        ({"StartupAction": "add"}, "deviations", "StartupAction add"),
-        ({"DpdTimeoutAction": None}, "deviations", "DpdTimeoutAction is not set"),
-        ({"IkeVersions": [{"Value": "ikev1"}, {"Value": "ikev2"}]}, "deviations", "IkeVersions ikev1, ikev2"),
+        ({"StartupAction": "add"}, "deviations", "StartupAction add (AWS waits for Azure to open the tunnel)"),
+        (
+            {"DpdTimeoutAction": None},
+            "deviations",
+            "DpdTimeoutAction is not set (AWS does not open the tunnel again after Azure was away)",
+        ),
+        (
+            {"IkeVersions": [{"Value": "ikev1"}, {"Value": "ikev2"}]},
+            "deviations",
+            "IkeVersions ikev1, ikev2 (Azure speaks IKEv2 on this link)",
+        ),
+        (
+            {"RekeyFuzzPercentage": 0},
+            "deviations",
+            "RekeyFuzzPercentage 0 (AWS renews keys at another moment than was set up)",
+        ),
+        (
+            {"EnableTunnelLifecycleControl": True},
+            "deviations",
+            "EnableTunnelLifecycleControl on (AWS's updates of the endpoint wait for somebody to accept them)",
+        ),
+        (
+            {"Phase1AdditionalKeyExchanges": [{"AdditionalKeyExchangeRound": 1}]},
+            "deviations",
+            "Phase1AdditionalKeyExchanges is set (Azure has no additional key exchanges)",
+        ),
         ({"Phase2LifetimeSeconds": None}, "deviations", "Phase2LifetimeSeconds is not set"),
         ({"DpdTimeoutSeconds": 30}, "dpd_timeout", 30),
     ],
@@ -145,6 +172,23 @@ def test_what_nobody_asked_for_is_different_on_azure(change: dict[str, object], 
     found = from_azure(azure_ipsec_policy(IpsecPolicy()) | change, dpd_timeout=45)
     assert getattr(found, field) == reads
     assert found != for_azure(IpsecPolicy())
+
+
+def test_options_that_aws_leaves_out_are_at_its_defaults():
+    """Of a connection that was made without them AWS does not say them, and nothing differs."""
+    said = aws_tunnel_options(IpsecPolicy())
+    for name in ("RekeyMarginTimeSeconds", "RekeyFuzzPercentage", "ReplayWindowSize", "EnableTunnelLifecycleControl"):
+        del said[name]
+    assert from_aws_tunnel_options(said) == for_aws(IpsecPolicy())
+
+
+@pytest.mark.parametrize("name", list(aws_tunnel_options(IpsecPolicy())))
+def test_no_option_that_is_asked_for_can_be_changed_unseen(name: str):
+    """Whatever the link asks of AWS is compared: another value of it is another policy."""
+    said = aws_tunnel_options(IpsecPolicy())
+    now = said[name]
+    other = [{"Value": "other"}] if isinstance(now, list) else not now if isinstance(now, bool) else 7
+    assert from_aws_tunnel_options({**said, name: other}) != for_aws(IpsecPolicy())
 
 
 def test_a_connection_without_a_policy_says_so_once():

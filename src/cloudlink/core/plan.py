@@ -49,6 +49,7 @@ class FieldChange:
     field: str
     old: str
     new: str
+    reason: str = ""  # why the difference matters
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,32 @@ def diff(found: Any, wanted: Any) -> tuple[FieldChange, ...]:
             continue
         if isinstance(old, frozenset) and isinstance(new, frozenset):
             old, new = old - new, new - old  # what both have would hide the difference
-        changes.append(FieldChange(f.name, show(old), show(new)))
+        changes.append(FieldChange(f.name, *_difference(old, new)))
     return tuple(changes)
+
+
+def _difference(old: Any, new: Any) -> tuple[str, str]:
+    """Of records (and of lists of records of the same length) only the fields that differ: the others would hide them."""
+    if isinstance(old, tuple) and isinstance(new, tuple) and len(old) == len(new) and any(map(_is_record, new)):
+        pairs = [_difference(a, b) for a, b in zip(old, new, strict=True)]
+        same = ("", "")
+        return _in_turn([same if p[0] == p[1] and a == b else p for p, a, b in zip(pairs, old, new, strict=True)])
+    if _is_record(old) and type(old) is type(new):
+        names = [f.name for f in dataclasses.fields(old) if getattr(old, f.name) != getattr(new, f.name)]
+        one, other = (", ".join(f"{n} {show(getattr(v, n))}" for n in names) for v in (old, new))
+        return one, other
+    return show(old), show(new)
+
+
+def _in_turn(pairs: list[tuple[str, str]]) -> tuple[str, str]:
+    """Of the members that differ, with their numbers where there are several."""
+    marked = [(f"{i}: " if len(pairs) > 1 else "", *pair) for i, pair in enumerate(pairs, 1) if pair != ("", "")]
+    one, other = ("; ".join(f"{mark}{pair[side]}" for mark, *pair in marked) for side in (0, 1))
+    return one, other
+
+
+def _is_record(value: Any) -> bool:
+    return dataclasses.is_dataclass(value) and not isinstance(value, type)
 
 
 def differences(found: Any, wanted: Any) -> tuple[FieldChange, ...]:
@@ -125,7 +150,7 @@ def show(value: Any) -> str:
         return "(none)"
     if isinstance(value, bool):
         return "on" if value else "off"
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if _is_record(value):
         return ", ".join(f"{f.name} {show(getattr(value, f.name))}" for f in dataclasses.fields(value))
     if isinstance(value, Mapping):
         return ", ".join(f"{k}={show(v)}" for k, v in value.items()) or "(none)"

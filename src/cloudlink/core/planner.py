@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cloudlink.core.graph import Graph
@@ -207,7 +207,8 @@ def _change(
             return say(Action.DEFER, f"known after {teller}")
         return say(Action.NO_OP, "as wanted")
     drift = receipt is not None and not receipt.intent and receipt.spec_hash == spec_hash(spec)
-    names = ", ".join(f.field.replace("_", " ") for f in fields)
+    fields = tuple(replace(f, reason=node.why_it_matters.get(f.field, "")) for f in fields)
+    names = ", ".join(f.field.replace("_", " ") + (f" ({f.reason})" if f.reason else "") for f in fields)
     why = f"drift: {names}" if drift else f"not as configured: {names}"
     if found.owned is Ownership.ADOPTED and not node.changes_adopted:
         return say(Action.NO_OP, f"adopted as it is (not as configured: {names})")

@@ -183,6 +183,8 @@ class Resource(Node[OutT], Generic[SpecT, OutT]):
     timing: ClassVar[Timing] = Timing()
     immutable: ClassVar[frozenset[str]] = frozenset()
     """Spec fields that cannot be changed in place; a difference there means replace."""
+    why_it_matters: ClassVar[Mapping[str, str]] = {}
+    """Of spec fields: what a value other than the wanted one does, for people who look at the plan."""
     outputs_depend_on: ClassVar[frozenset[str]] = frozenset()
     """Spec fields whose change in place changes the outputs: dependents can only be planned after it."""
     serial: ClassVar[str] = ""

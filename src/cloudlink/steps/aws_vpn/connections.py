@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, ClassVar, Literal
@@ -46,6 +47,9 @@ class ConnectionSpec:
     policies: tuple[IpsecPolicy, ...]
     bgp: bool = True
     psk_storage: PskStorage = "standard"
+    # What AWS lets through the tunnels, of Azure's addresses and of its own. BGP says what is routed, so both are "all"
+    azure_range: str = _ANY
+    aws_range: str = _ANY
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,6 +68,10 @@ class Connection(Resource[ConnectionSpec, VpnConnection]):
     # Terraform waits 40 minutes for a create and 30 for the rest; recorded creates took 127 to 220 s.
     timing: ClassVar[Timing] = Timing(create=180, update=120, delete=60, deadline=2400)
     immutable: ClassVar[frozenset[str]] = frozenset({"gateway", "customer_gateway", "insides", "bgp", "psk_storage"})
+    why_it_matters: ClassVar[Mapping[str, str]] = {
+        "azure_range": "AWS lets no other addresses of Azure's side through the tunnels",
+        "aws_range": "AWS lets no other addresses of its own side through the tunnels",
+    }
 
     def spec(self, outputs: Outputs) -> ConnectionSpec:
         insides = tuple(sorted(t.inside for t in self.link.tunnels_of(self.vpn)))
@@ -132,8 +140,8 @@ class Connection(Resource[ConnectionSpec, VpnConnection]):
                 Options={
                     "StaticRoutesOnly": not spec.bgp,
                     "TunnelInsideIpVersion": "ipv4",
-                    "LocalIpv4NetworkCidr": _ANY,
-                    "RemoteIpv4NetworkCidr": _ANY,
+                    "LocalIpv4NetworkCidr": spec.azure_range,
+                    "RemoteIpv4NetworkCidr": spec.aws_range,
                     "TunnelOptions": tunnels,
                 },
                 TagSpecifications=tag_specification(
@@ -152,8 +160,11 @@ class Connection(Resource[ConnectionSpec, VpnConnection]):
         )
 
     def update(self, found: Observed[ConnectionSpec, VpnConnection], spec: ConnectionSpec) -> Started:
-        """Change one tunnel, the first that differs: that one is down for minutes, the other keeps working."""
+        """Change the ranges of the connection, which takes both tunnels down for minutes; else one tunnel, the first that
+        differs: that one is down for minutes, the other keeps working."""
         assert found.spec is not None
+        if (found.spec.azure_range, found.spec.aws_range) != (spec.azure_range, spec.aws_range):
+            return self._widen(found.id, spec)
         outside = {end.inside: end.outside_ip for end in found.outputs.tunnels} if found.outputs else {}
         inside, policy = next(
             (inside, wanted)
@@ -169,6 +180,16 @@ class Connection(Resource[ConnectionSpec, VpnConnection]):
         finally:
             self.aws.cache.invalidate(cached.VPN_CONNECTIONS)
         return Started(found.id)
+
+    def _widen(self, id_: str, spec: ConnectionSpec) -> Started:
+        """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyVpnConnectionOptions.html"""
+        try:
+            self.aws.ec2.modify_vpn_connection_options(
+                VpnConnectionId=id_, LocalIpv4NetworkCidr=spec.azure_range, RemoteIpv4NetworkCidr=spec.aws_range
+            )
+        finally:
+            self.aws.cache.invalidate(cached.VPN_CONNECTIONS)
+        return Started(id_)
 
     def delete(self, found: Observed[ConnectionSpec, VpnConnection], prior_state: Any) -> Started | None:
         try:
@@ -204,4 +225,7 @@ def _spec_of(found: AwsObject) -> ConnectionSpec:
         policies=tuple(from_aws_tunnel_options(t) for t in tunnels),
         bgp=not found.get("Options", {}).get("StaticRoutesOnly", False),
         psk_storage="secrets-manager" if found.get("PreSharedKeyArn") else "standard",
+        # AWS's "local" is the customer's side, its "remote" AWS's own
+        azure_range=str(found.get("Options", {}).get("LocalIpv4NetworkCidr") or _ANY),
+        aws_range=str(found.get("Options", {}).get("RemoteIpv4NetworkCidr") or _ANY),
     )

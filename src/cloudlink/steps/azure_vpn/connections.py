@@ -7,8 +7,10 @@ https://learn.microsoft.com/azure/vpn-gateway/vpn-gateway-howto-aws-bgp
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
+from typing import ClassVar
 
 from cloudlink.clouds.azure.client import Json
 from cloudlink.core.resource import Node, Observed, Outputs, Phase, Started, Timing, built_on
@@ -78,6 +80,12 @@ class LocalGatewayResource(AzureResource[LocalGatewaySpec, LocalGateway]):
 
     timing = Timing(create=11, update=30, delete=10, deadline=1800)
     immutable = frozenset({"location"})
+    why_it_matters: ClassVar[Mapping[str, str]] = {
+        "address": "Azure's tunnel leads to another address than AWS's end",
+        "asn": "the BGP session needs AWS's number",
+        "bgp_peer": "the BGP session needs AWS's inside address",
+        "prefixes": "Azure makes static routes of them, which stay when the tunnel is down",
+    }
 
     @property
     def name(self) -> str:
@@ -145,6 +153,7 @@ class ConnectionSpec:
     bgp_addresses: tuple[CustomAddress, ...]  # one for each instance
     mode: str = "Default"
     policy_selectors: bool = False  # off, because AWS's tunnels are route-based
+    selectors: frozenset[str] = frozenset()  # none, for the same reason
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -165,6 +174,14 @@ class ConnectionResource(AzureResource[ConnectionSpec, AzureConnection]):
     # Assumption: an hour is enough. A connection begun while its gateway is updating was seen to take 35 minutes.
     timing = Timing(create=12, update=40, delete=60, deadline=3600)
     immutable = frozenset({"location", "type", "gateway", "local_gateway", "protocol"})
+    why_it_matters: ClassVar[Mapping[str, str]] = {
+        "mode": "Azure only opens the tunnel, or only waits for AWS to open it",
+        "policy_selectors": "AWS's tunnels are route-based, so that the two sides do not agree on what passes",
+        "selectors": "AWS's tunnels are route-based, so that the two sides do not agree on what passes",
+        "bgp_addresses": "Azure speaks BGP from another address than the one that AWS expects",
+        "bgp": "without BGP no routes are learned",
+        "key": "the two ends have different keys",
+    }
     serial = GATEWAY_SERIAL
 
     @property
@@ -216,6 +233,7 @@ class ConnectionResource(AzureResource[ConnectionSpec, AzureConnection]):
             bgp_addresses=tuple(sorted(addresses, key=lambda a: a.instance)),
             mode=str(held.get("connectionMode") or "Default"),
             policy_selectors=bool(held.get("usePolicyBasedTrafficSelectors")),
+            selectors=frozenset(_selector(s) for s in held.get("trafficSelectorPolicies") or ()),
         )
 
     def parse_outputs(self, raw: Json) -> AzureConnection:
@@ -247,6 +265,7 @@ class ConnectionResource(AzureResource[ConnectionSpec, AzureConnection]):
             "connectionMode": spec.mode,
             "dpdTimeoutSeconds": spec.policy.dpd_timeout,
             "usePolicyBasedTrafficSelectors": spec.policy_selectors,
+            "trafficSelectorPolicies": [],
             "ipsecPolicies": [azure_ipsec_policy(spec.policy)],
             "gatewayCustomBgpIpAddresses": [
                 {"ipConfigurationId": f"{gateway}/ipConfigurations/{a.instance}", "customBgpIpAddress": str(a.address)}
@@ -257,6 +276,11 @@ class ConnectionResource(AzureResource[ConnectionSpec, AzureConnection]):
 
     def remove(self) -> Started | None:
         return self.azure.delete_connection(self.name)
+
+
+def _selector(policy: Json) -> str:
+    local, remote = (", ".join(policy.get(f"{side}AddressRanges") or ()) for side in ("local", "remote"))
+    return f"{local} to {remote}"
 
 
 def _config_name(id_: str) -> str:
