@@ -93,6 +93,17 @@ class AzureSide:
     create_resource_group: bool = False
     new_network: NewNetwork | None = None
     new_cluster: NewCluster | None = None
+    # subscriptions of the VNet and of the cluster; None: the link's
+    vnet_in: str | None = None
+    aks_in: str | None = None
+
+    @property
+    def vnet_subscription(self) -> str:
+        return self.vnet_in or self.subscription
+
+    @property
+    def aks_subscription(self) -> str:
+        return self.aks_in or self.subscription
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,11 +173,14 @@ class Link:
     dns: DnsSide
     probe: ProbeSettings
     sandbox: SandboxFixtures | None = None
+    tags: tuple[tuple[str, str], ...] = ()  # for every object of both clouds, besides cloudlink's own
 
     @property
     def place(self) -> dict[str, str]:
         """Where it is: the configuration keys that may not change while it exists, and their values."""
+        elsewhere = {"azure.vnet.subscription": self.azure.vnet_in} if self.azure.vnet_in else {}
         return {
+            **elsewhere,
             "aws.region": self.aws.region,
             "aws.vpc": self.aws.vpc_id,
             "azure.subscription": self.azure.subscription,

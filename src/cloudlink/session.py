@@ -251,6 +251,15 @@ class Session:
 
             warnings = preflight.check(self.link, self.clouds.aws, self.clouds.azure, plan)
             plan = Plan(plan.changes, (*plan.warnings, *warnings))
+        elif destroy:
+            from cloudlink.checks.preflight import run as preflight
+
+            preflight.check_removal(self.link, self.clouds.azure, plan)
+        else:
+            from cloudlink.checks.preflight import run as preflight
+
+            standing = preflight.check_standing(self.link, self.clouds.aws, self.clouds.azure)
+            plan = Plan(plan.changes, (*plan.warnings, *standing))
         return plan
 
     def _reading(self) -> None:

@@ -141,6 +141,11 @@ CASES: dict[str, tuple[Callable[[Said], object], str, str]] = {
         "azure.vnet.resource_group",
         "test",
     ),
+    "pool in a VNet that is not peered": (
+        lambda f: f["aks"]["properties"]["agentPoolProfiles"][0].update(vnetSubnetID="/x/virtualNetworks/b/subnets/c"),
+        "azure.vnet.name",
+        "not peered",
+    ),
     "cluster without a subnet of the user's": (
         lambda f: f["aks"]["properties"]["agentPoolProfiles"][0].pop("vnetSubnetID"),
         "azure.aks.name",
@@ -238,10 +243,6 @@ WARNINGS: dict[str, tuple[Callable[[Said], object], str]] = {
     "own DNS servers": (
         lambda f: f["vnet"]["properties"].update(dhcpOptions={"dnsServers": ["10.20.0.4"]}),
         "10.20.0.4",
-    ),
-    "pool in another VNet": (
-        lambda f: f["aks"]["properties"]["agentPoolProfiles"][0].update(vnetSubnetID="/x/virtualNetworks/b/subnets/c"),
-        "peered",
     ),
     "LocalDNS": (
         lambda f: f["aks"]["properties"]["agentPoolProfiles"][0].update(localDNSProfile={"state": "Enabled"}),

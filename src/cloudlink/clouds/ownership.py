@@ -75,7 +75,7 @@ class Owner:
 
 def owner_of(link: Link) -> Owner:
     side = link.azure
-    vnet = f"{side.subscription}/{side.vnet_resource_group}/{side.vnet}".lower()
+    vnet = f"{side.vnet_subscription}/{side.vnet_resource_group}/{side.vnet}".lower()
     return Owner(link.name, link.aws.vpc_id, _NOT_IN_TAGS.sub("_", vnet))
 
 

@@ -42,6 +42,7 @@ def build(document: Document, *, sandbox: bool) -> Link:
         ),
         probe=ProbeSettings(image=document[schema.PROBE_IMAGE], namespace=document[schema.PROBE_NAMESPACE]),
         sandbox=fixtures(document) if sandbox else None,
+        tags=document[schema.TAGS],
     )
 
 
@@ -77,7 +78,14 @@ def _azure(document: Document) -> AzureSide:
         create_resource_group=document[schema.AZURE_CREATE_GROUP],
         new_network=_new_network(document),
         new_cluster=_new_cluster(document),
+        vnet_in=_other(document[schema.VNET_SUBSCRIPTION], document[schema.AZURE_SUBSCRIPTION]),
+        aks_in=_other(document[schema.AKS_SUBSCRIPTION], document[schema.AZURE_SUBSCRIPTION]),
     )
+
+
+def _other(subscription: str | None, links: str) -> str | None:
+    """None for the link's own, whether it is named again or left out."""
+    return None if subscription is None or subscription.lower() == links.lower() else subscription
 
 
 def _new_network(document: Document) -> NewNetwork | None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 
-from cloudlink.config.value_types import ValueType, closest, invalid, text
+from cloudlink.config.shown import shown, shown_key
+from cloudlink.config.value_types import ValidationError, ValueType, closest, invalid, text
+from cloudlink.errors import Mistake
 from cloudlink.link import KubernetesTarget
 
 LINK_NAME = text(
@@ -173,4 +175,66 @@ def _read_zone(value: object) -> str:
 
 ZONE = ValueType(
     "string", "a DNS name of two or more labels in lower case, without a trailing dot, such as corp.example", _read_zone
+)
+
+# --- tags of both clouds: what either refuses is refused here, since every object gets the same ones
+
+MOST_TAGS = 40  # AWS and Azure take 50 for an object; cloudlink's own are among them
+_TAG_KEY = r"[^\W][\w .:=+@-]{0,126}[\w.:=+@-]|[^\W]"
+_TAG_VALUE = r"[\w .:/=+@-]{0,256}"
+_TAKEN_TAGS = {
+    "aws:": "AWS keeps keys that start so to itself",
+    "microsoft": "Azure keeps keys that start so to itself",
+    "azure": "Azure keeps keys that start so to itself",
+    "windows": "Azure keeps keys that start so to itself",
+    "cloudlink-": "by keys that start so cloudlink knows its own objects",
+}
+
+
+def _tag_mistake(key: str, value: object, taken: dict[str, str]) -> Mistake | None:
+    at = f".{shown_key(key)}"
+    reason = next((why for start, why in _TAKEN_TAGS.items() if key.lower().startswith(start)), "")
+    if key.lower() == "name":
+        reason = "cloudlink gives each object a name in AWS's console by it"
+    if reason:
+        return Mistake(at, shown(key), f"another key: {reason}")
+    if not re.fullmatch(_TAG_KEY, key):
+        return Mistake(
+            at, shown(key), "a key of 1 to 128 letters, digits, spaces and _ . : = + - @, as both clouds take it"
+        )
+    if key.lower() in taken:
+        return Mistake(at, shown(key), f"each key once; Azure does not tell it from {shown(taken[key.lower()])}")
+    if not isinstance(value, str):
+        near = f'"{shown(value)}"' if isinstance(value, int | float) else ""
+        return Mistake(at, shown(value), "a string", near)
+    if not re.fullmatch(_TAG_VALUE, value):
+        return Mistake(
+            at, shown(value), "0 to 256 letters, digits, spaces and _ . : / = + - @, as both clouds take them"
+        )
+    return None
+
+
+def _read_tags(value: object) -> tuple[tuple[str, str], ...]:
+    if not isinstance(value, dict):
+        raise invalid(value, TAGS.allowed)
+    mistakes: list[Mistake] = []
+    taken: dict[str, str] = {}
+    for key, word in value.items():
+        if problem := _tag_mistake(key, word, taken):
+            mistakes.append(problem)
+        taken.setdefault(key.lower(), key)
+    if len(value) > MOST_TAGS:
+        mistakes = [Mistake("", f"{len(value)} tags", f"at most {MOST_TAGS}")]
+    if mistakes:
+        raise ValidationError(*mistakes[:50])
+    return tuple(value.items())
+
+
+# https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html#id_tags_naming_best_practices
+# https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources#limitations
+TAGS = ValueType(
+    "table of strings",
+    f"at most {MOST_TAGS}: keys of 1 to 128 and values of up to 256 letters, digits, spaces and _ . : = + - @ (values "
+    "also /)",
+    _read_tags,
 )

@@ -104,6 +104,14 @@ _INSIDE_CIDR = network(
 )
 
 NAME = _required("name", names.LINK_NAME, "The link's name. Every object is tagged with it; two links differ in it.")
+TAGS: Key[tuple[tuple[str, str], ...]] = _defaulted(
+    "tags",
+    names.TAGS,
+    (),
+    "{}",
+    "Tags that every object of both clouds gets besides cloudlink's own, written as a table `[tags]`. Tags that others "
+    "put on an object stay.",
+)
 
 # --- [aws]
 AWS_REGION = _required("aws.region", names.AWS_REGION, "Region of the VPC.")
@@ -153,8 +161,13 @@ AZURE_CREATE_GROUP = _defaulted(
 )
 AZURE_LOCATION = _required("azure.location", names.AZURE_LOCATION, "Region of the VNet and of the gateway.")
 
-VNET_NAME = _required("azure.vnet.name", names.VNET_NAME, "The VNet that AKS runs in.")
+VNET_NAME = _required(
+    "azure.vnet.name",
+    names.VNET_NAME,
+    "The VNet that gets the gateway: the one that AKS runs in, or a hub that the cluster's VNet is peered with.",
+)
 VNET_GROUP = _optional("azure.vnet.resource_group", names.RESOURCE_GROUP, "Its resource group.", "azure.resource_group")
+VNET_SUBSCRIPTION = _optional("azure.vnet.subscription", names.GUID, "Its subscription.", "azure.subscription")
 VNET_CREATE = _defaulted(
     "azure.vnet.create", BOOLEAN, False, "false", "Make the VNet; only together with azure.aks.create."
 )
@@ -193,7 +206,7 @@ GATEWAY_ZONES = _defaulted(
     listing(choice({zone: zone for zone in ("1", "2", "3")}), 0, 3, of="zones"),
     ("1", "2", "3"),
     '["1", "2", "3"]',
-    "Zones of the public addresses; [] in a region without zones.",
+    "Zones of the public addresses; those that the location has, [] where it has none.",
 )
 GATEWAY_ASN = _defaulted(
     "azure.vpn_gateway.asn",
@@ -205,6 +218,7 @@ GATEWAY_ASN = _defaulted(
 
 AKS_NAME = _required("azure.aks.name", names.AKS_CLUSTER, "The AKS cluster whose pods ask for names in AWS.")
 AKS_GROUP = _optional("azure.aks.resource_group", names.RESOURCE_GROUP, "Its resource group.", "azure.resource_group")
+AKS_SUBSCRIPTION = _optional("azure.aks.subscription", names.GUID, "Its subscription.", "azure.subscription")
 AKS_CREATE = _defaulted(
     "azure.aks.create", BOOLEAN, False, "false", "Make a small test cluster; only together with azure.vnet.create."
 )
@@ -472,7 +486,7 @@ SANDBOX_SPEED = _defaulted(
 )
 
 TABLES: tuple[Table, ...] = (
-    Table("", "The link.", (NAME,)),
+    Table("", "The link.", (NAME, TAGS)),
     Table(
         "aws",
         "The side with EKS.",
@@ -483,7 +497,7 @@ TABLES: tuple[Table, ...] = (
         "The side with AKS.",
         (AZURE_CLOUD, AZURE_TENANT, AZURE_SUBSCRIPTION, AZURE_GROUP, AZURE_CREATE_GROUP, AZURE_LOCATION),
     ),
-    Table("azure.vnet", "The VNet.", (VNET_NAME, VNET_GROUP, VNET_CREATE, VNET_PREFIXES)),
+    Table("azure.vnet", "The VNet.", (VNET_NAME, VNET_GROUP, VNET_SUBSCRIPTION, VNET_CREATE, VNET_PREFIXES)),
     Table(
         "azure.vnet.cluster_subnet",
         "The nodes' subnet in a new VNet; required with azure.vnet.create, and not allowed without.",
@@ -501,6 +515,7 @@ TABLES: tuple[Table, ...] = (
         (
             AKS_NAME,
             AKS_GROUP,
+            AKS_SUBSCRIPTION,
             AKS_CREATE,
             AKS_NODE_COUNT,
             AKS_NODE_SIZE,

@@ -1,137 +1,428 @@
-"""The VNet, its gateway subnet, and the AKS cluster."""
+"""Azure's network and what the subscription allows: zones, GatewaySubnet, locks, providers, policies."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from cloudlink.checks.preflight.facts import PreflightFacts
-from cloudlink.checks.preflight.parse import (
-    Json,
-    children_of,
-    name_in,
-    name_of,
-    networks_in,
-    prefixes_of,
-    properties_of,
-    vnet_ranges,
+from cloudlink.checks.preflight.azure_facts import AzureFacts
+from cloudlink.checks.preflight.paths import (
+    EVERYTHING,
+    az_peering,
+    az_propagate,
+    az_where,
+    finding,
+    hop,
+    standing,
+    table_of,
 )
-from cloudlink.errors import CloudError, Mistake
+from cloudlink.clouds.azure.parse import AZURE_OWN_ASN, GATEWAY_SUBNET, Lock, Restriction, Subnet, Vnet, last, vnet_of
+from cloudlink.core.plan import Action, Change, Plan
+from cloudlink.errors import CloudError, Finding, Mistake, Severity
 from cloudlink.link import Link
 
 SMALLEST_GATEWAY_SUBNET = 27
-
 PROPAGATED_ROUTES = 100  # of a VGW; above, AWS closes the BGP session
 # https://docs.aws.amazon.com/vpn/latest/s2svpn/vpn-limits.html
+_MAKES = (Action.CREATE, Action.REPLACE)
+_NEW_ZONES = ("azure_vpn.public_ip", "azure_vpn.gateway")
 
 
-def check_azure(link: Link, facts: PreflightFacts) -> tuple[list[Mistake], list[str]]:
+def check(facts: AzureFacts, link: Link, plan: Plan) -> Iterator[Finding]:
+    yield from _zones(facts, link, plan)
+    if facts.vnet is not None:
+        yield from _gateway_subnet(facts.vnet, facts, link)
+        yield from _vnet(facts.vnet, facts, link)
+    yield from _placement(facts, link)
+    yield from standing(facts, link)
+    yield from _neighbours(facts, link, plan)
+    yield from locked(facts.locks, link, plan)
+    yield from _providers(facts, link, plan)
+    yield from _policies(facts.restrictions, link)
+    for unread in facts.unread:
+        yield finding(
+            Severity.NOT_PROVED,
+            f"Not proved: {unread.what}",
+            f"It could not be read: {unread.why.rstrip('.')}.",
+        )
+
+
+def _setting(summary: str, path: str, found: str, allowed: str, near: str = "", detail: str = "") -> Finding:
+    """An obstacle that one key of the configuration mends."""
+    said = detail or f"{path} is {found}; it must be {allowed}."
+    return finding(
+        Severity.OBSTACLE,
+        summary,
+        said,
+        f"{path} = {near}" if near else "",
+        mistake=Mistake(path, found, allowed, near),
+    )
+
+
+def _makes(plan: Plan, *starts: str) -> bool:
+    return any(c.action in _MAKES and c.address.startswith(starts) for c in plan.changes)
+
+
+# --- zones ----------------------------------------------------------------------------------------------------------
+
+
+def _zones(facts: AzureFacts, link: Link, plan: Plan) -> Iterator[Finding]:
+    """Zones that the location has not are refused at the first public IP; none, where there are some, at the gateway."""
+    if not _makes(plan, *_NEW_ZONES):
+        return
     side = link.azure
-    mistakes: list[Mistake] = []
-    warnings: list[str] = []
-    if side.new_network is None and facts.vnet is not None:
-        prefixes = networks_in(vnet_ranges(facts.vnet))
-        if not prefixes:  # said of the cloud, not of the configuration, which cannot be made to fit it
-            raise CloudError(
-                "A cloud's answer is malformed",
-                f"Azure describes the VNet {side.vnet} without an IPv4 range, which every VNet has.",
-                "Run the command again. If it stays, something between here and Azure answers in its place.",
+    here = side.location.replace(" ", "").lower()
+    found = next((at for at in facts.locations if at.name.replace(" ", "").lower() == here), None)
+    if found is None or found.zones is None:
+        if facts.locations:
+            yield finding(
+                Severity.NOT_PROVED,
+                "Not proved: the zones of the location",
+                f"Azure does not say whether {side.location} has zones; azure.vpn_gateway.zones names {_listed(side.zones)}.",
+                f"az account list-locations --query \"[?name=='{here}'].availabilityZoneMappings\"",
+                key="azure.vpn_gateway.zones",
             )
-        subnets = {str(s.get("name")): s for s in children_of(facts.vnet, "subnets")}
-        existing = subnets.get("GatewaySubnet")
-        if existing is not None:
-            mistakes += _existing_gateway_subnet(existing)
-        elif not any(side.gateway_subnet.subnet_of(p) for p in prefixes):
-            listed = ", ".join(map(str, prefixes)) or "none"
-            mistakes.append(
-                Mistake(
-                    "azure.vpn_gateway.subnet_prefix", str(side.gateway_subnet), f"a range inside the VNet's ({listed})"
-                )
-            )
-        else:
-            for name, subnet in subnets.items():
-                for taken in networks_in(prefixes_of(subnet)):
-                    if taken.overlaps(side.gateway_subnet):
-                        mistakes.append(
-                            Mistake(
-                                "azure.vpn_gateway.subnet_prefix",
-                                str(side.gateway_subnet),
-                                f"a range that the subnet {name} ({taken}) does not use",
-                            )
-                        )
-        if facts.azure_gateways:
-            mistakes.append(
-                Mistake(
-                    "azure.vnet.name",
-                    f"{side.vnet}, which has the VPN gateway {', '.join(map(name_in, facts.azure_gateways))}",
-                    "a VNet without a VPN gateway; Azure allows one in a VNet",
-                )
-            )
-        if (profile := properties_of(facts.vnet).get("dhcpOptions")) and profile.get("dnsServers"):
-            warnings.append(
-                f"VNet {side.vnet} uses its own DNS servers ({', '.join(profile['dnsServers'])}); the gateway needs them to "
-                "resolve public Azure names."
-            )
-        advertised = len(prefixes) + sum(
-            len(networks_in((p.get("remoteVirtualNetworkAddressSpace") or {}).get("addressPrefixes")))
-            for p in children_of(facts.vnet, "virtualNetworkPeerings")
+        return
+    path = "azure.vpn_gateway.zones"
+    if not found.zones and side.zones:
+        yield _setting(
+            "The location has no zones",
+            path,
+            f"{_listed(side.zones)}, and {side.location} has no availability zones",
+            "[]",
+            "[]",
+            f"{side.location} has no availability zones, and Azure refuses public IPs with zones there. SKUs with AZ work "
+            "without zones in such a location.",
         )
-        if advertised > PROPAGATED_ROUTES:
-            mistakes.append(
-                Mistake(
-                    "azure.vnet",
-                    f"{advertised} prefixes",
-                    f"at most {PROPAGATED_ROUTES}; above, AWS closes the BGP sessions",
-                )
-            )
-    aks = properties_of(facts.aks)
-    if str(aks.get("nodeResourceGroup") or "").lower() == side.vnet_resource_group.lower():
-        mistakes.append(
-            Mistake(
-                "azure.vnet.resource_group",
-                side.vnet_resource_group,
-                "a group other than the one that AKS made for the cluster's own resources",
-            )
+    elif found.zones and not side.zones:
+        yield _setting(
+            "The gateway's public IPs need zones",
+            path,
+            f"[], and {side.location} has the zones {', '.join(found.zones)}",
+            f"zones of {side.location}: {_listed(found.zones)}",
+            _listed(found.zones),
+            f"{side.location} has the zones {', '.join(found.zones)}, and there Azure wants zones on the public IPs of a "
+            f"{side.sku} gateway.",
         )
-    for pool in aks.get("agentPoolProfiles") or ():
-        subnet = pool.get("vnetSubnetID") or pool.get("vnetSubnetId")
-        if not subnet:
-            mistakes.append(
-                Mistake(
-                    "azure.aks.name",
-                    f"{side.aks_cluster}, whose pool {pool.get('name')} is in a VNet that AKS manages",
-                    "a cluster in a VNet of your own",
-                )
-            )
-        elif side.new_network is None and f"/virtualnetworks/{side.vnet.lower()}/" not in str(subnet).lower():
-            warnings.append(
-                f"Pool {pool.get('name')} of {side.aks_cluster} is not in {side.vnet}; its VNet must be peered with "
-                f"{side.vnet} and use its gateway."
-            )
-        local = pool.get("localDNSProfile") or {}
-        if str(local.get("state") or "").lower() == "enabled":
-            warnings.append(
-                f"Pool {pool.get('name')} has LocalDNS: pods may get an old address for up to an hour after a record changes."
-            )
-    plan_type = (aks.get("networkProfile") or {}).get("outboundType")
-    if plan_type == "userDefinedRouting":
-        warnings.append(
-            f"{side.aks_cluster} routes by its own table (userDefinedRouting); the table must not disable BGP route propagation."
+    elif missing := [z for z in side.zones if z not in found.zones]:
+        yield _setting(
+            "The location lacks a zone",
+            path,
+            f"{_listed(side.zones)}, and {side.location} has no zone {', '.join(missing)}",
+            f"zones of {side.location}: {_listed(found.zones)}",
+            _listed(found.zones),
         )
-    return mistakes, warnings
 
 
-def _existing_gateway_subnet(subnet: Json) -> Iterable[Mistake]:
-    properties = properties_of(subnet)
-    for prefix in networks_in(prefixes_of(subnet)):
+def _listed(words: Iterable[str]) -> str:
+    """As in TOML."""
+    return "[" + ", ".join(f'"{w}"' for w in words) + "]"
+
+
+# --- the VNet and GatewaySubnet ---------------------------------------------------------------------------------------
+
+
+def _vnet(vnet: Vnet, facts: AzureFacts, link: Link) -> Iterator[Finding]:
+    side = link.azure
+    if facts.other_gateways:
+        yield _setting(
+            "The VNet has a VPN gateway already",
+            "azure.vnet.name",
+            f"{side.vnet}, which has the VPN gateway {', '.join(map(last, facts.other_gateways))}",
+            "a VNet without a VPN gateway; Azure allows one in a VNet",
+        )
+    if vnet.location and vnet.location.replace(" ", "").lower() != side.location.replace(" ", "").lower():
+        yield _setting(
+            "The VNet is in another location",
+            "azure.location",
+            f"{side.location}, and {side.vnet} is in {vnet.location}",
+            f"the location of {side.vnet}: a gateway is where its VNet is",
+            f'"{vnet.location}"',
+        )
+    if borrowed := next((p for p in vnet.peerings if p.uses_gateway), None):
+        yield finding(
+            Severity.OBSTACLE,
+            "The VNet uses the gateway of another VNet",
+            f"The peering {borrowed.name} of {side.vnet} uses the gateway of {last(borrowed.remote_id)}. Azure makes no "
+            "gateway in such a VNet.",
+            f"Name that VNet in azure.vnet, or: {az_peering(borrowed, 'useRemoteGateways=false')}",
+            key="azure.vnet.name",
+        )
+    if vnet.dns_servers:
+        yield finding(
+            Severity.WARNING,
+            "The VNet has DNS servers of its own",
+            f"VNet {side.vnet} uses its own DNS servers ({', '.join(vnet.dns_servers)}); the gateway needs them to resolve "
+            "public Azure names.",
+        )
+    advertised = len(vnet.prefixes) + sum(len(p.remote_ranges) for p in vnet.peerings)
+    if advertised > PROPAGATED_ROUTES:
+        yield _setting(
+            "Too many ranges for AWS",
+            "azure.vnet",
+            f"{advertised} prefixes",
+            f"at most {PROPAGATED_ROUTES}; above, AWS closes the BGP sessions",
+        )
+
+
+def _gateway_subnet(vnet: Vnet, facts: AzureFacts, link: Link) -> Iterator[Finding]:
+    side, path = link.azure, "azure.vpn_gateway.subnet_prefix"
+    if not vnet.prefixes:  # said of the cloud, not of the configuration, which cannot be made to fit it
+        raise CloudError(
+            "A cloud's answer is malformed",
+            f"Azure describes the VNet {side.vnet} without an IPv4 range, which every VNet has.",
+            "Run the command again. If it stays, something between here and Azure answers in its place.",
+        )
+    there = vnet.subnet(GATEWAY_SUBNET)
+    if there is not None:
+        yield from _existing_gateway_subnet(there, facts)
+        return
+    listed = ", ".join(map(str, vnet.prefixes))
+    if not any(side.gateway_subnet.subnet_of(p) for p in vnet.prefixes):
+        yield _setting(
+            "The gateway's subnet is outside the VNet",
+            path,
+            str(side.gateway_subnet),
+            f"a range inside the VNet's ({listed})",
+        )
+        return
+    for subnet in vnet.subnets:
+        for taken in subnet.prefixes:
+            if taken.overlaps(side.gateway_subnet):
+                yield _setting(
+                    "The gateway's subnet overlaps another",
+                    path,
+                    str(side.gateway_subnet),
+                    f"a range that the subnet {subnet.name} ({taken}) does not use",
+                )
+
+
+def _existing_gateway_subnet(subnet: Subnet, facts: AzureFacts) -> Iterator[Finding]:
+    """https://learn.microsoft.com/azure/vpn-gateway/vpn-gateway-about-vpn-gateway-settings#gwsub"""
+    for prefix in subnet.prefixes:
         if prefix.prefixlen > SMALLEST_GATEWAY_SUBNET:
-            yield Mistake(
+            yield _setting(
+                "GatewaySubnet is too small",
                 "azure.vpn_gateway.subnet_prefix",
                 f"GatewaySubnet {prefix}",
                 "a /27 or larger for an active-active gateway",
             )
-    if properties.get("networkSecurityGroup"):
-        yield Mistake(
-            "azure.vnet",
-            f"GatewaySubnet with the network security group {name_of(properties['networkSecurityGroup'])}",
-            "no network security group on GatewaySubnet: Azure does not support one there",
+    az = _az_subnet(subnet)
+    if subnet.security_group_id:
+        name = last(subnet.security_group_id)
+        yield finding(
+            Severity.OBSTACLE,
+            "GatewaySubnet has a network security group",
+            f"The network security group {name} is on GatewaySubnet, where Azure supports none: it refuses the gateway.",
+            f"{az} --remove networkSecurityGroup",
+            mistake=Mistake(
+                "azure.vnet",
+                f"GatewaySubnet with the network security group {name}",
+                "no network security group on GatewaySubnet: Azure does not support one there",
+            ),
         )
+    if subnet.delegations:
+        yield finding(
+            Severity.OBSTACLE,
+            "GatewaySubnet is delegated to a service",
+            f"GatewaySubnet is delegated to {', '.join(subnet.delegations)}; Azure puts no gateway into such a subnet.",
+            f"{az} --remove delegations",
+            key="azure.vnet.name",
+        )
+    table = table_of(subnet, facts.tables)
+    if table is None:
+        return
+    if default := next((r for r in table.routes if r.range == EVERYTHING), None):
+        yield finding(
+            Severity.OBSTACLE,
+            "GatewaySubnet has a default route of its own",
+            f"The route {default.name} of {table.name} sends 0.0.0.0/0 to {hop(default)}; Azure supports no such route on "
+            "GatewaySubnet, because the gateway's own traffic would follow it.",
+            f"az network route-table route delete {az_where(table.id)} --route-table-name {table.name} --name {default.name}",
+            key="azure.vnet.name",
+        )
+    if not table.propagates:
+        yield finding(
+            Severity.OBSTACLE,
+            "GatewaySubnet keeps the gateway's routes out",
+            f"{table.name}, the route table of GatewaySubnet, does not take the routes that the gateway learns "
+            "(disableBgpRoutePropagation), so the gateway would not work.",
+            az_propagate(table),
+            key="azure.vnet.name",
+        )
+
+
+def _placement(facts: AzureFacts, link: Link) -> Iterator[Finding]:
+    side = link.azure
+    group = facts.cluster.node_group if facts.cluster else ""
+    if group and group.lower() == side.vnet_resource_group.lower():
+        yield _setting(
+            "The VNet belongs to AKS",
+            "azure.vnet.resource_group",
+            side.vnet_resource_group,
+            "a group other than the one that AKS made for the cluster's own resources",
+        )
+    if side.vnet_subscription.lower() != side.subscription.lower() and not facts.gateway:
+        yield finding(
+            Severity.NOT_PROVED,
+            "Not proved: a gateway in another subscription than its VNet",
+            f"{side.vnet} is in the subscription {side.vnet_subscription}, and the gateway would be made in "
+            f"{side.subscription}. Whether Azure takes that for this pair of subscriptions shows at the first write only.",
+            "Usually both are in one: set azure.subscription to the VNet's, and azure.aks.subscription to the cluster's.",
+            key="azure.subscription",
+        )
+
+
+# --- others that speak BGP in the VNet -----------------------------------------------------------------------------------
+
+
+def _neighbours(facts: AzureFacts, link: Link, plan: Plan) -> Iterator[Finding]:
+    """https://learn.microsoft.com/azure/route-server/expressroute-vpn-support"""
+    for other in facts.neighbours:
+        if other.kind == "RouteServer":
+            wrong = link.azure.asn != AZURE_OWN_ASN and _makes(plan, "azure_vpn.gateway")
+            yield finding(
+                Severity.WARNING,
+                "A Route Server is in the VNet",
+                f"{other.name} exchanges routes with a VPN gateway whose ASN is {AZURE_OWN_ASN} only"
+                + (f"; the gateway gets {link.azure.asn}" if wrong else "")
+                + ". Where it does (branch-to-branch), AWS also gets the routes of its network appliances and of "
+                f"ExpressRoute; above {PROPAGATED_ROUTES} routes AWS closes the BGP sessions.",
+                f"azure.vpn_gateway.asn = {AZURE_OWN_ASN}, if it is to exchange routes" if wrong else "",
+                key="azure.vpn_gateway.asn" if wrong else "",
+            )
+        else:
+            yield finding(
+                Severity.WARNING,
+                "An ExpressRoute gateway is in the VNet",
+                f"{other.name} shares GatewaySubnet with the VPN gateway. Networks behind ExpressRoute get a way to AWS, and "
+                f"AWS to them, only where a Route Server joins both and the VPN gateway's ASN is {AZURE_OWN_ASN} (it is "
+                f"{link.azure.asn}); then their routes count towards the {PROPAGATED_ROUTES} that AWS takes.",
+            )
+
+
+# --- locks ------------------------------------------------------------------------------------------------------------
+
+
+def locked(locks: Iterable[Lock], link: Link, plan: Plan) -> Iterator[Finding]:
+    """Locks that stop a write of the plan: a read-only one every write, the other every deletion.
+
+    https://learn.microsoft.com/azure/azure-resource-manager/management/lock-resources
+    """
+    for lock in locks:
+        stopped = [c for c in plan.changes if _stops(lock, c, link)]
+        if not stopped:
+            continue
+        shown = ", ".join(c.title for c in stopped[:4]) + (" and more" if len(stopped) > 4 else "")
+        word = "written" if lock.stops_writes else "deleted"
+        note = f' Its note says: "{lock.notes}".' if lock.notes else ""
+        yield finding(
+            Severity.OBSTACLE,
+            "A lock in Azure forbids it",
+            f"The lock {lock.name} ({lock.level}) on {lock.scope or 'the subscription'} keeps these from being {word}: "
+            f"{shown}.{note}",
+            f"Ask its owner, or: az lock delete --ids {lock.id}",
+        )
+
+
+def _stops(lock: Lock, change: Change, link: Link) -> bool:
+    if change.step != "azure_vpn" or change.action is Action.NO_OP:
+        return False
+    ids = _scopes(change, link)
+    deletes = change.action in (Action.DELETE, Action.REPLACE)
+    above = any(_within(id_, lock.scope) for id_ in ids)
+    if lock.stops_writes:
+        return above
+    # a group cannot go while something in it is locked
+    below = change.address == "azure_vpn.resource_group" and any(_within(lock.scope, id_) for id_ in ids)
+    return deletes and (above or below)
+
+
+def _scopes(change: Change, link: Link) -> tuple[str, ...]:
+    """Where a change writes: its object, else the group that it is put into."""
+    side = link.azure
+    if change.id.startswith("/"):
+        return (change.id,)
+    vnet = (
+        f"/subscriptions/{side.vnet_subscription}/resourceGroups/{side.vnet_resource_group}"
+        f"/providers/Microsoft.Network/virtualNetworks/{side.vnet}"
+    )
+    if change.address in ("azure_vpn.gateway_subnet", "azure_vpn.network"):
+        return (vnet,)
+    group = f"/subscriptions/{side.subscription}/resourceGroups/{side.resource_group}"
+    if change.address == "azure_vpn.cluster":
+        group = f"/subscriptions/{side.aks_subscription}/resourceGroups/{side.aks_resource_group}"
+    return (group,)
+
+
+def _within(id_: str, scope: str) -> bool:
+    return f"{id_.lower()}/".startswith(f"{scope.lower().rstrip('/')}/")
+
+
+# --- providers and policies -----------------------------------------------------------------------------------------------
+
+
+def _providers(facts: AzureFacts, link: Link, plan: Plan) -> Iterator[Finding]:
+    for provider in facts.providers:
+        needed = "azure_vpn.cluster" if "container" in provider.namespace.lower() else "azure_vpn"
+        if not provider.registered and _makes(plan, needed):
+            yield finding(
+                Severity.OBSTACLE,
+                "The subscription does not use this part of Azure yet",
+                f"The resource provider {provider.namespace} is {provider.state} in the subscription "
+                f"{link.azure.subscription}, so that Azure refuses every object of it.",
+                f"az provider register --subscription {link.azure.subscription} --namespace {provider.namespace} --wait",
+                key="azure.subscription",
+            )
+
+
+def _policies(restrictions: Iterable[Restriction], link: Link) -> Iterator[Finding]:
+    """One finding for each assignment and tag, with the kinds that it concerns."""
+    given = {k.lower(): v for k, v in link.tags}
+    kinds: dict[tuple[str, ...], tuple[Restriction, list[str]]] = {}
+    for one in restrictions:
+        if one.needs_tag:
+            value = given.get(one.needs_tag.lower())
+            if one.fills_in or (value is not None and (not one.values or value in one.values)):
+                continue
+        elif (tag := tag_named(one.field)) and given.get(tag) not in one.values:
+            continue  # it refuses values that the tag does not get
+        at = (one.assignment, one.policy, one.needs_tag)
+        kinds.setdefault(at, (one, []))[1].append(last(one.kind))
+    for one, several in kinds.values():
+        what = ", ".join(dict.fromkeys(several))
+        who = f"the policy {last(one.policy) or 'without a name'} (assignment {last(one.assignment)}, in {_scope(one.assignment)})"
+        if one.needs_tag:
+            values = f", one of {', '.join(one.values)}" if one.values else ""
+            yield finding(
+                Severity.OBSTACLE,
+                "An Azure policy wants a tag",
+                f"In this group, {who} refuses {what} without the tag {one.needs_tag}{values}.",
+                f'[tags]\n{_toml_key(one.needs_tag)} = "{one.values[0] if one.values else "..."}"',
+                key="tags",
+            )
+        else:
+            about = f" because of {one.field}" if one.field else ""
+            yield finding(
+                Severity.OBSTACLE,
+                "An Azure policy forbids it",
+                f"In this group, {who} refuses {what}{about}.",
+                f"Ask for an exemption, or see what it wants: az policy assignment show --name {last(one.assignment)}"
+                + (f" --scope {_scope(one.assignment)}" if _scope(one.assignment).startswith("/") else ""),
+            )
+
+
+def tag_named(field_: str) -> str:
+    return field_[5:].lower() if field_.lower().startswith("tags.") else ""
+
+
+def _toml_key(name: str) -> str:
+    return name if name.replace("-", "").replace("_", "").isalnum() and name.isascii() else f'"{name}"'
+
+
+def _scope(assignment: str) -> str:
+    scope = assignment.rpartition("/providers/Microsoft.Authorization/")[0]
+    return scope or "an unknown scope"
+
+
+def _az_subnet(subnet: Subnet) -> str:
+    return f"az network vnet subnet update {az_where(subnet.id)} --vnet-name {last(vnet_of(subnet.id))} --name {subnet.name}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cloudlink.checks.preflight.azure_facts import AzureFacts
 from cloudlink.checks.preflight.parse import Json
 from cloudlink.clouds.aws.client import Aws
 from cloudlink.clouds.azure.client import Azure
@@ -23,6 +24,8 @@ class PreflightFacts:
     vnet: Json | None = None
     aks: Json | None = None
     azure_gateways: tuple[str, ...] = ()  # ids of other VPN gateways in the VNet
+    azure: AzureFacts | None = None  # None: what is above is all there is
+    aks_reached: bool | None = None  # whether the cluster's API answered; None: not tried
 
 
 def gather(link: Link, aws: Aws, azure: Azure) -> PreflightFacts:
@@ -38,5 +41,4 @@ def gather(link: Link, aws: Aws, azure: Azure) -> PreflightFacts:
         zones=tuple(aws.hosted_zones()),
         vnet=vnet,
         aks=azure.aks_cluster() if link.azure.new_cluster is None else None,
-        azure_gateways=tuple(azure.other_vpn_gateways()) if vnet is not None else (),
     )

@@ -68,8 +68,9 @@ class Azure:
         """The name of one of our objects: ``gateway``, ``public-ip-1``, ``local-gateway-1``, ``connection-1``."""
         return f"cloudlink-{self.link}-{what}"
 
-    def group_id(self, group: str) -> str:
-        return f"/subscriptions/{self.side.subscription}/resourceGroups/{group}"
+    def group_id(self, group: str, subscription: str = "") -> str:
+        """subscription: empty for the link's."""
+        return f"/subscriptions/{subscription or self.side.subscription}/resourceGroups/{group}"
 
     def id(self, kind: str, name: str = "") -> str:
         """The id of a Microsoft.Network object in the link's resource group, such as ``virtualNetworkGateways``; without
@@ -79,12 +80,12 @@ class Azure:
 
     @property
     def vnet_id(self) -> str:
-        group = self.group_id(self.side.vnet_resource_group)
+        group = self.group_id(self.side.vnet_resource_group, self.side.vnet_subscription)
         return f"{group}/providers/Microsoft.Network/virtualNetworks/{self.side.vnet}"
 
     @property
     def aks_id(self) -> str:
-        group = self.group_id(self.side.aks_resource_group)
+        group = self.group_id(self.side.aks_resource_group, self.side.aks_subscription)
         return f"{group}/providers/Microsoft.ContainerService/managedClusters/{self.side.aks_cluster}"
 
     def sign_in(self) -> None:
@@ -110,8 +111,13 @@ class Azure:
         return self._session.network
 
     @property
+    def _vnet_network(self) -> Any:
+        """The NetworkManagementClient of the VNet's subscription."""
+        return self._session.network_of(self.side.vnet_subscription)
+
+    @property
     def containers(self) -> Any:
-        """The ContainerServiceClient."""
+        """The ContainerServiceClient of the cluster's subscription."""
         return self._session.containers
 
     @property
@@ -170,7 +176,41 @@ class Azure:
 
     def other_vpn_gateways(self) -> list[str]:
         """Ids of VPN gateways in the VNet that are not ours. A VNet holds one VPN gateway at most."""
-        return [g for g in self.other_gateways() if self._get(g).get("properties", {}).get("gatewayType") == "Vpn"]
+        gateways = (self.thing(g, fresh=True) or {} for g in self.other_gateways())
+        return [str(g["id"]) for g in gateways if (g.get("properties") or {}).get("gatewayType") == "Vpn"]
+
+    def thing(self, id_: str, *, fresh: bool = False) -> Json | None:
+        """Any object by its id, whatever its subscription: a VNet that is peered, a route table of a subnet."""
+        return self._one(f"azure.thing{id_.lower()}", id_, fresh)
+
+    def locations(self) -> list[Json]:
+        """The locations of the link's subscription, with their zones."""
+        return self._all("azure.locations", f"/subscriptions/{self.side.subscription}/locations", False)
+
+    def provider(self, namespace: str, subscription: str = "") -> Json | None:
+        """A resource provider with its state of registration. subscription: empty for the link's."""
+        path = f"/subscriptions/{subscription or self.side.subscription}/providers/{namespace}"
+        return self._one(f"azure.provider{path}", path, False)
+
+    def locks(self, subscription: str) -> list[Json]:
+        """All locks of a subscription, those of its groups and objects included."""
+        path = f"/subscriptions/{subscription}/providers/Microsoft.Authorization/locks"
+        return self._all(f"azure.locks/{subscription}", path, False)
+
+    def policy_restrictions(self, resource: Json, api_version: str, *, whole_subscription: bool = False) -> Json:
+        """What policies would do with an object that is to be made in the link's group: asks, and changes nothing.
+
+        whole_subscription: the group is not there yet.
+        https://learn.microsoft.com/rest/api/policyinsights/policy-restrictions/check-at-resource-group-scope
+        """
+        side = self.side
+        scope = f"/subscriptions/{side.subscription}" if whole_subscription else self.group_id(side.resource_group)
+        body = {
+            "resourceDetails": {"resourceContent": resource, "apiVersion": api_version},
+            "pendingFields": [{"field": "tags"}],
+        }
+        path = f"{scope}/providers/Microsoft.PolicyInsights/checkPolicyRestrictions"
+        return cast(Json, self._read(lambda: self._session.ask("POST", path, body=body)).json())
 
     # Reads that are not shared
 
@@ -198,12 +238,16 @@ class Azure:
         Asked twice, because the index of tags lags behind: by tag in the whole subscription, and without a filter in the
         link's resource group. Children such as subnets have no tags and are not in it.
         """
-        subscription = f"/subscriptions/{self.side.subscription}"
+        side = self.side
         tagged = f"tagName eq '{LINK_TAG}' and tagValue eq '{self.link}'"
         items = [
-            *self._list(f"{subscription}/resources", tagged),
+            *(
+                item
+                for subscription in dict.fromkeys((side.subscription, side.vnet_subscription, side.aks_subscription))
+                for item in self._list(f"/subscriptions/{subscription}/resources", tagged)
+            ),
             *self.in_group(),
-            *self._list(f"{subscription}/resourcegroups", tagged),
+            *self._list(f"/subscriptions/{side.subscription}/resourcegroups", tagged),
         ]
         return list({str(i["id"]).lower(): i for i in items if self.owner.holds(i.get("tags"))}.values())
 
@@ -232,19 +276,22 @@ class Azure:
         return self._begin((GROUP,), self.group_id(name), self.resources.resource_groups.begin_delete, name)
 
     def put_vnet(self, body: Json) -> Started:
-        begin = self.network.virtual_networks.begin_create_or_update
+        begin = self._vnet_network.virtual_networks.begin_create_or_update
         return self._put((VNET,), self.vnet_id, begin, self.side.vnet_resource_group, self.side.vnet, body)
 
     def delete_vnet(self) -> Started | None:
-        begin = self.network.virtual_networks.begin_delete
+        begin = self._vnet_network.virtual_networks.begin_delete
         return self._begin((VNET,), self.vnet_id, begin, self.side.vnet_resource_group, self.side.vnet)
 
     def put_gateway_subnet(self, body: Json) -> Started:
-        begin, where = self.network.subnets.begin_create_or_update, (self.side.vnet_resource_group, self.side.vnet)
+        begin, where = (
+            self._vnet_network.subnets.begin_create_or_update,
+            (self.side.vnet_resource_group, self.side.vnet),
+        )
         return self._put((VNET,), f"{self.vnet_id}/subnets/{GATEWAY_SUBNET}", begin, *where, GATEWAY_SUBNET, body)
 
     def delete_gateway_subnet(self) -> Started | None:
-        begin, where = self.network.subnets.begin_delete, (self.side.vnet_resource_group, self.side.vnet)
+        begin, where = self._vnet_network.subnets.begin_delete, (self.side.vnet_resource_group, self.side.vnet)
         return self._begin((VNET,), f"{self.vnet_id}/subnets/{GATEWAY_SUBNET}", begin, *where, GATEWAY_SUBNET)
 
     def put_public_ip(self, name: str, body: Json) -> Started:

@@ -46,7 +46,13 @@ _CLOUDS = {
 
 # In which version of each provider's API we read. Azure serves a version for years, and its other clouds get new ones
 # late; these have everything that we read, and a published specification that what we read is checked against.
-_VERSIONS = {"Microsoft.Network": "2024-01-01", "Microsoft.ContainerService": "2024-02-01"}
+_VERSIONS = {
+    "Microsoft.Network": "2024-01-01",
+    "Microsoft.ContainerService": "2024-02-01",
+    "Microsoft.Authorization": "2020-05-01",  # locks
+    "Microsoft.PolicyInsights": "2022-03-01",
+}
+_VERSION_OF_LOCATIONS = "2022-12-01"  # the first that tells the zones of a location
 _VERSION_OF_GROUPS = "2022-09-01"  # Microsoft.Resources, which paths to groups and to lists of resources do not name
 
 
@@ -81,23 +87,21 @@ class AzureSession:
     def credential(self) -> Any:
         return self._once("credential", self._make_credential)
 
-    def ask(self, method: str, path: str, **query: str) -> Any:
-        """The answer to a request that changes nothing. path: an id, or a path below one.
+    def ask(self, method: str, path: str, *, body: Any = None, **query: str) -> Any:
+        """The answer to a request that changes nothing. path: an id, or a path below one. body: JSON of a question.
 
         Raises azure.core.exceptions.HttpResponseError for an answer that is an error.
         """
-        provider = path.partition("/providers/")[2].partition("/")[0]
-        version = _VERSIONS[provider] if provider else _VERSION_OF_GROUPS
-        return self._send(method, self._url + quote(path), {"api-version": version, **query})
+        return self._send(method, self._url + quote(path), {"api-version": _version_of(path), **query}, body)
 
     def follow(self, url: str) -> Any:
         """The answer behind a URL that Azure gave. It is signed, or has a place in a list: it is used as it came."""
         return self._send("GET", url, {})
 
-    def _send(self, method: str, url: str, query: dict[str, str]) -> Any:
+    def _send(self, method: str, url: str, query: dict[str, str], body: Any = None) -> Any:
         from azure.core.rest import HttpRequest
 
-        response = self._pipeline.send_request(HttpRequest(method, url, params=query))
+        response = self._pipeline.send_request(HttpRequest(method, url, params=query, json=body))
         response.raise_for_status()
         return response
 
@@ -126,19 +130,23 @@ class AzureSession:
 
     @property
     def network(self) -> Any:
+        """In the link's subscription."""
+        return self.network_of(self.side.subscription)
+
+    def network_of(self, subscription: str) -> Any:
         def make() -> Any:
             from azure.mgmt.network import NetworkManagementClient
 
-            return NetworkManagementClient(self.credential, self.side.subscription, **self._client_settings())
+            return NetworkManagementClient(self.credential, subscription, **self._client_settings())
 
-        return self._once("network", make)
+        return self._once(f"network/{subscription}", make)
 
     @property
     def containers(self) -> Any:
         def make() -> Any:
             from azure.mgmt.containerservice import ContainerServiceClient
 
-            return ContainerServiceClient(self.credential, self.side.subscription, **self._client_settings())
+            return ContainerServiceClient(self.credential, self.side.aks_subscription, **self._client_settings())
 
         return self._once("containers", make)
 
@@ -208,6 +216,14 @@ class AzureSession:
             return RequestsTransport(session=session, connection_verify=verify, connection_timeout=20, read_timeout=60)
 
         return self._once("transport", make)
+
+
+def _version_of(path: str) -> str:
+    """By the provider that a path names last; a path to a provider itself is answered by Azure's own front."""
+    if path.endswith("/locations"):
+        return _VERSION_OF_LOCATIONS
+    provider, _, type_ = path.rpartition("/providers/")[2].partition("/")
+    return _VERSIONS[provider] if "/providers/" in path and type_ else _VERSION_OF_GROUPS
 
 
 class FirstAnswer:

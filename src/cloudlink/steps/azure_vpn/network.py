@@ -80,7 +80,7 @@ class NetworkLookup(Lookup[VirtualNetwork]):
             raise MissingError(
                 "The VNet was not found",
                 f"The resource group {side.vnet_resource_group} has no VNet {side.vnet}, or does not exist.",
-                f"az network vnet list --subscription {side.subscription} -o table",
+                f"az network vnet list --subscription {side.vnet_subscription} -o table",
                 resource=self.address,
             )
         if self._belongs_to_aks():
@@ -114,7 +114,7 @@ class ClusterLookup(Lookup[AksCluster]):
             raise MissingError(
                 "The AKS cluster was not found",
                 f"The resource group {side.aks_resource_group} has no AKS cluster {side.aks_cluster}, or does not exist.",
-                f"az aks list --subscription {side.subscription} -o table",
+                f"az aks list --subscription {side.aks_subscription} -o table",
                 resource=self.address,
             )
         return aks_cluster(raw)

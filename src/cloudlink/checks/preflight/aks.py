@@ -1,0 +1,235 @@
+"""The AKS cluster: whether it runs, whether it can be reached, and whether a pod of ours finds a node."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cloudlink.clouds.azure.parse import AgentPool, AksCluster
+from cloudlink.core.plan import Action, Plan
+from cloudlink.errors import Finding, Mistake, Severity
+from cloudlink.link import Link
+
+TOPIC = "aks"
+_KEY = "azure.aks.name"
+_FAILED = ("failed", "canceled")
+_HARD_EFFECTS = ("noschedule", "noexecute")
+# https://learn.microsoft.com/azure/virtual-machines/vm-naming-conventions: family, CPUs, additive features; p is Arm
+_SIZE = re.compile(r"(?:[A-Za-z]+_)?[A-Z]+\d+(?:-\d+)?(?P<features>[a-z]*)")
+
+
+@dataclass(frozen=True)
+class AksFacts:
+    """cluster None: not there, or cloudlink makes it. reached: whether its API was tried and answered; None: not tried."""
+
+    cluster: AksCluster | None = None
+    reached: bool | None = None
+    why: str = ""  # why it was not reached, in words
+
+
+def check(facts: AksFacts, link: Link, plan: Plan) -> Iterator[Finding]:
+    cluster = facts.cluster
+    if cluster is None:
+        return
+    needed = _names_change(plan)
+    yield from _state(cluster, facts, link, needed)
+    if cluster.power.lower() != "stopped":
+        yield from _reach(cluster, facts, needed)
+    yield from _nodes(cluster)
+    yield from _network(cluster, link)
+    if cluster.sku.lower() == "automatic":
+        yield _found(
+            Severity.WARNING,
+            "The cluster is AKS Automatic, which guards its system namespaces",
+            f"{cluster.name} is of the kind Automatic: besides permissions, policies of AKS decide whether the ConfigMap "
+            "coredns-custom may be written and a pod may run, and pods get requests that they did not ask for.",
+            "If it is refused, cloudlink says by which policy; another namespace for the pod is set with probe.namespace.",
+        )
+
+
+def _names_change(plan: Plan) -> bool:
+    """Whether the plan writes to the cluster."""
+    return any(c.step == "dns_forward" and c.action is not Action.NO_OP for c in plan.changes)
+
+
+def _found(severity: Severity, summary: str, detail: str, hint: str = "", key: str = "", found: str = "") -> Finding:
+    mistake = Mistake(key, found, hint) if key and found else None
+    return Finding(TOPIC, severity, summary, detail, hint, resource="azure_vpn.cluster", key=key, mistake=mistake)
+
+
+def az_aks(verb: str, cluster: AksCluster, link: Link) -> str:
+    side = link.azure
+    return (
+        f"az aks {verb} --subscription {side.aks_subscription} --resource-group {side.aks_resource_group} "
+        f"--name {cluster.name}"
+    )
+
+
+def _state(cluster: AksCluster, facts: AksFacts, link: Link, needed: bool) -> Iterator[Finding]:
+    if cluster.power.lower() == "stopped":
+        yield _found(
+            Severity.OBSTACLE if needed else Severity.WARNING,
+            "The AKS cluster is stopped",
+            f"{cluster.name} is stopped (Azure says {cluster.state or 'nothing'} of it all the same): its API does not "
+            "answer, so CoreDNS cannot be told about the zone, and no pod runs that could ask for names.",
+            az_aks("start", cluster, link),
+        )
+        return
+    word = cluster.state.lower()
+    if word in _FAILED:
+        works = "Its API answered" if facts.reached else "Its API may work all the same"
+        yield _found(
+            Severity.OBSTACLE if needed and facts.reached is False else Severity.WARNING,
+            "The AKS cluster is in a failed state",
+            f"Azure says that the last operation on {cluster.name} ended as {cluster.state}. {works}; an upgrade or a new "
+            "node may fail until it is mended.",
+            az_aks("update", cluster, link),
+        )
+    elif word in ("creating", "deleting"):
+        yield _found(
+            Severity.OBSTACLE if needed else Severity.WARNING,
+            "The AKS cluster is not ready",
+            f"Azure says that {cluster.name} is {cluster.state}.",
+            az_aks("wait", cluster, link) + " --created" if word == "creating" else "Name a cluster that stays.",
+        )
+    elif word in ("starting", "stopping", "upgrading", "updating"):
+        yield _found(
+            Severity.WARNING,
+            "Another operation on the AKS cluster is under way",
+            f"Azure says that {cluster.name} is {cluster.state}; CoreDNS may be restarted or not be reached meanwhile.",
+            az_aks("show", cluster, link) + " --query provisioningState",
+        )
+
+
+def _reach(cluster: AksCluster, facts: AksFacts, needed: bool) -> Iterator[Finding]:
+    """Whether an API can be reached is proved by asking it only: no answer of Azure's says where we ask from."""
+    if facts.reached:
+        return
+    severity = Severity.OBSTACLE if needed and facts.reached is False else Severity.WARNING
+    said = f" It was tried, without an answer: {facts.why.rstrip('.')}." if facts.reached is False and facts.why else ""
+    if cluster.private or not cluster.public_access:
+        name = f" ({cluster.private_name})" if cluster.private_name else ""
+        public = ", though its name is known publicly" if cluster.public_name else ""
+        yield _found(
+            severity,
+            "The cluster's API is private",
+            f"The API of {cluster.name}{name} has an address in its VNet only{public}: it is reached from there, or from a "
+            f"network that is joined to it.{said}",
+            "Run cloudlink on a machine that reaches the VNet, such as one in it or one behind a VPN to it.",
+        )
+    elif cluster.authorized_ranges:
+        shown = ", ".join(cluster.authorized_ranges[:8]) + (", ..." if len(cluster.authorized_ranges) > 8 else "")
+        yield _found(
+            severity,
+            "The cluster's API takes calls from certain addresses only",
+            f"The API of {cluster.name} answers {shown}. The address that this machine has outside must be in them; if it "
+            f"is not, calls time out.{said}",
+            "Have it added (the list is given whole): az aks update --subscription ... --name "
+            f"{cluster.name} --api-server-authorized-ip-ranges {','.join(cluster.authorized_ranges[:3])},ADDRESS/32",
+        )
+    elif facts.reached is False and cluster.state.lower() not in _FAILED:  # which says it already
+        yield _found(
+            severity,
+            "The cluster's API does not answer",
+            f"{cluster.name} is not private and limits no addresses, but its API could not be reached.{said}",
+            "Look at the network between here and the cluster (a proxy, a firewall), then run the command again.",
+        )
+
+
+def is_arm(size: str) -> bool:
+    match = _SIZE.match(size)
+    return match is not None and "p" in match["features"]
+
+
+def _tainted(pool: AgentPool) -> bool:
+    return any(taint.rpartition(":")[2].lower() in _HARD_EFFECTS for taint in pool.taints)
+
+
+def _nodes(cluster: AksCluster) -> Iterator[Finding]:
+    """Whether the pod that asks for names finds a node. Only verify-dns needs one, so that nothing here is an obstacle."""
+    if cluster.makes_nodes:
+        return  # nodes come for what is to run
+    listed = [p for p in cluster.pools if p.mode.lower() != "gateway"]
+    if not listed:
+        return
+    linux = [p for p in listed if p.os.lower() == "linux"]
+    if not linux:
+        names = ", ".join(p.name for p in listed)
+        yield _found(
+            Severity.WARNING,
+            "No pool of the cluster runs Linux pods",
+            f"All pools of {cluster.name} that are listed run Windows ({names}), and the pod that asks for names is a "
+            "Linux one.",
+            "Add a small pool with Linux to see names work from the cluster.",
+        )
+        return
+    running = [p for p in linux if p.running and (p.count is None or p.count > 0 or p.autoscaled)]
+    if not running and cluster.power.lower() != "stopped":
+        yield _found(
+            Severity.WARNING,
+            "The cluster has no node",
+            f"Each pool of {cluster.name} with Linux is stopped or has no node: {', '.join(p.name for p in linux)}.",
+            "Start or enlarge one.",
+        )
+        return
+    free = [p for p in running if not _tainted(p)]
+    if running and not free:
+        shown = "; ".join(f"{p.name}: {', '.join(p.taints)}" for p in running)
+        yield _found(
+            Severity.WARNING,
+            "Every pool of the cluster is tainted",
+            f"No node of {cluster.name} takes a pod that tolerates nothing ({shown}), so that the pod that asks for names "
+            "would wait in vain.",
+            "Let the probe tolerate one of these taints ([probe] tolerations), or add a pool without.",
+        )
+    candidates = free or running
+    if candidates and all(is_arm(p.size) for p in candidates):
+        yield _found(
+            Severity.WARNING,
+            "The cluster's nodes are arm64",
+            f"The pools of {cluster.name} that could take the pod have Arm processors "
+            f"({', '.join(f'{p.name}: {p.size}' for p in candidates)}), so its image must be one for arm64.",
+            "Set probe.image to an image with arm64 if the pod does not start.",
+        )
+
+
+def _network(cluster: AksCluster, link: Link) -> Iterator[Finding]:
+    if not cluster.subnets and (cluster.hosted or cluster.makes_nodes or not cluster.pools):
+        yield _found(
+            Severity.WARNING,
+            "AKS does not list the cluster's nodes",
+            f"{cluster.name} has nodes that AKS manages itself, and does not say in which subnet: whether it is in "
+            f"{link.azure.vnet} or in a VNet peered with it, and which routes it has, could not be checked.",
+            "See that its VNet is azure.vnet, or uses its gateway.",
+        )
+    else:
+        for pool in cluster.pools:
+            if not pool.subnet_id and not cluster.hosted:
+                name = link.azure.aks_cluster
+                found = f"{name}, whose pool {pool.name} is in a VNet that AKS manages"
+                yield _found(
+                    Severity.OBSTACLE,
+                    "The cluster is in a VNet that AKS manages",
+                    f"The pool {pool.name} of {name} is in a VNet that AKS made for itself, which may not be altered and "
+                    "goes with the cluster.",
+                    "a cluster in a VNet of your own",
+                    key=_KEY,
+                    found=found,
+                )
+    for pool in cluster.pools:
+        if pool.local_dns.lower() == "enabled":
+            yield _found(
+                Severity.WARNING,
+                "A pool has LocalDNS",
+                f"Pool {pool.name} has LocalDNS: pods may get an old address for up to an hour after a record changes.",
+            )
+    if cluster.plugin == "none" and not cluster.pod_ranges:
+        yield _found(
+            Severity.WARNING,
+            "The range of the cluster's pods is not known to Azure",
+            f"{cluster.name} brings its own network plugin, so Azure does not know its pods' addresses. If they leave the "
+            "nodes with addresses of their own, AWS must know a way back to these and let them in; and whether they "
+            "overlap the VPC could not be checked.",
+            "Let the plugin masquerade what leaves for the VPC, or see that the pods' range is one of the VNet's.",
+        )

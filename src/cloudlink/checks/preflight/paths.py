@@ -1,0 +1,270 @@
+"""The way of a packet between the cluster and the gateway: routes of the cluster's subnets, peerings of hub and spoke.
+
+Said before anything is built, and by status of what stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from ipaddress import IPv4Network
+
+from cloudlink.checks.preflight.azure_facts import AzureFacts
+from cloudlink.clouds.azure.parse import Peering, Route, RouteTable, Subnet, Vnet, last, part, vnet_of
+from cloudlink.errors import Finding, Mistake, Severity
+from cloudlink.link import Link
+
+TOPIC = "azure"
+EVERYTHING = IPv4Network("0.0.0.0/0")
+
+
+def standing(facts: AzureFacts, link: Link) -> Iterator[Finding]:
+    """What keeps packets from their way although nothing is to be built."""
+    yield from cluster_routes(facts, link)
+    yield from transit(facts, link)
+
+
+def finding(
+    severity: Severity, summary: str, detail: str, hint: str = "", *, key: str = "", mistake: Mistake | None = None
+) -> Finding:
+    return Finding(
+        TOPIC, severity, summary, detail, hint, key=key or (mistake.path if mistake else ""), mistake=mistake
+    )
+
+
+# --- routes of the cluster's subnets ------------------------------------------------------------------------------------
+
+
+def cluster_routes(facts: AzureFacts, link: Link) -> Iterator[Finding]:
+    """Whether a packet of a node or pod for AWS goes to the gateway: the most specific route wins, and of two that are
+    alike the user's own. https://learn.microsoft.com/azure/virtual-network/virtual-networks-udr-overview"""
+    seen: set[str] = set()
+    if facts.cluster and facts.cluster.outbound.lower() == "userdefinedrouting" and not facts.tables:
+        yield finding(
+            Severity.WARNING,
+            "The cluster routes by a table of its own",
+            f"{link.azure.aks_cluster} routes by its own table (userDefinedRouting), which could not be read; it must take "
+            "the routes of the gateway.",
+        )
+    for subnet in cluster_subnets(facts):
+        table = table_of(subnet, facts.tables)
+        if table is None or table.id.lower() in seen:
+            continue
+        seen.add(table.id.lower())
+        yield from _one_table(table, subnet, facts.vpc)
+
+
+def cluster_subnets(facts: AzureFacts) -> tuple[Subnet, ...]:
+    """The subnets of the cluster that could be read."""
+    wanted = facts.cluster.subnets if facts.cluster else ()
+    found = (v.subnet(s) for s in wanted for v in vnets_of(facts) if v.is_at(vnet_of(s)))
+    return tuple(s for s in found if s is not None)
+
+
+def _one_table(table: RouteTable, subnet: Subnet, vpc: Sequence[IPv4Network]) -> Iterator[Finding]:
+    ours = f"{table.name}, the route table of the cluster's subnet {subnet.name},"
+    for wanted in vpc:
+        own = [r for r in table.routes if r.range is not None and r.range != EVERYTHING and r.range.overlaps(wanted)]
+        # a wider route loses against the one that the gateway learned, unless that one is kept out
+        deciding = [r for r in own if r.range is not None and (r.range.subnet_of(wanted) or not table.propagates)]
+        lost = [r for r in deciding if r.next_hop.lower() in ("internet", "none", "vnetlocal")]
+        through = [r for r in deciding if r.next_hop.lower() == "virtualappliance"]
+        whole = any(r.range is not None and wanted.subnet_of(r.range) for r in own)
+        if lost:
+            route = lost[0]
+            yield finding(
+                Severity.OBSTACLE,
+                "A route of the cluster's subnet leads away from AWS",
+                f"{ours} sends {route.prefix} to {hop(route)} (route {route.name}), so packets for the VPC's {wanted} do not "
+                "go to the gateway.",
+                f"az network route-table route delete {az_where(table.id)} --route-table-name {table.name} --name {route.name}",
+            )
+        elif through:
+            route = through[0]
+            yield finding(
+                Severity.WARNING,
+                "Packets for AWS go through an appliance",
+                f"{ours} sends {route.prefix} to {hop(route)} (route {route.name}). That appliance must pass them on to the "
+                "gateway, and GatewaySubnet needs a route for the cluster's range through it, or answers take another "
+                "way and a firewall drops them.",
+            )
+        elif not table.propagates and not (whole and any(r.next_hop.lower() == "virtualnetworkgateway" for r in own)):
+            default = next((r for r in table.routes if r.range == EVERYTHING), None)
+            rest = (
+                f" They go to {hop(default)} with everything else, and whether they get on from there cannot be seen."
+                if default is not None and default.next_hop.lower() == "virtualappliance"
+                else ""
+            )
+            yield finding(
+                Severity.WARNING if rest else Severity.OBSTACLE,
+                "The cluster's subnet does not take the gateway's routes",
+                f"{ours} has gateway route propagation off (disableBgpRoutePropagation), so packets for the VPC's {wanted} "
+                f"do not go to the gateway.{rest}",
+                az_propagate(table),
+            )
+            return  # the same for every range
+
+
+def hop(route: Route) -> str:
+    words = {
+        "virtualappliance": "the appliance",
+        "none": "nowhere",
+        "internet": "the internet",
+        "vnetlocal": "the VNet",
+    }
+    word = words.get(route.next_hop.lower(), route.next_hop)
+    return f"{word} {route.address}".strip()
+
+
+def az_propagate(table: RouteTable) -> str:
+    return (
+        f"az network route-table update {az_where(table.id)} --name {table.name} --disable-bgp-route-propagation false"
+    )
+
+
+# --- hub and spoke ------------------------------------------------------------------------------------------------------
+
+
+def transit(facts: AzureFacts, link: Link) -> Iterator[Finding]:
+    """A cluster in another VNet than the gateway's: both halves of the peering must be there and have their flag.
+
+    https://learn.microsoft.com/azure/vpn-gateway/vpn-gateway-peering-gateway-transit
+    """
+    hub = facts.vnet
+    if hub is None or facts.cluster is None:
+        return
+    known = {v.id.lower(): v for v in vnets_of(facts)}
+    for id_ in facts.cluster.vnets:
+        if not hub.is_at(id_):
+            yield from _pair(hub, id_, known.get(id_.lower()), facts, link)
+
+
+def _pair(hub: Vnet, spoke_id: str, spoke: Vnet | None, facts: AzureFacts, link: Link) -> Iterator[Finding]:
+    name, cluster = last(spoke_id), facts.cluster.name if facts.cluster else ""
+    far = hub.peering_with(spoke_id)
+    if far is None:
+        same = (
+            f" The names are alike: perhaps azure.vnet.resource_group ({link.azure.vnet_resource_group}) or "
+            f"azure.vnet.subscription ({link.azure.vnet_subscription}) is not the one that is meant."
+            if name.lower() == hub.name.lower()
+            else ""
+        )
+        yield finding(
+            Severity.OBSTACLE,
+            "The cluster's VNet is not peered with the gateway's",
+            f"{cluster} is in {spoke_id}, which has no peering with {hub.name}, so that its pods could not reach the "
+            f"gateway.{same}",
+            f"{_az_peer(hub.id, spoke_id, 'allow-gateway-transit')}\n{_az_peer(spoke_id, hub.id, 'allow-forwarded-traffic')}",
+            key="azure.vnet.name",
+        )
+        return
+    near = spoke.peering_with(hub.id) if spoke else None
+    broken = [p for p in (far, near) if p is not None and not p.connected]
+    if broken:
+        one = broken[0]
+        rest = (
+            "one half was deleted: delete the other as well, and make both"
+            if one.state.lower() == "disconnected"
+            else "its other half is missing"
+        )
+        yield finding(
+            Severity.OBSTACLE,
+            "The peering of the cluster's VNet is not connected",
+            f"The peering {one.name} of {last(one.vnet_id)} is {one.state or 'in no known state'}: {rest}.",
+            f"{_az_delete(far)}\n{_az_peer(hub.id, spoke_id, 'allow-gateway-transit')}\n"
+            + (f"{_az_delete(near)}\n" if near else "")
+            + _az_peer(spoke_id, hub.id, "allow-forwarded-traffic"),
+            key="azure.vnet.name",
+        )
+        return
+    yield from _flags(hub, name, far, near, spoke, facts)
+
+
+def _flags(
+    hub: Vnet, name: str, far: Peering, near: Peering | None, spoke: Vnet | None, facts: AzureFacts
+) -> Iterator[Finding]:
+    if not far.lends_gateway:
+        yield finding(
+            Severity.OBSTACLE,
+            "The gateway's VNet does not lend its gateway",
+            f"The peering {far.name} of {hub.name} does not allow gateway transit (allowGatewayTransit), so {name}, the "
+            "cluster's VNet, cannot reach AWS through the gateway.",
+            az_peering(far, "allowGatewayTransit=true"),
+            key="azure.vnet.name",
+        )
+    if not far.access or (near is not None and not near.access):
+        closed = far if not far.access or near is None else near
+        yield finding(
+            Severity.OBSTACLE,
+            "The peering lets no traffic through",
+            f"The peering {closed.name} of {last(closed.vnet_id)} does not allow access (allowVirtualNetworkAccess).",
+            az_peering(closed, "allowVirtualNetworkAccess=true"),
+            key="azure.vnet.name",
+        )
+    if near is not None and not near.uses_gateway:
+        other = next((p for p in spoke.peerings if p.uses_gateway), None) if spoke else None
+        if other is not None:
+            yield finding(
+                Severity.OBSTACLE,
+                "The cluster's VNet uses another gateway",
+                f"The peering {other.name} of {name} uses the gateway of {last(other.remote_id)}, and a VNet can use one "
+                f"only, so not that of {hub.name}.",
+                f"Name {last(other.remote_id)} in azure.vnet, or: {az_peering(other, 'useRemoteGateways=false')}",
+                key="azure.vnet.name",
+            )
+        else:
+            when = "" if facts.gateway else " Azure takes it only once the gateway is there: set it after cloudlink up."
+            yield finding(
+                Severity.WARNING,
+                "The cluster's VNet does not use the gateway",
+                f"The peering {near.name} of {name} does not use the gateway of {hub.name} (useRemoteGateways), so the "
+                f"cluster's pods do not reach AWS, and AWS has no way back to {name}.{when}",
+                az_peering(near, "useRemoteGateways=true"),
+                key="azure.vnet.name",
+            )
+    for half in (far, near):
+        if half is not None and half.sync and half.sync.lower() != "fullyinsync":
+            lacking = [str(r) for r in half.remote_ranges if r not in half.seen_ranges]
+            more = f": {', '.join(lacking)} of the other side is not reached yet" if lacking else ""
+            yield finding(
+                Severity.WARNING,
+                "The peering is not in sync",
+                f"The peering {half.name} of {last(half.vnet_id)} is {half.sync}{more}.",
+                f"az network vnet peering sync {az_where(half.vnet_id)} --vnet-name {last(half.vnet_id)} --name {half.name}",
+            )
+
+
+def az_peering(peering: Peering, setting: str) -> str:
+    return (
+        f"az network vnet peering update {az_where(peering.vnet_id)} --vnet-name {last(peering.vnet_id)} "
+        f"--name {peering.name} --set {setting}"
+    )
+
+
+def _az_peer(one: str, other: str, flag: str) -> str:
+    return (
+        f"az network vnet peering create {az_where(one)} --vnet-name {last(one)} --name to-{last(other)} "
+        f"--remote-vnet {other} --allow-vnet-access --{flag}"
+    )
+
+
+def _az_delete(peering: Peering) -> str:
+    return (
+        f"az network vnet peering delete {az_where(peering.vnet_id)} --vnet-name {last(peering.vnet_id)} "
+        f"--name {peering.name}"
+    )
+
+
+# --- pieces ---------------------------------------------------------------------------------------------------------------
+
+
+def vnets_of(facts: AzureFacts) -> tuple[Vnet, ...]:
+    return (*((facts.vnet,) if facts.vnet else ()), *facts.spokes)
+
+
+def table_of(subnet: Subnet, tables: Iterable[RouteTable]) -> RouteTable | None:
+    wanted = subnet.route_table_id.lower()
+    return next((t for t in tables if wanted and t.id.lower() == wanted), None)
+
+
+def az_where(id_: str) -> str:
+    return f"--subscription {part(id_, 'subscriptions')} --resource-group {part(id_, 'resourceGroups')}"

@@ -1,0 +1,503 @@
+"""What is said of Azure's network before anything is built, and of what keeps packets from their way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloudlink.checks.preflight.azure import check, locked
+from cloudlink.checks.preflight.azure_facts import AzureFacts, Unread
+from cloudlink.checks.preflight.paths import standing
+from cloudlink.clouds.azure import parse
+from cloudlink.config import load
+from cloudlink.core.plan import Action, Change, Plan
+from cloudlink.errors import Finding, Severity
+from cloudlink.link import Link
+
+LINK = load(Path(__file__).parents[3] / "config.example.toml", sandbox=True)
+SUB = LINK.azure.subscription
+NET = f"/subscriptions/{SUB}/resourceGroups/test/providers/Microsoft.Network"
+VNET, SPOKE = f"{NET}/virtualNetworks/test-vnet", f"{NET}/virtualNetworks/spoke"
+GROUP = f"/subscriptions/{SUB}/resourceGroups/cloudlink-demo"
+VPC = (IPv4Network("10.10.0.0/16"),)
+BUILD = Plan(
+    (
+        Change("azure_vpn.gateway_subnet", "gateway subnet", Action.CREATE),
+        Change("azure_vpn.public_ip[0]", "public IP 1", Action.CREATE),
+        Change("azure_vpn.gateway", "VPN gateway", Action.CREATE),
+    )
+)
+Said = dict[str, Any]
+
+
+def vnet(
+    id_: str = VNET, prefix: str = "10.20.0.0/16", *, subnets: Said | None = None, peerings: list[Said] | None = None
+) -> parse.Vnet:
+    shown = [
+        {"name": n, "id": f"{id_}/subnets/{n}", "properties": p}
+        for n, p in ({"aks": {"addressPrefix": "10.20.0.0/22"}} if subnets is None else subnets).items()
+    ]
+    properties = {
+        "addressSpace": {"addressPrefixes": [prefix]},
+        "subnets": shown,
+        "virtualNetworkPeerings": peerings or [],
+    }
+    return parse.vnet({"id": id_, "name": parse.last(id_), "location": "westeurope", "properties": properties})
+
+
+def peering(of: str, to: str, **properties: Any) -> Said:
+    held = {
+        "remoteVirtualNetwork": {"id": to},
+        "peeringState": "Connected",
+        "peeringSyncLevel": "FullyInSync",
+        "allowVirtualNetworkAccess": True,
+        **properties,
+    }
+    name = f"to-{parse.last(to)}"
+    return {"id": f"{of}/virtualNetworkPeerings/{name}", "name": name, "properties": held}
+
+
+def cluster(subnet: str = f"{VNET}/subnets/aks") -> parse.AksCluster:
+    pool = {"name": "nodes", "vnetSubnetID": subnet}
+    return parse.aks_cluster({"id": "/x/test", "name": "test", "properties": {"agentPoolProfiles": [pool]}})
+
+
+def table(name: str = "rt", *, off: bool = False, **routes: tuple[str, str]) -> parse.RouteTable:
+    shown = [
+        {"name": n, "properties": {"addressPrefix": p, "nextHopType": h, "nextHopIpAddress": "10.20.254.4"}}
+        for n, (p, h) in routes.items()
+    ]
+    properties = {"disableBgpRoutePropagation": off, "routes": shown}
+    return parse.route_table({"id": f"{NET}/routeTables/{name}", "name": name, "properties": properties})
+
+
+def facts(**more: Any) -> AzureFacts:
+    kept = {
+        "vnet": vnet(),
+        "cluster": cluster(),
+        "vpc": VPC,
+        "locations": (parse.Location("westeurope", ("1", "2", "3")),),
+        "providers": (parse.Provider("Microsoft.Network", "Registered"),),
+    }
+    return AzureFacts(**{**kept, **more})
+
+
+def found(seen: AzureFacts, link: Link = LINK, plan: Plan = BUILD) -> list[Finding]:
+    return list(check(seen, link, plan))
+
+
+def side(**changes: Any) -> Link:
+    return replace(LINK, azure=replace(LINK.azure, **changes))
+
+
+def test_nothing_is_said_where_nothing_is_in_the_way() -> None:
+    assert found(facts()) == []
+
+
+# --- zones ----------------------------------------------------------------------------------------------------------
+
+ZONED: dict[str, tuple[Callable[[], tuple[AzureFacts, Link]], str]] = {
+    "zones where there are none": (
+        lambda: (facts(locations=(parse.Location("ukwest", ()), parse.Location("x", ("1",)))), side(location="ukwest")),
+        "[]",
+    ),
+    "none where there are some": (lambda: (facts(), side(zones=())), '["1", "2", "3"]'),
+    "a zone that is not there": (
+        lambda: (facts(locations=(parse.Location("westeurope", ("1", "2")),)), LINK),
+        '["1", "2"]',
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ZONED)
+def test_zones_that_do_not_fit_the_location(case: str) -> None:
+    make, meant = ZONED[case]
+    seen, link = make()
+    one = next(f for f in found(seen, link) if f.key == "azure.vpn_gateway.zones")
+    assert one.severity is Severity.OBSTACLE
+    assert one.mistake is not None
+    assert one.mistake.near_miss == meant
+    assert meant in one.hint
+
+
+def test_no_zones_in_a_location_without_any_are_right() -> None:
+    without = facts(vnet=vnet(), locations=(parse.Location("ukwest", ()), parse.Location("x", ("1",))))
+    assert [f.key for f in found(without, side(location="ukwest", zones=()))] == ["azure.location"]  # the VNet's
+
+
+def test_where_azure_does_not_tell_zones_that_is_said() -> None:
+    (one,) = found(facts(locations=(parse.Location("westeurope"),)))
+    assert one.severity is Severity.NOT_PROVED
+    assert "zones" in one.summary
+
+
+def test_zones_matter_only_while_public_addresses_are_made() -> None:
+    update = Plan((Change("azure_vpn.connection[0]", "connection 1", Action.UPDATE),))
+    assert found(facts(), side(zones=()), update) == []
+
+
+# --- GatewaySubnet and the VNet ---------------------------------------------------------------------------------------
+
+
+def gateway_subnet(**more: Any) -> parse.Vnet:
+    return vnet(
+        subnets={
+            "aks": {"addressPrefix": "10.20.0.0/22"},
+            "GatewaySubnet": {"addressPrefix": "10.20.255.0/27", **more},
+        }
+    )
+
+
+ON_GATEWAY = {"routeTable": {"id": f"{NET}/routeTables/rt"}}
+GATEWAY_SUBNETS: dict[str, tuple[Said, str, str]] = {
+    "security group": (
+        {"vnet": gateway_subnet(networkSecurityGroup={"id": "/x/fence"})},
+        "network security group",
+        "--remove networkSecurityGroup",
+    ),
+    "delegated": (
+        {"vnet": gateway_subnet(delegations=[{"name": "d", "properties": {"serviceName": "Microsoft.X/y"}}])},
+        "delegated",
+        "--remove delegations",
+    ),
+    "too small": ({"vnet": gateway_subnet(addressPrefix="10.20.255.0/29")}, "too small", ""),
+    "default route": (
+        {"vnet": gateway_subnet(**ON_GATEWAY), "tables": (table(all=("0.0.0.0/0", "VirtualAppliance")),)},
+        "default route",
+        "az network route-table route delete",
+    ),
+    "propagation off": (
+        {"vnet": gateway_subnet(**ON_GATEWAY), "tables": (table(off=True),)},
+        "keeps the gateway's routes out",
+        "--name rt --disable-bgp-route-propagation false",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", GATEWAY_SUBNETS)
+def test_a_gateway_subnet_that_azure_refuses(case: str) -> None:
+    more, summary, hint = GATEWAY_SUBNETS[case]
+    (one,) = found(facts(**more))
+    assert one.severity is Severity.OBSTACLE
+    assert summary in one.summary
+    assert hint in one.hint
+
+
+def test_routes_for_single_ranges_on_the_gateway_subnet_are_legal() -> None:
+    seen = facts(vnet=gateway_subnet(**ON_GATEWAY), tables=(table(spoke=("10.30.0.0/16", "VirtualAppliance")),))
+    assert found(seen) == []
+
+
+def test_a_vnet_that_uses_anothers_gateway_gets_none() -> None:
+    (one,) = found(facts(vnet=vnet(peerings=[peering(VNET, SPOKE, useRemoteGateways=True)])))
+    assert "useRemoteGateways=false" in one.hint
+    assert one.severity is Severity.OBSTACLE
+
+
+# --- routes of the cluster's subnets ------------------------------------------------------------------------------------
+
+
+def routed(rt: parse.RouteTable) -> AzureFacts:
+    subnet = {"addressPrefix": "10.20.0.0/22", "routeTable": {"id": rt.id.upper()}}
+    return facts(vnet=vnet(subnets={"aks": subnet}), tables=(rt,))
+
+
+ROUTES: dict[str, tuple[parse.RouteTable, Severity | None, str]] = {
+    "propagation off, nothing else": (table(off=True), Severity.OBSTACLE, "--disable-bgp-route-propagation false"),
+    "propagation off, all to a firewall": (
+        table(off=True, all=("0.0.0.0/0", "VirtualAppliance")),
+        Severity.WARNING,
+        "--disable-bgp-route-propagation false",
+    ),
+    "propagation off, the range to the gateway": (
+        table(off=True, aws=("10.0.0.0/8", "VirtualNetworkGateway")),
+        None,
+        "",
+    ),
+    "propagation off, a part of the range to the gateway": (
+        table(off=True, aws=("10.10.0.0/20", "VirtualNetworkGateway")),
+        Severity.OBSTACLE,
+        "--disable-bgp-route-propagation false",
+    ),
+    "the range to a firewall": (table(aws=("10.10.0.0/16", "VirtualAppliance")), Severity.WARNING, ""),
+    "a part of the range to the internet": (table(a=("10.10.4.0/24", "Internet")), Severity.OBSTACLE, "route delete"),
+    "a part of the range to nowhere": (table(a=("10.10.4.0/24", "None")), Severity.OBSTACLE, "route delete"),
+    "a wider route, which loses": (table(a=("10.0.0.0/8", "None")), None, ""),
+    "everything to a firewall, which loses": (table(all=("0.0.0.0/0", "VirtualAppliance")), None, ""),
+    "a service's name": (table(s=("Storage.WestEurope", "Internet")), None, ""),
+}
+
+
+@pytest.mark.parametrize("case", ROUTES)
+def test_the_route_table_of_the_clusters_subnet(case: str) -> None:
+    rt, severity, hint = ROUTES[case]
+    said = found(routed(rt))
+    assert [f.severity for f in said] == ([] if severity is None else [severity])
+    for one in said:
+        assert "rt, the route table of the cluster's subnet aks," in one.detail
+        assert hint in one.hint
+    assert [f.detail for f in standing(routed(rt), LINK)] == [f.detail for f in said]  # status says the same
+
+
+def test_tables_of_other_subnets_do_not_matter() -> None:
+    other = {"addressPrefix": "10.20.8.0/22", "routeTable": {"id": f"{NET}/routeTables/rt"}}
+    seen = facts(vnet=vnet(subnets={"aks": {"addressPrefix": "10.20.0.0/22"}, "x": other}), tables=(table(off=True),))
+    assert found(seen) == []
+
+
+# --- hub and spoke ------------------------------------------------------------------------------------------------------
+
+
+def hub_and_spoke(hub: Said | None = None, spoke: Said | None = None, **more: Any) -> AzureFacts:
+    """hub, spoke: what their halves of the peering say besides the flags that they need."""
+    far = [] if hub is None else [peering(VNET, SPOKE, **{"allowGatewayTransit": True, **hub})]
+    near = [] if spoke is None else [peering(SPOKE, VNET, **{"useRemoteGateways": True, **spoke})]
+    nodes = {"aks": {"addressPrefix": "10.30.0.0/22"}}
+    seen = vnet(SPOKE, "10.30.0.0/16", subnets=nodes, peerings=[*near, *more.pop("others", [])])
+    return facts(vnet=vnet(subnets={}, peerings=far), spokes=(seen,), cluster=cluster(f"{SPOKE}/subnets/aks"), **more)
+
+
+def test_a_hub_whose_peering_has_both_flags() -> None:
+    assert found(hub_and_spoke({}, {})) == []
+
+
+AZ_FAR = (
+    f"az network vnet peering update --subscription {SUB} --resource-group test --vnet-name test-vnet --name to-spoke"
+)
+AZ_NEAR = (
+    f"az network vnet peering update --subscription {SUB} --resource-group test --vnet-name spoke --name to-test-vnet"
+)
+ELSEWHERE = f"{NET}/virtualNetworks/old-hub"
+HUBS: dict[str, tuple[AzureFacts, Severity, str, str]] = {
+    "the hub lends no gateway": (
+        hub_and_spoke({"allowGatewayTransit": False}, {}),
+        Severity.OBSTACLE,
+        "does not lend",
+        f"{AZ_FAR} --set allowGatewayTransit=true",
+    ),
+    "the spoke uses none yet": (
+        hub_and_spoke({}, {"useRemoteGateways": False}),
+        Severity.WARNING,
+        "does not use the gateway",
+        f"{AZ_NEAR} --set useRemoteGateways=true",
+    ),
+    "the spoke uses another": (
+        hub_and_spoke({}, {"useRemoteGateways": False}, others=[peering(SPOKE, ELSEWHERE, useRemoteGateways=True)]),
+        Severity.OBSTACLE,
+        "uses another gateway",
+        "old-hub",
+    ),
+    "no peering": (hub_and_spoke(None, None), Severity.OBSTACLE, "not peered", "az network vnet peering create"),
+    "half of a peering": (
+        hub_and_spoke({"peeringState": "Initiated"}, None),
+        Severity.OBSTACLE,
+        "not connected",
+        "az network vnet peering create",
+    ),
+    "a half that lost the other": (
+        hub_and_spoke({"peeringState": "Disconnected"}, {}),
+        Severity.OBSTACLE,
+        "not connected",
+        "az network vnet peering delete",
+    ),
+    "no access": (
+        hub_and_spoke({}, {"allowVirtualNetworkAccess": False}),
+        Severity.OBSTACLE,
+        "lets no traffic through",
+        f"{AZ_NEAR} --set allowVirtualNetworkAccess=true",
+    ),
+    "not in sync": (
+        hub_and_spoke(
+            {
+                "peeringSyncLevel": "RemoteNotInSync",
+                "remoteAddressSpace": {"addressPrefixes": ["10.30.0.0/16"]},
+                "remoteVirtualNetworkAddressSpace": {"addressPrefixes": ["10.30.0.0/16", "10.31.0.0/16"]},
+            },
+            {},
+        ),
+        Severity.WARNING,
+        "not in sync",
+        "az network vnet peering sync",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", HUBS)
+def test_both_halves_of_the_peering_are_judged(case: str) -> None:
+    seen, severity, summary, hint = HUBS[case]
+    (one,) = found(seen)
+    assert (one.severity, summary in one.summary) == (severity, True), one
+    assert hint in one.hint
+
+
+def test_the_spokes_flag_can_be_set_only_once_there_is_a_gateway() -> None:
+    (before,) = found(hub_and_spoke({}, {"useRemoteGateways": False}))
+    (after,) = found(hub_and_spoke({}, {"useRemoteGateways": False}, gateway=True))
+    assert "set it after cloudlink up" in before.detail
+    assert "set it after" not in after.detail
+
+
+def test_a_spoke_that_may_not_be_read_is_no_mistake() -> None:
+    seen = replace(hub_and_spoke({}, {}), spokes=(), unread=(Unread("the VNet spoke", "no permission"),))
+    (one,) = found(seen)
+    assert one.severity is Severity.NOT_PROVED
+    assert "no permission" in one.detail
+
+
+def test_ids_are_compared_without_regard_to_case() -> None:
+    assert found(facts(cluster=cluster(f"{VNET}/subnets/aks".upper()))) == []
+
+
+def test_a_vnet_of_the_same_name_elsewhere_is_told_apart() -> None:
+    other = VNET.replace("resourceGroups/test", "resourceGroups/prod")
+    (one,) = found(facts(cluster=cluster(f"{other}/subnets/aks")))
+    assert "azure.vnet.resource_group" in one.detail
+
+
+# --- Route Server, ExpressRoute ------------------------------------------------------------------------------------------
+
+
+def test_who_else_speaks_bgp_in_the_vnet() -> None:
+    others = (parse.Neighbour("/x/rs", "RouteServer"), parse.Neighbour("/x/er", "ExpressRoute"))
+    server, express = found(facts(neighbours=others))
+    assert server.severity is express.severity is Severity.WARNING
+    assert "65515" in server.hint
+    assert "65515" in express.detail
+    right, _ = found(facts(neighbours=others), side(asn=65515))
+    assert right.hint == ""
+
+
+# --- locks ------------------------------------------------------------------------------------------------------------
+
+
+def lock(scope: str, level: str = "CanNotDelete") -> parse.Lock:
+    id_ = f"{scope}/providers/Microsoft.Authorization/locks/keep"
+    (one,) = parse.locks([{"id": id_, "name": "keep", "properties": {"level": level, "notes": "ask Ann"}}])
+    assert one.scope == scope
+    return one
+
+
+GATEWAY = f"{GROUP}/providers/Microsoft.Network/virtualNetworkGateways/cloudlink-demo-gateway"
+REMOVE = Plan(
+    (
+        Change("azure_vpn.gateway", "VPN gateway", Action.DELETE, id=GATEWAY),
+        Change("azure_vpn.resource_group", "group", Action.DELETE, id=GROUP),
+    )
+)
+LOCKS: dict[str, tuple[parse.Lock, Plan, list[str]]] = {
+    "group, delete": (lock(GROUP), REMOVE, ["VPN gateway, group"]),
+    "subscription, delete": (lock(f"/subscriptions/{SUB}"), REMOVE, ["VPN gateway, group"]),
+    "the object itself": (lock(GATEWAY), REMOVE, ["VPN gateway, group"]),
+    "another object in the group keeps the group": (lock(f"{GROUP}/providers/X/y/z"), REMOVE, ["group"]),
+    "a group whose name begins alike": (lock(f"{GROUP}-2"), REMOVE, []),
+    "delete lock, building": (lock(GROUP), BUILD, []),
+    "read-only on the group, building": (lock(GROUP, "ReadOnly"), BUILD, ["public IP 1, VPN gateway"]),
+    "read-only on the VNet, building": (lock(VNET, "ReadOnly"), BUILD, ["gateway subnet"]),
+}
+
+
+@pytest.mark.parametrize("case", LOCKS)
+def test_locks_that_stop_the_plan(case: str) -> None:
+    one, plan, stopped = LOCKS[case]
+    said = list(locked([one], LINK, plan))
+    assert len(said) == len(stopped)
+    for finding, titles in zip(said, stopped, strict=True):
+        assert titles in finding.detail
+        assert "ask Ann" in finding.detail
+        assert f"az lock delete --ids {one.id}" in finding.hint
+
+
+# --- providers, policies -----------------------------------------------------------------------------------------------
+
+
+def test_a_provider_that_is_not_registered() -> None:
+    (one,) = found(facts(providers=(parse.Provider("Microsoft.Network", "NotRegistered"),)))
+    assert one.severity is Severity.OBSTACLE
+    assert one.hint.startswith(f"az provider register --subscription {SUB} --namespace Microsoft.Network")
+
+
+CORP = "/providers/Microsoft.Management/managementGroups/corp/providers/Microsoft.Authorization/policyAssignments/req"
+RULE = {"policyDefinitionId": "/providers/Microsoft.Authorization/policyDefinitions/tags", "policyAssignmentId": CORP}
+
+
+def restricted(field: str = "tags.CostCenter", **rule: Any) -> tuple[parse.Restriction, ...]:
+    said = {"fieldRestrictions": [{"field": field, "restrictions": [{"result": "Required", "policy": RULE, **rule}]}]}
+    kinds = ("Microsoft.Network/publicIPAddresses", "Microsoft.Network/virtualNetworkGateways")
+    return tuple(r for kind in kinds for r in parse.restrictions(said, kind))
+
+
+def test_a_tag_that_a_policy_wants_is_named_once_with_policy_and_assignment() -> None:
+    (one,) = found(facts(restrictions=restricted()))
+    assert one.severity is Severity.OBSTACLE
+    assert one.key == "tags"
+    for word in ("policy tags", "assignment req", "managementGroups/corp", "publicIPAddresses", "CostCenter"):
+        assert word in one.detail
+    assert one.hint == '[tags]\nCostCenter = "..."'
+
+
+def test_the_policys_tag_in_the_configuration() -> None:
+    tagged = replace(LINK, tags=(("costcenter", "4711"),))
+    assert found(facts(restrictions=restricted()), tagged) == []
+    assert found(facts(restrictions=restricted(values=["4711", "0"])), tagged) == []
+    (one,) = found(facts(restrictions=restricted(values=["1"])), tagged)
+    assert "one of 1" in one.detail
+
+
+def test_a_tag_that_the_policy_puts_there_itself_is_no_obstacle() -> None:
+    assert found(facts(restrictions=restricted(defaultValue="x"))) == []
+    assert found(facts(restrictions=restricted(result="Removed"))) == []
+
+
+def test_values_that_a_policy_denies() -> None:
+    seen = facts(restrictions=restricted(result="Deny", values=["test"]))
+    assert found(seen) == []
+    assert len(found(seen, replace(LINK, tags=(("CostCenter", "test"),)))) == 1
+
+
+def evaluated(**expression: Any) -> tuple[parse.Restriction, ...]:
+    evaluation = {
+        "policyInfo": RULE,
+        "evaluationResult": "NonCompliant",
+        "evaluationDetails": {"evaluatedExpressions": [expression]},
+    }
+    said = {"contentEvaluationResult": {"policyEvaluations": [evaluation]}}
+    return parse.restrictions(said, "Microsoft.Network/publicIPAddresses")
+
+
+def test_a_policy_that_forbids_the_object() -> None:
+    (one,) = found(facts(restrictions=evaluated(path="type", operator="Equals", result="True")))
+    assert one.summary == "An Azure policy forbids it"
+    assert "because of type" in one.detail
+    assert "--name req --scope /providers/Microsoft.Management/managementGroups/corp" in one.hint
+
+
+def test_a_policy_that_misses_a_tag_in_the_whole_object() -> None:
+    (one,) = found(
+        facts(restrictions=evaluated(path="tags[Cost Center]", operator="Exists", targetValue="false", result="True"))
+    )
+    assert one.hint == '[tags]\n"Cost Center" = "..."'
+
+
+# --- what cannot be read -------------------------------------------------------------------------------------------------
+
+
+def test_what_could_not_be_read_is_listed_and_blinds_nothing() -> None:
+    seen = facts(unread=(Unread("that no lock is in the way", "Azure refused permission."),))
+    (one,) = found(seen)
+    assert one.severity is Severity.NOT_PROVED
+    assert one.detail == "It could not be read: Azure refused permission."
+
+
+@pytest.mark.parametrize("raw", [{}, {"properties": None}, {"id": None, "properties": {"subnets": [None, {}]}}])
+def test_half_an_answer_is_no_crash(raw: Said) -> None:
+    parse.vnet(raw)
+    parse.route_table(raw)
+    parse.locks([raw])
+    parse.restrictions(raw, "x")
+    parse.locations([raw])
+    parse.policy_refusals([raw])
