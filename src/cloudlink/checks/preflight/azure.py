@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from cloudlink.checks.preflight.facts import PreflightFacts
+from cloudlink.checks.preflight.context import Context, of_mistakes, of_warnings
+from cloudlink.checks.preflight.facts import PreflightFacts, gather_azure
 from cloudlink.checks.preflight.parse import (
     Json,
     children_of,
@@ -15,13 +16,20 @@ from cloudlink.checks.preflight.parse import (
     properties_of,
     vnet_ranges,
 )
-from cloudlink.errors import CloudError, Mistake
+from cloudlink.errors import CloudError, Finding, Mistake
 from cloudlink.link import Link
 
 SMALLEST_GATEWAY_SUBNET = 27
 
 PROPAGATED_ROUTES = 100  # of a VGW; above, AWS closes the BGP session
 # https://docs.aws.amazon.com/vpn/latest/s2svpn/vpn-limits.html
+
+
+def find(context: Context) -> Iterator[Finding]:
+    if context.creates:
+        mistakes, warnings = check_azure(context.link, gather_azure(context.link, context.azure))
+        yield from of_mistakes("azure", mistakes)
+        yield from of_warnings("azure", warnings)
 
 
 def check_azure(link: Link, facts: PreflightFacts) -> tuple[list[Mistake], list[str]]:

@@ -25,18 +25,31 @@ class PreflightFacts:
     azure_gateways: tuple[str, ...] = ()  # ids of other VPN gateways in the VNet
 
 
-def gather(link: Link, aws: Aws, azure: Azure) -> PreflightFacts:
+def gather_aws(link: Link, aws: Aws) -> PreflightFacts:
     """One call per kind, shared with what the plan has read already."""
-    eks = aws.eks_cluster(link.aws.eks_cluster)
-    vnet = azure.vnet() if link.azure.new_network is None else None
     return PreflightFacts(
         vpc=aws.vpc(link.aws.vpc_id),
-        eks=eks,
+        eks=aws.eks_cluster(link.aws.eks_cluster),
         subnets=tuple(aws.subnets(link.aws.vpc_id)),
         vpn_gateways=tuple(aws.vpn_gateways()),
         vpn_connections=tuple(aws.vpn_connections()),
         zones=tuple(aws.hosted_zones()),
+    )
+
+
+def gather_azure(link: Link, azure: Azure) -> PreflightFacts:
+    vnet = azure.vnet() if link.azure.new_network is None else None
+    return PreflightFacts(
         vnet=vnet,
         aks=azure.aks_cluster() if link.azure.new_cluster is None else None,
         azure_gateways=tuple(azure.other_vpn_gateways()) if vnet is not None else (),
+    )
+
+
+def gather_ranges(link: Link, aws: Aws, azure: Azure) -> PreflightFacts:
+    return PreflightFacts(
+        vpc=aws.vpc(link.aws.vpc_id),
+        eks=aws.eks_cluster(link.aws.eks_cluster),
+        vnet=azure.vnet() if link.azure.new_network is None else None,
+        aks=azure.aks_cluster() if link.azure.new_cluster is None else None,
     )
