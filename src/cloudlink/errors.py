@@ -5,6 +5,7 @@
     ├── ConfigError           3   the configuration is wrong; carries every mistake, not just the first
     ├── ObstaclesError        3   what is in the accounts does not allow the plan; carries every obstacle
     ├── CredentialsError      4   not signed in, or signed in without the permission
+    │   └── AccessError               the same of several calls at once; carries every obstacle
     ├── CloudError            5   a cloud refused what it was asked
     │   ├── ConflictError         an object of this link exists twice, or exists without our tag
     │   ├── MissingError          something the configuration says exists does not
@@ -54,6 +55,7 @@ class CloudlinkError(Exception):
         self.resource = resource
         self.request_id = request_id
         self.code = code
+        self.findings: tuple[Finding, ...] = ()  # what checks found, each shown with what to do
         self.shown = False  # whether a view has shown it already
 
     def __str__(self) -> str:
@@ -125,6 +127,39 @@ class ObstaclesError(CloudlinkError):
 
 class CredentialsError(CloudlinkError):
     exit_code = 4
+
+
+class AccessError(CredentialsError):
+    """Signing in, or a permission, comes first: what may not be read cannot be judged. Nothing was changed."""
+
+    def __init__(self, findings: tuple[Finding, ...]) -> None:
+        count = len(findings)
+        super().__init__(
+            "Access to the accounts is missing",
+            f"{count} obstacle{'s' if count != 1 else ''}; nothing was changed.",
+            "Remove what is listed above, then run the same command again.",
+        )
+        self.findings = findings
+
+
+_ACCESS = ("sign-in", "permissions")
+_TOPICS = {"aws_vpn": "aws", "azure_vpn": "azure", "resolver": "names", "dns_forward": "coredns"}
+
+
+def finding_of(error: CloudlinkError) -> Finding:
+    """The error of a read as an obstacle among others."""
+    topic = _TOPICS.get(error.resource.partition(".")[0], "aws")
+    if isinstance(error, CredentialsError):
+        topic = "permissions" if "ermission" in error.summary else "sign-in"
+    return Finding(topic, Severity.OBSTACLE, error.summary, error.detail, error.hint, resource=error.resource)
+
+
+def refusal(findings: tuple[Finding, ...]) -> CloudlinkError | None:
+    """The error that carries every obstacle among the findings; None where there is none."""
+    obstacles = tuple(f for f in findings if f.severity is Severity.OBSTACLE)
+    if not obstacles:
+        return None
+    return AccessError(obstacles) if any(f.topic in _ACCESS for f in obstacles) else ObstaclesError(obstacles)
 
 
 class CloudError(CloudlinkError):

@@ -19,7 +19,7 @@ from cloudlink.connect import Clouds, connect
 from cloudlink.core import events as ev
 from cloudlink.core.plan import Action, Plan
 from cloudlink.core.polling import MIN_READS, Stopped, WallClock
-from cloudlink.errors import CloudlinkError, Interrupted, UsageError
+from cloudlink.errors import CloudlinkError, Interrupted, UsageError, refusal
 from cloudlink.link import Link
 from cloudlink.log import open_log, quiet_sdks
 from cloudlink.process import stop_on_signals
@@ -240,27 +240,27 @@ class Session:
         return self._engine
 
     def make_plan(self, *, destroy: bool = False, only: Sequence[str] | None = None) -> Plan:
-        """Read both clouds and compare. Runs the checks that must hold before anything is created."""
+        """Read both clouds and compare. Where something would be written, what must hold before is checked: the plan's
+        findings. A plan with obstacles is for showing; ``apply`` refuses it."""
         engine = self._make_engine(self.clouds.topology.nodes())
         self._reading()
-        plan = engine.plan(destroy=destroy)
+        plan = engine.plan(destroy=destroy, collect=not destroy)
         if only:
             plan = self._only(plan, only)
-        if not destroy and any(c.action in (Action.CREATE, Action.REPLACE) for c in plan.changes):
-            from cloudlink.checks.preflight import run as preflight
+        from cloudlink.checks.preflight import run as preflight
+        from cloudlink.checks.preflight.context import Context
 
-            warnings = preflight.check(self.link, self.clouds.aws, self.clouds.azure, plan)
-            plan = Plan(plan.changes, (*plan.warnings, *warnings))
-        elif destroy:
-            from cloudlink.checks.preflight import run as preflight
+        clouds = self.clouds
+        context = Context(self.link, plan, clouds.aws, clouds.azure, clouds.aks, clouds.eks)
+        topics = preflight.TOPICS if plan.writes or engine.snapshot.errors else preflight.WITHOUT_WRITES
+        topics = preflight.BEFORE_REMOVAL if destroy else topics
+        return replace(plan, findings=preflight.check(context, engine.snapshot.errors, engine.read, topics))
 
-            preflight.check_removal(self.link, self.clouds.azure, plan)
-        else:
-            from cloudlink.checks.preflight import run as preflight
-
-            standing = preflight.check_standing(self.link, self.clouds.aws, self.clouds.azure)
-            plan = Plan(plan.changes, (*plan.warnings, *standing))
-        return plan
+    def show_plan(self, plan: Plan) -> None:
+        """Raises what carries every obstacle, where there are any: nothing may be begun then."""
+        self.view.plan(plan, link=self.link)
+        if (error := refusal(plan.findings)) is not None:
+            raise error
 
     def _reading(self) -> None:
         """Azure takes ten seconds for some answers; meanwhile the user is told what is waited for."""
@@ -296,6 +296,7 @@ class Session:
 
     def apply(self, plan: Plan) -> None:
         assert self._engine is not None
+        assert refusal(plan.findings) is None
         broken: Exception | None = None
         try:
             for event in self._engine.apply(plan):

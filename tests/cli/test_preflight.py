@@ -192,10 +192,14 @@ def test_everything_wrong_is_told_at_once_and_by_plan_too(place: Place) -> None:
         }
         planned = place.cloudlink("plan", "--json")
         assert planned.code == 3
-        assert len(planned.json["mistakes"]) == 3
+        obstacles = [f for f in planned.json["findings"] if f["severity"] == "obstacle"]
+        assert len(obstacles) == 3
+        assert all(f["hint"] and f["detail"] for f in obstacles)
+        assert planned.json["counts"]["create"] > 20, "the plan is printed all the same"
         shown = place.cloudlink("plan")
         assert shown.code == 3
         assert "azure.vpn_gateway.subnet_prefix" in shown.err
+        assert "to create" in shown.out
 
 
 @pytest.mark.parametrize(

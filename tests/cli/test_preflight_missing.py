@@ -1,4 +1,4 @@
-"""What the configuration says exists and does not: told by name before anything is created, exit code 5.
+"""What the configuration says exists and does not: told by name before anything is created, all of it at once.
 
 The sandbox is furnished with whatever its configuration names, so the links here differ from that of the sandbox, and
 the commands' inner half is driven with them.
@@ -33,7 +33,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 def refusal(place: Place, link: Link, **endpoints: Any) -> CloudlinkError:
-    """What planning this link ends with; nothing may have been written."""
+    """What showing the plan of this link ends with; nothing may have been written."""
     running = client.find(place.home)
     assert running is not None
     clock = WallClock(200)
@@ -42,7 +42,8 @@ def refusal(place: Place, link: Link, **endpoints: Any) -> CloudlinkError:
     state = StateFile(place.folder / "missing.state.json", link.name, command="test", readonly=True)
     before = place.writes()
     with state, pytest.raises(CloudlinkError) as caught:
-        Session(link, clock, view, state, replace(running.endpoints(200), **endpoints), "up").make_plan()
+        session = Session(link, clock, view, state, replace(running.endpoints(200), **endpoints), "up")
+        session.show_plan(session.make_plan())
     assert place.writes() == before
     return caught.value
 
@@ -77,9 +78,15 @@ CASES: dict[str, tuple[Callable[[Link], Link], str]] = {
 def test_it_is_named_and_nothing_is_written(place: Place, case: str) -> None:
     change, name = CASES[case]
     error = refusal(place, change(place.link))
-    assert error.exit_code == 5
-    assert name in error.detail
-    assert error.hint
+    assert error.exit_code == 3
+    assert any(name in found.detail and found.hint for found in error.findings), error.findings
+
+
+def test_all_that_is_missing_is_named_at_once(place: Place) -> None:
+    link = aws(route_tables=("rtb-0000000000000dead",))(azure(vnet="nowhere")(place.link))
+    link = host(LoadBalancerTarget("gone"))(link)
+    told = " ".join(found.detail for found in refusal(place, link).findings)
+    assert all(name in told for name in ("rtb-0000000000000dead", "nowhere", "app.prod.corp.example points at gone"))
 
 
 def test_a_load_balancer_that_faces_the_internet(place: Place) -> None:
@@ -87,7 +94,7 @@ def test_a_load_balancer_that_faces_the_internet(place: Place) -> None:
     subnets = [s["SubnetId"] for s in clouds.aws.subnets(place.link.aws.vpc_id)]
     clouds.aws.elbv2.create_load_balancer(Name="shop", Subnets=subnets, Scheme="internet-facing", Type="network")
     error = refusal(place, host(LoadBalancerTarget("shop"))(place.link))
-    assert (error.exit_code, error.summary) == (5, "The load balancer is not internal")
+    assert (error.exit_code, [f.summary for f in error.findings]) == (3, ["The load balancer is not internal"])
 
 
 @pytest.mark.parametrize(

@@ -157,6 +157,8 @@ def test_json_of_teardown() -> None:
         ("status.json", "status", lambda v: v.status(samples.DEGRADED)),
         ("dns.json", "verify-dns", lambda v: v.dns(samples.DNS)),
         ("error.json", "status", lambda v: v.error(samples.REFUSED)),
+        ("plan-findings.json", "plan", lambda v: v.plan(samples.FOUND_PLAN, link=samples.LINK)),
+        ("error-obstacles.json", "plan", lambda v: v.error(samples.BLOCKED)),
         ("error-config.json", "plan", lambda v: v.error(samples.MISTAKEN)),
     ],
 )
@@ -204,7 +206,7 @@ def test_commands_to_type_are_for_the_clouds_that_were_looked_at(speed: float | 
 
 def test_plan_object_has_what_programs_were_promised() -> None:
     (plan,), _, _ = json_lines(lambda v: v.plan(samples.LATER_PLAN, link=samples.LINK), "plan")
-    assert set(plan) == {"link", "changes", "counts", "warnings", "kept"}
+    assert set(plan) == {"link", "changes", "counts", "warnings", "kept", "findings"}
     assert plan["counts"] == {a.value: samples.LATER_PLAN.count(a) for a in Action}
     assert all(
         set(c) == {"address", "action", "title", "step", "why", "fields", "id", "drift"} for c in plan["changes"]

@@ -20,6 +20,7 @@ Show = Callable[[View], None]
 SCREENS: dict[str, tuple[str, Show]] = {
     "plan-first": ("plan", lambda v: v.plan(samples.FIRST_PLAN, link=samples.LINK)),
     "plan-later": ("plan", lambda v: v.plan(samples.LATER_PLAN, link=samples.LINK)),
+    "plan-findings": ("plan", lambda v: v.plan(samples.FOUND_PLAN, link=samples.LINK)),
     "plan-removal": ("teardown", lambda v: v.plan(samples.REMOVAL, link=samples.LINK)),
     "plan-nothing": ("plan", lambda v: v.plan(samples.NO_PLAN, link=samples.LINK)),
     "status-degraded": ("status", lambda v: v.status(samples.DEGRADED)),
@@ -31,6 +32,7 @@ SCREENS: dict[str, tuple[str, Show]] = {
     "teardown": ("teardown", lambda v: v.teardown(samples.TEARDOWN)),
     "teardown-leftovers": ("teardown", lambda v: v.teardown(samples.LEFTOVERS)),
     "error-config": ("up", lambda v: v.error(samples.MISTAKEN)),
+    "error-obstacles": ("up", lambda v: v.error(samples.BLOCKED)),
     "error-cloud": ("up", lambda v: v.error(samples.REFUSED)),
     "error-credentials": ("up", lambda v: v.error(samples.UNSIGNED)),
 }
@@ -75,7 +77,10 @@ def test_screen_keeps_within_the_width_but_for_words_longer_than_it(
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
     for row in "".join(shown(name)).splitlines():
-        command = row.strip() == samples.REFUSED.hint  # commands stay whole, so that they can be copied
+        command = row.strip() in (
+            samples.REFUSED.hint,
+            *(f.hint for f in samples.OBSTACLES),
+        )  # commands stay whole, so that they can be copied
         assert len(row) <= width or len(row.split()) == 1 or command, row
         assert row == row.rstrip()
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from cloudlink.checks.report import DnsReport, Drift, Health, Hop, NameReport, StatusReport, TeardownReport
 from cloudlink.core.events import Begun, Done, Failed, Kept, Note, Progress, Skipped, Verb
 from cloudlink.core.plan import Action, Adopted, Change, FieldChange, Plan
-from cloudlink.errors import CloudError, ConfigError, Mistake
+from cloudlink.errors import CloudError, ConfigError, Finding, Mistake, ObstaclesError, Severity
 from cloudlink.secret import Secret
 from cloudlink.view import open_view, words
 from cloudlink.view.json_lines import as_json, dumped
@@ -114,6 +114,7 @@ def _show_evil(kind: Literal["live", "plain", "json"], color: bool) -> str:
         ("verify-dns", lambda v: v.dns(DnsReport(EVIL, Health.DOWN, (name,), (EVIL,)))),
         ("teardown", lambda v: v.teardown(TeardownReport(EVIL, *(((EVIL,) * 3,),) * 4))),
         ("up", lambda v: v.error(error)),
+        ("up", lambda v: v.error(ObstaclesError((Finding("x", Severity.OBSTACLE, EVIL, EVIL, EVIL, EVIL, EVIL),)))),
         ("up", lambda v: v.error(ConfigError((Mistake(EVIL, EVIL, EVIL, EVIL),), file=EVIL, hint=EVIL))),
         ("up", lambda v: v.note(EVIL)),
         ("up", lambda v: v.confirm(EVIL)),

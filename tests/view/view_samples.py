@@ -26,7 +26,7 @@ from cloudlink.checks.report import (
 )
 from cloudlink.core.events import Begun, Done, Event, Failed, Kept, Note, Progress, Queued, Reading, Skipped, Tick
 from cloudlink.core.plan import Action, Adopted, Change, FieldChange, Plan
-from cloudlink.errors import CloudError, ConfigError, CredentialsError, Mistake
+from cloudlink.errors import CloudError, ConfigError, CredentialsError, Finding, Mistake, ObstaclesError, Severity
 from cloudlink.ipsec import IpsecPolicy
 from cloudlink.link import AddressTarget, AwsSide, AzureSide, DnsSide, Host, Link, ProbeSettings, Tunnel
 
@@ -179,6 +179,42 @@ REMOVAL = Plan(
     ),
 )
 
+OBSTACLES = (
+    Finding(
+        "names",
+        Severity.OBSTACLE,
+        "A private zone of this name is on the VPC already",
+        "The private zone Z0987654321 is named corp.example, and vpc-0a1b uses it. Route 53 takes one of a name for a VPC.",
+        'Set dns.hosted_zone = "Z0987654321" to put the records into that zone, or choose another dns.zone.',
+        resource="resolver.zone",
+        key="dns.hosted_zone",
+    ),
+    Finding(
+        "aks",
+        Severity.OBSTACLE,
+        "The AKS cluster is stopped",
+        "Nothing can be written to CoreDNS.",
+        "az aks start --resource-group shared-clusters-of-the-platform-team --name production-west-europe-2",
+    ),
+    Finding(
+        "aws",
+        Severity.OBSTACLE,
+        "The configuration does not fit what is in the clouds",
+        "aws.gateway is create.",
+        mistake=Mistake("aws.gateway", '"create", but vgw-0f1e is attached to vpc-0a1b', '"vgw-0f1e", to adopt it'),
+    ),
+)
+FOUND_PLAN = replace(
+    LATER_PLAN,
+    findings=(
+        *OBSTACLES,
+        Finding("names", Severity.WARNING, "The zone hides public names", "The public zone corp.example is hidden."),
+        Finding(
+            "coredns", Severity.NOT_PROVED, "A check could not be made", "The cluster's own Corefile could not be read."
+        ),
+    ),
+)
+BLOCKED = ObstaclesError(OBSTACLES)
 NO_PLAN = Plan(tuple(replace(c, action=Action.NO_OP) for c in LATER_PLAN.changes))
 
 

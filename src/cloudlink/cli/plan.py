@@ -13,5 +13,5 @@ def plan(
 
     with open_session("plan", config=config, sandbox=sandbox, json=json, color=color, writes=False) as session:
         made = session.make_plan(only=only)
-        session.view.plan(made, link=session.link)
+        session.show_plan(made)
     return 0

@@ -17,7 +17,7 @@ def teardown(
     with open_session("teardown", config=config, sandbox=sandbox, json=json, color=color, writes=True) as session:
         made = session.make_plan(destroy=True)
         if made.writes:
-            session.view.plan(made, link=session.link)
+            session.show_plan(made)
             if not (yes or sandbox):
                 if json or not sys.stdin.isatty():
                     raise DeclinedError(

@@ -28,8 +28,8 @@ def up(
 
     with open_session("up", config=config, sandbox=sandbox, json=json, color=color, writes=True) as session:
         made = session.make_plan(only=only)
+        session.show_plan(made)
         if made.writes:
-            session.view.plan(made, link=session.link)
             if not (yes or sandbox):
                 if json or not sys.stdin.isatty():
                     raise DeclinedError(
@@ -43,6 +43,5 @@ def up(
                     )
             session.apply(made)
         else:
-            session.view.plan(made, link=session.link)
             session.record_receipts()
         return session.verify(thorough=bool(made.writes) if verify is None else verify, skip=verify is False)

@@ -15,7 +15,7 @@ from cloudlink.core import events as ev
 from cloudlink.core.apply import Bug, Save, Worker
 from cloudlink.core.graph import Graph
 from cloudlink.core.plan import Action, Plan
-from cloudlink.core.planner import Snapshot, make_plan, take_snapshot
+from cloudlink.core.planner import Snapshot, first_error, make_plan, take_snapshot
 from cloudlink.core.polling import Clock
 from cloudlink.core.ports import ErrorPolicy, Store
 from cloudlink.core.resource import Node, Outputs, Phase, Resource
@@ -39,16 +39,24 @@ class Engine:
 
     # --- plan --------------------------------------------------------------------------------------------
 
-    def plan(self, *, destroy: bool = False, tolerant: bool = False) -> Plan:
+    def plan(self, *, destroy: bool = False, tolerant: bool = False, collect: bool = False) -> Plan:
         """Read everything and compare; writes nothing. Raises what the first failed read raised.
 
         tolerant: a cluster, VPC or load balancer that is not there is no error (always so when destroying).
+        collect: raises nothing of failed reads; they are in ``snapshot.errors``, and the plan must not be carried out.
         """
         with ThreadPoolExecutor(self._workers, thread_name_prefix="read") as pool:
             self.snapshot = take_snapshot(
                 self.graph, self._store.receipts(), guard=self._worker.read, tolerant=destroy or tolerant, pool=pool
             )
+        error = first_error(self.snapshot)
+        if error is not None and not collect:
+            raise error
         return make_plan(self.graph, self._store.receipts(), self.snapshot, destroy=destroy)
+
+    def read(self, address: str, call: Callable[[], Any]) -> Any:
+        """A read outside the graph with the same patience. Raises cloudlink's own errors; only a bug is raised as it is."""
+        return self._worker.read(address, call)
 
     def record_receipts(self) -> None:
         """Record receipts of everything that the last read found to be as wanted: a lost state file is rebuilt.

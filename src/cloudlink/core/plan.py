@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
+from cloudlink.errors import Finding, Severity
 from cloudlink.secret import Secret
 
 
@@ -85,11 +86,15 @@ class Plan:
     changes: tuple[Change, ...]  # in the order in which the topology names the resources
     warnings: tuple[str, ...] = ()
     kept: tuple[Adopted, ...] = ()  # of a removal: what is left
+    findings: tuple[Finding, ...] = ()  # of the checks before the first write
 
     @property
     def writes(self) -> tuple[Change, ...]:
         """Those that will, or may, write."""
         return tuple(c for c in self.changes if c.action is not Action.NO_OP)
+
+    def found(self, severity: Severity) -> tuple[Finding, ...]:
+        return tuple(f for f in self.findings if f.severity is severity)
 
     def count(self, action: Action) -> int:
         return sum(1 for c in self.changes if c.action is action)

@@ -29,6 +29,7 @@ class Snapshot:
     found: dict[str, Observed[Any, Any] | None] = field(default_factory=dict)  # resources; None: absent
     outputs: dict[str, Any] = field(default_factory=dict)  # of resources and lookups, as far as they are known
     missing: dict[str, CloudlinkError] = field(default_factory=dict)  # lookups that found nothing
+    errors: dict[str, CloudlinkError] = field(default_factory=dict)  # reads that failed
 
 
 def take_snapshot(
@@ -39,7 +40,8 @@ def take_snapshot(
     tolerant: bool,
     pool: ThreadPoolExecutor,
 ) -> Snapshot:
-    """Read everything, in parallel. ``guard(address, call)`` runs a call and translates its errors.
+    """Read everything, in parallel. ``guard(address, call)`` runs a call and translates its errors, which are all
+    collected: one does not hide the others.
 
     tolerant: a lookup that finds nothing is noted and not raised (teardown must work when a cluster is gone).
     """
@@ -61,7 +63,6 @@ def take_snapshot(
         for address, node in graph.nodes.items()
         if isinstance(node, Lookup) and not node.proof and not graph.needs[address]
     }
-    errors: list[CloudlinkError] = []
     for address in graph.order:
         node = graph.nodes[address]
         try:
@@ -80,11 +81,15 @@ def take_snapshot(
             if tolerant and isinstance(node, Lookup) and isinstance(error, MissingError):
                 snapshot.missing[address] = error
             else:
-                errors.append(error)
-    if errors:
-        # whose an object is comes first: while that is open, what else is wrong may be said of somebody else's link
-        raise next((e for e in errors if isinstance(e, ConflictError)), errors[0])
+                snapshot.errors[address] = error
     return snapshot
+
+
+def first_error(snapshot: Snapshot) -> CloudlinkError | None:
+    """The one to raise where only one can be: whose an object is comes first, for while that is open, what else is
+    wrong may be said of somebody else's link."""
+    errors = list(snapshot.errors.values())
+    return next((e for e in errors if isinstance(e, ConflictError)), errors[0] if errors else None)
 
 
 def make_plan(graph: Graph, receipts: Receipts, snapshot: Snapshot, *, destroy: bool) -> Plan:
@@ -145,7 +150,11 @@ def _building(graph: Graph, receipts: Receipts, snapshot: Snapshot) -> dict[str,
     for address in graph.order:
         node = graph.nodes[address]
         if isinstance(node, Resource):
-            change = _change(node, outputs, snapshot.found[address], receipts, changes, graph)
+            if address in snapshot.errors:
+                why = f"could not be read: {snapshot.errors[address].summary}"
+                change = Change(address, node.title, Action.DEFER, why)
+            else:
+                change = _change(node, outputs, snapshot.found[address], receipts, changes, graph)
             changes[address] = change
             stays = change.action not in (Action.REPLACE, Action.DELETE, Action.CREATE)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cloudlink.errors import CloudlinkError, ConfigError, Interrupted, Mistake
+from cloudlink.errors import CloudlinkError, ConfigError, Finding, Interrupted, Mistake
 from cloudlink.view.text import EMPTY, Line, Look, Span, advice, labelled, line, paragraph, table
 
 
@@ -18,6 +18,9 @@ def error_lines(error: CloudlinkError, look: Look, *, also: Sequence[str] = ()) 
         for mistake in error.mistakes:
             yield EMPTY
             yield from _mistake(mistake, look)
+    for finding in error.findings:
+        yield EMPTY
+        yield from _finding(finding, look)
     facts = [
         ("resource", ", ".join(r for r in (error.resource, *also) if r)),
         ("code", error.code),
@@ -32,6 +35,22 @@ def error_lines(error: CloudlinkError, look: Look, *, also: Sequence[str] = ()) 
         yield EMPTY
         yield line("  What to do:")
         yield from advice(error.hint, look, 4)
+
+
+def _finding(finding: Finding, look: Look) -> Iterator[Line]:
+    if finding.mistake is not None:
+        yield from _mistake(finding.mistake, look)
+        return
+    yield from paragraph(finding.summary, look, 2, "strong")
+    yield from paragraph(finding.detail, look, 4)
+    facts = [("resource", finding.resource), ("key", finding.key)]
+    pad = max((len(label) for label, fact in facts if fact), default=0)
+    for label, fact in facts:
+        if fact:
+            yield from labelled(label, fact, look, 4, pad)
+    if finding.hint:
+        yield line("    What to do:")
+        yield from advice(finding.hint, look, 6)
 
 
 def _mistake(mistake: Mistake, look: Look) -> Iterator[Line]:

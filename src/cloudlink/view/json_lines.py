@@ -5,7 +5,7 @@ object per line as things happen, each with ``at`` (RFC 3339, UTC, in the clouds
 
     type       further keys
     reading    total                                         a read of what exists has begun
-    planned    link changes counts warnings kept             the same object as ``plan --json`` prints
+    planned    link changes counts warnings kept findings[]  the same object as ``plan --json`` prints
     queued     address title verb needs[] usual              will be worked on; usual: seconds it usually takes
     begun      address title verb usual
     progress   address detail                                the cloud's own word
@@ -14,8 +14,12 @@ object per line as things happen, each with ``at`` (RFC 3339, UTC, in the clouds
     skipped    address title because                         not started
     kept       address title why                             teardown leaves it
     note       level text                                    level: info or warning
-    error      summary detail hint exit_code resource request_id code mistakes[]{path found allowed near_miss}
+    error      summary detail hint exit_code resource request_id code mistakes[]{path found allowed near_miss} findings[]
     result     command link outcome exit_code seconds counts{} health status{} dns{} teardown{}
+
+findings: what the checks before the first write found, each with topic, severity (obstacle, warning or not proved),
+summary, detail, hint, resource, key and mistake (null, or as above). Where one is an obstacle, ``plan`` and ``up`` end
+with 3, or with 4 where access is missing, and nothing is begun; the error then lists the obstacles.
 
 ``result`` is always the last line; outcome: ``done``, ``unhealthy`` or ``error``, exit_code that of the command;
 health, status, dns and teardown are null where the command has none. Keys may be added, never renamed. verb: read, create, update, replace, delete,
@@ -36,7 +40,7 @@ from cloudlink.checks.report import DnsReport, Health, StatusReport, TeardownRep
 from cloudlink.core.events import Done, Event, Failed, Kept, Skipped, Tick
 from cloudlink.core.plan import Action, Change, Plan
 from cloudlink.core.polling import Clock
-from cloudlink.errors import CloudlinkError, ConfigError
+from cloudlink.errors import CloudlinkError, ConfigError, Severity
 from cloudlink.link import Link
 from cloudlink.secret import Secret
 from cloudlink.view.printer import Printer
@@ -109,13 +113,15 @@ def _plan(plan: Plan) -> dict[str, Any]:
     return {
         "changes": [_change(c) for c in plan.changes],
         "counts": {action.value: plan.count(action) for action in Action},
-        "warnings": list(plan.warnings),
+        "warnings": [*plan.warnings, *(f.detail for f in plan.found(Severity.WARNING))],
         "kept": [as_json(k) for k in plan.kept],
+        "findings": [as_json(f) for f in plan.findings],
     }
 
 
 def _error(error: CloudlinkError) -> dict[str, Any]:
     mistakes = error.mistakes if isinstance(error, ConfigError) else ()
+    mistakes += tuple(f.mistake for f in error.findings if f.mistake is not None)
     return {
         "type": "error",
         "summary": error.summary,
@@ -126,6 +132,7 @@ def _error(error: CloudlinkError) -> dict[str, Any]:
         "request_id": error.request_id,
         "code": error.code,
         "mistakes": [as_json(m) for m in mistakes],
+        "findings": [as_json(f) for f in error.findings],
     }
 
 

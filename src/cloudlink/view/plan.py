@@ -6,9 +6,24 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from cloudlink.core.plan import Action, Change, Plan
+from cloudlink.errors import Severity
 from cloudlink.link import Link
 from cloudlink.view import words
-from cloudlink.view.text import EMPTY, Cell, Line, Look, Span, Tone, fold, heading, labelled, line, paragraph, table
+from cloudlink.view.text import (
+    EMPTY,
+    Cell,
+    Line,
+    Look,
+    Span,
+    Tone,
+    advice,
+    fold,
+    heading,
+    labelled,
+    line,
+    paragraph,
+    table,
+)
 
 TONES: dict[Action, Tone] = {
     Action.NO_OP: "dim",
@@ -59,10 +74,16 @@ def plan_lines(plan: Plan, look: Look, *, link: Link) -> Iterator[Line]:
             f"Nothing to do: {words.count(len(plan.changes), 'resource')} checked, all match the configuration.",
             look,
         )
-    if plan.warnings:
+    warned, unproved = plan.found(Severity.WARNING), plan.found(Severity.NOT_PROVED)
+    if plan.warnings or warned or unproved:
         yield EMPTY
     for warning in plan.warnings:
         yield from labelled(look.glyph("warn"), warning, look, 0, tone="warn")
+    for finding in (*warned, *unproved):
+        label = look.glyph("warn") if finding in warned else f"{look.glyph('waiting')} not proved:"
+        yield from labelled(label, finding.detail, look, 0, tone="warn" if finding in warned else "dim")
+        if finding.hint:
+            yield from advice(finding.hint, look, 3)
 
 
 def totals(plan: Plan) -> str:

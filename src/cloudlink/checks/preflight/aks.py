@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cloudlink.checks.preflight.context import Context
+from cloudlink.clouds.azure import parse
 from cloudlink.clouds.azure.parse import AgentPool, AksCluster
 from cloudlink.core.plan import Action, Plan
 from cloudlink.errors import Finding, Mistake, Severity
@@ -26,6 +28,14 @@ class AksFacts:
     cluster: AksCluster | None = None
     reached: bool | None = None
     why: str = ""  # why it was not reached, in words
+
+
+def find(context: Context) -> Iterator[Finding]:
+    if context.link.azure.new_cluster is not None:
+        return
+    raw = context.azure.aks_cluster()
+    cluster = parse.aks_cluster(raw) if raw else None
+    yield from check(AksFacts(cluster), context.link, context.plan)
 
 
 def check(facts: AksFacts, link: Link, plan: Plan) -> Iterator[Finding]:

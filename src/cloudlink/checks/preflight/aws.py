@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from cloudlink.addressing import azure_peer_asn_problem
-from cloudlink.checks.preflight.facts import PreflightFacts
+from cloudlink.checks.preflight.context import Context, of_mistakes
+from cloudlink.checks.preflight.facts import PreflightFacts, gather_aws
 from cloudlink.checks.preflight.parse import Json
 from cloudlink.core.plan import Action, Plan
-from cloudlink.errors import Mistake
+from cloudlink.errors import Finding, Mistake
 from cloudlink.link import Link
 
 
+def find(context: Context) -> Iterator[Finding]:
+    if context.creates:
+        facts = gather_aws(context.link, context.aws)
+        yield from of_mistakes("aws", check_aws(context.link, facts, context.plan))
+
+
 def check_aws(link: Link, facts: PreflightFacts, plan: Plan) -> Iterable[Mistake]:
-    if facts.vpc is None:
-        yield Mistake("aws.vpc", link.aws.vpc_id, f"a VPC that exists in {link.aws.region}")
     cluster_vpc = ((facts.eks or {}).get("resourcesVpcConfig") or {}).get("vpcId")
     if cluster_vpc and cluster_vpc != link.aws.vpc_id:
         yield Mistake("aws.vpc", link.aws.vpc_id, f"the VPC of the EKS cluster, {cluster_vpc}")
@@ -52,8 +57,7 @@ def _gateways(link: Link, facts: PreflightFacts, plan: Plan) -> Iterable[Mistake
         return
     gateway: Json | None = next((g for g in facts.vpn_gateways if g["VpnGatewayId"] == adopted), None)
     if gateway is None or gateway.get("State") in ("deleted", "deleting"):
-        yield Mistake("aws.gateway", adopted, f"a virtual private gateway that exists in {link.aws.region}")
-        return
+        return  # the plan's own read says so
     asn = int(gateway.get("AmazonSideAsn") or 64512)
     if problem := azure_peer_asn_problem(asn):
         yield Mistake(

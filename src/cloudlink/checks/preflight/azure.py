@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from cloudlink.checks.preflight import azure_facts
 from cloudlink.checks.preflight.azure_facts import AzureFacts
+from cloudlink.checks.preflight.context import Context
+from cloudlink.checks.preflight.parse import networks_in, vpc_ranges
 from cloudlink.checks.preflight.paths import (
     EVERYTHING,
     az_peering,
@@ -25,6 +28,25 @@ PROPAGATED_ROUTES = 100  # of a VGW; above, AWS closes the BGP session
 # https://docs.aws.amazon.com/vpn/latest/s2svpn/vpn-limits.html
 _MAKES = (Action.CREATE, Action.REPLACE)
 _NEW_ZONES = ("azure_vpn.public_ip", "azure_vpn.gateway")
+
+
+def find(context: Context) -> Iterator[Finding]:
+    link, aws, azure = context.link, context.aws, context.azure
+    vpc = networks_in(vpc_ranges(aws.vpc(link.aws.vpc_id)))
+    yield from check(azure_facts.read(link, azure, context.plan, vpc), link, context.plan)
+
+
+def find_standing(context: Context) -> Iterator[Finding]:
+    """Where nothing is to be written: what keeps packets from their way all the same."""
+    link, aws = context.link, context.aws
+    facts = azure_facts.read_standing(link, context.azure, lambda: networks_in(vpc_ranges(aws.vpc(link.aws.vpc_id))))
+    yield from standing(facts, link)
+
+
+def find_locked(context: Context) -> Iterator[Finding]:
+    """Before a removal: locks that keep anything of the link from being deleted."""
+    if context.writes("azure_vpn"):
+        yield from locked(azure_facts.read_locks(context.link, context.azure), context.link, context.plan)
 
 
 def check(facts: AzureFacts, link: Link, plan: Plan) -> Iterator[Finding]:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from cloudlink.checks.preflight.context import Context
 from cloudlink.checks.preflight.facts import PreflightFacts
 from cloudlink.core.plan import Action, Plan
+from cloudlink.errors import Finding, Severity
 from cloudlink.link import Link
 
 PRICES = {"vpn connection": 36.5, "resolver address": 91.25, "zone": 0.5, "gateway VpnGw1AZ": 153.3, "public ip": 3.65}
 """Rough list prices a month in USD, for the estimate on the plan; they differ by region."""
+
+
+def find(context: Context) -> Iterator[Finding]:
+    if context.creates:
+        facts = PreflightFacts(eks=context.aws.eks_cluster(context.link.aws.eks_cluster))
+        for text in estimate(context.link, facts, context.plan):
+            yield Finding("cost", Severity.WARNING, "Estimated cost", text)
 
 
 def estimate(link: Link, facts: PreflightFacts, plan: Plan) -> Iterable[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cloudlink.checks.preflight.azure_facts import AzureFacts
 from cloudlink.checks.preflight.parse import Json
 from cloudlink.clouds.aws.client import Aws
 from cloudlink.clouds.azure.client import Azure
@@ -24,21 +23,24 @@ class PreflightFacts:
     vnet: Json | None = None
     aks: Json | None = None
     azure_gateways: tuple[str, ...] = ()  # ids of other VPN gateways in the VNet
-    azure: AzureFacts | None = None  # None: what is above is all there is
-    aks_reached: bool | None = None  # whether the cluster's API answered; None: not tried
 
 
-def gather(link: Link, aws: Aws, azure: Azure) -> PreflightFacts:
+def gather_aws(link: Link, aws: Aws) -> PreflightFacts:
     """One call per kind, shared with what the plan has read already."""
-    eks = aws.eks_cluster(link.aws.eks_cluster)
-    vnet = azure.vnet() if link.azure.new_network is None else None
     return PreflightFacts(
         vpc=aws.vpc(link.aws.vpc_id),
-        eks=eks,
+        eks=aws.eks_cluster(link.aws.eks_cluster),
         subnets=tuple(aws.subnets(link.aws.vpc_id)),
         vpn_gateways=tuple(aws.vpn_gateways()),
         vpn_connections=tuple(aws.vpn_connections()),
         zones=tuple(aws.hosted_zones()),
-        vnet=vnet,
+    )
+
+
+def gather_ranges(link: Link, aws: Aws, azure: Azure) -> PreflightFacts:
+    return PreflightFacts(
+        vpc=aws.vpc(link.aws.vpc_id),
+        eks=aws.eks_cluster(link.aws.eks_cluster),
+        vnet=azure.vnet() if link.azure.new_network is None else None,
         aks=azure.aks_cluster() if link.azure.new_cluster is None else None,
     )

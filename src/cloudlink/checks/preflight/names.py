@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from cloudlink.checks.preflight.facts import PreflightFacts
+from cloudlink.checks.preflight.context import Context, of_warnings
+from cloudlink.checks.preflight.facts import PreflightFacts, gather_aws
+from cloudlink.errors import Finding
 from cloudlink.link import Link
+
+
+def find(context: Context) -> Iterator[Finding]:
+    if context.creates:
+        yield from of_warnings("names", check_names(context.link, gather_aws(context.link, context.aws)))
 
 
 def check_names(link: Link, facts: PreflightFacts) -> Iterable[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from cloudlink.addressing import NamedRange, overlaps
-from cloudlink.checks.preflight.facts import PreflightFacts
+from cloudlink.checks.preflight.context import Context, of_mistakes
+from cloudlink.checks.preflight.facts import PreflightFacts, gather_ranges
 from cloudlink.checks.preflight.parse import children_of, networks_in, properties_of, vnet_ranges, vpc_ranges
-from cloudlink.errors import Mistake
+from cloudlink.errors import Finding, Mistake
 from cloudlink.link import Link
 
 
@@ -42,6 +43,12 @@ def ranges_of_azure(link: Link, facts: PreflightFacts) -> list[NamedRange]:
     found += [NamedRange("AKS pod CIDR", n) for n in networks_in(pods)]
     found += [NamedRange("AKS service CIDR", n) for n in networks_in(services)]
     return found
+
+
+def find(context: Context) -> Iterator[Finding]:
+    if context.creates:
+        facts = gather_ranges(context.link, context.aws, context.azure)
+        yield from of_mistakes("ranges", check_ranges(context.link, facts))
 
 
 def check_ranges(link: Link, facts: PreflightFacts) -> Iterable[Mistake]:

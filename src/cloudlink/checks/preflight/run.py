@@ -1,96 +1,109 @@
-"""What must hold before anything is created: every obstacle is found at once, by reads alone.
+"""What must hold before the first write: every obstacle is found at once, by reads alone.
 
 Each would otherwise end an ``up`` half an hour in, or leave a link that is up and carries nothing. What the clouds
-would refuse, or what would swallow the traffic, is an error; what only may become a problem is a warning.
+would refuse, or what would swallow the traffic, is an obstacle; what only may become a problem is a warning. Topics are
+read in parallel, and one that cannot be read hides no other: what it would have found is then not proved.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
-from cloudlink.checks.preflight import aks
-from cloudlink.checks.preflight import azure as azure_checks
-from cloudlink.checks.preflight.aks import AksFacts
-from cloudlink.checks.preflight.aws import check_aws
-from cloudlink.checks.preflight.azure_facts import AzureFacts, read, read_locks, read_standing
-from cloudlink.checks.preflight.cost import estimate
-from cloudlink.checks.preflight.facts import PreflightFacts, gather
-from cloudlink.checks.preflight.names import check_names
-from cloudlink.checks.preflight.parse import networks_in, vpc_ranges
-from cloudlink.checks.preflight.paths import standing
-from cloudlink.checks.preflight.ranges import check_ranges
-from cloudlink.clouds.aws.client import Aws
-from cloudlink.clouds.azure import parse
-from cloudlink.clouds.azure.client import Azure
-from cloudlink.core.plan import Plan
-from cloudlink.errors import ConfigError, Finding, Mistake, ObstaclesError, Severity
-from cloudlink.link import Link
+from cloudlink.checks.preflight import aks, aws, azure, cost, names, ranges
+from cloudlink.checks.preflight.context import Context, Topic
+from cloudlink.errors import (
+    CloudError,
+    CloudlinkError,
+    ConflictError,
+    CredentialsError,
+    Finding,
+    Severity,
+    UnreachableError,
+    finding_of,
+    refusal,
+)
 
+TOPICS: tuple[tuple[str, Topic], ...] = (
+    ("ranges", ranges.find),
+    ("aws", aws.find),
+    ("azure", azure.find),
+    ("aks", aks.find),
+    ("names", names.find),
+    ("cost", cost.find),
+)
+"""Each topic's name, and what reads its facts and judges them."""
 
-def check(link: Link, aws: Aws, azure: Azure, plan: Plan) -> tuple[str, ...]:
-    """Warnings for the plan. Raises ConfigError when the configuration contradicts what is there."""
-    facts = gather(link, aws, azure)
-    facts = replace(facts, azure=read(link, azure, plan, networks_in(vpc_ranges(facts.vpc))), aks_reached=True)
-    mistakes, warnings = evaluate(link, facts, plan)
-    if mistakes:
-        raise ConfigError(tuple(mistakes), hint="Correct the configuration, or the clouds, and run the command again.")
-    return (*warnings, *estimate(link, facts, plan))
+WITHOUT_WRITES: tuple[tuple[str, Topic], ...] = (("azure", azure.find_standing),)
+BEFORE_REMOVAL: tuple[tuple[str, Topic], ...] = (("azure", azure.find_locked),)
 
-
-def check_standing(link: Link, aws: Aws, azure: Azure) -> tuple[str, ...]:
-    """Where nothing is to be made: warnings of what keeps packets from their way all the same."""
-    facts = read_standing(link, azure, lambda: networks_in(vpc_ranges(aws.vpc(link.aws.vpc_id))))
-    return tuple(map(said, standing(facts, link)))
+Guard = Callable[[str, Callable[[], Any]], Any]  # runs a read: tries again what may pass, translates the rest
 
 
-def check_removal(link: Link, azure: Azure, plan: Plan) -> None:
-    """Raises ObstaclesError when a lock keeps anything of the link from being deleted: then nothing is."""
-    if not any(c.step == "azure_vpn" for c in plan.writes):
-        return
-    try:
-        locks = read_locks(link, azure)
-    except Exception as error:
-        if azure.translate(error) is None:
-            raise
-        return  # who may not read locks finds out at the first deletion
-    if found := tuple(azure_checks.locked(locks, link, plan)):
-        raise ObstaclesError(found)
+def check(
+    context: Context,
+    failed: Mapping[str, CloudlinkError],
+    guard: Guard,
+    topics: Iterable[tuple[str, Topic]] = TOPICS,
+) -> tuple[Finding, ...]:
+    """All findings: the reads of the plan that ``failed``, and those of every topic.
+
+    Raises the error itself where access is missing for a read of the plan, or where all that failed is that a cloud
+    does not answer; and what is neither an obstacle in the clouds nor missing access.
+    """
+    known = _distinct(failed.values())
+    for error in known:
+        if not isinstance(error, CloudError | CredentialsError):
+            raise error
+    found = [finding_of(e) for e in known]
+    found += _of_topics(context, known, guard, tuple(topics))
+    if any(isinstance(e, CredentialsError) for e in known):
+        raised = refusal(tuple(found))
+        assert raised is not None
+        # one alone says it better itself, with its code and request id
+        raise known[0] if len([f for f in found if f.severity is Severity.OBSTACLE]) == 1 else raised
+    others = [f for f in found[len(known) :] if f.severity is Severity.OBSTACLE]
+    if known and not others and all(isinstance(e, UnreachableError) for e in known):
+        raise known[0]
+    return tuple(found)
 
 
-def evaluate(link: Link, facts: PreflightFacts, plan: Plan) -> tuple[list[Mistake], list[str]]:
-    """Pure: what was read against what is wanted."""
-    mistakes: list[Mistake] = []
-    warnings: list[str] = []
-    mistakes += check_ranges(link, facts)
-    mistakes += check_aws(link, facts, plan)
-    seen = facts.azure or _parsed(facts)
-    findings = [
-        *azure_checks.check(seen, link, plan),
-        *aks.check(AksFacts(seen.cluster, facts.aks_reached), link, plan),
-    ]
-    mistakes += [mistake_of(f) for f in findings if f.severity is Severity.OBSTACLE]
-    warnings += [said(f) for f in findings if f.severity is not Severity.OBSTACLE]
-    warnings += check_names(link, facts)
-    return mistakes, warnings
+def _distinct(errors: Iterable[CloudlinkError]) -> list[CloudlinkError]:
+    """Each cause once; whose an object is comes first, for else the rest may be said of somebody else's link."""
+    once: dict[tuple[str, str], CloudlinkError] = {}
+    for error in sorted(errors, key=lambda e: not isinstance(e, ConflictError)):
+        cause = error.summary if isinstance(error, UnreachableError) else error.detail
+        if isinstance(error, CredentialsError) and "ermission" not in error.summary:
+            cause = ""  # an expired sign-in is one cause, whatever call found it
+        once.setdefault((error.summary, cause), error)
+    return list(once.values())
 
 
-def _parsed(facts: PreflightFacts) -> AzureFacts:
-    """From the answers alone."""
-    return AzureFacts(
-        vnet=parse.vnet(facts.vnet) if facts.vnet else None,
-        cluster=parse.aks_cluster(facts.aks) if facts.aks else None,
-        other_gateways=facts.azure_gateways,
+def _of_topics(
+    context: Context, known: Iterable[CloudlinkError], guard: Guard, topics: tuple[tuple[str, Topic], ...]
+) -> Iterator[Finding]:
+    told = {(e.summary, e.detail) for e in known} | {(e.summary, "") for e in known if isinstance(e, UnreachableError)}
+    with ThreadPoolExecutor(max(len(topics), 1), thread_name_prefix="preflight") as pool:
+        reads = [(name, pool.submit(_run, name, topic, context, guard)) for name, topic in topics]
+    for name, read in reads:
+        try:
+            yield from read.result()
+        except CloudlinkError as error:
+            if (error.summary, error.detail) not in told and (error.summary, "") not in told:
+                yield _not_proved(name, error)
+
+
+def _run(name: str, topic: Topic, context: Context, guard: Guard) -> list[Finding]:
+    found: list[Finding] = guard(f"preflight.{name}", lambda: list(topic(context)))
+    return found
+
+
+def _not_proved(topic: str, error: CloudlinkError) -> Finding:
+    return Finding(
+        topic,
+        Severity.NOT_PROVED,
+        "A check could not be made",
+        f"What may be in the way ({topic}) could not be read: {error}",
+        error.hint,
     )
-
-
-def mistake_of(finding: Finding) -> Mistake:
-    if finding.mistake is not None:
-        return finding.mistake
-    return Mistake(finding.key or finding.topic, f"{finding.summary}: {finding.detail}", finding.hint)
-
-
-def said(finding: Finding) -> str:
-    """On one line."""
-    parts: Iterable[str] = (f"{finding.summary}.", finding.detail, finding.hint.replace("\n", " && "))
-    return " ".join(p for p in parts if p)
