@@ -10,14 +10,17 @@ from typing import Any
 
 import pytest
 
+from cloudlink.checks.preflight import aks, azure
+from cloudlink.checks.preflight.aks import AksFacts
 from cloudlink.checks.preflight.aws import check_aws
-from cloudlink.checks.preflight.azure import check_azure
+from cloudlink.checks.preflight.azure_facts import AzureFacts
 from cloudlink.checks.preflight.facts import PreflightFacts
 from cloudlink.checks.preflight.names import check_names
 from cloudlink.checks.preflight.ranges import check_ranges
+from cloudlink.clouds.azure import parse
 from cloudlink.config import load
 from cloudlink.core.plan import Action, Change, Plan
-from cloudlink.errors import CloudError
+from cloudlink.errors import CloudError, Mistake, Severity
 from cloudlink.link import Link
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
@@ -69,7 +72,18 @@ def judged(spoil: Callable[[Said], object], of: Link | None = None) -> tuple[lis
     seen: Any = PreflightFacts(**{k: tuple(v) if isinstance(v, list) else v for k, v in facts.items()})  # type: ignore[arg-type]
     plan = Plan((Change("resolver.endpoint", "endpoint", Action.CREATE),))
     asked = of or link()
-    of_azure, warnings = check_azure(asked, seen)
+    known = AzureFacts(
+        vnet=parse.vnet(seen.vnet) if seen.vnet else None,
+        cluster=parse.aks_cluster(seen.aks) if seen.aks else None,
+        other_gateways=seen.azure_gateways,
+    )
+    found = [*azure.check(known, asked, plan), *aks.check(AksFacts(known.cluster, True), asked, plan)]
+    of_azure = [
+        f.mistake or Mistake(f.key or f.topic, f"{f.summary}: {f.detail}", f.hint)
+        for f in found
+        if f.severity is Severity.OBSTACLE
+    ]
+    warnings = [f"{f.summary}. {f.detail} {f.hint}" for f in found if f.severity is not Severity.OBSTACLE]
     mistakes = [*check_ranges(asked, seen), *check_aws(asked, seen, plan), *of_azure]
     warnings += check_names(asked, seen)
     assert all(m.allowed for m in mistakes)
