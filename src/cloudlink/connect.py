@@ -86,7 +86,7 @@ def connect(link: Link, clock: Clock, endpoints: Endpoints | None) -> Clouds:
     azure = Azure(link, endpoints, clock, cache)
 
     def aks() -> Access:
-        return aks_access(azure.user_kubeconfig(), azure.token)
+        return aks_access(azure.user_kubeconfig(), azure.token, sandbox=endpoints is not None)
 
     def eks() -> Access:
         cluster = aws.eks_cluster(link.aws.eks_cluster)
@@ -101,6 +101,7 @@ def connect(link: Link, clock: Clock, endpoints: Endpoints | None) -> Clouds:
             cluster["endpoint"],
             cluster["certificateAuthority"]["data"],
             lambda: aws.eks_token(link.aws.eks_cluster).reveal(),
+            sandbox=endpoints is not None,
         )
 
     azure.sign_in()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from cloudlink import __version__
 from cloudlink.clouds import ownership
-from cloudlink.clouds.aws import cached
+from cloudlink.clouds.aws import cached, transport
 from cloudlink.clouds.aws import errors as aws_errors
 from cloudlink.clouds.aws.models import PlainModels
 from cloudlink.clouds.cache import ReadCache
@@ -95,21 +95,28 @@ class Aws:
         with self._lock:
             made = self._clients.get((service, once))
             if made is None:
+                # The sandbox is asked as it is, whatever the environment says: no proxy between us and loopback, no endpoints
+                # of other kinds, and nothing that would look for a region behind 169.254.169.254.
+                plain: dict[str, Any] = {
+                    "proxies": {},
+                    "defaults_mode": "legacy",
+                    "use_fips_endpoint": False,
+                    "use_dualstack_endpoint": False,
+                }
                 config = Config(
                     retries={"mode": "standard", "total_max_attempts": 1 if once else 5},
                     connect_timeout=10,
                     read_timeout=60,
                     max_pool_connections=32,
                     user_agent_extra=f"cloudlink/{__version__}",
-                    # Loopback is never behind a proxy, whatever the environment says.
-                    proxies={} if self.endpoints else None,
+                    **(plain if self.endpoints else {}),
                 )
                 place: dict[str, Any] = {}
                 if self.endpoints is not None:
                     place = {"endpoint_url": self.endpoints.aws_url}
                     if self.endpoints.aws_url.startswith("https:"):
                         place["verify"] = self.endpoints.ca_file
-                made = self._session().client(cast(Any, service), config=config, **place)
+                made = transport.bound(self._session().client(cast(Any, service), config=config, **place))
                 self._clients[service, once] = made
             return made
 
