@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cloudlink.core.plan import FieldChange
 from cloudlink.errors import ConflictError
 from cloudlink.link import Link
 
@@ -39,10 +40,25 @@ class Owner:
     link: str
     vpc: str
     vnet: str  # subscription/resource group/VNet in lower case, in characters that both clouds take in a tag
+    more: tuple[tuple[str, str], ...] = ()  # the configured ones: they mark nothing
 
     def tags(self, address: str) -> dict[str, str]:
         """Azure's form: a plain mapping."""
-        return {LINK_TAG: self.link, RESOURCE_TAG: address, **self.place_tags()}
+        return {LINK_TAG: self.link, RESOURCE_TAG: address, **self.place_tags(), **dict(self.more)}
+
+    def added_tags(self) -> dict[str, str]:
+        """What is added to an object of ours that is there already."""
+        return {**self.place_tags(), **dict(self.more)}
+
+    def lacking(self, found: Mapping[str, str] | None, *, fold: bool = False) -> tuple[FieldChange, ...]:
+        """The configured tags that are not there as configured; others' do not count. fold: keys differ by more than
+        their case, as in Azure."""
+        held = {k.lower() if fold else k: v for k, v in (found or {}).items()}
+        return tuple(
+            FieldChange(f"tag {key}", held.get(key.lower() if fold else key, "(none)"), value)
+            for key, value in self.more
+            if held.get(key.lower() if fold else key) != value
+        )
 
     def place_tags(self) -> dict[str, str]:
         return {VPC_TAG: self.vpc, VNET_TAG: self.vnet}
@@ -76,7 +92,13 @@ class Owner:
 def owner_of(link: Link) -> Owner:
     side = link.azure
     vnet = f"{side.vnet_subscription}/{side.vnet_resource_group}/{side.vnet}".lower()
-    return Owner(link.name, link.aws.vpc_id, _NOT_IN_TAGS.sub("_", vnet))
+    return Owner(link.name, link.aws.vpc_id, _NOT_IN_TAGS.sub("_", vnet), link.tags)
+
+
+def merged(theirs: Mapping[str, str], ours: Mapping[str, str]) -> dict[str, str]:
+    """Both, ours where both have a key; Azure takes keys that differ by their case for one."""
+    named = {key.lower() for key in ours}
+    return {**{k: v for k, v in theirs.items() if k.lower() not in named}, **ours}
 
 
 def to_aws(tags: Mapping[str, str]) -> list[dict[str, str]]:

@@ -383,7 +383,7 @@ class Worker:
         self._intend(node, found, spec, "update")
         try:
             started = self._attempt(
-                node, lambda: node.complete_marks(found) if found.unmarked else node.update(found, spec)
+                node, lambda: node.complete_marks(found) if found.incomplete else node.update(found, spec)
             )
         except UnknownOutcome:
             started = Started(found.id)  # the next read shows whether it had its effect

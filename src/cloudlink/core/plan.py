@@ -142,9 +142,9 @@ def _is_record(value: Any) -> bool:
 
 
 def differences(found: Any, wanted: Any) -> tuple[FieldChange, ...]:
-    """Of a Found and the wanted spec: what an update would change, missing marks included."""
+    """Of a Found and the wanted spec: what an update would change, missing marks and tags included."""
     marks = (FieldChange("marks", "the link's name", "its name and its place"),) if found.unmarked else ()
-    return (*diff(found.spec, wanted), *marks)
+    return (*diff(found.spec, wanted), *marks, *found.lacking)
 
 
 def show(value: Any) -> str:

@@ -221,8 +221,9 @@ def _change(
     why = f"drift: {names}" if drift else f"not as configured: {names}"
     if found.owned is Ownership.ADOPTED and not node.changes_adopted:
         return say(Action.NO_OP, f"adopted as it is (not as configured: {names})")
-    if found.unmarked and not diff(found.spec, spec):
-        return say(Action.UPDATE, "its marks do not say yet where the link is", fields=fields)
+    if found.incomplete and not diff(found.spec, spec):
+        why = "its marks do not say yet where the link is" if found.unmarked else f"not as configured: {names}"
+        return say(Action.UPDATE, why, fields=fields)
     if node.immutable & {f.field for f in fields}:
         return say(Action.REPLACE, f"{why} (cannot be changed in place)", fields=fields, drift=drift)
     return say(Action.UPDATE, why, fields=fields, drift=drift)

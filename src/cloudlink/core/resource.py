@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
-from cloudlink.core.plan import Action
+from cloudlink.core.plan import Action, FieldChange
 
 SpecT = TypeVar("SpecT")
 OutT = TypeVar("OutT")
@@ -76,6 +76,7 @@ class Observed(Generic[SpecT, OutT]):
     spec: in the very type that the resource wants, holding only what the cloud gives back; None while the cloud
     does not say yet. outputs: what others need of it; None until known (they may be known before READY).
     detail: the cloud's own word on how it stands, or why it failed.
+    lacking: tags of the configuration that it has not, or has with another value; the next ``up`` adds them.
     unmarked: it is find_owned, but its marks do not say where its link is (made by cloudlink 0.1); the next ``up`` adds that.
     """
 
@@ -86,6 +87,12 @@ class Observed(Generic[SpecT, OutT]):
     owned: Ownership
     detail: str = ""
     unmarked: bool = False
+    lacking: tuple[FieldChange, ...] = ()
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether ``complete_marks`` has something to add."""
+        return self.unmarked or bool(self.lacking)
 
 
 class UnknownOutput(Exception):
@@ -223,7 +230,8 @@ class Resource(Node[OutT], Generic[SpecT, OutT]):
         return None
 
     def complete_marks(self, found: Observed[SpecT, OutT]) -> Started:
-        """Add to the marks of an object that is ``unmarked`` where its link is; changes nothing else."""
+        """Add to the tags of an object that is ``incomplete`` where its link is, and the configured ones; changes nothing
+        else."""
         raise AssertionError(f"{self.address} has no marks to complete")
 
     def rollback(self, found: Observed[SpecT, OutT] | None, prior_state: Any) -> str:

@@ -249,13 +249,47 @@ class Aws:
         )
 
     def mark(self, id_: str, owner: Owner) -> None:
-        """Add to an EC2 object of ours the tags that say where its link is."""
+        """Add to an EC2 object of ours the tags that say where its link is, and the configured ones."""
         try:
-            self.ec2.create_tags(Resources=[id_], Tags=ownership.to_aws(owner.place_tags()))
+            self.ec2.create_tags(Resources=[id_], Tags=ownership.to_aws(owner.added_tags()))
         finally:
             self.cache.invalidate(
                 cached.VPN_GATEWAYS, cached.CUSTOMER_GATEWAYS, cached.VPN_CONNECTIONS, cached.SECURITY_GROUPS
             )
+
+    def endpoint_tags(self, arn: str, *, fresh: bool = False) -> dict[str, str]:
+        """Of a Resolver endpoint, which shows none when it is listed."""
+
+        def read() -> dict[str, str]:
+            return ownership.from_aws(self.route53resolver.list_tags_for_resource(ResourceArn=arn).get("Tags"))
+
+        return self.cache.get(f"{cached.ENDPOINT_TAGS}/{arn}", read, fresh=fresh)
+
+    def tag_endpoint(self, arn: str, tags: Mapping[str, str]) -> None:
+        try:
+            self.route53resolver.tag_resource(ResourceArn=arn, Tags=ownership.to_aws(tags))
+        finally:
+            self.cache.invalidate(f"{cached.ENDPOINT_TAGS}/{arn}")
+
+    def zone_tags(self, zone_id: str, *, fresh: bool = False) -> dict[str, str]:
+        """Of a hosted zone, by its id without a path."""
+
+        def read() -> dict[str, str]:
+            found = self.route53.list_tags_for_resource(ResourceType="hostedzone", ResourceId=zone_id)
+            return ownership.from_aws(found["ResourceTagSet"].get("Tags"))
+
+        return self.cache.get(f"{cached.ZONE_TAGS}/{zone_id}", read, fresh=fresh)
+
+    def tag_zone(self, zone_id: str, tags: Mapping[str, str]) -> None:
+        """Ten in a call, which is what Route 53 takes."""
+        pairs = ownership.to_aws(tags)
+        try:
+            for i in range(0, len(pairs), 10):
+                self.route53.change_tags_for_resource(
+                    ResourceType="hostedzone", ResourceId=zone_id, AddTags=pairs[i : i + 10]
+                )
+        finally:
+            self.cache.invalidate(f"{cached.ZONE_TAGS}/{zone_id}")
 
     def tagged(self, owner: Owner) -> list[tuple[str, str]]:
         """(id, kind) of everything in EC2 and Route 53 Resolver that says it belongs to this link and still exists.

@@ -258,11 +258,12 @@ class Azure:
     # Writes. Each sends one request and returns. Bodies are built afresh: what Azure answered is never sent back.
 
     def mark(self, id_: str) -> Started:
-        """Add to an object of ours the tags that say where its link is; its other tags and settings stay.
+        """Add to an object of ours the tags that say where its link is, and the configured ones; its other tags and
+        settings stay.
 
         https://learn.microsoft.com/rest/api/resources/tags/update-at-scope
         """
-        body = {"operation": "Merge", "properties": {"tags": self.owner.place_tags()}}
+        body = {"operation": "Merge", "properties": {"tags": self.owner.added_tags()}}
         kinds = (GROUP, VNET, PUBLIC_IPS, GATEWAY, LOCAL_GATEWAYS, AKS, connection_kind(id_.rpartition("/")[2]))
         return self._put(kinds, id_, self.resources.tags.begin_update_at_scope, id_, body)
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 
 from cloudlink.clouds.aws import cached
 from cloudlink.clouds.aws.client import Aws, AwsObject
-from cloudlink.clouds.aws.tags import command_to_list, find_owned, is_unmarked, name_for, tag_specification
+from cloudlink.clouds.aws.tags import command_to_list, find_owned, is_unmarked, lacking, name_for, tag_specification
 from cloudlink.clouds.ownership import owner_of
 from cloudlink.core.resource import (
     Node,
@@ -101,7 +101,8 @@ class Connection(Resource[ConnectionSpec, VpnConnection]):
         phase = {"available": Phase.READY, "deleting": Phase.DELETING}.get(state, Phase.CREATING)
         out = None if phase is Phase.DELETING else self._outputs(found, fresh=fresh)
         unmarked = phase is Phase.READY and is_unmarked(found, owner_of(self.link))
-        return Observed(found["VpnConnectionId"], phase, _spec_of(found), out, Ownership.OWNED, state, unmarked)
+        more = lacking(found, owner_of(self.link)) if phase is Phase.READY else ()
+        return Observed(found["VpnConnectionId"], phase, _spec_of(found), out, Ownership.OWNED, state, unmarked, more)
 
     def complete_marks(self, found: Observed[ConnectionSpec, VpnConnection]) -> Started:
         self.aws.mark(found.id, owner_of(self.link))

@@ -8,13 +8,14 @@ from typing import Any, ClassVar
 
 from cloudlink.clouds.aws import cached
 from cloudlink.clouds.aws.client import Aws, AwsObject
-from cloudlink.clouds.aws.tags import find_owned, is_unmarked, name_for, tag_specification
+from cloudlink.clouds.aws.tags import find_owned, is_unmarked, lacking, name_for, tag_specification
 from cloudlink.clouds.ownership import Claim, from_aws, owner_of
 from cloudlink.core.resource import (
     Node,
     Observed,
     Outputs,
     Ownership,
+    Phase,
     Receipts,
     Resource,
     Started,
@@ -68,7 +69,9 @@ class CustomerGatewayResource(Resource[CustomerGatewaySpec, CustomerGateway]):
         spec = CustomerGatewaySpec(IPv4Address(found["IpAddress"]), asn)
         out = CustomerGateway(found["CustomerGatewayId"])
         unmarked = is_unmarked(found, owner_of(self.link))
-        return Observed(out.id, gateway_phase(found["State"]), spec, out, Ownership.OWNED, found["State"], unmarked)
+        phase = gateway_phase(found["State"])
+        more = lacking(found, owner_of(self.link)) if phase is Phase.READY else ()
+        return Observed(out.id, phase, spec, out, Ownership.OWNED, found["State"], unmarked, more)
 
     def _vpc_of(self, customer_gateway: AwsObject) -> str:
         """The VPC of a connection that uses it; empty: there is none."""

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from cloudlink.clouds.aws import cached
 from cloudlink.clouds.aws.client import Aws, AwsObject
-from cloudlink.clouds.aws.tags import command_to_list, find_owned, is_unmarked, name_for, tag_specification
+from cloudlink.clouds.aws.tags import command_to_list, find_owned, is_unmarked, lacking, name_for, tag_specification
 from cloudlink.clouds.ownership import owner_of
 from cloudlink.core.resource import (
     Lookup,
@@ -56,7 +56,8 @@ class Gateway(Resource[GatewaySpec, VpnGateway]):
         phase = gateway_phase(found["State"])
         out = VpnGateway(found["VpnGatewayId"], int(found["AmazonSideAsn"]))
         unmarked = is_unmarked(found, owner_of(self.link))
-        return Observed(out.id, phase, GatewaySpec(out.asn), out, Ownership.OWNED, found["State"], unmarked)
+        more = lacking(found, owner_of(self.link)) if phase is Phase.READY else ()
+        return Observed(out.id, phase, GatewaySpec(out.asn), out, Ownership.OWNED, found["State"], unmarked, more)
 
     def create(self, spec: GatewaySpec) -> Started:
         """Raises ConflictError before making anything when the VPC has a gateway already: it could not be attached."""

@@ -68,9 +68,9 @@ class AzureResource(Resource[SpecT, OutT]):
             raise ownership.same_name_elsewhere(str(raw["id"]), elsewhere, owner, self.address)
         now = phase(raw)
         unmarked = claim is Claim.INCOMPLETE and now is Phase.READY
-        return Observed(
-            str(raw["id"]), now, self.parse_spec(raw), self.parse_outputs(raw), Ownership.OWNED, state(raw), unmarked
-        )
+        lacking = owner.lacking(raw.get("tags"), fold=True) if now is Phase.READY else ()
+        spec, outputs = self.parse_spec(raw), self.parse_outputs(raw)
+        return Observed(str(raw["id"]), now, spec, outputs, Ownership.OWNED, state(raw), unmarked, lacking)
 
     def _elsewhere(self, raw: Json, claim: Claim) -> str:
         """Where the link is that an object of our name belongs to, if not here; empty: it is ours. What was made before
@@ -100,13 +100,13 @@ class AzureResource(Resource[SpecT, OutT]):
 
     def all_tags(self) -> dict[str, str]:
         """Ours and those that others put on the object: a PUT replaces all tags."""
-        return {**((self.raw(fresh=False) or {}).get("tags") or {}), **self.tags()}
+        return ownership.merged((self.raw(fresh=False) or {}).get("tags") or {}, self.tags())
 
 
 def foreign_object(raw: Json, owner: Owner, address: str) -> ConflictError:
     """The error for an object that bears our name but not our tags."""
     id_ = str(raw["id"])
-    wanted = " ".join(f"{k}={v}" for k, v in owner.tags(address).items())
+    wanted = shlex.join(f"{k}={v}" for k, v in owner.tags(address).items())
     held = raw.get("tags") or {}
     said = ", ".join(f"{k}={held[k]}" for k in (LINK_TAG, RESOURCE_TAG) if k in held) or "no tag of cloudlink's"
     return ConflictError(

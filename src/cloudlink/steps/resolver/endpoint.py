@@ -15,7 +15,7 @@ from cloudlink.clouds.aws import cached
 from cloudlink.clouds.aws.client import Aws, AwsObject
 from cloudlink.clouds.aws.tags import name_for
 from cloudlink.clouds.ownership import owner_of
-from cloudlink.core.plan import Action, spec_hash
+from cloudlink.core.plan import Action, FieldChange, spec_hash
 from cloudlink.core.resource import (
     Lookup,
     Node,
@@ -153,7 +153,18 @@ class InboundEndpoint(Resource[EndpointSpec, Endpoint]):
         )
         phase = self._phase(found, addresses)
         out = Endpoint(number, {subnet: self._inside(a["Ip"]) for subnet, a in sorted(keep.items())})
-        return Observed(number, phase, spec, out if phase is Phase.READY else None, Ownership.OWNED, said)
+        ready = phase is Phase.READY
+        lacking = self._lacking(found["Arn"], fresh=fresh) if ready else ()
+        return Observed(number, phase, spec, out if ready else None, Ownership.OWNED, said, lacking=lacking)
+
+    def _lacking(self, arn: str, *, fresh: bool) -> tuple[FieldChange, ...]:
+        """The configured tags that it has not; asked only where some are configured, for it takes a call of its own."""
+        return owner_of(self.link).lacking(self.aws.endpoint_tags(arn, fresh=fresh)) if self.link.tags else ()
+
+    def complete_marks(self, found: Observed[EndpointSpec, Endpoint]) -> Started:
+        arn = next(e["Arn"] for e in self.aws.resolver_endpoints() if e["Id"] == found.id)
+        self.aws.tag_endpoint(arn, dict(self.link.tags))
+        return Started(found.id)
 
     def _inside(self, text: str) -> IPv4Address:
         """The address, if it can be the endpoint's. CoreDNS will send it every question about the zone, so one on the

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from cloudlink.clouds.aws import cached
 from cloudlink.clouds.aws.client import Aws, AwsObject
 from cloudlink.clouds.ownership import owner_of, same_name_elsewhere
+from cloudlink.core.plan import FieldChange
 from cloudlink.core.resource import (
     Lookup,
     Node,
@@ -81,7 +82,16 @@ class Zone(Resource[ZoneSpec, HostedZone]):
         spec = ZoneSpec(plain_name(found["Name"]), vpc if vpc in vpcs else "", bool(found["Config"]["PrivateZone"]))
         synced = self.aws.in_sync(number)
         phase, said = (Phase.READY, "INSYNC") if synced else (Phase.CREATING, "PENDING")
-        return Observed(number, phase, spec, HostedZone(number, spec.name), Ownership.OWNED, said)
+        more: tuple[FieldChange, ...] = ()
+        if self.link.tags and synced:
+            more = owner_of(self.link).lacking(self.aws.zone_tags(number, fresh=fresh))
+        return Observed(number, phase, spec, HostedZone(number, spec.name), Ownership.OWNED, said, lacking=more)
+
+    def complete_marks(self, found: Observed[ZoneSpec, HostedZone]) -> Started:
+        """The configured tags. A create takes none, so they are a write of their own, right after it: a zone that was
+        made by a run that died in between gets them from the next one."""
+        self.aws.tag_zone(found.id, dict(self.link.tags))
+        return Started(found.id)
 
     @property
     def _vpc(self) -> dict[str, str]:

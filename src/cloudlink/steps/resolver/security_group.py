@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from cloudlink.clouds.aws import cached
 from cloudlink.clouds.aws.client import Aws, AwsObject
-from cloudlink.clouds.aws.tags import find_owned, is_unmarked, name_for, tag_specification
+from cloudlink.clouds.aws.tags import find_owned, is_unmarked, lacking, name_for, tag_specification
 from cloudlink.clouds.ownership import owner_of
 from cloudlink.core.resource import (
     Node,
@@ -53,7 +53,15 @@ class ResolverGroup(Resource[GroupSpec, SecurityGroup]):
         if found is not None:
             out = SecurityGroup(found["GroupId"])
             unmarked = is_unmarked(found, owner_of(self.link))
-            return Observed(out.id, Phase.READY, GroupSpec(found["VpcId"]), out, Ownership.OWNED, unmarked=unmarked)
+            return Observed(
+                out.id,
+                Phase.READY,
+                GroupSpec(found["VpcId"]),
+                out,
+                Ownership.OWNED,
+                unmarked=unmarked,
+                lacking=lacking(found, owner_of(self.link)),
+            )
         name = name_for(self.link.name, "resolver")
         foreign = next((g for g in groups if g["GroupName"] == name), None)
         if foreign is not None:
