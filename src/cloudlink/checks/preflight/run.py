@@ -14,11 +14,13 @@ from cloudlink.checks.preflight.names import check_names
 from cloudlink.checks.preflight.ranges import check_ranges
 from cloudlink.clouds.aws.client import Aws
 from cloudlink.clouds.azure.client import Azure
+from cloudlink.clouds.malformed import parsing
 from cloudlink.core.plan import Plan
 from cloudlink.errors import ConfigError, Mistake
 from cloudlink.link import Link
 
 
+@parsing("AWS's and Azure's answers")
 def check(link: Link, aws: Aws, azure: Azure, plan: Plan) -> tuple[str, ...]:
     """Warnings for the plan. Raises ConfigError when the configuration contradicts what is there."""
     facts = gather(link, aws, azure)

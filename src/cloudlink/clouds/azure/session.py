@@ -14,6 +14,7 @@ from urllib.parse import quote
 from cloudlink import __version__
 from cloudlink.clouds.azure import errors as azure_errors
 from cloudlink.clouds.endpoints import Endpoints
+from cloudlink.clouds.malformed import parsing
 from cloudlink.link import AzureSide
 
 _USER_AGENT = f"cloudlink/{__version__}"
@@ -240,6 +241,7 @@ class FirstAnswer:
     def status_code(self) -> int:
         return int(self.response.status_code)
 
+    @parsing("Azure's answers")
     def reason(self) -> str:
         """Why the operation failed, as ``code: message``; empty when it did not fail or cannot be asked."""
         url = self.response.headers.get("Azure-AsyncOperation")
