@@ -133,7 +133,7 @@ def _removal(graph: Graph, receipts: Receipts, snapshot: Snapshot) -> dict[str, 
         elif found.owned is Ownership.SHARED and node.prior_state(found) == prior_state:
             say(Action.NO_OP, "already as it was", found=None)  # killed before it was altered, or after it was restored
         elif found.owned is Ownership.SHARED:
-            say(Action.DELETE, "restored as it was")
+            say(Action.RESTORE, "as it was before cloudlink altered it")
         else:
             say(Action.DELETE, "cloudlink made it")
     return changes
@@ -179,17 +179,11 @@ def _change(
             return say(Action.REPLACE, f"{unknown.node.address} is replaced")
         return say(Action.DEFER, f"known after {unknown.node.address}")
     if found is None:
-        if spec is None:
-            return say(Action.NO_OP, "not wanted")
         return say(
             Action.CREATE, "drift: deleted outside cloudlink" if removed else "does not exist yet", drift=removed
         )
     if found.phase is Phase.DELETING:
-        return say(Action.NO_OP, "being deleted") if spec is None else say(Action.CREATE, "made again once it is gone")
-    if spec is None:
-        if found.owned is Ownership.OWNED:
-            return say(Action.DELETE, "no longer in the configuration")
-        return say(Action.NO_OP, "kept: cloudlink did not make it")
+        return say(Action.CREATE, "made again once it is gone")
     owned = found.owned is not Ownership.ADOPTED
     if owned and _parent_replaced(node, changes):
         return say(Action.REPLACE, "what it is built on is replaced")
@@ -209,7 +203,7 @@ def _change(
     drift = receipt is not None and not receipt.intent and receipt.spec_hash == spec_hash(spec)
     names = ", ".join(f.field.replace("_", " ") for f in fields)
     why = f"drift: {names}" if drift else f"not as configured: {names}"
-    if found.owned is Ownership.ADOPTED and not node.changes_adopted:
+    if found.owned is Ownership.ADOPTED:
         return say(Action.NO_OP, f"adopted as it is (not as configured: {names})")
     if found.unmarked and not diff(found.spec, spec):
         return say(Action.UPDATE, "its marks do not say yet where the link is", fields=fields)
