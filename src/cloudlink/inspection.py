@@ -12,7 +12,7 @@ from cloudlink.checks.names.probe import Probe
 from cloudlink.checks.report import DnsReport, Drift, Health, StatusReport
 from cloudlink.clouds.aws.client import Aws
 from cloudlink.clouds.azure.client import Azure
-from cloudlink.clouds.kube import errors as kube_errors
+from cloudlink.clouds.errors import error_policy
 from cloudlink.clouds.kube.client import Kube
 from cloudlink.core.engine import Engine
 from cloudlink.core.plan import Action, Change, FieldChange, Plan
@@ -104,7 +104,7 @@ class Inspection:
         try:
             return self.topology.dns_forward.forward.status(tuple(endpoint.addresses.values()) if endpoint else None)
         except Exception as error:
-            known = error if isinstance(error, CloudlinkError) else kube_errors.translate(error)
+            known = error if isinstance(error, CloudlinkError) else error_policy(self.link).translate(error)
             if known is None:
                 raise
             return ForwardStatus("cannot be read", problem=str(known))

@@ -9,7 +9,8 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
+import traceback
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from cloudlink.checks.report import DnsReport
     from cloudlink.clouds.endpoints import Endpoints
     from cloudlink.core.engine import Engine
+    from cloudlink.core.ports import ErrorPolicy
     from cloudlink.inspection import Inspection
 
 _LOG = logging.getLogger("cloudlink")
@@ -162,9 +164,12 @@ def open_session(
         except Exception as error:
             known = session.translate(error)  # a read outside the engine, which translates its own
             if known is None:
+                for line in "".join(traceback.format_exception(error)).splitlines():  # a record is one line
+                    _LOG.error("%s", line)
                 bug = CloudlinkError(
                     "A mistake in cloudlink itself",
-                    f"{type(error).__name__}; where it happened follows.",
+                    f"{type(error).__name__}; where it happened follows"
+                    + (f", and is in {folder / f'{link.name}.log'}." if writes else "."),
                     "Run the same command again; if it happens again, report it with what follows.",
                 )
                 view.error(bug)
@@ -195,6 +200,8 @@ def _record(event: Any) -> None:
             )
         case ev.Skipped(address=address, because=because):
             _LOG.info("%s skipped: %s", address, because)
+        case ev.Halted(because=because, made=made):
+            _LOG.error("nothing more was begun: %s was refused; made: %s", because, ", ".join(made) or "nothing")
 
 
 @dataclass
@@ -218,10 +225,12 @@ class Session:
 
     def translate(self, error: Exception) -> CloudlinkError | None:
         """An SDK's error as ours; None when it is none, which makes it a bug."""
-        if self._clouds is None:
-            return None
-        translated: CloudlinkError | None = self._clouds.error_policy().translate(error)
-        return translated
+        return self._error_policy().translate(error) if self._clouds is not None else None
+
+    def _error_policy(self) -> ErrorPolicy:
+        from cloudlink.clouds.errors import error_policy
+
+        return error_policy(self.link)
 
     @property
     def inspection(self) -> Inspection:
@@ -236,7 +245,7 @@ class Session:
     def _make_engine(self, nodes: Sequence[Any]) -> Engine:
         from cloudlink.core.engine import Engine
 
-        self._engine = Engine(nodes, clock=self.clock, store=self.state, error_policy=self.clouds.error_policy())
+        self._engine = Engine(nodes, clock=self.clock, store=self.state, error_policy=self._error_policy())
         return self._engine
 
     def make_plan(self, *, destroy: bool = False, only: Sequence[str] | None = None) -> Plan:
@@ -271,11 +280,13 @@ class Session:
 
     def _only(self, plan: Plan, only: Sequence[str]) -> Plan:
         """The named steps; the others' changes are left out. What those steps need must be there already."""
-        from cloudlink.topology import STEPS
+        from cloudlink.steps import step_names
 
-        unknown = [name for name in only if name not in STEPS]
+        unknown = [name for name in only if name not in step_names()]
         if unknown:
-            raise UsageError("No such step", f"{', '.join(unknown)} was given.", f"Steps are {', '.join(STEPS)}.")
+            raise UsageError(
+                "No such step", f"{', '.join(unknown)} was given.", f"Steps are {', '.join(step_names())}."
+            )
         changes = tuple(
             c
             if c.step in only or c.action is Action.NO_OP
@@ -299,7 +310,7 @@ class Session:
         assert refusal(plan.findings) is None
         broken: Exception | None = None
         try:
-            for event in self._engine.apply(plan):
+            for event in self._engine.apply(plan, monthly_cost=self._monthly_cost):
                 _record(event)
                 if broken is None:
                     try:
@@ -314,6 +325,21 @@ class Session:
         if broken is not None:
             raise broken
         self.clouds.cache.clear()
+
+    def _monthly_cost(self, existing: Collection[str]) -> float:
+        """Roughly, in USD, of the resources with these addresses."""
+        from cloudlink.checks.preflight.cost import PRICES
+
+        def there(prefix: str) -> int:
+            return sum(address.startswith(prefix) for address in existing)
+
+        return (
+            there("aws_vpn.connection") * PRICES["vpn connection"]
+            + there("resolver.endpoint") * 2 * PRICES["resolver address"]  # it has at least two
+            + there("resolver.zone") * PRICES["zone"]
+            + there("azure_vpn.public_ip") * PRICES["public ip"]
+            + (there("azure_vpn.gateway") - there("azure_vpn.gateway_subnet")) * PRICES["gateway VpnGw1AZ"]
+        )
 
     def record_receipts(self) -> None:
         """After a plan without changes: the state file knows what is there, also when it was lost."""

@@ -22,7 +22,9 @@ def report(link: Link, aws: Aws, azure: Azure, plan: Plan) -> TeardownReport:
     for change in plan.changes:
         row = (change.address, change.title, change.id)
         if change.action is Action.DELETE:
-            (restored if change.why.startswith("restored") else deleted).append(row)
+            deleted.append(row)
+        elif change.action is Action.RESTORE:
+            restored.append(row)
     kept = tuple((k.address, k.title, k.id) for k in plan.kept)
     return TeardownReport(link.name, tuple(deleted), tuple(restored), kept, tuple(leftovers(link, aws, azure)))
 

@@ -213,12 +213,13 @@ def test_coredns_that_dies_of_it_is_failed_and_undone(bench: KubeBench) -> None:
     assert good.phase is Phase.READY
     text = bench.custom()[KEY]
     bench.another_run()
+    before = bench.forward.rollback_state()
     bench.fault("pod-fails", "kube-system/coredns-*", None)
     bench.addresses = (RESOLVERS[0],)
     found = bench.up()
     assert found.phase is Phase.FAILED
     assert "CoreDNS does not start" in found.detail
-    sentence = bench.forward.rollback(found, None)
+    sentence = bench.forward.rollback(found, before)
     assert "restored" in sentence
     assert bench.custom()[KEY] == text
 

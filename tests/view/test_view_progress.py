@@ -114,6 +114,7 @@ def test_json_lines_of_up(golden: Golden) -> None:
         "updated": 0,
         "replaced": 0,
         "deleted": 0,
+        "restored": 0,
         "failed": 1,
         "skipped": 1,
         "kept": 1,

@@ -170,7 +170,9 @@ REMOVAL = Plan(
     (
         Change("aws_vpn.attachment", "Attachment to the VPC", Action.NO_OP, "kept: cloudlink did not make it"),
         Change("aws_vpn.connection[0]", "VPN connection to Azure instance 0", Action.DELETE, "cloudlink made it"),
-        Change("aws_vpn.route_propagation", "Route propagation", Action.DELETE, "restored as it was"),
+        Change(
+            "aws_vpn.route_propagation", "Route propagation", Action.RESTORE, "as it was before cloudlink altered it"
+        ),
         Change("azure_vpn.gateway", "VPN gateway, active-active", Action.DELETE, "cloudlink made it"),
     ),
     kept=(

@@ -24,6 +24,7 @@ from cloudlink.checks.report import (
 )
 from cloudlink.clouds.aws.client import Aws
 from cloudlink.clouds.azure.client import Azure
+from cloudlink.clouds.malformed import parsing
 from cloudlink.link import Link
 from cloudlink.steps.dns_forward.corefile import ForwardStatus
 from cloudlink.steps.outputs import VirtualNetwork
@@ -63,6 +64,7 @@ class Facts:
 # --- gathering --------------------------------------------------------------------------------------------
 
 
+@parsing("AWS's and Azure's answers")
 def gather(
     link: Link,
     aws: Aws,
@@ -184,6 +186,7 @@ def vpc_ranges(vpc: Json | None) -> tuple[IPv4Network, ...]:
 # --- the report -------------------------------------------------------------------------------------------
 
 
+@parsing("AWS's and Azure's answers")
 def report(link: Link, facts: Facts, drift: tuple[Drift, ...] = ()) -> StatusReport:
     """Everything that is shown. drift: what the engine found to differ from the configuration."""
     statuses = tunnels.statuses(link, facts.aws, facts.azure)

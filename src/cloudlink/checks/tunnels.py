@@ -18,6 +18,7 @@ from typing import Any
 
 from cloudlink import ipsec
 from cloudlink.checks.report import AwsTunnelView, AzureTunnelView, BgpView, Health, TunnelStatus
+from cloudlink.clouds.malformed import parsing
 from cloudlink.clouds.ownership import RESOURCE_TAG, from_aws
 from cloudlink.link import Link, Tunnel
 from cloudlink.secret import Secret
@@ -61,6 +62,7 @@ class _Ends:
     gateway: Json | None
 
 
+@parsing("AWS's and Azure's answers about the tunnels")
 def statuses(link: Link, aws: AwsFacts, azure: AzureFacts) -> tuple[TunnelStatus, ...]:
     """One for each of the link's tunnels, in order."""
     return tuple(_status(link, _ends(link, t, aws, azure), azure) for t in link.tunnels)

@@ -138,7 +138,7 @@ def _removal(graph: Graph, receipts: Receipts, snapshot: Snapshot) -> dict[str, 
         elif found.owned is Ownership.SHARED and node.prior_state(found) == prior_state:
             say(Action.NO_OP, "already as it was", found=None)  # killed before it was altered, or after it was restored
         elif found.owned is Ownership.SHARED:
-            say(Action.DELETE, "restored as it was")
+            say(Action.RESTORE, "as it was before cloudlink altered it")
         else:
             say(Action.DELETE, "cloudlink made it")
     return changes
@@ -188,17 +188,11 @@ def _change(
             return say(Action.REPLACE, f"{unknown.node.address} is replaced")
         return say(Action.DEFER, f"known after {unknown.node.address}")
     if found is None:
-        if spec is None:
-            return say(Action.NO_OP, "not wanted")
         return say(
             Action.CREATE, "drift: deleted outside cloudlink" if removed else "does not exist yet", drift=removed
         )
     if found.phase is Phase.DELETING:
-        return say(Action.NO_OP, "being deleted") if spec is None else say(Action.CREATE, "made again once it is gone")
-    if spec is None:
-        if found.owned is Ownership.OWNED:
-            return say(Action.DELETE, "no longer in the configuration")
-        return say(Action.NO_OP, "kept: cloudlink did not make it")
+        return say(Action.CREATE, "made again once it is gone")
     owned = found.owned is not Ownership.ADOPTED
     if owned and _parent_replaced(node, changes):
         return say(Action.REPLACE, "what it is built on is replaced")
@@ -219,7 +213,7 @@ def _change(
     fields = tuple(replace(f, reason=node.why_it_matters.get(f.field, "")) for f in fields)
     names = ", ".join(f.field.replace("_", " ") + (f" ({f.reason})" if f.reason else "") for f in fields)
     why = f"drift: {names}" if drift else f"not as configured: {names}"
-    if found.owned is Ownership.ADOPTED and not node.changes_adopted:
+    if found.owned is Ownership.ADOPTED:
         return say(Action.NO_OP, f"adopted as it is (not as configured: {names})")
     if found.incomplete and not diff(found.spec, spec):
         why = "its marks do not say yet where the link is" if found.unmarked else f"not as configured: {names}"

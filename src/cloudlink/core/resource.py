@@ -71,23 +71,18 @@ class Receipts(Mapping[str, Receipt]):
 
 @dataclass(frozen=True)
 class Observed(Generic[SpecT, OutT]):
-    """A cloud object as it is now.
-
-    spec: in the very type that the resource wants, holding only what the cloud gives back; None while the cloud
-    does not say yet. outputs: what others need of it; None until known (they may be known before READY).
-    detail: the cloud's own word on how it stands, or why it failed.
-    lacking: tags of the configuration that it has not, or has with another value; the next ``up`` adds them.
-    unmarked: it is find_owned, but its marks do not say where its link is (made by cloudlink 0.1); the next ``up`` adds that.
-    """
+    """A cloud object as it is now."""
 
     id: str
     phase: Phase
     spec: SpecT | None  # the very type that the resource wants, with what the cloud gives back; None: not said yet
     outputs: OutT | None  # what others need of it; None until known, which may be before READY
     owned: Ownership
-    detail: str = ""
-    unmarked: bool = False
-    lacking: tuple[FieldChange, ...] = ()
+    detail: str = ""  # the cloud's own word on its state, or why it failed
+    unmarked: bool = False  # ours, but its marks do not say where its link is (made by cloudlink 0.1); ``up`` adds that
+    lacking: tuple[
+        FieldChange, ...
+    ] = ()  # configured tags that it has not, or has with another value; ``up`` adds them
 
     @property
     def incomplete(self) -> bool:
@@ -198,12 +193,10 @@ class Resource(Node[OutT], Generic[SpecT, OutT]):
     """Resources with the same key are written one after the other, each until it is ready."""
     on_failure: ClassVar[Action] = Action.UPDATE
     """How to repair one that the cloud left in a failed state: write it again, or replace it."""
-    changes_adopted: ClassVar[bool] = False
-    """Whether an adopted object may be updated, too."""
 
     @abstractmethod
-    def spec(self, outputs: Outputs) -> SpecT | None:
-        """What it should be; pure. None: it should not exist. Raises UnknownOutput through ``outputs``."""
+    def spec(self, outputs: Outputs) -> SpecT:
+        """What it should be; pure. Raises UnknownOutput through ``outputs``."""
 
     @abstractmethod
     def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[SpecT, OutT] | None:
@@ -234,10 +227,15 @@ class Resource(Node[OutT], Generic[SpecT, OutT]):
         else."""
         raise AssertionError(f"{self.address} has no marks to complete")
 
-    def rollback(self, found: Observed[SpecT, OutT] | None, prior_state: Any) -> str:
-        """Called when a write ended in FAILED or timed out and leaving it would harm the user.
+    def rollback_state(self) -> Any:
+        """What ``rollback`` has to know of the object as it is before this run's first write to it; kept for the run only."""
+        return None
 
-        Returns what was done, for the error message; empty: nothing was rolled back.
+    def rollback(self, found: Observed[SpecT, OutT] | None, before: Any) -> str:
+        """Called when a write ended in FAILED or timed out, to take back what would harm the user.
+
+        before: what ``rollback_state`` gave; None where this run has not written. Returns what was done, for the error
+        message; empty: nothing was rolled back.
         """
         return ""
 

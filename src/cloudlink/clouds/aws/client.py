@@ -20,6 +20,7 @@ from cloudlink.clouds.aws import errors as aws_errors
 from cloudlink.clouds.aws.models import PlainModels
 from cloudlink.clouds.cache import ReadCache
 from cloudlink.clouds.endpoints import Endpoints
+from cloudlink.clouds.malformed import parsing
 from cloudlink.clouds.ownership import Owner
 from cloudlink.core.polling import Clock
 from cloudlink.errors import CloudError, CloudlinkError
@@ -173,6 +174,7 @@ class Aws:
 
     # --- who we are ---------------------------------------------------------------------------------------
 
+    @parsing("AWS's answers")
     def account(self) -> str:
         """The number of the account, which also proves that the credentials work."""
         return self.cache.get("aws.account", lambda: str(self.sts.get_caller_identity()["Account"]))
@@ -291,6 +293,7 @@ class Aws:
         finally:
             self.cache.invalidate(f"{cached.ZONE_TAGS}/{zone_id}")
 
+    @parsing("AWS's answers")
     def tagged(self, owner: Owner) -> list[tuple[str, str]]:
         """(id, kind) of everything in EC2 and Route 53 Resolver that says it belongs to this link and still exists.
         What says that it belongs to a link of the same name elsewhere is none of it.
@@ -329,6 +332,7 @@ class Aws:
                 tags.setdefault((str(tag["ResourceId"]), str(tag["ResourceType"])), {})[tag["Key"]] = tag["Value"]
         return {key: found for key, found in tags.items() if found.get(ownership.LINK_TAG) == link}
 
+    @parsing("AWS's answers")
     def network_interfaces(self, descriptions: Iterable[str]) -> list[AwsObject]:
         """Those with one of these descriptions. Not shared."""
         pages = self.ec2.get_paginator("describe_network_interfaces").paginate(
@@ -338,16 +342,19 @@ class Aws:
 
     # --- shared reads: VPN --------------------------------------------------------------------------------
 
+    @parsing("AWS's answers")
     def vpn_gateways(self, *, fresh: bool = False) -> list[AwsObject]:
         """All of the region, deleted ones too: AWS lists them for a while."""
         return self.cache.get(cached.VPN_GATEWAYS, lambda: self.ec2.describe_vpn_gateways()["VpnGateways"], fresh=fresh)
 
+    @parsing("AWS's answers")
     def customer_gateways(self, *, fresh: bool = False) -> list[AwsObject]:
         """All of the region, deleted ones too."""
         return self.cache.get(
             cached.CUSTOMER_GATEWAYS, lambda: self.ec2.describe_customer_gateways()["CustomerGateways"], fresh=fresh
         )
 
+    @parsing("AWS's answers")
     def vpn_connections(self, *, fresh: bool = False) -> list[AwsObject]:
         """All of the region, deleted ones too; each tunnel's ``PreSharedKey`` is a Secret."""
 
@@ -423,11 +430,12 @@ class Aws:
                 return []
             raise
 
-    def submitted(self, zone_id: str, change: AwsObject) -> None:
+    def submitted(self, zone_id: str, change_id: str) -> None:
         """Remember the change of a zone that was just written, so that ``in_sync`` can tell when it is served."""
         with self._lock:
-            self._changes[zone_id] = str(change["Id"])
+            self._changes[zone_id] = str(change_id)
 
+    @parsing("AWS's answers")
     def in_sync(self, zone_id: str) -> bool:
         """Whether Route 53 serves what this process wrote last to the zone. One call at most, none when nothing was."""
         with self._lock:
@@ -450,6 +458,7 @@ class Aws:
         """All application and network load balancers of the region."""
         return self._list("aws.load_balancers", "elbv2", "describe_load_balancers", "LoadBalancers", fresh=fresh)
 
+    @parsing("AWS's answers")
     def load_balancer_addresses(self, balancers: Iterable[AwsObject]) -> dict[str, tuple[str, ...]]:
         """Private addresses of these load balancers, by ARN, in one call.
 
@@ -464,6 +473,7 @@ class Aws:
 
     # --- how reads are shared -----------------------------------------------------------------------------
 
+    @parsing("AWS's answers")
     def _get(self, kind: str, call: Callable[[], T], *, fresh: bool) -> T | None:
         """One object, or None when AWS says that it does not exist."""
 
@@ -477,6 +487,7 @@ class Aws:
 
         return self.cache.get(kind, read, fresh=fresh)
 
+    @parsing("AWS's answers")
     def _list(self, kind: str, service: str, operation: str, key: str, *, fresh: bool, **asked: Any) -> list[AwsObject]:
         """All pages of a list."""
 
@@ -497,6 +508,14 @@ def without_open_keys(connection: dict[str, Any]) -> dict[str, Any]:
         if "PreSharedKey" in tunnel:
             tunnel["PreSharedKey"] = Secret(tunnel["PreSharedKey"])
     return connection
+
+
+@parsing("AWS's answer to a write")
+def value_in(answer: AwsObject, *path: str) -> Any:
+    """What an answer holds under these keys, one in the other."""
+    for key in path:
+        answer = answer[key]
+    return answer
 
 
 def _in(vpc_id: str) -> list[dict[str, Any]]:

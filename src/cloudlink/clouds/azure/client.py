@@ -23,6 +23,7 @@ from cloudlink.clouds.azure.errors import missing, retryable, unknown_outcome
 from cloudlink.clouds.azure.session import AzureSession, FirstAnswer
 from cloudlink.clouds.cache import ReadCache
 from cloudlink.clouds.endpoints import Endpoints
+from cloudlink.clouds.malformed import parsing
 from cloudlink.clouds.ownership import LINK_TAG, owner_of
 from cloudlink.core.polling import Clock
 from cloudlink.core.resource import Started
@@ -143,6 +144,7 @@ class Azure:
         """The VPN gateway that bears our name."""
         return self._one(GATEWAY, self.id("virtualNetworkGateways", self.name("gateway")), fresh)
 
+    @parsing("Azure's answers")
     def vnet_of_gateway(self) -> str:
         """The id in lower case of the VNet in which the gateway of our name stands; empty: there is no gateway."""
         for config in _children(self.gateway(), "ipConfigurations"):
@@ -167,6 +169,7 @@ class Azure:
     def aks_cluster(self, *, fresh: bool = False) -> Json | None:
         return self._one(AKS, self.aks_id, fresh)
 
+    @parsing("Azure's answers")
     def other_gateways(self) -> list[str]:
         """Ids of gateways of any kind in the VNet's gateway subnet that are not ours."""
         subnet = next((s for s in _children(self.vnet(), "subnets") if s.get("name") == GATEWAY_SUBNET), {})
@@ -174,6 +177,7 @@ class Azure:
         users = {str(c.get("id", "")).partition("/ipConfigurations/")[0] for c in _children(subnet, "ipConfigurations")}
         return sorted(u for u in users if "/virtualnetworkgateways/" in u.lower() and u.lower() != ours)
 
+    @parsing("Azure's answers")
     def other_vpn_gateways(self) -> list[str]:
         """Ids of VPN gateways in the VNet that are not ours. A VNet holds one VPN gateway at most."""
         gateways = (self.thing(g, fresh=True) or {} for g in self.other_gateways())
@@ -218,6 +222,7 @@ class Azure:
         """All connections on our gateway, others' included; without key and status, which lists leave out."""
         return self._list(f"{self.id('virtualNetworkGateways', self.name('gateway'))}/connections")
 
+    @parsing("Azure's answers")
     def user_kubeconfig(self) -> bytes:
         """The cluster's kubeconfig for users. It holds a key or a token: keep it in memory, never write it."""
         answer = self._read(lambda: self._session.ask("POST", f"{self.aks_id}/listClusterUserCredential"))
@@ -232,6 +237,7 @@ class Azure:
         """Rows of ``localAddress, network, nextHop, sourcePeer, origin, asPath, weight``. Takes about ten seconds."""
         return self._action("getLearnedRoutes")
 
+    @parsing("Azure's answers")
     def resources_by_tag(self) -> list[Json]:
         """Everything in the subscription that says it belongs to this link: ``id``, ``name``, ``type``, ``tags``.
 
@@ -361,12 +367,14 @@ class Azure:
     def _all(self, kind: str, path: str, fresh: bool) -> list[Json]:
         return self.cache.get(kind, lambda: self._list(path), fresh=fresh)
 
+    @parsing("Azure's answers")
     def _get(self, id_: str) -> Json:
         found = cast(Json, self._read(lambda: self._session.ask("GET", id_)).json())
         if key := (found.get("properties") or {}).get("sharedKey"):
             found["properties"]["sharedKey"] = Secret(key)  # so that no log and no traceback can show it
         return found
 
+    @parsing("Azure's answers")
     def _list(self, path: str, only: str | None = None) -> list[Json]:
         """All pages. A list in a resource group that is not there is empty. only: Azure's ``$filter``."""
         query = {"$filter": only} if only else {}
@@ -419,6 +427,7 @@ class Azure:
             return None
         return None if first.status_code == 204 else Started(id_, first.reason)
 
+    @parsing("Azure's answers")
     def _send(self, kinds: tuple[str, ...], begin: Callable[..., Any], *arguments: Any) -> FirstAnswer:
         first = FirstAnswer(self._session.follow)
         try:
@@ -427,6 +436,7 @@ class Azure:
             self.cache.invalidate(*kinds)  # also when it raises: the outcome may be unknown
         return first
 
+    @parsing("Azure's answers")
     def _action(self, what: str) -> list[Json]:
         """A POST to the gateway that only reads; its result lies behind its Location. Looked for by our clock:
         Retry-After is wall time in the SDK.

@@ -17,6 +17,7 @@ from cloudlink.clouds.azure import errors as azure_errors
 from cloudlink.clouds.azure import transport
 from cloudlink.clouds.azure.credential import CachedCredential
 from cloudlink.clouds.endpoints import Endpoints
+from cloudlink.clouds.malformed import parsing
 from cloudlink.link import AzureSide
 
 _USER_AGENT = f"cloudlink/{__version__}"
@@ -259,6 +260,7 @@ class FirstAnswer:
     def status_code(self) -> int:
         return int(self.response.status_code)
 
+    @parsing("Azure's answers")
     def reason(self) -> str:
         """Why the operation failed, as ``code: message``; empty when it did not fail or cannot be asked."""
         url = self.response.headers.get("Azure-AsyncOperation")

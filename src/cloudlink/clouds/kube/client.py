@@ -17,6 +17,7 @@ from cloudlink.clouds import answers
 from cloudlink.clouds.cache import ReadCache
 from cloudlink.clouds.kube.access import Access, tls_context
 from cloudlink.clouds.kube.errors import KubeApiError, NoCluster, api_error
+from cloudlink.clouds.malformed import parsing
 from cloudlink.errors import MissingError, UnreachableError
 
 # (connect, read) in seconds. The API of a private cluster that cannot be reached drops packets: find out soon.
@@ -65,6 +66,7 @@ class Kube:
 
     # --- pods --------------------------------------------------------------------------------------------
 
+    @parsing("the cluster's answers")
     def pods(self, namespace: str, selector: str) -> list[KubeObject]:
         """selector: a label selector such as ``k8s-app=kube-dns``."""
         found = self._json("GET", f"/api/v1/namespaces/{_q(namespace)}/pods?{urlencode({'labelSelector': selector})}")
@@ -95,6 +97,7 @@ class Kube:
 
     # --- questions ---------------------------------------------------------------------------------------
 
+    @parsing("the cluster's answers")
     def allowed(self, verb: str, group: str, resource: str, namespace: str, name: str = "") -> bool:
         """Whether the signed-in user may do this (a SelfSubjectAccessReview; itself allowed to everybody)."""
         attributes = {"verb": verb, "group": group, "resource": resource, "namespace": namespace}
@@ -108,6 +111,7 @@ class Kube:
         answer = self._json("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
         return bool((answer.get("status") or {}).get("allowed"))
 
+    @parsing("the cluster's answers")
     def load_balancer_of(self, kind: str, namespace: str, name: str) -> str:
         """The DNS name of the load balancer in the status of a ``service`` or ``ingress``.
 

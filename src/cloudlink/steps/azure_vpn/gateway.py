@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from cloudlink.clouds.azure.client import GATEWAY_SUBNET, Json
+from cloudlink.clouds.malformed import parsing
 from cloudlink.core.resource import Node, Outputs, Started, Timing, built_on
 from cloudlink.errors import ConflictError
 from cloudlink.steps.azure_vpn.connections import GATEWAY_SERIAL
@@ -166,9 +167,10 @@ class GatewayResource(AzureResource[GatewaySpec, AzureGateway]):
     def remove(self) -> Started | None:
         """Raises ConflictError while connections of others are on it: Azure would refuse, and waiting does not help."""
         prefix = self.azure.name("connection-").lower()
-        others = [
-            str(c["id"]) for c in self.azure.gateway_connections() if not str(c["name"]).lower().startswith(prefix)
-        ]
+        with parsing("Azure's connections"):
+            others = [
+                str(c["id"]) for c in self.azure.gateway_connections() if not str(c["name"]).lower().startswith(prefix)
+            ]
         if others:
             raise ConflictError(
                 "The gateway has connections that are not cloudlink's",
@@ -178,10 +180,12 @@ class GatewayResource(AzureResource[GatewaySpec, AzureGateway]):
             )
         return self.azure.delete_gateway()
 
+    @parsing("Azure's gateways")
     def _public_address(self, instance: int) -> str:
         raw = named(self.azure.public_ips(), public_ip_name(self.azure, instance))
         return str(properties(raw).get("ipAddress") or "")
 
+    @parsing("Azure's gateways")
     def _config(self, raw: Json | None, instance: int) -> Json | None:
         """The ipConfiguration of an instance: the one that tunnels with its public address, or, as long as Azure does not
         say that yet, the one that was given its public IP."""

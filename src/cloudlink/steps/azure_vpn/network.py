@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Any, ClassVar
 
 from cloudlink.clouds.azure.client import GATEWAY_SUBNET, Azure, Json
+from cloudlink.clouds.malformed import parsing
 from cloudlink.clouds.ownership import owner_of
 from cloudlink.core.resource import (
     Lookup,
@@ -49,6 +50,7 @@ class GroupLookup(Lookup[ResourceGroup]):
     link: Link
     azure: Azure
 
+    @parsing("Azure's networks and clusters")
     def read(self, outputs: Outputs) -> ResourceGroup:
         del outputs
         side = self.link.azure
@@ -68,6 +70,7 @@ class NetworkLookup(Lookup[VirtualNetwork]):
     link: Link
     azure: Azure
 
+    @parsing("Azure's networks and clusters")
     def read(self, outputs: Outputs) -> VirtualNetwork:
         """Raises CloudError for a VNet that AKS made for itself: it may not be altered, and goes with the cluster.
 
@@ -106,6 +109,7 @@ class ClusterLookup(Lookup[AksCluster]):
     link: Link
     azure: Azure
 
+    @parsing("Azure's networks and clusters")
     def read(self, outputs: Outputs) -> AksCluster:
         del outputs
         side = self.link.azure
@@ -156,7 +160,9 @@ class NewGroup(AzureResource[GroupSpec, ResourceGroup]):
 
         Raises ConflictError that names them.
         """
-        others = [str(item["id"]) for item in self.azure.in_group() if not owner_of(self.link).holds(item.get("tags"))]
+        with parsing("Azure's objects"):
+            items = self.azure.in_group()
+            others = [str(item["id"]) for item in items if not owner_of(self.link).holds(item.get("tags"))]
         if others:
             raise ConflictError(
                 "The resource group holds things that are not cloudlink's",
@@ -210,21 +216,10 @@ class NewVirtualNetwork(AzureResource[NetworkSpec, VirtualNetwork]):
         """A PUT takes away what it does not name, so subnets and peerings of others go along as they are: the one
         place where something that Azure answered is sent back."""
         assert spec.cluster_subnet is not None
-        there = properties(self.azure.vnet())
-        name, prefix = spec.cluster_subnet.name, str(spec.cluster_subnet.prefix)
-        others = [s for s in there.get("subnets") or [] if str(s.get("name", "")).lower() != name.lower()]
-        own = named(there.get("subnets"), name) or {"name": name}
-        changed = {k: v for k, v in properties(own).items() if k != "addressPrefixes"} | {"addressPrefix": prefix}
-        body: Json = {
-            "location": spec.location,
-            "tags": tags,
-            "properties": {
-                "addressSpace": {"addressPrefixes": [str(p) for p in sorted(spec.prefixes)]},
-                "subnets": [*others, {**own, "properties": changed}],
-            },
-        }
-        if peerings := there.get("virtualNetworkPeerings"):
-            body["properties"]["virtualNetworkPeerings"] = peerings
+        with parsing("Azure's networks"):
+            kept = with_others(self.azure.vnet(), spec.cluster_subnet)
+        space = {"addressPrefixes": [str(p) for p in sorted(spec.prefixes)]}
+        body = {"location": spec.location, "tags": tags, "properties": {"addressSpace": space, **kept}}
         return self.azure.put_vnet(body)
 
     def remove(self) -> Started | None:
@@ -344,8 +339,6 @@ class GatewaySubnetResource(Resource[GatewaySubnetSpec, GatewaySubnet]):
     link: Link
     azure: Azure
     network: Node[VirtualNetwork] = built_on()
-    # ids that the gateway's tag has shown to be ours in this run; when they are deleted, it is gone already
-    proven: set[str] = field(default_factory=set, repr=False)
 
     timing = Timing(create=4, update=4, delete=10, deadline=900)
     immutable = frozenset({"prefix"})
@@ -355,6 +348,7 @@ class GatewaySubnetResource(Resource[GatewaySubnetSpec, GatewaySubnet]):
         _ = outputs[self.network]
         return GatewaySubnetSpec(self.link.azure.gateway_subnet)
 
+    @parsing("Azure's subnets")
     def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[GatewaySubnetSpec, GatewaySubnet] | None:
         raw = named(properties(self.azure.vnet(fresh=fresh)).get("subnets"), GATEWAY_SUBNET)
         if raw is None:
@@ -402,12 +396,23 @@ class GatewaySubnetResource(Resource[GatewaySubnetSpec, GatewaySubnet]):
             return True  # we had begun to make it when we were killed, and it is what we would have made
         tags = (self.azure.gateway() or {}).get("tags") or {}
         here = id_.lower().startswith(f"{self.azure.vnet_of_gateway()}/subnets/")
-        if here and owner_of(self.link).holds(tags) and tags.get(MADE_SUBNET_TAG) == "true":
-            self.proven.add(id_)
-        return id_ in self.proven
+        return here and owner_of(self.link).holds(tags) and tags.get(MADE_SUBNET_TAG) == "true"
 
 
 # --- reading ----------------------------------------------------------------------------------------------
+
+
+def with_others(raw: Json | None, subnet: AzureSubnet) -> Json:
+    """The subnets and peerings of a VNet's next PUT: ours as it should be, those of others as they are."""
+    there = properties(raw)
+    name, prefix = subnet.name, str(subnet.prefix)
+    others = [s for s in there.get("subnets") or [] if str(s.get("name", "")).lower() != name.lower()]
+    own = named(there.get("subnets"), name) or {"name": name}
+    changed = {k: v for k, v in properties(own).items() if k != "addressPrefixes"} | {"addressPrefix": prefix}
+    kept: Json = {"subnets": [*others, {**own, "properties": changed}]}
+    if peerings := there.get("virtualNetworkPeerings"):
+        kept["virtualNetworkPeerings"] = peerings
+    return kept
 
 
 def virtual_network(raw: Json) -> VirtualNetwork:

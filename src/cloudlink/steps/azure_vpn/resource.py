@@ -11,6 +11,7 @@ from typing import Any
 
 from cloudlink.clouds import ownership
 from cloudlink.clouds.azure.client import Azure, Json
+from cloudlink.clouds.malformed import parsing
 from cloudlink.clouds.ownership import LINK_TAG, RESOURCE_TAG, Claim, Owner, owner_of
 from cloudlink.core.resource import Observed, OutT, Ownership, Phase, Receipts, Resource, SpecT, Started
 from cloudlink.errors import ConflictError
@@ -57,6 +58,10 @@ class AzureResource(Resource[SpecT, OutT]):
 
     def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[SpecT, OutT] | None:
         del receipts
+        return self._observed(fresh=fresh)
+
+    @parsing("Azure's objects")
+    def _observed(self, *, fresh: bool) -> Observed[SpecT, OutT] | None:
         raw = self.raw(fresh=fresh)
         if raw is None:
             return None
@@ -98,6 +103,7 @@ class AzureResource(Resource[SpecT, OutT]):
     def tags(self) -> dict[str, str]:
         return owner_of(self.link).tags(self.address)
 
+    @parsing("Azure's objects")
     def all_tags(self) -> dict[str, str]:
         """Ours and those that others put on the object: a PUT replaces all tags."""
         return ownership.merged((self.raw(fresh=False) or {}).get("tags") or {}, self.tags())

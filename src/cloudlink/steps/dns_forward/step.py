@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 from cloudlink.clouds.kube.client import Kube, KubeObject
 from cloudlink.clouds.kube.errors import NoCluster, missing
+from cloudlink.clouds.malformed import parsing
 from cloudlink.clouds.ownership import owner_of, same_name_elsewhere
 from cloudlink.core.plan import spec_hash
 from cloudlink.core.resource import (
@@ -45,6 +46,7 @@ _ANNOTATIONS = "cloudlink.dev"
 
 _DEPLOYMENT = "kube.coredns"
 _KEYS = "kube.coredns-custom"
+_ACCESS = "kube.access"
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,6 @@ class Forward(Resource[ForwardSpec, Nothing]):
     kube: Kube = field(repr=False)
     endpoint: Node[Endpoint]
     after: tuple[Node[Any], ...] = ()
-    # What the key held before this run wrote it, for rollback.
-    _previous: list[str | None] = field(default_factory=list, init=False, repr=False)
-    _permitted: list[bool] = field(default_factory=list, init=False, repr=False)
 
     @property
     def key(self) -> str:
@@ -92,10 +91,11 @@ class Forward(Resource[ForwardSpec, Nothing]):
 
     # --- the resource ------------------------------------------------------------------------------------
 
-    def spec(self, outputs: Outputs) -> ForwardSpec | None:
+    def spec(self, outputs: Outputs) -> ForwardSpec:
         wanted = corefile.block(self.link.dns.zone, tuple(outputs[self.endpoint].addresses.values()))
         return ForwardSpec(wanted.zone, wanted.upstreams, wanted.options, restarted=True)
 
+    @parsing("the cluster's ConfigMap, Deployment and pods")
     def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[ForwardSpec, Nothing] | None:
         try:
             if not fresh and (settled := self._settled(receipts)) is not None:
@@ -182,15 +182,18 @@ class Forward(Resource[ForwardSpec, Nothing]):
         self._restart(None)
         return Started(self._id)
 
-    def rollback(self, found: Observed[ForwardSpec, Nothing] | None, prior_state: Any) -> str:
+    def rollback_state(self) -> str | None:
+        """What our key holds; None: there is none."""
+        return self._state(fresh=False).text
+
+    def rollback(self, found: Observed[ForwardSpec, Nothing] | None, before: Any) -> str:
         """Restore the key to what it held, and restart again: the cluster's own names come first."""
         state = self._state(fresh=True)
-        previous = self._previous[0] if self._previous else (prior_state if isinstance(prior_state, str) else None)
-        if state.text == previous and state.applied == (_hash(previous) if previous is not None else ""):
+        if state.text == before and state.applied == (_hash(before) if before is not None else ""):
             return ""
-        self._patch_key(previous, state.version)
-        self._restart(_hash(previous) if previous is not None else None)
-        what = "restored to what it was" if previous is not None else "removed again"
+        self._patch_key(before, state.version)
+        self._restart(_hash(before) if before is not None else None)
+        what = "restored to what it was" if before is not None else "removed again"
         return f"The key {self.key} was {what} and CoreDNS restarted, so that the cluster's DNS goes on working."
 
     # --- for others --------------------------------------------------------------------------------------
@@ -213,6 +216,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
         line, problem = self._account(state, wanted)
         return corefile.ForwardStatus(line, problem or " ".join(seen.conflicts), seen.warnings, seen.shadowed)
 
+    @parsing("the cluster's ConfigMap and Deployment")
     def _account(self, state: _State, wanted: tuple[IPv4Address, ...] | None) -> tuple[str, str]:
         if state.text is None:
             absent = f"the ConfigMap {NAMESPACE}/{CONFIG_MAP} has no key {self.key}"
@@ -256,6 +260,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
 
     # --- parts -------------------------------------------------------------------------------------------
 
+    @parsing("the cluster's ConfigMap and Deployment")
     def _state(self, *, fresh: bool) -> _State:
         try:
             config_map = self._config_map(fresh=fresh)
@@ -282,6 +287,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
             deployment=deployment,
         )
 
+    @parsing("the cluster's ConfigMap and Deployment")
     def _examination(self, state: _State) -> corefile.Examination:
         return corefile.examine(state.data, self.key, self.link.dns.zone, _coredns_version(state.deployment))
 
@@ -293,8 +299,6 @@ class Forward(Resource[ForwardSpec, Nothing]):
         self._check(state)
         text = corefile.written(owner_of(self.link), corefile.Block(spec.zone, spec.upstreams, spec.options))
         if state.text != text:
-            if not self._previous:
-                self._previous.append(state.text)
             self._patch_key(text, state.version)
         # Also when the annotation says that CoreDNS was restarted with this text: the key was changed outside cloudlink since.
         self._restart(_hash(text))
@@ -312,9 +316,8 @@ class Forward(Resource[ForwardSpec, Nothing]):
             )
 
     def _permission(self) -> None:
-        if not self._permitted:
-            self.check_access()
-            self._permitted.append(True)
+        """Asked once: what was allowed at the first write still is at the second."""
+        self.kube.cache.get(_ACCESS, self.check_access)
 
     def _patch_key(self, text: str | None, version: str) -> None:
         patch: dict[str, Any] = {"data": {self.key: text}}
@@ -349,6 +352,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
     def _reason(self) -> str:
         return self._crash(self._state(fresh=True))
 
+    @parsing("the cluster's pods")
     def _crash(self, state: _State) -> str:
         """Why CoreDNS does not come up with our text; empty while it may still do so."""
         for pod in self.kube.pods(NAMESPACE, _PODS):
@@ -414,8 +418,6 @@ class DnsForward:
 
     after: what must be there before CoreDNS is told to use it, and stays until CoreDNS has let go of the zone.
     """
-
-    title = "DNS forwarding on AKS"
 
     def __init__(self, link: Link, kube: Kube, endpoint: Node[Endpoint], after: tuple[Node[Any], ...] = ()) -> None:
         self.forward = Forward(

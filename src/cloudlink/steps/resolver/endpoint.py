@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 from cloudlink.addressing import is_private
 from cloudlink.clouds import ownership
 from cloudlink.clouds.aws import cached
-from cloudlink.clouds.aws.client import Aws, AwsObject
+from cloudlink.clouds.aws.client import Aws, AwsObject, value_in
 from cloudlink.clouds.aws.tags import name_for
+from cloudlink.clouds.malformed import parsing
 from cloudlink.clouds.ownership import owner_of
 from cloudlink.core.plan import Action, FieldChange, spec_hash
 from cloudlink.core.resource import (
@@ -61,6 +62,7 @@ class EndpointSubnets(Lookup[Subnets]):
     aws: Aws
     cluster: Node[EksCluster]
 
+    @parsing("AWS's subnets")
     def read(self, outputs: Outputs) -> Subnets:
         """Raises MissingError for a subnet that the VPC does not have, or when there are fewer than two."""
         wanted = self.link.dns.endpoint_subnets
@@ -120,6 +122,7 @@ class InboundEndpoint(Resource[EndpointSpec, Endpoint]):
     def spec(self, outputs: Outputs) -> EndpointSpec:
         return EndpointSpec(frozenset({outputs[self.group].id}), outputs[self.subnets].ids)
 
+    @parsing("AWS's Resolver endpoints")
     def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[EndpointSpec, Endpoint] | None:
         found = self._ours(receipts, fresh=fresh)
         if found is None:
@@ -242,17 +245,18 @@ class InboundEndpoint(Resource[EndpointSpec, Endpoint]):
             )
         finally:
             self.aws.cache.invalidate(cached.RESOLVER_ENDPOINTS)
-        return Started(made["ResolverEndpoint"]["Id"])
+        return Started(value_in(made, "ResolverEndpoint", "Id"))
 
     def update(self, found: Observed[EndpointSpec, Endpoint], spec: EndpointSpec) -> Started:
         """One address in a round, a new one before an old one goes; the other way round only at the quota."""
         assert found.spec is not None
         resolver = self.aws.route53resolver
-        now = {a["IpId"]: a for a in self.aws.endpoint_addresses(found.id, fresh=True)}
         surplus = found.spec.surplus
         missing = sorted(spec.subnets - found.spec.subnets)
-        leaving = [a for a in now.values() if a["IpId"] in surplus or a["SubnetId"] not in spec.subnets]
-        leaving.sort(key=lambda a: (a["IpId"] not in surplus, a["IpId"]))
+        with parsing("AWS's Resolver endpoints"):
+            now = {a["IpId"]: a for a in self.aws.endpoint_addresses(found.id, fresh=True)}
+            leaving = [a for a in now.values() if a["IpId"] in surplus or a["SubnetId"] not in spec.subnets]
+            leaving.sort(key=lambda a: (a["IpId"] not in surplus, a["IpId"]))
         try:
             if missing and (len(now) < MOST_ADDRESSES or not leaving):
                 resolver.associate_resolver_endpoint_ip_address(

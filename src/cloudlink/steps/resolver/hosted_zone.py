@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from cloudlink.clouds.aws import cached
-from cloudlink.clouds.aws.client import Aws, AwsObject
+from cloudlink.clouds.aws.client import Aws, AwsObject, value_in
+from cloudlink.clouds.malformed import parsing
 from cloudlink.clouds.ownership import owner_of, same_name_elsewhere
 from cloudlink.core.plan import FieldChange
 from cloudlink.core.resource import (
@@ -69,6 +70,7 @@ class Zone(Resource[ZoneSpec, HostedZone]):
     def spec(self, outputs: Outputs) -> ZoneSpec:
         return ZoneSpec(self.link.dns.zone, self.link.aws.vpc_id)
 
+    @parsing("Route 53's zones")
     def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[ZoneSpec, HostedZone] | None:
         found = own_zone(self.link, self.aws, receipts, fresh=fresh)
         if found is None:
@@ -108,8 +110,8 @@ class Zone(Resource[ZoneSpec, HostedZone]):
             )
         finally:
             self.aws.cache.invalidate(cached.HOSTED_ZONES)
-        number = plain_id(made["HostedZone"]["Id"])
-        self.aws.submitted(number, made["ChangeInfo"])
+        number = plain_id(value_in(made, "HostedZone", "Id"))
+        self.aws.submitted(number, value_in(made, "ChangeInfo", "Id"))
         return Started(number)
 
     def update(self, found: Observed[ZoneSpec, HostedZone], spec: ZoneSpec) -> Started:
@@ -118,14 +120,16 @@ class Zone(Resource[ZoneSpec, HostedZone]):
             done = self.aws.route53.associate_vpc_with_hosted_zone(HostedZoneId=found.id, VPC=self._vpc)
         finally:
             self.aws.cache.invalidate(cached.HOSTED_ZONES, f"{cached.ZONE_VPCS}/{found.id}")
-        self.aws.submitted(found.id, done["ChangeInfo"])
+        self.aws.submitted(found.id, value_in(done, "ChangeInfo", "Id"))
         return Started(found.id)
 
     def delete(self, found: Observed[ZoneSpec, HostedZone], prior_state: Any) -> Started | None:
         """Raises ConflictError when somebody else's records are in it: they would be lost."""
-        foreign = [r for r in self.aws.records(found.id, fresh=True) if not _belongs_to_zone(r, found)]
+        there = self.aws.records(found.id, fresh=True)
+        with parsing("Route 53's records"):
+            foreign = sorted(f"{plain_name(r['Name'])} {r['Type']}" for r in there if not _belongs_to_zone(r, found))
         if foreign:
-            names = ", ".join(sorted(f"{plain_name(r['Name'])} {r['Type']}" for r in foreign)[:5])
+            names = ", ".join(foreign[:5])
             raise ConflictError(
                 "The hosted zone holds records that cloudlink did not make",
                 f"{found.id} is kept, because it has {len(foreign)} of them: {names}"
@@ -213,6 +217,7 @@ class AdoptedZone(Lookup[HostedZone]):
     link: Link
     aws: Aws
 
+    @parsing("Route 53's zones")
     def read(self, outputs: Outputs) -> HostedZone:
         """Raises MissingError when it is gone, CloudError when it cannot serve the link."""
         number = plain_id(self.link.dns.adopt_zone or "")
