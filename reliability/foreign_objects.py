@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError
 from cloudlink_sandbox.azure.ids import parse
 from cloudlink_sandbox.azure.store import Record
 from cloudlink_sandbox.kube.kinds import CONFIGMAPS, PODS
-from prove.ground import Ground
-from prove.picture import Pictures
+from reliability.harness import Harness
+from reliability.snapshot import Snapshots
 
 HALF_TAGS: tuple[dict[str, str], ...] = (
     {},
@@ -29,12 +29,12 @@ LINK_TAG = {"cloudlink-link": "demo"}
 """Half of our tags, and the half that a teardown looks for at its end: such a thing is named as left over, and left."""
 
 
-class Strangers:
-    """Puts strangers' things into the world. Each method is one kind of stranger."""
+class ForeignObjects:
+    """Adds foreign objects to the clouds. Each method is one kind of them."""
 
-    def __init__(self, ground: Ground, pictures: Pictures, rng: random.Random, like: dict[str, Record]) -> None:
-        self.ground, self.rng, self.like = ground, rng, like
-        self.ec2, self.route53 = pictures.client("ec2"), pictures.client("route53")
+    def __init__(self, harness: Harness, snapshots: Snapshots, rng: random.Random, like: dict[str, Record]) -> None:
+        self.harness, self.rng, self.like = harness, rng, like
+        self.ec2, self.route53 = snapshots.client("ec2"), snapshots.client("route53")
         self.link_tagged = False
         early: list[Callable[[], None]] = [self.config_map, self.route, self.pod, self.private_zone, self.names_off]
         self.late: list[Callable[[], None]] = [
@@ -74,7 +74,7 @@ class Strangers:
 
     def zone(self) -> None:
         """A public zone of the same name, or one above it, with records that look like ours."""
-        name = self.rng.choice((self.ground.link.dns.zone, self.ground.link.dns.zone.partition(".")[2]))
+        name = self.rng.choice((self.harness.link.dns.zone, self.harness.link.dns.zone.partition(".")[2]))
         made = self.route53.create_hosted_zone(Name=name, CallerReference=f"s{self.rng.random()}")["HostedZone"]
         records = [
             {"Name": f"postgres.{name}", "Type": "A", "TTL": 77, "ResourceRecords": [{"Value": "192.0.2.7"}]},
@@ -95,14 +95,14 @@ class Strangers:
         if any(z["Config"]["PrivateZone"] for z in self.route53.list_hosted_zones()["HostedZones"]):
             return
         self.route53.create_hosted_zone(
-            Name=self.ground.link.dns.zone.partition(".")[2], CallerReference=f"s{self.rng.random()}",
-            VPC={"VPCRegion": self.ground.link.aws.region, "VPCId": self.ground.link.aws.vpc_id},
+            Name=self.harness.link.dns.zone.partition(".")[2], CallerReference=f"s{self.rng.random()}",
+            VPC={"VPCRegion": self.harness.link.aws.region, "VPCId": self.harness.link.aws.vpc_id},
         )  # fmt: skip
 
     def group(self) -> None:
         made = self.ec2.create_security_group(
             GroupName=f"cloudlink-{self.rng.choice(('other', 'demo-2', 'demo'))}-stranger{self.rng.randint(1, 10**6)}",
-            Description="not cloudlink's", VpcId=self.ground.link.aws.vpc_id,
+            Description="not cloudlink's", VpcId=self.harness.link.aws.vpc_id,
             TagSpecifications=self._specification("security-group"),
         )  # fmt: skip
         self._let_in(made["GroupId"], "10.20.0.0/16")
@@ -129,7 +129,7 @@ class Strangers:
 
     def route_table(self) -> None:
         self.ec2.create_route_table(
-            VpcId=self.ground.link.aws.vpc_id, TagSpecifications=self._specification("route-table")
+            VpcId=self.harness.link.aws.vpc_id, TagSpecifications=self._specification("route-table")
         )
 
     def route(self) -> None:
@@ -143,14 +143,14 @@ class Strangers:
 
     def names_off(self) -> None:
         """The VPC as its owner wants it: without host names, which a link needs while it stands."""
-        self.ec2.modify_vpc_attribute(VpcId=self.ground.link.aws.vpc_id, EnableDnsHostnames={"Value": False})
+        self.ec2.modify_vpc_attribute(VpcId=self.harness.link.aws.vpc_id, EnableDnsHostnames={"Value": False})
 
     def to_be_adopted(self) -> dict[str, str]:
         """A gateway that serves a table already, and a zone with a record: what to write into the configuration."""
-        link = self.ground.link
+        link = self.harness.link
         gateway = self.ec2.create_vpn_gateway(Type="ipsec.1", AmazonSideAsn=link.aws.asn)["VpnGateway"]["VpnGatewayId"]
         self.ec2.attach_vpn_gateway(VpnGatewayId=gateway, VpcId=link.aws.vpc_id)
-        self.ground.settle()
+        self.harness.settle()
         tables = self.ec2.describe_route_tables()["RouteTables"]
         table = self.rng.choice([t for t in tables if t["VpcId"] == link.aws.vpc_id])
         self.ec2.enable_vgw_route_propagation(RouteTableId=table["RouteTableId"], GatewayId=gateway)
@@ -174,9 +174,9 @@ class Strangers:
         text = str(model.id)
         made.id = parse(text[: text.rindex("/") + 1] + name)
         made.tags = self.tags() or None
-        with self.ground.sandbox.context.lock:
-            self.ground.sandbox.azure.store.place(made)
-            self.ground.sandbox.context.touch()
+        with self.harness.sandbox.context.lock:
+            self.harness.sandbox.azure.store.place(made)
+            self.harness.sandbox.context.touch()
 
     def local_gateway(self) -> None:
         self._azure("localNetworkGateways")
@@ -185,8 +185,8 @@ class Strangers:
         self._azure("publicIPAddresses")
 
     def config_map(self) -> None:
-        with self.ground.sandbox.context.lock:
-            cluster = next(iter(self.ground.sandbox.aks.clusters.values()))
+        with self.harness.sandbox.context.lock:
+            cluster = next(iter(self.harness.sandbox.aks.clusters.values()))
             custom = cluster.store.get(CONFIGMAPS, "kube-system", "coredns-custom")
             key = self.rng.choice(("team.server", "log.override", "cloudlink-other.server", "cloudlink-demo.override"))
             zone = f"z{self.rng.randint(1, 999)}.example"
@@ -196,8 +196,8 @@ class Strangers:
 
     def pod(self) -> None:
         """Named as the probe of verify-dns is, without its label."""
-        with self.ground.sandbox.context.lock:
-            cluster = next(iter(self.ground.sandbox.aks.clusters.values()))
+        with self.harness.sandbox.context.lock:
+            cluster = next(iter(self.harness.sandbox.aks.clusters.values()))
             name = f"cloudlink-probe-{self.rng.randint(1, 10**6)}"
             cluster.store.objects[PODS.key]["default", name] = {
                 "apiVersion": "v1", "kind": "Pod",

@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-MOMENTS = (
+SAVE_MOMENTS = (
     "before the temporary file",
     "half of the temporary file written",
     "temporary file written",

@@ -1,4 +1,4 @@
-"""Enemies: configurations out of a fuzzer, and clouds that answer with nonsense. Refused with a message, never obeyed,
+"""Configurations out of a fuzzer, and clouds with malformed answers. Refused with a message, never obeyed,
 never a traceback."""
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prove.faults import phases, place_of
-from prove.figures import Figures, Point
-from prove.gate import Reply
-from prove.ground import Ground
-from prove.kill import Bench
+from reliability.faults import phases, place_of
+from reliability.gate import Reply
+from reliability.harness import Harness
+from reliability.kill import TrialRunner
+from reliability.results import Point, Results
 
 CONFIGS = 10_000
 # right in form, wrong in content: wrong types, missing fields, text that wants out of where it is put
@@ -36,12 +36,12 @@ XML_NONSENSE: tuple[bytes, ...] = (
 )
 
 
-def prove(figures: Figures, *, seed: int, part: int = 0, of: int = 1, most: int = 0) -> int:
-    configs(figures, seed=seed, count=len(range(part, CONFIGS, of)) if not most else most * 100, part=part)
-    return CONFIGS + answers(figures, seed=seed, part=part, of=of, most=most)
+def run(results: Results, *, seed: int, part: int = 0, of: int = 1, most: int = 0) -> int:
+    configs(results, seed=seed, count=len(range(part, CONFIGS, of)) if not most else most * 100, part=part)
+    return CONFIGS + answers(results, seed=seed, part=part, of=of, most=most)
 
 
-def configs(figures: Figures, *, seed: int, count: int, part: int = 0) -> None:
+def configs(results: Results, *, seed: int, count: int, part: int = 0) -> None:
     """The fuzzer is the tests'; here it runs longer."""
     from tests.config import test_config_fuzz as fuzz
 
@@ -61,10 +61,8 @@ def configs(figures: Figures, *, seed: int, count: int, part: int = 0) -> None:
                 fuzz.answer(content, folder)
             except BaseException as error:
                 wrong = f"{type(error).__name__}: {error}\n{content[:2000]!r}"
-            figures.add(
-                Point(
-                    "hostile", "fuzzed configurations end in a link or in a message", f"{seed}/{part}/{number}", wrong
-                )
+            results.add(
+                Point("fuzz", "fuzzed configurations end in a link or in a message", f"{seed}/{part}/{number}", wrong)
             )
 
 
@@ -85,7 +83,7 @@ def _damaged(content: bytes, chance: random.Random) -> bytes:
     return bytes(data)
 
 
-class Liar:
+class MalformedAnswers:
     """Answers the call number ``at`` in the cloud's place, successfully and with nonsense."""
 
     def __init__(self, at: int, body: Callable[[bool], bytes]) -> None:
@@ -113,7 +111,7 @@ class Trial:
     which: int
 
 
-def trials(ground: Ground) -> Iterator[Trial]:
+def trials(harness: Harness) -> Iterator[Trial]:
     """Each kind of nonsense at each kind of call, in each phase of each command."""
     for world, command in (
         ("built", ("up", "--no-verify")),
@@ -121,10 +119,10 @@ def trials(ground: Ground) -> Iterator[Trial]:
         ("drifted", ("up", "--no-verify")),
         ("built", ("teardown",)),
     ):
-        ground.back_to(world)
-        ended = ground.run(*command)
+        harness.back_to(world)
+        ended = harness.run(*command)
         assert ended.code == 0, str(ended)
-        calls = ground.journal()
+        calls = harness.journal()
         kinds = {(phase, place_of(calls[at])): at + 1 for phase, part in phases(calls).items() for at in part}
         for (phase, place), call in kinds.items():
             for which in range(len(XML_NONSENSE if place.startswith("aws.") else JSON_NONSENSE)):
@@ -132,33 +130,33 @@ def trials(ground: Ground) -> Iterator[Trial]:
                 yield Trial(where, world, command, call, which)
 
 
-def answers(figures: Figures, *, seed: int, part: int, of: int, most: int) -> int:
-    with Ground() as ground:
-        Bench(ground)  # makes the worlds
-        every = list(trials(ground))
+def answers(results: Results, *, seed: int, part: int, of: int, most: int) -> int:
+    with Harness() as harness:
+        TrialRunner(harness)  # makes the worlds
+        every = list(trials(harness))
         mine = [t for t in random.Random(seed).sample(every, len(every)) if zlib.crc32(t.where.encode()) % of == part]
         for trial in mine[: most or len(mine)]:
-            if figures.time_is_up:
+            if results.time_is_up:
                 break
-            figures.add(Point("hostile", "clouds that answer nonsense", trial.where, _lie(ground, trial)))
+            results.add(Point("fuzz", "clouds with malformed answers", trial.where, _lie(harness, trial)))
     return len(every)
 
 
-def _lie(ground: Ground, trial: Trial) -> str:
+def _lie(harness: Harness, trial: Trial) -> str:
     """What was wrong, or nothing."""
 
     def body(xml: bool) -> bytes:
         return XML_NONSENSE[trial.which % len(XML_NONSENSE)] if xml else JSON_NONSENSE[trial.which]
 
-    liar = Liar(trial.call, body)
+    liar = MalformedAnswers(trial.call, body)
     while not liar.lied_to:  # runs differ by some looks: where the last ones were not made, an earlier call is hit
-        ground.back_to(trial.world)
-        ground.gate.instead = liar
-        ended = ground.run(*trial.command)
-        ground.gate.instead = None
+        harness.back_to(trial.world)
+        harness.gate.instead = liar
+        ended = harness.run(*trial.command)
+        harness.gate.instead = None
         if not liar.lied_to:
             assert liar.seen, f"no cloud was asked: {trial}\n  {ended}"
-            liar = Liar(liar.seen, body)
+            liar = MalformedAnswers(liar.seen, body)
     wrong = ""
     if ended.code not in (0, 4, 5, 6, 8, 9) or "Traceback" in ended.err:
         wrong = f"{ended}"

@@ -1,7 +1,7 @@
-"""Random lives of a link: up, another configuration, changes by hand, faults, kills, a lost state file and teardown, in
-any order. Whatever the life was, ``up`` comes to what the configuration says, and ``teardown`` to nothing.
+"""Random sequences on a link: up, another configuration, changes by hand, faults, kills, a lost state file and teardown, in
+any order. Whatever the sequence was, ``up`` comes to what the configuration says, and ``teardown`` to nothing.
 
-A life is a list of steps with a seed each, so that one that fails can be made shorter: steps are left out as long as
+A sequence is a list of steps with a seed each, so that one that fails can be made shorter: steps are left out as long as
 it still fails, and the shortest one is shown.
 """
 
@@ -15,17 +15,17 @@ from dataclasses import dataclass
 from botocore.exceptions import ClientError
 
 from cloudlink_sandbox.faults import Fault
-from prove.by_hand import HANDS, Hands
-from prove.faults import ANY_CALL
-from prove.figures import Figures, Point
-from prove.ground import Ground
-from prove.kill import BY_DESIGN
-from prove.moments import MOMENTS
-from prove.picture import Pictures, difference
-from prove.watch import Place
-from prove.zygote import Ended
+from reliability.call_interceptor import CrashPoint
+from reliability.faults import ANY_CALL
+from reliability.fork_server import Ended
+from reliability.harness import Harness
+from reliability.kill import BY_DESIGN
+from reliability.manual_edits import MANUAL_EDITS, ManualEdits
+from reliability.results import Point, Results
+from reliability.save_hooks import SAVE_MOMENTS
+from reliability.snapshot import Snapshots, difference
 
-LIVES = 60
+SEQUENCES = 60
 UP, TEARDOWN = ("up", "--no-verify"), ("teardown",)
 KINDS_OF_STEPS = {
     "up": 4, "edit": 4, "drift": 4, "fault": 4, "kill": 5, "teardown": 2, "lose state": 2, "status": 1,
@@ -60,44 +60,44 @@ class Step:
         return f"{self.kind} {self.seed}"
 
 
-def life(rng: random.Random) -> list[Step]:
+def sequence(rng: random.Random) -> list[Step]:
     kinds = rng.choices(list(KINDS_OF_STEPS), list(KINDS_OF_STEPS.values()), k=rng.randint(4, 9))
     return [Step(kind, rng.randrange(10**6)) for kind in kinds]
 
 
 class World:
-    """One ground, and what each configuration comes to when nobody disturbs it."""
+    """One harness, and what each configuration comes to when nobody disturbs it."""
 
-    def __init__(self, ground: Ground, edits: Iterable[str]) -> None:
-        self.ground = ground
+    def __init__(self, harness: Harness, edits: Iterable[str]) -> None:
+        self.harness = harness
         self.edits = list(edits)
         for name in self.edits:  # what any of them says exists stands there from the beginning
             self.edit(name)
-            ground.seed()
-        self.pictures = Pictures(ground)
-        self.hands = Hands(ground, self.pictures)
-        ground.keep("empty")
-        self.nothing = self.pictures.take()
+            harness.seed()
+        self.snapshots = Snapshots(harness)
+        self.hands = ManualEdits(harness, self.snapshots)
+        harness.keep("empty")
+        self.nothing = self.snapshots.take()
         self.wanted: dict[str, list[str]] = {}
         for name in self.edits:
-            ground.back_to("empty")
+            harness.back_to("empty")
             self.edit(name)
-            made = ground.run(*UP)
+            made = harness.run(*UP)
             assert made.code == 0, f"{name}: {made}"
-            ground.settle()
-            self.wanted[name] = self.pictures.take()
+            harness.settle()
+            self.wanted[name] = self.snapshots.take()
 
     def edit(self, name: str) -> None:
-        text = self.ground.text
+        text = self.harness.text
         for old, new in EDITS[name]:
             assert old in text, f"{name}: {old}"
             text = text.replace(old, new)
-        self.ground.config.write_text(text)
+        self.harness.config.write_text(text)
         self.edited = name
 
-    def __call__(self, steps: list[Step], figures: Figures, where: str) -> str:
+    def __call__(self, steps: list[Step], results: Results, where: str) -> str:
         """Live it; the first thing that is wrong, else empty."""
-        self.ground.back_to("empty")
+        self.harness.back_to("empty")
         self.edit(self.edits[0])
         self.lost = False  # whether a state file went while something stood
         self.names_off = False  # whether the VPC's owner wants it without host names, as it then is after a teardown
@@ -113,7 +113,7 @@ class World:
                 continue
             check = self._up if step.kind == "up" else self._teardown
             for what, wrong in check():
-                figures.add(Point("lives", what, f"{where}, step {number}", wrong), say=False)
+                results.add(Point("random_sequences", what, f"{where}, step {number}", wrong), say=False)
                 if wrong:
                     return f"at step {number}, {step}: {what}: {wrong}"
         return ""
@@ -121,16 +121,16 @@ class World:
     # --- what must hold ---------------------------------------------------------------------------------
 
     def _up(self) -> Iterable[tuple[str, str]]:
-        ended = self.ground.run(*UP)
-        self.ground.settle()
-        different = difference(self.wanted[self.edited], self.pictures.take())
+        ended = self.harness.run(*UP)
+        self.harness.settle()
+        different = difference(self.wanted[self.edited], self.snapshots.take())
         yield "up comes to what the configuration says", _ended(ended) or self._told(different)
         yield "a further up writes nothing", self._writes_nothing(UP)
 
     def _teardown(self) -> Iterable[tuple[str, str]]:
-        ended = self.ground.run(*TEARDOWN)
-        self.ground.settle()
-        left = self.pictures.take()
+        ended = self.harness.run(*TEARDOWN)
+        self.harness.settle()
+        left = self.snapshots.take()
         different = difference(self._without_names(self.nothing) if self.names_off else self.nothing, left)
         if self.lost:  # the notes of what shared objects were like before went with the state file
             different = [d for d in different if not d.startswith(("~ aws vpc", "- aws vpc", "+ aws vpc"))]
@@ -140,7 +140,7 @@ class World:
         self.lost = False
 
     def _is_of_the_vpc(self, line: str) -> bool:
-        return line.startswith("aws vpc ") and self.ground.link.aws.vpc_id in line
+        return line.startswith("aws vpc ") and self.harness.link.aws.vpc_id in line
 
     def _without_names(self, lines: list[str]) -> list[str]:
         on = '"enableDnsHostnames": {"Value": true}'
@@ -153,12 +153,12 @@ class World:
         return "\n".join(["the world differs:", *(d[:700] for d in different)]) if different else ""
 
     def _writes_nothing(self, command: tuple[str, ...]) -> str:
-        before = self.ground.writes()
-        ended = self.ground.run(*command)
-        if self.ground.writes() == before:
+        before = self.harness.writes()
+        ended = self.harness.run(*command)
+        if self.harness.writes() == before:
             return _ended(ended)
-        calls = [f"{c['operation']} {c['target']}" for c in self.ground.journal() if c["writes"]]
-        return f"it wrote {calls[before - self.ground.writes() :]}"
+        calls = [f"{c['operation']} {c['target']}" for c in self.harness.journal() if c["writes"]]
+        return f"it wrote {calls[before - self.harness.writes() :]}"
 
     # --- what happens in a life -------------------------------------------------------------------------
 
@@ -167,7 +167,7 @@ class World:
         return ""
 
     def _drift(self, rng: random.Random) -> str:
-        name = rng.choice(HANDS)
+        name = rng.choice(MANUAL_EDITS)
         with contextlib.suppress(ClientError):  # a cloud would not let it be done just now
             getattr(self.hands, name)(rng)
             self.names_off = self.names_off or name == "the_vpc_forgets_names"
@@ -176,36 +176,36 @@ class World:
     def _fault(self, rng: random.Random) -> str:
         """A fault at some call of a run; the run may stop, with a code that says so."""
         kind = rng.choice(ANY_CALL)
-        self.ground.sandbox.context.faults.add(Fault(kind, "*", times=rng.choice((1, 1, 3)), skip=rng.randrange(90)))
-        ended = self.ground.run(*rng.choice((UP, UP, TEARDOWN)))
-        self.ground.sandbox.context.faults.clear()
-        self.ground.settle()
+        self.harness.sandbox.context.faults.add(Fault(kind, "*", times=rng.choice((1, 1, 3)), skip=rng.randrange(90)))
+        ended = self.harness.run(*rng.choice((UP, UP, TEARDOWN)))
+        self.harness.sandbox.context.faults.clear()
+        self.harness.settle()
         return "" if ended.code in STOPS and "Traceback" not in ended.err else f"{kind}: {ended}"
 
     def _kill(self, rng: random.Random) -> str:
         command = rng.choice((UP, UP, TEARDOWN))
         if rng.random() < 0.6:
-            place = Place(rng.randint(1, 110), 0, rng.choice(("before", "after")))
+            place = CrashPoint(rng.randint(1, 110), 0, rng.choice(("before", "after")))
         else:
-            place = Place(0, rng.randint(1, 40), rng.choice(MOMENTS))
-        ended = self.ground.run(*command, kill=place)
+            place = CrashPoint(0, rng.randint(1, 40), rng.choice(SAVE_MOMENTS))
+        ended = self.harness.run(*command, kill=place)
         if rng.random() < 0.7:  # else the next run finds everything in the middle of it
-            self.ground.settle()
+            self.harness.settle()
         return "" if ended.killed or ended.code in STOPS else str(ended)
 
     def _lose_state(self, rng: random.Random) -> str:
-        state, previous = self.ground.state, self.ground.previous
-        how = rng.choice(("deleted", "deleted with the previous one", "cut in half", "previous put back"))
+        state, previous = self.harness.state, self.harness.previous
+        how = rng.choice(("deleted", "deleted with the previous one", "cut in half", "previous restored"))
         self.lost = self.lost or state.exists()
-        if how == "previous put back" and previous.exists():
+        if how == "previous restored" and previous.exists():
             state.write_bytes(previous.read_bytes())
             state.chmod(0o600)
             return ""
         if how == "cut in half" and state.exists():
             state.write_bytes(state.read_bytes()[: state.stat().st_size // 2])
-            before = self.ground.writes()
-            refused = self.ground.run(*rng.choice((UP, TEARDOWN)))
-            if refused.code != 7 or self.ground.writes() != before:
+            before = self.harness.writes()
+            refused = self.harness.run(*rng.choice((UP, TEARDOWN)))
+            if refused.code != 7 or self.harness.writes() != before:
                 return f"a state file that was cut in half: {refused}"
         if how == "deleted with the previous one":
             previous.unlink(missing_ok=True)
@@ -213,9 +213,9 @@ class World:
         return ""
 
     def _status(self, rng: random.Random) -> str:
-        before = self.ground.writes()
-        ended = self.ground.run(*rng.choice((("status",), ("plan",))))
-        if self.ground.writes() != before:
+        before = self.harness.writes()
+        ended = self.harness.run(*rng.choice((("status",), ("plan",))))
+        if self.harness.writes() != before:
             return f"a command that only looks wrote: {ended}"
         return "" if ended.code in STOPS else str(ended)
 
@@ -236,21 +236,19 @@ def shortest(steps: list[Step], fails: Callable[[list[Step]], bool]) -> list[Ste
     return steps
 
 
-def prove(
-    figures: Figures, *, seed: int, part: int = 0, of: int = 1, most: int = 0, edits: Iterable[str] = EDITS
-) -> int:
-    """Returns the number of lives that there are. most: lives at most."""
-    with Ground() as ground:
-        world = World(ground, edits)
-        mine = range(LIVES)[part::of]
+def run(results: Results, *, seed: int, part: int = 0, of: int = 1, most: int = 0, edits: Iterable[str] = EDITS) -> int:
+    """Returns the number of sequences that there are. most: sequences at most."""
+    with Harness() as harness:
+        world = World(harness, edits)
+        mine = range(SEQUENCES)[part::of]
         for number in mine[: most or len(mine)]:
-            if figures.time_is_up:
+            if results.time_is_up:
                 break
-            steps = life(random.Random(f"{seed}/{number}"))
+            steps = sequence(random.Random(f"{seed}/{number}"))
             where = f"seed {seed}, life {number}"
-            wrong = world(steps, figures, where)
+            wrong = world(steps, results, where)
             if wrong and not most:
-                steps = shortest(steps, lambda fewer: bool(world(fewer, Figures(), "")))
+                steps = shortest(steps, lambda fewer: bool(world(fewer, Results(), "")))
             said = f"{wrong}\n  the life: {', '.join(map(str, steps))}" if wrong else ""
-            figures.add(Point("lives", "whole lives", where, said))
-    return LIVES
+            results.add(Point("random_sequences", "whole sequences", where, said))
+    return SEQUENCES

@@ -1,4 +1,4 @@
-"""What stands in both clouds, ids aside: two worlds that a user could not tell apart have the same picture.
+"""What exists in both clouds, ids aside: two worlds that a user could not tell apart have the same snapshot.
 
 Azure and Kubernetes are read from the sandbox's stores, AWS through its API. Ids that the first world did not have,
 times, public addresses and keys are replaced by words; everything else, tags included, is compared as it is.
@@ -13,7 +13,7 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from cloudlink_sandbox.kube.kinds import CONFIGMAPS, PODS
-from prove.ground import Ground
+from reliability.harness import Harness
 
 _IDS = re.compile(
     r"\b(vgw|cgw|vpn|sg|sgr|rtb|eni|eni-attach|rslvr-in|rslvr-autodefined|rni|eipalloc|rslvr)-[0-9a-f]{8,}\b"
@@ -29,11 +29,11 @@ _PASSING = ("VgwTelemetry", "CustomerGatewayConfiguration", "CreatorRequestId", 
             "provisioningState")  # fmt: skip
 
 
-class Pictures:
-    """Of one ground. known: the first world's ids stay as they are."""
+class Snapshots:
+    """Of one harness. known: the first world's ids stay as they are."""
 
-    def __init__(self, ground: Ground) -> None:
-        self.ground = ground
+    def __init__(self, harness: Harness) -> None:
+        self.harness = harness
         self.known: set[str] = set()
         first = json.dumps(self.raw(), default=str)
         self.known = {m.group(0) for m in _IDS.finditer(first)} | set(_ZONE.findall(first)) | set(_UUID.findall(first))
@@ -43,8 +43,8 @@ class Pictures:
         import boto3
         from botocore.config import Config
 
-        at = self.ground.sandbox.address()
-        session = boto3.Session(at["aws_access_key"], at["aws_secret_key"], region_name=self.ground.link.aws.region)
+        at = self.harness.sandbox.address()
+        session = boto3.Session(at["aws_access_key"], at["aws_secret_key"], region_name=self.harness.link.aws.region)
         config = Config(proxies={}, retries={"total_max_attempts": 1})
         return {
             name: session.client(name, endpoint_url=at["aws_url"], config=config)
@@ -75,13 +75,13 @@ class Pictures:
             "aws hosted zone": [self._zone(route53, z) for z in route53.list_hosted_zones()["HostedZones"]],
             "aws vpc": [
                 {
-                    "id": self.ground.link.aws.vpc_id,
-                    **{a: ec2.describe_vpc_attribute(VpcId=self.ground.link.aws.vpc_id, Attribute=a)[a[0].upper() + a[1:]]
+                    "id": self.harness.link.aws.vpc_id,
+                    **{a: ec2.describe_vpc_attribute(VpcId=self.harness.link.aws.vpc_id, Attribute=a)[a[0].upper() + a[1:]]
                        for a in ("enableDnsSupport", "enableDnsHostnames")},
                 }
             ],
         }  # fmt: skip
-        sandbox = self.ground.sandbox
+        sandbox = self.harness.sandbox
         with sandbox.context.lock:
             sandbox.azure.advance()
             store = sandbox.azure.store
@@ -131,7 +131,7 @@ class Pictures:
                     lambda m: "<endpoint>" if m.group(0) in chosen else m.group(0), json.dumps(thing, default=str)
                 )
                 lines.append(f"{kind} {json.dumps(_ordered(json.loads(self.masked(text))), sort_keys=True)}")
-        tunnels = self.ground.sandbox.context.world().tunnels
+        tunnels = self.harness.sandbox.context.world().tunnels
         lines.append(f"tunnels joined {sum(bool(t.connection) for t in tunnels)} of {len(tunnels)}")
         return sorted(lines)
 
@@ -148,8 +148,8 @@ class Pictures:
 
     def probe_pods(self) -> list[str]:
         found = []
-        with self.ground.sandbox.context.lock:
-            for cluster in self.ground.sandbox.aks.clusters.values():
+        with self.harness.sandbox.context.lock:
+            for cluster in self.harness.sandbox.aks.clusters.values():
                 cluster.catch_up()
                 found += [n for _, n in cluster.store.objects.get(PODS.key, {}) if n.startswith("cloudlink-probe")]
         return found

@@ -3,7 +3,7 @@ later.
 
 A fault is tried at each operation on each kind of object, in each phase of a run (looking, working, verifying), not at
 each single call: the second look at a route table is the same code as the first. What is left by a run that a fault
-stopped is compared (``remains.py``): where nothing was changed, running again is the undisturbed run.
+stopped is compared (``crash_state.py``): where nothing was changed, running again is the undisturbed run.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from cloudlink_sandbox.aws.resolver import endpoints_of
 from cloudlink_sandbox.aws.timeline import Timeline
 from cloudlink_sandbox.faults import Fault
 from cloudlink_sandbox.process import Sandbox
-from prove.figures import Figures, Point
-from prove.ground import SPEED, Ground
-from prove.kill import Bench
-from prove.picture import difference
-from prove.remains import Remains
-from prove.scenes import SCENES, Scene
-from prove.zygote import Ended
+from reliability.crash_state import CrashState
+from reliability.fork_server import Ended
+from reliability.harness import SPEED, Harness
+from reliability.kill import TrialRunner
+from reliability.results import Point, Results
+from reliability.scenarios import SCENARIOS, Scenario
+from reliability.snapshot import difference
 
 MINUTES = 180.0  # sandbox seconds that a lasting fault lasts
 
@@ -76,7 +76,7 @@ LONG = frozenset(
      "UpdateResolverEndpoint", "DeleteResolverEndpoint")
 )  # fmt: skip
 """AWS's operations that answer before they have ended."""
-SCENE_NAMES = ("fresh", "changed", "drifted", "teardown", "verify-dns")
+SCENARIO_NAMES = ("fresh", "changed", "drifted", "teardown", "verify-dns")
 LAG = "reads lag"
 LAGS = (5.0, 12.0, 25.0)  # sandbox seconds
 
@@ -84,10 +84,10 @@ LAGS = (5.0, 12.0, 25.0)  # sandbox seconds
 @dataclass(frozen=True)
 class Trial:
     """place: the calls that are hit; after: so many of them are let through first. where: what is tried, the same in
-    every run, whichever of the calls is drawn and in whichever scene."""
+    every run, whichever of the calls is drawn and in whichever scenario."""
 
     where: str
-    scene: str
+    scenario: str
     phase: str
     kind: str
     place: str
@@ -98,27 +98,27 @@ class Trial:
         return zlib.crc32(self.where.encode()) % parts == part
 
 
-class FaultBench(Bench):
-    def __init__(self, ground: Ground) -> None:
-        super().__init__(ground)
+class FaultRunner(TrialRunner):
+    def __init__(self, harness: Harness) -> None:
+        super().__init__(harness)
         self._marks: dict[str, str] = {}
 
     def _begin(self, world: str) -> str:
-        """Take the world up; what its remains are called."""
-        self.ground.back_to(world)
-        return self._marks.get(world) or self._marks.setdefault(world, Remains.take(self.ground).mark)
+        """Take the world up; what its crash state is called."""
+        self.harness.back_to(world)
+        return self._marks.get(world) or self._marks.setdefault(world, CrashState.take(self.harness).mark)
 
-    def trials(self, seed: int, scenes: tuple[str, ...] = SCENE_NAMES) -> list[Trial]:
-        """All there are, shuffled. What several scenes of one command have in common is tried in one of them."""
+    def trials(self, seed: int, scenarios: tuple[str, ...] = SCENARIO_NAMES) -> list[Trial]:
+        """All there are, shuffled. What several scenarios of one command have in common is tried in one of them."""
         chance, found = random.Random(seed), dict[str, Trial]()
-        for name in scenes:
-            self.measure(SCENES[name])
+        for name in scenarios:
+            self.measure(SCENARIOS[name])
             for trial in self._of_scene(name, chance):
                 found.setdefault(trial.where, trial)
         return chance.sample(list(found.values()), len(found))
 
     def _of_scene(self, name: str, chance: random.Random) -> Iterator[Trial]:
-        scene, calls = SCENES[name], self.journals[name]
+        scenario, calls = SCENARIOS[name], self.journals[name]
         for phase, part in phases(calls).items():
             places: dict[str, list[int]] = {}
             for at in part:
@@ -131,29 +131,29 @@ class FaultBench(Bench):
                         place = f"{place.partition('.')[0]}.*"
                     at = chance.choice(ats)
                     after = sum(Fault("slow", place).matches(exact(c)) for c in calls[:at])
-                    where = f"{scene.command[0]}/{phase}/{kind_name}/{place}"
+                    where = f"{scenario.command[0]}/{phase}/{kind_name}/{place}"
                     yield Trial(where, name, phase, kind_name, place, after)
         for lag in LAGS:
             yield Trial(f"{name}/{LAG}/{lag:.0f} s", name, "all", LAG, f"{lag:.0f} s", 0)
 
     def attempt_fault(self, trial: Trial) -> Point:
-        scene = SCENES[trial.scene]
+        scenario = SCENARIOS[trial.scenario]
         if trial.kind == LAG:
-            return self._with_lag(trial, scene)
+            return self._with_lag(trial, scenario)
         kind, after, fault = KINDS[trial.kind], trial.after, Fault("slow", "")
         ended: Ended | None = None
         while not (fault.hits or _reviewed(fault, ended)):  # runs differ by some looks: one not made cannot be hit
             assert after >= 0, f"no call was hit: {trial}\n  the run: {ended}"
-            began = self._begin(scene.world)
-            fault = self.ground.sandbox.context.faults.add(Fault(kind.fault, trial.place, kind.times, skip=after))
-            ended = self._meet(scene.command, fault, MINUTES if kind.minutes else None)
+            began = self._begin(scenario.world)
+            fault = self.harness.sandbox.context.faults.add(Fault(kind.fault, trial.place, kind.times, skip=after))
+            ended = self._meet(scenario.command, fault, MINUTES if kind.minutes else None)
             after -= max(1, after // 4)
         assert ended is not None
-        self.ground.sandbox.context.faults.clear()
+        self.harness.sandbox.context.faults.clear()
         self._the_clouds_give_up()
         wrong = self._first(
             kind, ended, signs_in=trial.place.startswith("entra."), verifies=trial.phase == "verifying"
-        ) or self._then(scene, began)
+        ) or self._then(scenario, began)
         said = f"{wrong}\n  {trial}\n  hit {fault.hits} times\n  first run: {ended}" if wrong else ""
         return Point("faults", kind.title, trial.where, said)
 
@@ -170,34 +170,34 @@ class FaultBench(Bench):
         thread = threading.Thread(target=end, daemon=True)
         if seconds is not None:
             thread.start()
-        ended = self.ground.run(*command)
+        ended = self.harness.run(*command)
         over.set()
         if seconds is not None:
             thread.join()
         return ended
 
-    def _with_lag(self, trial: Trial, scene: Scene) -> Point:
+    def _with_lag(self, trial: Trial, scenario: Scenario) -> Point:
         """Reads that do not ask for ids show an object so many seconds late."""
-        takes = self.ground.sandbox.context.durations.overrides
+        takes = self.harness.sandbox.context.durations.overrides
         typical_seconds = {kind: takes[kind] for kind in ("aws.lag.lists", "aws.lag.tags")}
-        began = self._begin(scene.world)
+        began = self._begin(scenario.world)
         takes |= dict.fromkeys(typical_seconds, float(trial.place.split()[0]))
         try:
-            ended = self.ground.run(*scene.command)
-            wrong = self._first(Kind(LAG, "", (0,)), ended) or self._then(scene, began)
+            ended = self.harness.run(*scenario.command)
+            wrong = self._first(Kind(LAG, "", (0,)), ended) or self._then(scenario, began)
         finally:
             takes |= typical_seconds
         return Point("faults", LAG, trial.where, f"{wrong}\n  first run: {ended}" if wrong else "")
 
     def _the_clouds_give_up(self) -> None:
         """An operation that would never end is ended by the cloud itself some day."""
-        sandbox = self.ground.sandbox
+        sandbox = self.harness.sandbox
         with sandbox.context.lock:
             now = sandbox.context.clock.now()
             for operation in sandbox.azure.store.operations.values():
                 operation.ends_at = now if operation.ends_at == math.inf else operation.ends_at
-            for life in _lives(sandbox):
-                life.steps = [(state, now if start == math.inf else start) for state, start in life.steps]
+            for sequence in _lives(sandbox):
+                sequence.steps = [(state, now if start == math.inf else start) for state, start in sequence.steps]
 
     def _first(self, kind: Kind, ended: Ended, *, signs_in: bool = False, verifies: bool = False) -> str:
         """signs_in: the fault was met by a sign-in, which then has failed (4), whatever it was. verifies: all is done;
@@ -211,21 +211,21 @@ class FaultBench(Bench):
             return "stopped without a word"
         return ""
 
-    def _then(self, scene: Scene, began: str) -> str:
+    def _then(self, scenario: Scenario, began: str) -> str:
         """Run again, unless the first run has changed nothing, or has come to the wanted end by itself."""
-        self.ground.settle()
-        left = Remains.take(self.ground)
+        self.harness.settle()
+        left = CrashState.take(self.harness)
         if left.mark == began:
             return ""
-        if f"{scene.after} {left.mark_without_ids}" not in self._quiet:
-            again = self.ground.run(*scene.again)
+        if f"{scenario.after} {left.mark_without_ids}" not in self._quiet:
+            again = self.harness.run(*scenario.again)
             if again.code:
                 return f"run again: {again}"
-            self.ground.settle()
-        different = difference(self.wanted[scene.name], self.pictures.take())
+            self.harness.settle()
+        different = difference(self.wanted[scenario.name], self.snapshots.take())
         if different:
             return "the world differs:\n" + "\n".join(line[:700] for line in different)
-        return self.nothing_left(scene)
+        return self.nothing_left(scenario)
 
 
 def _lives(sandbox: Sandbox) -> Iterator[Timeline]:
@@ -275,16 +275,22 @@ def place_of(call: dict[str, Any]) -> str:
     return exact({**call, "target": "*"} if call["target"] else call)
 
 
-def prove(
-    figures: Figures, *, seed: int, part: int = 0, of: int = 1, most: int = 0, scenes: tuple[str, ...] = SCENE_NAMES
+def run(
+    results: Results,
+    *,
+    seed: int,
+    part: int = 0,
+    of: int = 1,
+    most: int = 0,
+    scenarios: tuple[str, ...] = SCENARIO_NAMES,
 ) -> int:
-    with Ground() as ground:
-        bench = FaultBench(ground)
-        trials = bench.trials(seed, scenes)
-        mine, done = [t for t in trials if t.is_of(part, of)], figures.done
+    with Harness() as harness:
+        runner = FaultRunner(harness)
+        trials = runner.trials(seed, scenarios)
+        mine, done = [t for t in trials if t.is_of(part, of)], results.done
         for trial in mine[: most or len(mine)]:
-            if figures.time_is_up:
+            if results.time_is_up:
                 break
             if trial.where not in done:
-                figures.add(bench.attempt_fault(trial))
+                results.add(runner.attempt_fault(trial))
         return len(trials)

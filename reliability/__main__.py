@@ -1,7 +1,7 @@
-"""``python -m prove [NAME ...]``: carries the proofs out, prints "N of N" for each, and keeps the figures.
+"""``python -m reliability [NAME ...]``: carries the proofs out, prints "N of N" for each, and keeps the figures.
 
 Exit code 0 when everything held, 1 when not. Points are written one by one to --points, so that an interrupted proof
-keeps what it has, and goes on with --resume; ``python -m prove table`` prints the table of what is kept there.
+keeps what it has, and goes on with --resume; ``python -m reliability table`` prints the table of what is kept there.
 """
 
 from __future__ import annotations
@@ -15,33 +15,35 @@ import sys
 import time
 from pathlib import Path
 
-from prove.figures import Figures
+from reliability.results import Results
 
 PROOFS = {
     "kill": "killed at every call and in every save, run again",
     "secrets": "no key anywhere but in the clouds",
     "faults": "every fault at every call",
-    "ours": "only what is ours is changed or deleted",
-    "lives": "random lives come to what the configuration says, and to nothing",
+    "ownership": "only our own objects are changed or deleted",
+    "random_sequences": "random sequences of commands end as the configuration says, and in nothing",
     "outages": "network gone, machine asleep, terminal closed, Ctrl-C, SIGTERM",
     "state": "a full disk, a read-only folder, other formats, a clock set back",
-    "two": "two runs at once",
-    "hostile": "configurations and answers from an enemy",
+    "concurrency": "two runs at once",
+    "fuzz": "configurations and answers that are made up or malformed",
 }
-PARALLEL = ("kill", "faults", "ours", "lives", "outages", "state", "two", "hostile")
+PARALLEL = ("kill", "faults", "ownership", "random_sequences", "outages", "state", "concurrency", "fuzz")
 RECORDED = ("kill",)
 ROOT = Path(__file__).parents[1]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m prove",
+        prog="python -m reliability",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="\n".join(f"  {n:8} {t}" for n, t in PROOFS.items()),
+        epilog="\n".join(f"  {n:16} {t}" for n, t in PROOFS.items()),
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(PROOFS)}, table; default: all")
-    parser.add_argument("--points", type=Path, default=ROOT / ".prove", help="folder of the points (default: .prove)")
+    parser.add_argument(
+        "--points", type=Path, default=ROOT / ".reliability", help="folder of the points (default: .reliability)"
+    )
     parser.add_argument("--minutes", type=float, default=0.0, help="for each proof; points are shuffled by the seed")
     parser.add_argument("--most", type=int, default=0, help="points of each proof and worker at most; 0: all there are")
     parser.add_argument("--seed", type=int, default=1)
@@ -57,16 +59,16 @@ def main() -> int:
     if options.part >= 0:
         return _part(names[0], options)
     if names == ["table"]:
-        figures = Figures.load(sorted(options.points.glob("*.points")))
-        print(figures.markdown() + "\n" + str(figures))
-        return 1 if figures.failed else 0
+        results = Results.load(sorted(options.points.glob("*.points")))
+        print(results.markdown() + "\n" + str(results))
+        return 1 if results.failed else 0
     held = True
     for name in names:
         began, worked = time.monotonic(), _worked()
-        figures = _all_parts(name, options)
-        held = held and bool(figures.points) and not figures.failed
+        results = _all_parts(name, options)
+        held = held and bool(results.points) and not results.failed
         took, work = time.monotonic() - began, _worked() - worked
-        print(f"{figures}\n{name}: {took:.0f} s, {work:.0f} s of processor time\n", flush=True)
+        print(f"{results}\n{name}: {took:.0f} s, {work:.0f} s of processor time\n", flush=True)
     return 0 if held else 1
 
 
@@ -76,7 +78,7 @@ def _worked() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _all_parts(name: str, options: argparse.Namespace) -> Figures:
+def _all_parts(name: str, options: argparse.Namespace) -> Results:
     """One process for each part: a sandbox is a process's own. What is recorded is recorded before, for all of them."""
     recorded = options.points / f"{name}-recorded"
     if not options.resume:
@@ -87,14 +89,14 @@ def _all_parts(name: str, options: argparse.Namespace) -> Figures:
         recorded.mkdir(exist_ok=True)
         _workers(name, options, parts, "--record")
     _workers(name, options, parts)
-    return Figures.load(sorted(options.points.glob(f"{name}-*.points")))
+    return Results.load(sorted(options.points.glob(f"{name}-*.points")))
 
 
 def _workers(name: str, options: argparse.Namespace, parts: int, *more: str) -> None:
     processes = [
         subprocess.Popen(
             [
-                sys.executable, "-m", "prove", name, "--part", str(part), "--workers", str(parts), "--seed",
+                sys.executable, "-m", "reliability", name, "--part", str(part), "--workers", str(parts), "--seed",
                 str(options.seed), "--most", str(options.most), "--minutes", str(options.minutes), "--points",
                 str(options.points), *more,
             ],
@@ -109,26 +111,26 @@ def _workers(name: str, options: argparse.Namespace, parts: int, *more: str) -> 
 
 
 def _part(name: str, options: argparse.Namespace) -> int:
-    module = importlib.import_module(f"prove.{name}")
+    module = importlib.import_module(f"reliability.{name}")
     recorded = {"folder": options.points / f"{name}-recorded"} if name in RECORDED else {}
     if options.record:
         module.record(part=options.part, of=options.workers, **recorded)
         return 0
     until = time.monotonic() + options.minutes * 60 if options.minutes else float("inf")
     file = options.points / f"{name}-{options.part}.points"
-    figures = Figures.load([file] if file.exists() else [])
-    figures.file, figures.until = file, until
-    all_there_are = module.prove(
-        figures, seed=options.seed, part=options.part, of=options.workers, most=options.most, **recorded
+    results = Results.load([file] if file.exists() else [])
+    results.file, results.until = file, until
+    all_there_are = module.run(
+        results, seed=options.seed, part=options.part, of=options.workers, most=options.most, **recorded
     )
     if options.part == 0:
         print(f"{name}: there are {all_there_are} points", flush=True)
-    return 1 if figures.failed else 0
+    return 1 if results.failed else 0
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except AssertionError as error:  # the ground itself does not hold
+    except AssertionError as error:  # the harness itself does not hold
         print(f"the proof could not begin: {error}", file=sys.stderr)
         sys.exit(2)

@@ -1,4 +1,4 @@
-"""What people do to a link by hand, in the middle of its life. What is not there just now is left alone."""
+"""What people change by hand on a link, at any time. What does not exist just then is left alone."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from cloudlink_sandbox.kube.kinds import CONFIGMAPS
-from prove.ground import Ground
-from prove.picture import Pictures
+from reliability.harness import Harness
+from reliability.snapshot import Snapshots
 
-HANDS = (
+MANUAL_EDITS = (
     "a_rule_goes", "a_record_goes", "a_record_changes", "the_zone_goes", "the_vpc_forgets_names", "a_key_changes",
     "a_customer_gateway_goes", "a_vpn_connection_goes", "an_endpoint_address_goes", "the_endpoint_goes",
     "propagation_stops", "an_azure_connection_goes", "an_azure_key_changes", "a_local_gateway_changes",
@@ -18,15 +18,15 @@ HANDS = (
 )  # fmt: skip
 
 
-class Hands:
+class ManualEdits:
     """Each method is one thing that somebody does. What cannot be done just now, because a cloud refuses it, is not
     done: nobody was ever told that he could."""
 
-    def __init__(self, ground: Ground, pictures: Pictures) -> None:
-        self.ground = ground
-        self.known = pictures.known  # what stood there before the link
-        self.ec2, self.route53 = pictures.client("ec2"), pictures.client("route53")
-        self.resolver = pictures.client("route53resolver")
+    def __init__(self, harness: Harness, snapshots: Snapshots) -> None:
+        self.harness = harness
+        self.known = snapshots.known  # what stood there before the link
+        self.ec2, self.route53 = snapshots.client("ec2"), snapshots.client("route53")
+        self.resolver = snapshots.client("route53resolver")
 
     def _ours(self, things: Iterable[dict[str, Any]], key: str) -> list[dict[str, Any]]:
         gone = ("deleted", "deleting", "DELETING")
@@ -83,7 +83,7 @@ class Hands:
             self.route53.delete_hosted_zone(Id=zone["Id"])
 
     def the_vpc_forgets_names(self, rng: random.Random) -> None:
-        self.ec2.modify_vpc_attribute(VpcId=self.ground.link.aws.vpc_id, EnableDnsHostnames={"Value": False})
+        self.ec2.modify_vpc_attribute(VpcId=self.harness.link.aws.vpc_id, EnableDnsHostnames={"Value": False})
 
     def a_key_changes(self, rng: random.Random) -> None:
         if usable := [c for c in self._connections() if c["State"] == "available"]:
@@ -94,18 +94,18 @@ class Hands:
                 VpnTunnelOutsideIpAddress=tunnel["OutsideIpAddress"],
                 TunnelOptions={"PreSharedKey": "".join(rng.choices("abcdefghijkmnpqrstuvwxyz", k=48))},
             )
-            self.ground.settle()
+            self.harness.settle()
 
     def a_vpn_connection_goes(self, rng: random.Random) -> None:
         if connections := self._connections():
             self.ec2.delete_vpn_connection(VpnConnectionId=rng.choice(connections)["VpnConnectionId"])
-            self.ground.settle()
+            self.harness.settle()
 
     def a_customer_gateway_goes(self, rng: random.Random) -> None:
         """AWS lets nobody take one that a connection uses."""
         for connection in self._connections():
             self.ec2.delete_vpn_connection(VpnConnectionId=connection["VpnConnectionId"])
-        self.ground.settle()
+        self.harness.settle()
         gateways = self._ours(self.ec2.describe_customer_gateways()["CustomerGateways"], "CustomerGatewayId")
         if gateways:
             self.ec2.delete_customer_gateway(CustomerGatewayId=rng.choice(gateways)["CustomerGatewayId"])
@@ -119,12 +119,12 @@ class Hands:
                 self.resolver.disassociate_resolver_endpoint_ip_address(
                     ResolverEndpointId=endpoint["Id"], IpAddress={"IpId": rng.choice(addresses)["IpId"]}
                 )
-                self.ground.settle()
+                self.harness.settle()
 
     def the_endpoint_goes(self, rng: random.Random) -> None:
         for endpoint in self._endpoints():
             self.resolver.delete_resolver_endpoint(ResolverEndpointId=endpoint["Id"])
-        self.ground.settle()
+        self.harness.settle()
 
     def propagation_stops(self, rng: random.Random) -> None:
         tables = [t for t in self.ec2.describe_route_tables()["RouteTables"] if t.get("PropagatingVgws")]
@@ -137,40 +137,40 @@ class Hands:
     # --- Azure and Kubernetes: in the stores, as the portal would ------------------------------------------
 
     def _azure(self, kind: str) -> list[Any]:
-        store = self.ground.sandbox.azure.store
-        name = f"cloudlink-{self.ground.link.name}".lower()
+        store = self.harness.sandbox.azure.store
+        name = f"cloudlink-{self.harness.link.name}".lower()
         return [
             r for k, r in sorted(store.resources.items()) if f"/{kind}/" in k and name in k and r.state == "Succeeded"
         ]
 
     def an_azure_connection_goes(self, rng: random.Random) -> None:
-        with self.ground.sandbox.context.lock:
+        with self.harness.sandbox.context.lock:
             if connections := self._azure("connections"):
-                self.ground.sandbox.azure.store.drop(str(rng.choice(connections).id).lower())
-                self.ground.sandbox.context.touch()
+                self.harness.sandbox.azure.store.drop(str(rng.choice(connections).id).lower())
+                self.harness.sandbox.context.touch()
 
     def an_azure_key_changes(self, rng: random.Random) -> None:
-        with self.ground.sandbox.context.lock:
+        with self.harness.sandbox.context.lock:
             if connections := self._azure("connections"):
                 rng.choice(connections).properties["sharedKey"] = "".join(rng.choices("abcdefghjkmnpqrstuvwxyz", k=48))
-                self.ground.sandbox.context.touch()
+                self.harness.sandbox.context.touch()
 
     def a_local_gateway_changes(self, rng: random.Random) -> None:
-        with self.ground.sandbox.context.lock:
+        with self.harness.sandbox.context.lock:
             if gateways := self._azure("localnetworkgateways"):
                 rng.choice(gateways).properties["bgpSettings"]["asn"] = 64999
-                self.ground.sandbox.context.touch()
+                self.harness.sandbox.context.touch()
 
     def _forward_key(self, new: str | None) -> None:
-        with self.ground.sandbox.context.lock:
-            cluster = next(iter(self.ground.sandbox.aks.clusters.values()))
+        with self.harness.sandbox.context.lock:
+            cluster = next(iter(self.harness.sandbox.aks.clusters.values()))
             custom = cluster.store.get(CONFIGMAPS, "kube-system", "coredns-custom")
-            key = f"cloudlink-{self.ground.link.name}.server"
+            key = f"cloudlink-{self.harness.link.name}.server"
             if key in (custom.get("data") or {}):
                 kept = {k: v for k, v in custom["data"].items() if k != key}
                 custom["data"] = kept if new is None else {**kept, key: custom["data"][key].replace("cache 30", new)}
                 cluster.store.replace(CONFIGMAPS, custom)
-                self.ground.sandbox.context.touch()
+                self.harness.sandbox.context.touch()
 
     def the_forward_key_goes(self, rng: random.Random) -> None:
         self._forward_key(None)

@@ -1,7 +1,7 @@
 """What a SIGKILL leaves behind: the clouds, with what is in flight in them, and the files in the state folder.
 
 Nothing else can reach the next run: memory, sockets and threads are the kernel's to clear. So two points at which a
-process can be killed are the same point when these two are the same, and ``Remains.mark`` says when they are.
+process can be killed are the same point when these two are the same, and ``CrashState.mark`` says when they are.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from moto.core.base_backend import BaseBackend
 
 if TYPE_CHECKING:
-    from prove.ground import Ground
+    from reliability.harness import Harness
 
 STATE = ".state.json"
 _EPOCH = 1e9  # a number beyond this is a moment
@@ -49,7 +49,7 @@ _PASSING = frozenset(
 
 
 @dataclass(frozen=True)
-class Remains:
+class CrashState:
     """clouds: as ``Sandbox.save`` writes them, compressed. folder: files of the state folder, by name."""
 
     clouds: bytes
@@ -57,9 +57,9 @@ class Remains:
     folder: dict[str, bytes]
 
     @classmethod
-    def take(cls, ground: Ground) -> Remains:
+    def take(cls, harness: Harness) -> CrashState:
         """As they stand at this moment. The process under test must not run meanwhile."""
-        sandbox = ground.sandbox
+        sandbox = harness.sandbox
         with sandbox.context.lock:
             sandbox.azure.advance()
             sandbox.aws.facts()
@@ -67,13 +67,13 @@ class Remains:
                 for cluster in cloud.clusters.values():
                     cluster.catch_up()
             clouds = sandbox.save().read_bytes()
-        files = (p for p in ground.home.iterdir() if STATE in p.name and p.is_file())
+        files = (p for p in harness.home.iterdir() if STATE in p.name and p.is_file())
         kept = zlib.compress(clouds, 1)
         return cls(kept, _hash(clouds_lines(kept)), {p.name: p.read_bytes() for p in files})
 
     @property
     def mark(self) -> str:
-        """Equal for remains from which the next run cannot but do the same.
+        """Equal for states from which the next run cannot but do the same.
 
         Moments count as past, to come, or never: what is in flight is told apart from what has ended, how long it
         still takes is not.
@@ -90,7 +90,7 @@ class Remains:
         lines = [*clouds_lines(self.clouds), *folder_lines(self.folder)]
         return _hash([_NAMES.sub("<>", line) for line in lines])
 
-    def same(self, later: Remains) -> bool:
+    def same(self, later: CrashState) -> bool:
         """Whether nothing has changed; a probe's pod, which is a process of its own, may have come to its end."""
         if self.mark == later.mark:
             return True
@@ -100,14 +100,14 @@ class Remains:
         without = [{line for line in some if not line.startswith("aks ")} for some in (lines, others)]
         return pod and without[0] == without[1] and self.folder_mark == later.folder_mark
 
-    def put_back(self, ground: Ground) -> None:
+    def put_back(self, harness: Harness) -> None:
         """Make the clouds and the folder what they were."""
-        ground.take_up(zlib.decompress(self.clouds), self.folder)
+        harness.take_up(zlib.decompress(self.clouds), self.folder)
 
-    def put_back_clouds(self, ground: Ground) -> None:
-        ground.take_up_clouds(zlib.decompress(self.clouds))
+    def put_back_clouds(self, harness: Harness) -> None:
+        harness.take_up_clouds(zlib.decompress(self.clouds))
 
-    def with_state(self, what: str) -> Remains:
+    def with_state(self, what: str) -> CrashState:
         """With the state file deleted, cut in half, or its previous one put back."""
         files = dict(self.folder)
         name = next((n for n in files if n.endswith(STATE) and not n.startswith(".")), "")
@@ -116,7 +116,7 @@ class Remains:
             del files[name]
         elif name and what == "cut in half":
             files[name] = files[name][: len(files[name]) // 2]
-        elif previous is not None and what == "previous put back":
+        elif previous is not None and what == "previous restored":
             files[name] = previous
         return replace(self, folder=files)
 

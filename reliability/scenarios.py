@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cloudlink_sandbox.kube.kinds import CONFIGMAPS
-from prove.ground import Ground
-from prove.picture import Pictures
+from reliability.harness import Harness
+from reliability.snapshot import Snapshots
 
 
 @dataclass(frozen=True)
-class Scene:
+class Scenario:
     """after: what is run to see that nothing is left to do; it must not write."""
 
     name: str
@@ -22,11 +22,11 @@ class Scene:
     title: str
 
 
-SCENES = {
+SCENARIOS = {
     s.name: s
     for s in (
-        Scene("fresh", "empty", ("up",), ("up", "--no-verify"), ("up", "--no-verify"), "up on nothing"),
-        Scene(
+        Scenario("fresh", "empty", ("up",), ("up", "--no-verify"), ("up", "--no-verify"), "up on nothing"),
+        Scenario(
             "changed",
             "changed",
             ("up",),
@@ -34,29 +34,31 @@ SCENES = {
             ("up", "--no-verify"),
             "up with a changed configuration",
         ),
-        Scene("drifted", "drifted", ("up",), ("up", "--no-verify"), ("up", "--no-verify"), "up after changes by hand"),
-        Scene("teardown", "built", ("teardown",), ("teardown",), ("teardown",), "teardown"),
-        Scene("verify-dns", "built", ("verify-dns",), ("verify-dns",), ("up", "--no-verify"), "verify-dns"),
+        Scenario(
+            "drifted", "drifted", ("up",), ("up", "--no-verify"), ("up", "--no-verify"), "up after changes by hand"
+        ),
+        Scenario("teardown", "built", ("teardown",), ("teardown",), ("teardown",), "teardown"),
+        Scenario("verify-dns", "built", ("verify-dns",), ("verify-dns",), ("up", "--no-verify"), "verify-dns"),
     )
 }
 
 
-def prepare(ground: Ground, pictures: Pictures) -> None:
+def prepare(harness: Harness, snapshots: Snapshots) -> None:
     """Make and keep the worlds."""
-    ground.keep("empty")
-    made = ground.run("up", "--no-verify")
+    harness.keep("empty")
+    made = harness.run("up", "--no-verify")
     assert made.code == 0, str(made)
-    ground.settle()
-    ground.keep("built")
-    _change(ground)
-    ground.keep("changed")
-    ground.back_to("built")
-    drift(ground, pictures)
-    ground.keep("drifted")
+    harness.settle()
+    harness.keep("built")
+    _change(harness)
+    harness.keep("changed")
+    harness.back_to("built")
+    drift(harness, snapshots)
+    harness.keep("drifted")
 
 
-def _change(ground: Ground) -> None:
-    text = ground.config.read_text()
+def _change(harness: Harness) -> None:
+    text = harness.config.read_text()
     changes = (
         ("# ttl = 60", "ttl = 30"),
         ('addresses = ["10.10.8.15", "10.10.24.15"]', 'addresses = ["10.10.8.15", "10.10.24.16"]'),
@@ -72,13 +74,13 @@ def _change(ground: Ground) -> None:
     for old, new in changes:
         assert old in text, old
         text = text.replace(old, new)
-    ground.config.write_text(text)
+    harness.config.write_text(text)
 
 
-def drift(ground: Ground, pictures: Pictures) -> None:
+def drift(harness: Harness, snapshots: Snapshots) -> None:
     """What people do by hand: rules, records and objects deleted, options changed."""
-    ec2, route53 = pictures.client("ec2"), pictures.client("route53")
-    link = ground.link
+    ec2, route53 = snapshots.client("ec2"), snapshots.client("route53")
+    link = harness.link
     group = next(
         g
         for g in ec2.describe_security_groups()["SecurityGroups"]
@@ -88,7 +90,7 @@ def drift(ground: Ground, pictures: Pictures) -> None:
     zone = next(
         z["Id"]
         for z in route53.list_hosted_zones()["HostedZones"]
-        if z["Name"] == f"{link.dns.zone}." and z["Id"].rpartition("/")[2] not in pictures.known
+        if z["Name"] == f"{link.dns.zone}." and z["Id"].rpartition("/")[2] not in snapshots.known
     )
     record = next(
         r
@@ -99,15 +101,15 @@ def drift(ground: Ground, pictures: Pictures) -> None:
         HostedZoneId=zone, ChangeBatch={"Changes": [{"Action": "DELETE", "ResourceRecordSet": record}]}
     )
     ec2.modify_vpc_attribute(VpcId=link.aws.vpc_id, EnableDnsHostnames={"Value": False})
-    with ground.sandbox.context.lock:
-        store = ground.sandbox.azure.store
+    with harness.sandbox.context.lock:
+        store = harness.sandbox.azure.store
         connection = next(k for k in store.resources if "/connections/" in k and f"cloudlink-{link.name}" in k)
         store.drop(connection)
-        cluster = next(iter(ground.sandbox.aks.clusters.values()))
+        cluster = next(iter(harness.sandbox.aks.clusters.values()))
         custom = cluster.store.get(CONFIGMAPS, "kube-system", "coredns-custom")
         custom["data"] = {k: v.replace("cache 30", "cache 300") for k, v in custom["data"].items()}
         cluster.store.replace(CONFIGMAPS, custom)
-        ground.sandbox.context.touch()
+        harness.sandbox.context.touch()
 
 
 Step = Callable[[], None]

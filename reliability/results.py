@@ -34,7 +34,7 @@ class Row(NamedTuple):
 
 
 @dataclass
-class Figures:
+class Results:
     """file: every point is appended to it at once, so that an interrupted proof keeps what it has. until: on the
     monotonic clock; whoever makes points stops then."""
 
@@ -74,7 +74,7 @@ class Figures:
         return {p.where for p in self.points}
 
     @classmethod
-    def load(cls, paths: Iterable[Path]) -> Figures:
+    def load(cls, paths: Iterable[Path]) -> Results:
         return cls([Point(**json.loads(line)) for path in paths for line in path.read_text().splitlines()])
 
     def __str__(self) -> str:

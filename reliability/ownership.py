@@ -1,7 +1,7 @@
-"""Only what is ours: whatever strangers have in both clouds, no command changes or deletes any of it.
+"""Only our own objects: whatever others have in both clouds, no command changes or deletes any of it.
 
-Worlds are random (seeded), see ``strangers.py``; so are lives: every command, changed configurations, kills, a lost
-state file, and strangers that come in the middle. In a third of them the link is built on a gateway and a zone that it
+Worlds are random (seeded), see ``foreign_objects.py``; so are the sequences: every command, changed configurations, kills, a lost
+state file, and foreign objects that appear in the middle. In a third of them the link is built on a gateway and a zone that it
 was told to adopt.
 """
 
@@ -16,14 +16,14 @@ from typing import Any
 
 from cloudlink_sandbox.azure.store import Record
 from cloudlink_sandbox.kube.kinds import PODS
-from prove.figures import Figures, Point
-from prove.ground import Ground
-from prove.kill import Bench
-from prove.strangers import Strangers
-from prove.watch import Place
-from prove.zygote import Ended
+from reliability.call_interceptor import CrashPoint
+from reliability.foreign_objects import ForeignObjects
+from reliability.fork_server import Ended
+from reliability.harness import Harness
+from reliability.kill import TrialRunner
+from reliability.results import Point, Results
 
-LIVES = 60
+SEQUENCES = 60
 Objects = dict[tuple[str, str], str]
 """(kind, id) -> content, as it is."""
 STEPS = (
@@ -36,7 +36,7 @@ STEPS = (
     "verify-dns",
     "killed up",
     "killed teardown",
-    "strangers",
+    "foreign objects",
 )
 LOOKS = ("plan", "status", "verify-dns")
 _IDS = ("VpnConnectionId", "CustomerGatewayId", "VpnGatewayId", "GroupId", "RouteTableId", "Id", "id", "name")
@@ -44,87 +44,87 @@ _PASSING = ("state", "ModificationTime", "Attachment")
 _SUBNET = "/subnets/gatewaysubnet"
 
 
-def prove(figures: Figures, *, seed: int, part: int = 0, of: int = 1, most: int = 0) -> int:
-    with Ground() as ground:
-        bench = Bench(ground)
-        ground.back_to("built")
-        with ground.sandbox.context.lock:
-            like = copy.deepcopy(ground.sandbox.azure.store.resources)
-        lives = range(LIVES)[part::of]
-        for life in lives[: most or len(lives)]:
-            if figures.time_is_up:
+def run(results: Results, *, seed: int, part: int = 0, of: int = 1, most: int = 0) -> int:
+    with Harness() as harness:
+        runner = TrialRunner(harness)
+        harness.back_to("built")
+        with harness.sandbox.context.lock:
+            like = copy.deepcopy(harness.sandbox.azure.store.resources)
+        sequences = range(SEQUENCES)[part::of]
+        for sequence in sequences[: most or len(sequences)]:
+            if results.time_is_up:
                 break
-            Life(bench, figures, random.Random(f"{seed}/{life}"), like, f"seed {seed}, life {life}").live()
-    return LIVES
+            Sequence(runner, results, random.Random(f"{seed}/{sequence}"), like, f"seed {seed}, life {sequence}").live()
+    return SEQUENCES
 
 
 @dataclass
-class Life:
-    bench: Bench
-    figures: Figures
+class Sequence:
+    runner: TrialRunner
+    results: Results
     rng: random.Random
     like: dict[str, Record]
     where: str
     done: list[str] = field(default_factory=list)
 
     def live(self) -> None:
-        ground, rng = self.bench.ground, self.rng
-        ground.back_to("empty")
-        self.strangers = Strangers(ground, self.bench.pictures, rng, self.like)
+        harness, rng = self.runner.harness, self.rng
+        harness.back_to("empty")
+        self.foreign_objects = ForeignObjects(harness, self.runner.snapshots, rng, self.like)
         if rng.random() < 0.33:
             self.done.append("adopting")
-            text = ground.config.read_text()
-            for old, new in self.strangers.to_be_adopted().items():
+            text = harness.config.read_text()
+            for old, new in self.foreign_objects.to_be_adopted().items():
                 assert old in text, old
                 text = text.replace(old, new)
-            ground.config.write_text(text)
+            harness.config.write_text(text)
         for _ in range(rng.randint(3, 12)):
-            rng.choice(self.strangers.kinds)()
-        ground.settle()
+            rng.choice(self.foreign_objects.kinds)()
+        harness.settle()
         self.before = self._world()
         for step in [*rng.choices(STEPS, k=rng.randint(1, 6)), "teardown"]:
             self.done.append(step)
             self._step(step)
 
     def _step(self, step: str) -> None:
-        ground = self.bench.ground
+        harness = self.runner.harness
         standing = self._world()
         match step:
             case "lose state":
-                ground.state.unlink(missing_ok=True)
+                harness.state.unlink(missing_ok=True)
             case "change":  # nothing that makes the sandbox furnish more
                 ttl = f"ttl = {self.rng.randint(30, 300)}"
-                ground.config.write_text(re.sub(r"(?m)^(# )?ttl = \d+", ttl, ground.config.read_text()))
-            case "strangers":
-                self.rng.choice(self.strangers.late)()
-                ground.settle()
+                harness.config.write_text(re.sub(r"(?m)^(# )?ttl = \d+", ttl, harness.config.read_text()))
+            case "foreign objects":
+                self.rng.choice(self.foreign_objects.late)()
+                harness.settle()
                 now = self._world()
                 self.before |= {key: now[key] for key in now if standing.get(key) != now[key]}
             case "plan" | "status" | "verify-dns":
-                ended = ground.run(step)
+                ended = harness.run(step)
                 self._tell("commands that look change nothing", ended, (0, 5, 8), _same(standing, self._world()))
             case "up":
-                ended = ground.run("up", "--no-verify")
-                ground.settle()
-                self._tell("strangers' things after up", ended, (0, 5), _touched(self.before, self._world()))
+                ended = harness.run("up", "--no-verify")
+                harness.settle()
+                self._tell("foreign objects after up", ended, (0, 5), _touched(self.before, self._world()))
             case "killed up" | "killed teardown":
                 arguments = ("up", "--no-verify") if step == "killed up" else ("teardown",)
-                place = Place(self.rng.randint(20, 110), 0, self.rng.choice(("before", "after")))
-                ended = ground.run(*arguments, kill=place)
-                ground.settle()
+                place = CrashPoint(self.rng.randint(20, 110), 0, self.rng.choice(("before", "after")))
+                ended = harness.run(*arguments, kill=place)
+                harness.settle()
                 codes = (0, 5, 8, ended.code if ended.killed else 0)
                 self._tell(
-                    "strangers' things after a run that was killed", ended, codes, _touched(self.before, self._world())
+                    "foreign objects after a run that was killed", ended, codes, _touched(self.before, self._world())
                 )
             case "teardown":
                 self._teardown(standing)
 
     def _teardown(self, standing: Objects) -> None:
-        ended = self.bench.ground.run("teardown", "--json")
-        self.bench.ground.settle()
+        ended = self.runner.harness.run("teardown", "--json")
+        self.runner.harness.settle()
         after, lost = self._world(), "lose state" in self.done
         orphan = lost and any(step.startswith("killed") for step in self.done)
-        codes = (8,) if self.strangers.link_tagged else (0,)
+        codes = (8,) if self.foreign_objects.link_tagged else (0,)
         self._tell(
             "the world after teardown is the one before",
             ended,
@@ -138,12 +138,12 @@ class Life:
     def _tell(self, what: str, ended: Ended, codes: tuple[int, ...], wrong: str) -> None:
         if ended.code not in codes:
             wrong = f"{wrong}\n{ended}"
-        self.figures.add(Point("ours", what, f"{self.where}: {', '.join(self.done)}", wrong))
+        self.results.add(Point("ownership", what, f"{self.where}: {', '.join(self.done)}", wrong))
 
     def _world(self) -> Objects:
-        found = by_id(self.bench.pictures.raw())
-        with self.bench.ground.sandbox.context.lock:
-            for cluster in self.bench.ground.sandbox.aks.clusters.values():
+        found = by_id(self.runner.snapshots.raw())
+        with self.runner.harness.sandbox.context.lock:
+            for cluster in self.runner.harness.sandbox.aks.clusters.values():
                 for (space, name), pod in cluster.store.objects.get(PODS.key, {}).items():
                     if space != "kube-system":
                         found["kube pod", f"{space}/{name}"] = json.dumps([pod["metadata"]["labels"], pod["spec"]])

@@ -9,83 +9,83 @@ import time
 import zlib
 from collections.abc import Callable
 
-from prove.figures import Figures, Point
-from prove.ground import Ground
-from prove.kill import Bench
-from prove.moments import FAILURES
-from prove.picture import difference
-from prove.remains import Remains
-from prove.scenes import SCENES, Scene
-from prove.zygote import Ended
+from reliability.crash_state import CrashState
+from reliability.fork_server import Ended
+from reliability.harness import Harness
+from reliability.kill import TrialRunner
+from reliability.results import Point, Results
+from reliability.save_hooks import FAILURES
+from reliability.scenarios import SCENARIOS, Scenario
+from reliability.snapshot import difference
 
-SCENE_NAMES = ("fresh", "changed", "teardown")
+SCENARIO_NAMES = ("fresh", "changed", "teardown")
 YEARS = 10 * 365 * 86_400.0
 
 
-class StateBench(Bench):
-    def __init__(self, ground: Ground) -> None:
-        super().__init__(ground)
+class StateRunner(TrialRunner):
+    def __init__(self, harness: Harness) -> None:
+        super().__init__(harness)
         self._gone_on: set[str] = set()
 
     def disk(self, name: str, number: int, failure: str) -> Point:
         """The disk refuses from that save on; then there is room again."""
-        ground, scene = self.ground, SCENES[name]
-        ground.back_to(scene.world)
-        ended = ground.run(*scene.again, fails=(number, failure))
+        harness, scenario = self.harness, SCENARIOS[name]
+        harness.back_to(scenario.world)
+        ended = harness.run(*scenario.again, fails=(number, failure))
         wrong = _refused(ended, "The state file cannot be written") or self._whole()
-        wrong = wrong or self._goes_on(scene)
+        wrong = wrong or self._goes_on(scenario)
         said = f"{wrong}\n  first run: {ended}" if wrong else ""
-        return Point("state", failure, f"{scene.title}, save {number}", said)
+        return Point("state", failure, f"{scenario.title}, save {number}", said)
 
-    def _goes_on(self, scene: Scene) -> str:
+    def _goes_on(self, scenario: Scenario) -> str:
         """The next run, made once for all refusals that leave the same, ids aside."""
-        ground = self.ground
-        ground.settle()
-        left = f"{scene.name} {Remains.take(ground).mark_without_ids}"
+        harness = self.harness
+        harness.settle()
+        left = f"{scenario.name} {CrashState.take(harness).mark_without_ids}"
         if left in self._gone_on:
             return ""
-        again = ground.run(*scene.again)
+        again = harness.run(*scenario.again)
         if again.code:
             return f"run again: {again}"
-        ground.settle()
-        different = difference(self.wanted[scene.name], self.pictures.take())
-        wrong = "\n".join(d[:700] for d in different) or self.nothing_left(scene)
+        harness.settle()
+        different = difference(self.wanted[scenario.name], self.snapshots.take())
+        wrong = "\n".join(d[:700] for d in different) or self.nothing_left(scenario)
         if not wrong:
             self._gone_on.add(left)
         return wrong
 
     def _whole(self) -> str:
         """What is on the disk is a whole state file, or none, and nothing beside it."""
-        file = self.ground.state
+        file = self.harness.state
         if file.exists():
             json.loads(file.read_text())
-        return "".join(str(p) for p in self.ground.home.glob(".*.state.json.*"))
+        return "".join(str(p) for p in self.harness.home.glob(".*.state.json.*"))
 
     def refused(self, what: str, says: str, change: Callable[[dict[str, object]], dict[str, object]]) -> Point:
         """A file that is not for this cloudlink or this link: nothing is written, neither to it nor to a cloud."""
-        ground = self.ground
-        ground.back_to("built")
-        content = json.dumps(change(json.loads(ground.state.read_text())))
-        ground.state.write_text(content)
-        wrong, before = "", ground.writes()
+        harness = self.harness
+        harness.back_to("built")
+        content = json.dumps(change(json.loads(harness.state.read_text())))
+        harness.state.write_text(content)
+        wrong, before = "", harness.writes()
         for command in (("up", "--no-verify"), ("teardown",), ("status",), ("plan",)):
-            wrong = wrong or _refused(ground.run(*command), says)
-        if not wrong and (ground.writes() != before or ground.state.read_text() != content):
+            wrong = wrong or _refused(harness.run(*command), says)
+        if not wrong and (harness.writes() != before or harness.state.read_text() != content):
             wrong = "it was written all the same"
         return Point("state", what, "up, teardown, status and plan", wrong)
 
     def goes_on(self, what: str, change: Callable[[dict[str, object]], dict[str, object]]) -> Point:
         """A file that is unusual and good: nothing to do is nothing to do, and a teardown takes all of it."""
-        ground = self.ground
-        ground.back_to("built")
-        ground.state.write_text(json.dumps(change(json.loads(ground.state.read_text()))))
-        before = ground.writes()
-        wrong = "".join(str(e) for e in (ground.run("up", "--no-verify"), ground.run("status")) if e.code != 0)
-        if ground.writes() != before:
+        harness = self.harness
+        harness.back_to("built")
+        harness.state.write_text(json.dumps(change(json.loads(harness.state.read_text()))))
+        before = harness.writes()
+        wrong = "".join(str(e) for e in (harness.run("up", "--no-verify"), harness.run("status")) if e.code != 0)
+        if harness.writes() != before:
             wrong += "a further up wrote"
-        down = ground.run("teardown")
-        ground.settle()
-        different = difference(self.wanted["teardown"], self.pictures.take())
+        down = harness.run("teardown")
+        harness.settle()
+        different = difference(self.wanted["teardown"], self.snapshots.take())
         wrong = wrong or (str(down) if down.code else "\n".join(d[:700] for d in different))
         return Point("state", what, "up, status and teardown", wrong)
 
@@ -111,27 +111,33 @@ def _later(content: dict[str, object]) -> dict[str, object]:
     }
 
 
-def prove(
-    figures: Figures, *, seed: int, part: int = 0, of: int = 1, most: int = 0, scenes: tuple[str, ...] = SCENE_NAMES
+def run(
+    results: Results,
+    *,
+    seed: int,
+    part: int = 0,
+    of: int = 1,
+    most: int = 0,
+    scenarios: tuple[str, ...] = SCENARIO_NAMES,
 ) -> int:
     """Returns the number of points that there are: every save, each with one way to refuse it, drawn by the seed.
 
     most: saves at most.
     """
-    with Ground() as ground:
-        bench = StateBench(ground)
-        for name in {*scenes, "teardown"}:
-            bench.measure(SCENES[name])
+    with Harness() as harness:
+        runner = StateRunner(harness)
+        for name in {*scenarios, "teardown"}:
+            runner.measure(SCENARIOS[name])
         if part == 0:
-            figures.add(bench.refused("a newer format", "is of a newer version", _with(format=99)))
-            figures.add(bench.refused("another link's file", "belongs to another link", _with(link="other")))
-            figures.add(bench.refused("no state file at all", "is damaged", lambda _: {"hello": "world"}))
-            figures.add(bench.goes_on("a clock that was set back", _later))
-        points = [(s, n) for s in scenes for n in range(1, bench.saves[s] + 1)]
+            results.add(runner.refused("a newer format", "is of a newer version", _with(format=99)))
+            results.add(runner.refused("another link's file", "belongs to another link", _with(link="other")))
+            results.add(runner.refused("no state file at all", "is damaged", lambda _: {"hello": "world"}))
+            results.add(runner.goes_on("a clock that was set back", _later))
+        points = [(s, n) for s in scenarios for n in range(1, runner.saves[s] + 1)]
         mine = [p for p in points if zlib.crc32(f"{p}".encode()) % of == part]
         chance = random.Random(f"{seed}/{part}")
         for name, number in chance.sample(mine, min(most or len(mine), len(mine))):
-            if figures.time_is_up:
+            if results.time_is_up:
                 break
-            figures.add(bench.disk(name, number, chance.choice(tuple(FAILURES))))
+            results.add(runner.disk(name, number, chance.choice(tuple(FAILURES))))
     return len(points) + 4

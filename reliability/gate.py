@@ -1,4 +1,4 @@
-"""Stands in front of the sandbox's clouds: counts the calls of a run, and shows each to whoever watches."""
+"""Sits in front of the sandbox's clouds: counts the calls of a run, and shows each to whoever watches."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cloudlink_sandbox.process import Sandbox
 
 if TYPE_CHECKING:
-    from prove.watch import Watch
+    from reliability.call_interceptor import CallInterceptor
 
 CLOUDS = ("aws", "azure", "aks", "eks")
 App = Callable[..., Iterable[bytes]]
@@ -28,7 +28,7 @@ class Gate:
     pid: int = 0
     calls: list[str] = field(default_factory=list)
     instead: Instead | None = None
-    watch: Watch | None = None
+    watch: CallInterceptor | None = None
     _inside: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -37,7 +37,7 @@ class Gate:
             listener = sandbox._listeners[name]
             listener.app = self._guarded(name, listener.app)
 
-    def arm(self, pid: int, watch: Watch | None = None) -> None:
+    def arm(self, pid: int, watch: CallInterceptor | None = None) -> None:
         with self._lock:
             self.pid, self.watch, self.calls = pid, watch, []
 

@@ -19,11 +19,11 @@ from typing import Any
 from urllib.parse import quote, unquote_plus
 
 from cloudlink_sandbox.faults import Fault
-from prove.figures import Figures, Point
-from prove.gate import Reply
-from prove.ground import Ground
-from prove.picture import Pictures
-from prove.scenes import drift
+from reliability.gate import Reply
+from reliability.harness import Harness
+from reliability.results import Point, Results
+from reliability.scenarios import drift
+from reliability.snapshot import Snapshots
 
 _SENT = re.compile(r"PreSharedKey=([^&]+)")
 _MODE = 0o600
@@ -112,34 +112,34 @@ def occurrences(keys: set[str], places: dict[str, bytes]) -> list[str]:
     ]
 
 
-class Bench:
-    def __init__(self, ground: Ground, figures: Figures) -> None:
-        self.ground, self.figures = ground, figures
-        self.pictures = Pictures(ground)
+class TrialRunner:
+    def __init__(self, harness: Harness, results: Results) -> None:
+        self.harness, self.results = harness, results
+        self.snapshots = Snapshots(harness)
         self.noted = Noted()
-        ground.gate.instead = self.noted
-        self.debug = ground.folder / "debug"
+        harness.gate.instead = self.noted
+        self.debug = harness.folder / "debug"
         self.debug.mkdir()
-        ground.keep("empty")
+        harness.keep("empty")
 
     def told(self, what: str, where: str, wrong: list[str] | str) -> None:
-        self.figures.add(Point("secrets", what, where, wrong if isinstance(wrong, str) else "\n".join(wrong)))
+        self.results.add(Point("secrets", what, where, wrong if isinstance(wrong, str) else "\n".join(wrong)))
 
     def in_aws(self) -> set[str]:
         return {
             t["PreSharedKey"]
-            for c in self.pictures.client("ec2").describe_vpn_connections()["VpnConnections"]
+            for c in self.snapshots.client("ec2").describe_vpn_connections()["VpnConnections"]
             for t in c["Options"]["TunnelOptions"]
             if t.get("PreSharedKey")
         }
 
     def run(self, where: str, *arguments: str, codes: tuple[int, ...] = (0,), fails: str = "") -> None:
         """One command; then every place is searched. Each place is a point."""
-        ground = self.ground
-        temporary = ground.folder / "temporary"
+        harness = self.harness
+        temporary = harness.folder / "temporary"
         temporary.mkdir(exist_ok=True)
         with Processes() as processes:
-            ended = ground.run(
+            ended = harness.run(
                 *arguments, debug=str(self.debug), cloudlink_fails=fails,
                 env={"TMPDIR": str(temporary), "PYTHONFAULTHANDLER": "1", "BOTO_DEBUG": "1", "AZURE_LOG_LEVEL": "debug"},
             )  # fmt: skip
@@ -152,11 +152,11 @@ class Bench:
             "command lines and environments": b"\0".join(processes.seen),
         }
         for name, found in (
-            ("state file and its previous one", ground.home.glob("*.state.json*")),
-            ("cloudlink's log", ground.home.glob("*.log")),
+            ("state file and its previous one", harness.home.glob("*.state.json*")),
+            ("cloudlink's log", harness.home.glob("*.log")),
             ("logs of the SDKs at DEBUG", self.debug.glob("all.log")),
             ("temporary and removed files", [*temporary.rglob("*"), *self.debug.glob("kept-*")]),
-            ("everything else in the folder", [p for p in ground.home.iterdir() if not p.name.startswith("world.")]),
+            ("everything else in the folder", [p for p in harness.home.iterdir() if not p.name.startswith("world.")]),
         ):
             places[name] = b"\0".join(p.read_bytes() for p in found if p.is_file())
         for name, content in places.items():
@@ -167,7 +167,7 @@ class Bench:
                 path.unlink()
 
     def _modes(self) -> list[str]:
-        home = self.ground.home
+        home = self.harness.home
         wrong = [f"{home}: {stat.S_IMODE(home.stat().st_mode):o}"] if stat.S_IMODE(home.stat().st_mode) != 0o700 else []
         for path in (*home.glob("*.state.json*"), *home.glob("*.log")):
             if (mode := stat.S_IMODE(path.stat().st_mode)) != _MODE:
@@ -177,61 +177,61 @@ class Bench:
     def written_by_others(self) -> None:
         """A state file that others can write is refused."""
         for mode in (0o620, 0o602, 0o666, 0o660):
-            self.ground.state.chmod(mode)
-            ended = self.ground.run("up", "--no-verify")
+            self.harness.state.chmod(mode)
+            ended = self.harness.run("up", "--no-verify")
             good = ended.code == 7 and "can be written by others" in ended.out + ended.err
             self.told(
                 "a state file that others can write is refused", f"mode {mode:o}", "" if good else str(ended)[:800]
             )
-        self.ground.state.chmod(_MODE)
+        self.harness.state.chmod(_MODE)
 
 
-def prove(figures: Figures, *, seed: int, part: int = 0, of: int = 1, most: int = 0) -> int:
-    """One ground; it is short. most: 1 leaves the rarer runs out."""
+def run(results: Results, *, seed: int, part: int = 0, of: int = 1, most: int = 0) -> int:
+    """One harness; it is short. most: 1 leaves the rarer runs out."""
     del seed, part, of
     before = os.umask(0)  # the worst that a user can have set
     try:
-        _prove(figures, most)
+        _run(results, most)
     finally:
         os.umask(before)
-    return len(figures.points)
+    return len(results.points)
 
 
-def _prove(figures: Figures, most: int) -> None:
-    with Ground() as ground:
-        bench = Bench(ground, figures)
+def _run(results: Results, most: int) -> None:
+    with Harness() as harness:
+        runner = TrialRunner(harness, results)
         for where, call in (
             ("AWS quotes what it refuses", "CreateVpnConnection"),
             ("Azure quotes what it refuses", "PUT connections"),
         ):
-            bench.noted.quote = call
-            bench.run(where, "up", "--no-verify", codes=(5, 8))
-            bench.told("the fault was met", where, "" if bench.noted.quoted else "no call was refused")
-            bench.noted.quote, bench.noted.quoted = "", 0
-            ground.settle()
-        ground.back_to("empty")
+            runner.noted.quote = call
+            runner.run(where, "up", "--no-verify", codes=(5, 8))
+            runner.told("the fault was met", where, "" if runner.noted.quoted else "no call was refused")
+            runner.noted.quote, runner.noted.quoted = "", 0
+            harness.settle()
+        harness.back_to("empty")
         for where, place in (
             ("a bug in the create call", "botocore.client:BaseClient._make_api_call#PreSharedKey"),
             ("a bug in the connection's write", "cloudlink.clouds.azure.client:Azure.put_connection"),
         ):
-            bench.run(where, "up", "--no-verify", codes=(1,), fails=place)
-            ground.settle()
-        ground.back_to("empty")
-        bench.run("up", "up")
-        ground.settle()
-        ground.keep("built")
+            runner.run(where, "up", "--no-verify", codes=(1,), fails=place)
+            harness.settle()
+        harness.back_to("empty")
+        runner.run("up", "up")
+        harness.settle()
+        harness.keep("built")
         if not most:
-            bench.run("up --json, nothing to do", "up", "--json")
-            bench.run("status --json", "status", "--json")
-            bench.run("plan", "plan", codes=(0, 2))
-            bench.run("verify-dns", "verify-dns")
-            bench.written_by_others()
-            drift(ground, bench.pictures)
-            bench.run("up after changes by hand", "up", "--json")
+            runner.run("up --json, nothing to do", "up", "--json")
+            runner.run("status --json", "status", "--json")
+            runner.run("plan", "plan", codes=(0, 2))
+            runner.run("verify-dns", "verify-dns")
+            runner.written_by_others()
+            drift(harness, runner.snapshots)
+            runner.run("up after changes by hand", "up", "--json")
             for kind, place in (("garbage", "aws.DescribeVpnConnections"), ("garbage", "azure.GET:connections*"),
                                 ("garbage", "azure.PUT:*"), ("cut-after", "aws.CreateVpnConnection")):  # fmt: skip
-                ground.back_to("empty" if "Create" in place or "PUT" in place else "built")
-                ground.sandbox.context.faults.add(Fault(kind, place, times=2))
-                bench.run(f"{kind} at {place}", "up", "--no-verify", codes=(0, 5, 6, 8))
-            ground.back_to("built")
-            bench.run("teardown", "teardown")
+                harness.back_to("empty" if "Create" in place or "PUT" in place else "built")
+                harness.sandbox.context.faults.add(Fault(kind, place, times=2))
+                runner.run(f"{kind} at {place}", "up", "--no-verify", codes=(0, 5, 6, 8))
+            harness.back_to("built")
+            runner.run("teardown", "teardown")

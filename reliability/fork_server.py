@@ -22,7 +22,7 @@ KILLED = -signal.SIGKILL
 
 @dataclass(frozen=True)
 class Order:
-    """One command line. reports_to: a socket that is told of every moment of every save; see ``moments.py``.
+    """One command line. reports_to: a socket that is told of every moment of every save; see ``save_hooks.py``.
     looks_every: the longest pause between two looks at something that is waited for, in sandbox seconds.
     debug: SDK loggers at DEBUG into this file, as a user's own configuration of logging would do.
     """
@@ -57,12 +57,12 @@ class Ended:
         return f"exit {self.code}\n{self.out[-3000:]}\n{self.err[-3000:]}"
 
 
-class Zygote:
+class ForkServer:
     """The parent's side. Not for several threads at once: take one for each."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "prove.zygote"],
+            [sys.executable, "-m", "reliability.fork_server"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -176,7 +176,7 @@ def _read_once() -> None:
 
 
 def _child(order: dict[str, Any]) -> int:
-    from prove import moments
+    from reliability import save_hooks
 
     os.chdir(order["folder"])
     os.environ.update(order["env"])
@@ -187,7 +187,7 @@ def _child(order: dict[str, Any]) -> int:
     sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
     sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
     sys.argv = ["cloudlink", *order["arguments"]]
-    moments.prepare(order)
+    save_hooks.prepare(order)
     from cloudlink.cli import main
 
     try:

@@ -22,13 +22,13 @@ from pathlib import Path
 
 from cloudlink_sandbox.faults import Fault
 from cloudlink_sandbox.listener import Listener
-from prove.figures import Figures, Point
-from prove.gate import CLOUDS
-from prove.ground import Ground
-from prove.kill import Bench
-from prove.picture import difference
-from prove.scenes import SCENES, Scene
-from prove.zygote import Ended, Order
+from reliability.fork_server import Ended, Order
+from reliability.gate import CLOUDS
+from reliability.harness import Harness
+from reliability.kill import TrialRunner
+from reliability.results import Point, Results
+from reliability.scenarios import SCENARIOS, Scenario
+from reliability.snapshot import difference
 
 SLOW = {"azure.vng.create": 5000.0, "azure.vng.delete": 5000.0}  # sandbox seconds; see Hurry
 LOOKS_EVERY = 25.0
@@ -36,8 +36,8 @@ MINUTES_AWAY = (2, 5)
 HOURS_ASLEEP = 3.0
 QUIET = 0.3  # wall seconds without a write: everything but the gateway is done
 LOOKS = 12  # calls of the next run after which it has seen what is under way
-MOMENTS = 4  # for each disturbance and scene, besides the long wait itself
-SCENE_NAMES = ("fresh", "teardown")
+RANDOM_MOMENTS = 4  # for each disturbance and scene, besides the long wait itself
+SCENARIO_NAMES = ("fresh", "teardown")
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Disturbance:
     anywhere: further codes for other moments, where not only a wait is hit."""
 
     title: str
-    does: Callable[[OutageBench, int, random.Random], None]
+    does: Callable[[OutageRunner, int, random.Random], None]
     codes: tuple[int, ...]
     says: str = ""
     anywhere: tuple[int, ...] = ()
@@ -59,8 +59,8 @@ class Hurry:
     """Makes the gateway's long wait short: whenever nothing but the gateway is waited for, the clouds' clock is moved to
     its end. While ``hold`` is set the wait lasts, however slow the machine is."""
 
-    def __init__(self, ground: Ground) -> None:
-        self.ground = ground
+    def __init__(self, harness: Harness) -> None:
+        self.harness = harness
         self.hold = threading.Event()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -75,42 +75,42 @@ class Hurry:
 
     def remaining(self) -> float:
         """Sandbox seconds that the gateway will still take; 0 where it will be done soon, or nothing is done to it."""
-        context = self.ground.sandbox.context
+        context = self.harness.sandbox.context
         with context.lock:
             now = context.clock.now()
-            ends = [o.ends_at - now for o in self.ground.sandbox.azure.store.operations.values()]
+            ends = [o.ends_at - now for o in self.harness.sandbox.azure.store.operations.values()]
         return max((e for e in ends if 60 < e < float("inf")), default=0.0)
 
     def _run(self) -> None:
         seen, since = -1, time.monotonic()
         while not self._over.wait(0.02):
-            writes = self.ground.writes()
+            writes = self.harness.writes()
             if writes != seen or self.hold.is_set() or not (remaining := self.remaining()):
                 seen, since = writes, time.monotonic()
             elif time.monotonic() - since > QUIET:
-                self.ground.sandbox.context.clock.advance(remaining)
+                self.harness.sandbox.context.clock.advance(remaining)
 
 
-class OutageBench(Bench):
-    def __init__(self, ground: Ground, hurry: Hurry, scenes: tuple[str, ...]) -> None:
+class OutageRunner(TrialRunner):
+    def __init__(self, harness: Harness, hurry: Hurry, scenarios: tuple[str, ...]) -> None:
         self.hurry = hurry
-        super().__init__(ground)
+        super().__init__(harness)
         self.made: dict[str, Counter[str]] = {}
         self.written: dict[str, int] = {}
         self.leave: Callable[[], None] = lambda: None  # closes the terminal or the pipe of the run that goes on
-        for name in scenes:
-            self.measure(SCENES[name])
-            ground.back_to(SCENES[name].world)
-            ended = ground.run(*SCENES[name].again, looks_every=LOOKS_EVERY)
+        for name in scenarios:
+            self.measure(SCENARIOS[name])
+            harness.back_to(SCENARIOS[name].world)
+            ended = harness.run(*SCENARIOS[name].again, looks_every=LOOKS_EVERY)
             assert ended.code == 0, str(ended)
             self.made[name] = self._begun()
-            self.written[name] = ground.writes()
+            self.written[name] = harness.writes()
 
     def _begun(self) -> Counter[str]:
         """What the clouds agreed to make and to delete since the world was taken up."""
         return Counter(
             f"{c['cloud']} {c['operation']}"
-            for c in self.ground.journal()
+            for c in self.harness.journal()
             if c["writes"]
             and 200 <= c["status"] < 300
             and c["operation"].startswith(("Create", "PUT", "Delete", "DELETE"))
@@ -120,20 +120,20 @@ class OutageBench(Bench):
 
     def attempt_outage(self, name: str, what: Disturbance, after: int, rng: random.Random) -> Iterator[Point]:
         """after: number of writes after which it comes; 0: in the long wait, when nothing else is left to do."""
-        ground, scene = self.ground, SCENES[name]
-        ground.back_to(scene.world)
+        harness, scenario = self.harness, SCENARIOS[name]
+        harness.back_to(scenario.world)
         json = ("--json",) if what.out == "pipe" else ()  # whose lines go to standard output all the time
         with self._output(what.out) as redirected:
-            order = ground.order(*scene.again, *json, looks_every=LOOKS_EVERY)
+            order = harness.order(*scenario.again, *json, looks_every=LOOKS_EVERY)
             self.hurry.hold.set()
-            pid = ground.zygote.begin(redirected(order))
-            ground.zygote.go()
+            pid = harness.fork_server.begin(redirected(order))
+            harness.fork_server.go()
             waited = self._wait(after)
             what.does(self, pid, rng)
             if what.goes_on:
                 self.hurry.hold.clear()
-            ended = ground.zygote.end()
-        where = f"{scene.title}, {f'after {after} writes' if after else 'in the long wait'}"
+            ended = harness.fork_server.end()
+        where = f"{scenario.title}, {f'after {after} writes' if after else 'in the long wait'}"
         codes = what.codes + (what.anywhere if after else ())
         says = (what.says, *((NOTHING_GOES_ON,) if after else ()))
         wrong = "" if waited else "it did not come to that"
@@ -144,8 +144,8 @@ class OutageBench(Bench):
         elif ended.code and not any(s in " ".join((ended.err + ended.out).split()) for s in says):
             wrong = f"it says none of {says}: {ended}"
         yield Point("outages", f"{what.title}: ends as it should", where, wrong)
-        again = self._again(scene)
-        ground.settle()
+        again = self._again(scenario)
+        harness.settle()
         yield Point("outages", f"{what.title}: the next run goes on", where, self._went_on(name, again))
         yield Point("outages", f"{what.title}: nothing is begun twice", where, self._twice(name, ended, again))
 
@@ -154,7 +154,7 @@ class OutageBench(Bench):
         came to that."""
         until, seen, since = time.monotonic() + 60, -1, time.monotonic()
         while time.monotonic() < until:
-            now = self.ground.writes()
+            now = self.harness.writes()
             if after and now >= after:
                 return True
             if now != seen or not self.hurry.remaining():
@@ -164,26 +164,26 @@ class OutageBench(Bench):
             time.sleep(0.004)
         return False
 
-    def _again(self, scene: Scene) -> Ended:
+    def _again(self, scenario: Scenario) -> Ended:
         """The next run. What is under way is under way until it has seen that."""
-        ground = self.ground
-        ground.gate.arm(ground.zygote.begin(ground.order(*scene.again, looks_every=LOOKS_EVERY)))
-        ground.zygote.go()
+        harness = self.harness
+        harness.gate.arm(harness.fork_server.begin(harness.order(*scenario.again, looks_every=LOOKS_EVERY)))
+        harness.fork_server.go()
         until = time.monotonic() + 20
-        while len(ground.gate.calls) < LOOKS and time.monotonic() < until:
+        while len(harness.gate.calls) < LOOKS and time.monotonic() < until:
             time.sleep(0.01)
         self.hurry.hold.clear()
-        ended = ground.zygote.end()
-        ground.gate.disarm()
+        ended = harness.fork_server.end()
+        harness.gate.disarm()
         return ended
 
     def _went_on(self, name: str, again: Ended) -> str:
         if again.code != 0:
             return f"it ended with {again}"
-        different = difference(self.wanted[name], self.pictures.take())
+        different = difference(self.wanted[name], self.snapshots.take())
         if different:
             return "the world differs:\n" + "\n".join(line[:700] for line in different)
-        return self.nothing_left(SCENES[name])
+        return self.nothing_left(SCENARIOS[name])
 
     def _twice(self, name: str, first: Ended, again: Ended) -> str:
         more = self._begun() - self.made[name]
@@ -199,7 +199,7 @@ class OutageBench(Bench):
             ours, theirs = pty.openpty()
             path = os.ttyname(theirs)
         else:
-            path = str(self.ground.folder / "pipe")
+            path = str(self.harness.folder / "pipe")
             os.mkfifo(path)
             ours, theirs = os.open(path, os.O_RDONLY | os.O_NONBLOCK), -1
         gone = threading.Event()
@@ -238,7 +238,7 @@ class OutageBench(Bench):
 
     def network_gone(self, pid: int, rng: random.Random) -> None:
         """Open connections are cut, new ones are refused."""
-        sandbox = self.ground.sandbox
+        sandbox = self.harness.sandbox
         fault = sandbox.context.faults.add(Fault("cut-before", "*", times=None))
         old = {name: sandbox._listeners[name] for name in CLOUDS}
         closing = [threading.Thread(target=listener.stop) for listener in old.values()]
@@ -256,7 +256,7 @@ class OutageBench(Bench):
         """The process stands still; its own clock may stand still with it, the clouds' does not."""
         os.kill(pid, signal.SIGSTOP)
         time.sleep(0.05)
-        self.ground.sandbox.context.clock.advance(HOURS_ASLEEP * 3600)
+        self.harness.sandbox.context.clock.advance(HOURS_ASLEEP * 3600)
         time.sleep(0.05)
         os.kill(pid, signal.SIGCONT)
 
@@ -293,38 +293,38 @@ def _send(pid: int, number: int) -> None:
 GOES_ON = "What the clouds had begun goes on"
 NOTHING_GOES_ON = "Nothing is under way in the clouds"
 DISTURBANCES = (
-    Disturbance("network gone for minutes", OutageBench.network_gone, (0,), anywhere=(5, 6, 8), goes_on=True),
-    Disturbance("machine asleep for hours", OutageBench.asleep, (0,), anywhere=(5, 6, 8), goes_on=True),
-    Disturbance("terminal closed", OutageBench.terminal_closed, (130, 141), out="terminal"),
-    Disturbance("SIGHUP", OutageBench.hang_up, (130,), GOES_ON),
-    Disturbance("SIGTERM", OutageBench.terminated, (130,), GOES_ON),
-    Disturbance("Ctrl-C", OutageBench.interrupted, (130,), GOES_ON),
-    Disturbance("Ctrl-C twice", OutageBench.interrupted_twice, (130,), "oes on"),
-    Disturbance("reader of the output gone", OutageBench.reader_gone, (0, 141), out="pipe"),
+    Disturbance("network gone for minutes", OutageRunner.network_gone, (0,), anywhere=(5, 6, 8), goes_on=True),
+    Disturbance("machine asleep for hours", OutageRunner.asleep, (0,), anywhere=(5, 6, 8), goes_on=True),
+    Disturbance("terminal closed", OutageRunner.terminal_closed, (130, 141), out="terminal"),
+    Disturbance("SIGHUP", OutageRunner.hang_up, (130,), GOES_ON),
+    Disturbance("SIGTERM", OutageRunner.terminated, (130,), GOES_ON),
+    Disturbance("Ctrl-C", OutageRunner.interrupted, (130,), GOES_ON),
+    Disturbance("Ctrl-C twice", OutageRunner.interrupted_twice, (130,), "oes on"),
+    Disturbance("reader of the output gone", OutageRunner.reader_gone, (0, 141), out="pipe"),
 )
 
 
-def prove(
-    figures: Figures,
+def run(
+    results: Results,
     *,
     seed: int,
     part: int = 0,
     of: int = 1,
     most: int = 0,
     only: tuple[str, ...] = (),
-    scenes: tuple[str, ...] = SCENE_NAMES,
+    scenarios: tuple[str, ...] = SCENARIO_NAMES,
 ) -> int:
     """Returns the number of trials that there are. only: titles of disturbances; most: trials at most."""
-    with Ground(takes=SLOW) as ground, Hurry(ground) as hurry:
-        bench = OutageBench(ground, hurry, scenes)
+    with Harness(takes=SLOW) as harness, Hurry(harness) as hurry:
+        runner = OutageRunner(harness, hurry, scenarios)
         rng = random.Random(seed)
-        trials = [(name, d, 0) for d in DISTURBANCES for name in scenes if not only or d.title in only]
-        moments = [(n, d, rng.randint(1, bench.written[n])) for n, d, _ in trials for _ in range(MOMENTS)]
+        trials = [(name, d, 0) for d in DISTURBANCES for name in scenarios if not only or d.title in only]
+        moments = [(n, d, rng.randint(1, runner.written[n])) for n, d, _ in trials for _ in range(RANDOM_MOMENTS)]
         trials += rng.sample(moments, len(moments))
         mine = trials[part::of]
         for name, disturbance, after in mine[: most or len(mine)]:
-            if figures.time_is_up:
+            if results.time_is_up:
                 break
-            for point in bench.attempt_outage(name, disturbance, after, rng):
-                figures.add(point)
+            for point in runner.attempt_outage(name, disturbance, after, rng):
+                results.add(point)
     return len(trials)

@@ -18,9 +18,9 @@ from cloudlink.sandbox_world import description
 from cloudlink_sandbox.durations import MEDIANS, Durations
 from cloudlink_sandbox.process import Sandbox
 from cloudlink_sandbox.world_file import parse
-from prove.gate import Gate
-from prove.watch import Killer, Place, Watch
-from prove.zygote import Ended, Order, Zygote
+from reliability.call_interceptor import CallInterceptor, CrashPoint, Killer
+from reliability.fork_server import Ended, ForkServer, Order
+from reliability.gate import Gate
 
 EXAMPLE = Path(__file__).parents[1] / "config.example.toml"
 SPEED = 200.0
@@ -34,7 +34,7 @@ TAKES_LONGER = {
 }
 
 
-class Ground:
+class Harness:
     """One at a time in a process. worlds: saved by ``keep``, taken up by ``back_to``. takes: sandbox seconds of what is
     to take longer than anything else."""
 
@@ -47,14 +47,14 @@ class Ground:
         takes: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         self.speed = speed
-        self.folder = folder or Path(tempfile.mkdtemp(prefix="prove-"))
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="reliability-"))
         self._ours = folder is None
         self.folder.mkdir(parents=True, exist_ok=True)
         self.config = self.folder / "config.toml"
         self.text = EXAMPLE.read_text() + f"\n[sandbox]\nspeed = {speed:g}\n{more}"
         self.config.write_text(self.text)
         self.home = self.folder / ".cloudlink" / "sandbox" / self.link.name
-        self.zygote = Zygote()  # before there are threads
+        self.fork_server = ForkServer()  # before there are threads
         durations = Durations(overrides={kind: {**TAKES_LONGER, **takes}.get(kind, SHORT) for kind in MEDIANS})
         self.sandbox = Sandbox(self.home, speed=speed, durations=durations)
         self.seed()
@@ -70,11 +70,11 @@ class Ground:
 
     # --- life -------------------------------------------------------------------------------------------
 
-    def __enter__(self) -> Ground:
+    def __enter__(self) -> Harness:
         return self
 
     def __exit__(self, *_: Any) -> None:
-        self.zygote.stop()
+        self.fork_server.stop()
         self.sandbox.stop()
         for cluster in self.sandbox.aks.clusters.values():
             cluster.pods.kill_all()
@@ -139,12 +139,16 @@ class Ground:
 
     # --- commands ---------------------------------------------------------------------------------------
 
-    def order(self, *arguments: str, zygote: Zygote | None = None, **options: Any) -> Order:
+    def order(self, *arguments: str, fork_server: ForkServer | None = None, **options: Any) -> Order:
         self._runs += 1
-        out, err = (str(self.folder / f"{name}-{(zygote or self.zygote)._process.pid}") for name in ("out", "err"))
+        out, err = (
+            str(self.folder / f"{name}-{(fork_server or self.fork_server)._process.pid}") for name in ("out", "err")
+        )
         return Order(str(self.folder), (*arguments, "--sandbox"), out, err, **options)
 
-    def run(self, *arguments: str, kill: Place | None = None, watch: Watch | None = None, **options: Any) -> Ended:
+    def run(
+        self, *arguments: str, kill: CrashPoint | None = None, watch: CallInterceptor | None = None, **options: Any
+    ) -> Ended:
         """One command to its end, its calls counted by the gate. kill: where to. watch: sees every point on the way."""
         if kill is not None:
             killer = Killer(self, kill)
@@ -153,12 +157,12 @@ class Ground:
             finally:
                 killer.close()
         reports = watch.reports_to if watch is not None else ""
-        pid = self.zygote.begin(self.order(*arguments, reports_to=reports, **options))
+        pid = self.fork_server.begin(self.order(*arguments, reports_to=reports, **options))
         self.gate.arm(pid, watch)
         if watch is not None:
             watch.begin(pid)
-        self.zygote.go()
-        ended = self.zygote.end()
+        self.fork_server.go()
+        ended = self.fork_server.end()
         self.gate.drain()
         self.gate.disarm()
         return ended

@@ -1,4 +1,4 @@
-"""Stands at every point at which a process can be killed: before and after each call, at each moment of each save."""
+"""Intercepts every point at which a process can be killed: before and after each call, at each moment of each save."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prove.moments import MOMENTS
-from prove.remains import Remains
+from reliability.crash_state import CrashState
+from reliability.save_hooks import SAVE_MOMENTS
 
 if TYPE_CHECKING:
-    from prove.gate import App
-    from prove.ground import Ground
+    from reliability.gate import App
+    from reliability.harness import Harness
 
 # A real cloud is slow beside the process: a recorded write has its effect only when the process has saved and sent
 # whatever else it could meanwhile: nothing for so many seconds, or the second number of them at most.
@@ -29,7 +29,7 @@ QUIET, AT_MOST = 0.12, 1.5
 
 
 @dataclass(frozen=True)
-class Place:
+class CrashPoint:
     """call: number of the call, from 1, or save: number of the save. moment: before, after, or one of MOMENTS."""
 
     call: int
@@ -40,13 +40,13 @@ class Place:
         return f"{f'call {self.call}' if self.call else f'save {self.save}'}/{self.moment}"
 
 
-class Watch(ABC):
+class CallInterceptor(ABC):
     """Of one run. reports_to: where the process reports the moments of its saves."""
 
-    def __init__(self, ground: Ground) -> None:
-        self.ground = ground
+    def __init__(self, harness: Harness) -> None:
+        self.harness = harness
         self.pid = 0
-        self.reports_to = str(ground.folder / "moments")
+        self.reports_to = str(harness.folder / "moments")
         Path(self.reports_to).unlink(missing_ok=True)
         self._server = socket.socket(socket.AF_UNIX)
         self._server.bind(self.reports_to)
@@ -75,13 +75,13 @@ class Watch(ABC):
                 for line in reports:
                     number, _, moment = line.rstrip("\n").partition(" ")
                     try:
-                        self.moment(Place(0, int(number), moment))
+                        self.moment(CrashPoint(0, int(number), moment))
                     except Exception as error:
                         self._wrong = error
                     process.sendall(b"\n")
 
     @abstractmethod
-    def moment(self, place: Place) -> None:
+    def moment(self, place: CrashPoint) -> None:
         """A moment of a save; the process waits until this comes back."""
 
     @abstractmethod
@@ -92,24 +92,24 @@ class Watch(ABC):
 
     def stop(self) -> None:
         """No thread of the process runs, and in the clouds no time passes, until ``go_on``."""
-        clock = self.ground.sandbox.context.clock
+        clock = self.harness.sandbox.context.clock
         clock.set_speed(0)
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGSTOP)
         wait_until(lambda: _states(self.pid) <= set("TtZX"), f"process {self.pid} does not stop")
 
     def go_on(self) -> None:
-        self.ground.sandbox.context.clock.set_speed(self.ground.speed)
+        self.harness.sandbox.context.clock.set_speed(self.harness.speed)
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGCONT)
 
 
-class Counting(Watch):
+class Counting(CallInterceptor):
     """Counts the saves of a run, and does nothing else."""
 
     saves = 0
 
-    def moment(self, place: Place) -> None:
+    def moment(self, place: CrashPoint) -> None:
         self.saves = place.save
 
     def call(self, number: int, app: App, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -117,30 +117,30 @@ class Counting(Watch):
         return app(environ, start_response)
 
 
-class Killer(Watch):
+class Killer(CallInterceptor):
     """SIGKILL at one point. before, left: what stood at the moment of the kill, and when the process was dead.
 
     Nothing but the kill lies between the two: no other call has its effect and no time passes.
     """
 
-    def __init__(self, ground: Ground, at: Place) -> None:
-        super().__init__(ground)
+    def __init__(self, harness: Harness, at: CrashPoint) -> None:
+        super().__init__(harness)
         self.at = at
         self.struck = ""
-        self.before: Remains | None = None
-        self.left: Remains | None = None
+        self.before: CrashState | None = None
+        self.left: CrashState | None = None
         self._one = threading.Lock()
 
-    def moment(self, place: Place) -> None:
+    def moment(self, place: CrashPoint) -> None:
         if place == self.at:
-            with self._one, self.ground.sandbox.context.lock:
+            with self._one, self.harness.sandbox.context.lock:
                 self._kill(str(place))
 
     def call(self, number: int, app: App, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if number != self.at.call:
             return app(environ, start_response)
         name = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
-        with self._one, self.ground.sandbox.context.lock:
+        with self._one, self.harness.sandbox.context.lock:
             if self.at.moment == "before":
                 self._kill(name)
                 return []  # no answer: the connection is cut
@@ -152,11 +152,11 @@ class Killer(Watch):
         self.struck = name
         try:
             self.stop()
-            self.before = Remains.take(self.ground)
+            self.before = CrashState.take(self.harness)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
             wait_until(lambda: _states(self.pid) <= set("ZX"), f"process {self.pid} does not die")
-            self.left = Remains.take(self.ground)
+            self.left = CrashState.take(self.harness)
         finally:
             self.go_on()
 
@@ -179,8 +179,8 @@ class _Waiting:
         list(carried_out(self.app, {**self.environ, "wsgi.input": io.BytesIO(self.body)}, lambda *_: None))
 
 
-class Recorder(Watch):
-    """Takes the remains at every point; kills nobody. see: called at each with the place, and with whether writes in
+class Recorder(CallInterceptor):
+    """Takes the crash state at every point; kills nobody. see: called at each with the place, and with whether writes in
     flight were carried out that were not so in the run itself.
 
     One call at a time has its effect, while the process stands still. What a kill leaves of the other writes in flight
@@ -188,19 +188,19 @@ class Recorder(Watch):
     so are all of them together after each save.
     """
 
-    def __init__(self, ground: Ground, see: Callable[[Place, bool], None]) -> None:
-        super().__init__(ground)
+    def __init__(self, harness: Harness, see: Callable[[CrashPoint, bool], None]) -> None:
+        super().__init__(harness)
         self.see = see
         self._one = threading.Lock()
         self._waiting: list[_Waiting] = []
         self._list = threading.Lock()
         self._last = 0.0
 
-    def moment(self, place: Place) -> None:
+    def moment(self, place: CrashPoint) -> None:
         with self._one:
             self.stop()
             self.see(place, False)
-            if place.moment == MOMENTS[-1] and (others := self._other_writes()):
+            if place.moment == SAVE_MOMENTS[-1] and (others := self._other_writes()):
                 self._carried_out_first(place, [others])
             self._perhaps_go_on()
         self._last = time.monotonic()
@@ -218,12 +218,12 @@ class Recorder(Watch):
             self.stop()
             with self._list:
                 self._waiting.remove(mine)
-            self.see(Place(number, 0, "before"), False)
+            self.see(CrashPoint(number, 0, "before"), False)
             if not mine.reads and (others := self._other_writes()):
                 some = (c for many in range(1, len(others) + 1) for c in itertools.combinations(others, many))
-                self._carried_out_first(Place(number, 0, "before"), some)
+                self._carried_out_first(CrashPoint(number, 0, "before"), some)
             answer = carried_out(app, environ, start_response)
-            self.see(Place(number, 0, "after"), False)
+            self.see(CrashPoint(number, 0, "after"), False)
             self._perhaps_go_on()
         return answer
 
@@ -236,13 +236,13 @@ class Recorder(Watch):
         with self._list:
             return [w for w in self._waiting if not w.reads]
 
-    def _carried_out_first(self, place: Place, combinations: Iterable[Sequence[_Waiting]]) -> None:
-        now = Remains.take(self.ground)
+    def _carried_out_first(self, place: CrashPoint, combinations: Iterable[Sequence[_Waiting]]) -> None:
+        now = CrashState.take(self.harness)
         for some in combinations:
             for one in some:
                 one.in_vain()
             self.see(place, True)
-            now.put_back_clouds(self.ground)
+            now.put_back_clouds(self.harness)
 
     def _perhaps_go_on(self) -> None:
         with self._list:
