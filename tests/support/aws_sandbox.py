@@ -1,8 +1,7 @@
-"""The sandbox's AWS under the steps: the real SDK over HTTP, a clock that stands still until a test waits."""
+"""The sandbox's AWS under the steps: the real SDK over HTTP, a clock that moves only when a test waits."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,19 +13,13 @@ from cloudlink.clouds.aws.client import Aws
 from cloudlink.clouds.endpoints import Endpoints
 from cloudlink.clouds.ownership import LINK_TAG
 from cloudlink.core.resource import Lookup, Node, Outputs
-from cloudlink.ipsec import IpsecPolicy
 from cloudlink.link import (
     AddressTarget,
-    AwsSide,
-    AzureSide,
-    DnsSide,
     Host,
     KubernetesTarget,
     Link,
     LoadBalancerTarget,
-    ProbeSettings,
     SandboxFixtures,
-    Tunnel,
 )
 from cloudlink.sandbox_world import description
 from cloudlink.secret import Secret
@@ -40,9 +33,10 @@ from cloudlink_sandbox.faults import Fault, FaultRegistry
 from cloudlink_sandbox.journal import Journal
 from cloudlink_sandbox.listener import Listener
 from cloudlink_sandbox.world_file import parse
+from tests.support.clocks import SandboxTime
+from tests.support.links import make_link
 
 REGION, VPC = "eu-central-1", "vpc-0a1b2c3d4e5f60718"
-RANGES = ("169.254.21.0/30", "169.254.22.0/30", "169.254.21.4/30", "169.254.22.4/30")
 HOSTS = (
     Host("app", LoadBalancerTarget("internal-nlb")),
     Host("*", KubernetesTarget("ingress", "web", "main")),
@@ -50,65 +44,21 @@ HOSTS = (
 )
 
 
-def a_link(*, aws: dict[str, Any] | None = None, dns: dict[str, Any] | None = None, **changes: Any) -> Link:
+def aws_link(*, aws: dict[str, Any] | None = None, dns: dict[str, Any] | None = None, **changes: Any) -> Link:
     """aws, dns: changes of those sides; the rest of the link itself."""
-    link = Link(
-        name="demo",
-        aws=AwsSide(REGION, None, VPC, "prod", 64_512),
-        azure=AzureSide(
-            cloud="public",
-            tenant=None,
-            subscription="sub",
-            resource_group="rg",
-            location="westeurope",
-            vnet="vnet",
-            vnet_resource_group="rg",
-            gateway_subnet=IPv4Network("10.1.255.0/27"),
-            sku="VpnGw1AZ",
-            zones=("1",),
-            asn=65_000,
-            aks_cluster="aks",
-            aks_resource_group="rg",
-        ),
-        policy=IpsecPolicy(),
-        tunnels=tuple(Tunnel(i, i // 2, IPv4Network(r)) for i, r in enumerate(RANGES)),  # type: ignore[arg-type]
-        dns=DnsSide("corp.example", HOSTS),
-        probe=ProbeSettings("busybox", "default"),
-        sandbox=SandboxFixtures(
-            vpc_cidrs=(IPv4Network("10.20.0.0/16"),),
-            eks_service_cidr=IPv4Network("172.20.0.0/16"),
-            eks_subnets=tuple(IPv4Network(f"10.20.{i}.0/24") for i in range(3)),
-            vnet_prefixes=(IPv4Network("10.1.0.0/16"),),
-            load_balancer_subnets=(IPv4Network("10.20.10.0/24"), IPv4Network("10.20.11.0/24")),
-        ),
+    fixtures = SandboxFixtures(
+        vpc_cidrs=(IPv4Network("10.20.0.0/16"),),
+        eks_service_cidr=IPv4Network("172.20.0.0/16"),
+        eks_subnets=tuple(IPv4Network(f"10.20.{i}.0/24") for i in range(3)),
+        vnet_prefixes=(IPv4Network("10.1.0.0/16"),),
+        load_balancer_subnets=(IPv4Network("10.20.10.0/24"), IPv4Network("10.20.11.0/24")),
     )
-    return dataclasses.replace(
-        link,
-        aws=dataclasses.replace(link.aws, **(aws or {})),
-        dns=dataclasses.replace(link.dns, **(dns or {})),
-        **changes,
+    return make_link(
+        aws={"region": REGION, "vpc_id": VPC, **(aws or {})},
+        azure={"vnet": "vnet", "gateway_subnet": IPv4Network("10.1.255.0/27"), "aks_cluster": "aks"},
+        dns={"hosts": HOSTS, **(dns or {})},
+        **{"sandbox": fixtures, **changes},
     )
-
-
-class SlowClock:
-    """Core's clock over the sandbox's: waiting moves it on."""
-
-    def __init__(self, clock: SandboxClock) -> None:
-        self._clock = clock
-
-    def now(self) -> float:
-        return self._clock.now()
-
-    def wait(self, seconds: float) -> bool:
-        self._clock.advance(seconds)
-        return False
-
-    @property
-    def stopped(self) -> bool:
-        return False
-
-    def stop(self) -> None:
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -138,7 +88,7 @@ def from_azure() -> Outputs:
 
 
 @dataclass
-class Ground:
+class AwsSandbox:
     """hand: clients of the test's own, through which things are changed by hand."""
 
     link: Link
@@ -164,7 +114,7 @@ class Ground:
 
     def again(self) -> Aws:
         """A second run of the program: nothing remembered, new clients."""
-        return Aws(region=REGION, endpoints=self.aws.endpoints, clock=SlowClock(self.context.clock))
+        return Aws(region=REGION, endpoints=self.aws.endpoints, clock=SandboxTime(self.context.clock))
 
     def read(self, outputs: Outputs, *lookups: Node[Any]) -> Outputs:
         for lookup in lookups:
@@ -195,7 +145,7 @@ class Ground:
         )
 
 
-class Front:
+class Server:
     """The application behind the listener, exchanged by every test: one listener and its connections serve them all."""
 
     def __init__(self) -> None:
@@ -207,17 +157,17 @@ class Front:
 
 
 @contextmanager
-def listening() -> Iterator[tuple[Front, str]]:
-    front = Front()
-    listener = Listener(front)
+def listening() -> Iterator[tuple[Server, str]]:
+    server = Server()
+    listener = Listener(server)
     listener.start()
     try:
-        yield front, listener.url
+        yield server, listener.url
     finally:
         listener.stop()
 
 
-def a_ground(link: Link, home: Path, front: Front, url: str) -> Ground:
+def make_aws_sandbox(link: Link, home: Path, server: Server, url: str) -> AwsSandbox:
     context = SandboxContext(SandboxClock(0, 1_800_000_000.0), FaultRegistry(), Journal(), Durations(exact=True), home)
     cloud = AwsCloud(context)
     cloud.eks_endpoint = lambda: "https://127.0.0.1:1"
@@ -225,7 +175,7 @@ def a_ground(link: Link, home: Path, front: Front, url: str) -> Ground:
     context.aws_facts = cloud.facts
     context.azure_facts = lambda: AzureFacts({}, {}, (), ())
     cloud.seed(parse(description(link)))
-    front.app = cloud.app
+    server.app = cloud.app
     endpoints = Endpoints(
         aws_url=url,
         aws_access_key=cloud.access_key,
@@ -237,4 +187,4 @@ def a_ground(link: Link, home: Path, front: Front, url: str) -> Ground:
         ca_file="",
         speed=1,
     )
-    return Ground(link, context, cloud, Aws(region=REGION, endpoints=endpoints, clock=SlowClock(context.clock)))
+    return AwsSandbox(link, context, cloud, Aws(region=REGION, endpoints=endpoints, clock=SandboxTime(context.clock)))

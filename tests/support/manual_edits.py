@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from .place import Place
+from tests.support.cli import Cli
 
 GROUP = "cloudlink-demo"
 KEY = "cloudlink-demo.server"
 
 
-class ByHand:
+class ManualEdits:
     """Somebody with both clouds' consoles open."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Cli) -> None:
         self.place = place
         self.clouds: Any = place.clouds()
         self.ec2 = self.clouds.aws.ec2

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass
-from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +12,10 @@ from cloudlink.clouds.kube.access import Access
 from cloudlink.clouds.kube.client import Kube
 from cloudlink.core.plan import diff
 from cloudlink.core.resource import Lookup, Observed, Outputs, Ownership, Phase, Receipt, Receipts
-from cloudlink.ipsec import IpsecPolicy
-from cloudlink.link import AddressTarget, AwsSide, AzureSide, DnsSide, Host, Link, ProbeSettings, Tunnel
+from cloudlink.link import AddressTarget, Host, Link, ProbeSettings
 from cloudlink.secret import Secret
 from cloudlink.steps.dns_forward.step import DnsForward, Forward
 from cloudlink.steps.outputs import Endpoint
-from cloudlink_sandbox.clock import SandboxClock
 from cloudlink_sandbox.faults import Fault
 from cloudlink_sandbox.kube.cluster import Cluster
 from cloudlink_sandbox.kube.server import KubeCloud
@@ -27,59 +23,19 @@ from cloudlink_sandbox.listener import Listener
 from cloudlink_sandbox.tls import Authority
 from cloudlink_sandbox.wire.service import Wire
 from tests.sandbox.kube.small_world import BALANCER, CLUSTER_ID, RESOLVERS, ZONE, SmallWorld
+from tests.support.clocks import SandboxTime
+from tests.support.links import make_link
 
 TOKEN = "a-good-token"
-RANGES = ("169.254.21.0/30", "169.254.22.0/30", "169.254.21.4/30", "169.254.22.4/30")
 HOSTS = (
     Host("app", AddressTarget((BALANCER,)), ports=(80, 443), tls_ports=(443,)),
     Host("*.wild", AddressTarget((BALANCER,)), ports=(443,), tls_ports=(443,)),
 )
 
 
-def a_link(*hosts: Host, zone: str = ZONE) -> Link:
-    return Link(
-        name="demo",
-        aws=AwsSide("eu-west-1", None, "vpc-1", "prod", 64512),
-        azure=AzureSide(
-            cloud="public",
-            tenant=None,
-            subscription="3c0ffee0-1111-4222-8333-444455556666",
-            resource_group="link-rg",
-            location="westeurope",
-            vnet="apps",
-            vnet_resource_group="net-rg",
-            gateway_subnet=IPv4Network("10.20.255.0/27"),
-            sku="VpnGw1AZ",
-            zones=("1", "2", "3"),
-            asn=65000,
-            aks_cluster="aks-one",
-            aks_resource_group="rg",
-        ),
-        policy=IpsecPolicy(),
-        tunnels=tuple(Tunnel(i, i // 2, IPv4Network(r)) for i, r in enumerate(RANGES)),  # type: ignore[arg-type]
-        dns=DnsSide(zone, hosts or HOSTS),
-        probe=ProbeSettings("python:3.12-slim", "default"),
-    )
-
-
-class BenchTime:
-    """Waiting moves the sandbox's clock at once. A little real time passes too, for programs that run in pods."""
-
-    stopped = False
-
-    def __init__(self, clock: SandboxClock) -> None:
-        self._clock = clock
-
-    def now(self) -> float:
-        return self._clock.now()
-
-    def wait(self, seconds: float) -> bool:
-        self._clock.advance(max(seconds, 0.01))
-        time.sleep(0.01)
-        return self.stopped
-
-    def stop(self) -> None:
-        self.stopped = True
+def kube_link(*hosts: Host, zone: str = ZONE) -> Link:
+    probe = ProbeSettings("python:3.12-slim", "default")
+    return make_link(dns={"zone": zone, "hosts": hosts or HOSTS}, probe=probe)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -90,11 +46,11 @@ class Stand(Lookup[Any]):
         raise AssertionError(self.address)
 
 
-class KubeBench:
+class KubeSandbox:
     """world: both clouds' facts, to be changed by tests."""
 
     def __init__(self, home: Path, link: Link | None = None) -> None:
-        self.link = link or a_link()
+        self.link = link or kube_link()
         self.world = SmallWorld(home)
         self.cloud = KubeCloud(self.world.context, name="aks", authenticate=lambda t: "admin" if t == TOKEN else None)
         self.wire = Wire(self.world.context, self.cloud)
@@ -102,7 +58,7 @@ class KubeBench:
         self.listener = Listener(self.cloud.app, self.authority.server_context())
         self.cloud.base_url = self.listener.url
         self.listener.start()
-        self.time = BenchTime(self.world.context.clock)
+        self.time = SandboxTime(self.world.context.clock, pause=0.01)
         self.kube = self.client()
         self.endpoint = Stand(address="resolver.endpoint", title="")
         self.addresses = RESOLVERS

@@ -40,7 +40,7 @@ class Result:
 
 
 @dataclass
-class Place:
+class Cli:
     """folder: where the commands run. Its config.toml may be rewritten by a test."""
 
     folder: Path
@@ -144,10 +144,10 @@ class Place:
 
 
 @contextlib.contextmanager
-def make_place(folder: Path, *, speed: float = SPEED, more: str = "") -> Iterator[Place]:
+def make_cli(folder: Path, *, speed: float = SPEED, more: str = "") -> Iterator[Cli]:
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(EXAMPLE, folder / "config.toml")
-    place = Place(folder)
+    place = Cli(folder)
     with place.config.open("a") as out:
         out.write(f"\n[sandbox]\nspeed = {speed}\n{more}")
     try:

@@ -13,18 +13,12 @@ from cloudlink.clouds.cache import ReadCache
 from cloudlink.clouds.endpoints import Endpoints
 from cloudlink.core.plan import diff
 from cloudlink.core.resource import Lookup, Node, Observed, Outputs, Ownership, Phase, Receipt, Receipts, Resource
-from cloudlink.ipsec import IpsecPolicy
 from cloudlink.link import (
-    AwsSide,
-    AzureSide,
     AzureSubnet,
-    DnsSide,
     Link,
     NewCluster,
     NewNetwork,
-    ProbeSettings,
     SandboxFixtures,
-    Tunnel,
 )
 from cloudlink.sandbox_world import description
 from cloudlink.secret import Secret
@@ -40,75 +34,33 @@ from cloudlink_sandbox.journal import Journal
 from cloudlink_sandbox.listener import Listener
 from cloudlink_sandbox.tls import Authority
 from cloudlink_sandbox.world_file import parse
+from tests.support.clocks import SandboxTime
+from tests.support.links import INSIDE_RANGES, make_link
 
 TENANT, CLIENT, PASSWORD = "8d3a1f3e-1f6b-4c58-9d8c-0b0f7c9f1a11", "a-client", "a-password"
-SUBSCRIPTION = "3c0ffee0-1111-4222-8333-444455556666"
-RANGES = ("169.254.21.0/30", "169.254.22.0/30", "169.254.21.4/30", "169.254.22.4/30")
 
 
-def a_link(**changes: Any) -> Link:
+def azure_link(**changes: Any) -> Link:
     """changes: of the Azure side."""
-    azure = AzureSide(
-        cloud="public",
-        tenant=TENANT,
-        subscription=SUBSCRIPTION,
-        resource_group="link-rg",
-        location="West Europe",
-        vnet="apps",
-        vnet_resource_group="net-rg",
-        gateway_subnet=IPv4Network("10.20.255.0/27"),
-        sku="VpnGw1AZ",
-        zones=("1", "2", "3"),
-        asn=65000,
-        aks_cluster="test",
-        aks_resource_group="aks-rg",
+    fixtures = SandboxFixtures(
+        vpc_cidrs=(IPv4Network("10.10.0.0/16"),),
+        eks_service_cidr=IPv4Network("172.20.0.0/16"),
+        eks_subnets=(IPv4Network("10.10.1.0/24"),),
+        vnet_prefixes=(IPv4Network("10.20.0.0/16"),),
+        aks_subnet=IPv4Network("10.20.0.0/22"),
     )
-    tunnels = tuple(Tunnel(i, i // 2, IPv4Network(r)) for i, r in enumerate(RANGES))
-    return Link(
-        name="demo",
-        aws=AwsSide("eu-west-1", None, "vpc-1", "prod", 64512),
-        azure=dataclasses.replace(azure, **changes),
-        policy=IpsecPolicy(),
-        tunnels=tunnels,  # type: ignore[arg-type]
-        dns=DnsSide("corp.example", ()),
-        probe=ProbeSettings("busybox", "default"),
-        sandbox=SandboxFixtures(
-            vpc_cidrs=(IPv4Network("10.10.0.0/16"),),
-            eks_service_cidr=IPv4Network("172.20.0.0/16"),
-            eks_subnets=(IPv4Network("10.10.1.0/24"),),
-            vnet_prefixes=(IPv4Network("10.20.0.0/16"),),
-            aks_subnet=IPv4Network("10.20.0.0/22"),
-        ),
-    )
+    side = {"tenant": TENANT, "location": "West Europe", "aks_cluster": "test", "aks_resource_group": "aks-rg"}
+    return make_link(azure={**side, **changes}, sandbox=fixtures)
 
 
 def made_from_nothing() -> Link:
-    return a_link(
+    return azure_link(
         vnet_resource_group="link-rg",
         aks_resource_group="link-rg",
         create_resource_group=True,
         new_network=NewNetwork((IPv4Network("10.20.0.0/16"),), AzureSubnet("cluster", IPv4Network("10.20.0.0/22"))),
         new_cluster=NewCluster(2, "Standard_D2s_v5", None, IPv4Network("10.244.0.0/16"), IPv4Network("10.96.0.0/16")),
     )
-
-
-class SandboxTime:
-    """A client's clock whose waiting moves the sandbox's."""
-
-    stopped = False
-
-    def __init__(self, clock: SandboxClock) -> None:
-        self._clock = clock
-
-    def now(self) -> float:
-        return self._clock.now()
-
-    def wait(self, seconds: float) -> bool:
-        self._clock.advance(max(seconds, 0.01))
-        return False
-
-    def stop(self) -> None:
-        raise AssertionError("nobody stops here")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -129,14 +81,14 @@ AWS: dict[str, Any] = {
         # The second tunnel first: AWS's order means nothing.
         AWS_VPNS[v].address: VpnConnection(
             f"vpn-{v}",
-            tuple(AwsTunnelEnd(OUTSIDE[i], IPv4Network(RANGES[i]), PSKS[i]) for i in (2 * v + 1, 2 * v)),
+            tuple(AwsTunnelEnd(OUTSIDE[i], IPv4Network(INSIDE_RANGES[i]), PSKS[i]) for i in (2 * v + 1, 2 * v)),
         )
         for v in (0, 1)
     },
 }
 
 
-class Front:
+class Server:
     """One listener for all tests: stopping one takes half a second. Passes requests on to the cloud of the moment."""
 
     def __init__(self, home: Path) -> None:
@@ -151,29 +103,29 @@ class Front:
         return self.cloud.app(environ, start_response)
 
 
-class Bench:
+class AzureSandbox:
     """A sandbox's Azure and cloudlink's view of it."""
 
-    def __init__(self, link: Link, front: Front, seed: bool = True) -> None:
+    def __init__(self, link: Link, server: Server, seed: bool = True) -> None:
         self.link = link
         self.context = SandboxContext(
-            SandboxClock(0, 1_800_000_000.0), FaultRegistry(), Journal(), Durations(exact=True), front.home
+            SandboxClock(0, 1_800_000_000.0), FaultRegistry(), Journal(), Durations(exact=True), server.home
         )
         self.cloud = AzureCloud(self.context, tenant=TENANT, client_id=CLIENT, client_secret=PASSWORD)
         self.context.azure_facts = self.cloud.facts
         self.context.aws_facts = lambda: AwsFacts({}, {}, {}, (), (), ())
         if seed:
             self.cloud.seed(parse(description(link)))
-        front.cloud = self.cloud
-        url = self.cloud.base_url = front.listener.url
-        ca_file = front.authority.ca_file
+        server.cloud = self.cloud
+        url = self.cloud.base_url = server.listener.url
+        ca_file = server.authority.ca_file
         self.endpoints = Endpoints("", "", Secret(""), url, TENANT, CLIENT, Secret(PASSWORD), ca_file, 1.0)
         self.time = SandboxTime(self.context.clock)
-        self.azure, self.step = self.look_anew()
+        self.azure, self.step = self.reconnect()
         self.outputs: dict[str, Any] = dict(AWS)
         self.receipts = Receipts()
 
-    def look_anew(self, link: Link | None = None) -> tuple[Azure, AzureVpn]:
+    def reconnect(self, link: Link | None = None) -> tuple[Azure, AzureVpn]:
         """What another run of cloudlink would build."""
         azure = Azure(link or self.link, self.endpoints, self.time, ReadCache(self.time))
         return azure, AzureVpn(link or self.link, azure).join(AWS_VPNS, AWS_GATEWAY)
