@@ -183,7 +183,7 @@ class Recorder(CallInterceptor):
     """Takes the crash state at every point; kills nobody. see: called at each with the place, and with whether writes in
     flight were carried out that were not so in the run itself.
 
-    One call at a time has its effect, while the process stands still. What a kill leaves of the other writes in flight
+    One call at a time has its effect, while the process is stopped. What a kill leaves of the other writes in flight
     is not certain: when a write has its effect, all combinations of the others are carried out, seen and taken back; and
     so are all of them together after each save.
     """

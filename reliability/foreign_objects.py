@@ -117,7 +117,7 @@ class ForeignObjects:
         )  # fmt: skip
 
     def attached_rules(self) -> None:
-        """A rule like ours in a group that stands there already."""
+        """A rule like ours in a group that exists already."""
         group = self.rng.choice(
             [g for g in self.ec2.describe_security_groups()["SecurityGroups"] if "cloudlink" not in g["GroupName"]]
         )
@@ -142,7 +142,7 @@ class ForeignObjects:
         )  # fmt: skip
 
     def names_off(self) -> None:
-        """The VPC as its owner wants it: without host names, which a link needs while it stands."""
+        """The VPC as its owner wants it: without host names, which a link needs while it exists."""
         self.ec2.modify_vpc_attribute(VpcId=self.harness.link.aws.vpc_id, EnableDnsHostnames={"Value": False})
 
     def to_be_adopted(self) -> dict[str, str]:

@@ -85,7 +85,7 @@ class ForkServer:
         return self.pid
 
     def go(self) -> None:
-        """Let the child that ``begin`` started run: its pid is known to whoever is to kill it."""
+        """Let the child that ``begin`` started run: its pid is known to the one that is to kill it."""
         assert self._process.stdin is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()

@@ -1,4 +1,4 @@
-"""Sits in front of the sandbox's clouds: counts the calls of a run, and shows each to whoever watches."""
+"""Sits in front of the sandbox's clouds: counts the calls of a run, and shows each to those who watch."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Gate:
             try:
                 if (reply := self._reply(name, environ)) is not None:
                     status, headers, body = reply
-                    # In chunks, without a length: whoever judges what the sandbox answers looks away from streams.
+                    # In chunks, without a length: the conformance tests skip streams.
                     start_response(f"{status} Instead", list(headers.items()))
                     return [body]
                 if watch is not None:

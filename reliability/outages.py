@@ -36,7 +36,7 @@ MINUTES_AWAY = (2, 5)
 HOURS_ASLEEP = 3.0
 QUIET = 0.3  # wall seconds without a write: everything but the gateway is done
 LOOKS = 12  # calls of the next run after which it has seen what is under way
-RANDOM_MOMENTS = 4  # for each disturbance and scene, besides the long wait itself
+RANDOM_MOMENTS = 4  # for each disturbance and scenario, besides the long wait itself
 SCENARIO_NAMES = ("fresh", "teardown")
 
 
@@ -253,7 +253,7 @@ class OutageRunner(TrialRunner):
         sandbox.context.faults.remove(fault.id)
 
     def asleep(self, pid: int, rng: random.Random) -> None:
-        """The process stands still; its own clock may stand still with it, the clouds' does not."""
+        """The process is stopped; its own clock may stop with it, the clouds' does not."""
         os.kill(pid, signal.SIGSTOP)
         time.sleep(0.05)
         self.harness.sandbox.context.clock.advance(HOURS_ASLEEP * 3600)

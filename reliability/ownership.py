@@ -164,7 +164,7 @@ def by_id(raw: dict[str, list[Any]]) -> Objects:
 
 
 def _touched(before: Objects, after: Objects) -> str:
-    """While the link stands: nothing of before is gone, and nothing is different but what is shared on purpose."""
+    """While the link exists: nothing of before is gone, and nothing is different but what is shared on purpose."""
     wrong = []
     for key, content in before.items():
         if key not in after:
@@ -180,7 +180,7 @@ def _without_routes(table: dict[str, Any]) -> dict[str, Any]:
 
 
 def _allowed(key: tuple[str, str], old: str, new: str) -> bool:
-    """What a link that stands may change on objects that it shares with others."""
+    """What an existing link may change on objects that it shares with others."""
     kind, id_ = key
     a, b = json.loads(old), json.loads(new)
     match kind:

@@ -34,7 +34,7 @@ KINDS_OF_STEPS = {
 # What a run may end with while a fault, or what an earlier kill left, is in its way. Never 1: that is a traceback.
 STOPS = (0, 4, 5, 6, 8, 9)
 
-# The configurations of a life: each makes some objects go, come, change or be made anew.
+# The configurations of a sequence: each makes some objects go, come, change or be replaced.
 EDITS: dict[str, tuple[tuple[str, str], ...]] = {
     "as the example": (),
     "other records": (
@@ -71,7 +71,7 @@ class World:
     def __init__(self, harness: Harness, edits: Iterable[str]) -> None:
         self.harness = harness
         self.edits = list(edits)
-        for name in self.edits:  # what any of them says exists stands there from the beginning
+        for name in self.edits:  # what any of them says exists is there from the beginning
             self.edit(name)
             harness.seed()
         self.snapshots = Snapshots(harness)

@@ -36,7 +36,7 @@ class Row(NamedTuple):
 @dataclass
 class Results:
     """file: every point is appended to it at once, so that an interrupted proof keeps what it has. until: on the
-    monotonic clock; whoever makes points stops then."""
+    monotonic clock; no further points are made then."""
 
     points: list[Point] = field(default_factory=list)
     file: Path | None = None

@@ -59,7 +59,7 @@ def _look_often(seconds: float) -> None:
 
 
 def _saves(reports_to: str, fails: tuple[int, str] | None) -> None:
-    """Reports every moment of every save, and goes on when it is told to: whoever listens may kill the process there.
+    """Reports every moment of every save, and goes on when it is told to: the listener may kill the process there.
     fails: the first save that fails, and how."""
     from cloudlink import state
 

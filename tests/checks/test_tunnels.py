@@ -446,7 +446,7 @@ def test_bgp_without_routes_is_not_up() -> None:
     assert "advertises no prefix" in said.report().tunnels[1].why
 
 
-# --- what stands beside the tunnels -----------------------------------------------------------------------
+# --- what is next to the tunnels -----------------------------------------------------------------------
 
 
 def _no_propagation(said: Said) -> None:

@@ -1,4 +1,4 @@
-"""The Azure steps against the sandbox's Azure, through the real SDKs over TLS. The clock stands still until we wait."""
+"""The Azure steps against the sandbox's Azure, through the real SDKs over TLS. The clock moves only when we wait."""
 
 from __future__ import annotations
 
@@ -414,7 +414,7 @@ def test_a_gateway_with_connections_of_others_is_kept(whole: AzureSandbox) -> No
         gateway.delete(whole.wait(gateway), None)
 
 
-# --- what stands there, and what is made on request -------------------------------------------------------
+# --- what exists, and what is made on request -------------------------------------------------------
 
 
 def test_missing_things_are_named(make_bench: Callable[..., AzureSandbox]) -> None:

@@ -97,7 +97,7 @@ class Cli:
         self.config.write_text(text.replace(old, new))
 
     def inventory(self) -> dict[str, Any]:
-        """Everything that stands in both clouds now, deleted things left out."""
+        """Everything that exists in both clouds now, deleted things left out."""
         clouds = self.clouds()
         ec2 = clouds.aws.ec2
 

@@ -3,7 +3,7 @@
     check_contract(resource, given, wait=..., make_drift=..., make_twin=..., strangers=..., writes=...)
 
 resource: a Resource, absent before. given: outputs of everything it needs (the real ones, from the sandbox).
-wait(seconds): moves the sandbox's clock on. It stands still otherwise.
+wait(seconds): moves the sandbox's clock on. It does not move otherwise.
 make_drift(found): changes the object by hand, through a client of the test's own; None: nothing can be changed.
 make_twin(found): makes a second object with our tags by hand and gives back how to remove it; None: cannot exist.
 strangers(): everything that is not ours, comparable; must be equal before and after.

@@ -71,22 +71,17 @@ class Receipts(Mapping[str, Receipt]):
 
 @dataclass(frozen=True)
 class Observed(Generic[SpecT, OutT]):
-    """A cloud object as it is now.
-
-    spec: in the very type that the resource wants, holding only what the cloud gives back; None while the cloud
-    does not say yet. outputs: what others need of it; None until known (they may be known before READY).
-    detail: the cloud's own word on how it stands, or why it failed.
-    lacking: tags of the configuration that it has not, or has with another value; the next ``up`` adds them.
-    unmarked: it is find_owned, but its marks do not say where its link is (made by cloudlink 0.1); the next ``up`` adds that.
-    """
+    """A cloud object as it is now."""
 
     id: str
     phase: Phase
     spec: SpecT | None  # the very type that the resource wants, with what the cloud gives back; None: not said yet
     outputs: OutT | None  # what others need of it; None until known, which may be before READY
     owned: Ownership
-    detail: str = ""
+    detail: str = ""  # the cloud's own word for its state, or why it failed
+    # ours, but its marks do not say where its link is (created by cloudlink 0.1); the next ``up`` adds that
     unmarked: bool = False
+    # tags of the configuration that it has not, or has with another value; the next ``up`` adds them
     lacking: tuple[FieldChange, ...] = ()
 
     @property
