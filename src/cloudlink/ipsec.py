@@ -89,7 +89,7 @@ def aws_tunnel_options(policy: IpsecPolicy) -> dict[str, Any]:
 
     Lists have one element: AWS reads them as "permitted" and takes the weakest that the other side offers.
     ``start`` and ``restart`` are given because AWS's defaults (``add``, ``clear``) leave a dropped tunnel down. The last
-    four are AWS's defaults, given so that a value that was set by hand is put back.
+    four are AWS's defaults, given so that a value that was set outside cloudlink is restored.
     """
     return {
         "IKEVersions": [{"Value": "ikev2"}],

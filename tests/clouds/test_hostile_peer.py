@@ -34,7 +34,7 @@ from tests.clouds.hostile_peer import (
     plain,
     redirect,
 )
-from tests.steps.aws_ground import REGION, a_link
+from tests.support.aws_sandbox import REGION, aws_link
 
 KEY = "a-pre-shared-key-of-the-link"
 Answer = Callable[[socket.socket, bytes], "bytes | None"]
@@ -70,7 +70,7 @@ class FixedToken:
 
 def azure(at: Peer) -> Azure:
     clock = WallClock()
-    made = Azure(a_link(), endpoints(at), clock, ReadCache(clock))
+    made = Azure(aws_link(), endpoints(at), clock, ReadCache(clock))
     made._session._made["credential"] = FixedToken()
     clock.stop()  # no read is tried again
     return made

@@ -21,7 +21,7 @@ from cloudlink.core.resource import Phase
 from cloudlink.errors import CloudError, CloudlinkError, CredentialsError, MissingError, UnreachableError
 from cloudlink.steps.azure_vpn import resource as azure_resource
 from cloudlink.steps.azure_vpn.network import aks_cluster, virtual_network
-from tests.steps.azure_bench import a_link
+from tests.support.azure_sandbox import azure_link
 
 RECORDINGS = Path(__file__).parents[3] / "shared" / "azure-recordings"
 
@@ -215,10 +215,10 @@ def nodes() -> dict[str, Any]:
     from cloudlink.clouds.cache import ReadCache
     from cloudlink.core.polling import WallClock
     from cloudlink.steps.azure_vpn.step import AzureVpn
-    from tests.steps.azure_bench import AWS_GATEWAY, AWS_VPNS
+    from tests.support.azure_sandbox import AWS_GATEWAY, AWS_VPNS
 
-    azure = Azure(a_link(), None, clock := WallClock(), ReadCache(clock))
-    return {n.address: n for n in AzureVpn(a_link(), azure).join(AWS_VPNS, AWS_GATEWAY).nodes()}
+    azure = Azure(azure_link(), None, clock := WallClock(), ReadCache(clock))
+    return {n.address: n for n in AzureVpn(azure_link(), azure).join(AWS_VPNS, AWS_GATEWAY).nodes()}
 
 
 def test_recorded_objects_can_be_read() -> None:

@@ -20,8 +20,8 @@ from cloudlink.steps.aws_vpn.step import AwsVpn
 from cloudlink.steps.outputs import EksCluster
 from cloudlink.steps.resolver.step import Resolver
 from tests.steps import aws_ground, azure_bench
-from tests.steps.azure_bench import AWS_GATEWAY, AWS_VPNS, Bench
-from tests.steps.contract import NO_RECEIPTS, bring_up
+from tests.support.azure_sandbox import AWS_GATEWAY, AWS_VPNS, AzureSandbox
+from tests.support.contract import NO_RECEIPTS, bring_up
 
 TAGS = (("CostCenter", "4711"), ("owner", "Team A"))
 
@@ -34,10 +34,10 @@ def tagged(link: Link) -> Link:
 
 
 @pytest.fixture(scope="module")
-def azure_front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[azure_bench.Front]:
-    front = azure_bench.Front(tmp_path_factory.mktemp("sandbox"))
-    yield front
-    front.listener.stop()
+def azure_front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[azure_bench.Server]:
+    server = azure_bench.Server(tmp_path_factory.mktemp("sandbox"))
+    yield server
+    server.listener.stop()
 
 
 class Memory:
@@ -56,11 +56,11 @@ class Memory:
         self.held.pop(address, None)
 
 
-def run(bench: Bench, link: Link, memory: Memory) -> dict[str, tuple[Action, str]]:
-    azure, step = bench.look_anew(link)
+def run(sandbox: AzureSandbox, link: Link, memory: Memory) -> dict[str, tuple[Action, str]]:
+    azure, step = sandbox.reconnect(link)
     engine = Engine(
         (*step.nodes(), AWS_GATEWAY, *AWS_VPNS),
-        clock=bench.time,
+        clock=sandbox.time,
         store=memory,
         error_policy=ErrorPolicy(azure.translate, retryable, unknown_outcome),
         workers=4,
@@ -71,37 +71,37 @@ def run(bench: Bench, link: Link, memory: Memory) -> dict[str, tuple[Action, str
     return {c.address: (c.action, c.why) for c in plan.changes}
 
 
-def ours(bench: Bench) -> list[Any]:
-    return [r for k, r in bench.cloud.store.resources.items() if "cloudlink-demo" in k and r.tags is not None]
+def ours(sandbox: AzureSandbox) -> list[Any]:
+    return [r for k, r in sandbox.cloud.store.resources.items() if "cloudlink-demo" in k and r.tags is not None]
 
 
-def test_every_object_in_azure_has_them_from_its_create_call(azure_front: azure_bench.Front) -> None:
-    bench = Bench(tagged(azure_bench.a_link()), azure_front)
-    for node in bench.step.nodes():
-        bench.make(node.address)
-    assert len(ours(bench)) == 11
-    for record in ours(bench):
+def test_every_object_in_azure_has_them_from_its_create_call(azure_front: azure_bench.Server) -> None:
+    sandbox = AzureSandbox(tagged(azure_bench.aws_link()), azure_front)
+    for node in sandbox.step.nodes():
+        sandbox.make(node.address)
+    assert len(ours(sandbox)) == 11
+    for record in ours(sandbox):
         assert record.tags.items() >= dict(TAGS).items(), record.id
-    assert not [w for w in bench.writes() if w.startswith("PATCH tags")]
+    assert not [w for w in sandbox.writes() if w.startswith("PATCH tags")]
 
 
-def test_a_run_with_new_tags_adds_them_and_nothing_else(azure_front: azure_bench.Front) -> None:
-    bench = Bench(azure_bench.a_link(), azure_front)
-    run(bench, bench.link, memory := Memory())
-    for record in ours(bench):
+def test_a_run_with_new_tags_adds_them_and_nothing_else(azure_front: azure_bench.Server) -> None:
+    sandbox = AzureSandbox(azure_bench.aws_link(), azure_front)
+    run(sandbox, sandbox.link, memory := Memory())
+    for record in ours(sandbox):
         record.tags["theirs"] = "kept"
         record.tags["costcenter"] = "old"  # the same key, for Azure
-    bench.sky.journal.clear()
-    plan = run(bench, tagged(bench.link), memory)
+    sandbox.sky.journal.clear()
+    plan = run(sandbox, tagged(sandbox.link), memory)
     changed = {a: why for a, (action, why) in plan.items() if action is not Action.NO_OP}
     assert len(changed) == 11
     assert set(changed.values()) == {"not as configured: tag CostCenter, tag owner"}
-    assert {w.partition("/")[0] for w in bench.writes()} == {"PATCH tags"}
-    for record in ours(bench):
+    assert {w.partition("/")[0] for w in sandbox.writes()} == {"PATCH tags"}
+    for record in ours(sandbox):
         assert record.tags["theirs"] == "kept"
         assert {k: v for k, v in record.tags.items() if k.lower() == "costcenter"} == {"CostCenter": "4711"}
     # others' tags are no difference, and a second run has nothing to do
-    assert {action for action, _ in run(bench, tagged(bench.link), memory).values()} == {Action.NO_OP}
+    assert {action for action, _ in run(sandbox, tagged(sandbox.link), memory).values()} == {Action.NO_OP}
 
 
 def test_an_update_keeps_others_tags_and_writes_no_key_twice() -> None:
@@ -121,41 +121,41 @@ def test_only_the_configured_tags_are_compared() -> None:
 
 
 @pytest.fixture(scope="module")
-def aws_front() -> Iterator[tuple[aws_ground.Front, str]]:
+def aws_front() -> Iterator[tuple[aws_ground.Server, str]]:
     with aws_ground.listening() as pair:
         yield pair
 
 
 @pytest.fixture
-def ground(aws_front: tuple[aws_ground.Front, str], tmp_path: Path) -> aws_ground.Ground:
-    return aws_ground.a_ground(tagged(aws_ground.a_link()), tmp_path, *aws_front)
+def sandbox(aws_front: tuple[aws_ground.Server, str], tmp_path: Path) -> aws_ground.AwsSandbox:
+    return aws_ground.make_aws_sandbox(tagged(aws_ground.aws_link()), tmp_path, *aws_front)
 
 
-def finished(ground: aws_ground.Ground, resource: Any, outputs: Any) -> Observed[Any, Any]:
+def finished(sandbox: aws_ground.AwsSandbox, resource: Any, outputs: Any) -> Observed[Any, Any]:
     """Brought up as the engine does it: until neither a setting nor a tag differs."""
-    bring_up(resource, outputs, ground.wait)
+    bring_up(resource, outputs, sandbox.wait)
     for _ in range(5):
-        ground.wait(3)
+        sandbox.wait(3)
         found: Observed[Any, Any] = resource.find(NO_RECEIPTS, fresh=True)
         if found.phase.value == "ready" and not differences(found, resource.spec(outputs)):
             return found
         if found.incomplete:
             resource.complete_marks(found)
-        ground.wait(60)
+        sandbox.wait(60)
     raise AssertionError(f"{resource.address} still differs")
 
 
-def test_the_vpn_in_aws_has_them_from_its_create_call(ground: aws_ground.Ground) -> None:
-    step = AwsVpn(ground.link, ground.aws, aws_ground.PUBLIC_IPS)
+def test_the_vpn_in_aws_has_them_from_its_create_call(sandbox: aws_ground.AwsSandbox) -> None:
+    step = AwsVpn(sandbox.link, sandbox.aws, aws_ground.PUBLIC_IPS)
     outputs = aws_ground.from_azure()
     for node in step.nodes():
         read = hasattr(node, "read")
-        outputs = ground.read(outputs, node) if read else outputs.with_(node, finished(ground, node, outputs).outputs)
-    assert ground.calls("CreateTags") == 0
+        outputs = sandbox.read(outputs, node) if read else outputs.with_(node, finished(sandbox, node, outputs).outputs)
+    assert sandbox.calls("CreateTags") == 0
     lists = (
-        ground.hand.describe_vpn_gateways()["VpnGateways"],
-        ground.hand.describe_customer_gateways()["CustomerGateways"],
-        ground.hand.describe_vpn_connections()["VpnConnections"],
+        sandbox.hand.describe_vpn_gateways()["VpnGateways"],
+        sandbox.hand.describe_customer_gateways()["CustomerGateways"],
+        sandbox.hand.describe_vpn_connections()["VpnConnections"],
     )
     for items in lists:
         mine = [i for i in items if any(t["Key"] == "cloudlink-link" for t in i.get("Tags") or ())]
@@ -164,7 +164,7 @@ def test_the_vpn_in_aws_has_them_from_its_create_call(ground: aws_ground.Ground)
             assert {t["Key"]: t["Value"] for t in item["Tags"]}.items() >= dict(TAGS).items()
 
 
-LOSE: dict[str, Callable[[aws_ground.Ground, str], object]] = {
+LOSE: dict[str, Callable[[aws_ground.AwsSandbox, str], object]] = {
     "zone": lambda g, id_: g.aws.route53.change_tags_for_resource(
         ResourceType="hostedzone",
         ResourceId=id_,
@@ -175,44 +175,44 @@ LOSE: dict[str, Callable[[aws_ground.Ground, str], object]] = {
 }
 
 
-def names(ground: aws_ground.Ground) -> tuple[Resolver, Any]:
+def names(sandbox: aws_ground.AwsSandbox) -> tuple[Resolver, Any]:
     cluster = aws_ground.Fixed(address="aws_vpn.cluster", title="EKS cluster")
-    resolver = Resolver(ground.link, ground.aws, cluster, aws_ground.NETWORK, lambda _: None)
-    subnets = ground.aws.eks_cluster("prod")["resourcesVpcConfig"]["subnetIds"]  # type: ignore[index]
+    resolver = Resolver(sandbox.link, sandbox.aws, cluster, aws_ground.NETWORK, lambda _: None)
+    subnets = sandbox.aws.eks_cluster("prod")["resourcesVpcConfig"]["subnetIds"]  # type: ignore[index]
     given = aws_ground.from_azure().with_(cluster, EksCluster("prod", aws_ground.VPC, tuple(subnets), None, "", "", ""))
     return resolver, given
 
 
-def test_zone_group_and_endpoint_have_them(ground: aws_ground.Ground) -> None:
-    resolver, outputs = names(ground)
+def test_zone_group_and_endpoint_have_them(sandbox: aws_ground.AwsSandbox) -> None:
+    resolver, outputs = names(sandbox)
     found: dict[str, Observed[Any, Any]] = {}
-    outputs = ground.read(outputs, resolver.subnets)
+    outputs = sandbox.read(outputs, resolver.subnets)
     for name in ("vpc_dns", "zone", "security_group", "endpoint"):
         node: Any = getattr(resolver, name)
         bring = bring_up if name == "vpc_dns" else None
-        found[name] = bring(node, outputs, ground.wait) if bring else finished(ground, node, outputs)
+        found[name] = bring(node, outputs, sandbox.wait) if bring else finished(sandbox, node, outputs)
         outputs = outputs.with_(node, found[name].outputs)
     zone, group, endpoint = (found[n].id for n in ("zone", "security_group", "endpoint"))
-    assert ground.aws.zone_tags(zone, fresh=True) == dict(TAGS)
-    (shown,) = ground.hand.describe_security_groups(GroupIds=[group])["SecurityGroups"]
+    assert sandbox.aws.zone_tags(zone, fresh=True) == dict(TAGS)
+    (shown,) = sandbox.hand.describe_security_groups(GroupIds=[group])["SecurityGroups"]
     assert {t["Key"]: t["Value"] for t in shown["Tags"]}.items() >= dict(TAGS).items()
-    arn = next(e["Arn"] for e in ground.aws.resolver_endpoints() if e["Id"] == endpoint)
-    assert ground.aws.endpoint_tags(arn, fresh=True).items() >= dict(TAGS).items()
-    assert ground.calls("TagResource") == 0  # the endpoint had them at once
+    arn = next(e["Arn"] for e in sandbox.aws.resolver_endpoints() if e["Id"] == endpoint)
+    assert sandbox.aws.endpoint_tags(arn, fresh=True).items() >= dict(TAGS).items()
+    assert sandbox.calls("TagResource") == 0  # the endpoint had them at once
     for name, lose in LOSE.items():
         node = getattr(resolver, name)
-        lose(ground, found[name].id)
-        ground.wait(60)
+        lose(sandbox, found[name].id)
+        sandbox.wait(60)
         lacking = node.find(NO_RECEIPTS, fresh=True).lacking
         assert [c.field for c in lacking] == ["tag CostCenter"], name
-        finished(ground, node, outputs)
-    assert ground.aws.zone_tags(zone, fresh=True) == {**dict(TAGS), "theirs": "x"}
+        finished(sandbox, node, outputs)
+    assert sandbox.aws.zone_tags(zone, fresh=True) == {**dict(TAGS), "theirs": "x"}
 
 
-def test_without_configured_tags_nobody_asks_for_them(aws_front: tuple[aws_ground.Front, str], tmp_path: Path) -> None:
-    ground = aws_ground.a_ground(aws_ground.a_link(), tmp_path, *aws_front)
-    resolver, outputs = names(ground)
+def test_without_configured_tags_nobody_asks_for_them(aws_front: tuple[aws_ground.Server, str], tmp_path: Path) -> None:
+    sandbox = aws_ground.make_aws_sandbox(aws_ground.aws_link(), tmp_path, *aws_front)
+    resolver, outputs = names(sandbox)
     for name in ("vpc_dns", "zone"):
         node: Any = getattr(resolver, name)
-        outputs = outputs.with_(node, bring_up(node, outputs, ground.wait).outputs)
-    assert ground.calls("ListTagsForResource") == 0
+        outputs = outputs.with_(node, bring_up(node, outputs, sandbox.wait).outputs)
+    assert sandbox.calls("ListTagsForResource") == 0

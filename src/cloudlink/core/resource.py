@@ -78,11 +78,11 @@ class Observed(Generic[SpecT, OutT]):
     spec: SpecT | None  # the very type that the resource wants, with what the cloud gives back; None: not said yet
     outputs: OutT | None  # what others need of it; None until known, which may be before READY
     owned: Ownership
-    detail: str = ""  # the cloud's own word on its state, or why it failed
-    unmarked: bool = False  # ours, but its marks do not say where its link is (made by cloudlink 0.1); ``up`` adds that
-    lacking: tuple[
-        FieldChange, ...
-    ] = ()  # configured tags that it has not, or has with another value; ``up`` adds them
+    detail: str = ""  # the cloud's own word for its state, or why it failed
+    # ours, but its marks do not say where its link is (created by cloudlink 0.1); the next ``up`` adds that
+    unmarked: bool = False
+    # tags of the configuration that it has not, or has with another value; the next ``up`` adds them
+    lacking: tuple[FieldChange, ...] = ()
 
     @property
     def incomplete(self) -> bool:

@@ -15,9 +15,7 @@ from cloudlink.errors import CloudlinkError
 
 @dataclass(frozen=True)
 class Task:
-    """kind: ``apply`` brings a node to what is wanted; ``delete`` removes it (also the first half of a replace)."""
-
-    kind: str
+    kind: str  # ``apply`` brings a node to what is wanted; ``delete`` removes it (also the first half of a replace)
     address: str
 
 

@@ -251,7 +251,7 @@ class Aws:
         )
 
     def mark(self, id_: str, owner: Owner) -> None:
-        """Add to an EC2 object of ours the tags that say where its link is, and the configured ones."""
+        """Add to one of our EC2 objects the tags that say where its link is, and the configured ones."""
         try:
             self.ec2.create_tags(Resources=[id_], Tags=ownership.to_aws(owner.added_tags()))
         finally:

@@ -87,7 +87,7 @@ def _check_place(
 
 
 def is_unmarked(item: AwsObject, owner: Owner) -> bool:
-    """Whether the place is missing from the tags of an object of ours."""
+    """Whether the place is missing from the tags of one of our objects."""
     return owner.claim_of_place(ownership.from_aws(item.get("Tags"))) is Claim.INCOMPLETE
 
 

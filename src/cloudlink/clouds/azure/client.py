@@ -146,7 +146,7 @@ class Azure:
 
     @parsing("Azure's answers")
     def vnet_of_gateway(self) -> str:
-        """The id in lower case of the VNet in which the gateway of our name stands; empty: there is no gateway."""
+        """The id in lower case of the VNet of the gateway of our name; empty: there is no gateway."""
         for config in _children(self.gateway(), "ipConfigurations"):
             subnet = str(((config.get("properties") or {}).get("subnet") or {}).get("id") or "").lower()
             if vnet := subnet.partition("/subnets/")[0]:
@@ -264,7 +264,7 @@ class Azure:
     # Writes. Each sends one request and returns. Bodies are built afresh: what Azure answered is never sent back.
 
     def mark(self, id_: str) -> Started:
-        """Add to an object of ours the tags that say where its link is, and the configured ones; its other tags and
+        """Add to one of our objects the tags that say where its link is, and the configured ones; its other tags and
         settings stay.
 
         https://learn.microsoft.com/rest/api/resources/tags/update-at-scope

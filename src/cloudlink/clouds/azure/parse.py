@@ -172,7 +172,7 @@ class Restriction:
 
 @dataclass(frozen=True)
 class Neighbour:
-    """Another gateway in the VNet of ours: ExpressRoute's, or a Route Server."""
+    """Another gateway in our VNet: ExpressRoute's, or a Route Server."""
 
     id: str
     kind: str  # ExpressRoute, RouteServer
@@ -185,10 +185,8 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Location:
-    """zones: the logical ones, as objects name them; None: Azure does not say."""
-
     name: str
-    zones: tuple[str, ...] | None = None
+    zones: tuple[str, ...] | None = None  # the logical ones, as objects name them; None: Azure does not say
 
 
 @dataclass(frozen=True)

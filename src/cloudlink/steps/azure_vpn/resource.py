@@ -79,7 +79,7 @@ class AzureResource(Resource[SpecT, OutT]):
 
     def _elsewhere(self, raw: Json, claim: Claim) -> str:
         """Where the link is that an object of our name belongs to, if not here; empty: it is ours. What was made before
-        tags named the place stands where the link's gateway stands."""
+        tags named the place is where the link's gateway is."""
         if claim is Claim.ELSEWHERE:
             return ownership.place_in(raw.get("tags") or {})
         if claim is Claim.INCOMPLETE and (vnet := self.azure.vnet_of_gateway()) not in ("", self.azure.vnet_id.lower()):

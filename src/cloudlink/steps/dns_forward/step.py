@@ -273,7 +273,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
             raise MissingError(
                 "The AKS cluster's CoreDNS is not as AKS makes it",
                 f"Cluster {self.kube.name} has no ConfigMap {CONFIG_MAP} or no Deployment {DEPLOYMENT} in namespace "
-                f"{NAMESPACE}. AKS makes both and puts them back when they are removed.",
+                f"{NAMESPACE}. AKS creates both, and again when they are removed.",
                 f"kubectl get configmap,deployment --namespace {NAMESPACE}",
                 resource=self.address,
             ) from error

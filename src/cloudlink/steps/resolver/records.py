@@ -137,7 +137,7 @@ class Records(Resource[RecordsSpec, Nothing]):
     def _change(self, zone: str, wanted: frozenset[ZoneRecord]) -> bool:
         """From what is there now to what is wanted, in as few batches as Route 53 takes. A delete must repeat the current
         values, so they are read just before. A run that dies between two batches leaves an owner record that names every
-        record of ours that is there: it is written before them and deleted after them.
+        existing record of ours: it is written before them and deleted after them.
 
         Raises ConflictError when a wanted name belongs to somebody else.
         """
