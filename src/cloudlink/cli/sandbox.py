@@ -27,7 +27,7 @@ def start(config: Config = None, speed: Speed = None) -> int:
     from cloudlink import sandbox_client
     from cloudlink.session import sandbox_place
 
-    place = sandbox_place(config)
+    place = sandbox_place(config, make=True)
     running, started = sandbox_client.start(place.home, place.link, speed=place.speed if speed is None else speed)
     if not started and speed is not None:
         running.call("POST", "clock", {"speed": speed})
