@@ -20,9 +20,10 @@ from cloudlink.connect import Clouds, connect
 from cloudlink.core import events as ev
 from cloudlink.core.plan import Action, Plan
 from cloudlink.core.polling import MIN_READS, Stopped, WallClock
-from cloudlink.errors import CloudlinkError, Interrupted, UsageError, refusal
+from cloudlink.errors import CloudlinkError, Interrupted, OutputError, UsageError, refusal
 from cloudlink.link import Link
 from cloudlink.log import open_log, quiet_sdks
+from cloudlink.own_files import open_own, own_folder
 from cloudlink.process import stop_on_signals
 from cloudlink.state import StateFile, state_path
 from cloudlink.view import View, choose, open_view
@@ -73,11 +74,22 @@ def _folder(named: Path | None, found: Path) -> Path:
     return (Path.cwd() if shipped else found.resolve().parent) / FOLDER
 
 
-def sandbox_place(config: Path | None) -> SandboxPlace:
+def sandbox_place(config: Path | None, *, make: bool = False) -> SandboxPlace:
+    """make: its folder is made where it is not. Raises StateError for a folder that is not the user's alone."""
     path = find_config(config, sandbox=True)
     link = load(path, sandbox=True)
-    home = _folder(config, path) / "sandbox" / link.name
+    top = _folder(config, path)
+    home = top / "sandbox" / link.name
+    own_folder(home, top=top, make=make)
     return SandboxPlace(home, path, link.sandbox.speed if link.sandbox else DEFAULT_SPEED, link)
+
+
+def _log_file(path: Path) -> int | None:
+    """None: a log that cannot be written does not stop the run. Raises StateError for a file that is not ours."""
+    try:
+        return open_own(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    except OSError:
+        return None
 
 
 def plain_view(command: str, *, as_json: bool) -> View:
@@ -109,7 +121,7 @@ def open_session(
     if sandbox:
         from cloudlink import sandbox_client
 
-        place = sandbox_place(config)
+        place = sandbox_place(config, make=True)
         link, folder = place.link, place.home
         if not json and sys.stderr.isatty() and sandbox_client.find(place.home) is None:
             sys.stderr.write("Starting the sandbox, which takes some seconds.\n")
@@ -150,7 +162,7 @@ def open_session(
             quiet_sdks()
             with state:
                 if writes:
-                    open_log(folder / f"{link.name}.log")
+                    open_log(_log_file(folder / f"{link.name}.log"))
                     _LOG.info("cloudlink %s begins", command)
                 yield session
         except Stopped:
@@ -158,6 +170,8 @@ def open_session(
             view.error(error)
             error.shown = True
             raise error from None
+        except OutputError:
+            raise  # the view has nowhere to say it
         except CloudlinkError as error:
             _say(error, view)
             raise
