@@ -76,7 +76,7 @@ def ours(sandbox: AzureSandbox) -> list[Any]:
 
 
 def test_every_object_in_azure_has_them_from_its_create_call(azure_front: azure_sandbox.Server) -> None:
-    sandbox = AzureSandbox(tagged(azure_sandbox.aws_link()), azure_front)
+    sandbox = AzureSandbox(tagged(azure_sandbox.azure_link()), azure_front)
     for node in sandbox.step.nodes():
         sandbox.make(node.address)
     assert len(ours(sandbox)) == 11
@@ -86,7 +86,7 @@ def test_every_object_in_azure_has_them_from_its_create_call(azure_front: azure_
 
 
 def test_a_run_with_new_tags_adds_them_and_nothing_else(azure_front: azure_sandbox.Server) -> None:
-    sandbox = AzureSandbox(azure_sandbox.aws_link(), azure_front)
+    sandbox = AzureSandbox(azure_sandbox.azure_link(), azure_front)
     run(sandbox, sandbox.link, memory := Memory())
     for record in ours(sandbox):
         record.tags["theirs"] = "kept"

@@ -19,7 +19,7 @@ from cloudlink.core.resource import (
     Resource,
     UnknownOutput,
 )
-from cloudlink.errors import CloudlinkError, ConflictError, MissingError
+from cloudlink.errors import CloudlinkError, ConflictError, MissingError, UnreachableError
 
 
 @dataclass
@@ -73,6 +73,8 @@ def take_snapshot(
                     snapshot.outputs[address] = found.outputs
             elif address in early:
                 snapshot.outputs[address] = early[address].result()
+            elif any(isinstance(e, UnreachableError) for e in snapshot.errors.values()):
+                continue  # nobody answers: one more read would only wait as long again
             elif isinstance(node, Lookup) and (not node.proof or any(f.result() is None for f in futures.values())):
                 snapshot.outputs[address] = read(address, node, Outputs(snapshot.outputs))
         except UnknownOutput:
