@@ -19,7 +19,7 @@ from cloudlink.link import Link
 from cloudlink.steps.aws_vpn.step import AwsVpn
 from cloudlink.steps.outputs import EksCluster
 from cloudlink.steps.resolver.step import Resolver
-from tests.steps import aws_ground, azure_bench
+from tests.support import aws_sandbox, azure_sandbox
 from tests.support.azure_sandbox import AWS_GATEWAY, AWS_VPNS, AzureSandbox
 from tests.support.contract import NO_RECEIPTS, bring_up
 
@@ -34,8 +34,8 @@ def tagged(link: Link) -> Link:
 
 
 @pytest.fixture(scope="module")
-def azure_front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[azure_bench.Server]:
-    server = azure_bench.Server(tmp_path_factory.mktemp("sandbox"))
+def azure_front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[azure_sandbox.Server]:
+    server = azure_sandbox.Server(tmp_path_factory.mktemp("sandbox"))
     yield server
     server.listener.stop()
 
@@ -75,8 +75,8 @@ def ours(sandbox: AzureSandbox) -> list[Any]:
     return [r for k, r in sandbox.cloud.store.resources.items() if "cloudlink-demo" in k and r.tags is not None]
 
 
-def test_every_object_in_azure_has_them_from_its_create_call(azure_front: azure_bench.Server) -> None:
-    sandbox = AzureSandbox(tagged(azure_bench.aws_link()), azure_front)
+def test_every_object_in_azure_has_them_from_its_create_call(azure_front: azure_sandbox.Server) -> None:
+    sandbox = AzureSandbox(tagged(azure_sandbox.azure_link()), azure_front)
     for node in sandbox.step.nodes():
         sandbox.make(node.address)
     assert len(ours(sandbox)) == 11
@@ -85,13 +85,13 @@ def test_every_object_in_azure_has_them_from_its_create_call(azure_front: azure_
     assert not [w for w in sandbox.writes() if w.startswith("PATCH tags")]
 
 
-def test_a_run_with_new_tags_adds_them_and_nothing_else(azure_front: azure_bench.Server) -> None:
-    sandbox = AzureSandbox(azure_bench.aws_link(), azure_front)
+def test_a_run_with_new_tags_adds_them_and_nothing_else(azure_front: azure_sandbox.Server) -> None:
+    sandbox = AzureSandbox(azure_sandbox.azure_link(), azure_front)
     run(sandbox, sandbox.link, memory := Memory())
     for record in ours(sandbox):
         record.tags["theirs"] = "kept"
         record.tags["costcenter"] = "old"  # the same key, for Azure
-    sandbox.sky.journal.clear()
+    sandbox.context.journal.clear()
     plan = run(sandbox, tagged(sandbox.link), memory)
     changed = {a: why for a, (action, why) in plan.items() if action is not Action.NO_OP}
     assert len(changed) == 11
@@ -121,17 +121,17 @@ def test_only_the_configured_tags_are_compared() -> None:
 
 
 @pytest.fixture(scope="module")
-def aws_front() -> Iterator[tuple[aws_ground.Server, str]]:
-    with aws_ground.listening() as pair:
+def aws_front() -> Iterator[tuple[aws_sandbox.Server, str]]:
+    with aws_sandbox.listening() as pair:
         yield pair
 
 
 @pytest.fixture
-def sandbox(aws_front: tuple[aws_ground.Server, str], tmp_path: Path) -> aws_ground.AwsSandbox:
-    return aws_ground.make_aws_sandbox(tagged(aws_ground.aws_link()), tmp_path, *aws_front)
+def sandbox(aws_front: tuple[aws_sandbox.Server, str], tmp_path: Path) -> aws_sandbox.AwsSandbox:
+    return aws_sandbox.make_aws_sandbox(tagged(aws_sandbox.aws_link()), tmp_path, *aws_front)
 
 
-def finished(sandbox: aws_ground.AwsSandbox, resource: Any, outputs: Any) -> Observed[Any, Any]:
+def finished(sandbox: aws_sandbox.AwsSandbox, resource: Any, outputs: Any) -> Observed[Any, Any]:
     """Brought up as the engine does it: until neither a setting nor a tag differs."""
     bring_up(resource, outputs, sandbox.wait)
     for _ in range(5):
@@ -145,9 +145,9 @@ def finished(sandbox: aws_ground.AwsSandbox, resource: Any, outputs: Any) -> Obs
     raise AssertionError(f"{resource.address} still differs")
 
 
-def test_the_vpn_in_aws_has_them_from_its_create_call(sandbox: aws_ground.AwsSandbox) -> None:
-    step = AwsVpn(sandbox.link, sandbox.aws, aws_ground.PUBLIC_IPS)
-    outputs = aws_ground.from_azure()
+def test_the_vpn_in_aws_has_them_from_its_create_call(sandbox: aws_sandbox.AwsSandbox) -> None:
+    step = AwsVpn(sandbox.link, sandbox.aws, aws_sandbox.PUBLIC_IPS)
+    outputs = aws_sandbox.from_azure()
     for node in step.nodes():
         read = hasattr(node, "read")
         outputs = sandbox.read(outputs, node) if read else outputs.with_(node, finished(sandbox, node, outputs).outputs)
@@ -164,7 +164,7 @@ def test_the_vpn_in_aws_has_them_from_its_create_call(sandbox: aws_ground.AwsSan
             assert {t["Key"]: t["Value"] for t in item["Tags"]}.items() >= dict(TAGS).items()
 
 
-LOSE: dict[str, Callable[[aws_ground.AwsSandbox, str], object]] = {
+LOSE: dict[str, Callable[[aws_sandbox.AwsSandbox, str], object]] = {
     "zone": lambda g, id_: g.aws.route53.change_tags_for_resource(
         ResourceType="hostedzone",
         ResourceId=id_,
@@ -175,15 +175,17 @@ LOSE: dict[str, Callable[[aws_ground.AwsSandbox, str], object]] = {
 }
 
 
-def names(sandbox: aws_ground.AwsSandbox) -> tuple[Resolver, Any]:
-    cluster = aws_ground.Fixed(address="aws_vpn.cluster", title="EKS cluster")
-    resolver = Resolver(sandbox.link, sandbox.aws, cluster, aws_ground.NETWORK, lambda _: None)
+def names(sandbox: aws_sandbox.AwsSandbox) -> tuple[Resolver, Any]:
+    cluster = aws_sandbox.Fixed(address="aws_vpn.cluster", title="EKS cluster")
+    resolver = Resolver(sandbox.link, sandbox.aws, cluster, aws_sandbox.NETWORK, lambda _: None)
     subnets = sandbox.aws.eks_cluster("prod")["resourcesVpcConfig"]["subnetIds"]  # type: ignore[index]
-    given = aws_ground.from_azure().with_(cluster, EksCluster("prod", aws_ground.VPC, tuple(subnets), None, "", "", ""))
-    return resolver, given
+    outputs = aws_sandbox.from_azure().with_(
+        cluster, EksCluster("prod", aws_sandbox.VPC, tuple(subnets), None, "", "", "")
+    )
+    return resolver, outputs
 
 
-def test_zone_group_and_endpoint_have_them(sandbox: aws_ground.AwsSandbox) -> None:
+def test_zone_group_and_endpoint_have_them(sandbox: aws_sandbox.AwsSandbox) -> None:
     resolver, outputs = names(sandbox)
     found: dict[str, Observed[Any, Any]] = {}
     outputs = sandbox.read(outputs, resolver.subnets)
@@ -209,8 +211,10 @@ def test_zone_group_and_endpoint_have_them(sandbox: aws_ground.AwsSandbox) -> No
     assert sandbox.aws.zone_tags(zone, fresh=True) == {**dict(TAGS), "theirs": "x"}
 
 
-def test_without_configured_tags_nobody_asks_for_them(aws_front: tuple[aws_ground.Server, str], tmp_path: Path) -> None:
-    sandbox = aws_ground.make_aws_sandbox(aws_ground.aws_link(), tmp_path, *aws_front)
+def test_without_configured_tags_nobody_asks_for_them(
+    aws_front: tuple[aws_sandbox.Server, str], tmp_path: Path
+) -> None:
+    sandbox = aws_sandbox.make_aws_sandbox(aws_sandbox.aws_link(), tmp_path, *aws_front)
     resolver, outputs = names(sandbox)
     for name in ("vpc_dns", "zone"):
         node: Any = getattr(resolver, name)
