@@ -91,7 +91,7 @@ def test_a_run_with_new_tags_adds_them_and_nothing_else(azure_front: azure_sandb
     for record in ours(sandbox):
         record.tags["theirs"] = "kept"
         record.tags["costcenter"] = "old"  # the same key, for Azure
-    sandbox.sky.journal.clear()
+    sandbox.context.journal.clear()
     plan = run(sandbox, tagged(sandbox.link), memory)
     changed = {a: why for a, (action, why) in plan.items() if action is not Action.NO_OP}
     assert len(changed) == 11
@@ -179,10 +179,10 @@ def names(sandbox: aws_sandbox.AwsSandbox) -> tuple[Resolver, Any]:
     cluster = aws_sandbox.Fixed(address="aws_vpn.cluster", title="EKS cluster")
     resolver = Resolver(sandbox.link, sandbox.aws, cluster, aws_sandbox.NETWORK, lambda _: None)
     subnets = sandbox.aws.eks_cluster("prod")["resourcesVpcConfig"]["subnetIds"]  # type: ignore[index]
-    given = aws_sandbox.from_azure().with_(
+    outputs = aws_sandbox.from_azure().with_(
         cluster, EksCluster("prod", aws_sandbox.VPC, tuple(subnets), None, "", "", "")
     )
-    return resolver, given
+    return resolver, outputs
 
 
 def test_zone_group_and_endpoint_have_them(sandbox: aws_sandbox.AwsSandbox) -> None:
