@@ -28,7 +28,7 @@ from cloudlink.state import StateFile, state_path
 from cloudlink.view import View, choose, open_view
 
 if TYPE_CHECKING:
-    from cloudlink.checks.report import DnsReport
+    from cloudlink.checks.report import DnsReport, Left
     from cloudlink.clouds.endpoints import Endpoints
     from cloudlink.core.engine import Engine
     from cloudlink.inspection import Inspection
@@ -223,6 +223,7 @@ class Session:
     command: str
     _clouds: Clouds | None = field(default=None, init=False)
     _engine: Engine | None = field(default=None, init=False)
+    _left: tuple[Left, ...] = field(default=(), init=False)  # what a teardown leaves although it may be ours
 
     @property
     def clouds(self) -> Clouds:
@@ -253,18 +254,41 @@ class Session:
         self._engine = Engine(nodes, clock=self.clock, store=self.state, error_policy=self.clouds.error_policy())
         return self._engine
 
-    def make_plan(self, *, destroy: bool = False, only: Sequence[str] | None = None) -> Plan:
+    def make_plan(self, *, only: Sequence[str] | None = None) -> Plan:
         """Read both clouds and compare. Runs the checks that must hold before anything is created."""
         engine = self._make_engine(self.clouds.topology.nodes())
         self._reading()
-        plan = engine.plan(destroy=destroy)
+        plan = engine.plan()
         if only:
             plan = self._only(plan, only)
-        if not destroy and any(c.action in (Action.CREATE, Action.REPLACE) for c in plan.changes):
+        if any(c.action in (Action.CREATE, Action.REPLACE) for c in plan.changes):
             from cloudlink.checks.preflight import run as preflight
 
             warnings = preflight.check(self.link, self.clouds.aws, self.clouds.azure, plan)
             plan = Plan(plan.changes, (*plan.warnings, *warnings))
+        return plan
+
+    def plan_removal(self, *, leave_coredns: bool = False) -> Plan:
+        """What a teardown would do. Raises what keeps it from beginning, such as a cluster that cannot be asked."""
+        from cloudlink import removal
+
+        clouds = self.clouds
+        engine = self._make_engine(tuple(removal.nodes(clouds.topology, leave_coredns=leave_coredns)))
+        self._reading()
+        try:
+            plan = engine.plan(destroy=True)
+        except CloudlinkError as error:
+            if not removal.held_up_by_coredns(error):
+                raise
+            raise removal.cluster_not_asked(error, self.link, clouds.azure.aks_power()) from error
+        self._left = removal.foreign(engine.snapshot.found)
+        plan = removal.without_foundations(plan, engine.graph, self._left)
+        forward = removal.FORWARD
+        if engine.snapshot.found.get(forward, ...) is None and forward in self.state.receipts():
+            plan = removal.with_lost_cluster(plan, self.link, there=clouds.azure.aks_cluster() is not None)
+        elif leave_coredns and clouds.azure.aks_cluster() is not None:
+            plan, left = removal.leaving_coredns(plan, self.link, clouds.topology.dns_forward.forward)
+            self._left += (left,)
         return plan
 
     def _reading(self) -> None:
@@ -300,7 +324,11 @@ class Session:
         return Plan(changes, plan.warnings)
 
     def apply(self, plan: Plan) -> None:
+        from cloudlink import removal
+
         assert self._engine is not None
+        for receipt in removal.learned(plan, self._engine.snapshot.found, self.state.receipts(), self.clock.now()):
+            self.state.put(receipt)
         broken: Exception | None = None
         try:
             for event in self._engine.apply(plan):
@@ -326,17 +354,22 @@ class Session:
 
     def teardown(self, plan: Plan) -> int:
         """Carry out a removal; says what was deleted, restored and kept, and what our tags still find."""
-        from cloudlink import sweep
+        from cloudlink import removal, sweep
 
         if plan.writes:
-            self.apply(plan)
-        report = sweep.report(self.link, self.clouds.aws, self.clouds.azure, plan)
-        if not report.leftovers:
+            try:
+                self.apply(plan)
+            except CloudlinkError as error:
+                if removal.held_up_by_coredns(error):
+                    error.hint = f"{error.hint}\nTo leave the zone in CoreDNS: {removal.LEAVE_COREDNS}".strip()
+                raise
+        report = sweep.report(self.link, self.clouds.aws, self.clouds.azure, plan, self._left)
+        if report.complete:
             for address in list(self.state.receipts()):
                 self.state.remove(address)
             self.state.remove_if_empty()
         self.view.teardown(report)
-        return 8 if report.leftovers else 0
+        return 0 if report.complete else 8
 
     # --- reading -----------------------------------------------------------------------------------------
 

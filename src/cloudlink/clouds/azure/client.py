@@ -161,6 +161,17 @@ class Azure:
     def aks_cluster(self, *, fresh: bool = False) -> Json | None:
         return self._one(AKS, self.aks_id, fresh)
 
+    def aks_power(self) -> str:
+        """Azure's word for whether the cluster runs: ``Running`` or ``Stopped``. Empty: it does not say, or cannot be asked,
+        which is no reason to end with another error than the one that made somebody ask."""
+        try:
+            held = (self.aks_cluster() or {}).get("properties") or {}
+        except Exception as error:
+            if self.translate(error) is None:
+                raise
+            return ""
+        return str((held.get("powerState") or {}).get("code") or "")
+
     def other_gateways(self) -> list[str]:
         """Ids of gateways of any kind in the VNet's gateway subnet that are not ours."""
         subnet = next((s for s in _children(self.vnet(), "subnets") if s.get("name") == GATEWAY_SUBNET), {})
