@@ -29,7 +29,8 @@ from cloudlink.state import StateFile, state_path
 from cloudlink.view import View, choose, open_view
 
 if TYPE_CHECKING:
-    from cloudlink.checks.report import DnsReport
+    from cloudlink.checks.preflight.context import Context
+    from cloudlink.checks.report import DnsReport, Left
     from cloudlink.clouds.endpoints import Endpoints
     from cloudlink.core.engine import Engine
     from cloudlink.core.ports import ErrorPolicy
@@ -230,6 +231,7 @@ class Session:
     command: str
     _clouds: Clouds | None = field(default=None, init=False)
     _engine: Engine | None = field(default=None, init=False)
+    _left: tuple[Left, ...] = field(default=(), init=False)  # what a teardown leaves although it may be ours
 
     @property
     def clouds(self) -> Clouds:
@@ -262,28 +264,55 @@ class Session:
         self._engine = Engine(nodes, clock=self.clock, store=self.state, error_policy=self._error_policy())
         return self._engine
 
-    def make_plan(self, *, destroy: bool = False, only: Sequence[str] | None = None) -> Plan:
+    def make_plan(self, *, only: Sequence[str] | None = None) -> Plan:
         """Read both clouds and compare. Where something would be written, what must hold before is checked: the plan's
         findings. A plan with obstacles is for showing; ``apply`` refuses it."""
         engine = self._make_engine(self.clouds.topology.nodes())
         self._reading()
-        plan = engine.plan(destroy=destroy, collect=not destroy)
+        plan = engine.plan(collect=True)
         if only:
             plan = self._only(plan, only)
         from cloudlink.checks.preflight import run as preflight
-        from cloudlink.checks.preflight.context import Context
 
-        clouds = self.clouds
-        context = Context(self.link, plan, clouds.aws, clouds.azure, clouds.aks, clouds.eks)
         topics = preflight.TOPICS if plan.writes or engine.snapshot.errors else preflight.WITHOUT_WRITES
-        topics = preflight.BEFORE_REMOVAL if destroy else topics
-        return replace(plan, findings=preflight.check(context, engine.snapshot.errors, engine.read, topics))
+        return replace(plan, findings=preflight.check(self._context(plan), engine.snapshot.errors, engine.read, topics))
 
     def show_plan(self, plan: Plan) -> None:
         """Raises what carries every obstacle, where there are any: nothing may be begun then."""
         self.view.plan(plan, link=self.link)
         if (error := refusal(plan.findings)) is not None:
             raise error
+
+    def plan_removal(self, *, leave_coredns: bool = False) -> Plan:
+        """What a teardown would do. Raises what keeps it from beginning, such as a cluster that cannot be asked."""
+        from cloudlink import removal
+
+        clouds = self.clouds
+        engine = self._make_engine(tuple(removal.nodes(clouds.topology, leave_coredns=leave_coredns)))
+        self._reading()
+        try:
+            plan = engine.plan(destroy=True)
+        except CloudlinkError as error:
+            if not removal.held_up_by_coredns(error):
+                raise
+            raise removal.cluster_not_asked(error, self.link, clouds.azure.aks_power()) from error
+        self._left = removal.foreign(engine.snapshot.found)
+        plan = removal.without_foundations(plan, engine.graph, self._left)
+        forward = removal.FORWARD
+        if engine.snapshot.found.get(forward, ...) is None and forward in self.state.receipts():
+            plan = removal.with_lost_cluster(plan, self.link, there=clouds.azure.aks_cluster() is not None)
+        elif leave_coredns and clouds.azure.aks_cluster() is not None:
+            plan, left = removal.leaving_coredns(plan, self.link, clouds.topology.dns_forward.forward)
+            self._left += (left,)
+        from cloudlink.checks.preflight import run as preflight
+
+        return replace(plan, findings=preflight.check(self._context(plan), {}, engine.read, preflight.BEFORE_REMOVAL))
+
+    def _context(self, plan: Plan) -> Context:
+        from cloudlink.checks.preflight.context import Context
+
+        clouds = self.clouds
+        return Context(self.link, plan, clouds.aws, clouds.azure, clouds.aks, clouds.eks)
 
     def _reading(self) -> None:
         """Azure takes ten seconds for some answers; meanwhile the user is told what is waited for."""
@@ -320,6 +349,7 @@ class Session:
         return Plan(changes, plan.warnings)
 
     def apply(self, plan: Plan) -> None:
+
         assert self._engine is not None
         assert refusal(plan.findings) is None
         broken: Exception | None = None
@@ -362,17 +392,22 @@ class Session:
 
     def teardown(self, plan: Plan) -> int:
         """Carry out a removal; says what was deleted, restored and kept, and what our tags still find."""
-        from cloudlink import sweep
+        from cloudlink import removal, sweep
 
         if plan.writes:
-            self.apply(plan)
-        report = sweep.report(self.link, self.clouds.aws, self.clouds.azure, plan)
-        if not report.leftovers:
+            try:
+                self.apply(plan)
+            except CloudlinkError as error:
+                if removal.held_up_by_coredns(error):
+                    error.hint = f"{error.hint}\nTo leave the zone in CoreDNS: {removal.LEAVE_COREDNS}".strip()
+                raise
+        report = sweep.report(self.link, self.clouds.aws, self.clouds.azure, plan, self._left)
+        if report.complete:
             for address in list(self.state.receipts()):
                 self.state.remove(address)
             self.state.remove_if_empty()
         self.view.teardown(report)
-        return 8 if report.leftovers else 0
+        return 0 if report.complete else 8
 
     # --- reading -----------------------------------------------------------------------------------------
 

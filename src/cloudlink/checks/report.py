@@ -181,6 +181,17 @@ class DnsReport:
 
 
 @dataclass(frozen=True)
+class Left:
+    """Something that a teardown leaves although it may be cloudlink's."""
+
+    address: str
+    id: str
+    why: str
+    hint: str  # commands to type
+    asked: bool = False  # the user said that it may stay
+
+
+@dataclass(frozen=True)
 class TeardownReport:
     """Each (address, title, detail)."""
 
@@ -189,3 +200,9 @@ class TeardownReport:
     restored: tuple[tuple[str, str, str], ...] = ()
     kept: tuple[tuple[str, str, str], ...] = ()
     leftovers: tuple[tuple[str, str, str], ...] = field(default=())
+    left: tuple[Left, ...] = ()  # among the kept: what the user may have to see to
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that cloudlink made is gone, but for what was to stay."""
+        return not self.leftovers and all(item.asked for item in self.left)

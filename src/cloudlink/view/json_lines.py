@@ -221,7 +221,7 @@ class JsonView:
         self._result("dns", report, report.health)
 
     def teardown(self, report: TeardownReport) -> None:
-        self._unhealthy |= bool(report.leftovers)
+        self._unhealthy |= not report.complete
         self._result("teardown", report, None)
 
     def error(self, error: CloudlinkError) -> None:

@@ -158,16 +158,31 @@ class Azure:
         return self._all(LOCAL_GATEWAYS, self.id("localNetworkGateways"), fresh)
 
     def connection(self, name: str, *, fresh: bool = False) -> Json | None:
-        """One by one: lists of connections leave out the key and the status. The key is a Secret.
+        """One by one: lists of connections leave out the key and the status. The key is a Secret; it is not there for
+        whoever may not read it.
 
         Asks nothing while there is no gateway: Azure keeps a gateway as long as it has connections.
         """
         if self.gateway() is None:
             return None
-        return self._one(connection_kind(name), self.id("connections", name), fresh)
+        id_ = self.id("connections", name)
+        return self.cache.get(
+            connection_kind(name), lambda: self._read_or(lambda: self._with_key(self._get(id_), id_), None), fresh=fresh
+        )
 
     def aks_cluster(self, *, fresh: bool = False) -> Json | None:
         return self._one(AKS, self.aks_id, fresh)
+
+    def aks_power(self) -> str:
+        """Azure's word for whether the cluster runs: ``Running`` or ``Stopped``. Empty: it does not say, or cannot be asked,
+        which is no reason to end with another error than the one that made somebody ask."""
+        try:
+            held = (self.aks_cluster() or {}).get("properties") or {}
+        except Exception as error:
+            if self.translate(error) is None:
+                raise
+            return ""
+        return str((held.get("powerState") or {}).get("code") or "")
 
     @parsing("Azure's answers")
     def other_gateways(self) -> list[str]:
@@ -373,6 +388,25 @@ class Azure:
         if key := (found.get("properties") or {}).get("sharedKey"):
             found["properties"]["sharedKey"] = Secret(key)  # so that no log and no traceback can show it
         return found
+
+    def _with_key(self, connection: Json, id_: str) -> Json:
+        """A connection that Azure answered without its key, or with an empty one: the key has an address of its own."""
+        held = connection.setdefault("properties", {})
+        if not held.get("sharedKey"):
+            held.pop("sharedKey", None)
+            if key := self._read(lambda: self._key_if_visible(id_)):
+                held["sharedKey"] = Secret(key)
+        return connection
+
+    def _key_if_visible(self, id_: str) -> str:
+        """Empty: we may not read it, which Azure says with 403, with an empty value, or by failing."""
+        try:
+            answer = self._session.ask("GET", f"{id_}/sharedkey").json()
+        except Exception as error:
+            if azure_errors.hides(error) or missing(error):
+                return ""
+            raise
+        return str((answer or {}).get("value") or "")
 
     @parsing("Azure's answers")
     def _list(self, path: str, only: str | None = None) -> list[Json]:

@@ -84,6 +84,15 @@ def missing(error: Exception) -> bool:
     return answer is not None and answer.status == 404 and answer.code in _MISSING_CODES
 
 
+def hides(error: Exception) -> bool:
+    """Whether this is how Azure answers someone who may not read a connection's key: as a refusal, or, where only the
+    action is missing, with an error of its own. https://github.com/hashicorp/terraform-provider-azurerm/issues/29903"""
+    answer = _answer(error)
+    return answer is not None and (
+        answer.status == 403 or (answer.status == 500 and answer.code in ("InternalServerError", ""))
+    )
+
+
 def retryable(error: Exception) -> float | None:
     """Seconds (the clouds' time) after which the very same call is safe and sensible again; None: do not retry."""
     answer = _answer(error)

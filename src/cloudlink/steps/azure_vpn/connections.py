@@ -17,7 +17,7 @@ from cloudlink.core.resource import Node, Observed, Outputs, Phase, Started, Tim
 from cloudlink.errors import MissingError
 from cloudlink.ipsec import IpsecPolicy, azure_ipsec_policy, for_azure, from_azure
 from cloudlink.link import Tunnel
-from cloudlink.secret import Secret
+from cloudlink.secret import Secret, UnseenSecret
 from cloudlink.steps.azure_vpn.resource import AzureResource, location, named, networks, properties, reference
 from cloudlink.steps.outputs import (
     AwsTunnelEnd,
@@ -147,7 +147,7 @@ class ConnectionSpec:
     gateway: str
     local_gateway: str
     protocol: str
-    key: Secret  # AWS's; differing is drift and shows no value
+    key: Secret  # AWS's; differing is drift and shows no value. One that may not be read differs from none
     policy: IpsecPolicy
     bgp: bool
     bgp_addresses: tuple[CustomAddress, ...]  # one for each instance
@@ -227,7 +227,7 @@ class ConnectionResource(AzureResource[ConnectionSpec, AzureConnection]):
             gateway=reference(held.get("virtualNetworkGateway1")),
             local_gateway=reference(held.get("localNetworkGateway2")),
             protocol=str(held.get("connectionProtocol") or ""),
-            key=held.get("sharedKey") or Secret(""),
+            key=held.get("sharedKey") or UnseenSecret(),
             policy=from_azure(policies[0] if policies else None, dpd_timeout=held.get("dpdTimeoutSeconds")),
             bgp=bool(held.get("enableBgp")),
             bgp_addresses=tuple(sorted(addresses, key=lambda a: a.instance)),

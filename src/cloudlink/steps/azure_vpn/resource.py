@@ -35,6 +35,7 @@ class AzureResource(Resource[SpecT, OutT]):
 
     link: Link
     azure: Azure
+    foreign_stays: bool = False  # one of our name without our tags is left, not refused: so that a teardown goes on
 
     @abstractmethod
     def raw(self, *, fresh: bool) -> Json | None:
@@ -68,7 +69,10 @@ class AzureResource(Resource[SpecT, OutT]):
         owner = owner_of(self.link)
         claim = owner.claim(raw.get("tags"), self.address)
         if claim is Claim.NONE:
-            raise foreign_object(raw, owner, self.address)
+            refusal = foreign_object(raw, owner, self.address)
+            if self.foreign_stays:
+                return Observed(str(raw["id"]), phase(raw), None, None, Ownership.ADOPTED, refusal.hint)
+            raise refusal
         if elsewhere := self._elsewhere(raw, claim):
             raise ownership.same_name_elsewhere(str(raw["id"]), elsewhere, owner, self.address)
         now = phase(raw)
