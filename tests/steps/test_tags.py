@@ -91,7 +91,7 @@ def test_a_run_with_new_tags_adds_them_and_nothing_else(azure_front: azure_bench
     for record in ours(bench):
         record.tags["theirs"] = "kept"
         record.tags["costcenter"] = "old"  # the same key, for Azure
-    bench.sky.journal.clear()
+    bench.context.journal.clear()
     plan = run(bench, tagged(bench.link), memory)
     changed = {a: why for a, (action, why) in plan.items() if action is not Action.NO_OP}
     assert len(changed) == 11
