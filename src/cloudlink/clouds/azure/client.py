@@ -20,7 +20,7 @@ from typing import Any, TypeVar, cast
 
 from cloudlink.clouds.azure import errors as azure_errors
 from cloudlink.clouds.azure.errors import missing, retryable, unknown_outcome
-from cloudlink.clouds.azure.session import AzureSession, FirstAnswer
+from cloudlink.clouds.azure.session import VERSION_OF_NETWORK_WRITES, AzureSession, FirstAnswer
 from cloudlink.clouds.cache import ReadCache
 from cloudlink.clouds.endpoints import Endpoints
 from cloudlink.clouds.malformed import parsing
@@ -276,7 +276,16 @@ class Azure:
         """Whatever lives in the link's resource group."""
         return self._list(f"{self.group_id(self.side.resource_group)}/resources")
 
-    # Writes. Each sends one request and returns. Bodies are built afresh: what Azure answered is never sent back.
+    def whole(self, id_: str) -> Json:
+        """An object of Microsoft.Network with everything that a write of it must name, lest it be taken away; its key is
+        left out. Raises azure.core.exceptions.HttpResponseError.
+        """
+        version = {"api-version": VERSION_OF_NETWORK_WRITES}
+        found = cast(Json, self._read(lambda: self._session.ask("GET", id_, **version)).json())
+        (found.get("properties") or {}).pop("sharedKey", None)
+        return found
+
+    # Writes. Each sends one request and returns.
 
     def mark(self, id_: str) -> Started:
         """Add to one of our objects the tags that say where its link is, and the configured ones; its other tags and

@@ -57,6 +57,9 @@ _VERSIONS = {
     "Microsoft.Authorization": "2020-05-01",  # locks
     "Microsoft.PolicyInsights": "2022-03-01",
 }
+# In which version the management clients write (their own default). What is read to be changed and written back is read
+# in it, too: an older one would leave out what it does not know, and the write would take that away.
+VERSION_OF_NETWORK_WRITES = "2026-03-01"
 _VERSION_OF_LOCATIONS = "2022-12-01"  # the first that tells the zones of a location
 _VERSION_OF_GROUPS = "2022-09-01"  # Microsoft.Resources, which paths to groups and to lists of resources do not name
 

@@ -25,11 +25,13 @@ from cloudlink.errors import CloudError, ConflictError, MissingError
 from cloudlink.link import AzureSubnet, Link, NewCluster, NewNetwork
 from cloudlink.steps.azure_vpn.resource import (
     AzureResource,
+    body_of,
     location,
     named,
     networks,
     phase,
     properties,
+    rest_of,
     state,
     subnet_prefixes,
 )
@@ -38,6 +40,15 @@ from cloudlink.steps.outputs import AksCluster, GatewaySubnet, ResourceGroup, Vi
 # On the gateway: that its subnet is ours. A subnet has no tags, and the state file may be lost.
 MADE_SUBNET_TAG = "cloudlink-made-subnet"
 SMALLEST_ADVISED = 27
+# What stands in a subnet, as Azure tells it.
+_USERS_OF_SUBNET = (
+    "ipConfigurations",
+    "ipConfigurationProfiles",
+    "privateEndpoints",
+    "purpose",
+    "resourceNavigationLinks",
+    "serviceAssociationLinks",
+)
 
 
 # --- what exists already ----------------------------------------------------------------------------------
@@ -152,8 +163,13 @@ class NewGroup(AzureResource[GroupSpec, ResourceGroup]):
     def parse_outputs(self, raw: Json) -> ResourceGroup:
         return ResourceGroup(str(raw["id"]), str(raw["name"]))
 
-    def put(self, spec: GroupSpec, tags: dict[str, str]) -> Started:
-        return self.azure.put_group({"location": spec.location, "tags": tags})
+    def whole(self, id_: str) -> Json:
+        del id_
+        return self.azure.group() or {}
+
+    def put(self, spec: GroupSpec, tags: dict[str, str], there: Json | None) -> Started:
+        kept = {"managedBy": there["managedBy"]} if there and there.get("managedBy") else {}
+        return self.azure.put_group({**kept, "location": spec.location, "tags": tags})
 
     def remove(self) -> Started | None:
         """Deleting a group deletes whatever is in it, so it is refused while somebody else's things are.
@@ -212,14 +228,19 @@ class NewVirtualNetwork(AzureResource[NetworkSpec, VirtualNetwork]):
     def parse_outputs(self, raw: Json) -> VirtualNetwork:
         return virtual_network(raw)
 
-    def put(self, spec: NetworkSpec, tags: dict[str, str]) -> Started:
-        """A PUT takes away what it does not name, so subnets and peerings of others go along as they are: the one
-        place where something that Azure answered is sent back."""
+    def put(self, spec: NetworkSpec, tags: dict[str, str], there: Json | None) -> Started:
+        """Subnets and peerings of others go along as they are."""
         assert spec.cluster_subnet is not None
         with parsing("Azure's networks"):
-            kept = with_others(self.azure.vnet(), spec.cluster_subnet)
-        space = {"addressPrefixes": [str(p) for p in sorted(spec.prefixes)]}
-        body = {"location": spec.location, "tags": tags, "properties": {"addressSpace": space, **kept}}
+            held = properties(there)
+            name, prefix = spec.cluster_subnet.name, str(spec.cluster_subnet.prefix)
+            others = [rest_of(s) for s in held.get("subnets") or [] if str(s.get("name", "")).lower() != name.lower()]
+            own = rest_of(named(held.get("subnets"), name) or {"name": name})
+            subnet = {k: v for k, v in properties(own).items() if k != "addressPrefixes"} | {"addressPrefix": prefix}
+            space = {**(held.get("addressSpace") or {}), "addressPrefixes": [str(p) for p in sorted(spec.prefixes)]}
+            changed = {"addressSpace": space, "subnets": [*others, {**own, "properties": subnet}]}
+            own_keys = ("flowLogs", "defaultPublicNatGateway")
+            body = body_of(there, changed, *own_keys, location=spec.location, tags=tags)
         return self.azure.put_vnet(body)
 
     def remove(self) -> Started | None:
@@ -284,7 +305,12 @@ class NewAksCluster(AzureResource[ClusterSpec, AksCluster]):
     def parse_outputs(self, raw: Json) -> AksCluster:
         return aks_cluster(raw)
 
-    def put(self, spec: ClusterSpec, tags: dict[str, str]) -> Started:
+    def whole(self, id_: str) -> Json:
+        del id_
+        return self.azure.aks_cluster() or {}
+
+    def put(self, spec: ClusterSpec, tags: dict[str, str], there: Json | None) -> Started:
+        del there
         assert spec.pod_cidr is not None
         assert spec.service_cidr is not None
         held: Json = {
@@ -370,9 +396,10 @@ class GatewaySubnetResource(Resource[GatewaySubnetSpec, GatewaySubnet]):
         return self.azure.put_gateway_subnet({"properties": {"addressPrefix": str(spec.prefix)}})
 
     def update(self, found: Observed[GatewaySubnetSpec, GatewaySubnet], spec: GatewaySubnetSpec) -> Started:
-        """Only a failed one is written again: its range is immutable."""
-        del found
-        return self.create(spec)
+        """Only a failed one is written again, with whatever others have put on it: its range is immutable."""
+        del spec
+        there = self.azure.whole(found.id)
+        return self.azure.put_gateway_subnet({"properties": rest_of(properties(there), *_USERS_OF_SUBNET)})
 
     def delete(self, found: Observed[GatewaySubnetSpec, GatewaySubnet], prior_state: Any) -> Started | None:
         """Raises ConflictError while a gateway of others is in it: Azure would refuse, and waiting does not help."""
@@ -400,19 +427,6 @@ class GatewaySubnetResource(Resource[GatewaySubnetSpec, GatewaySubnet]):
 
 
 # --- reading ----------------------------------------------------------------------------------------------
-
-
-def with_others(raw: Json | None, subnet: AzureSubnet) -> Json:
-    """The subnets and peerings of a VNet's next PUT: ours as it should be, those of others as they are."""
-    there = properties(raw)
-    name, prefix = subnet.name, str(subnet.prefix)
-    others = [s for s in there.get("subnets") or [] if str(s.get("name", "")).lower() != name.lower()]
-    own = named(there.get("subnets"), name) or {"name": name}
-    changed = {k: v for k, v in properties(own).items() if k != "addressPrefixes"} | {"addressPrefix": prefix}
-    kept: Json = {"subnets": [*others, {**own, "properties": changed}]}
-    if peerings := there.get("virtualNetworkPeerings"):
-        kept["virtualNetworkPeerings"] = peerings
-    return kept
 
 
 def virtual_network(raw: Json) -> VirtualNetwork:

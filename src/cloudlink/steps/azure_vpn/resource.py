@@ -30,7 +30,8 @@ class AzureResource(Resource[SpecT, OutT]):
     """An object whose name we choose, so that it is found by name and known as ours by its tags.
 
     The receipt's id decides nothing here: an id in Azure is a path of names, and a foreign object of the same name
-    has the same one. Writing is always a PUT of the whole object, afresh; only foreign tags are carried over.
+    has the same one. Writing is always a PUT of the whole object, which takes away what it does not name: so an update
+    reads the object, changes what is ours, and writes the rest back as others have set it.
     """
 
     link: Link
@@ -50,8 +51,9 @@ class AzureResource(Resource[SpecT, OutT]):
         """The outputs; None until they are known."""
 
     @abstractmethod
-    def put(self, spec: SpecT, tags: dict[str, str]) -> Started:
-        """The one write that makes the object or changes it."""
+    def put(self, spec: SpecT, tags: dict[str, str], there: Json | None) -> Started:
+        """The one write that makes the object or changes it. there: the object as it is, see ``rest_of``; None: it is
+        made."""
 
     @abstractmethod
     def remove(self) -> Started | None:
@@ -94,11 +96,15 @@ class AzureResource(Resource[SpecT, OutT]):
         return self.azure.mark(found.id)
 
     def create(self, spec: SpecT) -> Started:
-        return self.put(spec, self.tags())
+        return self.put(spec, self.tags(), None)
 
     def update(self, found: Observed[SpecT, OutT], spec: SpecT) -> Started:
-        del found
-        return self.put(spec, self.all_tags())
+        there = self.whole(found.id)
+        return self.put(spec, ownership.merged(there.get("tags") or {}, self.tags()), there)
+
+    def whole(self, id_: str) -> Json:
+        """The object with all that others may have set on it."""
+        return self.azure.whole(id_)
 
     def delete(self, found: Observed[SpecT, OutT], prior_state: Any) -> Started | None:
         del found, prior_state
@@ -106,11 +112,6 @@ class AzureResource(Resource[SpecT, OutT]):
 
     def tags(self) -> dict[str, str]:
         return owner_of(self.link).tags(self.address)
-
-    @parsing("Azure's objects")
-    def all_tags(self) -> dict[str, str]:
-        """Ours and those that others put on the object: a PUT replaces all tags."""
-        return ownership.merged((self.raw(fresh=False) or {}).get("tags") or {}, self.tags())
 
 
 def foreign_object(raw: Json, owner: Owner, address: str) -> ConflictError:
@@ -131,6 +132,24 @@ def foreign_object(raw: Json, owner: Owner, address: str) -> ConflictError:
 def properties(raw: Mapping[str, Any] | None) -> Json:
     """Never None, even where Azure writes null."""
     return dict((raw or {}).get("properties") or {})
+
+
+# Azure's own, wherever it stands: it is answered, and nobody's to write.
+_AZURES = frozenset({"provisioningState", "resourceGuid", "etag"})
+_AZURES_ON_TOP = frozenset({"id", "name", "type", "etag", "systemData", "properties"})
+
+
+def rest_of(there: Any, *azures: str) -> Any:
+    """What an object, or a part of one, says, to be written back. azures: more of its keys that are Azure's own."""
+    if isinstance(there, Mapping):
+        return {k: rest_of(v) for k, v in there.items() if k not in _AZURES and k not in azures}
+    return [rest_of(item) for item in there] if isinstance(there, list | tuple) else there
+
+
+def body_of(there: Json | None, changed: Json, *azures: str, **on_top: Any) -> Json:
+    """The body of a PUT: what others have set, and above it what is ours. changed: properties; on_top: beside them."""
+    kept = {k: v for k, v in (there or {}).items() if k not in _AZURES_ON_TOP}
+    return {**kept, **on_top, "properties": {**rest_of(properties(there), *azures), **changed}}
 
 
 def state(raw: Json) -> str:
