@@ -5,6 +5,8 @@ Ids keep Azure's case, since they are shown and typed again; they are compared i
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
@@ -205,6 +207,7 @@ class PolicyRefusal:
 
     policy: str = ""
     assignment: str = ""
+    assignment_id: str = ""
     scope: str = ""
     missing_tags: tuple[str, ...] = ()
     reasons: tuple[str, ...] = field(default=())  # as "location westus is NotIn westeurope"
@@ -427,12 +430,33 @@ def policy_refusals(info: Iterable[Json] | None) -> tuple[PolicyRefusal, ...]:
             PolicyRefusal(
                 policy=str(said.get("policyDefinitionDisplayName") or said.get("policyDefinitionName") or ""),
                 assignment=str(said.get("policyAssignmentDisplayName") or said.get("policyAssignmentName") or ""),
+                assignment_id=str(said.get("policyAssignmentId") or ""),
                 scope=str(said.get("policyAssignmentScope") or ""),
                 missing_tags=tags,
                 reasons=tuple(filter(None, map(_reason, expressions))),
             )
         )
     return tuple(found)
+
+
+_NAMED = re.compile(r"Policy identifiers: '(\[.*?\])'\.?(?:\s|$)", re.DOTALL)
+
+
+def policies_named(message: str) -> tuple[PolicyRefusal, ...]:
+    """Of a refusal's message alone, which names the policies in JSON."""
+    match = _NAMED.search(message)
+    try:
+        said = json.loads(match.group(1)) if match else []
+    except ValueError:
+        return ()
+    return tuple(
+        PolicyRefusal(
+            policy=str(_map(entry.get("policyDefinition")).get("name") or ""),
+            assignment=str(_map(entry.get("policyAssignment")).get("name") or ""),
+            assignment_id=str(_map(entry.get("policyAssignment")).get("id") or ""),
+        )
+        for entry in _list(said)
+    )
 
 
 def _missing_tag(expression: Json) -> str:
