@@ -17,27 +17,27 @@ from cloudlink.clouds.azure.session import VERSION_OF_NETWORK_WRITES
 from cloudlink.core.resource import Outputs, Phase
 from cloudlink.errors import ConflictError
 from cloudlink.steps.azure_vpn.resource import body_of, rest_of
-from tests.steps.azure_bench import Bench, Front, a_link, made_from_nothing
+from tests.support.azure_sandbox import AzureSandbox, Server, azure_link, made_from_nothing
 
 Json = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    front = Front(tmp_path_factory.mktemp("sandbox"))
+def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    front = Server(tmp_path_factory.mktemp("sandbox"))
     yield front
     front.listener.stop()
 
 
 @pytest.fixture(scope="module")
-def built(front: Front) -> tuple[Bench, Any]:
-    bench = Bench(a_link(), front)
+def built(front: Server) -> tuple[AzureSandbox, Any]:
+    bench = AzureSandbox(azure_link(), front)
     bench.make_all()
     return bench, bench.cloud.app
 
 
 @pytest.fixture
-def bench(built: tuple[Bench, Any], front: Front) -> Bench:
+def bench(built: tuple[AzureSandbox, Any], front: Server) -> AzureSandbox:
     """The listener serves one cloud at a time."""
     bench, bench.cloud.app = built
     front.cloud = bench.cloud
@@ -53,7 +53,7 @@ class Sent:
 
 
 @pytest.fixture
-def sent(bench: Bench) -> list[Sent]:
+def sent(bench: AzureSandbox) -> list[Sent]:
     """The requests from now on."""
     app = bench.cloud.app
     seen: list[Sent] = []
@@ -133,7 +133,7 @@ def written(sent: list[Sent], tail: str) -> Sent:
 
 
 @pytest.mark.parametrize("case", OBJECTS)
-def test_settings_of_others_are_written_back(bench: Bench, sent: list[Sent], case: str) -> None:
+def test_settings_of_others_are_written_back(bench: AzureSandbox, sent: list[Sent], case: str) -> None:
     address, tail, drift, theirs = OBJECTS[case]
     record = bench.record(tail)
     before = copy.deepcopy(record.properties)
@@ -176,7 +176,7 @@ def _azures(value: Any) -> bool:
     return isinstance(value, list) and any(map(_azures, value))
 
 
-def test_the_weight_of_a_peer_stays(bench: Bench) -> None:
+def test_the_weight_of_a_peer_stays(bench: AzureSandbox) -> None:
     record = bench.record("localNetworkGateways/cloudlink-demo-local-gateway-3")
     record.properties["bgpSettings"]["peerWeight"] = 9
     drift_local(record.properties)
@@ -185,7 +185,7 @@ def test_the_weight_of_a_peer_stays(bench: Bench) -> None:
     assert record.properties["gatewayIpAddress"] == "52.10.0.3"
 
 
-def test_a_third_address_of_the_gateway_stays(bench: Bench, sent: list[Sent]) -> None:
+def test_a_third_address_of_the_gateway_stays(bench: AzureSandbox, sent: list[Sent]) -> None:
     """Point-to-site on an active-active gateway needs one of its own."""
     there = copy.deepcopy(bench.azure.whole(bench.azure.id("virtualNetworkGateways", bench.azure.name("gateway"))))
     third = copy.deepcopy(there["properties"]["ipConfigurations"][0])
@@ -207,7 +207,7 @@ def test_a_third_address_of_the_gateway_stays(bench: Bench, sent: list[Sent]) ->
     assert kept == {"ipconfigurationId": third["id"], "customBgpIpAddresses": []}
 
 
-def test_what_a_write_would_lose_is_not_written(bench: Bench, sent: list[Sent]) -> None:
+def test_what_a_write_would_lose_is_not_written(bench: AzureSandbox, sent: list[Sent]) -> None:
     there = copy.deepcopy(bench.azure.whole(bench.azure.id("virtualNetworkGateways", bench.azure.name("gateway"))))
     there["properties"]["vpnClientConfiguration"] = {**CLIENTS, "radiusServerAddress": "10.20.4.4"}
     node = bench.node("azure_vpn.gateway")
@@ -220,12 +220,14 @@ def test_what_a_write_would_lose_is_not_written(bench: Bench, sent: list[Sent]) 
     assert not [s for s in sent if s.method == "PUT"]
 
 
-def test_a_key_that_is_read_with_an_object_goes_nowhere(bench: Bench) -> None:
+def test_a_key_that_is_read_with_an_object_goes_nowhere(bench: AzureSandbox) -> None:
     there = bench.azure.whole(bench.azure.id("connections", bench.azure.name("connection-1")))
     assert "sharedKey" not in there["properties"]
 
 
-def test_what_is_read_to_be_written_back_is_read_in_the_version_of_the_write(bench: Bench, sent: list[Sent]) -> None:
+def test_what_is_read_to_be_written_back_is_read_in_the_version_of_the_write(
+    bench: AzureSandbox, sent: list[Sent]
+) -> None:
     """An older one would leave out what it does not know."""
     record = bench.record("localNetworkGateways/cloudlink-demo-local-gateway-2")
     drift_local(record.properties)
@@ -236,7 +238,7 @@ def test_what_is_read_to_be_written_back_is_read_in_the_version_of_the_write(ben
     assert asked[put - 1].method == "GET"
 
 
-def test_a_failed_public_ip_keeps_its_name_and_protection(bench: Bench, sent: list[Sent]) -> None:
+def test_a_failed_public_ip_keeps_its_name_and_protection(bench: AzureSandbox, sent: list[Sent]) -> None:
     record = bench.record("publicIPAddresses/cloudlink-demo-public-ip-1")
     theirs = {
         "dnsSettings": {"domainNameLabel": "gw", "fqdn": "gw.westeurope.cloudapp.azure.com"},
@@ -256,7 +258,7 @@ def test_a_failed_public_ip_keeps_its_name_and_protection(bench: Bench, sent: li
     assert "ipConfiguration" not in put["properties"]
 
 
-def test_a_failed_gateway_subnet_keeps_its_table(bench: Bench, sent: list[Sent]) -> None:
+def test_a_failed_gateway_subnet_keeps_its_table(bench: AzureSandbox, sent: list[Sent]) -> None:
     record = bench.record("apps/subnets/GatewaySubnet")
     theirs = {
         "routeTable": {"id": "/x/routeTables/through-firewall"},
@@ -282,8 +284,8 @@ def test_a_failed_gateway_subnet_keeps_its_table(bench: Bench, sent: list[Sent])
             record.properties.pop(name)
 
 
-def test_a_new_vnet_keeps_what_others_put_into_it(front: Front) -> None:
-    bench = Bench(made_from_nothing(), front)
+def test_a_new_vnet_keeps_what_others_put_into_it(front: Server) -> None:
+    bench = AzureSandbox(made_from_nothing(), front)
     bench.make("azure_vpn.resource_group")
     found = bench.make("azure_vpn.network")
     there = copy.deepcopy(bench.azure.whole(found.id))

@@ -13,15 +13,15 @@ from cloudlink.clouds.azure.errors import hides
 from cloudlink.core.plan import diff, spec_hash
 from cloudlink.core.resource import Outputs
 from cloudlink.secret import Secret, UnseenSecret
-from tests.steps.azure_bench import Bench, Front, a_link
+from tests.support.azure_sandbox import AzureSandbox, Server, azure_link
 
 CONNECTION = "azure_vpn.connection[0]"
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    front = Front(tmp_path_factory.mktemp("sandbox"))
-    made = Bench(a_link(), front)
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureSandbox]:
+    front = Server(tmp_path_factory.mktemp("sandbox"))
+    made = AzureSandbox(azure_link(), front)
     made.make_all(CONNECTION)
     yield made
     front.listener.stop()
@@ -44,7 +44,9 @@ def refusal(status: int, code: str) -> Callable[[], Answer]:
     return refuse
 
 
-def hide(bench: Bench, monkeypatch: pytest.MonkeyPatch, instead: object, of_its_own: Callable[[], Answer]) -> list[str]:
+def hide(
+    bench: AzureSandbox, monkeypatch: pytest.MonkeyPatch, instead: object, of_its_own: Callable[[], Answer]
+) -> list[str]:
     """Connections without their key, or with ``instead``; what is asked at the key's own address is answered so."""
     real = bench.azure._session.ask
     asked: list[str] = []
@@ -78,7 +80,7 @@ HIDDEN = {
 @pytest.mark.parametrize("how", HIDDEN)
 @pytest.mark.parametrize("instead", [None, ""])
 def test_a_key_that_may_not_be_read_is_no_drift(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, how: str, instead: str | None
+    bench: AzureSandbox, monkeypatch: pytest.MonkeyPatch, how: str, instead: str | None
 ) -> None:
     asked = hide(bench, monkeypatch, instead, HIDDEN[how])
     node = bench.node(CONNECTION)
@@ -89,7 +91,7 @@ def test_a_key_that_may_not_be_read_is_no_drift(
     assert "sharedKey" not in (node.raw(fresh=False) or {})["properties"]
 
 
-def test_a_key_is_read_at_its_own_address_and_compared(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_is_read_at_its_own_address_and_compared(bench: AzureSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     node = bench.node(CONNECTION)
     wanted = node.spec(Outputs(bench.outputs))
     with monkeypatch.context() as same:
@@ -104,7 +106,7 @@ def test_a_key_is_read_at_its_own_address_and_compared(bench: Bench, monkeypatch
 
 
 def test_another_difference_is_still_seen_and_written_with_the_key(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: AzureSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hide(bench, monkeypatch, None, HIDDEN["403"])
     node = bench.node(CONNECTION)
