@@ -23,25 +23,25 @@ Json = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    front = Server(tmp_path_factory.mktemp("sandbox"))
-    yield front
-    front.listener.stop()
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("sandbox"))
+    yield server
+    server.listener.stop()
 
 
 @pytest.fixture(scope="module")
-def built(front: Server) -> tuple[AzureSandbox, Any]:
-    bench = AzureSandbox(azure_link(), front)
-    bench.make_all()
-    return bench, bench.cloud.app
+def built(server: Server) -> tuple[AzureSandbox, Any]:
+    sandbox = AzureSandbox(azure_link(), server)
+    sandbox.make_all()
+    return sandbox, sandbox.cloud.app
 
 
 @pytest.fixture
-def bench(built: tuple[AzureSandbox, Any], front: Server) -> AzureSandbox:
+def sandbox(built: tuple[AzureSandbox, Any], server: Server) -> AzureSandbox:
     """The listener serves one cloud at a time."""
-    bench, bench.cloud.app = built
-    front.cloud = bench.cloud
-    return bench
+    sandbox, sandbox.cloud.app = built
+    server.cloud = sandbox.cloud
+    return sandbox
 
 
 @dataclass
@@ -53,9 +53,9 @@ class Sent:
 
 
 @pytest.fixture
-def sent(bench: AzureSandbox) -> list[Sent]:
+def sent(sandbox: AzureSandbox) -> list[Sent]:
     """The requests from now on."""
-    app = bench.cloud.app
+    app = sandbox.cloud.app
     seen: list[Sent] = []
 
     def call(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
@@ -67,7 +67,7 @@ def sent(bench: AzureSandbox) -> list[Sent]:
         answer: Iterable[bytes] = app(environ, start)
         return answer
 
-    bench.cloud.app = call
+    sandbox.cloud.app = call
     return seen
 
 
@@ -133,29 +133,29 @@ def written(sent: list[Sent], tail: str) -> Sent:
 
 
 @pytest.mark.parametrize("case", OBJECTS)
-def test_settings_of_others_are_written_back(bench: AzureSandbox, sent: list[Sent], case: str) -> None:
+def test_settings_of_others_are_written_back(sandbox: AzureSandbox, sent: list[Sent], case: str) -> None:
     address, tail, drift, theirs = OBJECTS[case]
-    record = bench.record(tail)
+    record = sandbox.record(tail)
     before = copy.deepcopy(record.properties)
     try:
         record.properties.update(copy.deepcopy(theirs))
         record.tags["theirs"] = "x"
         drift(record.properties)
-        bench.time.wait(5)
-        node = bench.node(address)
-        found = bench.find(node)
+        sandbox.time.wait(5)
+        node = sandbox.node(address)
+        found = sandbox.find(node)
         assert found is not None
-        bench.azure.cache.clear()
-        node.update(found, node.spec(Outputs(bench.outputs)))
+        sandbox.azure.cache.clear()
+        node.update(found, node.spec(Outputs(sandbox.outputs)))
         put = written(sent, tail)
         assert put.body["properties"].items() >= theirs.items()
         assert put.body["tags"]["theirs"] == "x"
         assert not _azures(put.body)
     finally:
-        bench.time.wait(10_000)
+        sandbox.time.wait(10_000)
         record.properties = before
         record.effective = copy.deepcopy(before)
-        bench.azure.cache.clear()
+        sandbox.azure.cache.clear()
 
 
 def _azures(value: Any) -> bool:
@@ -176,26 +176,28 @@ def _azures(value: Any) -> bool:
     return isinstance(value, list) and any(map(_azures, value))
 
 
-def test_the_weight_of_a_peer_stays(bench: AzureSandbox) -> None:
-    record = bench.record("localNetworkGateways/cloudlink-demo-local-gateway-3")
+def test_the_weight_of_a_peer_stays(sandbox: AzureSandbox) -> None:
+    record = sandbox.record("localNetworkGateways/cloudlink-demo-local-gateway-3")
     record.properties["bgpSettings"]["peerWeight"] = 9
     drift_local(record.properties)
-    bench.make("azure_vpn.local_gateway[2]")
+    sandbox.make("azure_vpn.local_gateway[2]")
     assert record.properties["bgpSettings"]["peerWeight"] == 9
     assert record.properties["gatewayIpAddress"] == "52.10.0.3"
 
 
-def test_a_third_address_of_the_gateway_stays(bench: AzureSandbox, sent: list[Sent]) -> None:
+def test_a_third_address_of_the_gateway_stays(sandbox: AzureSandbox, sent: list[Sent]) -> None:
     """Point-to-site on an active-active gateway needs one of its own."""
-    there = copy.deepcopy(bench.azure.whole(bench.azure.id("virtualNetworkGateways", bench.azure.name("gateway"))))
+    there = copy.deepcopy(
+        sandbox.azure.whole(sandbox.azure.id("virtualNetworkGateways", sandbox.azure.name("gateway")))
+    )
     third = copy.deepcopy(there["properties"]["ipConfigurations"][0])
     third |= {"name": "p2s", "id": third["id"].rpartition("/")[0] + "/p2s"}
     third["properties"]["publicIPAddress"] = {"id": "/x/publicIPAddresses/p2s"}
     there["properties"]["ipConfigurations"].insert(0, third)
     peer = {"ipconfigurationId": third["id"], "customBgpIpAddresses": [], "defaultBgpIpAddresses": ["10.20.255.6"]}
     there["properties"]["bgpSettings"]["bgpPeeringAddresses"].insert(0, peer)
-    node = bench.node("azure_vpn.gateway")
-    found = bench.find(node)
+    node = sandbox.node("azure_vpn.gateway")
+    found = sandbox.find(node)
     assert found is not None
     assert found.spec is not None
     with pytest.raises(Exception, match=r"IpConfigurations|referenced"):  # the sandbox has no third one
@@ -207,11 +209,13 @@ def test_a_third_address_of_the_gateway_stays(bench: AzureSandbox, sent: list[Se
     assert kept == {"ipconfigurationId": third["id"], "customBgpIpAddresses": []}
 
 
-def test_what_a_write_would_lose_is_not_written(bench: AzureSandbox, sent: list[Sent]) -> None:
-    there = copy.deepcopy(bench.azure.whole(bench.azure.id("virtualNetworkGateways", bench.azure.name("gateway"))))
+def test_what_a_write_would_lose_is_not_written(sandbox: AzureSandbox, sent: list[Sent]) -> None:
+    there = copy.deepcopy(
+        sandbox.azure.whole(sandbox.azure.id("virtualNetworkGateways", sandbox.azure.name("gateway")))
+    )
     there["properties"]["vpnClientConfiguration"] = {**CLIENTS, "radiusServerAddress": "10.20.4.4"}
-    node = bench.node("azure_vpn.gateway")
-    found = bench.find(node)
+    node = sandbox.node("azure_vpn.gateway")
+    found = sandbox.find(node)
     assert found is not None
     assert found.spec is not None
     with pytest.raises(ConflictError, match="RADIUS") as refused:
@@ -220,26 +224,26 @@ def test_what_a_write_would_lose_is_not_written(bench: AzureSandbox, sent: list[
     assert not [s for s in sent if s.method == "PUT"]
 
 
-def test_a_key_that_is_read_with_an_object_goes_nowhere(bench: AzureSandbox) -> None:
-    there = bench.azure.whole(bench.azure.id("connections", bench.azure.name("connection-1")))
+def test_a_key_that_is_read_with_an_object_goes_nowhere(sandbox: AzureSandbox) -> None:
+    there = sandbox.azure.whole(sandbox.azure.id("connections", sandbox.azure.name("connection-1")))
     assert "sharedKey" not in there["properties"]
 
 
 def test_what_is_read_to_be_written_back_is_read_in_the_version_of_the_write(
-    bench: AzureSandbox, sent: list[Sent]
+    sandbox: AzureSandbox, sent: list[Sent]
 ) -> None:
     """An older one would leave out what it does not know."""
-    record = bench.record("localNetworkGateways/cloudlink-demo-local-gateway-2")
+    record = sandbox.record("localNetworkGateways/cloudlink-demo-local-gateway-2")
     drift_local(record.properties)
-    bench.make("azure_vpn.local_gateway[1]")
+    sandbox.make("azure_vpn.local_gateway[1]")
     asked = [s for s in sent if s.path.endswith("local-gateway-2")]
     put = next(i for i, s in enumerate(asked) if s.method == "PUT")
     assert asked[put].version == asked[put - 1].version == VERSION_OF_NETWORK_WRITES
     assert asked[put - 1].method == "GET"
 
 
-def test_a_failed_public_ip_keeps_its_name_and_protection(bench: AzureSandbox, sent: list[Sent]) -> None:
-    record = bench.record("publicIPAddresses/cloudlink-demo-public-ip-1")
+def test_a_failed_public_ip_keeps_its_name_and_protection(sandbox: AzureSandbox, sent: list[Sent]) -> None:
+    record = sandbox.record("publicIPAddresses/cloudlink-demo-public-ip-1")
     theirs = {
         "dnsSettings": {"domainNameLabel": "gw", "fqdn": "gw.westeurope.cloudapp.azure.com"},
         "idleTimeoutInMinutes": 20,
@@ -247,8 +251,8 @@ def test_a_failed_public_ip_keeps_its_name_and_protection(bench: AzureSandbox, s
     }
     record.properties.update(copy.deepcopy(theirs))
     record.state = "Failed"
-    node = bench.node("azure_vpn.public_ip[0]")
-    found = bench.find(node)
+    node = sandbox.node("azure_vpn.public_ip[0]")
+    found = sandbox.find(node)
     assert found is not None
     assert (found.phase, found.spec is not None) == (Phase.FAILED, True)
     node.update(found, found.spec)
@@ -258,8 +262,8 @@ def test_a_failed_public_ip_keeps_its_name_and_protection(bench: AzureSandbox, s
     assert "ipConfiguration" not in put["properties"]
 
 
-def test_a_failed_gateway_subnet_keeps_its_table(bench: AzureSandbox, sent: list[Sent]) -> None:
-    record = bench.record("apps/subnets/GatewaySubnet")
+def test_a_failed_gateway_subnet_keeps_its_table(sandbox: AzureSandbox, sent: list[Sent]) -> None:
+    record = sandbox.record("apps/subnets/GatewaySubnet")
     theirs = {
         "routeTable": {"id": "/x/routeTables/through-firewall"},
         "serviceEndpoints": [{"service": "Microsoft.Storage"}],
@@ -267,9 +271,9 @@ def test_a_failed_gateway_subnet_keeps_its_table(bench: AzureSandbox, sent: list
     }
     record.properties.update(copy.deepcopy(theirs))
     record.state = "Failed"
-    node = bench.node("azure_vpn.gateway_subnet")
-    bench.note("azure_vpn.gateway_subnet")
-    found = bench.find(node)
+    node = sandbox.node("azure_vpn.gateway_subnet")
+    sandbox.note("azure_vpn.gateway_subnet")
+    found = sandbox.find(node)
     assert found is not None
     try:
         with pytest.raises(Exception, match="routeTables"):  # the sandbox has no such table
@@ -284,11 +288,11 @@ def test_a_failed_gateway_subnet_keeps_its_table(bench: AzureSandbox, sent: list
             record.properties.pop(name)
 
 
-def test_a_new_vnet_keeps_what_others_put_into_it(front: Server) -> None:
-    bench = AzureSandbox(made_from_nothing(), front)
-    bench.make("azure_vpn.resource_group")
-    found = bench.make("azure_vpn.network")
-    there = copy.deepcopy(bench.azure.whole(found.id))
+def test_a_new_vnet_keeps_what_others_put_into_it(server: Server) -> None:
+    sandbox = AzureSandbox(made_from_nothing(), server)
+    sandbox.make("azure_vpn.resource_group")
+    found = sandbox.make("azure_vpn.network")
+    there = copy.deepcopy(sandbox.azure.whole(found.id))
     theirs = {
         "dhcpOptions": {"dnsServers": ["10.20.0.4"]},
         "enableDdosProtection": True,
@@ -300,8 +304,8 @@ def test_a_new_vnet_keeps_what_others_put_into_it(front: Server) -> None:
     there["properties"].update(copy.deepcopy(theirs))
     there["properties"]["subnets"].append({"name": "others", "properties": {"addressPrefix": "10.20.8.0/22"}})
     bodies: list[Json] = []
-    bench.azure.put_vnet = bodies.append  # type: ignore[method-assign,assignment,return-value]
-    bench.node("azure_vpn.network").put(found.spec, {}, there)
+    sandbox.azure.put_vnet = bodies.append  # type: ignore[method-assign,assignment,return-value]
+    sandbox.node("azure_vpn.network").put(found.spec, {}, there)
     (body,) = bodies
     assert body["properties"].items() >= theirs.items()
     assert [s["name"] for s in body["properties"]["subnets"]] == ["others", "cluster"]

@@ -46,10 +46,7 @@ _KNOWN: dict[str, tuple[str, str]] = {
     ),
     "VmssVpnGatewayPublicIpsMustHaveZonesConfigured": (
         "Azure wants the gateway's public IPs to have zones",
-        (
-            "Set azure.vpn_gateway.zones to zones that the location has: "
-            'az account list-locations --query "[].{name:name, zones:availabilityZoneMappings[].logicalZone}"'
-        ),
+        "Set azure.vpn_gateway.zones to zones that the location has, which az account list-locations tells.",
     ),
     "LocationNotSupportAvailabilityZones": ("The location has no zones", "Set azure.vpn_gateway.zones to []."),
     "ResourceTypeNotSupportAvailabilityZones": ("The location has no zones", "Set azure.vpn_gateway.zones to []."),
