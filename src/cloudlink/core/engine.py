@@ -39,14 +39,20 @@ class Engine:
 
     # --- plan --------------------------------------------------------------------------------------------
 
-    def plan(self, *, destroy: bool = False, tolerant: bool = False) -> Plan:
+    def plan(self, *, destroy: bool = False, tolerant: bool = False, partial: bool = False) -> Plan:
         """Read everything and compare; writes nothing. Raises what the first failed read raised.
 
         tolerant: a cluster, VPC or load balancer that is not there is no error (always so when destroying).
+        partial: nothing that cannot be read is one; ``snapshot.missing`` has the reasons.
         """
         with ThreadPoolExecutor(self._workers, thread_name_prefix="read") as pool:
             self.snapshot = take_snapshot(
-                self.graph, self._store.receipts(), guard=self._worker.read, tolerant=destroy or tolerant, pool=pool
+                self.graph,
+                self._store.receipts(),
+                guard=self._worker.read,
+                tolerant=destroy or tolerant,
+                partial=partial,
+                pool=pool,
             )
         return make_plan(self.graph, self._store.receipts(), self.snapshot, destroy=destroy)
 

@@ -6,7 +6,7 @@ import dataclasses
 import enum
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
@@ -105,10 +105,29 @@ def diff(found: Any, wanted: Any) -> tuple[FieldChange, ...]:
         old, new = getattr(found, f.name), getattr(wanted, f.name)
         if old == new:
             continue
-        if isinstance(old, frozenset) and isinstance(new, frozenset):
-            old, new = old - new, new - old  # what both have would hide the difference
-        changes.append(FieldChange(f.name, show(old), show(new)))
+        changes.append(FieldChange(f.name, *_apart(old, new)))
     return tuple(changes)
+
+
+def _apart(old: Any, new: Any) -> tuple[str, str]:
+    """Both for people, without what they have in common: among forty numbers the one that differs would not be seen."""
+    if isinstance(old, frozenset) and isinstance(new, frozenset):
+        return show(old - new), show(new - old)
+    if dataclasses.is_dataclass(old) and type(old) is type(new):
+        names = [f.name for f in dataclasses.fields(old) if getattr(old, f.name) != getattr(new, f.name)]
+        pairs = [(name, _apart(getattr(old, name), getattr(new, name))) for name in names]
+        return _listed((n, a) for n, (a, _) in pairs), _listed((n, b) for n, (_, b) in pairs)
+    several = isinstance(old, tuple) and isinstance(new, tuple) and len(old) == len(new) > 1
+    if several and all(dataclasses.is_dataclass(item) for item in (*old, *new)):
+        pairs = [(f"{number}.", _apart(a, b)) for number, (a, b) in enumerate(zip(old, new, strict=True), 1) if a != b]
+        if len({pair for _, pair in pairs}) == 1 and len(pairs) == len(old):
+            return pairs[0][1]  # the same in all of them
+        return _listed((n, a) for n, (a, _) in pairs), _listed((n, b) for n, (_, b) in pairs)
+    return show(old), show(new)
+
+
+def _listed(pairs: Iterable[tuple[str, str]]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in pairs)
 
 
 def differences(found: Any, wanted: Any) -> tuple[FieldChange, ...]:

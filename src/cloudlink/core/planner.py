@@ -28,7 +28,9 @@ class Snapshot:
 
     found: dict[str, Observed[Any, Any] | None] = field(default_factory=dict)  # resources; None: absent
     outputs: dict[str, Any] = field(default_factory=dict)  # of resources and lookups, as far as they are known
-    missing: dict[str, CloudlinkError] = field(default_factory=dict)  # lookups that found nothing
+    missing: dict[str, CloudlinkError] = field(
+        default_factory=dict
+    )  # lookups that found nothing, and what was not seen
 
 
 def take_snapshot(
@@ -37,11 +39,13 @@ def take_snapshot(
     *,
     guard: Callable[[str, Callable[[], Any]], Any],
     tolerant: bool,
+    partial: bool = False,
     pool: ThreadPoolExecutor,
 ) -> Snapshot:
     """Read everything, in parallel. ``guard(address, call)`` runs a call and translates its errors.
 
     tolerant: a lookup that finds nothing is noted and not raised (teardown must work when a cluster is gone).
+    partial: so is whatever cannot be read.
     """
     snapshot = Snapshot()
 
@@ -77,7 +81,7 @@ def take_snapshot(
         except UnknownOutput:
             continue
         except CloudlinkError as error:
-            if tolerant and isinstance(node, Lookup) and isinstance(error, MissingError):
+            if partial or (tolerant and isinstance(node, Lookup) and isinstance(error, MissingError)):
                 snapshot.missing[address] = error
             else:
                 errors.append(error)
@@ -144,7 +148,10 @@ def _building(graph: Graph, receipts: Receipts, snapshot: Snapshot) -> dict[str,
     outputs = Outputs()
     for address in graph.order:
         node = graph.nodes[address]
-        if isinstance(node, Resource):
+        if isinstance(node, Resource) and address in snapshot.missing:
+            changes[address] = Change(address, node.title, Action.NO_OP, "could not be read")
+            stays = False
+        elif isinstance(node, Resource):
             change = _change(node, outputs, snapshot.found[address], receipts, changes, graph)
             changes[address] = change
             stays = change.action not in (Action.REPLACE, Action.DELETE, Action.CREATE)
