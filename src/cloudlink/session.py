@@ -254,7 +254,10 @@ class Session:
 
         clouds = self.clouds
         engine = self._engine or self._make_engine(clouds.topology.nodes())
-        return Inspection(self.link, clouds.aws, clouds.azure, clouds.aks, clouds.topology, engine, self.clock)
+        translate = self._error_policy().translate
+        return Inspection(
+            self.link, clouds.aws, clouds.azure, clouds.aks, clouds.topology, engine, self.clock, translate
+        )
 
     # --- plan, up, teardown ------------------------------------------------------------------------------
 

@@ -115,9 +115,13 @@ def place_in(tags: Mapping[str, str]) -> str:
     return " and ".join(f"{what} {tags[tag]}" for what, tag in (("VPC", VPC_TAG), ("VNet", VNET_TAG)) if tags.get(tag))
 
 
+class AnotherLink(ConflictError):
+    """Objects of our name are, or may be, those of a link elsewhere: nothing that is read can be trusted to be ours."""
+
+
 def same_name_elsewhere(id_: str, place: str, owner: Owner, address: str) -> ConflictError:
     """The error for an object of a link that has our name and another place. place: ``VPC vpc-...``, for people."""
-    return ConflictError(
+    return AnotherLink(
         "Another link has this name",
         f"{id_} belongs to a link that is called {owner.link} too, in {place}. This one is in VPC {owner.vpc} and VNet "
         f"{owner.vnet}. Nothing was changed: objects of both would be taken for each other.",
@@ -129,7 +133,7 @@ def same_name_elsewhere(id_: str, place: str, owner: Owner, address: str) -> Con
 
 def place_unknown(id_: str, owner: Owner, address: str, command: str) -> ConflictError:
     """The error for an object that has our name, says no place, and shows none."""
-    return ConflictError(
+    return AnotherLink(
         "An object has this link's name and does not say where its link is",
         f"{id_} is marked as {address} of a link {owner.link}, and nothing shows whether that is this link, in VPC "
         f"{owner.vpc}, or another of the same name. It is left alone.",

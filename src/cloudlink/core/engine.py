@@ -44,10 +44,13 @@ class Engine:
 
     # --- plan --------------------------------------------------------------------------------------------
 
-    def plan(self, *, destroy: bool = False, tolerant: bool = False, collect: bool = False) -> Plan:
+    def plan(
+        self, *, destroy: bool = False, tolerant: bool = False, collect: bool = False, partial: bool = False
+    ) -> Plan:
         """Read everything and compare; writes nothing. Raises what the first failed read raised.
 
         tolerant: a cluster, VPC or load balancer that is not there is no error (always so when destroying).
+        partial: nothing that cannot be read is one; ``snapshot.missing`` has the reasons.
         collect: raises nothing of failed reads; they are in ``snapshot.errors``, and the plan must not be carried out.
         """
         with ThreadPoolExecutor(self._workers, thread_name_prefix="read") as pool:
@@ -56,6 +59,7 @@ class Engine:
                 self._store.receipts(),
                 guard=self._worker.waiting.read,
                 tolerant=destroy or tolerant,
+                partial=partial,
                 pool=pool,
             )
         error = first_error(self.snapshot)

@@ -28,7 +28,9 @@ class Snapshot:
 
     found: dict[str, Observed[Any, Any] | None] = field(default_factory=dict)  # resources; None: absent
     outputs: dict[str, Any] = field(default_factory=dict)  # of resources and lookups, as far as they are known
-    missing: dict[str, CloudlinkError] = field(default_factory=dict)  # lookups that found nothing
+    missing: dict[str, CloudlinkError] = field(
+        default_factory=dict
+    )  # lookups that found nothing, and what a partial read did not see
     errors: dict[str, CloudlinkError] = field(default_factory=dict)  # reads that failed
 
 
@@ -38,12 +40,14 @@ def take_snapshot(
     *,
     guard: Callable[[str, Callable[[], Any]], Any],
     tolerant: bool,
+    partial: bool = False,
     pool: ThreadPoolExecutor,
 ) -> Snapshot:
     """Read everything, in parallel. ``guard(address, call)`` runs a call and translates its errors, which are all
     collected: one does not hide the others.
 
     tolerant: a lookup that finds nothing is noted and not raised (teardown must work when a cluster is gone).
+    partial: so is whatever cannot be read.
     """
     snapshot = Snapshot()
 
@@ -80,7 +84,7 @@ def take_snapshot(
         except UnknownOutput:
             continue
         except CloudlinkError as error:
-            if tolerant and isinstance(node, Lookup) and isinstance(error, MissingError):
+            if partial or (tolerant and isinstance(node, Lookup) and isinstance(error, MissingError)):
                 snapshot.missing[address] = error
             else:
                 snapshot.errors[address] = error
@@ -152,7 +156,9 @@ def _building(graph: Graph, receipts: Receipts, snapshot: Snapshot) -> dict[str,
     for address in graph.order:
         node = graph.nodes[address]
         if isinstance(node, Resource):
-            if address in snapshot.errors:
+            if address in snapshot.missing:
+                change = Change(address, node.title, Action.NO_OP, "could not be read")
+            elif address in snapshot.errors:
                 why = f"could not be read: {snapshot.errors[address].summary}"
                 change = Change(address, node.title, Action.DEFER, why)
             else:

@@ -31,6 +31,7 @@ HEALTH_SENTENCES: Final = {
     Health.NO_REDUNDANCY: "has no redundancy",
     Health.DOWN: "is down",
     Health.ABSENT: "does not exist",
+    Health.UNKNOWN: "was not fully seen",
 }
 
 Glyph = Literal["good", "bad", "warn", "running", "waiting", "skipped", "arrow", "bar_done", "bar_left"]

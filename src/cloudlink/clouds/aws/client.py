@@ -18,6 +18,7 @@ from cloudlink.clouds import ownership
 from cloudlink.clouds.aws import cached, transport
 from cloudlink.clouds.aws import errors as aws_errors
 from cloudlink.clouds.aws.models import PlainModels
+from cloudlink.clouds.aws.rules import ForwardRule, forward_rules
 from cloudlink.clouds.cache import ReadCache
 from cloudlink.clouds.endpoints import Endpoints
 from cloudlink.clouds.malformed import parsing
@@ -331,6 +332,21 @@ class Aws:
             for tag in page["Tags"]:
                 tags.setdefault((str(tag["ResourceId"]), str(tag["ResourceType"])), {})[tag["Key"]] = tag["Value"]
         return {key: found for key, found in tags.items() if found.get(ownership.LINK_TAG) == link}
+
+    def forward_rules(self, vpc_id: str) -> list[ForwardRule]:
+        """Resolver rules that send names of this VPC to others. One call where there is none."""
+        resolver = self.route53resolver
+        associations = [
+            item
+            for page in resolver.get_paginator("list_resolver_rule_associations").paginate(
+                Filters=[{"Name": "VPCId", "Values": [vpc_id]}]
+            )
+            for item in page["ResolverRuleAssociations"]
+        ]
+        if not associations:
+            return []
+        pages = resolver.get_paginator("list_resolver_rules").paginate()
+        return forward_rules([item for page in pages for item in page["ResolverRules"]], associations)
 
     @parsing("AWS's answers")
     def network_interfaces(self, descriptions: Iterable[str]) -> list[AwsObject]:
