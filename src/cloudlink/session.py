@@ -250,11 +250,11 @@ class Session:
         from cloudlink.checks.preflight import run as preflight
         from cloudlink.checks.preflight.context import Context
 
-        clouds = self.clouds
-        context = Context(self.link, plan, clouds.aws, clouds.azure, clouds.aks, clouds.eks)
-        topics = preflight.TOPICS if plan.writes or engine.snapshot.errors else preflight.WITHOUT_WRITES
+        clouds, failed = self.clouds, engine.snapshot.errors
+        context = Context(self.link, plan, clouds.aws, clouds.azure, clouds.aks, clouds.eks, failed)
+        topics = preflight.TOPICS if plan.writes or failed else preflight.WITHOUT_WRITES
         topics = preflight.BEFORE_REMOVAL if destroy else topics
-        return replace(plan, findings=preflight.check(context, engine.snapshot.errors, engine.read, topics))
+        return replace(plan, findings=preflight.check(context, engine.read, topics))
 
     def show_plan(self, plan: Plan) -> None:
         """Raises what carries every obstacle, where there are any: nothing may be begun then."""
