@@ -110,6 +110,13 @@ class Finding:
     key: str = ""  # path of the configuration key that mends it, if one does
     mistake: Mistake | None = None  # where a setting does not fit: what was found and what is allowed
 
+    @property
+    def text(self) -> str:
+        """Summary and detail as sentences."""
+        if not self.detail or not self.summary or self.detail.startswith(self.summary):
+            return self.detail or self.summary
+        return f"{self.summary}. {self.detail}"
+
 
 class ObstaclesError(CloudlinkError):
     """What is in the accounts does not allow the plan. Nothing was changed."""

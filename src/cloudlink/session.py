@@ -277,8 +277,9 @@ class Session:
             plan = self._only(plan, only)
         from cloudlink.checks.preflight import run as preflight
 
-        topics = preflight.TOPICS if plan.writes or engine.snapshot.errors else preflight.WITHOUT_WRITES
-        return replace(plan, findings=preflight.check(self._context(plan), engine.snapshot.errors, engine.read, topics))
+        failed = engine.snapshot.errors
+        topics = preflight.TOPICS if plan.writes or failed else preflight.WITHOUT_WRITES
+        return replace(plan, findings=preflight.check(self._context(plan, failed), engine.read, topics))
 
     def show_plan(self, plan: Plan) -> None:
         """Raises what carries every obstacle, where there are any: nothing may be begun then."""
@@ -309,13 +310,13 @@ class Session:
             self._left += (left,)
         from cloudlink.checks.preflight import run as preflight
 
-        return replace(plan, findings=preflight.check(self._context(plan), {}, engine.read, preflight.BEFORE_REMOVAL))
+        return replace(plan, findings=preflight.check(self._context(plan, {}), engine.read, preflight.BEFORE_REMOVAL))
 
-    def _context(self, plan: Plan) -> Context:
+    def _context(self, plan: Plan, failed: Mapping[str, CloudlinkError]) -> Context:
         from cloudlink.checks.preflight.context import Context
 
         clouds = self.clouds
-        return Context(self.link, plan, clouds.aws, clouds.azure, clouds.aks, clouds.eks)
+        return Context(self.link, plan, clouds.aws, clouds.azure, clouds.aks, clouds.eks, failed)
 
     def _reading(self) -> None:
         """Azure takes ten seconds for some answers; meanwhile the user is told what is waited for."""

@@ -121,7 +121,7 @@ def _plan(plan: Plan) -> dict[str, Any]:
     return {
         "changes": [_change(c) for c in plan.changes],
         "counts": {action.value: plan.count(action) for action in Action},
-        "warnings": [*plan.warnings, *(f.detail for f in plan.found(Severity.WARNING))],
+        "warnings": [*plan.warnings, *(f.text for f in plan.found(Severity.WARNING))],
         "kept": [as_json(k) for k in plan.kept],
         "findings": [as_json(f) for f in plan.findings],
     }

@@ -53,7 +53,7 @@ WALL = Finding("aks", Severity.OBSTACLE, "The cluster is stopped", "It is.", "az
 
 def checked(*errors: CloudlinkError, topics: tuple[Topic, ...] = ()) -> tuple[Finding, ...]:
     named = [(f"topic{i}", t) for i, t in enumerate(topics)]
-    return check(context(), {str(i): e for i, e in enumerate(errors)}, call, named)
+    return check(context(failed={str(i): e for i, e in enumerate(errors)}), call, named)
 
 
 def test_failed_reads_and_topics_are_listed_together_and_conflicts_come_first() -> None:

@@ -10,7 +10,7 @@ from cloudlink.checks.preflight.context import Context
 from cloudlink.clouds.azure import parse
 from cloudlink.clouds.azure.parse import AgentPool, AksCluster
 from cloudlink.core.plan import Action, Plan
-from cloudlink.errors import Finding, Mistake, Severity
+from cloudlink.errors import Finding, Mistake, Severity, UnreachableError
 from cloudlink.link import Link
 
 TOPIC = "aks"
@@ -35,7 +35,9 @@ def find(context: Context) -> Iterator[Finding]:
         return
     raw = context.azure.aks_cluster()
     cluster = parse.aks_cluster(raw) if raw else None
-    yield from check(AksFacts(cluster), context.link, context.plan)
+    away = context.failed.get("dns_forward.forward")
+    reached = not isinstance(away, UnreachableError)
+    yield from check(AksFacts(cluster, reached, "" if reached else str(away)), context.link, context.plan)
 
 
 def check(facts: AksFacts, link: Link, plan: Plan) -> Iterator[Finding]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from cloudlink.clouds.aws.client import Aws
 from cloudlink.clouds.azure.client import Azure
 from cloudlink.clouds.kube.client import Kube
 from cloudlink.core.plan import Action, Plan
-from cloudlink.errors import Finding, Mistake, Severity
+from cloudlink.errors import CloudlinkError, Finding, Mistake, Severity
 from cloudlink.link import Link
 
 
@@ -23,6 +23,7 @@ class Context:
     azure: Azure
     aks: Kube
     eks: Kube
+    failed: Mapping[str, CloudlinkError] = field(default_factory=dict)  # reads of the plan that failed, by address
 
     @property
     def creates(self) -> bool:
@@ -52,4 +53,4 @@ def of_mistakes(topic: str, mistakes: Iterable[Mistake]) -> Iterator[Finding]:
 
 def of_warnings(topic: str, texts: Iterable[str]) -> Iterator[Finding]:
     for text in texts:
-        yield Finding(topic, Severity.WARNING, "This may hurt", text)
+        yield Finding(topic, Severity.WARNING, "", text)

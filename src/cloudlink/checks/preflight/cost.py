@@ -18,7 +18,7 @@ def find(context: Context) -> Iterator[Finding]:
     if context.creates:
         facts = PreflightFacts(eks=context.aws.eks_cluster(context.link.aws.eks_cluster))
         for text in estimate(context.link, facts, context.plan):
-            yield Finding("cost", Severity.WARNING, "Estimated cost", text)
+            yield Finding("cost", Severity.WARNING, "Estimate", text)
 
 
 def estimate(link: Link, facts: PreflightFacts, plan: Plan) -> Iterable[str]:

@@ -7,7 +7,7 @@ read in parallel, and one that cannot be read hides no other: what it would have
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import Any
@@ -49,27 +49,27 @@ Guard = Callable[[str, Callable[[], Any]], Any]  # runs a read: tries again what
 
 def check(
     context: Context,
-    failed: Mapping[str, CloudlinkError],
     guard: Guard,
     topics: Iterable[tuple[str, Topic]] = TOPICS,
 ) -> tuple[Finding, ...]:
-    """All findings: the reads of the plan that ``failed``, and those of every topic.
+    """All findings: the reads of the plan that failed, and those of every topic.
 
     Raises the error itself where access is missing for a read of the plan, or where all that failed is that a cloud
     does not answer; and what is neither an obstacle in the clouds nor missing access.
     """
-    known = _distinct(failed.values())
+    known = _distinct(context.failed.values())
     for error in known:
         if not isinstance(error, CloudError | CredentialsError):
             raise error
-    found = [finding_of(e) for e in known]
+    found = [f for e in known for f in (e.findings or (finding_of(e),))]
+    reads = len(found)
     found += _of_topics(context, known, guard, tuple(topics))
     if any(isinstance(e, CredentialsError) for e in known):
         raised = refusal(tuple(found))
         assert raised is not None
         # one alone says it better itself, with its code and request id
         raise known[0] if len([f for f in found if f.severity is Severity.OBSTACLE]) == 1 else raised
-    others = [f for f in found[len(known) :] if f.severity is Severity.OBSTACLE]
+    others = [f for f in found[reads:] if f.severity is Severity.OBSTACLE]
     if known and not others and all(isinstance(e, UnreachableError) for e in known):
         raise known[0]
     return tuple(found)
