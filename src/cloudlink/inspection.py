@@ -20,7 +20,14 @@ from cloudlink.core.engine import Engine
 from cloudlink.core.plan import Action, Change, FieldChange, Plan
 from cloudlink.core.polling import Clock
 from cloudlink.core.resource import Observed, Resource
-from cloudlink.errors import CloudError, CloudlinkError, CredentialsError, UnhealthyError, UnreachableError
+from cloudlink.errors import (
+    CloudError,
+    CloudlinkError,
+    CredentialsError,
+    MissingError,
+    UnhealthyError,
+    UnreachableError,
+)
 from cloudlink.link import Link
 from cloudlink.steps.dns_forward.corefile import ForwardStatus
 from cloudlink.steps.outputs import EksCluster, Endpoint, HostedZone, Targets, VirtualNetwork
@@ -48,7 +55,7 @@ class Inspection:
         zone: HostedZone | None = self._output(self.topology.resolver.zone)
         network: VirtualNetwork | None = self._output(self.topology.azure_vpn.network)
         cluster: EksCluster | None = self._output(self.topology.aws_vpn.cluster)
-        unseen = {check: str(self._missing[address]) for address, check in _CHECKED.items() if address in self._missing}
+        unseen = {check: self._said(address) for address, check in _CHECKED.items() if address in self._missing}
         target = self._missing.get(self.topology.resolver.targets.address)
         if isinstance(target, CloudError) and not isinstance(target, UnreachableError | NoCluster):
             unseen.pop("targets", None)  # it was seen that something is wrong
@@ -90,7 +97,11 @@ class Inspection:
         """Ask from a pod. Raises UnhealthyError when there is no inbound endpoint to ask yet, UsageError for
         names outside the zone. tell: is told the pod's state, again and again."""
         link = self.link if image is None else replace(self.link, probe=replace(self.link.probe, image=image))
-        self.engine.plan(tolerant=True)
+        self.engine.plan(tolerant=True, partial=True)
+        self._raise_what_hides_all()
+        for address in (self.topology.dns_forward.forward.address, self.topology.resolver.endpoint.address):
+            if error := self._missing.get(address):
+                raise self._cannot_ask(error) if address in _CLUSTER_OF else error
         endpoint: Endpoint | None = self._output(self.topology.resolver.endpoint)
         targets: Targets | None = self._output(self.topology.resolver.targets)
         if endpoint is None:
@@ -99,13 +110,41 @@ class Inspection:
                 f"There is no inbound endpoint for {self.link.dns.zone}, so no pod could be answered.",
                 "cloudlink up",
             )
-        return verify.dns(
+        report = verify.dns(
             link,
             Probe(link, self.aks, self.clock, tell),
             endpoint=list(endpoint.addresses.values()),
             addresses=verify.expected(targets, self._private(targets)) if targets is not None else {},
             asked=names,
             forward=self._forward(),
+        )
+        if targets is None and (address := self.topology.resolver.targets.address) in self._missing:
+            note = f"What the names should lead to could not be read, so it is not compared: {self._said(address)}"
+            report = replace(report, notes=(*report.notes, note))
+        return report
+
+    def _said(self, address: str) -> str:
+        """Why this could not be read, and of which cluster that is said."""
+        side = _CLUSTER_OF.get(address)
+        error = self._missing[address]
+        if side is None or isinstance(error, MissingError):
+            return str(error)
+        name = self.link.azure.aks_cluster if side == "AKS" else self.link.aws.eks_cluster
+        return f"{side} cluster {name}: {error}"
+
+    def _cannot_ask(self, error: CloudlinkError) -> CloudlinkError:
+        """Names are asked from a pod, so a cluster that cannot be asked is all there is to say."""
+        side = self.link.azure
+        stopped = self.azure.aks_power().lower() == "stopped"
+        start = f"az aks start --name {side.aks_cluster} --resource-group {side.aks_resource_group}"
+        return type(error)(
+            "The names cannot be asked",
+            f"They are asked from a pod on the AKS cluster {side.aks_cluster}, "
+            + ("which is stopped." if stopped else f"which cannot be used. {error}"),
+            start if stopped else error.hint,
+            resource=error.resource,
+            request_id=error.request_id,
+            code=error.code,
         )
 
     def _private(self, targets: Targets) -> dict[str, tuple[str, ...]]:
@@ -165,6 +204,9 @@ class Inspection:
             if c.action in (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.DELETE)
         )
 
+
+# Which cluster's API a node asks.
+_CLUSTER_OF = {"resolver.targets": "EKS", "dns_forward.forward": "AKS"}
 
 # What a node's read tells -> the check that looks at it.
 _CHECKED = {
