@@ -19,7 +19,7 @@ from cloudlink.connect import Clouds, connect
 from cloudlink.core import events as ev
 from cloudlink.core.plan import Action, Plan
 from cloudlink.core.polling import MIN_READS, Stopped, WallClock
-from cloudlink.errors import CloudlinkError, Interrupted, UsageError
+from cloudlink.errors import CloudlinkError, CredentialsError, Interrupted, UsageError
 from cloudlink.link import Link
 from cloudlink.log import open_log, quiet_sdks
 from cloudlink.process import stop_on_signals
@@ -243,7 +243,10 @@ class Session:
         """Read both clouds and compare. Runs the checks that must hold before anything is created."""
         engine = self._make_engine(self.clouds.topology.nodes())
         self._reading()
-        plan = engine.plan(destroy=destroy)
+        try:
+            plan = engine.plan(destroy=destroy)
+        except CredentialsError as error:
+            raise self._about_the_region(error) or error from error
         if only:
             plan = self._only(plan, only)
         if not destroy and any(c.action in (Action.CREATE, Action.REPLACE) for c in plan.changes):
@@ -252,6 +255,12 @@ class Session:
             warnings = preflight.check(self.link, self.clouds.aws, self.clouds.azure, plan)
             plan = Plan(plan.changes, (*plan.warnings, *warnings))
         return plan
+
+    def _about_the_region(self, error: CredentialsError) -> CloudlinkError | None:
+        from cloudlink.checks.preflight import region
+
+        aws = self.clouds.aws
+        return region.explain(error, aws.region, aws.home_region, aws.region_states)
 
     def _reading(self) -> None:
         """Azure takes ten seconds for some answers; meanwhile the user is told what is waited for."""

@@ -129,6 +129,13 @@ class FaultBook:
                     return fault
         return None
 
+    def would_strike(self, place: str, kind: str) -> bool:
+        """Whether the next call there is hit, for who asks without calling; counts nothing."""
+        return any(
+            f.kind == kind and f.is_at(place) and not f.after and (f.times is None or f.hits < f.times)
+            for f in self.in_force()
+        )
+
     def standing(self, kind: str, place: str) -> Fault | None:
         """The lasting fault (a tunnel, an instance, an endpoint address) that is in force there, if any."""
         if not self.faults:

@@ -20,6 +20,7 @@ from cloudlink_sandbox.aws.ec2 import Ec2Answers
 from cloudlink_sandbox.aws.eks import Cluster, EksAnswers
 from cloudlink_sandbox.aws.facts import facts_of
 from cloudlink_sandbox.aws.fixtures import Fixtures, seed
+from cloudlink_sandbox.aws.iam import IamAnswers
 from cloudlink_sandbox.aws.load_balancers import Balancer, LoadBalancerAnswers
 from cloudlink_sandbox.aws.refusal import WireAnswer
 from cloudlink_sandbox.aws.resolver import ResolverAnswers, settle_resolver
@@ -45,6 +46,7 @@ class _ResolverAnswers(ResolverAnswers, ResolverRuleAnswers):
 _ANSWERS: dict[str, type[Answers]] = {
     "ec2": Ec2Answers,
     "sts": StsAnswers,
+    "iam": IamAnswers,
     "elasticloadbalancing": LoadBalancerAnswers,
     "route53": Route53Answers,
     "route53resolver": _ResolverAnswers,
@@ -52,7 +54,7 @@ _ANSWERS: dict[str, type[Answers]] = {
     "eks": EksAnswers,
 }
 _ONE_AT_A_TIME = threading.RLock()  # moto's stores are global to the process
-_READS = ("Describe", "Get", "List", "Search")
+_READS = ("Describe", "Get", "List", "Search", "Simulate")
 
 
 def _unset() -> str:

@@ -41,5 +41,11 @@ class Ec2Answers(
     def __init__(self) -> None:
         EC2Response.__init__(self)
 
+    def call_action(self) -> Any:
+        """moto's own answers know no dry run: they would do it."""
+        if self._get_action() in self.from_moto:
+            self.dry_run()
+        return super().call_action()
+
     def _filters_from_querystring(self) -> Any:
         return self.filters()

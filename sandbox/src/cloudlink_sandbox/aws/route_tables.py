@@ -148,6 +148,8 @@ class RouteTableAnswers(Ec2Room):
 
     def delete_route_table(self) -> EmptyResult:
         table_id = self.given("RouteTableId")
+        self.store.get_route_table(table_id)
+        self.dry_run()
         self.store.delete_route_table(table_id)
         self.store.propagations.pop(table_id, None)
         return EmptyResult()

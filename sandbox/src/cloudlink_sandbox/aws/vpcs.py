@@ -38,6 +38,7 @@ class VpcAnswers(Ec2Room):
     def create_subnet(self) -> Any:
         if not self.given("CidrBlock"):
             raise Refusal("MissingParameter", "Either 'cidrBlock' or 'ipv4IpamPoolId' should be provided.")
+        self.dry_run()
         return EC2Response.create_subnet(self)  # type: ignore[arg-type]
 
     def replace_network_acl_association(self) -> Any:

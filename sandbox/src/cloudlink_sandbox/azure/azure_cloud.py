@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cloudlink_sandbox.azure.application import Application
+from cloudlink_sandbox.azure.authorization import Authorization
 from cloudlink_sandbox.azure.bgp import Bgp
 from cloudlink_sandbox.azure.connections import Connections
 from cloudlink_sandbox.azure.deployments import Deployments
@@ -50,6 +51,7 @@ class Parts:
     clusters: ManagedClusters
     groups: ResourceGroups
     deployments: Deployments
+    authorization: Authorization
     kinds: dict[str, Kind]
 
 
@@ -154,5 +156,6 @@ def _parts(store: Store, entra: Entra, endpoint: Callable[[], AksEndpoint]) -> P
         clusters=clusters,
         groups=ResourceGroups(store, by_type, entra.tenant),
         deployments=Deployments(store, by_type),
+        authorization=Authorization(store, store.sky.faults),
         kinds=by_type,
     )

@@ -86,6 +86,7 @@ def table(parts: Parts) -> list[Route]:
         Route("GET", SUB + "/operationresults/{job}", groups.job, "operationResults"),
         *_tags(parts),
         *_deployments(parts),
+        *_authorization(parts),
         # Operations
         Route(
             "GET",
@@ -195,6 +196,17 @@ def _deployments(parts: Parts) -> Iterator[Route]:
     yield Route("DELETE", item, deployments.delete, "deployments", "name", writes=True)
     yield Route("POST", item + "/validate", deployments.validate, "validate", "name")
     yield Route("GET", item + "/operationStatuses/{operation}", deployments.status, "operationStatuses")
+
+
+def _authorization(parts: Parts) -> Iterator[Route]:
+    """On a subscription, a group, a resource and a resource's child."""
+    asked = parts.authorization
+    item = GROUP + "/providers/{namespace}/{type}/{name}"
+    for scope in (SUB, GROUP, item, item + "/{childtype}/{child}"):
+        under = scope + "/providers/Microsoft.Authorization"
+        yield Route("GET", under + "/permissions", asked.permissions, "permissions")
+        yield Route("GET", under + "/denyAssignments", asked.deny_assignments, "denyAssignments")
+    yield Route("GET", SUB + "/providers/Microsoft.Network/locations/{location}/usages", asked.usages, "usages")
 
 
 def _tags(parts: Parts) -> Iterator[Route]:

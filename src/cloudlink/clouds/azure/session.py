@@ -46,7 +46,11 @@ _CLOUDS = {
 
 # In which version of each provider's API we read. Azure serves a version for years, and its other clouds get new ones
 # late; these have everything that we read, and a published specification that what we read is checked against.
-_VERSIONS = {"Microsoft.Network": "2024-01-01", "Microsoft.ContainerService": "2024-02-01"}
+_VERSIONS = {
+    "Microsoft.Network": "2024-01-01",
+    "Microsoft.ContainerService": "2024-02-01",
+    "Microsoft.Authorization": "2022-04-01",
+}
 _VERSION_OF_GROUPS = "2022-09-01"  # Microsoft.Resources, which paths to groups and to lists of resources do not name
 
 
@@ -86,7 +90,7 @@ class AzureSession:
 
         Raises azure.core.exceptions.HttpResponseError for an answer that is an error.
         """
-        provider = path.partition("/providers/")[2].partition("/")[0]
+        provider = path.rpartition("/providers/")[2].partition("/")[0] if "/providers/" in path else ""
         version = _VERSIONS[provider] if provider else _VERSION_OF_GROUPS
         return self._send(method, self._url + quote(path), {"api-version": version, **query})
 
