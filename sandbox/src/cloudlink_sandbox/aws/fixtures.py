@@ -15,6 +15,7 @@ from cloudlink_sandbox.aws.customer_gateways import CustomerGateway
 from cloudlink_sandbox.aws.eks import Cluster
 from cloudlink_sandbox.aws.load_balancers import finish
 from cloudlink_sandbox.aws.route53_zones import HostedZone, canonical, first_records
+from cloudlink_sandbox.aws.shared_vpcs import share
 from cloudlink_sandbox.aws.timeline import Timeline
 from cloudlink_sandbox.aws.vpn_gateways import VpnGateway
 from cloudlink_sandbox.world_file import Aws, KubernetesService, LoadBalancer, Server, WorldFile
@@ -53,6 +54,8 @@ def seed(cloud: AwsCloud, world: WorldFile) -> None:
         _targets(cloud, store, aws, sorted(subnets))
         return
     vpc = _vpc(store, aws.vpc, aws.cidrs, f"{aws.eks_cluster}-vpc")
+    if aws.vpc_owner:
+        share(store.vpcs[vpc], aws.vpc_owner)
     zones = tuple(f"{aws.region}{letter}" for letter in "abc")
     names = iter(_subnet_ids(aws))
     eks = [

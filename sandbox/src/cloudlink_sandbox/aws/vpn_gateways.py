@@ -12,6 +12,7 @@ from cloudlink_sandbox.aws.ec2_room import Ec2Room
 from cloudlink_sandbox.aws.filters import chosen
 from cloudlink_sandbox.aws.plain import Plain
 from cloudlink_sandbox.aws.refusal import Refusal
+from cloudlink_sandbox.aws.shared_vpcs import check_owner
 from cloudlink_sandbox.aws.timeline import Timeline
 
 LIMIT = 5
@@ -114,6 +115,7 @@ class VpnGatewayAnswers(Ec2Room):
         """A repeat on the same VPC is fine; a second gateway of a VPC and a second VPC of a gateway are not."""
         gateway = self._gateway(self.given("VpnGatewayId"))
         vpc = self.store.get_vpc(self.given("VpcId"))
+        check_owner(vpc, self.cloud.principal, "AttachVpnGateway", self.region)
         self.dry_run()
         now = self.now
         for other in self.store.vpn_gateways.values():
