@@ -48,6 +48,8 @@ class Answers(BaseResponse):
         if method is None or (method.__module__.startswith("moto.") and operation not in self.from_moto):
             raise not_modelled(self.protocol, operation or self.method + " " + self.path)
         headers = self.response_headers
+        if operation in self.from_moto:
+            self.before_motos()
         try:
             result = method()
         except ServiceException as problem:
@@ -65,6 +67,9 @@ class Answers(BaseResponse):
             status, headers, body = self._transform_response(headers, result)
         headers, body = self._enrich_response(headers, body)
         return status, headers, body
+
+    def before_motos(self) -> None:
+        """Raises Refusal for what moto would carry out although AWS would not."""
 
     def given(self, name: str, default: Any = None) -> Any:
         """A parameter of the request, by its name in the model; nested names have dots."""

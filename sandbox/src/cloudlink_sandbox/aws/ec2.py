@@ -41,11 +41,9 @@ class Ec2Answers(
     def __init__(self) -> None:
         EC2Response.__init__(self)
 
-    def call_action(self) -> Any:
+    def before_motos(self) -> None:
         """moto's own answers know no dry run: they would do it."""
-        if self._get_action() in self.from_moto:
-            self.dry_run()
-        return super().call_action()
+        self.dry_run()
 
     def _filters_from_querystring(self) -> Any:
         return self.filters()
