@@ -21,7 +21,11 @@ from tests.judges.openapi import Operation, Operations, Problem, Schema, schema_
 
 FOLDER = Path(__file__).parents[3] / "shared" / "azure-openapi"
 NETWORK, AKS = (FOLDER / name for name in ("network-2024-01-01", "aks-2024-02-01"))
-OURS = re.compile(r".*/providers/(microsoft\.network|microsoft\.containerservice)/(?!.*/providers/)", re.IGNORECASE)
+# The folder has no file of the counters (usage.json).
+OURS = re.compile(
+    r".*/providers/(microsoft\.network|microsoft\.containerservice)/(?!.*/providers/|locations/[^/]+/usages$)",
+    re.IGNORECASE,
+)
 POLL = re.compile(r"/locations/[^/]+/operations/[^/]+$", re.IGNORECASE)
 RESULT = re.compile(r"/locations/[^/]+/operationresults/[^/]+$", re.IGNORECASE)
 

@@ -14,6 +14,7 @@ from cloudlink_sandbox.aws.backend import SandboxEc2, network_of, new_id
 from cloudlink_sandbox.aws.load_balancers import finish
 from cloudlink_sandbox.aws.objects import Cluster, CustomerGateway, VpnGateway
 from cloudlink_sandbox.aws.route53_zones import HostedZone, canonical, first_records
+from cloudlink_sandbox.aws.shared_vpcs import share
 from cloudlink_sandbox.aws.timeline import Timeline
 from cloudlink_sandbox.world_file import Aws, KubernetesService, LoadBalancer, Server, WorldFile
 
@@ -30,6 +31,8 @@ def seed(cloud: AwsAccount, world: WorldFile) -> None:
         _targets(cloud, store, aws, sorted(subnets))
         return
     vpc = _vpc(store, aws.vpc, aws.cidrs, f"{aws.eks_cluster}-vpc")
+    if aws.vpc_owner:
+        share(store.vpcs[vpc], aws.vpc_owner)
     zones = tuple(f"{aws.region}{letter}" for letter in "abc")
     names = iter(_subnet_ids(aws))
     eks = [
