@@ -21,9 +21,10 @@ from tests.judges.openapi import Operation, Operations, Problem, Schema, schema_
 
 FOLDER = Path(__file__).parents[3] / "shared" / "azure-openapi"
 NETWORK, AKS = (FOLDER / name for name in ("network-2024-01-01", "aks-2024-02-01"))
-# The folder has no file of the counters (usage.json).
+# Azure's front answers for the providers themselves, and the file of usages is not in the folder.
 OURS = re.compile(
-    r".*/providers/(microsoft\.network|microsoft\.containerservice)/(?!.*/providers/|locations/[^/]+/usages$)",
+    r".*/providers/(microsoft\.network|microsoft\.containerservice)/"
+    r"(?!.*/providers/)(?!(un)?register$)(?!locations/[^/]+/usages$)",
     re.IGNORECASE,
 )
 POLL = re.compile(r"/locations/[^/]+/operations/[^/]+$", re.IGNORECASE)
@@ -47,6 +48,7 @@ RECORDED = {
 }
 # Other departures, with their reason.
 ELSEWHERE = {
+    "CloudErrorBody.additionalInfo": "Azure's front names the policies by which it refuses",
     "CloudErrorBody.subcode": "AKS names the cause of its flat errors so in other recordings",
     "CloudErrorBody.details": "AKS's flat errors carry null where there are none",
     "VirtualNetworkPropertiesFormat.privateEndpointVNetPolicies": "newer versions have it, and az and the SDK send it",

@@ -237,12 +237,16 @@ class VnetSubnet:
 
 @dataclass(frozen=True)
 class Vnet:
-    """advertised: own prefixes plus those of peered VNets with gateway transit."""
+    """advertised: own prefixes plus those of peered VNets with gateway transit.
+
+    hubs: ids of the VNets whose gateway this one uses: both sides of the peering say so.
+    """
 
     id: str
     prefixes: tuple[IPv4Network, ...]
     advertised: tuple[IPv4Network, ...]
     subnets: tuple[VnetSubnet, ...]
+    hubs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
