@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cloudlink.steps import corefile
+from cloudlink.steps.dns_forward import corefile
 from cloudlink.steps.dns_forward.corefile_rules import version_of
 from cloudlink_sandbox.kube.addons import ADDON_CONFIGMAPS
 from cloudlink_sandbox.kube.corefile import BrokenCorefile

@@ -81,7 +81,9 @@ def plan_lines(plan: Plan, look: Look, *, link: Link) -> Iterator[Line]:
         yield from labelled(look.glyph("warn"), warning, look, 0, tone="warn")
     for finding in (*warned, *unproved):
         label = look.glyph("warn") if finding in warned else f"{look.glyph('waiting')} not proved:"
-        yield from labelled(label, finding.text.removeprefix("Not proved: "), look, 0, tone="warn" if finding in warned else "dim")
+        yield from labelled(
+            label, finding.text.removeprefix("Not proved: "), look, 0, tone="warn" if finding in warned else "dim"
+        )
         if finding.hint:
             yield from advice(finding.hint, look, 3)
 
