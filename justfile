@@ -72,6 +72,8 @@ _supply:
 bench:
     {{bin}}/python bench/up.py
 
-# the proofs of docs/reliability.md, N of N: all of them, or `just prove kill --minutes 20`
-prove *arguments:
-    {{bin}}/python -m prove {{arguments}}
+# the tests of docs/reliability.md, N of N: all of them, or `just reliability kill --minutes 20`
+reliability *arguments:
+    {{bin}}/python -m reliability {{arguments}}
+
+alias prove := reliability

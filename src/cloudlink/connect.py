@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cloudlink.core.polling import Clock
-from cloudlink.errors import CloudlinkError, MissingError
+from cloudlink.errors import MissingError
 from cloudlink.link import Link
 
 if TYPE_CHECKING:
@@ -39,37 +39,6 @@ class Clouds:
             self._topology = build(self.link, self.aws, self.azure, self.aks, self.eks)
         return self._topology
 
-    def error_policy(self) -> Any:
-        """What errors of any of the SDKs mean."""
-        from cloudlink.clouds import malformed
-        from cloudlink.clouds.kube import errors as kube_errors
-        from cloudlink.core.ports import ErrorPolicy
-
-        def translate(error: Exception) -> CloudlinkError | None:
-            return (
-                self.aws.translate(error)
-                or self.azure.translate(error)
-                or kube_errors.translate(error)
-                or malformed.translate(error)
-            )
-
-        def retry_after(error: Exception) -> float | None:
-            for ask in (self.aws.retryable, azure_errors.retryable, kube_errors.retryable):
-                if (wait := ask(error)) is not None:
-                    return wait
-            return None
-
-        def unknown(error: Exception) -> bool:
-            return (
-                self.aws.unknown_outcome(error)
-                or azure_errors.unknown_outcome(error)
-                or kube_errors.unknown_outcome(error)
-            )
-
-        from cloudlink.clouds.azure import errors as azure_errors
-
-        return ErrorPolicy(translate, retry_after, unknown)
-
 
 def connect(link: Link, clock: Clock, endpoints: Endpoints | None) -> Clouds:
     """Sign in to both clouds. Raises CredentialsError with what to type."""
@@ -80,13 +49,14 @@ def connect(link: Link, clock: Clock, endpoints: Endpoints | None) -> Clouds:
     from cloudlink.clouds.cache import ReadCache
     from cloudlink.clouds.kube.access import Access, aks_access, eks_access
     from cloudlink.clouds.kube.client import Kube
+    from cloudlink.clouds.malformed import parsing
 
     cache = ReadCache(clock)
     aws = Aws(region=link.aws.region, profile=link.aws.profile, endpoints=endpoints, clock=clock, cache=cache)
     azure = Azure(link, endpoints, clock, cache)
 
     def aks() -> Access:
-        return aks_access(azure.user_kubeconfig(), azure.token)
+        return aks_access(azure.user_kubeconfig(), azure.token, sandbox=endpoints is not None)
 
     def eks() -> Access:
         cluster = aws.eks_cluster(link.aws.eks_cluster)
@@ -96,11 +66,14 @@ def connect(link: Link, clock: Clock, endpoints: Endpoints | None) -> Clouds:
                 f"There is no EKS cluster {link.aws.eks_cluster} in {link.aws.region}.",
                 f"aws eks list-clusters --region {link.aws.region}",
             )
+        with parsing("EKS's clusters"):
+            endpoint, authority = cluster["endpoint"], cluster["certificateAuthority"]["data"]
         return eks_access(
             link.aws.eks_cluster,
-            cluster["endpoint"],
-            cluster["certificateAuthority"]["data"],
+            endpoint,
+            authority,
             lambda: aws.eks_token(link.aws.eks_cluster).reveal(),
+            sandbox=endpoints is not None,
         )
 
     azure.sign_in()

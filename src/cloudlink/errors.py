@@ -14,6 +14,7 @@
     ├── StateError            7   the state file
     ├── UnhealthyError        8   the link is not healthy
     ├── DeclinedError         9   the user said no, or the plan changed under us
+    ├── OutputError           1   what there is to say cannot be written to standard output
     └── Interrupted         130   Ctrl-C or SIGTERM
 
 A summary has fixed words, so that it can be searched for; what varies is in the detail.
@@ -201,6 +202,12 @@ class UnhealthyError(CloudlinkError):
 
 class DeclinedError(CloudlinkError):
     exit_code = 9
+
+
+class OutputError(CloudlinkError):
+    """Standard output is closed or its disk is full, so that nothing more can be said there."""
+
+    exit_code = 1
 
 
 class Interrupted(CloudlinkError):

@@ -20,6 +20,7 @@ from typing import Any
 
 AZURE_IKE_LIFETIME = 28_800
 NOT_KNOWN_TO_AWS = 0
+ANY_RANGE = "0.0.0.0/0"
 UNUSED_WITH_GCM = "unused with GCM"
 
 
@@ -89,7 +90,7 @@ def aws_tunnel_options(policy: IpsecPolicy) -> dict[str, Any]:
 
     Lists have one element: AWS reads them as "permitted" and takes the weakest that the other side offers.
     ``start`` and ``restart`` are given because AWS's defaults (``add``, ``clear``) leave a dropped tunnel down. The last
-    four are AWS's defaults, given so that a value that was set by hand is put back.
+    four are AWS's defaults, given so that a value that was set outside cloudlink is restored.
     """
     return {
         "IKEVersions": [{"Value": "ikev2"}],
@@ -240,6 +241,24 @@ def from_azure(found: Mapping[str, Any] | None, *, dpd_timeout: Any) -> IpsecPol
         dpd_timeout=_number(dpd_timeout, "dpdTimeoutSeconds", deviations),
         deviations="; ".join(deviations),
     )
+
+
+def no_pfs_group_in_common(option: Mapping[str, Any], policy: Mapping[str, Any]) -> str:
+    """What each side has, where they share no Diffie-Hellman group for the renewal of a tunnel's keys; empty: they share
+    one, or it cannot be told. The first keys need none of their own in IKEv2, so such a tunnel comes up all the same.
+
+    option: an AWS tunnel's. policy: an entry of an Azure connection's ``ipsecPolicies``.
+    """
+    permitted = [_words(value) for value in _values(option.get("Phase2DHGroupNumbers"))]
+    spelling = _words(policy.get("pfsGroup")).lower()
+    if spelling == "pfsmm":  # the group of the first keys
+        number = _FROM_AZURE_DH.get(_words(policy.get("dhGroup")).lower(), 0)
+    else:
+        number = _FROM_AZURE_PFS.get(spelling, 0)
+    if spelling != "none" and (not number or not permitted or str(number) in permitted):
+        return ""
+    azure = "none" if spelling == "none" else str(number)
+    return f"AWS permits {', '.join(permitted) or 'its own, but not none'}, Azure uses {azure}"
 
 
 def _to_aws(neutral: str) -> str:

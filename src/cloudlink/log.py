@@ -6,10 +6,11 @@ passes a filter that masks what looks like a key, as a second net below :class:`
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
-from pathlib import Path
+from typing import TextIO
 
 from cloudlink.secret import masked
 
@@ -42,20 +43,30 @@ def quiet_sdks() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def open_log(path: Path) -> None:
-    """Append to a 0600 file in our folder; a log that cannot be written does not stop the run."""
+class _File(logging.StreamHandler[TextIO]):
+    """Ends with its file, and keeps quiet when the disk is full: what is done matters more than that it is noted."""
+
+    def close(self) -> None:
+        super().close()
+        with contextlib.suppress(OSError):
+            self.stream.close()
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 logging's name
+        pass
+
+
+def open_log(descriptor: int | None) -> None:
+    """Append to this file of our folder; None: it cannot be written, which does not stop the run."""
     root = logging.getLogger("cloudlink")
     for handler in list(root.handlers):
         root.removeHandler(handler)
         handler.close()
     root.propagate = False
-    try:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
-        handler = logging.FileHandler(path, encoding="utf-8", delay=True)
-    except OSError:
+    if descriptor is None:
         root.addHandler(logging.NullHandler())
         return
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    handler.addFilter(_Mask())
-    root.addHandler(handler)
+    file = _File(os.fdopen(descriptor, "a", encoding="utf-8"))
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    file.addFilter(_Mask())
+    root.addHandler(file)
     root.setLevel(logging.INFO)

@@ -52,6 +52,21 @@ class Secret:
         raise TypeError("a Secret cannot be pickled")
 
 
+class UnseenSecret(Secret):
+    """One that may not be read. It is equal to every other: no difference can be claimed to what was not seen."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret)
+
+    def __hash__(self) -> int:
+        return hash("UnseenSecret")
+
+
 def masked(text: str) -> str:
     """The text without any secret that this process has come to know. Clouds quote in a refusal what they were sent,
     and so do SDKs: whatever others have worded passes through here before it is shown or written."""

@@ -9,7 +9,8 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
+import traceback
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,17 +20,20 @@ from cloudlink.connect import Clouds, connect
 from cloudlink.core import events as ev
 from cloudlink.core.plan import Action, Plan
 from cloudlink.core.polling import MIN_READS, Stopped, WallClock
-from cloudlink.errors import CloudlinkError, Interrupted, UsageError, refusal
+from cloudlink.errors import CloudlinkError, Interrupted, OutputError, UsageError, refusal
 from cloudlink.link import Link
 from cloudlink.log import open_log, quiet_sdks
+from cloudlink.own_files import open_own, own_folder
 from cloudlink.process import stop_on_signals
 from cloudlink.state import StateFile, state_path
 from cloudlink.view import View, choose, open_view
 
 if TYPE_CHECKING:
-    from cloudlink.checks.report import DnsReport
+    from cloudlink.checks.preflight.context import Context
+    from cloudlink.checks.report import DnsReport, Left
     from cloudlink.clouds.endpoints import Endpoints
     from cloudlink.core.engine import Engine
+    from cloudlink.core.ports import ErrorPolicy
     from cloudlink.inspection import Inspection
 
 _LOG = logging.getLogger("cloudlink")
@@ -71,11 +75,22 @@ def _folder(named: Path | None, found: Path) -> Path:
     return (Path.cwd() if shipped else found.resolve().parent) / FOLDER
 
 
-def sandbox_place(config: Path | None) -> SandboxPlace:
+def sandbox_place(config: Path | None, *, make: bool = False) -> SandboxPlace:
+    """make: its folder is made where it is not. Raises StateError for a folder that is not the user's alone."""
     path = find_config(config, sandbox=True)
     link = load(path, sandbox=True)
-    home = _folder(config, path) / "sandbox" / link.name
+    top = _folder(config, path)
+    home = top / "sandbox" / link.name
+    own_folder(home, top=top, make=make)
     return SandboxPlace(home, path, link.sandbox.speed if link.sandbox else DEFAULT_SPEED, link)
+
+
+def _log_file(path: Path) -> int | None:
+    """None: a log that cannot be written does not stop the run. Raises StateError for a file that is not ours."""
+    try:
+        return open_own(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    except OSError:
+        return None
 
 
 def plain_view(command: str, *, as_json: bool) -> View:
@@ -107,7 +122,7 @@ def open_session(
     if sandbox:
         from cloudlink import sandbox_client
 
-        place = sandbox_place(config)
+        place = sandbox_place(config, make=True)
         link, folder = place.link, place.home
         if not json and sys.stderr.isatty() and sandbox_client.find(place.home) is None:
             sys.stderr.write("Starting the sandbox, which takes some seconds.\n")
@@ -148,7 +163,7 @@ def open_session(
             quiet_sdks()
             with state:
                 if writes:
-                    open_log(folder / f"{link.name}.log")
+                    open_log(_log_file(folder / f"{link.name}.log"))
                     _LOG.info("cloudlink %s begins", command)
                 yield session
         except Stopped:
@@ -156,15 +171,20 @@ def open_session(
             view.error(error)
             error.shown = True
             raise error from None
+        except OutputError:
+            raise  # the view has nowhere to say it
         except CloudlinkError as error:
             _say(error, view)
             raise
         except Exception as error:
             known = session.translate(error)  # a read outside the engine, which translates its own
             if known is None:
+                for line in "".join(traceback.format_exception(error)).splitlines():  # a record is one line
+                    _LOG.error("%s", line)
                 bug = CloudlinkError(
                     "A mistake in cloudlink itself",
-                    f"{type(error).__name__}; where it happened follows.",
+                    f"{type(error).__name__}; where it happened follows"
+                    + (f", and is in {folder / f'{link.name}.log'}." if writes else "."),
                     "Run the same command again; if it happens again, report it with what follows.",
                 )
                 view.error(bug)
@@ -195,6 +215,8 @@ def _record(event: Any) -> None:
             )
         case ev.Skipped(address=address, because=because):
             _LOG.info("%s skipped: %s", address, because)
+        case ev.Halted(because=because, made=made):
+            _LOG.error("nothing more was begun: %s was refused; made: %s", because, ", ".join(made) or "nothing")
 
 
 @dataclass
@@ -209,6 +231,7 @@ class Session:
     command: str
     _clouds: Clouds | None = field(default=None, init=False)
     _engine: Engine | None = field(default=None, init=False)
+    _left: tuple[Left, ...] = field(default=(), init=False)  # what a teardown leaves although it may be ours
 
     @property
     def clouds(self) -> Clouds:
@@ -218,10 +241,12 @@ class Session:
 
     def translate(self, error: Exception) -> CloudlinkError | None:
         """An SDK's error as ours; None when it is none, which makes it a bug."""
-        if self._clouds is None:
-            return None
-        translated: CloudlinkError | None = self._clouds.error_policy().translate(error)
-        return translated
+        return self._error_policy().translate(error) if self._clouds is not None else None
+
+    def _error_policy(self) -> ErrorPolicy:
+        from cloudlink.clouds.errors import error_policy
+
+        return error_policy(self.link)
 
     @property
     def inspection(self) -> Inspection:
@@ -229,38 +254,69 @@ class Session:
 
         clouds = self.clouds
         engine = self._engine or self._make_engine(clouds.topology.nodes())
-        return Inspection(self.link, clouds.aws, clouds.azure, clouds.aks, clouds.topology, engine, self.clock)
+        translate = self._error_policy().translate
+        return Inspection(
+            self.link, clouds.aws, clouds.azure, clouds.aks, clouds.topology, engine, self.clock, translate
+        )
 
     # --- plan, up, teardown ------------------------------------------------------------------------------
 
     def _make_engine(self, nodes: Sequence[Any]) -> Engine:
         from cloudlink.core.engine import Engine
 
-        self._engine = Engine(nodes, clock=self.clock, store=self.state, error_policy=self.clouds.error_policy())
+        self._engine = Engine(nodes, clock=self.clock, store=self.state, error_policy=self._error_policy())
         return self._engine
 
-    def make_plan(self, *, destroy: bool = False, only: Sequence[str] | None = None) -> Plan:
+    def make_plan(self, *, only: Sequence[str] | None = None) -> Plan:
         """Read both clouds and compare. Where something would be written, what must hold before is checked: the plan's
         findings. A plan with obstacles is for showing; ``apply`` refuses it."""
         engine = self._make_engine(self.clouds.topology.nodes())
         self._reading()
-        plan = engine.plan(destroy=destroy, collect=not destroy)
+        plan = engine.plan(collect=True)
         if only:
             plan = self._only(plan, only)
         from cloudlink.checks.preflight import run as preflight
-        from cloudlink.checks.preflight.context import Context
 
-        clouds, failed = self.clouds, engine.snapshot.errors
-        context = Context(self.link, plan, clouds.aws, clouds.azure, clouds.aks, clouds.eks, failed)
+        failed = engine.snapshot.errors
         topics = preflight.TOPICS if plan.writes or failed else preflight.WITHOUT_WRITES
-        topics = preflight.BEFORE_REMOVAL if destroy else topics
-        return replace(plan, findings=preflight.check(context, engine.read, topics))
+        return replace(plan, findings=preflight.check(self._context(plan, failed), engine.read, topics))
 
     def show_plan(self, plan: Plan) -> None:
         """Raises what carries every obstacle, where there are any: nothing may be begun then."""
         self.view.plan(plan, link=self.link)
         if (error := refusal(plan.findings)) is not None:
             raise error
+
+    def plan_removal(self, *, leave_coredns: bool = False) -> Plan:
+        """What a teardown would do. Raises what keeps it from beginning, such as a cluster that cannot be asked."""
+        from cloudlink import removal
+
+        clouds = self.clouds
+        engine = self._make_engine(tuple(removal.nodes(clouds.topology, leave_coredns=leave_coredns)))
+        self._reading()
+        try:
+            plan = engine.plan(destroy=True)
+        except CloudlinkError as error:
+            if not removal.held_up_by_coredns(error):
+                raise
+            raise removal.cluster_not_asked(error, self.link, clouds.azure.aks_power()) from error
+        self._left = removal.foreign(engine.snapshot.found)
+        plan = removal.without_foundations(plan, engine.graph, self._left)
+        forward = removal.FORWARD
+        if engine.snapshot.found.get(forward, ...) is None and forward in self.state.receipts():
+            plan = removal.with_lost_cluster(plan, self.link, there=clouds.azure.aks_cluster() is not None)
+        elif leave_coredns and clouds.azure.aks_cluster() is not None:
+            plan, left = removal.leaving_coredns(plan, self.link, clouds.topology.dns_forward.forward)
+            self._left += (left,)
+        from cloudlink.checks.preflight import run as preflight
+
+        return replace(plan, findings=preflight.check(self._context(plan, {}), engine.read, preflight.BEFORE_REMOVAL))
+
+    def _context(self, plan: Plan, failed: Mapping[str, CloudlinkError]) -> Context:
+        from cloudlink.checks.preflight.context import Context
+
+        clouds = self.clouds
+        return Context(self.link, plan, clouds.aws, clouds.azure, clouds.aks, clouds.eks, failed)
 
     def _reading(self) -> None:
         """Azure takes ten seconds for some answers; meanwhile the user is told what is waited for."""
@@ -271,11 +327,13 @@ class Session:
 
     def _only(self, plan: Plan, only: Sequence[str]) -> Plan:
         """The named steps; the others' changes are left out. What those steps need must be there already."""
-        from cloudlink.topology import STEPS
+        from cloudlink.steps import step_names
 
-        unknown = [name for name in only if name not in STEPS]
+        unknown = [name for name in only if name not in step_names()]
         if unknown:
-            raise UsageError("No such step", f"{', '.join(unknown)} was given.", f"Steps are {', '.join(STEPS)}.")
+            raise UsageError(
+                "No such step", f"{', '.join(unknown)} was given.", f"Steps are {', '.join(step_names())}."
+            )
         changes = tuple(
             c
             if c.step in only or c.action is Action.NO_OP
@@ -295,11 +353,12 @@ class Session:
         return Plan(changes, plan.warnings)
 
     def apply(self, plan: Plan) -> None:
+
         assert self._engine is not None
         assert refusal(plan.findings) is None
         broken: Exception | None = None
         try:
-            for event in self._engine.apply(plan):
+            for event in self._engine.apply(plan, monthly_cost=self._monthly_cost):
                 _record(event)
                 if broken is None:
                     try:
@@ -315,6 +374,21 @@ class Session:
             raise broken
         self.clouds.cache.clear()
 
+    def _monthly_cost(self, existing: Collection[str]) -> float:
+        """Roughly, in USD, of the resources with these addresses."""
+        from cloudlink.checks.preflight.cost import PRICES
+
+        def there(prefix: str) -> int:
+            return sum(address.startswith(prefix) for address in existing)
+
+        return (
+            there("aws_vpn.connection") * PRICES["vpn connection"]
+            + there("resolver.endpoint") * 2 * PRICES["resolver address"]  # it has at least two
+            + there("resolver.zone") * PRICES["zone"]
+            + there("azure_vpn.public_ip") * PRICES["public ip"]
+            + (there("azure_vpn.gateway") - there("azure_vpn.gateway_subnet")) * PRICES["gateway VpnGw1AZ"]
+        )
+
     def record_receipts(self) -> None:
         """After a plan without changes: the state file knows what is there, also when it was lost."""
         assert self._engine is not None
@@ -322,17 +396,22 @@ class Session:
 
     def teardown(self, plan: Plan) -> int:
         """Carry out a removal; says what was deleted, restored and kept, and what our tags still find."""
-        from cloudlink import sweep
+        from cloudlink import removal, sweep
 
         if plan.writes:
-            self.apply(plan)
-        report = sweep.report(self.link, self.clouds.aws, self.clouds.azure, plan)
-        if not report.leftovers:
+            try:
+                self.apply(plan)
+            except CloudlinkError as error:
+                if removal.held_up_by_coredns(error):
+                    error.hint = f"{error.hint}\nTo leave the zone in CoreDNS: {removal.LEAVE_COREDNS}".strip()
+                raise
+        report = sweep.report(self.link, self.clouds.aws, self.clouds.azure, plan, self._left)
+        if report.complete:
             for address in list(self.state.receipts()):
                 self.state.remove(address)
             self.state.remove_if_empty()
         self.view.teardown(report)
-        return 8 if report.leftovers else 0
+        return 0 if report.complete else 8
 
     # --- reading -----------------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ from typing import Any
 
 from cloudlink.core.resource import Ownership, Receipt, Receipts
 from cloudlink.errors import StateError
+from cloudlink.own_files import open_own, own_folder
 
 FORMAT = 1
 _ON_DISK = {"prior_state": "before"}  # fields of a receipt that format 1 has under another name
@@ -68,12 +69,15 @@ class StateFile:
     # --- life ---------------------------------------------------------------------------------------------
 
     def __enter__(self) -> StateFile:
+        there = own_folder(self.path.parent, make=not self._readonly)
         if not self._readonly:
-            self._make_folder()
             self._take_lock()
             self._sweep()
         try:
-            self._load()
+            if there:
+                self._load()
+            else:
+                self.lost = True
         except BaseException:
             self._release_lock()
             raise
@@ -114,26 +118,19 @@ class StateFile:
     def _lock_path(self) -> Path:
         return self.path.with_name(self.path.name + ".lock")
 
-    def _make_folder(self) -> None:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self.path.parent.chmod(0o700)
-        except OSError as error:
-            raise StateError(
-                "The state folder cannot be written",
-                f"{self.path.parent}: {error.strerror}. Without it an interrupted run could not be picked up.",
-                "Run cloudlink from a folder that you may write to.",
-            ) from error
-
     def _load(self) -> None:
         try:
-            text = self.path.read_text(encoding="utf-8")
+            with os.fdopen(open_own(self.path, os.O_RDONLY), encoding="utf-8") as file:
+                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+                if mode & 0o077 and not mode & 0o022:
+                    with contextlib.suppress(OSError):
+                        os.fchmod(file.fileno(), 0o600)
+                text = file.read()
         except FileNotFoundError:
             self.lost = True
             return
         except (OSError, UnicodeDecodeError) as error:
             raise StateError("The state file cannot be read", f"{self.path}: {error}.", self._without_hint()) from error
-        mode = stat.S_IMODE(self.path.stat().st_mode)
         if mode & 0o022:
             raise StateError(
                 "The state file can be written by others",
@@ -228,7 +225,8 @@ class StateFile:
         text = json.dumps(content, indent=1, sort_keys=True) + "\n"
         temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            temporary.unlink(missing_ok=True)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
             with os.fdopen(descriptor, "w", encoding="utf-8") as out:
                 out.write(text)
                 out.flush()
@@ -256,8 +254,9 @@ class StateFile:
             if error.errno == errno.ENOENT:
                 return
             with contextlib.suppress(OSError):  # a file system without links: the previous serial is a courtesy
-                self._previous.write_text(self._loaded_text or "", encoding="utf-8")
-                self._previous.chmod(0o600)
+                descriptor = os.open(self._previous, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+                with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+                    out.write(self._loaded_text or "")
 
     def _sync_folder(self) -> None:
         folder = os.open(self.path.parent, os.O_RDONLY)
@@ -271,11 +270,9 @@ class StateFile:
     def _take_lock(self) -> None:
         """flock: the kernel gives it back when its holder dies, however it dies. The content names the holder."""
         try:
-            descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o600)
+            descriptor = open_own(self._lock_path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
-            raise StateError(
-                "The lock file cannot be written", f"{self._lock_path}: {error.strerror}.", "Mend its permissions."
-            ) from error
+            raise self._no_lock(error) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -301,9 +298,20 @@ class StateFile:
             "since": time.time(),
             "command": self._command,
         }
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(me).encode(), 0)
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(me).encode(), 0)
+        except OSError as error:
+            os.close(descriptor)
+            raise self._no_lock(error) from error
         self._lock = descriptor
+
+    def _no_lock(self, error: OSError) -> StateError:
+        return StateError(
+            "The lock file cannot be written",
+            f"{self._lock_path}: {error.strerror}. Without it two runs could make things twice. Nothing was changed.",
+            "Make room or mend the permissions, then run the same command again.",
+        )
 
     @staticmethod
     def _holder(descriptor: int) -> dict[str, Any]:

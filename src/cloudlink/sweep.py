@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable
 
-from cloudlink.checks.report import TeardownReport
+from cloudlink.checks.report import Left, TeardownReport
 from cloudlink.clouds.aws.client import Aws
 from cloudlink.clouds.azure.client import Azure
 from cloudlink.clouds.ownership import owner_of
@@ -15,16 +15,20 @@ from cloudlink.link import Link
 Row = tuple[str, str, str]
 
 
-def report(link: Link, aws: Aws, azure: Azure, plan: Plan) -> TeardownReport:
-    """plan: the removal that was carried out. Raises the SDKs' errors."""
+def report(link: Link, aws: Aws, azure: Azure, plan: Plan, left: tuple[Left, ...] = ()) -> TeardownReport:
+    """plan: the removal that was carried out. left: what was kept although it may be ours. Raises the SDKs' errors."""
     deleted: list[Row] = []
     restored: list[Row] = []
     for change in plan.changes:
         row = (change.address, change.title, change.id)
         if change.action is Action.DELETE:
-            (restored if change.why.startswith("restored") else deleted).append(row)
+            deleted.append(row)
+        elif change.action is Action.RESTORE:
+            restored.append(row)
     kept = tuple((k.address, k.title, k.id) for k in plan.kept)
-    return TeardownReport(link.name, tuple(deleted), tuple(restored), kept, tuple(leftovers(link, aws, azure)))
+    ids = {k.id.lower() for k in plan.kept}
+    over = tuple(row for row in leftovers(link, aws, azure) if row[0].lower() not in ids)
+    return TeardownReport(link.name, tuple(deleted), tuple(restored), kept, over, left)
 
 
 def leftovers(link: Link, aws: Aws, azure: Azure) -> Iterable[Row]:

@@ -27,8 +27,6 @@ from cloudlink.steps.dns_forward.step import DnsForward
 from cloudlink.steps.resolver.step import Resolver
 from cloudlink.steps.verify.step import Verify
 
-STEPS = ("aws_vpn", "azure_vpn", "resolver", "dns_forward", "verify")
-
 
 @dataclass(frozen=True)
 class Topology:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -40,3 +42,22 @@ def test_this_test_sees_a_cycle(tmp_path: Path) -> None:
     (tmp_path / "p" / "b.py").write_text("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from p import a")
     with pytest.raises(CycleError):
         TopologicalSorter(imports(tmp_path, "p")).prepare()
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["sandbox", "--help"], ["up", "--help"], ["plan"]], ids=" ".join)
+def test_without_sandbox_nobody_looks_for_it(tmp_path: Path, arguments: list[str]) -> None:
+    """Entry points are found by importlib.metadata, whose import costs as much as half of ``--help``."""
+    program = (
+        "import atexit, sys\n"
+        "atexit.register(lambda: print([m for m in sys.modules if m.startswith(('importlib.metadata', 'cloudlink_sandbox'))]))\n"
+        "from cloudlink.cli import main\nmain()"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.stdout.splitlines()[-1] == "[]", ran.stdout + ran.stderr

@@ -28,7 +28,7 @@ from cloudlink.errors import UsageError
 from cloudlink.link import AddressTarget, Host
 from cloudlink.steps.dns_forward.corefile import ForwardStatus
 from cloudlink.steps.outputs import LoadBalancer, Targets
-from tests.steps.kube_bench import a_link
+from tests.support.kube_sandbox import kube_link
 
 GOOD = "10.1.1.50"
 WANTED = Wanted("app.corp.example", "app.corp.example", "corp.example", frozenset({IPv4Address(GOOD)}))
@@ -217,7 +217,7 @@ def test_what_a_certificate_covers(pattern: str, name: str, covered: bool) -> No
 # --- what is asked for ------------------------------------------------------------------------------------
 
 ANY = AddressTarget((IPv4Address(GOOD),))
-LINK = a_link(
+LINK = kube_link(
     Host("@", ANY, (80,), ()),
     Host("*", ANY, (443,), (443,)),
     Host("*.dev", ANY, (8443,), ()),
@@ -285,14 +285,14 @@ def test_expected_addresses_come_from_the_targets() -> None:
 def test_a_fixed_address_is_not_taken_for_a_load_balancer() -> None:
     seen = facts(GOOD, connects=(Connect(GOOD, 5432, "timeout", "", 1.0, None),))
     assert "load balancer" not in diagnose(dataclasses.replace(WANTED, fixed=True), seen).cause
-    ((_, wanted),) = verify.questions(a_link(Host("app", ANY)), {})
+    ((_, wanted),) = verify.questions(kube_link(Host("app", ANY)), {})
     assert wanted.fixed
 
 
 def test_a_certificate_for_another_name_is_noted_and_no_fault() -> None:
     shake = Handshake("ok", certificate("x", "other.example"), "", 1.0)
     seen = facts(GOOD, connects=(Connect(GOOD, 443, "ok", "", 1.0, shake),))
-    report = verify.build_report(a_link(), ProbeFacts(("10.0.0.10",), (), (seen,)), [WANTED])
+    report = verify.build_report(kube_link(), ProbeFacts(("10.0.0.10",), (), (seen,)), [WANTED])
     assert report.health is Health.HEALTHY
     assert "10.1.1.50:443: the certificate is for other.example" in " ".join(report.notes)
 
@@ -300,11 +300,11 @@ def test_a_certificate_for_another_name_is_noted_and_no_fault() -> None:
 def test_notes() -> None:
     seen = ProbeFacts(("169.254.10.10",), (), (facts(GOOD),))
     report = verify.build_report(
-        a_link(), seen, [WANTED], ForwardStatus("", "", ("The key x serves eu.corp.example.",), ())
+        kube_link(), seen, [WANTED], ForwardStatus("", "", ("The key x serves eu.corp.example.",), ())
     )
     assert report.health is Health.HEALTHY
     text = " ".join(report.notes)
     assert "LocalDNS is on" in text and "The key x serves" in text and "hostNetwork" in text
     assert "LocalDNS" not in " ".join(
-        verify.build_report(a_link(), ProbeFacts(("10.0.0.10",), (), (facts(GOOD),)), [WANTED]).notes
+        verify.build_report(kube_link(), ProbeFacts(("10.0.0.10",), (), (facts(GOOD),)), [WANTED]).notes
     )

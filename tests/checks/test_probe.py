@@ -20,37 +20,44 @@ from cloudlink.link import ProbeSettings
 from cloudlink_sandbox.facts import Rule
 from cloudlink_sandbox.faults import Fault
 from tests.sandbox.kube.small_world import BALANCER, RESOLVERS, ZONE
-from tests.steps.kube_bench import HOSTS, KubeBench
+from tests.support.kube_sandbox import HOSTS, KubeSandbox
 
 EXPECTED = {"app": (BALANCER,), "*.wild": (BALANCER,)}
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[KubeBench]:
-    made = KubeBench(tmp_path)
+def sandbox(tmp_path: Path) -> Iterator[KubeSandbox]:
+    made = KubeSandbox(tmp_path)
     try:
         yield made
     finally:
         made.stop()
 
 
-def probe(bench: KubeBench, **changed: Any) -> Probe:
-    link = dataclasses.replace(bench.link, probe=dataclasses.replace(bench.link.probe, **changed))
-    return Probe(link, bench.kube, bench.time)
+def probe(sandbox: KubeSandbox, **changed: Any) -> Probe:
+    link = dataclasses.replace(sandbox.link, probe=dataclasses.replace(sandbox.link.probe, **changed))
+    return Probe(link, sandbox.kube, sandbox.time)
 
 
-def verified(bench: KubeBench, *asked: str, addresses: dict[str, tuple[IPv4Address, ...]] | None = None) -> DnsReport:
+def verified(
+    sandbox: KubeSandbox, *asked: str, addresses: dict[str, tuple[IPv4Address, ...]] | None = None
+) -> DnsReport:
     expected = EXPECTED if addresses is None else addresses
-    view = bench.forward.status(RESOLVERS)
+    view = sandbox.forward.status(RESOLVERS)
     return verify.dns(
-        bench.link, probe(bench), endpoint=RESOLVERS, addresses=expected, asked=asked or (f"app.{ZONE}",), forward=view
+        sandbox.link,
+        probe(sandbox),
+        endpoint=RESOLVERS,
+        addresses=expected,
+        asked=asked or (f"app.{ZONE}",),
+        forward=view,
     )
 
 
-def test_it_is_told_how_the_pod_stands(bench: KubeBench) -> None:
+def test_it_is_told_how_the_pod_stands(sandbox: KubeSandbox) -> None:
     told: list[str] = []
-    asked = verify.questions(bench.link, EXPECTED)
-    dataclasses.replace(probe(bench), tell=told.append).run([question for question, _ in asked], RESOLVERS)
+    asked = verify.questions(sandbox.link, EXPECTED)
+    dataclasses.replace(probe(sandbox), tell=told.append).run([question for question, _ in asked], RESOLVERS)
     assert told[-1] == "pod Succeeded, Completed"
     assert any("Pending" in word or "Running" in word for word in told)
 
@@ -60,24 +67,24 @@ def the_name(report: DnsReport) -> NameReport:
     return name
 
 
-def change(bench: KubeBench, **fields: Any) -> None:
+def change(sandbox: KubeSandbox, **fields: Any) -> None:
     """Change all Resolver addresses' facts."""
     interfaces = tuple(
-        dataclasses.replace(i, **fields) if i.kind == "resolver" else i for i in bench.world.aws.interfaces
+        dataclasses.replace(i, **fields) if i.kind == "resolver" else i for i in sandbox.world.aws.interfaces
     )
-    bench.world.aws = dataclasses.replace(bench.world.aws, interfaces=interfaces)
+    sandbox.world.aws = dataclasses.replace(sandbox.world.aws, interfaces=interfaces)
 
 
-def pods(bench: KubeBench) -> list[Any]:
-    return bench.kube.pods("default", "app.kubernetes.io/managed-by=cloudlink")
+def pods(sandbox: KubeSandbox) -> list[Any]:
+    return sandbox.kube.pods("default", "app.kubernetes.io/managed-by=cloudlink")
 
 
 # --- a link that works ------------------------------------------------------------------------------------
 
 
-def test_all_hops_are_right(bench: KubeBench) -> None:
-    bench.up()
-    report = verified(bench, f"app.{ZONE}", f"x.wild.{ZONE}")
+def test_all_hops_are_right(sandbox: KubeSandbox) -> None:
+    sandbox.up()
+    report = verified(sandbox, f"app.{ZONE}", f"x.wild.{ZONE}")
     assert report.health is Health.HEALTHY
     assert [n.verdict for n in report.names] == ["ok", "ok"]
     hops = [h.hop for h in report.names[0].hops]
@@ -92,12 +99,12 @@ def test_all_hops_are_right(bench: KubeBench) -> None:
         "tls 10.1.1.50:443",
     ]
     assert report.names[0].answers == ("10.1.1.50",)
-    assert pods(bench) == []
+    assert pods(sandbox) == []
 
 
-def test_without_names_every_host_is_asked_for(bench: KubeBench) -> None:
-    bench.up()
-    report = verify.dns(bench.link, probe(bench), endpoint=RESOLVERS, addresses=EXPECTED)
+def test_without_names_every_host_is_asked_for(sandbox: KubeSandbox) -> None:
+    sandbox.up()
+    report = verify.dns(sandbox.link, probe(sandbox), endpoint=RESOLVERS, addresses=EXPECTED)
     assert [n.name for n in report.names] == [f"app.{ZONE}", f"cloudlink-check.wild.{ZONE}"]
     assert report.health is Health.HEALTHY
 
@@ -105,27 +112,27 @@ def test_without_names_every_host_is_asked_for(bench: KubeBench) -> None:
 # --- each fault turns its own verdict ---------------------------------------------------------------------
 
 
-def test_coredns_does_not_know_the_zone(bench: KubeBench) -> None:
-    name = the_name(verified(bench))
+def test_coredns_does_not_know_the_zone(sandbox: KubeSandbox) -> None:
+    name = the_name(verified(sandbox))
     assert name.verdict == "nxdomain"
     assert [h.result for h in name.hops[1:5]] == ["ok"] * 4
     assert "has no key cloudlink-demo.server" in name.cause
     assert "cloudlink up" in name.fix
 
 
-def test_the_zone_is_shadowed_by_another_key(bench: KubeBench) -> None:
-    bench.set_key("team.server", f"app.{ZONE}:53 {{\n template ANY ANY {{\n rcode NXDOMAIN\n }}\n}}\n")
-    bench.up()
-    name = the_name(verified(bench))
+def test_the_zone_is_shadowed_by_another_key(sandbox: KubeSandbox) -> None:
+    sandbox.set_key("team.server", f"app.{ZONE}:53 {{\n template ANY ANY {{\n rcode NXDOMAIN\n }}\n}}\n")
+    sandbox.up()
+    name = the_name(verified(sandbox))
     assert name.verdict == "nxdomain"
     assert f"serves app.{ZONE}, which is more specific" in name.cause
 
 
-def test_no_way_to_the_vpc(bench: KubeBench) -> None:
-    bench.up()
-    bench.fault("tunnel-down", "52.0.0.1", None)
-    bench.time.wait(60)
-    report = verified(bench)
+def test_no_way_to_the_vpc(sandbox: KubeSandbox) -> None:
+    sandbox.up()
+    sandbox.fault("tunnel-down", "52.0.0.1", None)
+    sandbox.time.wait(60)
+    report = verified(sandbox)
     name = the_name(report)
     assert report.health is Health.DOWN
     assert {h.result for h in name.hops[1:5]} == {"timeout"}
@@ -133,73 +140,73 @@ def test_no_way_to_the_vpc(bench: KubeBench) -> None:
 
 
 @pytest.mark.parametrize(("kept", "lost"), [("udp", "tcp"), ("tcp", "udp")])
-def test_one_transport_only(bench: KubeBench, kept: str, lost: str) -> None:
-    bench.up()
-    source = bench.world.aws.interfaces[0].rules[0].source  # type: ignore[index]
-    change(bench, rules=(Rule(kept, 53, 53, source),))
-    name = the_name(verified(bench))
+def test_one_transport_only(sandbox: KubeSandbox, kept: str, lost: str) -> None:
+    sandbox.up()
+    source = sandbox.world.aws.interfaces[0].rules[0].source  # type: ignore[index]
+    change(sandbox, rules=(Rule(kept, 53, 53, source),))
+    name = the_name(verified(sandbox))
     assert {h.hop.split()[-1] for h in name.hops[1:5] if h.result == "timeout"} == {lost}
     assert f"{kept.upper()} only" in name.cause
 
 
-def test_one_endpoint_address_is_silent(bench: KubeBench) -> None:
-    bench.up()
-    bench.fault("endpoint-ip-down", "10.1.2.10", None)
-    report = verified(bench)
+def test_one_endpoint_address_is_silent(sandbox: KubeSandbox) -> None:
+    sandbox.up()
+    sandbox.fault("endpoint-ip-down", "10.1.2.10", None)
+    report = verified(sandbox)
     name = the_name(report)
     assert report.health in (Health.DEGRADED, Health.DOWN)
     assert {h.hop.split()[1] for h in name.hops[1:5] if h.result == "timeout"} == {"10.1.2.10"}
     assert name.cause.startswith("10.1.2.10 does not answer")
 
 
-def test_no_such_record(bench: KubeBench) -> None:
-    bench.up()
-    name = the_name(verified(bench, f"nobody.{ZONE}"))
+def test_no_such_record(sandbox: KubeSandbox) -> None:
+    sandbox.up()
+    name = the_name(verified(sandbox, f"nobody.{ZONE}"))
     assert {h.result for h in name.hops[:5]} == {"nxdomain"}
     assert "AWS itself does not know the name" in name.cause
 
 
-def test_a_name_without_address(bench: KubeBench) -> None:
-    bench.up()
-    name = the_name(verified(bench, f"big.{ZONE}"))
+def test_a_name_without_address(sandbox: KubeSandbox) -> None:
+    sandbox.up()
+    name = the_name(verified(sandbox, f"big.{ZONE}"))
     assert name.verdict == "nodata"
     assert "no address" in name.cause
 
 
-def test_a_stale_record(bench: KubeBench) -> None:
-    bench.up()
-    name = the_name(verified(bench, addresses={"app": (IPv4Address("10.1.2.50"),)}))
+def test_a_stale_record(sandbox: KubeSandbox) -> None:
+    sandbox.up()
+    name = the_name(verified(sandbox, addresses={"app": (IPv4Address("10.1.2.50"),)}))
     assert name.verdict == "stale-address"
     assert "not the target's any more" in name.cause
 
 
-def test_the_load_balancer_lets_nobody_in(bench: KubeBench) -> None:
-    bench.up()
+def test_the_load_balancer_lets_nobody_in(sandbox: KubeSandbox) -> None:
+    sandbox.up()
     interfaces = tuple(
-        dataclasses.replace(i, rules=()) if i.kind == "load-balancer" else i for i in bench.world.aws.interfaces
+        dataclasses.replace(i, rules=()) if i.kind == "load-balancer" else i for i in sandbox.world.aws.interfaces
     )
-    bench.world.aws = dataclasses.replace(bench.world.aws, interfaces=interfaces)
-    name = the_name(verified(bench))
+    sandbox.world.aws = dataclasses.replace(sandbox.world.aws, interfaces=interfaces)
+    name = the_name(verified(sandbox))
     assert name.verdict == "timeout"
     assert "does not let the Azure ranges in" in name.cause
 
 
-def test_nothing_listens(bench: KubeBench) -> None:
-    bench.up()
-    bench.link = dataclasses.replace(
-        bench.link,
-        dns=dataclasses.replace(bench.link.dns, hosts=(dataclasses.replace(HOSTS[0], ports=(8443,), tls_ports=()),)),
+def test_nothing_listens(sandbox: KubeSandbox) -> None:
+    sandbox.up()
+    sandbox.link = dataclasses.replace(
+        sandbox.link,
+        dns=dataclasses.replace(sandbox.link.dns, hosts=(dataclasses.replace(HOSTS[0], ports=(8443,), tls_ports=()),)),
     )
-    name = the_name(verified(bench))
+    name = the_name(verified(sandbox))
     assert name.verdict == "refused"
     assert "nothing listens at 10.1.1.50:8443" in name.cause
 
 
-def test_a_port_without_tls(bench: KubeBench) -> None:
-    bench.up()
+def test_a_port_without_tls(sandbox: KubeSandbox) -> None:
+    sandbox.up()
     host = dataclasses.replace(HOSTS[0], ports=(80,), tls_ports=(80,))
-    bench.link = dataclasses.replace(bench.link, dns=dataclasses.replace(bench.link.dns, hosts=(host,)))
-    report = verified(bench)
+    sandbox.link = dataclasses.replace(sandbox.link, dns=dataclasses.replace(sandbox.link.dns, hosts=(host,)))
+    report = verified(sandbox)
     assert "does not speak TLS" in the_name(report).cause
     assert works(the_name(report))
     assert report.health is Health.DEGRADED
@@ -208,8 +215,8 @@ def test_a_port_without_tls(bench: KubeBench) -> None:
 # --- the pod ----------------------------------------------------------------------------------------------
 
 
-def test_the_pod_meets_the_restricted_standard(bench: KubeBench) -> None:
-    pod = manifest(bench.link, "p", request([Question("a.b")], RESOLVERS))
+def test_the_pod_meets_the_restricted_standard(sandbox: KubeSandbox) -> None:
+    pod = manifest(sandbox.link, "p", request([Question("a.b")], RESOLVERS))
     spec = pod["spec"]
     (container,) = spec["containers"]
     assert (
@@ -227,52 +234,52 @@ def test_the_pod_meets_the_restricted_standard(bench: KubeBench) -> None:
     assert container["command"][:2] == ["python3", "-c"] and "a.b" not in container["command"][2]
 
 
-def test_leftovers_of_earlier_runs_are_swept(bench: KubeBench) -> None:
+def test_leftovers_of_earlier_runs_are_swept(sandbox: KubeSandbox) -> None:
     asked = request([Question(f"app.{ZONE}")], RESOLVERS)
-    bench.kube.create_pod("default", manifest(bench.link, "cloudlink-probe-demo-old", asked))
-    assert probe(bench).sweep() == ()  # it may be another run's, at work
-    bench.time.wait(400)
-    assert probe(bench).sweep() == ("cloudlink-probe-demo-old",)
-    assert pods(bench) == []
+    sandbox.kube.create_pod("default", manifest(sandbox.link, "cloudlink-probe-demo-old", asked))
+    assert probe(sandbox).sweep() == ()  # it may be another run's, at work
+    sandbox.time.wait(400)
+    assert probe(sandbox).sweep() == ("cloudlink-probe-demo-old",)
+    assert pods(sandbox) == []
 
 
 @pytest.mark.parametrize("place", ["kube.GET:pods", "kube.POST:pods/*", "kube.GET:pods/*", "kube.DELETE:pods/*"])
-def test_a_cluster_that_is_called_too_often_is_asked_again(bench: KubeBench, place: str) -> None:
-    bench.up()
-    throttled = bench.world.context.faults.add(Fault("throttled", place, times=2))
-    assert verified(bench).health is Health.HEALTHY
+def test_a_cluster_that_is_called_too_often_is_asked_again(sandbox: KubeSandbox, place: str) -> None:
+    sandbox.up()
+    throttled = sandbox.world.context.faults.add(Fault("throttled", place, times=2))
+    assert verified(sandbox).health is Health.HEALTHY
     assert throttled.hits == 2
 
 
-def test_a_cluster_that_is_too_busy_for_minutes_is_waited_for_and_named(bench: KubeBench) -> None:
-    bench.up()
-    throttled = bench.world.context.faults.add(Fault("throttled", "kube.POST:pods/*", times=45))  # some three minutes
+def test_a_cluster_that_is_too_busy_for_minutes_is_waited_for_and_named(sandbox: KubeSandbox) -> None:
+    sandbox.up()
+    throttled = sandbox.world.context.faults.add(Fault("throttled", "kube.POST:pods/*", times=45))  # some three minutes
     told: list[str] = []
-    facts = dataclasses.replace(probe(bench), tell=told.append).run([Question(f"app.{ZONE}")], RESOLVERS)
+    facts = dataclasses.replace(probe(sandbox), tell=told.append).run([Question(f"app.{ZONE}")], RESOLVERS)
     assert facts is not None
     assert throttled.hits == 45
     assert told[0] == "waiting: the cluster is asked too often"
 
 
-def test_the_pod_is_removed_when_the_user_stops(bench: KubeBench) -> None:
-    bench.time.stopped = True
+def test_the_pod_is_removed_when_the_user_stops(sandbox: KubeSandbox) -> None:
+    sandbox.time.stopped = True
     with pytest.raises(Stopped):
-        probe(bench).run([Question(f"app.{ZONE}")], RESOLVERS)
-    assert pods(bench) == []
+        probe(sandbox).run([Question(f"app.{ZONE}")], RESOLVERS)
+    assert pods(sandbox) == []
 
 
-def test_a_pod_that_crashes(bench: KubeBench) -> None:
-    bench.fault("pod-fails", "default/cloudlink-probe-*", None)
+def test_a_pod_that_crashes(sandbox: KubeSandbox) -> None:
+    sandbox.fault("pod-fails", "default/cloudlink-probe-*", None)
     with pytest.raises(CloudError, match="no result"):
-        probe(bench).run([Question(f"app.{ZONE}")], RESOLVERS)
-    assert pods(bench) == []
+        probe(sandbox).run([Question(f"app.{ZONE}")], RESOLVERS)
+    assert pods(sandbox) == []
 
 
-def test_a_namespace_that_is_not_there(bench: KubeBench) -> None:
+def test_a_namespace_that_is_not_there(sandbox: KubeSandbox) -> None:
     from cloudlink.clouds.kube.errors import KubeApiError
 
     with pytest.raises((CloudError, KubeApiError)):
-        probe(bench, namespace="nowhere").run([Question(f"app.{ZONE}")], RESOLVERS)
+        probe(sandbox, namespace="nowhere").run([Question(f"app.{ZONE}")], RESOLVERS)
 
 
 def test_an_image_that_cannot_be_pulled_is_said_so() -> None:
@@ -285,8 +292,8 @@ def test_an_image_that_cannot_be_pulled_is_said_so() -> None:
     assert _trouble({"status": {"containerStatuses": [{"state": first}]}}) is None
 
 
-def test_the_configuration_names_image_and_namespace(bench: KubeBench) -> None:
-    link = dataclasses.replace(bench.link, probe=ProbeSettings("registry.example/python:3", "checks"))
+def test_the_configuration_names_image_and_namespace(sandbox: KubeSandbox) -> None:
+    link = dataclasses.replace(sandbox.link, probe=ProbeSettings("registry.example/python:3", "checks"))
     pod = manifest(link, "p", {})
     assert pod["spec"]["containers"][0]["image"] == "registry.example/python:3"
     assert pod["metadata"]["namespace"] == "checks"

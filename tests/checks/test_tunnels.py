@@ -14,9 +14,9 @@ from cloudlink.checks.report import Health, Outcome, StatusReport
 from cloudlink.ipsec import aws_tunnel_options, azure_ipsec_policy
 from cloudlink.secret import Secret
 from cloudlink.steps.dns_forward.corefile import ForwardStatus
-from tests.steps.kube_bench import a_link
+from tests.support.kube_sandbox import kube_link
 
-LINK = a_link()
+LINK = kube_link()
 OUTSIDE = [f"52.10.0.{i + 1}" for i in range(4)]
 PUBLIC = ["20.0.0.1", "20.0.0.2"]
 PSKS = [f"psk{i}" + "x" * 30 for i in range(4)]
@@ -192,6 +192,7 @@ class Said:
             {"Name": "\\052.wild.corp.example.", "Type": "A", "ResourceRecords": [{"Value": "10.1.1.50"}]},
         ]
         self.forward: ForwardStatus | None = ForwardStatus("corp.example to 10.1.1.10")
+        self.more: dict[str, Any] = {"rules": ()}  # further facts
 
     def aws(self) -> tunnels.AwsFacts:
         return tunnels.AwsFacts(self.vpns, self.customer_gateways, [{"VpnGatewayId": "vgw-1", "AmazonSideAsn": 64512}])
@@ -214,6 +215,7 @@ class Said:
                 self.zone,
                 self.records,
                 self.forward,
+                **self.more,
             ),
         )
 
@@ -446,7 +448,7 @@ def test_bgp_without_routes_is_not_up() -> None:
     assert "advertises no prefix" in said.report().tunnels[1].why
 
 
-# --- what stands beside the tunnels -----------------------------------------------------------------------
+# --- what is next to the tunnels -----------------------------------------------------------------------
 
 
 def _no_propagation(said: Said) -> None:

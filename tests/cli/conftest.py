@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from .place import Place, make_place
+from tests.support.cli import Cli, make_cli
 
 HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
     """Built by the example's configuration, on a clock fast enough for tests that wait for the clouds."""
-    with make_place(tmp_path_factory.mktemp("shared"), speed=200) as made:
+    with make_cli(tmp_path_factory.mktemp("shared"), speed=200) as made:
         built = made.cloudlink("up", "--no-verify")
         assert built.code == 0, built.out + built.err
         made.control("POST", "clock", {"advance": 600})
@@ -23,7 +23,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 @pytest.fixture
-def linked(shared: Place) -> Iterator[Place]:
+def linked(shared: Cli) -> Iterator[Cli]:
     """What a test breaks is repaired after it, its configuration and its faults included."""
     text = shared.config.read_text()
     yield shared
@@ -32,7 +32,7 @@ def linked(shared: Place) -> Iterator[Place]:
     repair(shared)
 
 
-def repair(place: Place) -> None:
+def repair(place: Cli) -> None:
     done = place.cloudlink("up", "--no-verify")
     assert done.code == 0, done.out + done.err
     # tunnels and routes follow by themselves

@@ -10,17 +10,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from .place import Place, Result, make_place
+from tests.support.cli import Cli, Result, make_cli
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    with make_place(tmp_path_factory.mktemp("job")) as made:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
+    with make_cli(tmp_path_factory.mktemp("job")) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def built(place: Place) -> Result:
+def built(place: Cli) -> Result:
     """The first ``up``."""
     planned = place.cloudlink("plan", "--json")
     assert {c["action"] for c in planned.json["changes"]} <= {"create", "no-op"}
@@ -29,7 +29,7 @@ def built(place: Place) -> Result:
 
 
 @pytest.fixture
-def linked(place: Place, built: Result) -> Iterator[Place]:
+def linked(place: Cli, built: Result) -> Iterator[Cli]:
     """A healthy link; what a test broke is repaired after it."""
     assert built.code == 0, built.out + built.err
     yield place
@@ -43,7 +43,7 @@ def test_up_ends_with_four_tunnels_and_a_name(built: Result) -> None:
     assert "Traceback" not in built.err
 
 
-def test_a_second_up_writes_nothing_and_says_so(linked: Place) -> None:
+def test_a_second_up_writes_nothing_and_says_so(linked: Cli) -> None:
     before = linked.writes()
     again = linked.cloudlink("up")
     assert again.code == 0
@@ -51,7 +51,7 @@ def test_a_second_up_writes_nothing_and_says_so(linked: Place) -> None:
     assert linked.writes() == before
 
 
-def test_who_changes_nothing_imports_no_models_of_azures(linked: Place) -> None:
+def test_who_changes_nothing_imports_no_models_of_azures(linked: Cli) -> None:
     code = (
         "import sys; from cloudlink.cli.commands import run; code = run(['up', '--sandbox']);"
         "sys.exit(', '.join(m for m in sys.modules if m.startswith('azure.mgmt')) or code)"
@@ -63,7 +63,7 @@ def test_who_changes_nothing_imports_no_models_of_azures(linked: Place) -> None:
     assert "Nothing to do" in done.stdout
 
 
-def test_status_as_json(linked: Place) -> None:
+def test_status_as_json(linked: Cli) -> None:
     result = linked.cloudlink("status", "--json")
     assert result.code == 0
     assert result.json["health"] == "healthy"
@@ -74,7 +74,7 @@ def test_status_as_json(linked: Place) -> None:
     assert not result.json["drift"]
 
 
-def test_verify_dns_as_json(linked: Place) -> None:
+def test_verify_dns_as_json(linked: Cli) -> None:
     before = linked.inventory()["pods"]
     result = linked.cloudlink("verify-dns", "--json")
     assert result.code == 0, result.out
@@ -88,14 +88,14 @@ def test_verify_dns_as_json(linked: Place) -> None:
     assert linked.inventory()["pods"] == before, "the pod is removed"
 
 
-def test_verify_dns_of_one_name_and_of_a_stranger(linked: Place) -> None:
+def test_verify_dns_of_one_name_and_of_a_stranger(linked: Cli) -> None:
     result = linked.cloudlink("verify-dns", "anything.prod.corp.example", "--json")
     assert [n["name"] for n in result.json["names"]] == ["anything.prod.corp.example"]
     assert result.code == 0
     assert linked.cloudlink("verify-dns", "www.elsewhere.example").code == 2
 
 
-def test_a_wrong_key_on_one_side_names_the_tunnel_and_up_repairs_it(linked: Place) -> None:
+def test_a_wrong_key_on_one_side_names_the_tunnel_and_up_repairs_it(linked: Cli) -> None:
     azure = linked.clouds().azure
     azure.network.virtual_network_gateway_connections.begin_set_shared_key(
         "cloudlink-demo", "cloudlink-demo-connection-2", {"value": "NotTheKey1234567"}, polling=False
@@ -115,7 +115,7 @@ def test_a_wrong_key_on_one_side_names_the_tunnel_and_up_repairs_it(linked: Plac
     assert linked.cloudlink("status", "--json").json["health"] == "healthy"
 
 
-def test_drift_by_hand_is_shown_and_repaired(linked: Place) -> None:
+def test_drift_by_hand_is_shown_and_repaired(linked: Cli) -> None:
     clouds = linked.clouds()
     tables = clouds.aws.ec2.describe_route_tables()["RouteTables"]
     table, gateway = next(
@@ -133,7 +133,7 @@ def test_drift_by_hand_is_shown_and_repaired(linked: Place) -> None:
     assert linked.writes() - before <= 3
 
 
-def test_a_changed_record_changes_only_the_records(linked: Place) -> None:
+def test_a_changed_record_changes_only_the_records(linked: Cli) -> None:
     linked.replace('addresses = ["10.10.8.15", "10.10.24.15"]', 'addresses = ["10.10.8.15"]')
     try:
         changes = linked.cloudlink("plan", "--json").json["changes"]
@@ -143,20 +143,20 @@ def test_a_changed_record_changes_only_the_records(linked: Place) -> None:
         linked.replace('addresses = ["10.10.8.15"]', 'addresses = ["10.10.8.15", "10.10.24.15"]')
 
 
-def test_up_as_json_lines_ends_with_a_result(linked: Place) -> None:
+def test_up_as_json_lines_ends_with_a_result(linked: Cli) -> None:
     result = linked.cloudlink("up", "--json")
     assert result.lines[-1]["type"] == "result"
     assert result.lines[-1]["exit_code"] == 0
 
 
-def test_without_a_terminal_and_without_a_sandbox_nobody_is_asked(linked: Place) -> None:
+def test_without_a_terminal_and_without_a_sandbox_nobody_is_asked(linked: Cli) -> None:
     """Against real clouds up refuses to guess; here the credentials are missing before that can be asked."""
     result = linked.cloudlink("plan", sandbox=False)
     assert result.code in (4, 5)
     assert "Traceback" not in result.err
 
 
-def test_the_state_file_is_private_and_holds_no_key(linked: Place) -> None:
+def test_the_state_file_is_private_and_holds_no_key(linked: Cli) -> None:
     assert stat.S_IMODE(linked.state.stat().st_mode) == 0o600
     text = linked.state.read_text()
     keys = [
@@ -170,7 +170,7 @@ def test_the_state_file_is_private_and_holds_no_key(linked: Place) -> None:
     assert not any(k in p.read_text(errors="replace") for p in linked.home.glob("*.log") for k in keys)
 
 
-def test_a_lost_state_file_is_rebuilt_without_a_write(linked: Place) -> None:
+def test_a_lost_state_file_is_rebuilt_without_a_write(linked: Cli) -> None:
     linked.state.unlink()
     before = linked.writes()
     result = linked.cloudlink("up")
@@ -179,7 +179,7 @@ def test_a_lost_state_file_is_rebuilt_without_a_write(linked: Place) -> None:
     assert len(json.loads(linked.state.read_text())["resources"]) > 20
 
 
-def test_a_tunnel_that_dies_is_named(linked: Place) -> None:
+def test_a_tunnel_that_dies_is_named(linked: Cli) -> None:
     inside = str(linked.link.tunnels[3].inside)
     victim = next(t["outside_ip"] for t in linked.control("GET", "world")["tunnels"] if t["inside"] == inside)
     fault = linked.control("POST", "faults", {"kind": "tunnel-down", "target": victim, "times": None})
@@ -191,7 +191,7 @@ def test_a_tunnel_that_dies_is_named(linked: Place) -> None:
         linked.control("DELETE", f"faults/{fault['id']}")
 
 
-def test_an_endpoint_address_that_dies_is_named_by_verify_dns(linked: Place) -> None:
+def test_an_endpoint_address_that_dies_is_named_by_verify_dns(linked: Cli) -> None:
     address = linked.cloudlink("status", "--json").json["endpoint"]["addresses"][0]["address"]
     fault = linked.control("POST", "faults", {"kind": "endpoint-ip-down", "target": address, "times": None})
     try:

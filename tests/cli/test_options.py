@@ -16,17 +16,16 @@ import pytest
 from cloudlink.cli.commands import run
 from cloudlink.core.plan import Action, Change, Plan
 from cloudlink.session import Session
-
-from .place import Place, Result, make_place
+from tests.support.cli import Cli, Result, make_cli
 
 WRITING = ("up", "teardown")
 READING = ("plan", "status", "verify-dns")
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
     """A sandbox that cloudlink has built nothing in."""
-    with make_place(tmp_path_factory.mktemp("options"), speed=200) as made:
+    with make_cli(tmp_path_factory.mktemp("options"), speed=200) as made:
         assert made.sandbox("start").code == 0
         yield made
 
@@ -40,19 +39,19 @@ def error_of(result: Result) -> dict[str, object]:
 # --- --only -----------------------------------------------------------------------------------------------
 
 
-def test_only_one_step_is_planned_and_others_are_left_out(place: Place) -> None:
+def test_only_one_step_is_planned_and_others_are_left_out(place: Cli) -> None:
     planned = place.cloudlink("plan", "--only", "resolver", "--json")
     assert planned.code == 0
     assert {c["step"] for c in planned.json["changes"] if c["action"] != "no-op"} == {"resolver"}
 
 
-def test_only_an_unknown_step_is_refused_with_the_steps_there_are(place: Place) -> None:
+def test_only_an_unknown_step_is_refused_with_the_steps_there_are(place: Cli) -> None:
     refused = place.cloudlink("plan", "--only", "dns", "--json")
     assert refused.code == 2
     assert all(step in str(refused.json) for step in ("aws_vpn", "azure_vpn", "resolver", "dns_forward"))
 
 
-def test_only_a_step_whose_needs_are_missing_is_refused_and_names_them(place: Place) -> None:
+def test_only_a_step_whose_needs_are_missing_is_refused_and_names_them(place: Cli) -> None:
     before = place.writes()
     refused = place.cloudlink("up", "--only", "dns_forward", "--json")
     assert refused.code == 2
@@ -64,7 +63,7 @@ def test_only_a_step_whose_needs_are_missing_is_refused_and_names_them(place: Pl
 
 
 @pytest.mark.parametrize("command", [*READING, *WRITING])
-def test_a_wrong_configuration_is_json_too(place: Place, command: str) -> None:
+def test_a_wrong_configuration_is_json_too(place: Cli, command: str) -> None:
     text = place.config.read_text()
     place.config.write_text(text.replace('region = "', 'regoin = "'))
     try:
@@ -84,7 +83,7 @@ def test_a_wrong_configuration_is_json_too(place: Place, command: str) -> None:
 
 
 def test_also_a_bug_ends_the_lines_with_a_result(
-    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    place: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(Session, "make_plan", lambda self, **_: 1 / 0)
     monkeypatch.chdir(place.folder)
@@ -94,7 +93,7 @@ def test_also_a_bug_ends_the_lines_with_a_result(
     assert [(line["type"], line["exit_code"]) for line in lines[-2:]] == [("error", 1), ("result", 1)]
 
 
-def test_status_and_verify_dns_where_nothing_is(place: Place) -> None:
+def test_status_and_verify_dns_where_nothing_is(place: Cli) -> None:
     status = place.cloudlink("status", "--json")
     assert (status.code, status.json["health"]) == (8, "absent")
     assert len(status.json["tunnels"]) == 4
@@ -104,7 +103,7 @@ def test_status_and_verify_dns_where_nothing_is(place: Place) -> None:
     assert names.json["hint"] == "cloudlink up --sandbox"
 
 
-def test_teardown_where_nothing_is(place: Place) -> None:
+def test_teardown_where_nothing_is(place: Cli) -> None:
     before = place.writes()
     down = place.cloudlink("teardown", "--json")
     assert (down.code, down.lines[-1]["type"], place.writes()) == (0, "result", before)
@@ -115,7 +114,7 @@ def test_teardown_where_nothing_is(place: Place) -> None:
 
 @pytest.mark.parametrize("command", [*READING, *WRITING])
 @pytest.mark.parametrize("text", [None, "name = [", "\0\xff", ""], ids=["missing", "no TOML", "no text", "empty"])
-def test_a_file_that_cannot_be_read_is_told_in_one_message(place: Place, command: str, text: str | None) -> None:
+def test_a_file_that_cannot_be_read_is_told_in_one_message(place: Cli, command: str, text: str | None) -> None:
     path = place.folder / "other.toml"
     path.unlink(missing_ok=True)
     if text is not None:
@@ -127,8 +126,8 @@ def test_a_file_that_cannot_be_read_is_told_in_one_message(place: Place, command
     assert not result.out
 
 
-def test_without_a_config_it_is_said_which_is_missing(place: Place) -> None:
-    elsewhere = Place(place.folder / "elsewhere")
+def test_without_a_config_it_is_said_which_is_missing(place: Cli) -> None:
+    elsewhere = Cli(place.folder / "elsewhere")
     elsewhere.folder.mkdir(exist_ok=True)
     refused = elsewhere.cloudlink("plan", sandbox=False)
     assert refused.code == 3
@@ -139,7 +138,7 @@ def test_without_a_config_it_is_said_which_is_missing(place: Place) -> None:
 
 
 @pytest.fixture
-def as_if_real(place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
+def as_if_real(place: Cli, monkeypatch: pytest.MonkeyPatch) -> Cli:
     """The clouds of the sandbox, reached as the real ones are: without --sandbox, so that the question is asked."""
     from cloudlink import session
 
@@ -155,7 +154,7 @@ class Terminal(io.StringIO):
 
 @pytest.mark.parametrize("more", [(), ("--json",)])
 def test_without_a_terminal_up_refuses_unless_told(
-    as_if_real: Place, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
+    as_if_real: Cli, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
     before = as_if_real.writes()
@@ -166,7 +165,7 @@ def test_without_a_terminal_up_refuses_unless_told(
 
 
 @pytest.mark.parametrize("answer", ["n\n", "\n", "", "maybe\n"])
-def test_on_a_terminal_only_yes_means_yes(as_if_real: Place, monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+def test_on_a_terminal_only_yes_means_yes(as_if_real: Cli, monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal(answer))
     before = as_if_real.writes()
     result = as_if_real.cloudlink("up", sandbox=False)
@@ -177,7 +176,7 @@ def test_on_a_terminal_only_yes_means_yes(as_if_real: Place, monkeypatch: pytest
 
 
 @pytest.mark.parametrize(("answer", "code"), [("", 9), ("n\n", 9), ("y\n", 0)])
-def test_teardown_asks_as_well(as_if_real: Place, monkeypatch: pytest.MonkeyPatch, answer: str, code: int) -> None:
+def test_teardown_asks_as_well(as_if_real: Cli, monkeypatch: pytest.MonkeyPatch, answer: str, code: int) -> None:
     removal = Plan((Change("aws_vpn.gateway", "virtual private gateway", Action.DELETE, "cloudlink made it"),))
     monkeypatch.setattr(Session, "make_plan", lambda self, **_: removal)
     applied: list[Plan] = []
@@ -190,7 +189,7 @@ def test_teardown_asks_as_well(as_if_real: Place, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("how", ["answer", "option"])
-def test_yes_begins(as_if_real: Place, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+def test_yes_begins(as_if_real: Cli, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     applied: list[bool] = []
     monkeypatch.setattr(Session, "apply", lambda self, plan: applied.append(True))
     monkeypatch.setattr(sys, "stdin", Terminal("yes\n" if how == "answer" else ""))
@@ -204,7 +203,7 @@ def test_yes_begins(as_if_real: Place, monkeypatch: pytest.MonkeyPatch, how: str
 
 @pytest.mark.parametrize(("more", "env"), [(("--no-color",), {}), ((), {"NO_COLOR": "1"}), ((), {})])
 def test_no_colour_where_none_is_wanted(
-    place: Place, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...], env: dict[str, str]
+    place: Cli, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...], env: dict[str, str]
 ) -> None:
     for name, value in env.items():
         monkeypatch.setenv(name, value)
@@ -214,7 +213,7 @@ def test_no_colour_where_none_is_wanted(
 
 
 @pytest.mark.parametrize("wrong", ["soon", "", "-5m", "5 minutes"])
-def test_a_duration_that_is_none(place: Place, wrong: str) -> None:
+def test_a_duration_that_is_none(place: Cli, wrong: str) -> None:
     assert place.cloudlink("status", "--wait", wrong).code == 2
 
 
@@ -235,14 +234,14 @@ def test_a_command_line_that_cannot_be_understood(arguments: list[str], capsys: 
     assert "--help" in capsys.readouterr().err
 
 
-def test_status_waits_no_longer_than_it_was_told(place: Place) -> None:
+def test_status_waits_no_longer_than_it_was_told(place: Cli) -> None:
     begin = time.monotonic()
     result = place.cloudlink("status", "--wait", "5m", "--json")
     assert (result.code, result.json["health"]) == (8, "absent")
     assert time.monotonic() - begin < 20
 
 
-def test_status_watch_shows_again_and_again_until_ctrl_c(place: Place) -> None:
+def test_status_watch_shows_again_and_again_until_ctrl_c(place: Cli) -> None:
     watching = subprocess.Popen(
         [sys.executable, "-c", "from cloudlink.cli import main; main()", "status", "--watch", "--json", "--sandbox"],
         cwd=place.folder,

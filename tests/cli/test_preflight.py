@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from .by_hand import ByHand
-from .place import Place, Result, make_place
+from tests.support.cli import Cli, Result, make_cli
+from tests.support.manual_edits import ManualEdits
 
 VPC = "vpc-0a1b2c3d4e5f60718"
 
 
 @pytest.fixture(scope="module")
-def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    with make_place(tmp_path_factory.mktemp("preflight"), speed=200) as made:
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
+    with make_cli(tmp_path_factory.mktemp("preflight"), speed=200) as made:
         assert made.sandbox("start").code == 0
         yield made
 
 
 @pytest.fixture
-def place(furnished: Place) -> Iterator[Place]:
+def place(furnished: Cli) -> Iterator[Cli]:
     text = furnished.config.read_text()
     yield furnished
     furnished.config.write_text(text)
     furnished.control("DELETE", "faults")
 
 
-def refused(place: Place, code: int) -> dict[str, Any]:
+def refused(place: Cli, code: int) -> dict[str, Any]:
     """``up`` ends with this code, one error, and without a write; ``plan`` says the same."""
     before = place.writes()
     result: Result = place.cloudlink("up", "--json")
@@ -43,13 +44,13 @@ def refused(place: Place, code: int) -> dict[str, Any]:
     return dict(errors[0])
 
 
-def mistake(place: Place) -> tuple[str, str, str]:
+def mistake(place: Cli) -> tuple[str, str, str]:
     found = refused(place, 3)["mistakes"]
     assert len(found) == 1, found
     return found[0]["path"], found[0]["found"], found[0]["allowed"]
 
 
-class Ground(ByHand):
+class Ground(ManualEdits):
     """What somebody else's setup looks like; every change is taken back."""
 
     @contextlib.contextmanager
@@ -169,7 +170,7 @@ OVERLAPS: dict[str, tuple[Callable[[Ground], Any], str, str]] = {
 
 
 @pytest.mark.parametrize("case", OVERLAPS)
-def test_what_the_clouds_hold_is_compared_with_the_configuration(place: Place, case: str) -> None:
+def test_what_the_clouds_hold_is_compared_with_the_configuration(place: Cli, case: str) -> None:
     disturb, path, found = OVERLAPS[case]
     with disturb(Ground(place)):
         at, said, allowed = mistake(place)
@@ -178,7 +179,7 @@ def test_what_the_clouds_hold_is_compared_with_the_configuration(place: Place, c
     assert allowed
 
 
-def test_everything_wrong_is_told_at_once_and_by_plan_too(place: Place) -> None:
+def test_everything_wrong_is_told_at_once_and_by_plan_too(place: Cli) -> None:
     ground = Ground(place)
     with (
         ground.vpc_range("10.20.128.0/20"),
@@ -206,7 +207,7 @@ def test_everything_wrong_is_told_at_once_and_by_plan_too(place: Place) -> None:
     ("asn", "path", "found"),
     [(65_515, "aws.gateway", "65515"), (65_000, "azure.vpn_gateway.asn", "65000")],
 )
-def test_the_number_of_an_adopted_gateway_must_suit_azure(place: Place, asn: int, path: str, found: str) -> None:
+def test_the_number_of_an_adopted_gateway_must_suit_azure(place: Cli, asn: int, path: str, found: str) -> None:
     ground = Ground(place)
     made = ground.ec2.create_vpn_gateway(Type="ipsec.1", AmazonSideAsn=asn)["VpnGateway"]["VpnGatewayId"]
     ground.later(60)
@@ -219,7 +220,7 @@ def test_the_number_of_an_adopted_gateway_must_suit_azure(place: Place, asn: int
         ground.later(60)
 
 
-def test_an_inside_range_that_the_adopted_gateway_uses_already(place: Place) -> None:
+def test_an_inside_range_that_the_adopted_gateway_uses_already(place: Cli) -> None:
     ground = Ground(place)
     ec2 = ground.ec2
     made = ec2.create_vpn_gateway(Type="ipsec.1", AmazonSideAsn=64_700)["VpnGateway"]["VpnGatewayId"]
@@ -246,16 +247,17 @@ def test_an_inside_range_that_the_adopted_gateway_uses_already(place: Place) -> 
     ("operation", "cloud"),
     [("aws.DescribeVpnGateways", "AWS"), ("azure.GET:*virtualNetworks*", "Azure"), ("aws.DescribeCluster", "AWS")],
 )
-def test_no_permission_to_look(place: Place, operation: str, cloud: str) -> None:
+def test_no_permission_to_look(place: Cli, operation: str, cloud: str) -> None:
     place.control("POST", "faults", {"kind": "denied", "target": operation, "times": None})
     error = refused(place, 4)
     assert error["summary"]
-    assert cloud in error["summary"] + error["detail"] + error["hint"], error
+    assert cloud in json.dumps(error), error
 
 
 @pytest.mark.parametrize("operation", ["aws.*", "azure.*"])
-def test_credentials_that_have_expired(place: Place, operation: str) -> None:
+def test_credentials_that_have_expired(place: Cli, operation: str) -> None:
     place.control("POST", "faults", {"kind": "expired", "target": operation, "times": None})
     error = refused(place, 4)
-    assert error["summary"] in ("The sign-in to AWS has expired", "Not signed in to Azure")
-    assert "login" in error["hint"]
+    said = json.dumps(error)
+    assert "The sign-in to AWS has expired" in said or "Not signed in to Azure" in said
+    assert "login" in said

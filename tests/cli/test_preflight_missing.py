@@ -21,18 +21,17 @@ from cloudlink.secret import Secret
 from cloudlink.session import Session
 from cloudlink.state import StateFile
 from cloudlink.view import open_view
-
-from .place import Place, make_place
+from tests.support.cli import Cli, make_cli
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    with make_place(tmp_path_factory.mktemp("missing"), speed=200) as made:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
+    with make_cli(tmp_path_factory.mktemp("missing"), speed=200) as made:
         assert made.sandbox("start").code == 0
         yield made
 
 
-def refusal(place: Place, link: Link, **endpoints: Any) -> CloudlinkError:
+def refusal(place: Cli, link: Link, **endpoints: Any) -> CloudlinkError:
     """What showing the plan of this link ends with; nothing may have been written."""
     running = client.find(place.home)
     assert running is not None
@@ -75,21 +74,21 @@ CASES: dict[str, tuple[Callable[[Link], Link], str]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_it_is_named_and_nothing_is_written(place: Place, case: str) -> None:
+def test_it_is_named_and_nothing_is_written(place: Cli, case: str) -> None:
     change, name = CASES[case]
     error = refusal(place, change(place.link))
     assert error.exit_code == 3
     assert any(name in found.detail and found.hint for found in error.findings), error.findings
 
 
-def test_all_that_is_missing_is_named_at_once(place: Place) -> None:
+def test_all_that_is_missing_is_named_at_once(place: Cli) -> None:
     link = aws(route_tables=("rtb-0000000000000dead",))(azure(vnet="nowhere")(place.link))
     link = host(LoadBalancerTarget("gone"))(link)
     told = " ".join(found.detail for found in refusal(place, link).findings)
     assert all(name in told for name in ("rtb-0000000000000dead", "nowhere", "app.prod.corp.example points at gone"))
 
 
-def test_a_load_balancer_that_faces_the_internet(place: Place) -> None:
+def test_a_load_balancer_that_faces_the_internet(place: Cli) -> None:
     clouds = place.clouds()
     subnets = [s["SubnetId"] for s in clouds.aws.subnets(place.link.aws.vpc_id)]
     clouds.aws.elbv2.create_load_balancer(Name="shop", Subnets=subnets, Scheme="internet-facing", Type="network")
@@ -106,7 +105,7 @@ def test_a_load_balancer_that_faces_the_internet(place: Place) -> None:
     ],
     ids=["AWS secret", "AWS key", "Azure secret"],
 )
-def test_wrong_credentials(place: Place, endpoints: dict[str, Any]) -> None:
+def test_wrong_credentials(place: Cli, endpoints: dict[str, Any]) -> None:
     error = refusal(place, place.link, **endpoints)
     assert error.exit_code == 4
     assert error.hint

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from .place import Place, make_place
+from tests.support.cli import Cli, make_cli
 
 VPC = "vpc-0a1b2c3d4e5f60718"
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    with make_place(tmp_path, speed=600) as made:
+def place(tmp_path: Path) -> Iterator[Cli]:
+    with make_cli(tmp_path, speed=600) as made:
         made.sandbox("start")
         yield made
 
@@ -45,7 +45,7 @@ def zone_of_another_link(clouds: Any, reference: str) -> str:
 
 @pytest.mark.parametrize("reference", ["cloudlink/demo/5000", "cloudlink/demo/vpc-0ffffffffffffffff/5000"])
 @pytest.mark.parametrize("command", [("plan",), ("up", "--yes"), ("teardown", "--yes")])
-def test_the_zone_of_a_link_of_the_same_name(place: Place, reference: str, command: tuple[str, ...]) -> None:
+def test_the_zone_of_a_link_of_the_same_name(place: Cli, reference: str, command: tuple[str, ...]) -> None:
     clouds = place.clouds()
     zone_of_another_link(clouds, reference)
     before, writes = place.inventory(), place.writes()
@@ -59,11 +59,11 @@ def test_the_zone_of_a_link_of_the_same_name(place: Place, reference: str, comma
     assert place.inventory() == before
 
 
-def edit(place: Place, old: str, new: str) -> None:
+def edit(place: Cli, old: str, new: str) -> None:
     place.config.write_text(place.config.read_text().replace(old, new))
 
 
-def test_the_vpc_of_a_built_link_was_edited_by_mistake(linked: Place) -> None:
+def test_the_vpc_of_a_built_link_was_edited_by_mistake(linked: Cli) -> None:
     clouds = linked.clouds()
     other = other_vpc(clouds)
     before = linked.inventory()
@@ -86,7 +86,7 @@ def test_the_vpc_of_a_built_link_was_edited_by_mistake(linked: Place) -> None:
     assert linked.inventory() == before
 
 
-def test_a_second_configuration_of_the_same_name(linked: Place) -> None:
+def test_a_second_configuration_of_the_same_name(linked: Cli) -> None:
     """Another VPC, VNet, resource group, cluster and zone, in the same account and subscription: nothing is taken over."""
     clouds = linked.clouds()
     before, text, state = linked.inventory(), linked.config.read_text(), linked.state.read_text()
@@ -131,7 +131,7 @@ def strip_places(clouds: Any) -> None:
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["with state", "state lost"])
-def test_marks_of_an_earlier_version_are_read_and_completed(linked: Place, lost: bool) -> None:
+def test_marks_of_an_earlier_version_are_read_and_completed(linked: Cli, lost: bool) -> None:
     clouds = linked.clouds()
     azure_tags = {i["id"]: i["tags"] for i in clouds.azure.resources_by_tag()}
     strip_places(clouds)
@@ -152,7 +152,7 @@ def test_marks_of_an_earlier_version_are_read_and_completed(linked: Place, lost:
     assert {"Key": "cloudlink-vpc", "Value": VPC} in gateway["Tags"]
 
 
-def test_a_foreign_owner_record_is_a_foreign_record(place: Place) -> None:
+def test_a_foreign_owner_record_is_a_foreign_record(place: Cli) -> None:
     """A TXT record of our name that does not hold what we write is not taken for ours, and not overwritten."""
     clouds = place.clouds()
     vpc = {"VPCRegion": "eu-central-1", "VPCId": VPC}

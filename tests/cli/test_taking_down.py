@@ -13,16 +13,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from .place import Place, make_place
+from tests.support.cli import Cli, make_cli
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    with make_place(tmp_path_factory.mktemp("down")) as made:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
+    with make_cli(tmp_path_factory.mktemp("down")) as made:
         yield made
 
 
-def begin(place: Place, *arguments: str) -> subprocess.Popen[str]:
+def begin(place: Cli, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", "from cloudlink.cli import main; main()", *arguments, "--sandbox"],
         cwd=place.folder,
@@ -33,14 +33,14 @@ def begin(place: Place, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def wait_for_writes(place: Place, more: int, seconds: float = 60) -> None:
+def wait_for_writes(place: Cli, more: int, seconds: float = 60) -> None:
     start, before = time.monotonic(), place.writes()
     while place.writes() - before < more:
         assert time.monotonic() - start < seconds
         time.sleep(0.02)
 
 
-def test_the_whole_way_with_kill_interruption_and_lost_state(place: Place) -> None:
+def test_the_whole_way_with_kill_interruption_and_lost_state(place: Cli) -> None:
     assert place.sandbox("start").code == 0
     stood = place.inventory()
 
@@ -94,7 +94,7 @@ def test_the_whole_way_with_kill_interruption_and_lost_state(place: Place) -> No
     assert status.json["health"] == "absent"
 
 
-def test_a_second_ctrl_c_does_not_wait_for_an_answer(place: Place) -> None:
+def test_a_second_ctrl_c_does_not_wait_for_an_answer(place: Cli) -> None:
     place.sandbox("start")
     place.control("POST", "faults", {"kind": "slow", "target": "aws.CreateVpnGateway", "times": None, "seconds": 25})
     with begin(place, "up") as stopped:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from .place import Place, Result, make_place
+from tests.support.cli import Cli, Result, make_cli
 
 GATEWAY = "vgw-0aaaabbbbccccdddd"
 ZONE = "Z0ADOPTEDZONE0000001"
@@ -19,8 +19,8 @@ STRANGER = {"Name": "mail.prod.corp.example.", "Type": "A", "TTL": 300, "Resourc
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    with make_place(tmp_path_factory.mktemp("adopted"), speed=200, more='aks_sign_in = "entra"\n') as made:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
+    with make_cli(tmp_path_factory.mktemp("adopted"), speed=200, more='aks_sign_in = "entra"\n') as made:
         made.replace('# gateway = "create"', f'gateway = "{GATEWAY}"')
         made.replace('# route_tables = "auto"', f"route_tables = {json.dumps(TABLES)}")
         made.replace('# psk_storage = "standard"', 'psk_storage = "secrets-manager"')
@@ -30,7 +30,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 @pytest.fixture(scope="module")
-def stood(place: Place) -> dict[str, Any]:
+def stood(place: Cli) -> dict[str, Any]:
     """What is there before cloudlink comes: a stranger's record in the zone, and one table that has the routes already."""
     assert place.sandbox("start").code == 0
     clouds = place.clouds()
@@ -42,12 +42,12 @@ def stood(place: Place) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def built(place: Place, stood: dict[str, Any]) -> Result:
+def built(place: Cli, stood: dict[str, Any]) -> Result:
     assert stood
     return place.cloudlink("up")
 
 
-def test_up_links_what_is_there(place: Place, built: Result) -> None:
+def test_up_links_what_is_there(place: Cli, built: Result) -> None:
     assert built.code == 0, built.out + built.err
     clouds = place.clouds()
     connections = [c for c in clouds.aws.ec2.describe_vpn_connections()["VpnConnections"] if c["State"] == "available"]
@@ -56,14 +56,14 @@ def test_up_links_what_is_there(place: Place, built: Result) -> None:
     assert {a["subnet"] for a in addresses} == set(SUBNETS)
 
 
-def test_the_keys_are_in_secrets_manager_and_the_tunnels_agree_on_them(place: Place, built: Result) -> None:
+def test_the_keys_are_in_secrets_manager_and_the_tunnels_agree_on_them(place: Cli, built: Result) -> None:
     assert built.code == 0
     connections = place.clouds().aws.ec2.describe_vpn_connections()["VpnConnections"]
     assert all(c.get("PreSharedKeyArn") for c in connections if c["State"] == "available")
     assert all(t["up"] for t in place.cloudlink("status", "--json").json["tunnels"])
 
 
-def test_routes_are_in_the_listed_tables_only(place: Place, built: Result) -> None:
+def test_routes_are_in_the_listed_tables_only(place: Cli, built: Result) -> None:
     assert built.code == 0
     tables = place.clouds().aws.ec2.describe_route_tables()["RouteTables"]
     having = {
@@ -73,13 +73,13 @@ def test_routes_are_in_the_listed_tables_only(place: Place, built: Result) -> No
     assert {t["id"] for t in place.cloudlink("status", "--json").json["route_tables"]} == set(TABLES)
 
 
-def test_names_work_beside_the_strangers(place: Place, built: Result) -> None:
+def test_names_work_beside_the_strangers(place: Cli, built: Result) -> None:
     assert built.code == 0
     result = place.cloudlink("verify-dns", "sentry.prod.corp.example", "--json")
     assert (result.code, result.json["names"][0]["verdict"]) == (0, "ok")
 
 
-def test_the_cluster_was_entered_with_a_token_of_entra(place: Place, built: Result) -> None:
+def test_the_cluster_was_entered_with_a_token_of_entra(place: Cli, built: Result) -> None:
     assert built.code == 0
     cluster = place.clouds().azure.containers.managed_clusters.get("test", "test")
     assert cluster.disable_local_accounts
@@ -88,14 +88,14 @@ def test_the_cluster_was_entered_with_a_token_of_entra(place: Place, built: Resu
     assert any(c["cloud"] == "aks" and c["status"] == 200 for c in calls)
 
 
-def test_a_second_up_writes_nothing(place: Place, built: Result) -> None:
+def test_a_second_up_writes_nothing(place: Cli, built: Result) -> None:
     assert built.code == 0
     before = place.writes()
     assert place.cloudlink("up").code == 0
     assert place.writes() == before
 
 
-def test_a_name_that_a_stranger_has_is_refused(place: Place, built: Result) -> None:
+def test_a_name_that_a_stranger_has_is_refused(place: Cli, built: Result) -> None:
     assert built.code == 0
     text = place.config.read_text()
     place.replace('name = "postgres"', 'name = "mail"')
@@ -109,7 +109,7 @@ def test_a_name_that_a_stranger_has_is_refused(place: Place, built: Result) -> N
     assert STRANGER in records
 
 
-def test_teardown_leaves_what_was_adopted_as_it_stood(place: Place, built: Result, stood: dict[str, Any]) -> None:
+def test_teardown_leaves_what_was_adopted_as_it_stood(place: Cli, built: Result, stood: dict[str, Any]) -> None:
     """Last in this module."""
     assert built.code == 0
     down = place.cloudlink("teardown", "--json")

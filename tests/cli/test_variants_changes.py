@@ -4,36 +4,36 @@ from __future__ import annotations
 
 from typing import Any
 
-from .by_hand import ByHand
-from .place import Place
+from tests.support.cli import Cli
+from tests.support.manual_edits import ManualEdits
 
 
-def changes(place: Place) -> dict[str, str]:
+def changes(place: Cli) -> dict[str, str]:
     planned = place.cloudlink("plan", "--json")
     assert planned.code == 0, planned.out
     return {c["address"]: c["action"] for c in planned.json["changes"] if c["action"] != "no-op"}
 
 
-def build(place: Place) -> None:
+def build(place: Cli) -> None:
     done = place.cloudlink("up", "--no-verify")
     assert done.code == 0, done.out + done.err
-    ByHand(place).later(600)
+    ManualEdits(place).later(600)
     status = place.cloudlink("status", "--json")
     assert status.json["health"] == "healthy", status.out
 
 
-def ids(place: Place) -> dict[str, Any]:
+def ids(place: Cli) -> dict[str, Any]:
     ec2 = place.clouds().aws.ec2
     return {
         "vpn": sorted(
             c["VpnConnectionId"] for c in ec2.describe_vpn_connections()["VpnConnections"] if c["State"] == "available"
         ),
-        "vgw": ByHand(place).vpn_gateway(),
+        "vgw": ManualEdits(place).vpn_gateway(),
         "outside": {t["address"]: t["aws"]["outside_ip"] for t in place.cloudlink("status", "--json").json["tunnels"]},
     }
 
 
-def test_another_policy_goes_to_all_four_tunnels_in_place_one_after_another(linked: Place) -> None:
+def test_another_policy_goes_to_all_four_tunnels_in_place_one_after_another(linked: Cli) -> None:
     before = ids(linked)
     linked.config.write_text(
         linked.config.read_text() + '\n[vpn.policy]\nike_encryption = "AES256-GCM"\ndh_group = 14\n'
@@ -47,18 +47,18 @@ def test_another_policy_goes_to_all_four_tunnels_in_place_one_after_another(link
     assert ids(linked) == before, "nothing was made anew"
     calls = linked.control("GET", "journal")["calls"]
     assert sum(c["operation"] == "ModifyVpnTunnelOptions" and c["status"] == 200 for c in calls) == 4
-    for connection in ByHand(linked).ec2.describe_vpn_connections()["VpnConnections"]:
+    for connection in ManualEdits(linked).ec2.describe_vpn_connections()["VpnConnections"]:
         for tunnel in connection["Options"]["TunnelOptions"] if connection["State"] == "available" else ():
             assert [v["Value"] for v in tunnel["Phase1EncryptionAlgorithms"]] == ["AES256-GCM-16"]
             assert [v["Value"] for v in tunnel["Phase1DHGroupNumbers"]] == [14]
 
 
-def test_a_host_comes_and_another_goes(linked: Place) -> None:
+def test_a_host_comes_and_another_goes(linked: Cli) -> None:
     text = linked.config.read_text()
     linked.replace('name = "postgres"', 'name = "mysql"')
     assert changes(linked) == {"resolver.records": "update"}
     build(linked)
-    names = {r["Name"] for r in ByHand(linked).records()}
+    names = {r["Name"] for r in ManualEdits(linked).records()}
     assert "mysql.prod.corp.example." in names
     assert "postgres.prod.corp.example." not in names
     assert linked.cloudlink("verify-dns", "mysql.prod.corp.example").code == 0
@@ -66,17 +66,17 @@ def test_a_host_comes_and_another_goes(linked: Place) -> None:
     build(linked)
 
 
-def test_a_larger_sku_is_a_change_in_place(linked: Place) -> None:
+def test_a_larger_sku_is_a_change_in_place(linked: Cli) -> None:
     before = ids(linked)
     linked.replace('# sku = "VpnGw1AZ"', 'sku = "VpnGw2AZ"')
     assert changes(linked) == {"azure_vpn.gateway": "update"}
     build(linked)
-    gateway = ByHand(linked).network.virtual_network_gateways.get("cloudlink-demo", "cloudlink-demo-gateway")
+    gateway = ManualEdits(linked).network.virtual_network_gateways.get("cloudlink-demo", "cloudlink-demo-gateway")
     assert gateway.properties.sku.name == "VpnGw2AZ"
     assert ids(linked) == before
 
 
-def test_other_endpoint_subnets_move_the_endpoint_and_the_forward_zone(linked: Place) -> None:
+def test_other_endpoint_subnets_move_the_endpoint_and_the_forward_zone(linked: Cli) -> None:
     status = linked.cloudlink("status", "--json").json["endpoint"]
     first, second, gone = (a["subnet"] for a in status["addresses"])
     linked.replace('# endpoint_subnets = "auto"', f'endpoint_subnets = ["{first}", "{second}"]')
@@ -90,7 +90,7 @@ def test_other_endpoint_subnets_move_the_endpoint_and_the_forward_zone(linked: P
     assert linked.cloudlink("verify-dns", "sentry.prod.corp.example").code == 0
 
 
-def test_another_number_on_azures_side(linked: Place) -> None:
+def test_another_number_on_azures_side(linked: Cli) -> None:
     """AWS cannot change a customer gateway's number: those and what stands on them are made anew; AWS's gateway, the
     endpoint and the names stay."""
     gateway = ids(linked)["vgw"]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from .by_hand import KEY, ByHand
-from .place import Place
+from tests.support.cli import Cli
+from tests.support.manual_edits import KEY, ManualEdits
 
 
-def cluster_dns_works(place: Place, hand: ByHand) -> None:
+def cluster_dns_works(place: Cli, hand: ManualEdits) -> None:
     deployment = hand.clouds.aks.deployment("kube-system", "coredns")
     assert deployment["status"]["readyReplicas"] == deployment["spec"]["replicas"]
     assert "unavailableReplicas" not in deployment["status"] or not deployment["status"]["unavailableReplicas"]
 
 
-def test_a_crashing_coredns_is_rolled_back(linked: Place) -> None:
-    hand = ByHand(linked)
+def test_a_crashing_coredns_is_rolled_back(linked: Cli) -> None:
+    hand = ManualEdits(linked)
     hand.coredns_key(KEY, None)
     hand.restart_coredns("bare")
     hand.later(200)
@@ -28,8 +28,8 @@ def test_a_crashing_coredns_is_rolled_back(linked: Place) -> None:
     cluster_dns_works(linked, hand)
 
 
-def test_a_foreign_key_that_serves_the_zone_is_found_before_anything_is_written(linked: Place) -> None:
-    hand = ByHand(linked)
+def test_a_foreign_key_that_serves_the_zone_is_found_before_anything_is_written(linked: Cli) -> None:
+    hand = ManualEdits(linked)
     hand.coredns_key(KEY, None)
     hand.coredns_key("theirs.server", "prod.corp.example:53 {\n    forward . 10.1.2.3\n}\n")
     try:

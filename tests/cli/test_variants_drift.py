@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from .by_hand import KEY, ByHand
-from .place import Place
+from tests.support.cli import Cli
+from tests.support.manual_edits import KEY, ManualEdits
 
 ALIEN = "prod.corp.example:53 {\n    forward . 10.9.9.9\n}\n"
 
 
-def _wrong_address(hand: ByHand) -> None:
+def _wrong_address(hand: ManualEdits) -> None:
     record = {
         "Name": "postgres.prod.corp.example.",
         "Type": "A",
@@ -24,7 +24,7 @@ def _wrong_address(hand: ByHand) -> None:
     hand.change_record("UPSERT", record)
 
 
-def _rules(hand: ByHand) -> None:
+def _rules(hand: ManualEdits) -> None:
     hand.shut_out("udp")
     hand.let_in_somebody()
 
@@ -33,7 +33,7 @@ def _rules(hand: ByHand) -> None:
 class Case:
     """action: of the plan. words: in the drift line of status; silent: not in it, because it did not change."""
 
-    change: Callable[[ByHand], object]
+    change: Callable[[ManualEdits], object]
     action: str
     words: tuple[str, ...]
     silent: str = "nothing of the kind"
@@ -110,8 +110,8 @@ class PreflightFacts:
 
 
 @pytest.fixture(scope="module", params=range(len(ROUNDS)))
-def seen(shared: Place, request: pytest.FixtureRequest) -> Iterator[PreflightFacts]:
-    hand = ByHand(shared)
+def seen(shared: Cli, request: pytest.FixtureRequest) -> Iterator[PreflightFacts]:
+    hand = ManualEdits(shared)
     for case in ROUNDS[request.param].values():
         case.change(hand)
     hand.later()
@@ -159,8 +159,8 @@ def test_a_tunnel_that_lost_its_gateway_or_address_is_explained(seen: PreflightF
     assert all("is not attached to vpc-0a1b2c3d4e5f60718" in t["why"] for t in seen.status["tunnels"])
 
 
-def test_an_address_that_the_gateway_lost_keeps_its_tunnel_down(linked: Place) -> None:
-    hand = ByHand(linked)
+def test_an_address_that_the_gateway_lost_keeps_its_tunnel_down(linked: Cli) -> None:
+    hand = ManualEdits(linked)
     hand.gateway_without("169.254.22.2")
     status = linked.cloudlink("status", "--json")
     assert status.code == 8

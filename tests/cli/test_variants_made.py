@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from .place import Place, Result, make_place
+from tests.support.cli import Cli, Result, make_cli
 
 VNET = """
 [azure.vnet]
@@ -37,8 +37,8 @@ EKS_SUBNETS = ", ".join(f'"10.10.{i * 8}.0/21"' for i in range(8))
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    with make_place(
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
+    with make_cli(
         tmp_path_factory.mktemp("made"),
         speed=200,
         more=f'vpc_cidrs = ["10.10.0.0/16"]\neks_subnets = [{EKS_SUBNETS}]\n',
@@ -50,14 +50,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 @pytest.fixture(scope="module")
-def stood(place: Place) -> str:
+def stood(place: Cli) -> str:
     """What is there before cloudlink comes, without what needs the cluster."""
     assert place.sandbox("start").code == 0
     return inventory(place)
 
 
 @pytest.fixture(scope="module")
-def built(place: Place, stood: str) -> Result:
+def built(place: Cli, stood: str) -> Result:
     assert stood
     planned = place.cloudlink("plan", "--json")
     assert planned.code == 0, planned.out
@@ -67,7 +67,7 @@ def built(place: Place, stood: str) -> Result:
     return place.cloudlink("up")
 
 
-def inventory(place: Place) -> str:
+def inventory(place: Cli) -> str:
     clouds = place.clouds()
     ec2 = clouds.aws.ec2
     return json.dumps(
@@ -87,7 +87,7 @@ def inventory(place: Place) -> str:
     )
 
 
-def test_up_makes_the_azure_side_and_names_work(place: Place, built: Result) -> None:
+def test_up_makes_the_azure_side_and_names_work(place: Cli, built: Result) -> None:
     assert built.code == 0, built.out + built.err
     azure = place.clouds().azure
     group = azure.resources.resource_groups.get("cloudlink-demo")
@@ -101,12 +101,12 @@ def test_up_makes_the_azure_side_and_names_work(place: Place, built: Result) -> 
     assert names.json["names"][0]["verdict"] == "ok"
 
 
-def test_of_more_than_six_subnets_six_get_an_address(place: Place, built: Result) -> None:
+def test_of_more_than_six_subnets_six_get_an_address(place: Cli, built: Result) -> None:
     assert built.code == 0
     assert len(place.cloudlink("status", "--json").json["endpoint"]["addresses"]) == 6
 
 
-def test_a_second_up_writes_nothing(place: Place, built: Result) -> None:
+def test_a_second_up_writes_nothing(place: Cli, built: Result) -> None:
     assert built.code == 0
     before = place.writes()
     again = place.cloudlink("up")
@@ -115,7 +115,7 @@ def test_a_second_up_writes_nothing(place: Place, built: Result) -> None:
     assert place.writes() == before
 
 
-def test_another_number_of_nodes_changes_the_cluster_in_place(place: Place, built: Result) -> None:
+def test_another_number_of_nodes_changes_the_cluster_in_place(place: Cli, built: Result) -> None:
     assert built.code == 0
     place.replace("node_count = 2", "node_count = 3")
     changes = [c for c in place.cloudlink("plan", "--json").json["changes"] if c["action"] != "no-op"]
@@ -126,7 +126,7 @@ def test_another_number_of_nodes_changes_the_cluster_in_place(place: Place, buil
     assert cluster.agent_pool_profiles[0].count == 3
 
 
-def test_teardown_removes_all_of_it(place: Place, built: Result, stood: str) -> None:
+def test_teardown_removes_all_of_it(place: Cli, built: Result, stood: str) -> None:
     """Last in this module: the order of definition is the order of running."""
     assert built.code == 0
     down = place.cloudlink("teardown", "--json")

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from .by_hand import ByHand
-from .place import Place
+from tests.support.cli import Cli
+from tests.support.manual_edits import ManualEdits
 
 SENTRY = "sentry.prod.corp.example"
 POSTGRES = "postgres.prod.corp.example"
@@ -17,7 +17,7 @@ SILENCE = "timeout or servfail"
 SHADOW = f"{SENTRY}:53 {{\n    errors\n    forward . 10.20.0.99\n}}\n"
 
 
-def _shadow(hand: ByHand) -> None:
+def _shadow(hand: ManualEdits) -> None:
     hand.coredns_key("somebody.server", SHADOW)
     hand.restart_coredns("shadowed")
 
@@ -26,7 +26,7 @@ def _shadow(hand: ByHand) -> None:
 class Case:
     """wrong: starts of the hops that must be wrong, and what each answers; every other hop must be well."""
 
-    breaks: Callable[[ByHand], object]
+    breaks: Callable[[ManualEdits], object]
     verdict: str
     cause: str
     wrong: dict[str, str] = field(default_factory=dict)
@@ -67,9 +67,9 @@ def kind(hop: str) -> str:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_first_wrong_hop_is_named_with_its_cause(linked: Place, case: str) -> None:
+def test_the_first_wrong_hop_is_named_with_its_cause(linked: Cli, case: str) -> None:
     wanted = CASES[case]
-    hand = ByHand(linked)
+    hand = ManualEdits(linked)
     group, rule = ("", None)
     if case == "port closed":
         group, rule = hand.close_port("sentry-internal-lb", 443)
@@ -99,8 +99,8 @@ def test_the_first_wrong_hop_is_named_with_its_cause(linked: Place, case: str) -
             hand.restart_coredns("free")
 
 
-def test_propagation_off_on_one_subnet_silences_the_address_in_it(linked: Place) -> None:
-    hand = ByHand(linked)
+def test_propagation_off_on_one_subnet_silences_the_address_in_it(linked: Cli) -> None:
+    hand = ManualEdits(linked)
     table = hand.table_of_one_subnet()
     subnet = next(a["SubnetId"] for a in table["Associations"] if a.get("SubnetId"))
     addresses = linked.cloudlink("status", "--json").json["endpoint"]["addresses"]
@@ -119,7 +119,7 @@ def test_propagation_off_on_one_subnet_silences_the_address_in_it(linked: Place)
     assert report["cause"].startswith(f"{silent} does not answer")
 
 
-def test_up_ends_with_8_when_the_tunnels_are_up_and_a_name_is_not_right(linked: Place) -> None:
+def test_up_ends_with_8_when_the_tunnels_are_up_and_a_name_is_not_right(linked: Cli) -> None:
     address = linked.cloudlink("status", "--json").json["endpoint"]["addresses"][0]["address"]
     linked.control("POST", "faults", {"kind": "endpoint-ip-down", "target": address, "times": None})
     up = linked.cloudlink("up", "--verify", "--json")
@@ -132,7 +132,7 @@ def test_up_ends_with_8_when_the_tunnels_are_up_and_a_name_is_not_right(linked: 
     assert any(line.get("detail", "").startswith("pod ") for line in asked)
 
 
-def test_an_image_that_is_asked_for_is_used_and_a_pod_that_dies_is_removed(linked: Place) -> None:
+def test_an_image_that_is_asked_for_is_used_and_a_pod_that_dies_is_removed(linked: Cli) -> None:
     linked.control("POST", "faults", {"kind": "pod-fails", "target": "default/cloudlink-*", "times": None})
     result = linked.cloudlink("verify-dns", SENTRY, "--image", "registry.example/python:3.12", "--json")
     assert result.code in (5, 6), result.out

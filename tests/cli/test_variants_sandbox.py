@@ -10,17 +10,16 @@ import pytest
 from cloudlink import sandbox_client as client
 from cloudlink.sandbox_world import description
 from cloudlink_sandbox import client as sandbox_program
-
-from .place import Place, make_place
+from tests.support.cli import Cli, make_cli
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    with make_place(tmp_path_factory.mktemp("box"), speed=200) as made:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
+    with make_cli(tmp_path_factory.mktemp("box"), speed=200) as made:
         yield made
 
 
-def wait_until_gone(place: Place, seconds: float) -> bool:
+def wait_until_gone(place: Cli, seconds: float) -> bool:
     begin = time.monotonic()
     while time.monotonic() - begin < seconds:
         if client.find(place.home) is None:
@@ -29,7 +28,7 @@ def wait_until_gone(place: Place, seconds: float) -> bool:
     return False
 
 
-def test_before_it_was_started(place: Place) -> None:
+def test_before_it_was_started(place: Cli) -> None:
     assert place.sandbox("status", "--json").json == {"running": False}
     assert "cloudlink sandbox start" in place.sandbox("status").out
     for command in (("clock",), ("fault", "list"), ("fault", "add", "throttled", "aws.*")):
@@ -39,7 +38,7 @@ def test_before_it_was_started(place: Place) -> None:
     assert "No sandbox was running" in place.sandbox("stop").out
 
 
-def test_start_twice_is_one_sandbox(place: Place) -> None:
+def test_start_twice_is_one_sandbox(place: Cli) -> None:
     assert "has started" in place.sandbox("start").out
     first = place.sandbox("status", "--json").json
     assert first["running"]
@@ -50,7 +49,7 @@ def test_start_twice_is_one_sandbox(place: Place) -> None:
     assert f"process {first['pid']}" in place.sandbox("status").out
 
 
-def test_the_clock_is_set_and_moved_forward(place: Place) -> None:
+def test_the_clock_is_set_and_moved_forward(place: Cli) -> None:
     place.sandbox("start")
     before = place.sandbox("status", "--json").json["now"]
     assert "50 times" in place.sandbox("clock", "--speed", "50").out
@@ -63,7 +62,7 @@ def test_the_clock_is_set_and_moved_forward(place: Place) -> None:
     place.sandbox("clock", "--speed", "200")
 
 
-def test_faults_are_added_listed_and_removed(place: Place) -> None:
+def test_faults_are_added_listed_and_removed(place: Cli) -> None:
     place.sandbox("start")
     assert place.sandbox("fault", "add", "denied", "aws.DescribeVpnGateways").code == 0
     refused = place.cloudlink("plan")
@@ -84,7 +83,7 @@ def test_faults_are_added_listed_and_removed(place: Place) -> None:
     assert not place.sandbox("fault", "list", "--json").json["faults"]
 
 
-def test_stop_keeps_the_clouds_and_reset_forgets_them(place: Place) -> None:
+def test_stop_keeps_the_clouds_and_reset_forgets_them(place: Cli) -> None:
     place.sandbox("start")
     made = place.cloudlink("up", "--only", "resolver", "--no-verify")
     assert made.code == 0, made.out + made.err
@@ -108,7 +107,7 @@ def test_stop_keeps_the_clouds_and_reset_forgets_them(place: Place) -> None:
     assert place.inventory()["endpoints"] == []
 
 
-def test_a_killed_sandbox_is_started_anew(place: Place) -> None:
+def test_a_killed_sandbox_is_started_anew(place: Cli) -> None:
     import os
     import signal
 
@@ -123,7 +122,7 @@ def test_a_killed_sandbox_is_started_anew(place: Place) -> None:
     assert again.pid != running.pid
 
 
-def test_an_unused_sandbox_stops_by_itself_and_keeps_its_clouds(place: Place) -> None:
+def test_an_unused_sandbox_stops_by_itself_and_keeps_its_clouds(place: Cli) -> None:
     place.sandbox("start")
     made = place.cloudlink("up", "--only", "resolver", "--no-verify")
     assert made.code == 0, made.out + made.err

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from .by_hand import ByHand
+from tests.support.cli import Cli
+from tests.support.manual_edits import ManualEdits
+
 from .conftest import repair
-from .place import Place
 
 # What is broken on tunnels 0 to 3 at the same time, and what status says of each. Two rounds, to wait only twice.
-ROUNDS: tuple[tuple[tuple[Callable[[ByHand], None], str, str], ...], ...] = (
+ROUNDS: tuple[tuple[tuple[Callable[[ManualEdits], None], str, str], ...], ...] = (
     (
         (
             lambda h: h.local_gateway(0, ip="203.0.113.9"),
@@ -52,8 +53,8 @@ ROUNDS: tuple[tuple[tuple[Callable[[ByHand], None], str, str], ...], ...] = (
 )
 
 
-def test_one_broken_tunnel_degrades_and_two_of_one_instance_leave_no_redundancy(linked: Place) -> None:
-    hand = ByHand(linked)
+def test_one_broken_tunnel_degrades_and_two_of_one_instance_leave_no_redundancy(linked: Cli) -> None:
+    hand = ManualEdits(linked)
     hand.local_gateway(2, ip="203.0.113.9")
     hand.later()
     one = linked.cloudlink("status", "--json")
@@ -65,18 +66,18 @@ def test_one_broken_tunnel_degrades_and_two_of_one_instance_leave_no_redundancy(
     assert (two.code, two.json["health"]) == (8, "no redundancy")
 
 
-def test_status_waits_until_the_link_is_healthy(linked: Place) -> None:
+def test_status_waits_until_the_link_is_healthy(linked: Cli) -> None:
     outside = linked.cloudlink("status", "--json").json["tunnels"][1]["aws"]["outside_ip"]
     linked.control("POST", "faults", {"kind": "tunnel-down", "target": outside, "times": None, "duration": 3600})
-    ByHand(linked).later(120)
+    ManualEdits(linked).later(120)
     waited = linked.cloudlink("status", "--wait", "10h")
     assert waited.code == 0, waited.out + waited.err
     assert "degraded: 3 of 4 tunnels are up" in waited.err, "it was not healthy when the wait began"
     assert "HEALTHY" in waited.out
 
 
-def test_an_instance_that_dies_takes_its_two_tunnels(linked: Place) -> None:
-    addresses = ByHand(linked).network.public_ip_addresses
+def test_an_instance_that_dies_takes_its_two_tunnels(linked: Cli) -> None:
+    addresses = ManualEdits(linked).network.public_ip_addresses
     victim = addresses.get("cloudlink-demo", "cloudlink-demo-public-ip-1").properties.ip_address
     linked.control("POST", "faults", {"kind": "instance-down", "target": victim, "times": None})
     status = linked.cloudlink("status", "--json")
@@ -85,9 +86,9 @@ def test_an_instance_that_dies_takes_its_two_tunnels(linked: Place) -> None:
 
 
 @pytest.fixture(scope="module", params=range(len(ROUNDS)))
-def broken(shared: Place, request: pytest.FixtureRequest) -> Iterator[tuple[int, dict[str, Any], dict[str, Any]]]:
+def broken(shared: Cli, request: pytest.FixtureRequest) -> Iterator[tuple[int, dict[str, Any], dict[str, Any]]]:
     """(which round, status, plan) with every tunnel broken in its own way; afterwards up repairs them all."""
-    hand = ByHand(shared)
+    hand = ManualEdits(shared)
     for spoil, _, _ in ROUNDS[request.param]:
         spoil(hand)
     hand.later()

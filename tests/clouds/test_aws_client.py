@@ -15,18 +15,27 @@ from cloudlink.clouds.aws.client import Aws, without_open_keys
 from cloudlink.core.polling import WallClock
 from cloudlink.errors import CloudError, ConflictError, CredentialsError, MissingError, UnreachableError
 from cloudlink.secret import Secret
-from tests.steps.aws_ground import REGION, VPC, Front, Ground, SlowClock, a_ground, a_link, listening
+from tests.support.aws_sandbox import (
+    REGION,
+    VPC,
+    AwsSandbox,
+    SandboxTime,
+    Server,
+    aws_link,
+    listening,
+    make_aws_sandbox,
+)
 
 
 @pytest.fixture(scope="module")
-def front() -> Iterator[tuple[Front, str]]:
+def server() -> Iterator[tuple[Server, str]]:
     with listening() as pair:
         yield pair
 
 
 @pytest.fixture
-def ground(front: tuple[Front, str], tmp_path: Path) -> Ground:
-    return a_ground(a_link(), tmp_path, *front)
+def sandbox(server: tuple[Server, str], tmp_path: Path) -> AwsSandbox:
+    return make_aws_sandbox(aws_link(), tmp_path, *server)
 
 
 def raised(call: Callable[..., Any], **arguments: Any) -> Exception:
@@ -47,21 +56,21 @@ def test_importing_the_steps_imports_no_sdk() -> None:
 # --- credentials --------------------------------------------------------------------------------------------
 
 
-def test_token_for_eks_is_good(ground: Ground) -> None:
-    token = ground.aws.eks_token("prod")
+def test_token_for_eks_is_good(sandbox: AwsSandbox) -> None:
+    token = sandbox.aws.eks_token("prod")
     assert token.reveal().startswith("k8s-aws-v1.")
     assert "k8s" not in repr(token)
-    assert ground.cloud.identity_of_token(token.reveal()) == ground.cloud.principal
-    assert ground.cloud.identity_of_token(ground.aws.eks_token("another").reveal()) is None
-    assert ground.context.journal.calls() == [], "making a token calls nobody"
+    assert sandbox.cloud.identity_of_token(token.reveal()) == sandbox.cloud.principal
+    assert sandbox.cloud.identity_of_token(sandbox.aws.eks_token("another").reveal()) is None
+    assert sandbox.context.journal.calls() == [], "making a token calls nobody"
 
 
-def test_account(ground: Ground) -> None:
-    assert ground.aws.account() == "123456789012"
+def test_account(sandbox: AwsSandbox) -> None:
+    assert sandbox.aws.account() == "123456789012"
 
 
 def test_the_users_own_configuration_does_not_reach_the_sandbox(
-    ground: Ground, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    sandbox: AwsSandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "config").write_text("[profile broken]\nregion = mars-1\nendpoint_url = http://127.0.0.1:1\n")
     for name, value in {
@@ -75,9 +84,9 @@ def test_the_users_own_configuration_does_not_reach_the_sandbox(
         "http_proxy": "http://127.0.0.1:1",
     }.items():
         monkeypatch.setenv(name, value)
-    fresh = ground.again()
+    fresh = sandbox.again()
     assert fresh.account() == "123456789012"
-    assert ground.cloud.identity_of_token(fresh.eks_token("prod").reveal()) == ground.cloud.principal
+    assert sandbox.cloud.identity_of_token(fresh.eks_token("prod").reveal()) == sandbox.cloud.principal
 
 
 def test_no_profile_and_no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -100,66 +109,66 @@ def test_no_profile_and_no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path
 # --- what errors mean ---------------------------------------------------------------------------------------
 
 
-def test_expired_and_denied(ground: Ground) -> None:
-    ground.fault("expired", "aws.DescribeVpnGateways")
-    error = raised(ground.aws.vpn_gateways)
+def test_expired_and_denied(sandbox: AwsSandbox) -> None:
+    sandbox.fault("expired", "aws.DescribeVpnGateways")
+    error = raised(sandbox.aws.vpn_gateways)
     ours = aws_errors.translate(error, "work")
     assert isinstance(ours, CredentialsError)
     assert ours.hint == "Sign in again: aws sso login --profile work"
     assert ours.request_id
-    ground.fault("denied", "aws.DescribeVpnGateways")
-    ours = ground.aws.translate(raised(ground.aws.vpn_gateways))
+    sandbox.fault("denied", "aws.DescribeVpnGateways")
+    ours = sandbox.aws.translate(raised(sandbox.aws.vpn_gateways))
     assert isinstance(ours, CredentialsError)
     assert "ec2:DescribeVpnGateways" in ours.detail
     assert "ec2:DescribeVpnGateways" in ours.hint
 
 
-def test_wrong_secret(ground: Ground) -> None:
+def test_wrong_secret(sandbox: AwsSandbox) -> None:
     import dataclasses
 
-    assert ground.aws.endpoints is not None
-    endpoints = dataclasses.replace(ground.aws.endpoints, aws_secret_key=Secret("wrong"))
-    wrong = Aws(region=REGION, endpoints=endpoints, clock=SlowClock(ground.context.clock))
+    assert sandbox.aws.endpoints is not None
+    endpoints = dataclasses.replace(sandbox.aws.endpoints, aws_secret_key=Secret("wrong"))
+    wrong = Aws(region=REGION, endpoints=endpoints, clock=SandboxTime(sandbox.context.clock))
     assert isinstance(wrong.translate(raised(wrong.account)), CredentialsError)
 
 
-def test_unreachable(ground: Ground) -> None:
+def test_unreachable(sandbox: AwsSandbox) -> None:
     import dataclasses
 
-    assert ground.aws.endpoints is not None
-    endpoints = dataclasses.replace(ground.aws.endpoints, aws_url="http://127.0.0.1:1")
-    nowhere = Aws(region=REGION, endpoints=endpoints, clock=SlowClock(ground.context.clock))
+    assert sandbox.aws.endpoints is not None
+    endpoints = dataclasses.replace(sandbox.aws.endpoints, aws_url="http://127.0.0.1:1")
+    nowhere = Aws(region=REGION, endpoints=endpoints, clock=SandboxTime(sandbox.context.clock))
     error = raised(nowhere.ec2_once.create_vpn_gateway, Type="ipsec.1")
     assert isinstance(nowhere.translate(error), UnreachableError)
     assert nowhere.unknown_outcome(error)
 
 
-def test_throttled_reads_are_repeated_and_creates_are_not(ground: Ground) -> None:
-    ground.fault("throttled", "aws.DescribeVpnGateways")
-    assert ground.aws.vpn_gateways()
-    ground.fault("throttled", "aws.CreateVpnGateway")
-    error = raised(ground.aws.ec2_once.create_vpn_gateway, Type="ipsec.1")
-    assert ground.calls("CreateVpnGateway") == 1
-    assert ground.aws.retryable(error)
-    assert not ground.aws.unknown_outcome(error)
+def test_throttled_reads_are_repeated_and_creates_are_not(sandbox: AwsSandbox) -> None:
+    sandbox.fault("throttled", "aws.DescribeVpnGateways")
+    assert sandbox.aws.vpn_gateways()
+    sandbox.fault("throttled", "aws.CreateVpnGateway")
+    error = raised(sandbox.aws.ec2_once.create_vpn_gateway, Type="ipsec.1")
+    assert sandbox.calls("CreateVpnGateway") == 1
+    assert sandbox.aws.retryable(error)
+    assert not sandbox.aws.unknown_outcome(error)
 
 
-def test_a_quota_is_named(ground: Ground) -> None:
+def test_a_quota_is_named(sandbox: AwsSandbox) -> None:
     for _ in range(4):  # a stranger has the fifth
-        ground.aws.ec2.create_vpn_gateway(Type="ipsec.1")
-    error = raised(ground.aws.ec2.create_vpn_gateway, Type="ipsec.1")
-    ours = ground.aws.translate(error)
+        sandbox.aws.ec2.create_vpn_gateway(Type="ipsec.1")
+    error = raised(sandbox.aws.ec2.create_vpn_gateway, Type="ipsec.1")
+    ours = sandbox.aws.translate(error)
     assert isinstance(ours, CloudError)
     assert ours.code == "VpnGatewayLimitExceeded"
     assert "5 in a region" in ours.detail
-    assert ground.aws.retryable(error) is None
+    assert sandbox.aws.retryable(error) is None
 
 
-def test_server_errors_of_writes_leave_the_outcome_open(ground: Ground) -> None:
-    ground.fault("error", "aws.CreateVpnGateway")
-    error = raised(ground.aws.ec2_once.create_vpn_gateway, Type="ipsec.1")
-    assert ground.aws.unknown_outcome(error)
-    assert isinstance(ground.aws.translate(error), UnreachableError)
+def test_server_errors_of_writes_leave_the_outcome_open(sandbox: AwsSandbox) -> None:
+    sandbox.fault("error", "aws.CreateVpnGateway")
+    error = raised(sandbox.aws.ec2_once.create_vpn_gateway, Type="ipsec.1")
+    assert sandbox.aws.unknown_outcome(error)
+    assert isinstance(sandbox.aws.translate(error), UnreachableError)
 
 
 @pytest.mark.parametrize(
@@ -207,12 +216,12 @@ def test_what_is_not_amazons_stays_as_it_is() -> None:
     assert aws_errors.translate(ours) is ours
 
 
-def test_a_gateway_that_is_not_known_yet_is_worth_another_try(ground: Ground) -> None:
-    young = raised(ground.aws.ec2.attach_vpn_gateway, VpnGatewayId="vgw-0123456789abcdef0", VpcId=VPC)
-    assert ground.aws.retryable(young)
-    gone = raised(ground.aws.ec2.delete_vpn_gateway, VpnGatewayId="vgw-0123456789abcdef0")
-    assert ground.aws.missing(gone)
-    assert ground.aws.retryable(gone) is None
+def test_a_gateway_that_is_not_known_yet_is_worth_another_try(sandbox: AwsSandbox) -> None:
+    young = raised(sandbox.aws.ec2.attach_vpn_gateway, VpnGatewayId="vgw-0123456789abcdef0", VpcId=VPC)
+    assert sandbox.aws.retryable(young)
+    gone = raised(sandbox.aws.ec2.delete_vpn_gateway, VpnGatewayId="vgw-0123456789abcdef0")
+    assert sandbox.aws.missing(gone)
+    assert sandbox.aws.retryable(gone) is None
 
 
 # --- answers ------------------------------------------------------------------------------------------------
@@ -229,30 +238,30 @@ def test_open_keys_are_taken_out() -> None:
     assert without_open_keys({"State": "deleted"}) == {"State": "deleted"}
 
 
-def test_a_stored_key_in_an_unknown_form_says_so(ground: Ground) -> None:
+def test_a_stored_key_in_an_unknown_form_says_so(sandbox: AwsSandbox) -> None:
     class Odd:
         def get_secret_value(self, **_: Any) -> Any:
             return {"SecretString": '["hush"]'}
 
-    ground.aws._clients["secretsmanager", False] = Odd()
+    sandbox.aws._clients["secretsmanager", False] = Odd()
     with pytest.raises(CloudError, match="Secrets Manager") as caught:
-        ground.aws.stored_keys("arn:x")
+        sandbox.aws.stored_keys("arn:x")
     assert "hush" not in f"{caught.value}{caught.value.__context__}"
 
 
-def test_reads_are_shared_until_something_is_written(ground: Ground) -> None:
-    ground.aws.vpn_gateways()
-    ground.aws.vpn_gateways()
-    assert ground.calls("DescribeVpnGateways") == 1
-    ground.aws.cache.invalidate("aws.vpn_gateways")
-    ground.aws.vpn_gateways()
-    assert ground.calls("DescribeVpnGateways") == 2
+def test_reads_are_shared_until_something_is_written(sandbox: AwsSandbox) -> None:
+    sandbox.aws.vpn_gateways()
+    sandbox.aws.vpn_gateways()
+    assert sandbox.calls("DescribeVpnGateways") == 1
+    sandbox.aws.cache.invalidate("aws.vpn_gateways")
+    sandbox.aws.vpn_gateways()
+    assert sandbox.calls("DescribeVpnGateways") == 2
 
 
-def test_things_that_are_not_there_are_none(ground: Ground) -> None:
-    assert ground.aws.eks_cluster("nope") is None
-    assert ground.aws.vpc("vpc-00000000000000000") is None
-    assert ground.aws.vpc_attribute("vpc-00000000000000000", "enableDnsSupport") is None
-    assert ground.aws.zone("Z0NOTHERE") is None
-    assert ground.aws.records("Z0NOTHERE") == []
-    assert ground.aws.load_balancer_addresses(()) == {}
+def test_things_that_are_not_there_are_none(sandbox: AwsSandbox) -> None:
+    assert sandbox.aws.eks_cluster("nope") is None
+    assert sandbox.aws.vpc("vpc-00000000000000000") is None
+    assert sandbox.aws.vpc_attribute("vpc-00000000000000000", "enableDnsSupport") is None
+    assert sandbox.aws.zone("Z0NOTHERE") is None
+    assert sandbox.aws.records("Z0NOTHERE") == []
+    assert sandbox.aws.load_balancer_addresses(()) == {}

@@ -71,10 +71,10 @@ def test_a_kubeconfig_with_certificate_and_token() -> None:
     ("args", "server"),
     [
         (
-            ["get-token", "--environment", "AzurePublicCloud", "--server-id", "my-server", "--client-id", "x"],
-            "my-server",
+            ["get-token", "--environment", "AzurePublicCloud", "--server-id", AKS_SERVER_ID, "--client-id", "x"],
+            AKS_SERVER_ID,
         ),
-        (["get-token", "--server-id=my-server"], "my-server"),
+        (["get-token", f"--server-id={AKS_SERVER_ID.upper()}"], AKS_SERVER_ID),
         (["get-token"], AKS_SERVER_ID),
         (["get-token", "--server-id"], AKS_SERVER_ID),
     ],

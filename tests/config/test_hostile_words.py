@@ -125,7 +125,7 @@ def test_a_name_on_the_command_line_is_data_in_the_pod_or_refused(word: str) -> 
 @pytest.fixture
 def log(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "demo.log"
-    open_log(path)
+    open_log(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND))
     yield path
     root = logging.getLogger("cloudlink")
     for handler in list(root.handlers):

@@ -7,31 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudlink.core.polling import MIN_READS, Stopped, TimedOut, WallClock, intervals, poll
-
-
-class HandClock:
-    """Moves only when somebody waits. jump: seconds that pass besides at each wait (a laptop asleep)."""
-
-    def __init__(self, jump: float = 0.0) -> None:
-        self.time = 0.0
-        self.jump = jump
-        self.waits: list[float] = []
-        self.stopped = False
-
-    def now(self) -> float:
-        return self.time
-
-    def wait(self, seconds: float) -> bool:
-        self.waits.append(seconds)
-        self.time += seconds + self.jump
-        return self.stopped
-
-    def stop(self) -> None:
-        self.stopped = True
+from tests.support.clocks import FakeClock
 
 
 def test_looks_until_done() -> None:
-    clock, seen = HandClock(), []
+    clock, seen = FakeClock(), []
     answer = poll(
         lambda: clock.time, lambda t: t >= 100, clock=clock, typical_seconds=100, deadline=1000, on_read=seen.append
     )
@@ -41,7 +21,7 @@ def test_looks_until_done() -> None:
 
 
 def test_something_just_begun_is_not_looked_at_at_once() -> None:
-    clock = HandClock()
+    clock = FakeClock()
     assert (
         poll(lambda: clock.time, lambda _: True, clock=clock, typical_seconds=100, deadline=1000, read_first=False)
         == 85.0
@@ -50,7 +30,7 @@ def test_something_just_begun_is_not_looked_at_at_once() -> None:
 
 def test_what_nobody_waits_for_is_looked_at_rarely() -> None:
     def reads(slack: float) -> int:
-        clock, seen = HandClock(), []
+        clock, seen = FakeClock(), []
         poll(
             lambda: clock.time,
             lambda t: t >= 150,
@@ -68,7 +48,7 @@ def test_what_nobody_waits_for_is_looked_at_rarely() -> None:
 
 
 def test_a_timeout_names_the_last_observation() -> None:
-    clock = HandClock()
+    clock = FakeClock()
     with pytest.raises(TimedOut) as raised:
         poll(lambda: "pending", lambda _: False, clock=clock, typical_seconds=10, deadline=60)
     assert raised.value.last == "pending"
@@ -76,7 +56,7 @@ def test_a_timeout_names_the_last_observation() -> None:
 
 
 def test_sleeping_through_the_deadline_is_no_reason_to_give_up() -> None:
-    clock, reads = HandClock(jump=10_000), []
+    clock, reads = FakeClock(jump=10_000), []
 
     def read() -> int:
         reads.append(1)
@@ -88,7 +68,7 @@ def test_sleeping_through_the_deadline_is_no_reason_to_give_up() -> None:
 
 
 def test_a_read_may_fail_in_passing_and_only_in_passing() -> None:
-    clock, errors = HandClock(), [OSError("gone"), OSError("gone")]
+    clock, errors = FakeClock(), [OSError("gone"), OSError("gone")]
 
     def read() -> str:
         if errors:
@@ -102,7 +82,7 @@ def test_a_read_may_fail_in_passing_and_only_in_passing() -> None:
 
 
 def test_stop_wakes_the_sleeper() -> None:
-    clock = HandClock()
+    clock = FakeClock()
     clock.stop()
     with pytest.raises(Stopped):
         poll(lambda: 1, lambda _: False, clock=clock, typical_seconds=5, deadline=600)

@@ -23,7 +23,7 @@ from cloudlink.core.resource import (
     Timing,
     built_on,
 )
-from cloudlink.errors import CloudError, CloudlinkError
+from cloudlink.errors import CloudError, CloudlinkError, UnreachableError
 
 
 class Busy(Exception):
@@ -87,7 +87,7 @@ class Thing:
 
 @dataclass
 class ToyCloud:
-    clock: SteppingClock
+    clock: SteppingClock | InstantClock
     takes: float = 20.0
     things: dict[str, Thing] = field(default_factory=dict)
     writes: list[str] = field(default_factory=list)
@@ -159,14 +159,13 @@ class Toy(Resource[Spec, str]):
     immutable = frozenset({"kind"})
     timing = Timing(create=20, update=10, delete=10, deadline=4000)
     cloud: ToyCloud
-    value: str | None = "v"
+    value: str = "v"
     kind: str = "k"
     parents: tuple[Node[str], ...] = ()
     base: tuple[Node[str], ...] = built_on(default=())
 
-    def spec(self, outputs: Outputs) -> Spec | None:
-        above = tuple(outputs[p] for p in (*self.parents, *self.base))
-        return Spec(self.value, self.kind, above) if self.value is not None else None
+    def spec(self, outputs: Outputs) -> Spec:
+        return Spec(self.value, self.kind, tuple(outputs[p] for p in (*self.parents, *self.base)))
 
     def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[Spec, str] | None:
         thing = self.cloud.by_name(self.address)
@@ -266,11 +265,11 @@ def translate(error: Exception) -> CloudlinkError | None:
     if isinstance(error, Refused):
         return CloudError("Refused", str(error), "Ask.")
     if isinstance(error, (Busy, Cut)):
-        return CloudError("Unreachable", type(error).__name__)
+        return UnreachableError("Unreachable", type(error).__name__)
     return None
 
 
-SENSE = ErrorPolicy(
+POLICY = ErrorPolicy(
     translate=translate,
     retry_after=lambda e: 5.0 if isinstance(e, Busy) else None,
     unknown_outcome=lambda e: isinstance(e, Cut),
@@ -278,4 +277,26 @@ SENSE = ErrorPolicy(
 
 
 def engine(nodes: list[Node[Any]], cloud: ToyCloud, store: MemoryStore) -> Engine:
-    return Engine(nodes, clock=cloud.clock, store=store, error_policy=SENSE, workers=8)
+    return Engine(nodes, clock=cloud.clock, store=store, error_policy=POLICY, workers=8)
+
+
+class InstantClock:
+    """Moves only by waiting, and then at once: what takes hours takes no time, and each wait can be looked at."""
+
+    def __init__(self) -> None:
+        self.time = 1_000_000.0
+        self.waits: list[float] = []
+        self.stopped = False
+        self._lock = threading.Lock()
+
+    def now(self) -> float:
+        return self.time
+
+    def wait(self, seconds: float) -> bool:
+        with self._lock:
+            self.waits.append(seconds)
+            self.time += seconds
+        return self.stopped
+
+    def stop(self) -> None:
+        self.stopped = True

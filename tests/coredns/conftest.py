@@ -14,7 +14,7 @@ from tests.coredns.build import CannotBuild, built
 from tests.coredns.process import Refused, Running, Surroundings, start
 from tests.coredns.upstreams import Rule, Upstream, addressed, free_port
 from tests.sandbox.kube.small_world import CLUSTER_ID
-from tests.steps.kube_bench import TOKEN, KubeBench
+from tests.support.kube_sandbox import TOKEN, KubeSandbox
 
 # The oldest and the newest that AKS ships. More, or others: COREDNS_VERSIONS="1.9.4 1.11.3 1.12.1".
 VERSIONS = tuple(os.environ.get("COREDNS_VERSIONS", "").split()) or (coredns_version("1.31"), coredns_version("1.36"))
@@ -54,7 +54,7 @@ def resolver() -> Iterator[Upstream]:
 @pytest.fixture(scope="session")
 def around(tmp_path_factory: pytest.TempPathFactory, resolver: Upstream) -> Iterator[Surroundings]:
     home = tmp_path_factory.mktemp("sandbox")
-    bench = KubeBench(home)
+    bench = KubeSandbox(home)
     (home / "ca.crt").write_text(str(bench.authority.ca_pem))
     kubeconfig = home / "kubeconfig"
     server = {"server": bench.cloud.url_of(CLUSTER_ID), "certificate-authority": str(home / "ca.crt")}

@@ -7,15 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-from prove import faults
-from prove.figures import Figures, Point
-from prove.ground import Ground
-from prove.kill import BY_DESIGN, told
-from prove.lives import Step, shortest
-from prove.ours import _same, receipt
-from prove.picture import Pictures, difference
-from prove.remains import Remains
-from prove.secrets import occurrences
+from reliability.crash_state import CrashState
+from reliability.harness import Harness
+from reliability.kill import BY_DESIGN, told
+from reliability.ownership import _same, receipt
+from reliability.random_sequences import Step, shortest
+from reliability.results import Point, Results
+from reliability.secrets import occurrences
+from reliability.snapshot import Snapshots, difference
+
+from reliability import faults
 
 KEY = "aB3" * 16
 
@@ -83,48 +84,50 @@ def test_a_life_that_fails_is_made_as_short_as_it_can_be() -> None:
 
 def test_figures_are_kept_point_by_point(tmp_path: Path) -> None:
     file = tmp_path / "x.points"
-    figures = Figures(file=file)
-    figures.add(Point("kill", "up", "1"))
-    figures.add(Point("kill", "up", "2", "broken"), say=False)
-    read = Figures.load([file])
-    assert read.points == figures.points
+    results = Results(file=file)
+    results.add(Point("kill", "up", "1"))
+    results.add(Point("kill", "up", "2", "broken"), say=False)
+    read = Results.load([file])
+    assert read.points == results.points
     assert read.rows() == [("kill", "up", 1, 2, 2)]
     assert "FAILED" in str(read)
     assert read.failed[0].where == "2"
 
 
 def test_remains_that_differ_in_anything_are_not_one_trial(tmp_path: Path) -> None:
-    with Ground(tmp_path) as ground:
-        ground.state.write_text(
+    with Harness(tmp_path) as harness:
+        harness.state.write_text(
             '{"format": 1, "serial": 3, "resources": {"a": {"phase": "ready", "since": 1800000000.5}}}'
         )
-        ground.sandbox.context.clock.set_speed(0)
-        ec2 = Pictures(ground).client("ec2")
-        first = Remains.take(ground)
+        harness.sandbox.context.clock.set_speed(0)
+        ec2 = Snapshots(harness).client("ec2")
+        first = CrashState.take(harness)
         ec2.create_customer_gateway(BgpAsn=65000, IpAddress="192.0.2.1", Type="ipsec.1")
-        begun = Remains.take(ground)
-        ground.settle()
-        ended = Remains.take(ground)
+        begun = CrashState.take(harness)
+        harness.settle()
+        ended = CrashState.take(harness)
         assert len({first.mark, begun.mark, ended.mark}) == 3, "what is in flight is neither absent nor there"
         assert not begun.same(ended)
-        first.put_back(ground)
-        assert Remains.take(ground).mark == first.mark
-        assert first.same(Remains.take(ground))
+        first.put_back(harness)
+        assert CrashState.take(harness).mark == first.mark
+        assert first.same(CrashState.take(harness))
 
-        text = ground.state.read_text()
-        ground.state.write_text(text.replace("ready", "creating"))
-        assert Remains.take(ground).mark != first.mark
-        ground.state.write_text(text.replace('"serial": 3', '"serial": 4').replace("1800000000.5", "1800000007.5"))
-        assert Remains.take(ground).mark == first.mark, "neither the number nor the second of a save decides anything"
-        ground.previous.write_text("{}")
-        assert Remains.take(ground).mark != first.mark
+        text = harness.state.read_text()
+        harness.state.write_text(text.replace("ready", "creating"))
+        assert CrashState.take(harness).mark != first.mark
+        harness.state.write_text(text.replace('"serial": 3', '"serial": 4').replace("1800000000.5", "1800000007.5"))
+        assert CrashState.take(harness).mark == first.mark, (
+            "neither the number nor the second of a save decides anything"
+        )
+        harness.previous.write_text("{}")
+        assert CrashState.take(harness).mark != first.mark
         assert first.with_state("deleted").mark != first.mark
-        assert len(first.with_state("cut in half").folder[ground.state.name]) == len(text) // 2
+        assert len(first.with_state("cut in half").folder[harness.state.name]) == len(text) // 2
 
 
 def test_a_file_beside_the_state_file_that_is_read_is_noticed(tmp_path: Path) -> None:
     code = (
-        f"import sys; sys.path[:0] = {sys.path!r}; from prove.moments import _unread; _unread('told')\n"
+        f"import sys; sys.path[:0] = {sys.path!r}; from reliability.save_hooks import _unread; _unread('told')\n"
         "for name in ('demo.state.json', 'demo.state.json.lock', 'demo.state.json.previous', '.demo.state.json.12'):\n"
         "    open(name, 'w').write('x'); open(name).read()\n"
     )
@@ -134,9 +137,9 @@ def test_a_file_beside_the_state_file_that_is_read_is_noticed(tmp_path: Path) ->
 
 def test_a_trial_that_fails_fails_all_of_its_points() -> None:
     points = [Point("kill", "up", f"call {n}", same="one") for n in range(3)]
-    figures = Figures([*told(points, "broken"), Point("kill", "up", "call 9", same="other")])
-    assert len(figures.failed) == 3
-    assert figures.rows() == [("kill", "up", 1, 4, 2)]
+    results = Results([*told(points, "broken"), Point("kill", "up", "call 9", same="other")])
+    assert len(results.failed) == 3
+    assert results.rows() == [("kill", "up", 1, 4, 2)]
 
 
 def test_what_several_objects_have_in_common_is_one_kind_of_call() -> None:

@@ -15,13 +15,13 @@ from cloudlink.secret import Secret, masked
 
 SOURCE = Path(cloudlink.__file__).parent
 ALLOWED = {
-    "app.py": "the EKS token goes to the Kubernetes client",
-    "clouds/aws.py": "the sandbox's AWS key goes to boto3",
-    "clouds/azure_session.py": "the sandbox's client secret goes to azure-identity",
-    "clouds/kube.py": "the cluster's token goes into the Authorization header",
-    "clouds/kube_access.py": "a client key goes into a 0600 file, because ssl takes no other",
-    "steps/aws_connections.py": "a new pre-shared key goes to AWS in the create call",
-    "steps/azure_connections.py": "a pre-shared key goes to Azure",
+    "connect.py": "the EKS token goes to the Kubernetes client",
+    "clouds/aws/client.py": "the sandbox's AWS key goes to boto3",
+    "clouds/azure/session.py": "the sandbox's client secret goes to azure-identity",
+    "clouds/kube/client.py": "the cluster's token goes into the Authorization header",
+    "clouds/kube/access.py": "a client key goes into a 0600 file, because ssl takes no other",
+    "steps/aws_vpn/connections.py": "a new pre-shared key goes to AWS in the create call",
+    "steps/azure_vpn/connections.py": "a pre-shared key goes to Azure",
 }
 
 

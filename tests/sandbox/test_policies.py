@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any
 
 from cloudlink.config import schema
-from cloudlink.config.value_types import Refused
+from cloudlink.config.value_types import ValidationError
 from cloudlink.ipsec import IpsecPolicy, aws_tunnel_options, azure_ipsec_policy
 from cloudlink_sandbox.aws import tunnel_options
 from cloudlink_sandbox.azure import ipsec_policies
@@ -22,7 +22,7 @@ GROUPS = list(range(1, 32))
 def accepted(key: schema.Key[Any], candidates: list[Any]) -> list[Any]:
     values = []
     for candidate in candidates:
-        with contextlib.suppress(Refused):
+        with contextlib.suppress(ValidationError):
             values.append(key.kind.read(candidate))
     assert values
     return values

@@ -47,7 +47,7 @@ class Disk:
 
     def open(self, path: Any, flags: int, *more: Any) -> int:
         name = str(path)
-        if "new content" in self.refuses and flags & os.O_TRUNC:
+        if "new content" in self.refuses and flags & os.O_EXCL:
             return os.open("/dev/full", os.O_WRONLY)  # a disk on which nothing more has room, without any pretence
         if not name.endswith(".lock"):
             self._may("new file" if flags & os.O_CREAT else "open folder")

@@ -18,134 +18,134 @@ from cloudlink.link import AddressTarget, Host, Link
 from cloudlink.steps.aws_vpn.gateway import gateway_of_vpc
 from cloudlink.steps.aws_vpn.routes import propagating, table_of
 from cloudlink.steps.aws_vpn.step import AwsVpn
-from tests.steps.aws_ground import (
+from tests.support.aws_sandbox import (
     PUBLIC_IPS,
-    RANGES,
     VPC,
-    Front,
-    Ground,
-    a_ground,
-    a_link,
+    AwsSandbox,
+    Server,
+    aws_link,
     from_azure,
     listening,
+    make_aws_sandbox,
 )
-from tests.steps.contract import NO_RECEIPTS, bring_up, check_contract, receipt_of, settle, settle_gone, take_down
+from tests.support.contract import NO_RECEIPTS, bring_up, check_contract, receipt_of, settle, settle_gone, take_down
+from tests.support.links import INSIDE_RANGES
 
-MakeGround = Callable[..., Ground]
+MakeGround = Callable[..., AwsSandbox]
 
 
 @pytest.fixture(scope="module")
-def front() -> Iterator[tuple[Front, str]]:
+def server() -> Iterator[tuple[Server, str]]:
     with listening() as pair:
         yield pair
 
 
 @pytest.fixture
-def ground_of(front: tuple[Front, str], tmp_path: Path) -> MakeGround:
-    return lambda link=None: a_ground(link or a_link(), tmp_path, *front)
+def ground_of(server: tuple[Server, str], tmp_path: Path) -> MakeGround:
+    return lambda link=None: make_aws_sandbox(link or aws_link(), tmp_path, *server)
 
 
 @pytest.fixture
-def ground(ground_of: MakeGround) -> Ground:
+def sandbox(ground_of: MakeGround) -> AwsSandbox:
     return ground_of()
 
 
-def step_of(ground: Ground, link: Link | None = None) -> AwsVpn:
-    return AwsVpn(link or ground.link, ground.aws, PUBLIC_IPS)
+def step_of(sandbox: AwsSandbox, link: Link | None = None) -> AwsVpn:
+    return AwsVpn(link or sandbox.link, sandbox.aws, PUBLIC_IPS)
 
 
-def built(ground: Ground, step: AwsVpn, *nodes: Any) -> Outputs:
+def built(sandbox: AwsSandbox, step: AwsVpn, *nodes: Any) -> Outputs:
     """These resources brought up in order, and what they give."""
     outputs = from_azure()
     for node in nodes:
         if hasattr(node, "read"):
-            outputs = ground.read(outputs, node)
+            outputs = sandbox.read(outputs, node)
         else:
-            outputs = outputs.with_(node, bring_up(node, outputs, ground.wait).outputs)
+            outputs = outputs.with_(node, bring_up(node, outputs, sandbox.wait).outputs)
     return outputs
 
 
-def everything(ground: Ground, step: AwsVpn) -> Outputs:
-    return built(ground, step, *step.nodes())
+def everything(sandbox: AwsSandbox, step: AwsVpn) -> Outputs:
+    return built(sandbox, step, *step.nodes())
 
 
 # --- the cluster --------------------------------------------------------------------------------------------
 
 
-def test_cluster_gives_its_network(ground: Ground) -> None:
-    cluster = step_of(ground).cluster.read(Outputs())
+def test_cluster_gives_its_network(sandbox: AwsSandbox) -> None:
+    cluster = step_of(sandbox).cluster.read(Outputs())
     assert cluster.vpc_id == VPC
     assert len(cluster.subnets) == 3
     assert cluster.service_cidr == IPv4Network("172.20.0.0/16")
 
 
-def test_cluster_that_is_not_there(ground: Ground) -> None:
-    link = a_link(aws={"eks_cluster": "nope"})
+def test_cluster_that_is_not_there(sandbox: AwsSandbox) -> None:
+    link = aws_link(aws={"eks_cluster": "nope"})
     with pytest.raises(MissingError, match="nope"):
-        step_of(ground, link).cluster.read(Outputs())
+        step_of(sandbox, link).cluster.read(Outputs())
 
 
-def test_cluster_in_another_vpc(ground: Ground) -> None:
-    link = a_link(aws={"vpc_id": "vpc-00000000000000000"})
+def test_cluster_in_another_vpc(sandbox: AwsSandbox) -> None:
+    link = aws_link(aws={"vpc_id": "vpc-00000000000000000"})
     with pytest.raises(CloudError, match="another VPC"):
-        step_of(ground, link).cluster.read(Outputs())
+        step_of(sandbox, link).cluster.read(Outputs())
 
 
 # --- the contract -------------------------------------------------------------------------------------------
 
 
-def test_gateway_contract(ground: Ground) -> None:
+def test_gateway_contract(sandbox: AwsSandbox) -> None:
     def twin(found: Observed[Any, Any]) -> Callable[[], object]:
-        tags = [{"ResourceType": "vpn-gateway", "Tags": tags_of(ground, found.id)}]
-        made = ground.hand.create_vpn_gateway(Type="ipsec.1", TagSpecifications=tags)["VpnGateway"]["VpnGatewayId"]
-        return lambda: ground.hand.delete_vpn_gateway(VpnGatewayId=made)
+        tags = [{"ResourceType": "vpn-gateway", "Tags": tags_of(sandbox, found.id)}]
+        made = sandbox.hand.create_vpn_gateway(Type="ipsec.1", TagSpecifications=tags)["VpnGateway"]["VpnGatewayId"]
+        return lambda: sandbox.hand.delete_vpn_gateway(VpnGatewayId=made)
 
     check_contract(
-        step_of(ground).gateway,  # type: ignore[arg-type]
+        step_of(sandbox).gateway,  # type: ignore[arg-type]
         Outputs(),
-        wait=ground.wait,
+        wait=sandbox.wait,
         make_twin=twin,
-        strangers=ground.strangers,
-        writes=ground.writes,
+        strangers=sandbox.strangers,
+        writes=sandbox.writes,
     )
 
 
-def tags_of(ground: Ground, number: str) -> list[dict[str, str]]:
-    found = ground.hand.describe_tags(Filters=[{"Name": "resource-id", "Values": [number]}])["Tags"]
+def tags_of(sandbox: AwsSandbox, number: str) -> list[dict[str, str]]:
+    found = sandbox.hand.describe_tags(Filters=[{"Name": "resource-id", "Values": [number]}])["Tags"]
     return [{"Key": t["Key"], "Value": t["Value"]} for t in found]
 
 
-def test_attachment_contract(ground: Ground) -> None:
-    step = step_of(ground)
-    outputs = built(ground, step, step.gateway)
-    check_contract(step.attachment, outputs, wait=ground.wait, strangers=ground.strangers, writes=ground.writes)
+def test_attachment_contract(sandbox: AwsSandbox) -> None:
+    step = step_of(sandbox)
+    outputs = built(sandbox, step, step.gateway)
+    check_contract(step.attachment, outputs, wait=sandbox.wait, strangers=sandbox.strangers, writes=sandbox.writes)
 
 
-def test_customer_gateway_contract(ground: Ground) -> None:
+def test_customer_gateway_contract(sandbox: AwsSandbox) -> None:
     def twin(found: Observed[Any, Any]) -> Callable[[], object]:
-        made = ground.hand.create_customer_gateway(
+        made = sandbox.hand.create_customer_gateway(
             Type="ipsec.1",
             IpAddress="20.0.0.9",
             BgpAsn=65_000,
-            TagSpecifications=[{"ResourceType": "customer-gateway", "Tags": tags_of(ground, found.id)}],
+            TagSpecifications=[{"ResourceType": "customer-gateway", "Tags": tags_of(sandbox, found.id)}],
         )["CustomerGateway"]["CustomerGatewayId"]
-        return lambda: ground.hand.delete_customer_gateway(CustomerGatewayId=made)
+        return lambda: sandbox.hand.delete_customer_gateway(CustomerGatewayId=made)
 
     check_contract(
-        step_of(ground).customer_gateways[1],
+        step_of(sandbox).customer_gateways[1],
         from_azure(),
-        wait=ground.wait,
+        wait=sandbox.wait,
         make_twin=twin,
-        strangers=ground.strangers,
-        writes=ground.writes,
+        strangers=sandbox.strangers,
+        writes=sandbox.writes,
     )
 
 
 @pytest.mark.parametrize("storage", ["standard", "secrets-manager"])
 def test_connection_contract(ground_of: MakeGround, storage: str) -> None:
-    ground = ground_of(a_link(aws={"psk_storage": storage}))
-    step = step_of(ground)
-    outputs = built(ground, step, step.gateway, step.customer_gateways[0])
+    sandbox = ground_of(aws_link(aws={"psk_storage": storage}))
+    step = step_of(sandbox)
+    outputs = built(sandbox, step, step.gateway, step.customer_gateways[0])
 
     def drift(found: Observed[Any, Any]) -> None:
         for end, change in zip(
@@ -153,31 +153,34 @@ def test_connection_contract(ground_of: MakeGround, storage: str) -> None:
             ({"Phase2LifetimeSeconds": 1800}, {"DPDTimeoutAction": "clear", "StartupAction": "add"}),
             strict=True,
         ):
-            ground.hand.modify_vpn_tunnel_options(
+            sandbox.hand.modify_vpn_tunnel_options(
                 VpnConnectionId=found.id, VpnTunnelOutsideIpAddress=str(end.outside_ip), TunnelOptions=change
             )
-            ground.wait(200)
+            sandbox.wait(200)
 
     found = check_contract(
         step.connections[0],  # type: ignore[arg-type]
         outputs,
-        wait=ground.wait,
+        wait=sandbox.wait,
         make_drift=drift,
-        strangers=ground.strangers,
-        writes=ground.writes,
+        strangers=sandbox.strangers,
+        writes=sandbox.writes,
     )
-    assert {end.inside for end in found.outputs.tunnels} == {IPv4Network(RANGES[0]), IPv4Network(RANGES[1])}
+    assert {end.inside for end in found.outputs.tunnels} == {
+        IPv4Network(INSIDE_RANGES[0]),
+        IPv4Network(INSIDE_RANGES[1]),
+    }
 
 
-def test_propagation_contract(ground: Ground) -> None:
-    step = step_of(ground)
-    outputs = built(ground, step, step.cluster, step.gateway, step.attachment, step.route_tables)
+def test_propagation_contract(sandbox: AwsSandbox) -> None:
+    step = step_of(sandbox)
+    outputs = built(sandbox, step, step.cluster, step.gateway, step.attachment, step.route_tables)
 
     def drift(found: Observed[Any, Any]) -> None:
         table = sorted(found.spec.tables)[0]
-        ground.hand.disable_vgw_route_propagation(GatewayId=found.spec.gateway, RouteTableId=table)
+        sandbox.hand.disable_vgw_route_propagation(GatewayId=found.spec.gateway, RouteTableId=table)
 
-    check_contract(step.propagation, outputs, wait=ground.wait, make_drift=drift, writes=ground.writes)
+    check_contract(step.propagation, outputs, wait=sandbox.wait, make_drift=drift, writes=sandbox.writes)
 
 
 # --- pre-shared keys ----------------------------------------------------------------------------------------
@@ -185,36 +188,36 @@ def test_propagation_contract(ground: Ground) -> None:
 
 @pytest.mark.parametrize("storage", ["standard", "secrets-manager"])
 def test_each_tunnel_gives_back_its_own_key(ground_of: MakeGround, storage: str) -> None:
-    ground = ground_of(a_link(aws={"psk_storage": storage}))
-    step = step_of(ground)
-    outputs = built(ground, step, step.gateway, step.customer_gateways[0], step.connections[0])
+    sandbox = ground_of(aws_link(aws={"psk_storage": storage}))
+    step = step_of(sandbox)
+    outputs = built(sandbox, step, step.gateway, step.customer_gateways[0], step.connections[0])
     out = outputs[step.connections[0]]
-    real = {t.inside: t.psk for t in ground.cloud.facts().tunnels}
+    real = {t.inside: t.psk for t in sandbox.cloud.facts().tunnels}
     assert {end.inside: end.psk.reveal() for end in out.tunnels} == real
     assert len(set(real.values())) == 2
     assert all(len(key) == 48 for key in real.values()), "they are ours, not those that AWS would make"
 
 
-def test_no_raw_answer_with_a_key_lives_on(ground: Ground) -> None:
-    step = step_of(ground)
-    outputs = built(ground, step, step.gateway, step.customer_gateways[0], step.connections[0])
+def test_no_raw_answer_with_a_key_lives_on(sandbox: AwsSandbox) -> None:
+    step = step_of(sandbox)
+    outputs = built(sandbox, step, step.gateway, step.customer_gateways[0], step.connections[0])
     keys = [end.psk.reveal() for end in outputs[step.connections[0]].tunnels]
-    kept = repr(ground.aws.vpn_connections()) + repr(outputs[step.connections[0]])
+    kept = repr(sandbox.aws.vpn_connections()) + repr(outputs[step.connections[0]])
     assert not any(key in kept for key in keys)
     assert "CustomerGatewayConfiguration" not in kept
 
 
-def test_a_garbled_answer_does_not_show_the_key(ground: Ground) -> None:
-    step = step_of(ground)
-    built(ground, step, step.gateway, step.customer_gateways[0])
-    outputs = built(ground, step, step.gateway, step.customer_gateways[0])
-    ground.fault("garbage", "aws.CreateVpnConnection")
+def test_a_garbled_answer_does_not_show_the_key(sandbox: AwsSandbox) -> None:
+    step = step_of(sandbox)
+    built(sandbox, step, step.gateway, step.customer_gateways[0])
+    outputs = built(sandbox, step, step.gateway, step.customer_gateways[0])
+    sandbox.fault("garbage", "aws.CreateVpnConnection")
     connection: Any = step.connections[0]
     with pytest.raises(Exception) as caught:
         connection.create(connection.spec(outputs))
-    ours = ground.aws.translate(caught.value)
+    ours = sandbox.aws.translate(caught.value)
     assert ours is not None
-    key = next(t.psk for t in ground.cloud.facts().tunnels)
+    key = next(t.psk for t in sandbox.cloud.facts().tunnels)
     assert key not in f"{ours} {ours.detail} {ours.hint}"
 
 
@@ -222,31 +225,31 @@ def test_a_garbled_answer_does_not_show_the_key(ground: Ground) -> None:
 
 
 @pytest.mark.parametrize("kind", ["cut-after", "garbage"])
-def test_a_lost_answer_makes_one_gateway(ground: Ground, kind: str) -> None:
-    gateway: Any = step_of(ground).gateway
-    ground.fault(kind, "aws.CreateVpnGateway")
+def test_a_lost_answer_makes_one_gateway(sandbox: AwsSandbox, kind: str) -> None:
+    gateway: Any = step_of(sandbox).gateway
+    sandbox.fault(kind, "aws.CreateVpnGateway")
     with pytest.raises(Exception) as caught:
         gateway.create(gateway.spec(Outputs()))
-    assert ground.aws.unknown_outcome(caught.value)
-    assert ground.calls("CreateVpnGateway") == 1
-    assert settle(gateway, ground.wait).phase is Phase.READY
+    assert sandbox.aws.unknown_outcome(caught.value)
+    assert sandbox.calls("CreateVpnGateway") == 1
+    assert settle(gateway, sandbox.wait).phase is Phase.READY
 
 
-def test_looking_costs_one_call_for_each_kind(ground: Ground) -> None:
-    everything(ground, step_of(ground))
-    ground.aws = ground.again()
-    ground.context.journal.clear()
-    step = step_of(ground)
+def test_looking_costs_one_call_for_each_kind(sandbox: AwsSandbox) -> None:
+    everything(sandbox, step_of(sandbox))
+    sandbox.aws = sandbox.again()
+    sandbox.context.journal.clear()
+    step = step_of(sandbox)
     outputs = from_azure()
     for node in step.nodes():
         if hasattr(node, "read"):
-            outputs = ground.read(outputs, node)
+            outputs = sandbox.read(outputs, node)
         else:
             found: Any = node.find(NO_RECEIPTS)  # type: ignore[attr-defined]
             assert diff(found.spec, node.spec(outputs.with_(node, found.outputs))) == ()  # type: ignore[attr-defined]
             outputs = outputs.with_(node, found.outputs)
-    assert ground.writes() == 0
-    assert sorted(c.operation for c in ground.context.journal.calls()) == [
+    assert sandbox.writes() == 0
+    assert sorted(c.operation for c in sandbox.context.journal.calls()) == [
         "DescribeCluster",
         "DescribeCustomerGateways",
         "DescribeLoadBalancers",
@@ -259,48 +262,48 @@ def test_looking_costs_one_call_for_each_kind(ground: Ground) -> None:
 # --- the gateway --------------------------------------------------------------------------------------------
 
 
-def test_a_vpc_with_another_gateway_is_a_conflict_before_anything_is_made(ground: Ground) -> None:
-    other = ground.hand.create_vpn_gateway(Type="ipsec.1", AmazonSideAsn=64_999)["VpnGateway"]["VpnGatewayId"]
-    ground.hand.attach_vpn_gateway(VpnGatewayId=other, VpcId=VPC)
-    ground.wait(60)
-    gateway: Any = step_of(ground).gateway
-    calls = ground.calls("CreateVpnGateway")
+def test_a_vpc_with_another_gateway_is_a_conflict_before_anything_is_made(sandbox: AwsSandbox) -> None:
+    other = sandbox.hand.create_vpn_gateway(Type="ipsec.1", AmazonSideAsn=64_999)["VpnGateway"]["VpnGatewayId"]
+    sandbox.hand.attach_vpn_gateway(VpnGatewayId=other, VpcId=VPC)
+    sandbox.wait(60)
+    gateway: Any = step_of(sandbox).gateway
+    calls = sandbox.calls("CreateVpnGateway")
     with pytest.raises(ConflictError) as caught:
         gateway.create(gateway.spec(Outputs()))
     assert other in caught.value.hint
     assert "64999" in caught.value.hint
-    assert ground.calls("CreateVpnGateway") == calls
-    held = gateway_of_vpc(ground.aws, VPC)
+    assert sandbox.calls("CreateVpnGateway") == calls
+    held = gateway_of_vpc(sandbox.aws, VPC)
     assert held is not None
     assert held["VpnGatewayId"] == other
 
 
-def test_another_asn_needs_another_gateway(ground: Ground) -> None:
-    step = step_of(ground)
-    built(ground, step, step.gateway)
-    other: Any = step_of(ground, a_link(aws={"asn": 64_600})).gateway
+def test_another_asn_needs_another_gateway(sandbox: AwsSandbox) -> None:
+    step = step_of(sandbox)
+    built(sandbox, step, step.gateway)
+    other: Any = step_of(sandbox, aws_link(aws={"asn": 64_600})).gateway
     found = other.find(NO_RECEIPTS)
     assert {c.field for c in diff(found.spec, other.spec(Outputs()))} == {"asn"} <= other.immutable
 
 
-def test_deleted_objects_are_absent_and_deleting_ones_are_said(ground: Ground) -> None:
-    step = step_of(ground)
-    built(ground, step, step.gateway, step.customer_gateways[0], step.connections[0])
+def test_deleted_objects_are_absent_and_deleting_ones_are_said(sandbox: AwsSandbox) -> None:
+    step = step_of(sandbox)
+    built(sandbox, step, step.gateway, step.customer_gateways[0], step.connections[0])
     connection: Any = step.connections[0]
     found = connection.find(NO_RECEIPTS)
     connection.delete(found, None)
     assert connection.find(NO_RECEIPTS, fresh=True).phase is Phase.DELETING
-    settle_gone(connection, ground.wait)
-    assert any(c["State"] == "deleted" for c in ground.aws.vpn_connections()), "AWS lists it still"
+    settle_gone(connection, sandbox.wait)
+    assert any(c["State"] == "deleted" for c in sandbox.aws.vpn_connections()), "AWS lists it still"
 
 
-def test_gateway_in_use_is_refused_for_a_while(ground: Ground) -> None:
-    step = step_of(ground)
-    built(ground, step, step.gateway, step.attachment)
+def test_gateway_in_use_is_refused_for_a_while(sandbox: AwsSandbox) -> None:
+    step = step_of(sandbox)
+    built(sandbox, step, step.gateway, step.attachment)
     gateway: Any = step.gateway
     with pytest.raises(Exception) as caught:
         gateway.delete(gateway.find(NO_RECEIPTS), None)
-    assert ground.aws.retryable(caught.value)
+    assert sandbox.aws.retryable(caught.value)
 
 
 # --- an adopted gateway -------------------------------------------------------------------------------------
@@ -311,30 +314,30 @@ ADOPTED = "vgw-0aaaabbbbccccdddd"
 
 def test_adopted_gateway_is_used_and_kept(ground_of: MakeGround) -> None:
     hosts = (Host("db", AddressTarget((IPv4Address("10.20.0.9"),))),)  # nothing that uses the main table
-    ground = ground_of(a_link(aws={"adopt_gateway": ADOPTED, "asn": 64_700}, dns={"hosts": hosts}))
-    main = main_table(ground)
-    ground.hand.enable_vgw_route_propagation(GatewayId=ADOPTED, RouteTableId=main)
-    step = step_of(ground)
-    outputs = ground.read(from_azure(), step.cluster, step.gateway)
+    sandbox = ground_of(aws_link(aws={"adopt_gateway": ADOPTED, "asn": 64_700}, dns={"hosts": hosts}))
+    main = main_table(sandbox)
+    sandbox.hand.enable_vgw_route_propagation(GatewayId=ADOPTED, RouteTableId=main)
+    step = step_of(sandbox)
+    outputs = sandbox.read(from_azure(), step.cluster, step.gateway)
     assert (outputs[step.gateway].id, outputs[step.gateway].asn) == (ADOPTED, 64_700)
 
     attachment = step.attachment.find(NO_RECEIPTS)
     assert attachment is not None
     assert (attachment.owned, attachment.spec) == (Ownership.ADOPTED, step.attachment.spec(outputs))
 
-    outputs = ground.read(outputs.with_(step.attachment, attachment.outputs), step.route_tables)
+    outputs = sandbox.read(outputs.with_(step.attachment, attachment.outputs), step.route_tables)
     propagation = step.propagation
     found = propagation.find(NO_RECEIPTS)
     assert found is not None
     assert found.owned is Ownership.SHARED
     before = propagation.prior_state(found)
     assert before == [main]
-    found = bring_up(propagation, outputs, ground.wait)
+    found = bring_up(propagation, outputs, sandbox.wait)
     assert found.spec is not None
     assert main in found.spec.tables, "what others switched on stays on"
     assert len(found.spec.tables) == 3
     propagation.delete(found, before)
-    ground.wait(3)
+    sandbox.wait(3)
     left = propagation.find(receipt_of(propagation, found, before), fresh=True)
     assert left is not None
     assert left.spec is not None
@@ -342,17 +345,17 @@ def test_adopted_gateway_is_used_and_kept(ground_of: MakeGround) -> None:
     assert propagation.delete(left, before) is None
 
 
-def main_table(ground: Ground) -> str:
-    tables = ground.hand.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [VPC]}])["RouteTables"]
+def main_table(sandbox: AwsSandbox) -> str:
+    tables = sandbox.hand.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [VPC]}])["RouteTables"]
     return next(t["RouteTableId"] for t in tables if any(a.get("Main") for a in t["Associations"]))
 
 
-def test_adopted_gateway_that_is_missing_or_elsewhere(ground: Ground) -> None:
-    missing: Any = step_of(ground, a_link(aws={"adopt_gateway": "vgw-0123456789abcdef0"})).gateway
+def test_adopted_gateway_that_is_missing_or_elsewhere(sandbox: AwsSandbox) -> None:
+    missing: Any = step_of(sandbox, aws_link(aws={"adopt_gateway": "vgw-0123456789abcdef0"})).gateway
     with pytest.raises(MissingError, match="vgw-0123456789abcdef0"):
         missing.read(Outputs())
-    strangers = next(g for g in ground.aws.vpn_gateways() if g["AmazonSideAsn"] == 65_010)["VpnGatewayId"]
-    elsewhere: Any = step_of(ground, a_link(aws={"adopt_gateway": strangers})).gateway
+    strangers = next(g for g in sandbox.aws.vpn_gateways() if g["AmazonSideAsn"] == 65_010)["VpnGatewayId"]
+    elsewhere: Any = step_of(sandbox, aws_link(aws={"adopt_gateway": strangers})).gateway
     with pytest.raises(ConflictError, match="another VPC"):
         elsewhere.read(Outputs())
 
@@ -360,98 +363,98 @@ def test_adopted_gateway_that_is_missing_or_elsewhere(ground: Ground) -> None:
 # --- customer gateways --------------------------------------------------------------------------------------
 
 
-def test_a_strangers_customer_gateway_of_the_same_address_is_not_taken(ground: Ground) -> None:
-    other = ground.hand.create_customer_gateway(Type="ipsec.1", IpAddress="20.0.0.1", BgpAsn=65_000)
-    step = step_of(ground)
-    outputs = built(ground, step, step.customer_gateways[0])
+def test_a_strangers_customer_gateway_of_the_same_address_is_not_taken(sandbox: AwsSandbox) -> None:
+    other = sandbox.hand.create_customer_gateway(Type="ipsec.1", IpAddress="20.0.0.1", BgpAsn=65_000)
+    step = step_of(sandbox)
+    outputs = built(sandbox, step, step.customer_gateways[0])
     assert outputs[step.customer_gateways[0]].id != other["CustomerGateway"]["CustomerGatewayId"]
 
 
-def test_wide_asn(ground: Ground) -> None:
-    link = ground.link
+def test_wide_asn(sandbox: AwsSandbox) -> None:
+    link = sandbox.link
     link = dataclasses.replace(link, azure=dataclasses.replace(link.azure, asn=4_200_000_100))
     asked: list[Any] = []
-    ground.aws.ec2.meta.events.register(
+    sandbox.aws.ec2.meta.events.register(
         "provide-client-params.ec2.CreateCustomerGateway", lambda params, **_: asked.append(dict(params))
     )
-    check_contract(step_of(ground, link).customer_gateways[0], from_azure(), wait=ground.wait)
+    check_contract(step_of(sandbox, link).customer_gateways[0], from_azure(), wait=sandbox.wait)
     assert "BgpAsn" not in asked[0], "it is signed and ends at 2147483647"
 
 
 # --- route tables -------------------------------------------------------------------------------------------
 
 
-def test_tables_of_the_cluster_and_of_the_load_balancers(ground: Ground) -> None:
-    step = step_of(ground)
-    outputs = ground.read(Outputs(), step.cluster)
-    tables = ground.aws.route_tables(VPC)
+def test_tables_of_the_cluster_and_of_the_load_balancers(sandbox: AwsSandbox) -> None:
+    step = step_of(sandbox)
+    outputs = sandbox.read(Outputs(), step.cluster)
+    tables = sandbox.aws.route_tables(VPC)
     wanted = {table_of(subnet, tables) for subnet in outputs[step.cluster].subnets}
     assert len(wanted) == 2
     # The load balancers' subnets have no table of their own: they use the main one.
-    assert step.route_tables.read(outputs).ids == wanted | {main_table(ground)}
+    assert step.route_tables.read(outputs).ids == wanted | {main_table(sandbox)}
 
 
-def test_exactly_the_listed_tables(ground: Ground) -> None:
-    main = main_table(ground)
-    step = step_of(ground, a_link(aws={"route_tables": (main,)}))
-    outputs = built(ground, step, step.cluster, step.gateway, step.attachment, step.route_tables, step.propagation)
-    assert propagating(ground.aws.route_tables(VPC, fresh=True), outputs[step.gateway].id) == {main}
+def test_exactly_the_listed_tables(sandbox: AwsSandbox) -> None:
+    main = main_table(sandbox)
+    step = step_of(sandbox, aws_link(aws={"route_tables": (main,)}))
+    outputs = built(sandbox, step, step.cluster, step.gateway, step.attachment, step.route_tables, step.propagation)
+    assert propagating(sandbox.aws.route_tables(VPC, fresh=True), outputs[step.gateway].id) == {main}
 
 
-def test_a_listed_table_that_is_not_there(ground: Ground) -> None:
-    step = step_of(ground, a_link(aws={"route_tables": ("rtb-00000000000000000",)}))
+def test_a_listed_table_that_is_not_there(sandbox: AwsSandbox) -> None:
+    step = step_of(sandbox, aws_link(aws={"route_tables": ("rtb-00000000000000000",)}))
     with pytest.raises(MissingError, match="rtb-00000000000000000"):
         step.route_tables.read(Outputs())
 
 
-def test_propagation_too_early_is_worth_another_try(ground: Ground) -> None:
-    step = step_of(ground)
-    outputs = built(ground, step, step.cluster, step.gateway, step.route_tables)
+def test_propagation_too_early_is_worth_another_try(sandbox: AwsSandbox) -> None:
+    step = step_of(sandbox)
+    outputs = built(sandbox, step, step.cluster, step.gateway, step.route_tables)
     with pytest.raises(Exception) as caught:
         step.propagation.create(step.propagation.spec(outputs))
-    assert ground.aws.retryable(caught.value)
-    assert ground.aws.translate(caught.value) is not None
+    assert sandbox.aws.retryable(caught.value)
+    assert sandbox.aws.translate(caught.value) is not None
 
 
 # --- connections --------------------------------------------------------------------------------------------
 
 
-def test_only_the_differing_tunnel_is_changed(ground: Ground) -> None:
-    step = step_of(ground)
-    outputs = built(ground, step, step.gateway, step.customer_gateways[0], step.connections[0])
+def test_only_the_differing_tunnel_is_changed(sandbox: AwsSandbox) -> None:
+    step = step_of(sandbox)
+    outputs = built(sandbox, step, step.gateway, step.customer_gateways[0], step.connections[0])
     connection: Any = step.connections[0]
     first, second = outputs[connection].tunnels
-    ground.hand.modify_vpn_tunnel_options(
+    sandbox.hand.modify_vpn_tunnel_options(
         VpnConnectionId=outputs[connection].id,
         VpnTunnelOutsideIpAddress=str(second.outside_ip),
         TunnelOptions={"Phase1DHGroupNumbers": [{"Value": 14}]},
     )
-    ground.wait(200)
-    found = settle(connection, ground.wait)
-    calls = ground.calls("ModifyVpnTunnelOptions")
-    bring_up(connection, outputs, ground.wait)
-    assert ground.calls("ModifyVpnTunnelOptions") == calls + 1
-    psks = {t.inside: t.psk for t in ground.cloud.facts().tunnels}
+    sandbox.wait(200)
+    found = settle(connection, sandbox.wait)
+    calls = sandbox.calls("ModifyVpnTunnelOptions")
+    bring_up(connection, outputs, sandbox.wait)
+    assert sandbox.calls("ModifyVpnTunnelOptions") == calls + 1
+    psks = {t.inside: t.psk for t in sandbox.cloud.facts().tunnels}
     assert psks == {first.inside: first.psk.reveal(), second.inside: second.psk.reveal()}, "keys stay as they are"
     assert found.id == outputs[connection].id
 
 
-def test_narrowed_ranges_are_seen_and_widened(ground: Ground) -> None:
+def test_narrowed_ranges_are_seen_and_widened(sandbox: AwsSandbox) -> None:
     """Somebody typed both sides' ranges into the console: what is added to either later would be dropped."""
-    step = step_of(ground)
-    outputs = built(ground, step, step.gateway, step.customer_gateways[0], step.connections[0])
+    step = step_of(sandbox)
+    outputs = built(sandbox, step, step.gateway, step.customer_gateways[0], step.connections[0])
     connection: Any = step.connections[0]
-    ground.hand.modify_vpn_connection_options(
+    sandbox.hand.modify_vpn_connection_options(
         VpnConnectionId=outputs[connection].id, LocalIpv4NetworkCidr="10.1.0.0/16", RemoteIpv4NetworkCidr="10.20.0.0/16"
     )
-    ground.wait(200)
-    found = settle(connection, ground.wait)
+    sandbox.wait(200)
+    found = settle(connection, sandbox.wait)
     changes = {c.field: (c.old, c.new) for c in diff(found.spec, connection.spec(outputs))}
     assert changes == {"azure_range": ("10.1.0.0/16", "0.0.0.0/0"), "aws_range": ("10.20.0.0/16", "0.0.0.0/0")}
     assert set(changes) <= set(connection.why_it_matters)
     assert not set(changes) & connection.immutable
-    bring_up(connection, outputs, ground.wait)
-    assert settle(connection, ground.wait).spec == connection.spec(outputs)
+    bring_up(connection, outputs, sandbox.wait)
+    assert settle(connection, sandbox.wait).spec == connection.spec(outputs)
 
 
 HAND_EDITS: dict[str, dict[str, Any]] = {
@@ -466,50 +469,50 @@ HAND_EDITS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("edit", HAND_EDITS)
-def test_each_option_that_was_changed_by_hand_is_named_and_put_back(ground: Ground, edit: str) -> None:
-    step = step_of(ground)
-    outputs = built(ground, step, step.gateway, step.customer_gateways[0], step.connections[0])
+def test_each_option_that_was_changed_by_hand_is_named_and_put_back(sandbox: AwsSandbox, edit: str) -> None:
+    step = step_of(sandbox)
+    outputs = built(sandbox, step, step.gateway, step.customer_gateways[0], step.connections[0])
     connection: Any = step.connections[0]
     first, _ = outputs[connection].tunnels
-    ground.hand.modify_vpn_tunnel_options(
+    sandbox.hand.modify_vpn_tunnel_options(
         VpnConnectionId=outputs[connection].id,
         VpnTunnelOutsideIpAddress=str(first.outside_ip),
         TunnelOptions=HAND_EDITS[edit],
     )
-    ground.wait(200)
-    (change,) = diff(settle(connection, ground.wait).spec, connection.spec(outputs))
+    sandbox.wait(200)
+    (change,) = diff(settle(connection, sandbox.wait).spec, connection.spec(outputs))
     assert change.field == "policies"
     assert "ike_encryption" not in change.old, "what is alike is not shown"
-    bring_up(connection, outputs, ground.wait)
-    assert settle(connection, ground.wait).spec == connection.spec(outputs)
+    bring_up(connection, outputs, sandbox.wait)
+    assert settle(connection, sandbox.wait).spec == connection.spec(outputs)
 
 
-def test_another_policy_is_an_update_and_other_ranges_a_replacement(ground: Ground) -> None:
-    step = step_of(ground)
-    outputs = built(ground, step, step.gateway, step.customer_gateways[0], step.connections[0])
-    other: Any = step_of(ground, a_link(policy=IpsecPolicy(pfs_group=14))).connections[0]
+def test_another_policy_is_an_update_and_other_ranges_a_replacement(sandbox: AwsSandbox) -> None:
+    step = step_of(sandbox)
+    outputs = built(sandbox, step, step.gateway, step.customer_gateways[0], step.connections[0])
+    other: Any = step_of(sandbox, aws_link(policy=IpsecPolicy(pfs_group=14))).connections[0]
     found = other.find(NO_RECEIPTS)
     assert {c.field for c in diff(found.spec, other.spec(outputs))} == {"policies"}
     assert "policies" not in other.immutable
     tunnels = tuple(
         dataclasses.replace(t, inside=IPv4Network((int(t.inside.network_address) + 64, 30)))
-        for t in ground.link.tunnels
+        for t in sandbox.link.tunnels
     )
-    moved: Any = step_of(ground, a_link(tunnels=tunnels)).connections[0]
+    moved: Any = step_of(sandbox, aws_link(tunnels=tunnels)).connections[0]
     assert {c.field for c in diff(found.spec, moved.spec(outputs))} == {"insides"} <= moved.immutable
 
 
-def test_whole_step_up_and_down(ground: Ground) -> None:
-    before = ground.strangers()
-    step = step_of(ground)
-    everything(ground, step)
-    facts = ground.cloud.facts()
-    assert sorted(str(t.inside) for t in facts.tunnels) == sorted(RANGES)
+def test_whole_step_up_and_down(sandbox: AwsSandbox) -> None:
+    before = sandbox.strangers()
+    step = step_of(sandbox)
+    everything(sandbox, step)
+    facts = sandbox.cloud.facts()
+    assert sorted(str(t.inside) for t in facts.tunnels) == sorted(INSIDE_RANGES)
     assert {(str(t.customer_ip), t.inside) for t in facts.tunnels} == {
-        (f"20.0.0.{t.vpn + 1}", t.inside) for t in ground.link.tunnels
+        (f"20.0.0.{t.vpn + 1}", t.inside) for t in sandbox.link.tunnels
     }
     order = (*step.connections, step.propagation, step.attachment, *step.customer_gateways, step.gateway)
     for resource in order:
         found = resource.find(NO_RECEIPTS, fresh=True)  # type: ignore[attr-defined]
-        take_down(resource, found, ground.wait)  # type: ignore[arg-type]
-    assert ground.strangers() == before
+        take_down(resource, found, sandbox.wait)  # type: ignore[arg-type]
+    assert sandbox.strangers() == before

@@ -21,7 +21,7 @@ from cloudlink.core.resource import Phase
 from cloudlink.errors import CloudError, CloudlinkError, CredentialsError, MissingError, UnreachableError
 from cloudlink.steps.azure_vpn import resource as azure_resource
 from cloudlink.steps.azure_vpn.network import aks_cluster, virtual_network
-from tests.steps.azure_bench import a_link
+from tests.support.azure_sandbox import azure_link
 
 RECORDINGS = Path(__file__).parents[3] / "shared" / "azure-recordings"
 
@@ -215,10 +215,10 @@ def nodes() -> dict[str, Any]:
     from cloudlink.clouds.cache import ReadCache
     from cloudlink.core.polling import WallClock
     from cloudlink.steps.azure_vpn.step import AzureVpn
-    from tests.steps.azure_bench import AWS_GATEWAY, AWS_VPNS
+    from tests.support.azure_sandbox import AWS_GATEWAY, AWS_VPNS
 
-    azure = Azure(a_link(), None, clock := WallClock(), ReadCache(clock))
-    return {n.address: n for n in AzureVpn(a_link(), azure).join(AWS_VPNS, AWS_GATEWAY).nodes()}
+    azure = Azure(azure_link(), None, clock := WallClock(), ReadCache(clock))
+    return {n.address: n for n in AzureVpn(azure_link(), azure).join(AWS_VPNS, AWS_GATEWAY).nodes()}
 
 
 def test_recorded_objects_can_be_read() -> None:
@@ -271,3 +271,107 @@ def test_a_way_to_sign_in_that_was_there_and_failed_is_named_with_its_reason() -
     assert (
         error.detail == "EnvironmentCredential: Authentication failed: AADSTS7000215: Invalid client secret provided."
     )
+
+
+# --- refusals by policies, zones, registration -----------------------------------------------------------------------
+
+ASSIGNMENT = (
+    "/providers/Microsoft.Management/managementGroups/corp/providers/Microsoft.Authorization/policyAssignments/req-tag"
+)
+DEFINITION = "/providers/Microsoft.Authorization/policyDefinitions/871b6d14"
+
+
+def by_policy(*expressions: dict[str, Any], nested: bool = False, more: bool = True) -> HttpResponseError:
+    """As Azure refuses a write. nested: as in a deployment; more: with additionalInfo, which older answers lack."""
+    named = [
+        {
+            "policyAssignment": {"name": "Require a tag", "id": ASSIGNMENT},
+            "policyDefinition": {"name": "Tag it", "id": DEFINITION},
+        }
+    ]
+    info = {
+        "policyDefinitionDisplayName": "Require a tag on resources",
+        "policyDefinitionId": DEFINITION,
+        "policyDefinitionName": "871b6d14",
+        "policyDefinitionEffect": "deny",
+        "policyAssignmentId": ASSIGNMENT,
+        "policyAssignmentName": "req-tag",
+        "policyAssignmentDisplayName": "Tags for the books",
+        "policyAssignmentScope": "/providers/Microsoft.Management/managementGroups/corp",
+        "policyAssignmentParameters": {"tagName": {"value": "CostCenter"}},
+        "evaluationDetails": {"evaluatedExpressions": [*expressions]},
+    }
+    inner: dict[str, Any] = {
+        "code": "RequestDisallowedByPolicy",
+        "target": "cloudlink-demo-public-ip-1",
+        "message": "Resource 'cloudlink-demo-public-ip-1' was disallowed by policy. "
+        f"Policy identifiers: '{json.dumps(named)}'.",
+    }
+    if more:
+        inner["additionalInfo"] = [{"type": "PolicyViolation", "info": info}]
+    if nested:
+        inner = {"code": "InvalidTemplateDeployment", "message": "See details.", "details": [inner]}
+    return HttpResponseError(response=Response(403, {"error": inner}))  # type: ignore[arg-type]
+
+
+def lacks(tag: str) -> dict[str, Any]:
+    path = f"tags[{tag}]"
+    return {"result": "True", "expressionKind": "Field", "path": path, "targetValue": "false", "operator": "Exists"}
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_policy_that_wants_a_tag_is_named_with_assignment_and_tag(nested: bool) -> None:
+    error = find_owned(by_policy(lacks("CostCenter"), lacks("Cost Owner"), nested=nested))
+    assert error.summary == "An Azure policy wants a tag"
+    for word in ("Require a tag on resources", "Tags for the books", "managementGroups/corp", "CostCenter, Cost Owner"):
+        assert word in error.detail
+    assert error.hint == '[tags]\nCostCenter = "..."\n"Cost Owner" = "..."'
+
+
+def test_a_policy_that_wants_something_else_says_what() -> None:
+    elsewhere = {
+        "result": "True",
+        "path": "location",
+        "expressionValue": "westus",
+        "targetValue": ["westeurope"],
+        "operator": "NotIn",
+    }
+    error = find_owned(by_policy(elsewhere))
+    assert error.summary == "An Azure policy forbids it"
+    assert "location westus NotIn westeurope" in error.detail
+    assert "--name req-tag --scope /providers/Microsoft.Management/managementGroups/corp" in error.hint
+
+
+def test_a_policys_refusal_without_more_information_names_it_too() -> None:
+    error = find_owned(by_policy(more=False))
+    assert 'The policy "Tag it" (assignment "Require a tag")' in error.detail
+    assert "--name req-tag" in error.hint
+
+
+@pytest.mark.parametrize("info", [None, "x", [None], [{"type": "PolicyViolation", "info": None}], [{"type": "Other"}]])
+def test_any_form_of_more_information_is_survived(info: Any) -> None:
+    body = {"error": {"code": "RequestDisallowedByPolicy", "message": "no", "additionalInfo": info}}
+    error = find_owned(HttpResponseError(response=Response(403, body)))  # type: ignore[arg-type]
+    assert error.summary == "An Azure policy forbids it"
+
+
+def test_the_two_hints_on_zones_send_nobody_round_in_a_circle() -> None:
+    none = find_owned(answer(400, "LocationNotSupportAvailabilityZones"))
+    wanted = find_owned(answer(400, "VmssVpnGatewayPublicIpsMustHaveZonesConfigured"))
+    assert none.hint == "Set azure.vpn_gateway.zones to []."
+    assert "that the location has" in wanted.hint
+    assert "az account list-locations" in wanted.hint
+    assert '["1"' not in wanted.hint
+
+
+@pytest.mark.parametrize(
+    ("message", "namespace"),
+    [
+        ("The subscription is not registered to use namespace 'Microsoft.Network'. See https://aka.ms/x", "Network"),
+        ("Register Microsoft.ContainerService first.", "ContainerService"),
+        ("no", "Network"),
+    ],
+)
+def test_a_provider_that_is_not_registered_is_named_with_its_command(message: str, namespace: str) -> None:
+    error = find_owned(answer(409, "MissingSubscriptionRegistration", message), subscription="s-1")
+    assert error.hint.startswith(f"az provider register --subscription s-1 --namespace Microsoft.{namespace} --wait")

@@ -1,4 +1,4 @@
-"""The Azure steps against the sandbox's Azure, through the real SDKs over TLS. The clock stands still until we wait."""
+"""The Azure steps against the sandbox's Azure, through the real SDKs over TLS. The clock moves only when we wait."""
 
 from __future__ import annotations
 
@@ -22,93 +22,95 @@ from cloudlink.link import Link
 from cloudlink.secret import Secret
 from cloudlink.steps.outputs import VpnConnection
 from cloudlink_sandbox.facts import AwsFacts, AwsTunnel, Proposals
-from tests.steps.azure_bench import (
+from tests.support.azure_sandbox import (
     AWS,
     AWS_GATEWAY,
     AWS_VPNS,
     OUTSIDE,
     PSKS,
-    SUBSCRIPTION,
     TENANT,
-    Bench,
-    Front,
-    a_link,
+    AzureSandbox,
+    Server,
+    azure_link,
     made_from_nothing,
 )
-from tests.steps.contract import check_contract, take_down
+from tests.support.contract import check_contract, take_down
+from tests.support.links import SUBSCRIPTION
 
 
 @pytest.fixture(scope="module")
-def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    front = Front(tmp_path_factory.mktemp("sandbox"))
-    yield front
-    front.listener.stop()
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("sandbox"))
+    yield server
+    server.listener.stop()
 
 
 @pytest.fixture
-def make_bench(front: Front) -> Callable[..., Bench]:
-    def make(link: Link | None = None, *, seed: bool = True) -> Bench:
-        return Bench(link or a_link(), front, seed)
+def make_bench(server: Server) -> Callable[..., AzureSandbox]:
+    def make(link: Link | None = None, *, seed: bool = True) -> AzureSandbox:
+        return AzureSandbox(link or azure_link(), server, seed)
 
     return make
 
 
 @pytest.fixture
-def bench(make_bench: Callable[..., Bench]) -> Bench:
+def sandbox(make_bench: Callable[..., AzureSandbox]) -> AzureSandbox:
     return make_bench()
 
 
 # --- lives ------------------------------------------------------------------------------------------------
 
 
-def lives(bench: Bench, address: str, drift: Callable[[Any], None]) -> Observed[Any, Any]:
+def lives(sandbox: AzureSandbox, address: str, drift: Callable[[Any], None]) -> Observed[Any, Any]:
     """drift: changes the sandbox's own record."""
     return check_contract(
-        bench.node(address),
-        Outputs(bench.outputs),
-        wait=lambda seconds: bench.time.wait(20 * seconds),  # a gateway takes 1400
-        make_drift=lambda found: drift(bench.record(found.id)),
-        strangers=bench.others,
-        writes=lambda: len(bench.writes()),
+        sandbox.node(address),
+        Outputs(sandbox.outputs),
+        wait=lambda seconds: sandbox.time.wait(20 * seconds),  # a gateway takes 1400
+        make_drift=lambda found: drift(sandbox.record(found.id)),
+        strangers=sandbox.others,
+        writes=lambda: len(sandbox.writes()),
     )
 
 
-def test_public_ip(bench: Bench) -> None:
-    bench.make("azure_vpn.resource_group")
-    resource = bench.node("azure_vpn.public_ip[1]")
-    found = check_contract(resource, Outputs(bench.outputs), wait=bench.time.wait, strangers=bench.others, keep=True)
+def test_public_ip(sandbox: AzureSandbox) -> None:
+    sandbox.make("azure_vpn.resource_group")
+    resource = sandbox.node("azure_vpn.public_ip[1]")
+    found = check_contract(
+        resource, Outputs(sandbox.outputs), wait=sandbox.time.wait, strangers=sandbox.others, keep=True
+    )
     assert not found.outputs.address.is_private
-    bench.record(found.id).top.update(zones=["1"])
-    seen = bench.find(resource)
+    sandbox.record(found.id).top.update(zones=["1"])
+    seen = sandbox.find(resource)
     assert seen is not None
     (change,) = diff(seen.spec, found.spec)
     assert change.field in resource.immutable
-    take_down(resource, found, bench.time.wait)
+    take_down(resource, found, sandbox.time.wait)
 
 
-def test_local_gateway(bench: Bench) -> None:
-    bench.make("azure_vpn.resource_group")
+def test_local_gateway(sandbox: AzureSandbox) -> None:
+    sandbox.make("azure_vpn.resource_group")
 
     def drift(record: Any) -> None:
         record.properties["bgpSettings"]["asn"] = 64999
         record.properties["gatewayIpAddress"] = "52.99.0.1"
         record.properties["localNetworkAddressSpace"] = {"addressPrefixes": ["10.99.0.0/16"]}
 
-    lives(bench, "azure_vpn.local_gateway[1]", drift)
+    lives(sandbox, "azure_vpn.local_gateway[1]", drift)
 
 
-def test_gateway(bench: Bench) -> None:
-    bench.make_all(until="azure_vpn.public_ip[1]")
+def test_gateway(sandbox: AzureSandbox) -> None:
+    sandbox.make_all(until="azure_vpn.public_ip[1]")
 
     def drift(record: Any) -> None:
         record.properties["bgpSettings"]["asn"] = 65099
         record.properties["bgpSettings"]["bgpPeeringAddresses"][1]["customBgpIpAddresses"] = ["169.254.21.50"]
 
-    lives(bench, "azure_vpn.gateway", drift)
+    lives(sandbox, "azure_vpn.gateway", drift)
 
 
-def test_connection(bench: Bench) -> None:
-    bench.make_all(until="azure_vpn.local_gateway[3]")
+def test_connection(sandbox: AzureSandbox) -> None:
+    sandbox.make_all(until="azure_vpn.local_gateway[3]")
 
     def drift(record: Any) -> None:
         held = record.properties
@@ -116,10 +118,10 @@ def test_connection(bench: Bench) -> None:
         held["ipsecPolicies"] = []
         held["enableBgp"] = False
 
-    lives(bench, "azure_vpn.connection[3]", drift)
+    lives(sandbox, "azure_vpn.connection[3]", drift)
 
 
-def test_tags_of_others_survive_an_update(whole: Bench) -> None:
+def test_tags_of_others_survive_an_update(whole: AzureSandbox) -> None:
     for tail in ("virtualNetworkGateways/cloudlink-demo-gateway", "connections/cloudlink-demo-connection-1"):
         whole.record(tail).tags["cost-centre"] = "4711"
     whole.record("virtualNetworkGateways/cloudlink-demo-gateway").properties["bgpSettings"]["asn"] = 65099
@@ -131,38 +133,38 @@ def test_tags_of_others_survive_an_update(whole: Bench) -> None:
     assert whole.record("virtualNetworkGateways/cloudlink-demo-gateway").tags["cloudlink-made-subnet"] == "true"
 
 
-def test_sku_is_changed_in_place(make_bench: Callable[..., Bench]) -> None:
-    bench = make_bench()
-    bench.make_all(until="azure_vpn.gateway")
-    bench.azure, bench.step = bench.look_anew(a_link(sku="VpnGw2AZ"))
-    bench.context.journal.clear()
-    assert bench.make("azure_vpn.gateway").spec.sku == "VpnGw2AZ"
-    assert bench.writes() == ["PUT virtualNetworkGateways/cloudlink-demo-gateway"]
+def test_sku_is_changed_in_place(make_bench: Callable[..., AzureSandbox]) -> None:
+    sandbox = make_bench()
+    sandbox.make_all(until="azure_vpn.gateway")
+    sandbox.azure, sandbox.step = sandbox.reconnect(azure_link(sku="VpnGw2AZ"))
+    sandbox.context.journal.clear()
+    assert sandbox.make("azure_vpn.gateway").spec.sku == "VpnGw2AZ"
+    assert sandbox.writes() == ["PUT virtualNetworkGateways/cloudlink-demo-gateway"]
 
 
-def test_instances_are_known_by_their_public_address(bench: Bench) -> None:
-    bench.make_all(until="azure_vpn.public_ip[1]")
-    resource = bench.node("azure_vpn.gateway")
-    resource.create(resource.spec(Outputs(bench.outputs)))
-    building = bench.find(resource)
+def test_instances_are_known_by_their_public_address(sandbox: AzureSandbox) -> None:
+    sandbox.make_all(until="azure_vpn.public_ip[1]")
+    resource = sandbox.node("azure_vpn.gateway")
+    resource.create(resource.spec(Outputs(sandbox.outputs)))
+    building = sandbox.find(resource)
     assert building is not None
     assert building.phase is Phase.CREATING
     assert building.outputs is None
-    bench.wait(resource)
-    held = bench.record("virtualNetworkGateways/cloudlink-demo-gateway").properties
+    sandbox.wait(resource)
+    held = sandbox.record("virtualNetworkGateways/cloudlink-demo-gateway").properties
     held["ipConfigurations"].reverse()
     held["bgpSettings"]["bgpPeeringAddresses"].reverse()
-    found = bench.find(resource)
+    found = sandbox.find(resource)
     assert found is not None
-    assert found.spec == resource.spec(Outputs(bench.outputs))
+    assert found.spec == resource.spec(Outputs(sandbox.outputs))
     assert found.outputs is not None
     assert [i.public_ip for i in found.outputs.instances] == [
-        bench.outputs[f"azure_vpn.public_ip[{i}]"].address for i in (0, 1)
+        sandbox.outputs[f"azure_vpn.public_ip[{i}]"].address for i in (0, 1)
     ]
     assert [i.config_id.rpartition("/")[2] for i in found.outputs.instances] == ["instance0", "instance1"]
 
 
-def test_what_azure_does_not_say_is_not_guessed(whole: Bench) -> None:
+def test_what_azure_does_not_say_is_not_guessed(whole: AzureSandbox) -> None:
     raw = whole.azure.gateway()
     assert raw is not None
     resource = whole.node("azure_vpn.gateway")
@@ -172,11 +174,11 @@ def test_what_azure_does_not_say_is_not_guessed(whole: Bench) -> None:
     assert resource.parse_outputs(raw) is None
 
 
-def test_a_write_makes_earlier_reads_stale(bench: Bench) -> None:
-    bench.make("azure_vpn.resource_group")
-    resource = bench.node("azure_vpn.public_ip[0]")
+def test_a_write_makes_earlier_reads_stale(sandbox: AzureSandbox) -> None:
+    sandbox.make("azure_vpn.resource_group")
+    resource = sandbox.node("azure_vpn.public_ip[0]")
     assert resource.find(Receipts()) is None
-    resource.create(resource.spec(Outputs(bench.outputs)))
+    resource.create(resource.spec(Outputs(sandbox.outputs)))
     assert resource.find(Receipts()) is not None
 
 
@@ -184,12 +186,12 @@ def test_a_write_makes_earlier_reads_stale(bench: Bench) -> None:
 
 
 @pytest.fixture
-def whole(bench: Bench) -> Bench:
-    bench.make_all()
-    return bench
+def whole(sandbox: AzureSandbox) -> AzureSandbox:
+    sandbox.make_all()
+    return sandbox
 
 
-def test_connections_use_one_address_for_each_instance(whole: Bench) -> None:
+def test_connections_use_one_address_for_each_instance(whole: AzureSandbox) -> None:
     table = []
     for i in range(4):
         held = whole.record(f"connections/cloudlink-demo-connection-{i + 1}").properties
@@ -202,7 +204,7 @@ def test_connections_use_one_address_for_each_instance(whole: Bench) -> None:
     ]
 
 
-def test_what_is_written_brings_all_four_tunnels_up(whole: Bench) -> None:
+def test_what_is_written_brings_all_four_tunnels_up(whole: AzureSandbox) -> None:
     """The world compares it with an AWS side that was built from the same link."""
     proposals = Proposals(
         frozenset({2}),
@@ -247,7 +249,7 @@ def test_what_is_written_brings_all_four_tunnels_up(whole: Bench) -> None:
     assert "10.10.0.0/16" in {r["network"] for r in whole.azure.learned_routes()}
 
 
-def test_a_key_alone_is_changed_alone(whole: Bench) -> None:
+def test_a_key_alone_is_changed_alone(whole: AzureSandbox) -> None:
     resource = whole.node("azure_vpn.connection[0]")
     whole.record("connections/cloudlink-demo-connection-1").properties["sharedKey"] = "somebodyelsesK3y"
     seen = whole.find(resource)
@@ -261,7 +263,7 @@ def test_a_key_alone_is_changed_alone(whole: Bench) -> None:
     assert whole.writes() == ["PUT sharedkey/cloudlink-demo-connection-1"]
 
 
-def test_another_protocol_means_a_new_connection(whole: Bench) -> None:
+def test_another_protocol_means_a_new_connection(whole: AzureSandbox) -> None:
     resource = whole.node("azure_vpn.connection[2]")
     whole.record("connections/cloudlink-demo-connection-3").properties["connectionProtocol"] = "IKEv1"
     seen = whole.find(resource)
@@ -270,8 +272,8 @@ def test_another_protocol_means_a_new_connection(whole: Bench) -> None:
     assert changed == {"protocol"} <= resource.immutable
 
 
-def test_nothing_to_do_costs_one_call_for_each_kind(whole: Bench) -> None:
-    azure, step = whole.look_anew()
+def test_nothing_to_do_costs_one_call_for_each_kind(whole: AzureSandbox) -> None:
+    azure, step = whole.reconnect()
     azure.sign_in()
     whole.context.journal.clear()
     outputs: dict[str, Any] = dict(AWS)
@@ -299,37 +301,37 @@ def test_nothing_to_do_costs_one_call_for_each_kind(whole: Bench) -> None:
     assert len(calls) == 10  # one of each, and the four connections one by one
 
 
-def test_aws_without_the_tunnel(bench: Bench) -> None:
-    bench.make("azure_vpn.resource_group")
-    outputs = {**bench.outputs, AWS_VPNS[0].address: VpnConnection("vpn-0", ())}
+def test_aws_without_the_tunnel(sandbox: AzureSandbox) -> None:
+    sandbox.make("azure_vpn.resource_group")
+    outputs = {**sandbox.outputs, AWS_VPNS[0].address: VpnConnection("vpn-0", ())}
     with pytest.raises(MissingError, match="vpn-0"):
-        bench.node("azure_vpn.local_gateway[0]").spec(Outputs(outputs))
+        sandbox.node("azure_vpn.local_gateway[0]").spec(Outputs(outputs))
 
 
 # --- the gateway's subnet ---------------------------------------------------------------------------------
 
 
-def test_our_gateway_subnet(bench: Bench) -> None:
-    bench.make_all(until="azure_vpn.network")
-    resource = bench.node("azure_vpn.gateway_subnet")
-    assert bench.find(resource) is None
-    spec = resource.spec(Outputs(bench.outputs))
-    bench.note(resource.address, "create")
+def test_our_gateway_subnet(sandbox: AzureSandbox) -> None:
+    sandbox.make_all(until="azure_vpn.network")
+    resource = sandbox.node("azure_vpn.gateway_subnet")
+    assert sandbox.find(resource) is None
+    spec = resource.spec(Outputs(sandbox.outputs))
+    sandbox.note(resource.address, "create")
     resource.create(spec)
-    assert bench.wait(resource).owned is Ownership.OWNED  # also when we are killed here
-    bench.note(resource.address)
-    found = bench.wait(resource)
+    assert sandbox.wait(resource).owned is Ownership.OWNED  # also when we are killed here
+    sandbox.note(resource.address)
+    found = sandbox.wait(resource)
     assert (found.owned, found.spec) == (Ownership.OWNED, spec)
-    take_down(resource, bench.wait(resource), bench.time.wait)
+    take_down(resource, sandbox.wait(resource), sandbox.time.wait)
 
 
-def test_our_gateway_subnet_is_known_without_the_state_file(bench: Bench) -> None:
-    bench.make_all(until="azure_vpn.network")
-    resource = bench.node("azure_vpn.gateway_subnet")
+def test_our_gateway_subnet_is_known_without_the_state_file(sandbox: AzureSandbox) -> None:
+    sandbox.make_all(until="azure_vpn.network")
+    resource = sandbox.node("azure_vpn.gateway_subnet")
     for address in ("gateway_subnet", "public_ip[0]", "public_ip[1]", "gateway"):
-        bench.make(f"azure_vpn.{address}")
-    bench.receipts = Receipts()
-    found = bench.wait(resource)
+        sandbox.make(f"azure_vpn.{address}")
+    sandbox.receipts = Receipts()
+    found = sandbox.wait(resource)
     assert found.owned is Ownership.OWNED
     assert found.outputs is not None
     assert found.outputs.owned
@@ -338,22 +340,22 @@ def test_our_gateway_subnet_is_known_without_the_state_file(bench: Bench) -> Non
     assert retryable(caught.value) is not None
 
 
-def test_a_gateway_subnet_that_was_there_is_used_and_kept(bench: Bench) -> None:
-    bench.azure.network.subnets.begin_create_or_update(
+def test_a_gateway_subnet_that_was_there_is_used_and_kept(sandbox: AzureSandbox) -> None:
+    sandbox.azure.network.subnets.begin_create_or_update(
         "net-rg", "apps", "GatewaySubnet", {"properties": {"addressPrefix": "10.20.200.0/28"}}, polling=False
     )
-    bench.make_all(until="azure_vpn.network")
-    resource = bench.node("azure_vpn.gateway_subnet")
-    found = bench.wait(resource)
+    sandbox.make_all(until="azure_vpn.network")
+    resource = sandbox.node("azure_vpn.gateway_subnet")
+    found = sandbox.wait(resource)
     assert found.owned is Ownership.ADOPTED
     assert "10.20.200.0/28, smaller" in found.detail
-    assert diff(found.spec, resource.spec(Outputs(bench.outputs))) == ()
+    assert diff(found.spec, resource.spec(Outputs(sandbox.outputs))) == ()
     assert resource.delete(found, None) is None
     for address in ("gateway_subnet", "public_ip[0]", "public_ip[1]", "gateway"):
-        bench.make(f"azure_vpn.{address}")
-    assert "cloudlink-made-subnet" not in bench.record("virtualNetworkGateways/cloudlink-demo-gateway").tags
-    bench.receipts = Receipts()
-    assert bench.wait(resource).owned is Ownership.ADOPTED
+        sandbox.make(f"azure_vpn.{address}")
+    assert "cloudlink-made-subnet" not in sandbox.record("virtualNetworkGateways/cloudlink-demo-gateway").tags
+    sandbox.receipts = Receipts()
+    assert sandbox.wait(resource).owned is Ownership.ADOPTED
 
 
 # --- strangers --------------------------------------------------------------------------------------------
@@ -368,30 +370,30 @@ def test_a_gateway_subnet_that_was_there_is_used_and_kept(bench: Bench) -> None:
         ("azure_vpn.connection[1]", "connections/cloudlink-demo-connection-2"),
     ],
 )
-def test_our_name_without_our_tags_is_left_alone(whole: Bench, address: str, record: str) -> None:
+def test_our_name_without_our_tags_is_left_alone(whole: AzureSandbox, address: str, record: str) -> None:
     whole.record(record).tags.pop(LINK_TAG)
     with pytest.raises(ConflictError, match=record) as caught:
         whole.find(whole.node(address))
     assert f"{LINK_TAG}=demo" in caught.value.hint
 
 
-def test_a_vnet_with_a_gateway_takes_no_second_one(bench: Bench) -> None:
-    bench.make_all(until="azure_vpn.gateway")
-    other = a_link(resource_group="other-rg", create_resource_group=True)
-    bench.azure, bench.step = bench.look_anew(dataclasses.replace(other, name="second"))
+def test_a_vnet_with_a_gateway_takes_no_second_one(sandbox: AzureSandbox) -> None:
+    sandbox.make_all(until="azure_vpn.gateway")
+    other = azure_link(resource_group="other-rg", create_resource_group=True)
+    sandbox.azure, sandbox.step = sandbox.reconnect(dataclasses.replace(other, name="second"))
     for address in ("resource_group", "network", "gateway_subnet", "public_ip[0]", "public_ip[1]"):
-        bench.make(f"azure_vpn.{address}")
+        sandbox.make(f"azure_vpn.{address}")
     with pytest.raises(ConflictError, match="cloudlink-demo-gateway"):
-        bench.make("azure_vpn.gateway")
-    subnet = bench.node("azure_vpn.gateway_subnet")
-    bench.note(subnet.address)
-    found = bench.find(subnet)
+        sandbox.make("azure_vpn.gateway")
+    subnet = sandbox.node("azure_vpn.gateway_subnet")
+    sandbox.note(subnet.address)
+    found = sandbox.find(subnet)
     assert found is not None
     with pytest.raises(ConflictError, match="cloudlink-demo-gateway"):
         subnet.delete(found, None)
 
 
-def test_a_gateway_with_connections_of_others_is_kept(whole: Bench) -> None:
+def test_a_gateway_with_connections_of_others_is_kept(whole: AzureSandbox) -> None:
     ours = whole.azure.connection(whole.azure.name("connection-1"))
     assert ours is not None
     local = {
@@ -412,75 +414,75 @@ def test_a_gateway_with_connections_of_others_is_kept(whole: Bench) -> None:
         gateway.delete(whole.wait(gateway), None)
 
 
-# --- what stands there, and what is made on request -------------------------------------------------------
+# --- what exists, and what is made on request -------------------------------------------------------
 
 
-def test_missing_things_are_named(make_bench: Callable[..., Bench]) -> None:
-    bench = make_bench(seed=False)
-    bench.cloud.store.subscriptions[SUBSCRIPTION] = SUBSCRIPTION
+def test_missing_things_are_named(make_bench: Callable[..., AzureSandbox]) -> None:
+    sandbox = make_bench(seed=False)
+    sandbox.cloud.store.subscriptions[SUBSCRIPTION] = SUBSCRIPTION
     for name, what in (("resource_group", "link-rg"), ("network", "apps"), ("cluster", "test")):
         with pytest.raises(MissingError, match=what) as caught:
-            bench.node(f"azure_vpn.{name}").read(Outputs())
+            sandbox.node(f"azure_vpn.{name}").read(Outputs())
         assert caught.value.hint.startswith("az ")
-    for node in bench.step.nodes():
+    for node in sandbox.step.nodes():
         if isinstance(node, Resource):
-            assert bench.find(node) is None
+            assert sandbox.find(node) is None
 
 
-def test_a_vnet_of_akss_own_is_refused(make_bench: Callable[..., Bench]) -> None:
-    bench = make_bench(a_link(vnet_resource_group="MC_aks-rg_test_westeurope"))
+def test_a_vnet_of_akss_own_is_refused(make_bench: Callable[..., AzureSandbox]) -> None:
+    sandbox = make_bench(azure_link(vnet_resource_group="MC_aks-rg_test_westeurope"))
     with pytest.raises(CloudError, match="AKS made"):
-        bench.node("azure_vpn.network").read(Outputs())
+        sandbox.node("azure_vpn.network").read(Outputs())
 
 
-def test_lookups_say_what_there_is(bench: Bench) -> None:
-    bench.make_all(until="azure_vpn.cluster")
-    network, cluster = bench.outputs["azure_vpn.network"], bench.outputs["azure_vpn.cluster"]
+def test_lookups_say_what_there_is(sandbox: AzureSandbox) -> None:
+    sandbox.make_all(until="azure_vpn.cluster")
+    network, cluster = sandbox.outputs["azure_vpn.network"], sandbox.outputs["azure_vpn.cluster"]
     assert network.prefixes == network.advertised == (IPv4Network("10.20.0.0/16"),)
     assert network.subnets == {"aks": (IPv4Network("10.20.0.0/22"),)}
     assert cluster.pod_cidr == IPv4Network("10.244.0.0/16")
     assert cluster.version.startswith("1.33")
 
 
-def test_made_from_nothing_and_taken_away_again(make_bench: Callable[..., Bench]) -> None:
-    bench = make_bench(made_from_nothing())
-    bench.make_all(until="azure_vpn.gateway_subnet")
-    network = bench.outputs["azure_vpn.network"]
+def test_made_from_nothing_and_taken_away_again(make_bench: Callable[..., AzureSandbox]) -> None:
+    sandbox = make_bench(made_from_nothing())
+    sandbox.make_all(until="azure_vpn.gateway_subnet")
+    network = sandbox.outputs["azure_vpn.network"]
     assert network.prefixes == (IPv4Network("10.20.0.0/16"),)
-    held = bench.record("managedClusters/test").properties
+    held = sandbox.record("managedClusters/test").properties
     assert held["agentPoolProfiles"][0]["vnetSubnetID"].endswith("/virtualNetworks/apps/subnets/cluster")
     assert held["networkProfile"]["networkPluginMode"] == "overlay"
     held["agentPoolProfiles"][0]["count"] = 5
-    bench.make("azure_vpn.cluster")
-    assert bench.record("managedClusters/test").properties["agentPoolProfiles"][0]["count"] == 2
+    sandbox.make("azure_vpn.cluster")
+    assert sandbox.record("managedClusters/test").properties["agentPoolProfiles"][0]["count"] == 2
 
     wider = dataclasses.replace(
         made_from_nothing().azure.new_network or pytest.fail(), prefixes=(IPv4Network("10.20.0.0/15"),)
     )
-    bench.azure, bench.step = bench.look_anew(
-        dataclasses.replace(bench.link, azure=dataclasses.replace(bench.link.azure, new_network=wider))
+    sandbox.azure, sandbox.step = sandbox.reconnect(
+        dataclasses.replace(sandbox.link, azure=dataclasses.replace(sandbox.link.azure, new_network=wider))
     )
-    bench.make("azure_vpn.network")
-    assert bench.record("virtualNetworks/apps/subnets/GatewaySubnet").properties["addressPrefix"] == "10.20.255.0/27"
+    sandbox.make("azure_vpn.network")
+    assert sandbox.record("virtualNetworks/apps/subnets/GatewaySubnet").properties["addressPrefix"] == "10.20.255.0/27"
 
-    tagged = {r["name"] for r in bench.azure.resources_by_tag()}
+    tagged = {r["name"] for r in sandbox.azure.resources_by_tag()}
     assert tagged == {"link-rg", "apps", "test"}
-    gateway_subnet = bench.node("azure_vpn.gateway_subnet")
-    bench.azure.delete_gateway_subnet()
-    while bench.find(gateway_subnet) is not None:
-        bench.time.wait(5)
+    gateway_subnet = sandbox.node("azure_vpn.gateway_subnet")
+    sandbox.azure.delete_gateway_subnet()
+    while sandbox.find(gateway_subnet) is not None:
+        sandbox.time.wait(5)
     for address in ("cluster", "network", "resource_group"):
-        node = bench.node(f"azure_vpn.{address}")
-        take_down(node, bench.wait(node), bench.time.wait)
+        node = sandbox.node(f"azure_vpn.{address}")
+        take_down(node, sandbox.wait(node), sandbox.time.wait)
 
 
-def test_a_group_with_things_of_others_is_kept(make_bench: Callable[..., Bench]) -> None:
-    bench = make_bench(a_link(create_resource_group=True))
-    bench.make("azure_vpn.resource_group")
+def test_a_group_with_things_of_others_is_kept(make_bench: Callable[..., AzureSandbox]) -> None:
+    sandbox = make_bench(azure_link(create_resource_group=True))
+    sandbox.make("azure_vpn.resource_group")
     body = {"location": "westeurope", "sku": {"name": "Standard"}, "properties": {"publicIPAllocationMethod": "Static"}}
-    bench.azure.put_public_ip("theirs", body)
-    group = bench.node("azure_vpn.resource_group")
-    found = bench.find(group)
+    sandbox.azure.put_public_ip("theirs", body)
+    group = sandbox.node("azure_vpn.resource_group")
+    found = sandbox.find(group)
     assert found is not None
     with pytest.raises(ConflictError, match="theirs"):
         group.delete(found, None)
@@ -489,21 +491,21 @@ def test_a_group_with_things_of_others_is_kept(make_bench: Callable[..., Bench])
 # --- when things go wrong ---------------------------------------------------------------------------------
 
 
-def test_a_failed_operation_says_why(bench: Bench) -> None:
-    bench.make("azure_vpn.resource_group")
-    resource = bench.node("azure_vpn.local_gateway[0]")
-    bench.fault("operation-fails", "azure.PUT:localNetworkGateways/*")
-    started = resource.create(resource.spec(Outputs(bench.outputs)))
+def test_a_failed_operation_says_why(sandbox: AzureSandbox) -> None:
+    sandbox.make("azure_vpn.resource_group")
+    resource = sandbox.node("azure_vpn.local_gateway[0]")
+    sandbox.fault("operation-fails", "azure.PUT:localNetworkGateways/*")
+    started = resource.create(resource.spec(Outputs(sandbox.outputs)))
     assert started.reason() == ""  # still running
-    found = bench.wait(resource, Phase.FAILED, Phase.READY)
+    found = sandbox.wait(resource, Phase.FAILED, Phase.READY)
     assert found.phase is Phase.FAILED
     assert found.detail == "Failed"
     assert started.reason().startswith("InternalServerError: ")
 
 
-def test_not_signed_in(bench: Bench) -> None:
-    bench.endpoints = dataclasses.replace(bench.endpoints, azure_client_secret=Secret("a-wrong-one"))
-    azure, _ = bench.look_anew()
+def test_not_signed_in(sandbox: AzureSandbox) -> None:
+    sandbox.endpoints = dataclasses.replace(sandbox.endpoints, azure_client_secret=Secret("a-wrong-one"))
+    azure, _ = sandbox.reconnect()
     with pytest.raises(CredentialsError, match="AADSTS7000215") as caught:
         azure.sign_in()
     assert caught.value.hint == f"az login --tenant {TENANT}"
@@ -520,36 +522,36 @@ def test_not_signed_in(bench: Bench) -> None:
         ("cut-after", UnreachableError, ""),
     ],
 )
-def test_refusals_are_translated(bench: Bench, fault: str, kind: type[Exception], words: str) -> None:
-    bench.make("azure_vpn.resource_group")
-    resource = bench.node("azure_vpn.local_gateway[0]")
-    bench.fault(fault, "azure.PUT:localNetworkGateways/*")
+def test_refusals_are_translated(sandbox: AzureSandbox, fault: str, kind: type[Exception], words: str) -> None:
+    sandbox.make("azure_vpn.resource_group")
+    resource = sandbox.node("azure_vpn.local_gateway[0]")
+    sandbox.fault(fault, "azure.PUT:localNetworkGateways/*")
     with pytest.raises(Exception) as caught:
-        resource.create(resource.spec(Outputs(bench.outputs)))
-    error = bench.azure.translate(caught.value)
+        resource.create(resource.spec(Outputs(sandbox.outputs)))
+    error = sandbox.azure.translate(caught.value)
     assert type(error) is kind
     assert words in error.detail
     assert unknown_outcome(caught.value) is (kind is UnreachableError)
     assert retryable(caught.value) is None
-    found = bench.find(resource)  # whatever was believed before is forgotten
+    found = sandbox.find(resource)  # whatever was believed before is forgotten
     assert (found is not None) is (fault == "cut-after")
 
 
-def test_reads_survive_hiccups(bench: Bench) -> None:
+def test_reads_survive_hiccups(sandbox: AzureSandbox) -> None:
     for kind in ("throttled", "error", "cut-before"):
-        bench.fault(kind, "azure.GET:publicIPAddresses*")
-        bench.fault(kind, "azure.GET:publicIPAddresses*")
-        assert bench.find(bench.node("azure_vpn.public_ip[0]")) is None
-    bench.fault("error", "azure.GET:publicIPAddresses*", None)
+        sandbox.fault(kind, "azure.GET:publicIPAddresses*")
+        sandbox.fault(kind, "azure.GET:publicIPAddresses*")
+        assert sandbox.find(sandbox.node("azure_vpn.public_ip[0]")) is None
+    sandbox.fault("error", "azure.GET:publicIPAddresses*", None)
     with pytest.raises(Exception) as caught:
-        bench.find(bench.node("azure_vpn.public_ip[0]"))
-    assert isinstance(bench.azure.translate(caught.value), UnreachableError)
+        sandbox.find(sandbox.node("azure_vpn.public_ip[0]"))
+    assert isinstance(sandbox.azure.translate(caught.value), UnreachableError)
 
 
-def test_a_second_write_is_told_to_come_again(bench: Bench) -> None:
-    bench.make("azure_vpn.resource_group")
-    resource = bench.node("azure_vpn.local_gateway[0]")
-    spec = resource.spec(Outputs(bench.outputs))
+def test_a_second_write_is_told_to_come_again(sandbox: AzureSandbox) -> None:
+    sandbox.make("azure_vpn.resource_group")
+    resource = sandbox.node("azure_vpn.local_gateway[0]")
+    spec = resource.spec(Outputs(sandbox.outputs))
     resource.create(spec)
     with pytest.raises(Exception) as caught:
         resource.create(spec)
@@ -557,14 +559,14 @@ def test_a_second_write_is_told_to_come_again(bench: Bench) -> None:
     assert wait is not None
     assert 0 < wait <= 60
     assert not unknown_outcome(caught.value)
-    before = len(bench.writes())
+    before = len(sandbox.writes())
     assert before == 2  # the SDK itself did not try again
 
 
-def test_kubeconfig_is_given_as_bytes(bench: Bench) -> None:
-    bench.cloud.aks_endpoint = lambda cluster: ("https://127.0.0.1:1", "Q0E=", "a-token")
-    assert b"apiVersion" in bench.azure.user_kubeconfig()
-    assert bench.cloud.token_valid(bench.azure.token("api://aks/.default")) == "api://aks"
+def test_kubeconfig_is_given_as_bytes(sandbox: AzureSandbox) -> None:
+    sandbox.cloud.aks_endpoint = lambda cluster: ("https://127.0.0.1:1", "Q0E=", "a-token")
+    assert b"apiVersion" in sandbox.azure.user_kubeconfig()
+    assert sandbox.cloud.token_valid(sandbox.azure.token("api://aks/.default")) == "api://aks"
 
 
 # --- under the engine -------------------------------------------------------------------------------------
@@ -586,12 +588,12 @@ class Memory:
         self.held.pop(address, None)
 
 
-def run(bench: Bench, memory: Memory, *, destroy: bool = False) -> list[Action]:
+def run(sandbox: AzureSandbox, memory: Memory, *, destroy: bool = False) -> list[Action]:
     """One run of the engine as a command makes it. Returns the plan's actions."""
-    azure, step = bench.look_anew()
+    azure, step = sandbox.reconnect()
     engine = Engine(
         (*step.nodes(), AWS_GATEWAY, *AWS_VPNS),
-        clock=bench.time,
+        clock=sandbox.time,
         store=memory,
         error_policy=ErrorPolicy(azure.translate, retryable, unknown_outcome),
         workers=4,
@@ -602,53 +604,53 @@ def run(bench: Bench, memory: Memory, *, destroy: bool = False) -> list[Action]:
     return [c.action for c in plan.changes]
 
 
-def test_the_engine_makes_all_of_it_and_takes_it_away_without_a_state_file(bench: Bench) -> None:
-    bench.fault("cut-after", "azure.PUT:publicIPAddresses/*")
-    bench.fault("throttled", "azure.PUT:connections/*")
-    assert set(run(bench, memory := Memory())) == {Action.CREATE}
-    bench.context.journal.clear()
-    assert set(run(bench, memory)) == {Action.NO_OP}
-    assert bench.writes() == []
-    assert set(run(bench, Memory())) == {Action.NO_OP}
-    before = set(bench.cloud.store.resources)
-    assert set(run(bench, Memory(), destroy=True)) == {Action.DELETE}
-    left = set(bench.cloud.store.resources)
+def test_the_engine_makes_all_of_it_and_takes_it_away_without_a_state_file(sandbox: AzureSandbox) -> None:
+    sandbox.fault("cut-after", "azure.PUT:publicIPAddresses/*")
+    sandbox.fault("throttled", "azure.PUT:connections/*")
+    assert set(run(sandbox, memory := Memory())) == {Action.CREATE}
+    sandbox.context.journal.clear()
+    assert set(run(sandbox, memory)) == {Action.NO_OP}
+    assert sandbox.writes() == []
+    assert set(run(sandbox, Memory())) == {Action.NO_OP}
+    before = set(sandbox.cloud.store.resources)
+    assert set(run(sandbox, Memory(), destroy=True)) == {Action.DELETE}
+    left = set(sandbox.cloud.store.resources)
     assert not [k for k in left if "cloudlink" in k or k.endswith("/virtualnetworks/apps/subnets/gatewaysubnet")]
     assert len(before - left) == 12
 
 
 @pytest.mark.parametrize("kind", ["cut-before", "cut-after", "error", "throttled", "garbage"])
-def test_every_write_may_go_wrong_once(bench: Bench, kind: str) -> None:
+def test_every_write_may_go_wrong_once(sandbox: AzureSandbox, kind: str) -> None:
     written = ("subnets", "publicIPAddresses", "virtualNetworkGateways", "localNetworkGateways", "connections")
     for word in written:
-        bench.fault(kind, f"azure.PUT:{word}/*")
-    run(bench, memory := Memory())
-    assert set(run(bench, memory)) == {Action.NO_OP}
-    assert sum(f.hits for f in bench.context.faults.faults) == len(written)
+        sandbox.fault(kind, f"azure.PUT:{word}/*")
+    run(sandbox, memory := Memory())
+    assert set(run(sandbox, memory)) == {Action.NO_OP}
+    assert sum(f.hits for f in sandbox.context.faults.faults) == len(written)
     for word in written:
-        bench.fault(kind, f"azure.DELETE:{word}/*")
-    run(bench, memory, destroy=True)
-    assert not [k for k in bench.cloud.store.resources if "cloudlink" in k]
+        sandbox.fault(kind, f"azure.DELETE:{word}/*")
+    run(sandbox, memory, destroy=True)
+    assert not [k for k in sandbox.cloud.store.resources if "cloudlink" in k]
     assert memory.held == {}
 
 
 # --- reading ----------------------------------------------------------------------------------------------
 
 
-def test_a_list_is_read_to_its_last_page(bench: Bench, front: Front) -> None:
-    bench.make_all(until="azure_vpn.public_ip[1]")
-    whole = bench.azure.public_ips(fresh=True)
+def test_a_list_is_read_to_its_last_page(sandbox: AzureSandbox, server: Server) -> None:
+    sandbox.make_all(until="azure_vpn.public_ip[1]")
+    whole = sandbox.azure.public_ips(fresh=True)
     assert len(whole) == 2
-    front.cloud = OneToAPage(bench)  # type: ignore[assignment]
-    azure, _ = bench.look_anew()
+    server.cloud = OneToAPage(sandbox)  # type: ignore[assignment]
+    azure, _ = sandbox.reconnect()
     assert azure.public_ips() == whole
 
 
 class OneToAPage:
     """The sandbox's Azure, which answers lists whole, with one object on each page."""
 
-    def __init__(self, bench: Bench) -> None:
-        self._bench = bench
+    def __init__(self, sandbox: AzureSandbox) -> None:
+        self._bench = sandbox
 
     def app(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         began: list[Any] = []

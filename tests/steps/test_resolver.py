@@ -24,10 +24,21 @@ from cloudlink.steps.resolver.security_group import Rule, permission_of, rules_o
 from cloudlink.steps.resolver.step import Resolver
 from cloudlink_sandbox.aws.cloud import AwsCloud
 from cloudlink_sandbox.aws.resolver import endpoints_of
-from tests.steps.aws_ground import NETWORK, REGION, VPC, Fixed, Front, Ground, a_ground, a_link, from_azure, listening
-from tests.steps.contract import NO_RECEIPTS, bring_up, check_contract, receipt_of, settle, settle_gone, take_down
+from tests.support.aws_sandbox import (
+    NETWORK,
+    REGION,
+    VPC,
+    AwsSandbox,
+    Fixed,
+    Server,
+    aws_link,
+    from_azure,
+    listening,
+    make_aws_sandbox,
+)
+from tests.support.contract import NO_RECEIPTS, bring_up, check_contract, receipt_of, settle, settle_gone, take_down
 
-MakeGround = Callable[..., Ground]
+MakeGround = Callable[..., AwsSandbox]
 CLUSTER = Fixed(address="aws_vpn.cluster", title="EKS cluster")
 
 
@@ -45,47 +56,47 @@ class EksStatus:
 
 
 @pytest.fixture(scope="module")
-def front() -> Iterator[tuple[Front, str]]:
+def server() -> Iterator[tuple[Server, str]]:
     with listening() as pair:
         yield pair
 
 
 @pytest.fixture
-def ground_of(front: tuple[Front, str], tmp_path: Path) -> MakeGround:
-    return lambda link=None: a_ground(link or a_link(), tmp_path, *front)
+def ground_of(server: tuple[Server, str], tmp_path: Path) -> MakeGround:
+    return lambda link=None: make_aws_sandbox(link or aws_link(), tmp_path, *server)
 
 
 @pytest.fixture
-def ground(ground_of: MakeGround) -> Ground:
+def sandbox(ground_of: MakeGround) -> AwsSandbox:
     return ground_of()
 
 
-def step_of(ground: Ground, link: Link | None = None) -> Resolver:
-    return Resolver(link or ground.link, ground.aws, CLUSTER, NETWORK, lambda _: EksStatus(ground.cloud))
+def step_of(sandbox: AwsSandbox, link: Link | None = None) -> Resolver:
+    return Resolver(link or sandbox.link, sandbox.aws, CLUSTER, NETWORK, lambda _: EksStatus(sandbox.cloud))
 
 
-def eks_given(ground: Ground) -> Outputs:
-    subnets = ground.aws.eks_cluster("prod")["resourcesVpcConfig"]["subnetIds"]  # type: ignore[index]
+def eks_given(sandbox: AwsSandbox) -> Outputs:
+    subnets = sandbox.aws.eks_cluster("prod")["resourcesVpcConfig"]["subnetIds"]  # type: ignore[index]
     return from_azure().with_(CLUSTER, EksCluster("prod", VPC, tuple(subnets), None, "", "", "1.33"))
 
 
-def built(ground: Ground, *nodes: Any) -> Outputs:
-    outputs = eks_given(ground)
+def built(sandbox: AwsSandbox, *nodes: Any) -> Outputs:
+    outputs = eks_given(sandbox)
     for node in nodes:
         if hasattr(node, "read"):
-            outputs = ground.read(outputs, node)
+            outputs = sandbox.read(outputs, node)
         else:
-            outputs = outputs.with_(node, bring_up(node, outputs, ground.wait).outputs)
+            outputs = outputs.with_(node, bring_up(node, outputs, sandbox.wait).outputs)
     return outputs
 
 
-def records_by_hand(ground: Ground, zone: str) -> dict[tuple[str, str], Any]:
-    pages = ground.aws.route53.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone)
+def records_by_hand(sandbox: AwsSandbox, zone: str) -> dict[tuple[str, str], Any]:
+    pages = sandbox.aws.route53.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone)
     return {(plain_name(r["Name"]), r["Type"]): r for page in pages for r in page["ResourceRecordSets"]}
 
 
-def change(ground: Ground, zone: str, action: str, record: dict[str, Any]) -> None:
-    ground.aws.route53.change_resource_record_sets(
+def change(sandbox: AwsSandbox, zone: str, action: str, record: dict[str, Any]) -> None:
+    sandbox.aws.route53.change_resource_record_sets(
         HostedZoneId=zone, ChangeBatch={"Changes": [{"Action": action, "ResourceRecordSet": record}]}
     )
 
@@ -97,72 +108,74 @@ def an_address(name: str, *values: str) -> dict[str, Any]:
 # --- DNS settings of the VPC --------------------------------------------------------------------------------
 
 
-def test_vpc_dns_is_switched_on_and_put_back(ground: Ground) -> None:
-    ground.hand.modify_vpc_attribute(VpcId=VPC, EnableDnsHostnames={"Value": False})
-    ground.hand.modify_vpc_attribute(VpcId=VPC, EnableDnsSupport={"Value": False})
-    vpc_dns = step_of(ground).vpc_dns
+def test_vpc_dns_is_switched_on_and_put_back(sandbox: AwsSandbox) -> None:
+    sandbox.hand.modify_vpc_attribute(VpcId=VPC, EnableDnsHostnames={"Value": False})
+    sandbox.hand.modify_vpc_attribute(VpcId=VPC, EnableDnsSupport={"Value": False})
+    vpc_dns = step_of(sandbox).vpc_dns
     first = vpc_dns.find(NO_RECEIPTS)
     assert first is not None
     assert first.owned is Ownership.SHARED
     before = vpc_dns.prior_state(first)
     assert before == {"support": False, "hostnames": False}
-    found = bring_up(vpc_dns, Outputs(), ground.wait)
+    found = bring_up(vpc_dns, Outputs(), sandbox.wait)
     assert vpc_dns.delete(found, before) is not None
-    ground.wait(3)
+    sandbox.wait(3)
     back = vpc_dns.find(receipt_of(vpc_dns, found, before), fresh=True)
     assert back is not None
     assert back.spec == first.spec
     assert vpc_dns.delete(back, before) is None
 
 
-def test_vpc_dns_that_was_on_is_left_alone(ground: Ground) -> None:
-    vpc_dns = step_of(ground).vpc_dns
+def test_vpc_dns_that_was_on_is_left_alone(sandbox: AwsSandbox) -> None:
+    vpc_dns = step_of(sandbox).vpc_dns
     found = vpc_dns.find(NO_RECEIPTS)
     assert found is not None
     assert found.spec is not None
     assert diff(found.spec, vpc_dns.spec(Outputs())) == ()
-    calls = ground.writes()
+    calls = sandbox.writes()
     assert vpc_dns.delete(found, None) is None
-    assert ground.writes() == calls
+    assert sandbox.writes() == calls
 
 
 # --- the security group -------------------------------------------------------------------------------------
 
 
-def test_security_group_contract(ground: Ground) -> None:
+def test_security_group_contract(sandbox: AwsSandbox) -> None:
     def twin(found: Observed[Any, Any]) -> Callable[[], object]:
-        tags = ground.hand.describe_tags(Filters=[{"Name": "resource-id", "Values": [found.id]}])["Tags"]
-        made = ground.hand.create_security_group(GroupName="twin", Description="twin", VpcId=VPC)["GroupId"]
-        ground.hand.create_tags(Resources=[made], Tags=[{"Key": t["Key"], "Value": t["Value"]} for t in tags])
-        return lambda: ground.hand.delete_security_group(GroupId=made)
+        tags = sandbox.hand.describe_tags(Filters=[{"Name": "resource-id", "Values": [found.id]}])["Tags"]
+        made = sandbox.hand.create_security_group(GroupName="twin", Description="twin", VpcId=VPC)["GroupId"]
+        sandbox.hand.create_tags(Resources=[made], Tags=[{"Key": t["Key"], "Value": t["Value"]} for t in tags])
+        return lambda: sandbox.hand.delete_security_group(GroupId=made)
 
-    group = step_of(ground).security_group
-    check_contract(group, Outputs(), wait=ground.wait, make_twin=twin, strangers=ground.strangers, writes=ground.writes)
+    group = step_of(sandbox).security_group
+    check_contract(
+        group, Outputs(), wait=sandbox.wait, make_twin=twin, strangers=sandbox.strangers, writes=sandbox.writes
+    )
 
 
-def test_a_strangers_group_of_our_name_is_a_conflict(ground: Ground) -> None:
-    made = ground.hand.create_security_group(GroupName="cloudlink-demo-resolver", Description="x", VpcId=VPC)
+def test_a_strangers_group_of_our_name_is_a_conflict(sandbox: AwsSandbox) -> None:
+    made = sandbox.hand.create_security_group(GroupName="cloudlink-demo-resolver", Description="x", VpcId=VPC)
     with pytest.raises(ConflictError, match=made["GroupId"]):
-        step_of(ground).security_group.find(NO_RECEIPTS)
+        step_of(sandbox).security_group.find(NO_RECEIPTS)
 
 
-def test_ingress_contract(ground: Ground) -> None:
-    step = step_of(ground)
-    outputs = built(ground, step.security_group)
+def test_ingress_contract(sandbox: AwsSandbox) -> None:
+    step = step_of(sandbox)
+    outputs = built(sandbox, step.security_group)
 
     def drift(found: Observed[Any, Any]) -> None:
         keep, change_it, lose, *_ = sorted(found.spec.rules)
         assert keep
-        ground.hand.revoke_security_group_ingress(GroupId=found.id, IpPermissions=[permission_of(lose)])
-        ground.hand.update_security_group_rule_descriptions_ingress(
+        sandbox.hand.revoke_security_group_ingress(GroupId=found.id, IpPermissions=[permission_of(lose)])
+        sandbox.hand.update_security_group_rule_descriptions_ingress(
             GroupId=found.id, IpPermissions=[permission_of(dataclasses.replace(change_it, description="by hand"))]
         )
-        ground.hand.authorize_security_group_ingress(
+        sandbox.hand.authorize_security_group_ingress(
             GroupId=found.id, IpPermissions=[permission_of(Rule("tcp", 22, 22, "0.0.0.0/0", "oops"))]
         )
 
     found = check_contract(
-        step.ingress, outputs, wait=ground.wait, make_drift=drift, strangers=ground.strangers, writes=ground.writes
+        step.ingress, outputs, wait=sandbox.wait, make_drift=drift, strangers=sandbox.strangers, writes=sandbox.writes
     )
     assert found.spec is not None
     assert {(r.protocol, r.first_port, r.source) for r in found.spec.rules} == {
@@ -170,9 +183,9 @@ def test_ingress_contract(ground: Ground) -> None:
     }
 
 
-def test_a_new_prefix_of_azure_is_let_in_before_the_old_one_is_shut_out(ground: Ground) -> None:
-    step = step_of(ground)
-    outputs = built(ground, step.security_group, step.ingress)
+def test_a_new_prefix_of_azure_is_let_in_before_the_old_one_is_shut_out(sandbox: AwsSandbox) -> None:
+    step = step_of(sandbox)
+    outputs = built(sandbox, step.security_group, step.ingress)
     network = VirtualNetwork("vnet", (), (IPv4Network("10.9.0.0/16"),))
     outputs = outputs.with_(NETWORK, network)
     found = step.ingress.find(NO_RECEIPTS)
@@ -182,7 +195,7 @@ def test_a_new_prefix_of_azure_is_let_in_before_the_old_one_is_shut_out(ground: 
     assert between is not None
     assert between.spec is not None
     assert len(between.spec.rules) == 6
-    bring_up(step.ingress, outputs, ground.wait)
+    bring_up(step.ingress, outputs, sandbox.wait)
 
 
 SOURCES = st.one_of(
@@ -210,23 +223,23 @@ def test_a_rule_for_everything_has_no_ports() -> None:
 # --- the endpoint -------------------------------------------------------------------------------------------
 
 
-def test_endpoint_contract(ground: Ground) -> None:
-    step = step_of(ground)
-    outputs = built(ground, step.security_group, step.subnets)
+def test_endpoint_contract(sandbox: AwsSandbox) -> None:
+    step = step_of(sandbox)
+    outputs = built(sandbox, step.security_group, step.subnets)
 
     def drift(found: Observed[Any, Any]) -> None:
         gone, *_ = sorted(
-            ground.aws.route53resolver.list_resolver_endpoint_ip_addresses(ResolverEndpointId=found.id)["IpAddresses"],
+            sandbox.aws.route53resolver.list_resolver_endpoint_ip_addresses(ResolverEndpointId=found.id)["IpAddresses"],
             key=lambda a: a["IpId"],
         )
-        ground.aws.route53resolver.disassociate_resolver_endpoint_ip_address(
+        sandbox.aws.route53resolver.disassociate_resolver_endpoint_ip_address(
             ResolverEndpointId=found.id, IpAddress={"IpId": gone["IpId"]}
         )
-        ground.wait(100)
-        ground.aws.route53resolver.update_resolver_endpoint(ResolverEndpointId=found.id, Protocols=["Do53", "DoH"])
+        sandbox.wait(100)
+        sandbox.aws.route53resolver.update_resolver_endpoint(ResolverEndpointId=found.id, Protocols=["Do53", "DoH"])
 
     def twin(found: Observed[Any, Any]) -> Callable[[], object]:
-        made = ground.aws.route53resolver.create_resolver_endpoint(
+        made = sandbox.aws.route53resolver.create_resolver_endpoint(
             CreatorRequestId="cloudlink/demo/twin",
             Direction="INBOUND",
             SecurityGroupIds=sorted(found.spec.groups),
@@ -234,106 +247,106 @@ def test_endpoint_contract(ground: Ground) -> None:
         )["ResolverEndpoint"]["Id"]
 
         def undo() -> None:
-            ground.wait(200)
-            ground.aws.route53resolver.delete_resolver_endpoint(ResolverEndpointId=made)
+            sandbox.wait(200)
+            sandbox.aws.route53resolver.delete_resolver_endpoint(ResolverEndpointId=made)
 
         return undo
 
     found = check_contract(
         step.endpoint,
         outputs,
-        wait=ground.wait,
+        wait=sandbox.wait,
         make_drift=drift,
         make_twin=twin,
-        strangers=ground.strangers,
-        writes=ground.writes,
+        strangers=sandbox.strangers,
+        writes=sandbox.writes,
     )
     assert found.outputs is not None
     assert set(found.outputs.addresses) == outputs[step.subnets].ids
 
 
-def test_another_links_endpoint_is_not_ours(ground: Ground) -> None:
-    step = step_of(ground)
-    built(ground, step.security_group, step.subnets, step.endpoint)
-    other = step_of(ground, dataclasses.replace(ground.link, name="dem"))
+def test_another_links_endpoint_is_not_ours(sandbox: AwsSandbox) -> None:
+    step = step_of(sandbox)
+    built(sandbox, step.security_group, step.subnets, step.endpoint)
+    other = step_of(sandbox, dataclasses.replace(sandbox.link, name="dem"))
     assert other.endpoint.find(NO_RECEIPTS) is None
 
 
-def test_an_endpoint_that_goes_between_two_calls_is_going(ground: Ground) -> None:
-    step = step_of(ground)
-    built(ground, step.security_group, step.subnets, step.endpoint)
-    other = ground.again()  # whoever deletes it, just after it was listed
+def test_an_endpoint_that_goes_between_two_calls_is_going(sandbox: AwsSandbox) -> None:
+    step = step_of(sandbox)
+    built(sandbox, step.security_group, step.subnets, step.endpoint)
+    other = sandbox.again()  # whoever deletes it, just after it was listed
     (listed,) = other.resolver_endpoints()
 
     def delete(**_: Any) -> None:
         if other.resolver_endpoints(fresh=True):
             other.route53resolver.delete_resolver_endpoint(ResolverEndpointId=listed["Id"])
-            ground.wait(200)
+            sandbox.wait(200)
 
-    events = ground.aws.route53resolver.meta.events
+    events = sandbox.aws.route53resolver.meta.events
     events.register("after-call.route53resolver.ListResolverEndpoints", delete)
-    ground.wait(5)
+    sandbox.wait(5)
     found = step.endpoint.find(NO_RECEIPTS, fresh=True)
     assert found is not None
     assert found.phase is Phase.DELETING
-    ground.wait(5)
+    sandbox.wait(5)
     assert step.endpoint.find(NO_RECEIPTS, fresh=True) is None
 
 
-def test_subnets_are_exchanged_one_by_one_and_a_new_one_comes_first(ground: Ground) -> None:
-    step = step_of(ground)
-    outputs = built(ground, step.security_group, step.subnets, step.endpoint)
-    all_of_them = [s["SubnetId"] for s in ground.aws.subnets(VPC)]
+def test_subnets_are_exchanged_one_by_one_and_a_new_one_comes_first(sandbox: AwsSandbox) -> None:
+    step = step_of(sandbox)
+    outputs = built(sandbox, step.security_group, step.subnets, step.endpoint)
+    all_of_them = [s["SubnetId"] for s in sandbox.aws.subnets(VPC)]
     old = sorted(outputs[step.subnets].ids)
     new = [s for s in all_of_them if s not in old]
-    moved = step_of(ground, a_link(dns={"endpoint_subnets": (old[0], *new)}))
-    outputs = ground.read(outputs, moved.subnets)
-    ground.context.journal.clear()
-    found = bring_up(moved.endpoint, outputs, ground.wait)
+    moved = step_of(sandbox, aws_link(dns={"endpoint_subnets": (old[0], *new)}))
+    outputs = sandbox.read(outputs, moved.subnets)
+    sandbox.context.journal.clear()
+    found = bring_up(moved.endpoint, outputs, sandbox.wait)
     assert found.outputs is not None
     assert set(found.outputs.addresses) == {old[0], *new}
-    assert [c.operation for c in ground.context.journal.calls() if c.writes] == [
+    assert [c.operation for c in sandbox.context.journal.calls() if c.writes] == [
         *["AssociateResolverEndpointIpAddress"] * 2,
         *["DisassociateResolverEndpointIpAddress"] * 2,
     ]
 
 
-def test_an_address_that_failed_is_exchanged(ground: Ground) -> None:
-    ground.fault("operation-fails", "aws.CreateResolverEndpoint")
-    step = step_of(ground)
-    outputs = built(ground, step.security_group, step.subnets)
+def test_an_address_that_failed_is_exchanged(sandbox: AwsSandbox) -> None:
+    sandbox.fault("operation-fails", "aws.CreateResolverEndpoint")
+    step = step_of(sandbox)
+    outputs = built(sandbox, step.security_group, step.subnets)
     step.endpoint.create(step.endpoint.spec(outputs))
-    ground.wait(120)
+    sandbox.wait(120)
     passing = step.endpoint.find(NO_RECEIPTS, fresh=True)
     assert passing is not None
     assert passing.phase is Phase.CREATING, "it has been seen to recover by itself"
-    ground.wait(400)
-    found = bring_up(step.endpoint, outputs, ground.wait)
+    sandbox.wait(400)
+    found = bring_up(step.endpoint, outputs, sandbox.wait)
     assert found.outputs is not None
     assert set(found.outputs.addresses) == outputs[step.subnets].ids
 
 
-def test_a_repeated_create_makes_no_second_endpoint(ground: Ground) -> None:
-    step = step_of(ground)
-    outputs = built(ground, step.security_group, step.subnets)
+def test_a_repeated_create_makes_no_second_endpoint(sandbox: AwsSandbox) -> None:
+    step = step_of(sandbox)
+    outputs = built(sandbox, step.security_group, step.subnets)
     spec = step.endpoint.spec(outputs)
-    ground.fault("cut-after", "aws.CreateResolverEndpoint")
+    sandbox.fault("cut-after", "aws.CreateResolverEndpoint")
     for _ in range(2):
         with pytest.raises(Exception) as caught:
             step.endpoint.create(spec)
-        assert ground.aws.unknown_outcome(caught.value)
-    settle(step.endpoint, ground.wait)
-    assert len(ground.aws.resolver_endpoints()) == 1
+        assert sandbox.aws.unknown_outcome(caught.value)
+    settle(step.endpoint, sandbox.wait)
+    assert len(sandbox.aws.resolver_endpoints()) == 1
 
 
-def test_the_group_cannot_go_before_the_endpoint(ground: Ground) -> None:
-    step = step_of(ground)
-    built(ground, step.security_group, step.subnets, step.endpoint)
+def test_the_group_cannot_go_before_the_endpoint(sandbox: AwsSandbox) -> None:
+    step = step_of(sandbox)
+    built(sandbox, step.security_group, step.subnets, step.endpoint)
     group = step.security_group.find(NO_RECEIPTS)
     assert group is not None
     with pytest.raises(Exception) as caught:
         step.security_group.delete(group, None)
-    assert ground.aws.retryable(caught.value)
+    assert sandbox.aws.retryable(caught.value)
 
 
 @given_any(st.dictionaries(st.integers(0, 99).map(lambda n: f"subnet-{n:02}"), st.sampled_from("abc"), max_size=30))
@@ -344,8 +357,8 @@ def test_spread_takes_all_zones_first(zones: dict[str, str]) -> None:
     assert spread(dict(reversed(zones.items())), 6) == chosen
 
 
-def test_subnets_elsewhere(ground: Ground) -> None:
-    step = step_of(ground, a_link(dns={"endpoint_subnets": ("subnet-0000000a", "subnet-0000000b")}))
+def test_subnets_elsewhere(sandbox: AwsSandbox) -> None:
+    step = step_of(sandbox, aws_link(dns={"endpoint_subnets": ("subnet-0000000a", "subnet-0000000b")}))
     with pytest.raises(MissingError, match="subnet-0000000a"):
         step.subnets.read(Outputs())
 
@@ -353,64 +366,64 @@ def test_subnets_elsewhere(ground: Ground) -> None:
 # --- the zone -----------------------------------------------------------------------------------------------
 
 
-def test_zone_contract(ground: Ground) -> None:
-    step = step_of(ground)
-    other = ground.hand.create_vpc(CidrBlock="10.99.0.0/16")["Vpc"]["VpcId"]
+def test_zone_contract(sandbox: AwsSandbox) -> None:
+    step = step_of(sandbox)
+    other = sandbox.hand.create_vpc(CidrBlock="10.99.0.0/16")["Vpc"]["VpcId"]
 
     def drift(found: Observed[Any, Any]) -> None:
         zone = {"HostedZoneId": found.id}
-        ground.aws.route53.associate_vpc_with_hosted_zone(**zone, VPC={"VPCRegion": REGION, "VPCId": other})
-        ground.aws.route53.disassociate_vpc_from_hosted_zone(**zone, VPC={"VPCRegion": REGION, "VPCId": VPC})
+        sandbox.aws.route53.associate_vpc_with_hosted_zone(**zone, VPC={"VPCRegion": REGION, "VPCId": other})
+        sandbox.aws.route53.disassociate_vpc_from_hosted_zone(**zone, VPC={"VPCRegion": REGION, "VPCId": VPC})
 
     def twin(found: Observed[Any, Any]) -> Callable[[], object]:
-        made = ground.aws.route53.create_hosted_zone(Name="twin.example", CallerReference="cloudlink/demo/twin")
-        return lambda: ground.aws.route53.delete_hosted_zone(Id=made["HostedZone"]["Id"])
+        made = sandbox.aws.route53.create_hosted_zone(Name="twin.example", CallerReference="cloudlink/demo/twin")
+        return lambda: sandbox.aws.route53.delete_hosted_zone(Id=made["HostedZone"]["Id"])
 
     check_contract(
         step.zone,  # type: ignore[arg-type]
         Outputs(),
-        wait=ground.wait,
+        wait=sandbox.wait,
         make_drift=drift,
         make_twin=twin,
-        strangers=ground.strangers,
-        writes=ground.writes,
+        strangers=sandbox.strangers,
+        writes=sandbox.writes,
     )
 
 
-def test_zone_waits_until_it_is_served(ground: Ground) -> None:
-    zone: Any = step_of(ground).zone
+def test_zone_waits_until_it_is_served(sandbox: AwsSandbox) -> None:
+    zone: Any = step_of(sandbox).zone
     zone.create(zone.spec(Outputs()))
     assert zone.find(NO_RECEIPTS, fresh=True).phase is Phase.CREATING
-    ground.wait(60)
+    sandbox.wait(60)
     assert zone.find(NO_RECEIPTS, fresh=True).phase is Phase.READY
-    calls = ground.calls("GetChange")
+    calls = sandbox.calls("GetChange")
     zone.find(NO_RECEIPTS, fresh=True)
-    assert ground.calls("GetChange") == calls
+    assert sandbox.calls("GetChange") == calls
 
 
-def test_a_zone_with_foreign_records_is_kept(ground: Ground) -> None:
-    step = step_of(ground)
-    outputs = built(ground, step.zone)
+def test_a_zone_with_foreign_records_is_kept(sandbox: AwsSandbox) -> None:
+    step = step_of(sandbox)
+    outputs = built(sandbox, step.zone)
     zone: Any = step.zone
     number = outputs[step.zone].id
-    change(ground, number, "CREATE", an_address("mine.corp.example", "10.0.0.1"))
+    change(sandbox, number, "CREATE", an_address("mine.corp.example", "10.0.0.1"))
     found = zone.find(NO_RECEIPTS, fresh=True)
     with pytest.raises(ConflictError, match=r"mine\.corp\.example A"):
         zone.delete(found, None)
-    assert ground.calls("DeleteHostedZone") == 0
-    change(ground, number, "DELETE", an_address("mine.corp.example", "10.0.0.1"))
-    ground.wait(3)
-    take_down(zone, found, ground.wait)
+    assert sandbox.calls("DeleteHostedZone") == 0
+    change(sandbox, number, "DELETE", an_address("mine.corp.example", "10.0.0.1"))
+    sandbox.wait(3)
+    take_down(zone, found, sandbox.wait)
 
 
-def test_another_zone_of_the_name_is_a_conflict(ground: Ground) -> None:
+def test_another_zone_of_the_name_is_a_conflict(sandbox: AwsSandbox) -> None:
     vpc = {"VPCRegion": REGION, "VPCId": VPC}
-    ground.aws.route53.create_hosted_zone(Name="corp.example", CallerReference="by hand", VPC=vpc)
-    zone: Any = step_of(ground).zone
+    sandbox.aws.route53.create_hosted_zone(Name="corp.example", CallerReference="by hand", VPC=vpc)
+    zone: Any = step_of(sandbox).zone
     assert zone.find(NO_RECEIPTS) is None, "a stranger's zone is not ours by its name"
     with pytest.raises(Exception) as caught:
         zone.create(zone.spec(Outputs()))
-    ours = ground.aws.translate(caught.value)
+    ours = sandbox.aws.translate(caught.value)
     assert isinstance(ours, ConflictError)
     assert "dns.hosted_zone" in ours.hint
 
@@ -419,36 +432,36 @@ ADOPTED = "Z0ADOPTEDZONE0000000"
 
 
 def test_adopted_zone_is_cleaned_without_a_state_file_and_kept(ground_of: MakeGround) -> None:
-    ground = ground_of(a_link(dns={"adopt_zone": ADOPTED}))
-    step = step_of(ground)
-    change(ground, ADOPTED, "CREATE", an_address("theirs.corp.example", "10.0.0.1"))
-    before = records_by_hand(ground, ADOPTED)
-    outputs = ground.read(eks_given(ground), step.zone, step.targets)
-    found = bring_up(step.records, outputs, ground.wait)
-    assert len(records_by_hand(ground, ADOPTED)) == len(before) + 4
-    again = step_of(ground, ground.link)
+    sandbox = ground_of(aws_link(dns={"adopt_zone": ADOPTED}))
+    step = step_of(sandbox)
+    change(sandbox, ADOPTED, "CREATE", an_address("theirs.corp.example", "10.0.0.1"))
+    before = records_by_hand(sandbox, ADOPTED)
+    outputs = sandbox.read(eks_given(sandbox), step.zone, step.targets)
+    found = bring_up(step.records, outputs, sandbox.wait)
+    assert len(records_by_hand(sandbox, ADOPTED)) == len(before) + 4
+    again = step_of(sandbox, sandbox.link)
     seen = again.records.find(NO_RECEIPTS, fresh=True)
     assert seen is not None
     assert seen.spec == found.spec
-    take_down(again.records, seen, ground.wait)
-    assert records_by_hand(ground, ADOPTED) == before
+    take_down(again.records, seen, sandbox.wait)
+    assert records_by_hand(sandbox, ADOPTED) == before
 
 
 def test_adopted_zone_that_cannot_serve(ground_of: MakeGround) -> None:
-    ground = ground_of(a_link(dns={"adopt_zone": ADOPTED}))
-    missing: Any = step_of(ground, a_link(dns={"adopt_zone": "Z0NOTHERE"})).zone
+    sandbox = ground_of(aws_link(dns={"adopt_zone": ADOPTED}))
+    missing: Any = step_of(sandbox, aws_link(dns={"adopt_zone": "Z0NOTHERE"})).zone
     with pytest.raises(MissingError, match="Z0NOTHERE"):
         missing.read(Outputs())
-    renamed: Any = step_of(ground, a_link(dns={"adopt_zone": ADOPTED, "zone": "other.example"})).zone
+    renamed: Any = step_of(sandbox, aws_link(dns={"adopt_zone": ADOPTED, "zone": "other.example"})).zone
     with pytest.raises(CloudError, match="another name"):
         renamed.read(Outputs())
     elsewhere: Any = step_of(
-        ground, a_link(dns={"adopt_zone": "Z0STRANGERBILLING000", "zone": "billing.internal"})
+        sandbox, aws_link(dns={"adopt_zone": "Z0STRANGERBILLING000", "zone": "billing.internal"})
     ).zone
     with pytest.raises(CloudError, match="does not serve"):
         elsewhere.read(Outputs())
-    public = ground.aws.route53.create_hosted_zone(Name="corp.example", CallerReference="public")["HostedZone"]["Id"]
-    open_zone: Any = step_of(ground, a_link(dns={"adopt_zone": public.rpartition("/")[2]})).zone
+    public = sandbox.aws.route53.create_hosted_zone(Name="corp.example", CallerReference="public")["HostedZone"]["Id"]
+    open_zone: Any = step_of(sandbox, aws_link(dns={"adopt_zone": public.rpartition("/")[2]})).zone
     with pytest.raises(CloudError, match="public"):
         open_zone.read(Outputs())
 
@@ -456,45 +469,45 @@ def test_adopted_zone_that_cannot_serve(ground_of: MakeGround) -> None:
 # --- records ------------------------------------------------------------------------------------------------
 
 
-def test_records_contract(ground: Ground) -> None:
-    step = step_of(ground)
-    outputs = built(ground, step.zone, step.targets)
+def test_records_contract(sandbox: AwsSandbox) -> None:
+    step = step_of(sandbox)
+    outputs = built(sandbox, step.zone, step.targets)
     zone = outputs[step.zone].id
 
     def drift(found: Observed[Any, Any]) -> None:
-        there = records_by_hand(ground, zone)
-        change(ground, zone, "DELETE", there["*.corp.example", "A"])
-        change(ground, zone, "UPSERT", an_address("app.corp.example", "10.0.0.99"))
+        there = records_by_hand(sandbox, zone)
+        change(sandbox, zone, "DELETE", there["*.corp.example", "A"])
+        change(sandbox, zone, "UPSERT", an_address("app.corp.example", "10.0.0.99"))
 
     def others() -> Any:
-        return [(k, r) for k, r in records_by_hand(ground, zone).items() if k[1] in ("NS", "SOA", "MX")]
+        return [(k, r) for k, r in records_by_hand(sandbox, zone).items() if k[1] in ("NS", "SOA", "MX")]
 
     change(
-        ground,
+        sandbox,
         zone,
         "CREATE",
         {"Name": "corp.example", "Type": "MX", "TTL": 5, "ResourceRecords": [{"Value": "10 mail.corp.example"}]},
     )
     found = check_contract(
-        step.records, outputs, wait=ground.wait, make_drift=drift, strangers=others, writes=ground.writes, keep=True
+        step.records, outputs, wait=sandbox.wait, make_drift=drift, strangers=others, writes=sandbox.writes, keep=True
     )
-    there = records_by_hand(ground, zone)
+    there = records_by_hand(sandbox, zone)
     balancer = outputs[step.targets].load_balancers["app"]
     assert there["app.corp.example", "A"]["AliasTarget"]["HostedZoneId"] == balancer.hosted_zone_id
     assert there["app.corp.example", "A"]["AliasTarget"]["DNSName"].removesuffix(".") == balancer.dns_name
     assert "AliasTarget" in there["*.corp.example", "A"]
     assert {v["Value"] for v in there["corp.example", "A"]["ResourceRecords"]} == {"10.20.0.9", "10.20.0.10"}
     assert ("_cloudlink-demo.corp.example", "TXT") in there
-    take_down(step.records, found, ground.wait)
-    assert set(records_by_hand(ground, zone)) == {("corp.example", k) for k in ("MX", "NS", "SOA")}
+    take_down(step.records, found, sandbox.wait)
+    assert set(records_by_hand(sandbox, zone)) == {("corp.example", k) for k in ("MX", "NS", "SOA")}
 
 
-def test_records_go_in_one_batch(ground: Ground) -> None:
-    step = step_of(ground)
-    outputs = built(ground, step.zone, step.targets)
-    calls = ground.calls("ChangeResourceRecordSets")
-    bring_up(step.records, outputs, ground.wait)
-    assert ground.calls("ChangeResourceRecordSets") == calls + 1
+def test_records_go_in_one_batch(sandbox: AwsSandbox) -> None:
+    step = step_of(sandbox)
+    outputs = built(sandbox, step.zone, step.targets)
+    calls = sandbox.calls("ChangeResourceRecordSets")
+    bring_up(step.records, outputs, sandbox.wait)
+    assert sandbox.calls("ChangeResourceRecordSets") == calls + 1
 
 
 def test_five_hundred_names_of_thirty_addresses(ground_of: MakeGround) -> None:
@@ -503,29 +516,29 @@ def test_five_hundred_names_of_thirty_addresses(ground_of: MakeGround) -> None:
         Host(f"n{i:03d}", AddressTarget(tuple(IPv4Address(f"10.20.{i % 200}.{j}") for j in range(1, 31))))
         for i in range(500)
     )
-    ground = ground_of(a_link(dns={"hosts": hosts}))
-    step = step_of(ground)
-    given = built(ground, step.zone, step.targets)
-    calls = ground.calls("ChangeResourceRecordSets")
-    found = bring_up(step.records, given, ground.wait)
-    assert ground.calls("ChangeResourceRecordSets") - calls == 16
+    sandbox = ground_of(aws_link(dns={"hosts": hosts}))
+    step = step_of(sandbox)
+    given = built(sandbox, step.zone, step.targets)
+    calls = sandbox.calls("ChangeResourceRecordSets")
+    found = bring_up(step.records, given, sandbox.wait)
+    assert sandbox.calls("ChangeResourceRecordSets") - calls == 16
     assert found.spec == step.records.spec(given)
-    there = records_by_hand(ground, given[step.zone].id)
+    there = records_by_hand(sandbox, given[step.zone].id)
     assert sum(kind == "A" for _, kind in there) == 500
     assert {name for name, kind in there if kind == "TXT"} == {
         "_cloudlink-demo.corp.example",
         "_2._cloudlink-demo.corp.example",
     }
-    take_down(step.records, found, ground.wait)
-    assert set(records_by_hand(ground, given[step.zone].id)) == {("corp.example", "NS"), ("corp.example", "SOA")}
+    take_down(step.records, found, sandbox.wait)
+    assert set(records_by_hand(sandbox, given[step.zone].id)) == {("corp.example", "NS"), ("corp.example", "SOA")}
 
 
-def test_a_name_that_is_wanted_no_more_goes(ground: Ground) -> None:
-    step = step_of(ground)
-    outputs = built(ground, step.zone, step.targets, step.records)
-    fewer = step_of(ground, a_link(dns={"hosts": ground.link.dns.hosts[:1]}))
-    bring_up(fewer.records, outputs, ground.wait)
-    assert set(records_by_hand(ground, outputs[step.zone].id)) == {
+def test_a_name_that_is_wanted_no_more_goes(sandbox: AwsSandbox) -> None:
+    step = step_of(sandbox)
+    outputs = built(sandbox, step.zone, step.targets, step.records)
+    fewer = step_of(sandbox, aws_link(dns={"hosts": sandbox.link.dns.hosts[:1]}))
+    bring_up(fewer.records, outputs, sandbox.wait)
+    assert set(records_by_hand(sandbox, outputs[step.zone].id)) == {
         ("corp.example", "NS"),
         ("corp.example", "SOA"),
         ("app.corp.example", "A"),
@@ -534,51 +547,51 @@ def test_a_name_that_is_wanted_no_more_goes(ground: Ground) -> None:
 
 
 @pytest.mark.parametrize("kind", ["A", "CNAME"])
-def test_somebody_elses_record_is_not_overwritten(ground: Ground, kind: str) -> None:
-    step = step_of(ground)
-    outputs = built(ground, step.zone, step.targets)
+def test_somebody_elses_record_is_not_overwritten(sandbox: AwsSandbox, kind: str) -> None:
+    step = step_of(sandbox)
+    outputs = built(sandbox, step.zone, step.targets)
     theirs = an_address("App.corp.example", "10.0.0.1")
     if kind == "CNAME":
         theirs = {**theirs, "Type": "CNAME", "ResourceRecords": [{"Value": "elsewhere.example"}]}
-    change(ground, outputs[step.zone].id, "CREATE", theirs)
-    ground.wait(3)
+    change(sandbox, outputs[step.zone].id, "CREATE", theirs)
+    sandbox.wait(3)
     with pytest.raises(ConflictError, match=rf"app\.corp\.example {kind}"):
         step.records.create(step.records.spec(outputs))
 
 
 def test_in_an_adopted_zone_even_an_equal_record_of_a_stranger_stays_his(ground_of: MakeGround) -> None:
-    ground = ground_of(a_link(dns={"adopt_zone": ADOPTED}))
-    step = step_of(ground)
-    outputs = ground.read(eks_given(ground), step.zone, step.targets)
-    apex = {**an_address("corp.example", "10.20.0.9", "10.20.0.10"), "TTL": ground.link.dns.record_ttl}
-    change(ground, ADOPTED, "CREATE", apex)
+    sandbox = ground_of(aws_link(dns={"adopt_zone": ADOPTED}))
+    step = step_of(sandbox)
+    outputs = sandbox.read(eks_given(sandbox), step.zone, step.targets)
+    apex = {**an_address("corp.example", "10.20.0.9", "10.20.0.10"), "TTL": sandbox.link.dns.record_ttl}
+    change(sandbox, ADOPTED, "CREATE", apex)
     with pytest.raises(ConflictError, match=r"corp\.example A"):
         step.records.create(step.records.spec(outputs))
 
 
-def test_a_lost_owner_record_is_made_again(ground: Ground) -> None:
-    step = step_of(ground)
-    outputs = built(ground, step.zone, step.targets, step.records)
+def test_a_lost_owner_record_is_made_again(sandbox: AwsSandbox) -> None:
+    step = step_of(sandbox)
+    outputs = built(sandbox, step.zone, step.targets, step.records)
     zone = outputs[step.zone].id
-    change(ground, zone, "DELETE", records_by_hand(ground, zone)["_cloudlink-demo.corp.example", "TXT"])
-    ground.wait(3)
+    change(sandbox, zone, "DELETE", records_by_hand(sandbox, zone)["_cloudlink-demo.corp.example", "TXT"])
+    sandbox.wait(3)
     assert step.records.find(NO_RECEIPTS, fresh=True) is None
-    bring_up(step.records, outputs, ground.wait)
+    bring_up(step.records, outputs, sandbox.wait)
 
 
 def test_two_links_share_an_adopted_zone(ground_of: MakeGround) -> None:
-    ground = ground_of(a_link(dns={"adopt_zone": ADOPTED}))
-    first = step_of(ground)
-    outputs = ground.read(eks_given(ground), first.zone, first.targets)
-    bring_up(first.records, outputs, ground.wait)
+    sandbox = ground_of(aws_link(dns={"adopt_zone": ADOPTED}))
+    first = step_of(sandbox)
+    outputs = sandbox.read(eks_given(sandbox), first.zone, first.targets)
+    bring_up(first.records, outputs, sandbox.wait)
     hosts = (Host("db", AddressTarget((IPv4Address("10.20.0.50"),))),)
-    other = step_of(ground, dataclasses.replace(a_link(dns={"adopt_zone": ADOPTED, "hosts": hosts}), name="demo-2"))
+    other = step_of(sandbox, dataclasses.replace(aws_link(dns={"adopt_zone": ADOPTED, "hosts": hosts}), name="demo-2"))
     assert other.records.find(NO_RECEIPTS) is None
-    found = bring_up(other.records, ground.read(outputs, other.targets), ground.wait)
+    found = bring_up(other.records, sandbox.read(outputs, other.targets), sandbox.wait)
     between = first.records.find(NO_RECEIPTS, fresh=True)
     assert between is not None
     assert between.spec == first.records.spec(outputs)
-    take_down(other.records, found, ground.wait)
+    take_down(other.records, found, sandbox.wait)
     mine = first.records.find(NO_RECEIPTS, fresh=True)
     assert mine is not None
     assert mine.spec is not None
@@ -616,28 +629,28 @@ def test_names_as_route_53_spells_them() -> None:
 # --- targets ------------------------------------------------------------------------------------------------
 
 
-def test_targets(ground: Ground) -> None:
-    step = step_of(ground)
-    targets = step.targets.read(eks_given(ground))
+def test_targets(sandbox: AwsSandbox) -> None:
+    step = step_of(sandbox)
+    targets = step.targets.read(eks_given(sandbox))
     assert set(targets.load_balancers) == {"app", "*"}
     assert targets.addresses == {"@": (IPv4Address("10.20.0.9"), IPv4Address("10.20.0.10"))}
-    assert ground.calls("DescribeNetworkInterfaces") == 0
+    assert sandbox.calls("DescribeNetworkInterfaces") == 0
     arns = [{"LoadBalancerArn": b.arn} for b in targets.load_balancers.values()]
-    private = ground.aws.load_balancer_addresses(arns)
+    private = sandbox.aws.load_balancer_addresses(arns)
     assert all(len(addresses) == 2 for addresses in private.values())
     assert all(IPv4Address(a) in IPv4Network("10.20.0.0/16") for addresses in private.values() for a in addresses)
-    assert ground.calls("DescribeNetworkInterfaces") == 1
+    assert sandbox.calls("DescribeNetworkInterfaces") == 1
 
 
 @pytest.mark.parametrize(("address", "taken"), [("8.8.8.8", False), ("100.64.3.4", True), ("198.51.100.9", True)])
-def test_an_address_outside_the_vpc_is_no_endpoints(ground: Ground, address: str, taken: bool) -> None:
+def test_an_address_outside_the_vpc_is_no_endpoints(sandbox: AwsSandbox, address: str, taken: bool) -> None:
     """Whoever answers with it: CoreDNS would send it every question. A VPC may have public ranges of its own."""
-    step = step_of(ground)
-    built(ground, step.security_group, step.subnets, step.endpoint)
-    ground.aws.ec2.associate_vpc_cidr_block(VpcId=VPC, CidrBlock="198.51.100.0/24")
-    for endpoint in endpoints_of(ground.cloud.account, REGION).values():
+    step = step_of(sandbox)
+    built(sandbox, step.security_group, step.subnets, step.endpoint)
+    sandbox.aws.ec2.associate_vpc_cidr_block(VpcId=VPC, CidrBlock="198.51.100.0/24")
+    for endpoint in endpoints_of(sandbox.cloud.account, REGION).values():
         endpoint.addresses[0].ip = IPv4Address(address)
-    ground.wait(5)
+    sandbox.wait(5)
     if taken:
         found = step.endpoint.find(NO_RECEIPTS, fresh=True)
         assert found is not None
@@ -648,10 +661,10 @@ def test_an_address_outside_the_vpc_is_no_endpoints(ground: Ground, address: str
         assert address in raised.value.detail
 
 
-def test_a_public_load_balancer_is_refused(ground: Ground) -> None:
-    subnets = [s["SubnetId"] for s in ground.aws.subnets(VPC)][:2]
-    ground.aws.elbv2.create_load_balancer(Name="shopfront", Subnets=subnets, Scheme="internet-facing", Type="network")
-    step = step_of(ground, a_link(dns={"hosts": (Host("shop", LoadBalancerTarget("shopfront")),)}))
+def test_a_public_load_balancer_is_refused(sandbox: AwsSandbox) -> None:
+    subnets = [s["SubnetId"] for s in sandbox.aws.subnets(VPC)][:2]
+    sandbox.aws.elbv2.create_load_balancer(Name="shopfront", Subnets=subnets, Scheme="internet-facing", Type="network")
+    step = step_of(sandbox, aws_link(dns={"hosts": (Host("shop", LoadBalancerTarget("shopfront")),)}))
     with pytest.raises(CloudError, match="internet-facing"):
         step.targets.read(Outputs())
 
@@ -663,41 +676,41 @@ def test_a_public_load_balancer_is_refused(ground: Ground) -> None:
         (KubernetesTarget("service", "default", "nope"), "nope"),
     ],
 )
-def test_a_target_that_is_not_there(ground: Ground, target: Any, says: str) -> None:
-    step = step_of(ground, a_link(dns={"hosts": (Host("x", target),)}))
+def test_a_target_that_is_not_there(sandbox: AwsSandbox, target: Any, says: str) -> None:
+    step = step_of(sandbox, aws_link(dns={"hosts": (Host("x", target),)}))
     with pytest.raises(MissingError, match=says):
-        step.targets.read(eks_given(ground))
+        step.targets.read(eks_given(sandbox))
 
 
 # --- the whole step -----------------------------------------------------------------------------------------
 
 
-def test_whole_step_up_and_down(ground: Ground) -> None:
-    before = ground.strangers()
-    step = step_of(ground)
-    built(ground, *step.nodes())
-    facts = ground.cloud.facts()
+def test_whole_step_up_and_down(sandbox: AwsSandbox) -> None:
+    before = sandbox.strangers()
+    step = step_of(sandbox)
+    built(sandbox, *step.nodes())
+    facts = sandbox.cloud.facts()
     zone = next(z for z in facts.zones if z.name.strip(".") == "corp.example")
     assert {r.name.strip(".") for r in zone.records if r.type == "A"} == {
         "corp.example",
         "*.corp.example",
         "app.corp.example",
     }
-    ground.aws = ground.again()
-    ground.context.journal.clear()
-    second = step_of(ground)
-    outputs = eks_given(ground)
+    sandbox.aws = sandbox.again()
+    sandbox.context.journal.clear()
+    second = step_of(sandbox)
+    outputs = eks_given(sandbox)
     for node in second.nodes():
         if hasattr(node, "read"):
-            outputs = ground.read(outputs, node)
+            outputs = sandbox.read(outputs, node)
             continue
         found: Any = node.find(NO_RECEIPTS)  # type: ignore[attr-defined]
         outputs = outputs.with_(node, found.outputs)
         assert diff(found.spec, node.spec(outputs)) == ()  # type: ignore[attr-defined]
-    assert ground.writes() == 0
-    assert len(ground.context.journal.calls()) <= 12
+    assert sandbox.writes() == 0
+    assert len(sandbox.context.journal.calls()) <= 12
     for node in (second.records, second.zone, second.endpoint, second.ingress, second.security_group):
         resource: Any = node
         resource.delete(resource.find(NO_RECEIPTS, fresh=True), None)
-        settle_gone(resource, ground.wait)
-    assert ground.strangers() == before
+        settle_gone(resource, sandbox.wait)
+    assert sandbox.strangers() == before

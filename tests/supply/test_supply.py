@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from hatchling.builders.wheel import WheelBuilder
 from packaging.requirements import Requirement
 
 from supply import audit, declared, installed, locks, why
@@ -145,3 +146,15 @@ def test_without_the_program_the_audit_is_skipped(tmp_path: Path) -> None:
     code, said = audit.audit(tmp_path / "pip-audit", locks.FOLDER / "dev.txt")
     assert code == 0
     assert said.startswith("skipped: ")
+
+
+def in_the_wheel(folder: Path) -> set[str]:
+    return {str(f.distribution_path) for f in WheelBuilder(str(folder)).recurse_included_files()}
+
+
+def test_each_wheel_holds_its_own_package_alone() -> None:
+    product, sandbox = in_the_wheel(declared.ROOT), in_the_wheel(declared.ROOT / "sandbox")
+    assert {name.split("/")[0] for name in product} == {"cloudlink"}
+    assert {name.split("/")[0] for name in sandbox} == {"cloudlink_sandbox"}
+    assert "cloudlink/config.example.toml" in product, "outside of a checkout there is an example, too"
+    assert not [name for name in product if "moto" in name or name.startswith("cloudlink/sandbox/")]

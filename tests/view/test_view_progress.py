@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import view_samples as samples
 from rich.console import Console
+from tests.support.clocks import FakeClock
 
 from cloudlink.core.events import Begun, Done, Event, Kept, Note, Progress, Queued, Reading, Tick
 from cloudlink.core.plan import Action
@@ -33,7 +34,7 @@ def plain(events: Iterable[Event], *, sandbox_speed: float | None = None, width:
         out=out,
         err=err,
         color=None,
-        clock=samples.FakeClock(),
+        clock=FakeClock(samples.START),
         command="up",
         link="prod-test",
         sandbox_speed=sandbox_speed,
@@ -84,7 +85,7 @@ def json_lines(show: Callable[[Any], None], command: str) -> tuple[list[Any], st
         out=out,
         err=err,
         color=None,
-        clock=samples.FakeClock(T + 400),
+        clock=FakeClock(T + 400),
         command=command,
         link="prod-test",
         sandbox_speed=60.0,
@@ -114,6 +115,7 @@ def test_json_lines_of_up(golden: Golden) -> None:
         "updated": 0,
         "replaced": 0,
         "deleted": 0,
+        "restored": 0,
         "failed": 1,
         "skipped": 1,
         "kept": 1,
@@ -193,7 +195,7 @@ def test_commands_to_type_are_for_the_clouds_that_were_looked_at(speed: float | 
         out=out,
         err=io.StringIO(),
         color=None,
-        clock=samples.FakeClock(),
+        clock=FakeClock(samples.START),
         command="status",
         link="prod-test",
         sandbox_speed=speed,
@@ -309,7 +311,7 @@ def live_view(width: int = 100, **more: Any) -> tuple[LiveView, samples.Terminal
         out=out,
         err=err,
         color=False,
-        clock=samples.FakeClock(),
+        clock=FakeClock(samples.START),
         command="up",
         link="prod-test",
         sandbox_speed=None,
@@ -426,7 +428,7 @@ def test_commands_that_only_look_leave_no_total(command: str) -> None:
         out=io.StringIO(),
         err=err,
         color=None,
-        clock=samples.FakeClock(),
+        clock=FakeClock(samples.START),
         command=command,
         link="x",
         sandbox_speed=None,

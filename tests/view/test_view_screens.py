@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 import view_samples as samples
+from tests.support.clocks import FakeClock
 
 from cloudlink.core.events import Failed
 from cloudlink.errors import CloudError, CloudlinkError
@@ -48,7 +49,7 @@ def shown(name: str, *, kind: str = "plain", color: bool | None = None, ascii_st
         out=out,
         err=err,
         color=color,
-        clock=samples.FakeClock(),
+        clock=FakeClock(samples.START),
         command=command,
         link="prod-test",
         sandbox_speed=None,
@@ -112,7 +113,7 @@ def test_no_color_wins_over_a_terminal_and_the_user_wins_over_both(monkeypatch: 
             out=out,
             err=samples.Terminal(),
             color=color,
-            clock=samples.FakeClock(),
+            clock=FakeClock(samples.START),
             command="status",
             link="x",
             sandbox_speed=None,
@@ -149,7 +150,7 @@ def test_an_error_is_shown_once() -> None:
         out=io.StringIO(),
         err=err,
         color=None,
-        clock=samples.FakeClock(),
+        clock=FakeClock(samples.START),
         command="up",
         link="x",
         sandbox_speed=None,
@@ -169,7 +170,7 @@ def test_the_same_failure_of_four_objects_is_one_message_that_names_them() -> No
         out=io.StringIO(),
         err=err,
         color=None,
-        clock=samples.FakeClock(),
+        clock=FakeClock(samples.START),
         command="up",
         link="x",
         sandbox_speed=None,
@@ -195,7 +196,7 @@ def test_failures_that_nobody_reports_are_shown_on_closing() -> None:
         out=io.StringIO(),
         err=err,
         color=None,
-        clock=samples.FakeClock(),
+        clock=FakeClock(samples.START),
         command="up",
         link="x",
         sandbox_speed=None,
@@ -222,7 +223,7 @@ def test_two_results_stand_apart() -> None:
         out=out,
         err=io.StringIO(),
         color=None,
-        clock=samples.FakeClock(),
+        clock=FakeClock(samples.START),
         command="up",
         link="x",
         sandbox_speed=None,

@@ -14,6 +14,7 @@ import pytest
 import view_samples as samples
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.clocks import FakeClock
 
 from cloudlink.checks.report import DnsReport, Drift, Health, Hop, NameReport, StatusReport, TeardownReport
 from cloudlink.core.events import Begun, Done, Failed, Kept, Note, Progress, Skipped, Verb
@@ -136,7 +137,7 @@ def _show_evil(kind: Literal["live", "plain", "json"], color: bool) -> str:
             out=out,
             err=err,
             color=color,
-            clock=samples.FakeClock(),
+            clock=FakeClock(samples.START),
             command=command,
             link=EVIL,
             sandbox_speed=None,

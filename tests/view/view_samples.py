@@ -33,24 +33,6 @@ from cloudlink.link import AddressTarget, AwsSide, AzureSide, DnsSide, Host, Lin
 START = 1_763_877_600.0  # 2025-11-23 06:00:00 UTC
 
 
-class FakeClock:
-    """Stands where it is put."""
-
-    def __init__(self, at: float = START) -> None:
-        self.at = at
-        self.stopped = False
-
-    def now(self) -> float:
-        return self.at
-
-    def wait(self, seconds: float) -> bool:
-        self.at += seconds
-        return self.stopped
-
-    def stop(self) -> None:
-        self.stopped = True
-
-
 class Terminal(io.StringIO):
     """Says that it is a terminal."""
 
@@ -170,7 +152,9 @@ REMOVAL = Plan(
     (
         Change("aws_vpn.attachment", "Attachment to the VPC", Action.NO_OP, "kept: cloudlink did not make it"),
         Change("aws_vpn.connection[0]", "VPN connection to Azure instance 0", Action.DELETE, "cloudlink made it"),
-        Change("aws_vpn.route_propagation", "Route propagation", Action.DELETE, "restored as it was"),
+        Change(
+            "aws_vpn.route_propagation", "Route propagation", Action.RESTORE, "as it was before cloudlink altered it"
+        ),
         Change("azure_vpn.gateway", "VPN gateway, active-active", Action.DELETE, "cloudlink made it"),
     ),
     kept=(

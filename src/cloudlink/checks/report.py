@@ -13,6 +13,7 @@ class Health(enum.StrEnum):
 
     degraded: each Azure instance has a tunnel up, but fewer than four are, or something beside the tunnels is wrong.
     no redundancy: tunnels are up on one Azure instance only. absent: cloudlink made nothing, or took it down.
+    unknown: what was seen is well, but not all that matters could be read.
     """
 
     HEALTHY = "healthy"
@@ -20,6 +21,7 @@ class Health(enum.StrEnum):
     NO_REDUNDANCY = "no redundancy"
     DOWN = "down"
     ABSENT = "absent"
+    UNKNOWN = "unknown"
 
 
 class Outcome(enum.StrEnum):
@@ -27,6 +29,7 @@ class Outcome(enum.StrEnum):
     FAILED = "failed"
     WARNING = "warning"
     SKIPPED = "skipped"
+    UNSEEN = "not seen"  # what it looks at could not be read
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class TunnelStatus:
     up: bool
     why: str = ""  # the likely cause when it is not up
     fix: str = ""  # what to do
+    concern: str = ""  # what will take it down, although it is up
 
     @property
     def name(self) -> str:
@@ -181,6 +185,17 @@ class DnsReport:
 
 
 @dataclass(frozen=True)
+class Left:
+    """Something that a teardown leaves although it may be cloudlink's."""
+
+    address: str
+    id: str
+    why: str
+    hint: str  # commands to type
+    asked: bool = False  # the user said that it may stay
+
+
+@dataclass(frozen=True)
 class TeardownReport:
     """Each (address, title, detail)."""
 
@@ -189,3 +204,9 @@ class TeardownReport:
     restored: tuple[tuple[str, str, str], ...] = ()
     kept: tuple[tuple[str, str, str], ...] = ()
     leftovers: tuple[tuple[str, str, str], ...] = field(default=())
+    left: tuple[Left, ...] = ()  # among the kept: what the user may have to see to
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that cloudlink made is gone, but for what was to stay."""
+        return not self.leftovers and all(item.asked for item in self.left)

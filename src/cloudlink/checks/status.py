@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from cloudlink.checks import tunnels
 from cloudlink.checks.report import (
@@ -23,22 +24,29 @@ from cloudlink.checks.report import (
     TunnelStatus,
 )
 from cloudlink.clouds.aws.client import Aws
+from cloudlink.clouds.aws.rules import ForwardRule, taking_away
 from cloudlink.clouds.azure.client import Azure
+from cloudlink.clouds.malformed import parsing
+from cloudlink.errors import CloudlinkError
 from cloudlink.link import Link
 from cloudlink.steps.dns_forward.corefile import ForwardStatus
 from cloudlink.steps.outputs import VirtualNetwork
 
 Json = Mapping[str, Any]
+T = TypeVar("T")
 
 # Stable name of each check (for programs), and its title (for people), in the order in which they are shown.
 CHECKS = {
     "tunnels": "Four tunnels are up",
     "bgp": "Four BGP sessions carry routes",
+    "lasting": "The tunnels will stay up",
     "routes-azure": "Azure has learned the VPC's ranges",
     "routes-aws": "AWS's route tables lead to the VNet",
     "endpoint": "The inbound endpoint works",
     "zone": "The zone belongs to the VPC",
     "records": "Every configured name has a record",
+    "targets": "What the names point at exists",
+    "rules": "No Resolver rule takes the zone away",
     "forward": "CoreDNS forwards the zone",
 }
 
@@ -58,11 +66,60 @@ class Facts:
     zone: Json | None = None  # answer of GetHostedZone
     records: Sequence[Json] = ()
     forward: ForwardStatus | None = None  # None: not read
+    target: CloudlinkError | None = None  # what is wrong with something that a name points at; None: nothing
+    rules: Sequence[ForwardRule] | None = None  # Resolver rules that are in force in the VPC; None: not asked
+    unseen: Mapping[str, str] = field(default_factory=dict)  # check -> why what it looks at could not be read
+
+
+# What need not be seen for a link to be called healthy: AWS calls a tunnel up only while its BGP session is.
+_TOLD_ELSEWHERE = frozenset({"bgp"})
+
+Translate = Callable[[Exception], CloudlinkError | None]
+
+
+class _Asking:
+    """Reads that go on side by side, each by itself: one that fails leaves a reason and takes nothing else with it."""
+
+    def __init__(self, pool: ThreadPoolExecutor, translate: Translate, unseen: Mapping[str, str]) -> None:
+        self._pool = pool
+        self._translate = translate
+        self.unseen = dict(unseen)
+
+    def ask(self, checks: str, call: Callable[[], T]) -> _Asked[T]:
+        """Begin a read. checks: the names of the checks that look at it, with a blank between."""
+        return _Asked(self._pool.submit(call), partial(self._note, checks))
+
+    def _note(self, checks: str, error: Exception) -> None:
+        known = error if isinstance(error, CloudlinkError) else self._translate(error)
+        if known is None:
+            raise error
+        for check in checks.split():
+            self.unseen.setdefault(check, str(known))
+
+
+@dataclass(frozen=True)
+class _Asked(Generic[T]):
+    future: Future[T]
+    note: Callable[[Exception], None]
+
+    def or_none(self) -> T | None:
+        """The answer; None where there is none."""
+        try:
+            return self.future.result()
+        except Exception as error:  # noqa: BLE001 - what is none of an SDK's is raised again
+            self.note(error)
+            return None
+
+    def or_else(self, otherwise: T) -> T:
+        """The answer, or this where there is none."""
+        found = self.or_none()
+        return otherwise if found is None else found
 
 
 # --- gathering --------------------------------------------------------------------------------------------
 
 
+@parsing("AWS's and Azure's answers")
 def gather(
     link: Link,
     aws: Aws,
@@ -72,55 +129,77 @@ def gather(
     endpoint_id: str | None,
     zone_id: str | None,
     network: VirtualNetwork | None,
+    cluster_subnets: Sequence[str] = (),
+    target: CloudlinkError | None = None,
+    unseen: Mapping[str, str] | None = None,
+    translate: Translate = lambda _: None,
     fresh: bool = True,
 ) -> Facts:
-    """Ask both clouds. forward: reads the state of CoreDNS (``Forward.status``); it must not raise what should not end status.
+    """Ask both clouds. forward: reads the state of CoreDNS (``Forward.status``).
 
     endpoint_id, zone_id: as found by their resources; None: there is none. network: the VNet, None: there is none.
+    cluster_subnets: of EKS. unseen: of what the caller has read, check -> why not. translate: an SDK's error as ours; None: a bug.
     """
     with ThreadPoolExecutor(12, thread_name_prefix="status") as pool:
-        gateway = azure.gateway(fresh=fresh)
-        peers = pool.submit(azure.bgp_peers) if gateway else None
-        learned = pool.submit(azure.learned_routes) if gateway else None
-        connections = {
-            t.index: pool.submit(azure.connection, azure.name(f"connection-{t.index + 1}"), fresh=fresh)
-            for t in link.tunnels
-        }
-        local_gateways = pool.submit(azure.local_gateways, fresh=fresh)
-        vpn = pool.submit(aws.vpn_connections, fresh=fresh)
-        customer_gateways = pool.submit(aws.customer_gateways, fresh=fresh)
-        gateways = pool.submit(aws.vpn_gateways, fresh=fresh)
-        route_tables = pool.submit(aws.route_tables, link.aws.vpc_id, fresh=fresh)
-        vpc = pool.submit(aws.vpc, link.aws.vpc_id)
-        cluster = pool.submit(aws.eks_cluster, link.aws.eks_cluster)
-        endpoints = pool.submit(aws.resolver_endpoints, fresh=fresh) if endpoint_id else None
-        addresses = pool.submit(aws.endpoint_addresses, endpoint_id, fresh=fresh) if endpoint_id else None
-        zone = pool.submit(aws.zone, zone_id, fresh=fresh) if zone_id else None
-        records = pool.submit(aws.records, zone_id, fresh=fresh) if zone_id else None
-        view = pool.submit(forward) if forward else None
+        asking = _Asking(pool, translate, unseen or {})
+        ask = asking.ask
+        gateway = ask("azure bgp routes-azure", lambda: azure.gateway(fresh=fresh)).or_none()
+        peers = ask("bgp", azure.bgp_peers) if gateway else None
+        learned = ask("routes-azure", azure.learned_routes) if gateway else None
+        connections = {t.index: ask("azure", partial(_connection, azure, t.index, fresh)) for t in link.tunnels}
+        local_gateways = ask("azure", lambda: azure.local_gateways(fresh=fresh))
+        vpn = ask("aws", lambda: aws.vpn_connections(fresh=fresh))
+        customer_gateways = ask("aws", lambda: aws.customer_gateways(fresh=fresh))
+        gateways = ask("aws", lambda: aws.vpn_gateways(fresh=fresh))
+        route_tables = ask("routes-aws", lambda: aws.route_tables(link.aws.vpc_id, fresh=fresh))
+        vpc = ask("routes-azure", lambda: aws.vpc(link.aws.vpc_id))
+        endpoints = ask("endpoint", lambda: aws.resolver_endpoints(fresh=fresh)) if endpoint_id else None
+        addresses = None
+        if endpoint_id:
+            addresses = ask("endpoint", lambda: aws.endpoint_addresses(endpoint_id, fresh=fresh))
+        zone = ask("zone", lambda: aws.zone(zone_id, fresh=fresh)) if zone_id else None
+        records = ask("records", lambda: aws.records(zone_id, fresh=fresh)) if zone_id else None
+        rules = ask("rules", lambda: aws.forward_rules(link.aws.vpc_id)) if zone_id or endpoint_id else None
+        view = ask("forward", forward) if forward and "forward" not in asking.unseen else None
 
-        subnets = [str(s) for s in ((cluster.result() or {}).get("resourcesVpcConfig") or {}).get("subnetIds") or ()]
-        placed = addresses.result() if addresses else []
-        subnets += [str(a["SubnetId"]) for a in placed if a.get("SubnetId")]
-        found = {index: future.result() for index, future in connections.items()}
-        return Facts(
-            aws=tunnels.AwsFacts(vpn.result(), customer_gateways.result(), gateways.result()),
+        placed = addresses.or_else([]) if addresses else []
+        subnets = [*cluster_subnets, *(str(a["SubnetId"]) for a in placed if a.get("SubnetId"))]
+        seen_peers = peers.or_none() if peers else None
+        seen_zone = zone.or_none() if zone else None
+        seen_forward = view.or_none() if view else None
+        found = {index: answer.or_none() for index, answer in connections.items()}
+        facts = Facts(
+            aws=tunnels.AwsFacts(vpn.or_else([]), customer_gateways.or_else([]), gateways.or_else([])),
             azure=tunnels.AzureFacts(
                 gateway,
                 {index: c for index, c in found.items() if c is not None},
-                local_gateways.result(),
-                peers.result() if peers else None,
+                local_gateways.or_else([]),
+                seen_peers,
             ),
-            learned=learned.result() if learned else None,
-            tables=tables_of(route_tables.result(), subnets, link.aws.route_tables),
+            learned=learned.or_none() if learned else None,
+            tables=tables_of(route_tables.or_else([]), subnets, link.aws.route_tables),
             advertised=network.advertised if network else (),
-            vpc=vpc_ranges(vpc.result()),
-            endpoint=next((e for e in endpoints.result() if e.get("Id") == endpoint_id), None) if endpoints else None,
+            vpc=vpc_ranges(vpc.or_none()),
+            endpoint=next((e for e in endpoints.or_else([]) if e.get("Id") == endpoint_id), None)
+            if endpoints
+            else None,
             endpoint_addresses=placed,
-            zone=zone.result() if zone else None,
-            records=records.result() if records else (),
-            forward=view.result() if view else None,
+            zone=seen_zone,
+            records=records.or_else([]) if records else (),
+            forward=seen_forward,
+            target=target,
+            rules=rules.or_none() if rules else None,
         )
+        return replace(
+            facts,
+            aws=replace(facts.aws, unseen=asking.unseen.get("aws", "")),
+            azure=replace(facts.azure, unseen=asking.unseen.get("azure", "")),
+            unseen=asking.unseen,
+        )
+
+
+def _connection(azure: Azure, index: int, fresh: bool) -> Json | None:
+    return azure.connection(azure.name(f"connection-{index + 1}"), fresh=fresh)
 
 
 def quick(link: Link, aws: Aws, azure: Azure, *, fresh: bool = False) -> StatusReport:
@@ -184,6 +263,7 @@ def vpc_ranges(vpc: Json | None) -> tuple[IPv4Network, ...]:
 # --- the report -------------------------------------------------------------------------------------------
 
 
+@parsing("AWS's and Azure's answers")
 def report(link: Link, facts: Facts, drift: tuple[Drift, ...] = ()) -> StatusReport:
     """Everything that is shown. drift: what the engine found to differ from the configuration."""
     statuses = tunnels.statuses(link, facts.aws, facts.azure)
@@ -193,22 +273,27 @@ def report(link: Link, facts: Facts, drift: tuple[Drift, ...] = ()) -> StatusRep
     verdict = tunnels.verdict(statuses)
     health = tunnels.health(statuses)
     checks: tuple[Check, ...] = ()
+    blind = [cloud for cloud, why in (("AWS", facts.aws.unseen), ("Azure", facts.azure.unseen)) if why]
+    if blind:
+        health = Health.UNKNOWN
+        verdict = f"Whether the tunnels are up cannot be told: {' and '.join(blind)} could not be read."
     if health is not Health.ABSENT:
-        checks = (
+        judged = (
             _tunnel_check(statuses),
             _bgp_check(statuses),
+            _lasting_check(statuses),
             _learned_check(facts, learned),
             _table_check(tables, facts, statuses),
             _endpoint_check(endpoint),
             _zone_check(link, facts),
             _record_check(link, facts),
+            _target_check(facts),
+            _rule_check(link, facts),
             _forward_check(facts.forward),
         )
-        beside = [c for c in checks if c.outcome is Outcome.FAILED and c.name not in ("tunnels", "bgp")]
-        if beside and health is not Health.DOWN:
-            verdict += f" But: {beside[0].detail.rstrip('.')}."
-        if beside and health is Health.HEALTHY:
-            health = Health.DEGRADED
+        reasons = {**facts.unseen, **({"tunnels": facts.aws.unseen or facts.azure.unseen} if blind else {})}
+        checks = tuple(_as_seen(check, reasons.get(check.name, "")) for check in judged)
+        health, verdict = _whole(health, verdict, checks)
     return StatusReport(
         link=link.name,
         health=health,
@@ -224,6 +309,30 @@ def report(link: Link, facts: Facts, drift: tuple[Drift, ...] = ()) -> StatusRep
         drift=drift,
         next=_next(health, statuses, checks, drift),
     )
+
+
+def _as_seen(check: Check, why: str) -> Check:
+    """The check, or why it could not be made. What was seen to be wrong is said all the same, where there is something to
+    look at: of what was not read nothing can be said to be missing."""
+    if not why:
+        return check
+    partly = check.name == "routes-aws" and check.outcome is Outcome.FAILED
+    return check if partly else _check(check.name, Outcome.UNSEEN, why)
+
+
+def _whole(health: Health, verdict: str, checks: Sequence[Check]) -> tuple[Health, str]:
+    """The verdict on the tunnels, with what was found beside them."""
+    beside = [c for c in checks if c.outcome is Outcome.FAILED and c.name not in ("tunnels", "bgp", "lasting")]
+    unseen = [c for c in checks if c.outcome is Outcome.UNSEEN]
+    if beside and health is not Health.DOWN:
+        verdict += f" But: {beside[0].detail.rstrip('.')}."
+    if beside and health is Health.HEALTHY:
+        health = Health.DEGRADED
+    if unseen:
+        verdict += f" Not everything could be read ({', '.join(c.title for c in unseen)}: see below)."
+    if health is Health.HEALTHY and any(c.name not in _TOLD_ELSEWHERE for c in unseen):
+        health = Health.UNKNOWN
+    return health, verdict
 
 
 def _check(name: str, outcome: Outcome, detail: str, fix: str = "") -> Check:
@@ -252,6 +361,16 @@ def _bgp_check(statuses: Sequence[TunnelStatus]) -> Check:
         return _check("bgp", Outcome.PASSED, f"all {len(sessions)} are connected")
     words = ", ".join(f"{b.local} to {b.neighbor} {b.state}, {b.routes} routes" for b in bad)
     return _check("bgp", Outcome.FAILED, f"{len(sessions) - len(bad)} of {len(sessions)} are connected; {words}")
+
+
+def _lasting_check(statuses: Sequence[TunnelStatus]) -> Check:
+    concerned = [s for s in statuses if s.concern]
+    if not any(s.up for s in statuses):
+        return _check("lasting", Outcome.SKIPPED, "no tunnel is up")
+    if not concerned:
+        return _check("lasting", Outcome.PASSED, "none has a reason to be lost")
+    words = "; ".join(f"{s.name}: {s.concern}" for s in concerned)
+    return _check("lasting", Outcome.FAILED, words, "cloudlink up")
 
 
 def _learned(link: Link, rows: Sequence[Json] | None) -> tuple[str, ...]:
@@ -306,6 +425,9 @@ def _table_check(tables: Sequence[RouteTableStatus], facts: Facts, statuses: Seq
     off = [t.id for t in tables if not t.propagating]
     if off:
         return _check("routes-aws", Outcome.FAILED, f"route propagation is off on {', '.join(off)}", "cloudlink up")
+    if diverted := _diverted(facts, statuses):
+        words = f"{'; '.join(diverted)}: answers to Azure do not come back that way"
+        return _check("routes-aws", Outcome.FAILED, words, "Take these routes out of the table, or narrow them.")
     bad = [t for t in tables if t.missing]
     if not bad:
         return _check("routes-aws", Outcome.PASSED, ", ".join(t.id for t in tables))
@@ -313,6 +435,34 @@ def _table_check(tables: Sequence[RouteTableStatus], facts: Facts, statuses: Seq
         return _check("routes-aws", Outcome.FAILED, "no tunnel is up, so that no route is propagated")
     words = "; ".join(f"{t.id} lacks {', '.join(t.missing)}" for t in bad)
     return _check("routes-aws", Outcome.FAILED, words, "Routes follow a tunnel within a minute; then: cloudlink up")
+
+
+def _diverted(facts: Facts, statuses: Sequence[TunnelStatus]) -> list[str]:
+    """Routes that send answers to a part of Azure's ranges elsewhere: the more specific one wins, also one that leads
+    nowhere."""
+    ours = {s.aws.connection for s in statuses if s.aws}
+    gateways = {str(v.get("VpnGatewayId")) for v in facts.aws.connections if v.get("VpnConnectionId") in ours}
+    found = []
+    for table in facts.tables:
+        for route in table.get("Routes") or ():
+            text, target = str(route.get("DestinationCidrBlock") or ""), _target_of(route)
+            if not text or target == "local" or target in gateways:
+                continue
+            if any(IPv4Network(text) != p and IPv4Network(text).subnet_of(p) for p in facts.advertised):
+                found.append(f"{table.get('RouteTableId')} sends {text} to {target or 'nowhere'}")
+    return found
+
+
+def _target_of(route: Json) -> str:
+    keys = (
+        "GatewayId",
+        "TransitGatewayId",
+        "NatGatewayId",
+        "VpcPeeringConnectionId",
+        "NetworkInterfaceId",
+        "InstanceId",
+    )
+    return next((str(route[key]) for key in keys if route.get(key)), "")
 
 
 def _endpoint(facts: Facts) -> EndpointStatus | None:
@@ -385,6 +535,23 @@ def _record_check(link: Link, facts: Facts) -> Check:
     if missing:
         return _check("records", Outcome.FAILED, f"no record for {', '.join(missing)}", "cloudlink up")
     return _check("records", Outcome.PASSED, ", ".join(wanted))
+
+
+def _target_check(facts: Facts) -> Check:
+    if facts.target is None:
+        return _check("targets", Outcome.PASSED, "all of them")
+    return _check("targets", Outcome.FAILED, facts.target.detail or facts.target.summary, facts.target.hint)
+
+
+def _rule_check(link: Link, facts: Facts) -> Check:
+    if facts.rules is None:
+        return _check("rules", Outcome.SKIPPED, "there is no zone")
+    taken = taking_away(facts.rules, link.dns.zone, [h.fqdn(link.dns.zone) for h in link.dns.hosts])
+    if not taken:
+        return _check("rules", Outcome.PASSED, "none does")
+    words = "; ".join(f"{r.id} sends {r.domain} to {', '.join(r.targets) or 'others'}" for r in taken)
+    fix = f"aws route53resolver disassociate-resolver-rule --resolver-rule-id {taken[0].id} --vpc-id {link.aws.vpc_id}"
+    return _check("rules", Outcome.FAILED, f"the Resolver rule {words}, before the zone is asked", fix)
 
 
 def _forward_check(status: ForwardStatus | None) -> Check:

@@ -18,6 +18,7 @@ from typing import Any
 
 from cloudlink import ipsec
 from cloudlink.checks.report import AwsTunnelView, AzureTunnelView, BgpView, Health, TunnelStatus
+from cloudlink.clouds.malformed import parsing
 from cloudlink.clouds.ownership import RESOURCE_TAG, from_aws
 from cloudlink.link import Link, Tunnel
 from cloudlink.secret import Secret
@@ -35,6 +36,7 @@ class AwsFacts:
     customer_gateways: Sequence[Json] = ()
     gateways: Sequence[Json] = ()
     ids: frozenset[str] = frozenset()  # VPN connections that are ours although their tags are gone (from the receipts)
+    unseen: str = ""  # why they could not be read
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class AzureFacts:
     connections: Mapping[int, Json] | None = None
     local_gateways: Sequence[Json] = ()
     bgp: Sequence[Json] | None = None  # rows of getBgpPeerStatus; None: not asked (it takes ten seconds)
+    unseen: str = ""  # why the others could not be read
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,10 @@ class _Ends:
     gateway: Json | None
 
 
+@parsing("AWS's and Azure's answers about the tunnels")
 def statuses(link: Link, aws: AwsFacts, azure: AzureFacts) -> tuple[TunnelStatus, ...]:
     """One for each of the link's tunnels, in order."""
-    return tuple(_status(link, _ends(link, t, aws, azure), azure) for t in link.tunnels)
+    return tuple(_status(link, _ends(link, t, aws, azure), aws, azure) for t in link.tunnels)
 
 
 def health(tunnels: Iterable[TunnelStatus]) -> Health:
@@ -76,7 +80,7 @@ def health(tunnels: Iterable[TunnelStatus]) -> Health:
         return Health.DOWN
     if len(instances_up) == 1:
         return Health.NO_REDUNDANCY
-    return Health.HEALTHY if all(t.up for t in tunnels) else Health.DEGRADED
+    return Health.HEALTHY if all(t.up and not t.concern for t in tunnels) else Health.DEGRADED
 
 
 def verdict(tunnels: Iterable[TunnelStatus]) -> str:
@@ -94,6 +98,9 @@ def verdict(tunnels: Iterable[TunnelStatus]) -> str:
                 f"{len(up)} of {len(tunnels)} tunnels are up, all on Azure instance {instance}: "
                 "maintenance of that instance takes the whole link down."
             )
+        case Health.DEGRADED if len(up) == len(tunnels):
+            names = ", ".join(t.name for t in tunnels if t.concern)
+            return f"All {len(tunnels)} tunnels are up, but {names} will not stay so."
         case Health.DEGRADED:
             return f"{len(up)} of {len(tunnels)} tunnels are up, at least one on each Azure instance: traffic passes."
         case _:
@@ -141,7 +148,7 @@ def _aws_tunnel(link: Link, tunnel: Tunnel, aws: AwsFacts) -> tuple[Json | None,
     return ours, None
 
 
-def _status(link: Link, ends: _Ends, azure: AzureFacts) -> TunnelStatus:
+def _status(link: Link, ends: _Ends, aws: AwsFacts, azure: AzureFacts) -> TunnelStatus:
     tunnel = ends.tunnel
     aws_view, azure_view, bgp = _aws_view(ends), _azure_view(ends), _bgp_view(tunnel, azure.bgp)
     up = (
@@ -152,7 +159,10 @@ def _status(link: Link, ends: _Ends, azure: AzureFacts) -> TunnelStatus:
         and azure_view.status == "Connected"
         and (bgp is None or (bgp.state == "Connected" and bgp.routes >= 1))
     )
-    why, fix = ("", "") if up else _why(link, ends, aws_view, azure_view, bgp)
+    unseen = [
+        f"{cloud} could not be read: {why}" for cloud, why in (("AWS", aws.unseen), ("Azure", azure.unseen)) if why
+    ]
+    why, fix = ("", "") if up else ("; ".join(unseen), "") if unseen else _why(link, ends, aws_view, azure_view, bgp)
     return TunnelStatus(
         address=f"tunnel[{tunnel.index}]",
         inside=str(tunnel.inside),
@@ -163,7 +173,31 @@ def _status(link: Link, ends: _Ends, azure: AzureFacts) -> TunnelStatus:
         up=up,
         why=why,
         fix=fix,
+        concern=_concern(ends) if up else "",
     )
+
+
+def _concern(ends: _Ends) -> str:
+    """What will take a tunnel down that is up now."""
+    assert ends.vpn is not None
+    assert ends.option is not None
+    if narrowed := _narrowed(ends.vpn):
+        return narrowed
+    policies = _properties(ends.connection).get("ipsecPolicies") or ()
+    if policies and (groups := ipsec.no_pfs_group_in_common(ends.option, policies[0])):
+        return f"it will be lost when its keys are renewed, for no PFS group is common to both: {groups}"
+    return ""
+
+
+def _narrowed(vpn: Json) -> str:
+    """A route-based gateway asks for all addresses, so that both sides agree on nothing less; BGP's own are inside."""
+    options = vpn.get("Options") or {}
+    ranges = {
+        side: str(options.get(key) or ipsec.ANY_RANGE)
+        for side, key in (("Azure's", "LocalIpv4NetworkCidr"), ("AWS's", "RemoteIpv4NetworkCidr"))
+    }
+    said = " and ".join(f"{text} on {side} side" for side, text in ranges.items() if text != ipsec.ANY_RANGE)
+    return f"AWS's VPN connection is narrowed to {said}" if said else ""
 
 
 def _aws_view(ends: _Ends) -> AwsTunnelView | None:
@@ -224,6 +258,11 @@ def _why(
         return found
     if not ipsec_up:
         seen = f"AWS reports {aws.message or aws.state if aws else 'nothing'}, Azure {azure.status if azure else 'nothing'}"
+        if hidden := _hidden_key(ends):
+            return (
+                f"IPsec is not established: {seen}. {hidden}, so that it cannot be told whether both have the same",
+                _UP,
+            )
         reset = f"az network vpn-connection reset --name {azure.connection if azure else ''}"
         return (
             f"Both sides are configured alike, but IPsec is not established: {seen}",
@@ -302,6 +341,9 @@ def _ipsec(ends: _Ends) -> tuple[str, str] | None:
     theirs = (ends.customer_gateway or {}).get("IpAddress")
     if theirs and publics and theirs not in publics:
         return f"AWS's customer gateway has the address {theirs}, Azure's instance {' and '.join(sorted(publics))}", _UP
+    assert ends.vpn is not None
+    if narrowed := _narrowed(ends.vpn):
+        return narrowed, _UP
     if _keys_differ(ends.option.get("PreSharedKey"), connection.get("sharedKey")):
         return "the pre-shared keys differ", _UP
     if mismatch := _policy_mismatch(ends.option, connection):
@@ -379,6 +421,11 @@ def _keys_differ(aws: object, azure: object) -> bool:
         return False
     ours, theirs = (k if isinstance(k, Secret) else Secret(str(k)) for k in (aws, azure))
     return ours != theirs
+
+
+def _hidden_key(ends: _Ends) -> str:
+    """Said where Azure does not show the tunnel's key; empty: it was compared."""
+    return "" if _properties(ends.connection).get("sharedKey") else "Azure does not show its pre-shared key"
 
 
 def _peerings(gateway: Json | None) -> Sequence[Json]:

@@ -7,11 +7,16 @@ import sys
 
 def main() -> None:
     """Entry point. Expected errors become a message and an exit code; only a bug shows a traceback."""
-    if sys.argv[1:] in (["--version"], ["-V"]):  # asked by scripts again and again: not worth loading anything
+    # asked by scripts again and again: not worth loading anything
+    if sys.argv[1:] in (["--version"], ["-V"]) and sys.stdout is not None:
         from cloudlink import __version__
 
-        sys.stdout.write(f"cloudlink {__version__}\n")
-        return
+        try:
+            sys.stdout.write(f"cloudlink {__version__}\n")
+            sys.stdout.flush()
+            return
+        except OSError:
+            pass  # told below, as of any other command
     import gc
     import resource
 
@@ -19,10 +24,11 @@ def main() -> None:
     # Importing an SDK makes a hundred thousand objects that stay; to look through them again and again for garbage
     # would be an eighth of a short command's time.
     gc.set_threshold(10_000, 50, 1000)
+    from cloudlink.cli import output
     from cloudlink.cli.commands import run
 
     try:
-        code = run(sys.argv[1:])
+        code = run(sys.argv[1:]) if output.guard() else 1
     except Exception:  # noqa: BLE001 - a bug; its traceback may quote what an SDK was given
         import traceback
 
@@ -34,21 +40,7 @@ def main() -> None:
 
     # Everything is said and saved: another Ctrl-C now could only show where in its clearing up Python was.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _let_go()
+    code = output.let_go(code)
     # Python looks through all objects for garbage before it ends: of the SDKs' hundred thousand there is none to find.
     gc.freeze()
     sys.exit(code)
-
-
-def _let_go() -> None:
-    """What is unsaid when the terminal or the reader of our output has gone goes nowhere: else Python would try once
-    more while it ends, and put a code of its own (120) in the place of ours."""
-    for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
-        try:
-            stream.flush()
-        except OSError as error:
-            import errno
-            import os
-
-            if error.errno in (errno.EPIPE, errno.EIO):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), number)

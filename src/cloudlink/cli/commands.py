@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from cloudlink.cli import plan, sandbox, status, teardown, up, verify_dns
-from cloudlink.errors import CloudlinkError
+from cloudlink.cli import output, plan, sandbox, status, teardown, up, verify_dns
+from cloudlink.errors import CloudlinkError, OutputError
 
 app = typer.Typer(
     name="cloudlink",
@@ -55,6 +55,9 @@ def run(arguments: list[str]) -> int:
     """Run one command line; returns the exit code."""
     try:
         return _run(arguments)
+    except OutputError as error:
+        output.say(error)
+        return error.exit_code
     except OSError as error:
         if error.errno not in (errno.EPIPE, errno.EIO):
             raise
@@ -74,6 +77,8 @@ def _run(arguments: list[str]) -> int:
     except typer.Abort:
         sys.stderr.write("Nothing was changed.\n")
         return 9
+    except OutputError:
+        raise
     except CloudlinkError as error:
         _show(error, arguments[0], as_json="--json" in arguments)
         return error.exit_code

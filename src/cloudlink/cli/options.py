@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from cloudlink.steps import STEPS
+
 Config = Annotated[
     Path | None,
     typer.Option("--config", "-c", envvar="CLOUDLINK_CONFIG", help="Configuration file (default: config.toml)."),
@@ -16,7 +18,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs inst
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Only = Annotated[
     list[str] | None,
-    typer.Option("--only", help="Only this step: aws_vpn, azure_vpn, resolver or dns_forward. May be repeated."),
+    typer.Option(
+        "--only", help=f"Only this step; may be repeated. Steps: {'; '.join(f'{s.name}: {s.help}' for s in STEPS)}."
+    ),
 ]
 Color = Annotated[
     bool | None, typer.Option("--color/--no-color", help="Colour (default: on a terminal, unless NO_COLOR is set).")

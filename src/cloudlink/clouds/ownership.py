@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cloudlink.core.plan import FieldChange
 from cloudlink.errors import ConflictError
 from cloudlink.link import Link
 
@@ -39,10 +40,25 @@ class Owner:
     link: str
     vpc: str
     vnet: str  # subscription/resource group/VNet in lower case, in characters that both clouds take in a tag
+    more: tuple[tuple[str, str], ...] = ()  # the configured ones: they mark nothing
 
     def tags(self, address: str) -> dict[str, str]:
         """Azure's form: a plain mapping."""
-        return {LINK_TAG: self.link, RESOURCE_TAG: address, **self.place_tags()}
+        return {LINK_TAG: self.link, RESOURCE_TAG: address, **self.place_tags(), **dict(self.more)}
+
+    def added_tags(self) -> dict[str, str]:
+        """What is added to an object of ours that is there already."""
+        return {**self.place_tags(), **dict(self.more)}
+
+    def lacking(self, found: Mapping[str, str] | None, *, fold: bool = False) -> tuple[FieldChange, ...]:
+        """The configured tags that are not there as configured; others' do not count. fold: keys differ by more than
+        their case, as in Azure."""
+        held = {k.lower() if fold else k: v for k, v in (found or {}).items()}
+        return tuple(
+            FieldChange(f"tag {key}", held.get(key.lower() if fold else key, "(none)"), value)
+            for key, value in self.more
+            if held.get(key.lower() if fold else key) != value
+        )
 
     def place_tags(self) -> dict[str, str]:
         return {VPC_TAG: self.vpc, VNET_TAG: self.vnet}
@@ -76,7 +92,13 @@ class Owner:
 def owner_of(link: Link) -> Owner:
     side = link.azure
     vnet = f"{side.vnet_subscription}/{side.vnet_resource_group}/{side.vnet}".lower()
-    return Owner(link.name, link.aws.vpc_id, _NOT_IN_TAGS.sub("_", vnet))
+    return Owner(link.name, link.aws.vpc_id, _NOT_IN_TAGS.sub("_", vnet), link.tags)
+
+
+def merged(theirs: Mapping[str, str], ours: Mapping[str, str]) -> dict[str, str]:
+    """Both, ours where both have a key; Azure takes keys that differ by their case for one."""
+    named = {key.lower() for key in ours}
+    return {**{k: v for k, v in theirs.items() if k.lower() not in named}, **ours}
 
 
 def to_aws(tags: Mapping[str, str]) -> list[dict[str, str]]:
@@ -93,9 +115,13 @@ def place_in(tags: Mapping[str, str]) -> str:
     return " and ".join(f"{what} {tags[tag]}" for what, tag in (("VPC", VPC_TAG), ("VNet", VNET_TAG)) if tags.get(tag))
 
 
+class AnotherLink(ConflictError):
+    """Objects of our name are, or may be, those of a link elsewhere: nothing that is read can be trusted to be ours."""
+
+
 def same_name_elsewhere(id_: str, place: str, owner: Owner, address: str) -> ConflictError:
     """The error for an object of a link that has our name and another place. place: ``VPC vpc-...``, for people."""
-    return ConflictError(
+    return AnotherLink(
         "Another link has this name",
         f"{id_} belongs to a link that is called {owner.link} too, in {place}. This one is in VPC {owner.vpc} and VNet "
         f"{owner.vnet}. Nothing was changed: objects of both would be taken for each other.",
@@ -107,7 +133,7 @@ def same_name_elsewhere(id_: str, place: str, owner: Owner, address: str) -> Con
 
 def place_unknown(id_: str, owner: Owner, address: str, command: str) -> ConflictError:
     """The error for an object that has our name, says no place, and shows none."""
-    return ConflictError(
+    return AnotherLink(
         "An object has this link's name and does not say where its link is",
         f"{id_} is marked as {address} of a link {owner.link}, and nothing shows whether that is this link, in VPC "
         f"{owner.vpc}, or another of the same name. It is left alone.",

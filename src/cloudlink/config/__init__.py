@@ -14,10 +14,12 @@ from cloudlink.config import checks, reading
 from cloudlink.config.build import build
 from cloudlink.config.document import parse_toml, read_text
 from cloudlink.config.reference import reference
-from cloudlink.errors import ConfigError
+from cloudlink.errors import ConfigError, Mistake
 from cloudlink.link import Link
 
 __all__ = ["load", "parse", "reference"]
+
+MOST_TOLD = 200  # mistakes in one file
 
 
 def load(path: Path, *, sandbox: bool = False) -> Link:
@@ -32,6 +34,9 @@ def parse(text: str, file: str, *, sandbox: bool = False) -> Link:
     """The link that a text describes. file: its name in messages. Raises ConfigError."""
     document, mistakes = reading.read(parse_toml(text, file))
     mistakes += checks.mistakes(document)
+    if len(mistakes) > MOST_TOLD:  # it is another kind of file
+        more = Mistake("file", f"{len(mistakes) - MOST_TOLD} more mistakes of this kind", "the keys of the reference")
+        mistakes = [*mistakes[:MOST_TOLD], more]
     if mistakes:
         raise ConfigError(tuple(mistakes), file=file)
     return build(document, sandbox=sandbox)

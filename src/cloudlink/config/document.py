@@ -10,8 +10,11 @@ from cloudlink.config.shown import shown
 from cloudlink.errors import ConfigError, Mistake
 
 LARGEST = 256 * 1024  # bytes; a full configuration has two thousand
+DEEPEST = 128  # parts of a dotted key: the reader's time grows with their square, and a domain name has no more labels
 
 _MISSING_HINT = "Copy config.example.toml to this place and adapt it, or name another file with --config."
+_PART = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')"""
+_DEEP = re.compile(rf"(?<![A-Za-z0-9_-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{DEEPEST}}}")
 _POSITION = re.compile(
     r"(?P<what>.*?) ?\(at (?:line (?P<line>[0-9]+), column (?P<column>[0-9]+)|end of document)\)", re.DOTALL
 )
@@ -42,6 +45,9 @@ def parse_toml(text: str, file: str) -> dict[str, Any]:
     """Raises ConfigError with line and column if the text is no TOML."""
     import tomllib
 
+    if deep := _DEEP.search(text):
+        line = text.count("\n", 0, deep.start()) + 1
+        _refuse(file, f"line {line}", f"a key of more than {DEEPEST} parts", "the tables of the reference")
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -7,20 +7,24 @@ workers hand it what is to be saved and wait until it is on disk before they wri
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from cloudlink.core import events as ev
-from cloudlink.core.apply import Bug, Save, Worker
+from cloudlink.core.apply import Save, Worker
 from cloudlink.core.graph import Graph
 from cloudlink.core.plan import Action, Plan
 from cloudlink.core.planner import Snapshot, first_error, make_plan, take_snapshot
 from cloudlink.core.polling import Clock
 from cloudlink.core.ports import ErrorPolicy, Store
-from cloudlink.core.resource import Node, Outputs, Phase, Resource
+from cloudlink.core.resource import Node, Outputs, Ownership, Phase, Resource
 from cloudlink.core.schedule import End, Schedule, Task, typical_seconds_of, verb_of
 from cloudlink.errors import CloudlinkError, Interrupted
+
+
+def _no_price(_existing: Collection[str]) -> float:
+    return 0.0
 
 
 class Engine:
@@ -34,20 +38,29 @@ class Engine:
         self._store = store
         self._workers = workers
         self._queue: queue.Queue[ev.Event | Save | End] = queue.Queue()
+        self._error_policy = error_policy
         self._worker = Worker(self.graph, clock=clock, store=store, error_policy=error_policy, messages=self._queue)
         self.snapshot = Snapshot()
 
     # --- plan --------------------------------------------------------------------------------------------
 
-    def plan(self, *, destroy: bool = False, tolerant: bool = False, collect: bool = False) -> Plan:
+    def plan(
+        self, *, destroy: bool = False, tolerant: bool = False, collect: bool = False, partial: bool = False
+    ) -> Plan:
         """Read everything and compare; writes nothing. Raises what the first failed read raised.
 
         tolerant: a cluster, VPC or load balancer that is not there is no error (always so when destroying).
+        partial: nothing that cannot be read is one; ``snapshot.missing`` has the reasons.
         collect: raises nothing of failed reads; they are in ``snapshot.errors``, and the plan must not be carried out.
         """
         with ThreadPoolExecutor(self._workers, thread_name_prefix="read") as pool:
             self.snapshot = take_snapshot(
-                self.graph, self._store.receipts(), guard=self._worker.read, tolerant=destroy or tolerant, pool=pool
+                self.graph,
+                self._store.receipts(),
+                guard=self._worker.waiting.read,
+                tolerant=destroy or tolerant,
+                partial=partial,
+                pool=pool,
             )
         error = first_error(self.snapshot)
         if error is not None and not collect:
@@ -56,7 +69,7 @@ class Engine:
 
     def read(self, address: str, call: Callable[[], Any]) -> Any:
         """A read outside the graph with the same patience. Raises cloudlink's own errors; only a bug is raised as it is."""
-        return self._worker.read(address, call)
+        return self._worker.waiting.read(address, call)
 
     def record_receipts(self) -> None:
         """Record receipts of everything that the last read found to be as wanted: a lost state file is rebuilt.
@@ -73,13 +86,78 @@ class Engine:
 
     # --- apply -------------------------------------------------------------------------------------------
 
-    def apply(self, plan: Plan) -> Iterator[ev.Event]:
-        """Carry the plan out; yields events, at least one Tick a quarter second. Raises the first failure at the end,
-        after everything that does not depend on it was done, or Interrupted."""
+    def apply(self, plan: Plan, *, monthly_cost: Callable[[Collection[str]], float] = _no_price) -> Iterator[ev.Event]:
+        """Carry the plan out; yields events, at least one Tick a quarter second.
+
+        What does not depend on a failed object goes on. But when a cloud refuses something for good, the link cannot be
+        completed: nothing more is begun then, except that a removal removes all it can. Raises the first failure at the
+        end, or Interrupted. monthly_cost: of the objects with these addresses, roughly, in USD.
+        """
         run = Schedule(self.graph, plan, self.snapshot)
-        first: CloudlinkError | None = None
+        failures: list[CloudlinkError] = []
+        made: list[str] = []
         bug: BaseException | None = None
         stopping = False
+        yield from self._announce(plan, run)
+        if run.destroying:
+            self._record_ownership(run)
+        pool = ThreadPoolExecutor(self._workers, thread_name_prefix="work")
+        try:
+            while True:
+                stopping = stopping or self._clock.stopped
+                ending = stopping or bug is not None or bool(run.halted_by)
+                if not ending:
+                    for task in run.ready():
+                        run.start(task)
+                        future = pool.submit(self._worker.work, task, run)
+                        future.add_done_callback(self._reap(task))
+                if not run.running and (ending or not run.ready()):
+                    break
+                try:
+                    message = self._queue.get(timeout=0.25)
+                except queue.Empty:
+                    yield ev.Tick(self._clock.now())
+                    continue
+                if isinstance(message, Save):
+                    self._save(message)
+                    continue
+                if not isinstance(message, End):
+                    if isinstance(message, ev.Done) and message.changed and message.verb in ("create", "replace"):
+                        made.append(message.address)
+                    yield message
+                    continue
+                stopping = stopping or message.stopped
+                if message.bug is not None:
+                    bug = bug or message.bug
+                    self._clock.stop()  # the others end at their next wait, and the bug is seen at once
+                if message.error is not None:
+                    node = self.graph.nodes[message.task.address]
+                    final = self._error_policy.is_final(message.error)
+                    # what ends the run is what it ends with
+                    failures.insert(0 if final and not run.halted_by else len(failures), message.error)
+                    if final and not run.destroying and not run.halted_by:
+                        run.halted_by = node.address
+                    yield ev.Failed(self._clock.now(), node.address, node.title, message.error)
+                run.end(message)
+        finally:
+            if run.running:  # the caller stopped iterating: workers that wait for us to save must not wait for ever
+                self._clock.stop()
+                self._drain(run)
+            pool.shutdown(wait=True, cancel_futures=True)
+        if bug is not None:
+            raise bug
+        left = run.left_over(stopping)
+        for address, because in left:
+            yield ev.Skipped(self._clock.now(), address, self.graph.nodes[address].title, because)
+        if stopping:
+            raise self._interrupted(address for address, _ in left)
+        if run.halted_by:
+            existing = {*made, *self._worker.in_flight, *self._existing()}
+            yield ev.Halted(self._clock.now(), run.halted_by, tuple(made), monthly_cost(existing))
+        if failures:
+            raise failures[0]
+
+    def _announce(self, plan: Plan, run: Schedule) -> Iterator[ev.Event]:
         for kept in plan.kept:
             yield ev.Kept(self._clock.now(), kept.address, kept.title, "cloudlink did not make it")
         for address, change in run.changes.items():
@@ -94,61 +172,33 @@ class Engine:
                     self._waits(run, address),
                     typical_seconds_of(node, change.action),
                 )
-        pool = ThreadPoolExecutor(self._workers, thread_name_prefix="work")
-        try:
-            while True:
-                stopping = stopping or self._clock.stopped
-                if not stopping and bug is None:
-                    for task in run.ready():
-                        run.start(task)
-                        future = pool.submit(self._worker.work, task, run)
-                        future.add_done_callback(self._reap(task))
-                if not run.running and (stopping or bug is not None or not run.ready()):
-                    break
-                try:
-                    message = self._queue.get(timeout=0.25)
-                except queue.Empty:
-                    yield ev.Tick(self._clock.now())
-                    continue
-                if isinstance(message, Save):
-                    self._save(message)
-                elif isinstance(message, End):
-                    if message.stopped:
-                        stopping = True
-                    if isinstance(message.error, Bug):
-                        bug = message.error.__cause__
-                        self._clock.stop()  # the others end at their next wait, and the bug is seen at once
-                    elif message.error is not None:
-                        first = first or message.error
-                        node = self.graph.nodes[message.task.address]
-                        yield ev.Failed(self._clock.now(), node.address, node.title, message.error)
-                    run.end(message)
-                else:
-                    yield message
-        finally:
-            if run.running:  # the caller stopped iterating: workers that wait for us to save must not wait for ever
-                self._clock.stop()
-                self._drain(run)
-            pool.shutdown(wait=True, cancel_futures=True)
-        if bug is not None:
-            raise bug
-        left = run.left_over(stopping)
-        for address, because in left:
-            yield ev.Skipped(self._clock.now(), address, self.graph.nodes[address].title, because)
-        if stopping:
-            under_way = self._under_way(address for address, _ in left)
-            raise Interrupted(
-                "Interrupted",
-                "Nothing new was started. "
-                + (
-                    f"What the clouds had begun goes on by itself: {'; '.join(under_way)}."
-                    if under_way
-                    else "Nothing is under way in the clouds."
-                ),
-                "Run the same command again: it goes on where this run stopped.",
-            )
-        if first is not None:
-            raise first
+
+    def _record_ownership(self, run: Schedule) -> None:
+        """Before anything is removed: what is known to be ours by something that may go first, such as the gateway whose
+        tag says that its subnet is ours, is still known to be ours afterwards, also to the next run."""
+        for address in run.changes:
+            node, found = self.graph.nodes[address], self.snapshot.found.get(address)
+            if Task("delete", address) not in run.tasks or found is None or address in self._store.receipts():
+                continue
+            assert isinstance(node, Resource)
+            self._store.put(self._worker.removal_receipt(node, found))
+
+    def _existing(self) -> Iterable[str]:
+        """What was found to exist of ours when the plan was made."""
+        return (a for a, f in self.snapshot.found.items() if f is not None and f.owned is Ownership.OWNED)
+
+    def _interrupted(self, left: Iterable[str]) -> Interrupted:
+        under_way = self._under_way(left)
+        return Interrupted(
+            "Interrupted",
+            "Nothing new was started. "
+            + (
+                f"What the clouds had begun goes on by itself: {'; '.join(under_way)}."
+                if under_way
+                else "Nothing is under way in the clouds."
+            ),
+            "Run the same command again: it goes on where this run stopped.",
+        )
 
     def _under_way(self, left: Iterable[str]) -> list[str]:
         """What the clouds are busy with: what this run began, and what was seen of an earlier one and is ``left``."""
@@ -175,13 +225,8 @@ class Engine:
             if future.cancelled():
                 self._queue.put(End(task, stopped=True))
                 return
-            error = future.exception()
-            if error is not None:
-                bug = Bug("bug")
-                bug.__cause__ = error
-                self._queue.put(End(task, error=bug))
-            else:
-                self._queue.put(future.result())
+            bug = future.exception()
+            self._queue.put(future.result() if bug is None else End(task, bug=bug))
 
         return reap
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from cloudlink.errors import CloudlinkError
 
-Verb = Literal["read", "create", "update", "replace", "delete", "wait", "check"]
+Verb = Literal["read", "create", "update", "replace", "delete", "restore", "wait", "check"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,15 @@ class Skipped(Event):
     address: str
     title: str
     because: str
+
+
+@dataclass(frozen=True)
+class Halted(Event):
+    """Nothing more is begun, because something was refused for good; what was under way has ended."""
+
+    because: str  # the address of what was refused
+    made: tuple[str, ...]  # addresses of what this run has made
+    monthly_cost: float  # roughly, in USD, of what exists of the link now; 0: nothing, or not known
 
 
 @dataclass(frozen=True)

@@ -24,14 +24,29 @@ class Action(enum.StrEnum):
     UPDATE = "update"
     REPLACE = "replace"
     DELETE = "delete"
+    RESTORE = "restore"  # a shared object becomes what it was before cloudlink altered it
 
     @property
     def glyph(self) -> str:
-        return {"no-op": "=", "defer": "?", "create": "+", "update": "~", "replace": "±", "delete": "-"}[self.value]
+        return _GLYPHS[self]
+
+    @property
+    def removes(self) -> bool:
+        """Whether it ends what cloudlink has made or altered, be it to make it again."""
+        return self in (Action.DELETE, Action.REPLACE, Action.RESTORE)
 
 
+_GLYPHS = {
+    Action.NO_OP: "=",
+    Action.DEFER: "?",
+    Action.CREATE: "+",
+    Action.UPDATE: "~",
+    Action.REPLACE: "±",
+    Action.DELETE: "-",
+    Action.RESTORE: "~",
+}
 # Worse to the right: what really happens may be milder than what was shown, never worse.
-_SEVERITY = (Action.NO_OP, Action.CREATE, Action.UPDATE, Action.REPLACE, Action.DELETE)
+_SEVERITY = (Action.NO_OP, Action.CREATE, Action.UPDATE, Action.RESTORE, Action.REPLACE, Action.DELETE)
 
 
 def exceeds_approval(actual: Action, shown: Action) -> bool:
@@ -142,9 +157,9 @@ def _is_record(value: Any) -> bool:
 
 
 def differences(found: Any, wanted: Any) -> tuple[FieldChange, ...]:
-    """Of a Found and the wanted spec: what an update would change, missing marks included."""
+    """Of an Observed and the wanted spec: what an update would change, missing marks and tags included."""
     marks = (FieldChange("marks", "the link's name", "its name and its place"),) if found.unmarked else ()
-    return (*diff(found.spec, wanted), *marks)
+    return (*diff(found.spec, wanted), *marks, *found.lacking)
 
 
 def show(value: Any) -> str:

@@ -19,7 +19,7 @@ from cloudlink.core.resource import (
     Resource,
     UnknownOutput,
 )
-from cloudlink.errors import CloudlinkError, ConflictError, MissingError
+from cloudlink.errors import CloudlinkError, ConflictError, MissingError, UnreachableError
 
 
 @dataclass
@@ -28,7 +28,9 @@ class Snapshot:
 
     found: dict[str, Observed[Any, Any] | None] = field(default_factory=dict)  # resources; None: absent
     outputs: dict[str, Any] = field(default_factory=dict)  # of resources and lookups, as far as they are known
-    missing: dict[str, CloudlinkError] = field(default_factory=dict)  # lookups that found nothing
+    missing: dict[str, CloudlinkError] = field(
+        default_factory=dict
+    )  # lookups that found nothing, and what a partial read did not see
     errors: dict[str, CloudlinkError] = field(default_factory=dict)  # reads that failed
 
 
@@ -38,12 +40,14 @@ def take_snapshot(
     *,
     guard: Callable[[str, Callable[[], Any]], Any],
     tolerant: bool,
+    partial: bool = False,
     pool: ThreadPoolExecutor,
 ) -> Snapshot:
     """Read everything, in parallel. ``guard(address, call)`` runs a call and translates its errors, which are all
     collected: one does not hide the others.
 
     tolerant: a lookup that finds nothing is noted and not raised (teardown must work when a cluster is gone).
+    partial: so is whatever cannot be read.
     """
     snapshot = Snapshot()
 
@@ -73,12 +77,14 @@ def take_snapshot(
                     snapshot.outputs[address] = found.outputs
             elif address in early:
                 snapshot.outputs[address] = early[address].result()
+            elif any(isinstance(e, UnreachableError) for e in snapshot.errors.values()):
+                continue  # nobody answers: one more read would only wait as long again
             elif isinstance(node, Lookup) and (not node.proof or any(f.result() is None for f in futures.values())):
                 snapshot.outputs[address] = read(address, node, Outputs(snapshot.outputs))
         except UnknownOutput:
             continue
         except CloudlinkError as error:
-            if tolerant and isinstance(node, Lookup) and isinstance(error, MissingError):
+            if partial or (tolerant and isinstance(node, Lookup) and isinstance(error, MissingError)):
                 snapshot.missing[address] = error
             else:
                 snapshot.errors[address] = error
@@ -138,7 +144,7 @@ def _removal(graph: Graph, receipts: Receipts, snapshot: Snapshot) -> dict[str, 
         elif found.owned is Ownership.SHARED and node.prior_state(found) == prior_state:
             say(Action.NO_OP, "already as it was", found=None)  # killed before it was altered, or after it was restored
         elif found.owned is Ownership.SHARED:
-            say(Action.DELETE, "restored as it was")
+            say(Action.RESTORE, "as it was before cloudlink altered it")
         else:
             say(Action.DELETE, "cloudlink made it")
     return changes
@@ -150,7 +156,9 @@ def _building(graph: Graph, receipts: Receipts, snapshot: Snapshot) -> dict[str,
     for address in graph.order:
         node = graph.nodes[address]
         if isinstance(node, Resource):
-            if address in snapshot.errors:
+            if address in snapshot.missing:
+                change = Change(address, node.title, Action.NO_OP, "could not be read")
+            elif address in snapshot.errors:
                 why = f"could not be read: {snapshot.errors[address].summary}"
                 change = Change(address, node.title, Action.DEFER, why)
             else:
@@ -188,17 +196,11 @@ def _change(
             return say(Action.REPLACE, f"{unknown.node.address} is replaced")
         return say(Action.DEFER, f"known after {unknown.node.address}")
     if found is None:
-        if spec is None:
-            return say(Action.NO_OP, "not wanted")
         return say(
             Action.CREATE, "drift: deleted outside cloudlink" if removed else "does not exist yet", drift=removed
         )
     if found.phase is Phase.DELETING:
-        return say(Action.NO_OP, "being deleted") if spec is None else say(Action.CREATE, "made again once it is gone")
-    if spec is None:
-        if found.owned is Ownership.OWNED:
-            return say(Action.DELETE, "no longer in the configuration")
-        return say(Action.NO_OP, "kept: cloudlink did not make it")
+        return say(Action.CREATE, "made again once it is gone")
     owned = found.owned is not Ownership.ADOPTED
     if owned and _parent_replaced(node, changes):
         return say(Action.REPLACE, "what it is built on is replaced")
@@ -219,10 +221,11 @@ def _change(
     fields = tuple(replace(f, reason=node.why_it_matters.get(f.field, "")) for f in fields)
     names = ", ".join(f.field.replace("_", " ") + (f" ({f.reason})" if f.reason else "") for f in fields)
     why = f"drift: {names}" if drift else f"not as configured: {names}"
-    if found.owned is Ownership.ADOPTED and not node.changes_adopted:
+    if found.owned is Ownership.ADOPTED:
         return say(Action.NO_OP, f"adopted as it is (not as configured: {names})")
-    if found.unmarked and not diff(found.spec, spec):
-        return say(Action.UPDATE, "its marks do not say yet where the link is", fields=fields)
+    if found.incomplete and not diff(found.spec, spec):
+        why = "its marks do not say yet where the link is" if found.unmarked else f"not as configured: {names}"
+        return say(Action.UPDATE, why, fields=fields)
     if node.immutable & {f.field for f in fields}:
         return say(Action.REPLACE, f"{why} (cannot be changed in place)", fields=fields, drift=drift)
     return say(Action.UPDATE, why, fields=fields, drift=drift)

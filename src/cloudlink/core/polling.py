@@ -1,4 +1,4 @@
-"""Time, and the one loop that waits for something to become true."""
+"""Time, the one loop that tries again, and the wait for something to become true that is built on it."""
 
 from __future__ import annotations
 
@@ -56,21 +56,56 @@ class Stopped(Exception):
     """Raised inside a wait when the user asked to stop. Not an error of its own."""
 
 
-def intervals(typical_seconds: float, elapsed: float, slack: float = 0.0) -> float:
+class TimedOut(Exception):
+    def __init__(self, last: object, waited: float) -> None:
+        super().__init__(f"gave up after {waited:.0f} s")
+        self.last = last
+        self.waited = waited
+
+
+def retry(call: Callable[[], T], pause: Callable[[Exception, float], float | None], clock: Clock) -> T:
+    """Call until it returns. ``pause(error, elapsed)`` says how many seconds after that error the same call makes sense
+    again; None: it does not, and the error is raised. Raises :class:`Stopped` when the clock is stopped meanwhile.
+    """
+    start = clock.now()
+    while True:
+        try:
+            return call()
+        except Exception as error:
+            seconds = pause(error, clock.now() - start)
+            if seconds is None:
+                raise
+        if clock.wait(seconds):
+            raise Stopped
+
+
+# The share of the usual time after which something that has just been begun is first read. Creations vary little, and
+# end rarely before; deletions take a third of their usual time or twice as long.
+CREATION_FIRST_READ = 0.85
+DELETION_FIRST_READ = 0.35
+
+
+def intervals(
+    typical_seconds: float, elapsed: float, slack: float = 0.0, *, first_read: float = CREATION_FIRST_READ
+) -> float:
     """How long to wait before the next read of something that typically takes ``typical_seconds``.
 
-    Long where the end is far, short where it is near: a first read at 85 % of the typical time, then every
-    ninetieth of it, or every seventieth of ``slack``, the seconds by which it may end late and delay nothing; never
-    oftener than every 2 s and never rarer than every 30 s. A read costs a call; a late read costs the user time where
-    others wait for it, and only there. For a gateway of 23 minutes this is a dozen calls, and 16 s late at worst.
+    The gaps grow with the time that has passed: nobody notices a minute after an hour, everybody after a minute. A read
+    costs a call; a late read costs the user time where others wait for it, and only there: ``slack`` is by how many
+    seconds it may end late and delay nothing.
     """
-    if elapsed < typical_seconds * 0.85:
-        return max(typical_seconds * 0.85 - elapsed, 1.0)
+    begin = typical_seconds * first_read
+    if elapsed < begin:
+        return max(begin - elapsed, 1.0)
     return min(max(typical_seconds / 90, slack / 70, 2.0), 30.0)
 
 
 # Time alone does not end a wait: a laptop that slept through the deadline reads a few times more before it gives up.
 MIN_READS = 5
+
+
+class _NotYet(Exception):
+    """What was read is not what is waited for."""
 
 
 def poll(
@@ -84,38 +119,40 @@ def poll(
     passing: Callable[[Exception], bool] = lambda _: False,
     read_first: bool = True,
     slack: float = 0.0,
+    first_read: float = CREATION_FIRST_READ,
 ) -> T:
     """Read until ``done``; raise :class:`TimedOut` with the last value at the deadline (seconds from now).
 
     ``passing(error)`` says whether a failed read is worth another try: a laptop that loses its network
     for minutes must not end a forty-minute wait. read_first: false when something has just been begun, so that
-    an immediate read would be wasted. slack: see :func:`intervals`. Raises :class:`Stopped` when the clock is stopped.
+    an immediate read would be wasted. slack, first_read: see :func:`intervals`. Raises :class:`Stopped` when the clock
+    is stopped.
     """
     start = clock.now()
     last: T | None = None
     attempts = 0
-    if not read_first and clock.wait(min(intervals(typical_seconds, 0.0), deadline)):
-        raise Stopped
-    while True:
-        elapsed = clock.now() - start
-        try:
-            last = read()
-        except Exception as error:
-            if not passing(error) or (elapsed >= deadline and attempts >= MIN_READS):
-                raise
-        else:
-            on_read(last)
-            if done(last):
-                return last
+
+    def once() -> T:
+        nonlocal last
+        last = read()
+        on_read(last)
+        if done(last):
+            return last
+        raise _NotYet
+
+    def pause(error: Exception, elapsed: float) -> float | None:
+        nonlocal attempts
         attempts += 1
-        if elapsed >= deadline and attempts >= MIN_READS:
-            raise TimedOut(last, elapsed)
-        if clock.wait(min(intervals(typical_seconds, elapsed, slack), max(deadline - elapsed, 0.1))):
-            raise Stopped
+        over = elapsed >= deadline and attempts >= MIN_READS
+        if isinstance(error, _NotYet):
+            if over:
+                raise TimedOut(last, elapsed) from None
+        elif over or not passing(error):
+            return None
+        return min(intervals(typical_seconds, elapsed, slack, first_read=first_read), max(deadline - elapsed, 0.1))
 
-
-class TimedOut(Exception):
-    def __init__(self, last: object, waited: float) -> None:
-        super().__init__(f"gave up after {waited:.0f} s")
-        self.last = last
-        self.waited = waited
+    before = 0.0 if read_first else min(intervals(typical_seconds, 0.0, slack, first_read=first_read), deadline)
+    if before and clock.wait(before):
+        raise Stopped
+    # `retry` counts from its own beginning, the gaps from that of the wait
+    return retry(once, lambda error, _: pause(error, clock.now() - start), clock)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cloudlink.core.resource import Receipt, Receipts
-from cloudlink.errors import CloudlinkError
+from cloudlink.errors import CloudlinkError, UnreachableError, WaitError
 
 
 class Store(Protocol):
@@ -22,8 +22,19 @@ class Store(Protocol):
 
 @dataclass(frozen=True)
 class ErrorPolicy:
-    """What the clouds' errors mean, for all SDKs."""
+    """What errors of any of the SDKs mean. An error that no SDK raised has no meaning here: it is a bug."""
 
     translate: Callable[[Exception], CloudlinkError | None]  # to our error; None: not an SDK's
     retry_after: Callable[[Exception], float | None]  # seconds until the same call makes sense again; None: never
     unknown_outcome: Callable[[Exception], bool]  # whether a write that ended so may have had its effect
+
+    def may_pass(self, error: Exception) -> bool:
+        """Whether the same call may succeed a little later."""
+        return self.retry_after(error) is not None or self.unknown_outcome(error)
+
+    def is_final(self, error: CloudlinkError) -> bool:
+        """Whether somebody has to do something first: denied, a conflict, a quota, a policy, what is not there."""
+        if isinstance(error, UnreachableError | WaitError):
+            return False
+        cause = error.__cause__
+        return not (isinstance(cause, Exception) and self.may_pass(cause))

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
-from cloudlink.core.plan import Action
+from cloudlink.core.plan import Action, FieldChange
 
 SpecT = TypeVar("SpecT")
 OutT = TypeVar("OutT")
@@ -71,21 +71,23 @@ class Receipts(Mapping[str, Receipt]):
 
 @dataclass(frozen=True)
 class Observed(Generic[SpecT, OutT]):
-    """A cloud object as it is now.
-
-    spec: in the very type that the resource wants, holding only what the cloud gives back; None while the cloud
-    does not say yet. outputs: what others need of it; None until known (they may be known before READY).
-    detail: the cloud's own word on how it stands, or why it failed.
-    unmarked: it is find_owned, but its marks do not say where its link is (made by cloudlink 0.1); the next ``up`` adds that.
-    """
+    """A cloud object as it is now."""
 
     id: str
     phase: Phase
     spec: SpecT | None  # the very type that the resource wants, with what the cloud gives back; None: not said yet
     outputs: OutT | None  # what others need of it; None until known, which may be before READY
     owned: Ownership
-    detail: str = ""
+    detail: str = ""  # the cloud's own word for its state, or why it failed
+    # ours, but its marks do not say where its link is (created by cloudlink 0.1); the next ``up`` adds that
     unmarked: bool = False
+    # tags of the configuration that it has not, or has with another value; the next ``up`` adds them
+    lacking: tuple[FieldChange, ...] = ()
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether ``complete_marks`` has something to add."""
+        return self.unmarked or bool(self.lacking)
 
 
 class UnknownOutput(Exception):
@@ -191,12 +193,10 @@ class Resource(Node[OutT], Generic[SpecT, OutT]):
     """Resources with the same key are written one after the other, each until it is ready."""
     on_failure: ClassVar[Action] = Action.UPDATE
     """How to repair one that the cloud left in a failed state: write it again, or replace it."""
-    changes_adopted: ClassVar[bool] = False
-    """Whether an adopted object may be updated, too."""
 
     @abstractmethod
-    def spec(self, outputs: Outputs) -> SpecT | None:
-        """What it should be; pure. None: it should not exist. Raises UnknownOutput through ``outputs``."""
+    def spec(self, outputs: Outputs) -> SpecT:
+        """What it should be; pure. Raises UnknownOutput through ``outputs``."""
 
     @abstractmethod
     def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[SpecT, OutT] | None:
@@ -223,13 +223,19 @@ class Resource(Node[OutT], Generic[SpecT, OutT]):
         return None
 
     def complete_marks(self, found: Observed[SpecT, OutT]) -> Started:
-        """Add to the marks of an object that is ``unmarked`` where its link is; changes nothing else."""
+        """Add to the tags of an object that is ``incomplete`` where its link is, and the configured ones; changes nothing
+        else."""
         raise AssertionError(f"{self.address} has no marks to complete")
 
-    def rollback(self, found: Observed[SpecT, OutT] | None, prior_state: Any) -> str:
-        """Called when a write ended in FAILED or timed out and leaving it would harm the user.
+    def rollback_state(self) -> Any:
+        """What ``rollback`` has to know of the object as it is before this run's first write to it; kept for the run only."""
+        return None
 
-        Returns what was done, for the error message; empty: nothing was rolled back.
+    def rollback(self, found: Observed[SpecT, OutT] | None, before: Any) -> str:
+        """Called when a write ended in FAILED or timed out, to take back what would harm the user.
+
+        before: what ``rollback_state`` gave; None where this run has not written. Returns what was done, for the error
+        message; empty: nothing was rolled back.
         """
         return ""
 

@@ -15,9 +15,7 @@ from cloudlink.errors import CloudlinkError
 
 @dataclass(frozen=True)
 class Task:
-    """kind: ``apply`` brings a node to what is wanted; ``delete`` removes it (also the first half of a replace)."""
-
-    kind: str
+    kind: str  # ``apply`` brings a node to what is wanted; ``delete`` removes it (also the first half of a replace)
     address: str
 
 
@@ -26,8 +24,10 @@ class End:
     task: Task
     outputs: Any = None
     error: CloudlinkError | None = None
+    bug: BaseException | None = None  # what no part of cloudlink expected
     changed: bool = False
     stopped: bool = False
+    not_begun: bool = False  # the run was halted before its first write
 
 
 class Schedule:
@@ -39,16 +39,16 @@ class Schedule:
         self.changes = {c.address: c for c in plan.changes}
         self.running: set[Task] = set()
         self.outputs: dict[str, Any] = {}
+        self.halted_by = ""  # the address whose refusal ends the run: nothing more that alters a cloud is begun
         self._ended: set[Task] = set()
-        self._broken: dict[str, str] = {}  # address -> why what depends on it cannot go on
+        self._broken: set[str] = set()  # what depends on these cannot go on
         self._changed: set[str] = set()
         self._serial: set[str] = set()
-        deleting = {a for a, c in self.changes.items() if c.action in (Action.DELETE, Action.REPLACE)}
-        destroying = not any(c.action not in (Action.DELETE, Action.NO_OP) for c in self.changes.values()) and bool(
-            deleting
-        )
+        deleting = {a for a, c in self.changes.items() if c.action.removes}
+        gone = (Action.DELETE, Action.RESTORE, Action.NO_OP)
+        self.destroying = bool(deleting) and all(c.action in gone for c in self.changes.values())
         self.tasks: set[Task] = {Task("delete", a) for a in deleting}
-        if not destroying:
+        if not self.destroying:
             # only what can matter: everything that acts, and whatever those need
             acting = [a for a, c in self.changes.items() if c.action is not Action.NO_OP]
             wanted = graph.below(acting) if acting else frozenset()
@@ -56,7 +56,7 @@ class Schedule:
                 Task("apply", a)
                 for a in graph.nodes
                 if (a in self.changes or a in wanted)
-                and (a not in self.changes or self.changes[a].action is not Action.DELETE)
+                and (a not in self.changes or self.changes[a].action not in (Action.DELETE, Action.RESTORE))
             }
         for address, change in self.changes.items():
             if change.action in (Action.NO_OP, Action.DEFER, Action.UPDATE) and address in snapshot.outputs:
@@ -157,11 +157,13 @@ class Schedule:
 
     def end(self, message: End) -> None:
         self.running.discard(message.task)
-        self._ended.add(message.task)
         self._serial.discard(self._key(message.task))
+        if message.not_begun:
+            return
+        self._ended.add(message.task)
         address = message.task.address
-        if message.error is not None or message.stopped:
-            self._broken[address] = "failed" if message.error is not None else "stopped"
+        if message.error is not None or message.bug is not None or message.stopped:
+            self._broken.add(address)
             return
         if message.changed:
             self._changed.add(address)
@@ -180,7 +182,13 @@ class Schedule:
             if address in self._broken:
                 continue
             cause = next((b.address for t in mine for b in self._all_blockers(t) if b.address in self._broken), None)
-            left.append((address, f"{cause} did not succeed" if cause and not stopping else "stopped"))
+            if stopping:
+                why = "stopped"
+            elif cause:
+                why = f"{cause} did not succeed"
+            else:
+                why = f"{self.halted_by} was refused" if self.halted_by else "stopped"
+            left.append((address, why))
         return left
 
     def _all_blockers(self, task: Task) -> list[Task]:
@@ -200,6 +208,7 @@ def verb_of(action: Action) -> ev.Verb:
         Action.UPDATE: "update",
         Action.REPLACE: "replace",
         Action.DELETE: "delete",
+        Action.RESTORE: "restore",
         Action.DEFER: "wait",
         Action.NO_OP: "read",
     }
@@ -207,7 +216,7 @@ def verb_of(action: Action) -> ev.Verb:
 
 
 def typical_seconds_of(node: Resource[Any, Any], action: Action) -> float:
-    if action is Action.DELETE:
+    if action in (Action.DELETE, Action.RESTORE):
         return node.timing.delete
     if action is Action.REPLACE:
         return node.timing.delete + node.timing.create

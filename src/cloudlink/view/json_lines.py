@@ -12,6 +12,7 @@ object per line as things happen, each with ``at`` (RFC 3339, UTC, in the clouds
     done       address title verb seconds id changed
     failed     address title error{}                         error: as below
     skipped    address title because                         not started
+    halted     because made[] monthly_cost                   nothing more is begun; because: the address that was refused
     kept       address title why                             teardown leaves it
     note       level text                                    level: info or warning
     error      summary detail hint exit_code resource request_id code mistakes[]{path found allowed near_miss} findings[]
@@ -23,7 +24,7 @@ with 3, or with 4 where access is missing, and nothing is begun; the error then 
 
 ``result`` is always the last line; outcome: ``done``, ``unhealthy`` or ``error``, exit_code that of the command;
 health, status, dns and teardown are null where the command has none. Keys may be added, never renamed. verb: read, create, update, replace, delete,
-wait or check. Notes of the one-object commands go to stderr.
+restore, wait or check. Notes of the one-object commands go to stderr.
 """
 
 from __future__ import annotations
@@ -48,6 +49,13 @@ from cloudlink.view.prompt import answered_yes
 from cloudlink.view.text import for_sandbox, line
 
 _STREAMING = frozenset({"up", "teardown"})
+_COUNTED = {
+    "create": "created",
+    "update": "updated",
+    "replace": "replaced",
+    "delete": "deleted",
+    "restore": "restored",
+}  # verb -> the key of what has been done
 _KEYS = {"typical_seconds": "usual"}  # fields of events that programs know by an older name
 _NAMED_ROWS: dict[str, tuple[str, str, str]] = {
     "records": ("name", "kind", "target"),
@@ -187,9 +195,7 @@ class JsonView:
 
     def event(self, event: Event) -> None:
         if isinstance(event, Done):
-            word = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted"}.get(
-                event.verb
-            )
+            word = _COUNTED.get(event.verb)
             if word and event.changed:
                 self._counts[word] += 1
         elif isinstance(event, Failed | Skipped | Kept):
@@ -215,7 +221,7 @@ class JsonView:
         self._result("dns", report, report.health)
 
     def teardown(self, report: TeardownReport) -> None:
-        self._unhealthy |= bool(report.leftovers)
+        self._unhealthy |= not report.complete
         self._result("teardown", report, None)
 
     def error(self, error: CloudlinkError) -> None:
@@ -249,7 +255,7 @@ class JsonView:
             outcome, code = "unhealthy", 8
         else:
             outcome, code = "done", 0
-        counted = ("created", "updated", "replaced", "deleted", "failed", "skipped", "kept")
+        counted = (*_COUNTED.values(), "failed", "skipped", "kept")
         self._write(
             {
                 "at": timestamp(self._clock.now()),

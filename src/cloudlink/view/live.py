@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, TextIO
 
-from cloudlink.core.events import Event, Note, Queued
+from cloudlink.core.events import Event, Failed, Halted, Note, Queued
 from cloudlink.core.polling import Clock
 from cloudlink.view import words
 from cloudlink.view.board import Board, Item
 from cloudlink.view.plain import timing, total_lines, totals
 from cloudlink.view.printer import console, rich_text, speaks_unicode
-from cloudlink.view.screens import TextView, note_lines
+from cloudlink.view.screens import TextView, halted_lines, note_lines
 from cloudlink.view.text import EMPTY, Cell, Line, Look, Span, fold, line, table, text_of
 from cloudlink.view.words import cells
 
@@ -54,6 +54,10 @@ class LiveView(TextView):
         item = self._board.take(event)
         if isinstance(event, Note):
             self._above(note_lines(event.text, self._look(), warning=event.level == "warning"))
+        elif isinstance(event, Failed):
+            self._above(self._at_once(event.error, self._look()))
+        elif isinstance(event, Halted):
+            self._above(halted_lines(event, self._board, self._command, self._look()))
         if isinstance(event, Queued):  # what is queued comes all at once, and is drawn when work begins
             return
         if self._live is None:
@@ -68,6 +72,8 @@ class LiveView(TextView):
 
     def _above(self, lines: list[Line]) -> None:
         """Above the picture, where it stays."""
+        if not lines:
+            return
         if self._live is None:
             self._err.print(lines)
         else:

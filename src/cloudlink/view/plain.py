@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TextIO
 
-from cloudlink.core.events import Begun, Done, Event, Failed, Kept, Note, Progress, Queued, Skipped
+from cloudlink.core.events import Begun, Done, Event, Failed, Halted, Kept, Note, Progress, Queued, Skipped, Verb
 from cloudlink.core.polling import Clock
 from cloudlink.view import words
 from cloudlink.view.board import Board, Item
-from cloudlink.view.screens import TextView, note_lines
+from cloudlink.view.screens import TextView, halted_lines, note_lines
 from cloudlink.view.text import Line, Look, line, paragraph
 
 HEARTBEAT = 60.0  # seconds of the clouds' time without any line before one says what is waited for
@@ -59,6 +59,10 @@ class PlainView(TextView):
                 self._say(event.at, f"{'still waiting':<{_ADDRESS_WIDTH}}  {waits(self._board, running)}")
         if isinstance(event, Note):
             self._err.print(note_lines(event.text, self._err.look, warning=event.level == "warning"))
+        elif isinstance(event, Failed):
+            self._err.print(self._at_once(event.error, self._err.look))
+        elif isinstance(event, Halted):
+            self._err.print(halted_lines(event, self._board, self._command, self._err.look))
 
     def _text(self, event: Event, before: str) -> str:
         if isinstance(event, Progress):
@@ -85,8 +89,7 @@ class PlainView(TextView):
                 words.object_name(event.id),
             )
         if isinstance(event, Failed):
-            said = f": {event.error.detail}" if event.error.detail else ""
-            return _row(event.address, "failed") + f"  {event.error.summary}{said}"
+            return _row(event.address, "failed") + f"  {event.error.summary}"
         if isinstance(event, Skipped):
             return _row(event.address, "skipped", event.because)
         if isinstance(event, Kept):
@@ -145,8 +148,8 @@ def waits(board: Board, running: list[Item]) -> str:
 def totals(board: Board) -> str:
     """``3 created, 1 failed``; empty when nothing was written, checked or left undone."""
     done = [item for item in board.of("done") if item.verb not in ("read", "wait", "check")]
-    verbs = (("create", "created"), ("update", "updated"), ("replace", "replaced"), ("delete", "deleted"))
-    counts = [(word, sum(1 for item in done if item.changed and item.verb == verb)) for verb, word in verbs]
+    verbs: tuple[Verb, ...] = ("create", "update", "replace", "delete", "restore")
+    counts = [(words.did(verb), sum(1 for item in done if item.changed and item.verb == verb)) for verb in verbs]
     counts += [("checked", sum(1 for item in board.of("done") if item.verb == "check"))]
     counts += [("unchanged", sum(1 for item in done if not item.changed))]
     counts += [("kept", len(board.of("kept"))), ("failed", len(board.of("failed")))]

@@ -32,6 +32,7 @@ TONES: dict[Action, Tone] = {
     Action.UPDATE: "warn",
     Action.REPLACE: "warn",
     Action.DELETE: "bad",
+    Action.RESTORE: "warn",
 }
 
 # Why something is created or deleted, where that word says it already; 25 such lines would hide the others.
@@ -91,6 +92,8 @@ def plan_lines(plan: Plan, look: Look, *, link: Link) -> Iterator[Line]:
 def totals(plan: Plan) -> str:
     """``30 to create, 0 to update, ...``: always the same words in the same order."""
     counts = [f"{plan.count(a)} to {a}" for a in (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.DELETE)]
+    if plan.count(Action.RESTORE):
+        counts.append(f"{plan.count(Action.RESTORE)} to restore")
     if plan.count(Action.DEFER):
         counts.append(f"{plan.count(Action.DEFER)} known after apply")
     counts.append(f"{plan.count(Action.NO_OP)} unchanged")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TextIO
 
 from cloudlink.checks.report import DnsReport, StatusReport, TeardownReport
-from cloudlink.core.events import Event
+from cloudlink.core.events import Event, Halted
 from cloudlink.core.plan import Plan
 from cloudlink.core.polling import Clock
 from cloudlink.errors import CloudlinkError
@@ -20,13 +20,27 @@ from cloudlink.view.printer import Printer, takes_colour
 from cloudlink.view.prompt import answered_yes
 from cloudlink.view.status import status_lines, up_lines, watch_lines
 from cloudlink.view.teardown import teardown_lines
-from cloudlink.view.text import EMPTY, Line, Look, Span, labelled, text_of
+from cloudlink.view.text import EMPTY, Line, Look, Span, labelled, line, paragraph, text_of
 
 
 def note_lines(text: str, look: Look, *, warning: bool = False) -> list[Line]:
     if warning:
         return list(labelled(f"{look.glyph('warn')} warning:", text, look, 0, tone="warn"))
     return [(Span(part),) for part in text.splitlines()] or [EMPTY]
+
+
+def halted_lines(event: Halted, board: Board, command: str, look: Look) -> list[Line]:
+    """Why nothing more was begun, what there is now and what it costs, and how to go on."""
+    made = [board.items[a].title if a in board.items else a for a in event.made]
+    said = [f"Nothing more was begun, because {event.because} was refused."]
+    said.append(f"Made by this run: {', '.join(made)}." if made else "This run has made nothing.")
+    if event.monthly_cost:
+        said.append(f"What exists of the link costs about {event.monthly_cost:.0f} USD a month while it is kept.")
+    said.append(
+        f"When the cause is removed, run cloudlink {command} again: it goes on from here."
+        + (" cloudlink teardown removes what was made." if event.monthly_cost or made else "")
+    )
+    return [EMPTY, *paragraph(" ".join(said), look)]
 
 
 class TextView(ABC):
@@ -95,8 +109,14 @@ class TextView(ABC):
         self._said = True
 
     def error(self, error: CloudlinkError) -> None:
-        """In full, after every other failure of the run that has not been shown in full yet; equal ones as one."""
+        """In full, after every other failure of the run that has not been shown in full yet; equal ones as one. One that
+        was shown when it happened is only named: it is the last thing that a reader of a long log sees."""
         self._settle()
+        if any(_same(error, shown) for shown in self._shown):
+            place = f" ({error.resource})" if error.resource else ""
+            self._err.print(
+                [line(Span(f"{self._err.look.glyph('bad')} Error:", "bad"), f" {error.summary}{place}: see above.")]
+            )
         told: dict[tuple[str, str, str], list[CloudlinkError]] = {}
         for each in [*(f for f in self._failures() if not _same(f, error)), error]:
             if not any(_same(each, shown) for shown in self._shown):
@@ -107,6 +127,14 @@ class TextView(ABC):
             also = [each.resource for each in alike[1:] if each.resource]
             self._err.print([*apart, *error_lines(alike[0], self._err.look, also=also)])
             self._said = True
+
+    def _at_once(self, error: CloudlinkError, look: Look) -> list[Line]:
+        """A failure in full when it happens, with its fix; one that says the same as an earlier one is not repeated."""
+        said = any((e.summary, e.detail, e.hint) == (error.summary, error.detail, error.hint) for e in self._shown)
+        self._shown.append(error)
+        if said:
+            return []
+        return [EMPTY, *error_lines(error, look), EMPTY]
 
     def note(self, text: str) -> None:
         self._err.print(note_lines(text, self._err.look))

@@ -14,6 +14,7 @@ HEALTH_TONES: dict[Health, Tone] = {
     Health.NO_REDUNDANCY: "warn",
     Health.DOWN: "bad",
     Health.ABSENT: "dim",
+    Health.UNKNOWN: "warn",
 }
 _HEALTH_GLYPHS: dict[Health, words.Glyph] = {
     Health.HEALTHY: "good",
@@ -21,12 +22,14 @@ _HEALTH_GLYPHS: dict[Health, words.Glyph] = {
     Health.NO_REDUNDANCY: "warn",
     Health.DOWN: "bad",
     Health.ABSENT: "skipped",
+    Health.UNKNOWN: "warn",
 }
 _OUTCOMES: dict[Outcome, tuple[words.Glyph, Tone]] = {
     Outcome.PASSED: ("good", "good"),
     Outcome.FAILED: ("bad", "bad"),
     Outcome.WARNING: ("warn", "warn"),
     Outcome.SKIPPED: ("skipped", "dim"),
+    Outcome.UNSEEN: ("warn", "warn"),
 }
 _ROOM_FOR_INSIDE = 96  # columns; in fewer, the tunnels' lines would break
 
@@ -78,7 +81,7 @@ def up_lines(report: StatusReport, look: Look) -> Iterator[Line]:
     if report.health is not Health.HEALTHY:
         yield from paragraph(report.verdict, look, 3)
     yield from _troubled(report.tunnels, look)
-    wrong = frozenset({Outcome.FAILED, Outcome.WARNING})
+    wrong = frozenset({Outcome.FAILED, Outcome.WARNING, Outcome.UNSEEN})
     if any(check.outcome in wrong for check in report.checks):
         yield EMPTY
         yield from _checks(report, look, wrong)
@@ -93,7 +96,7 @@ def watch_lines(report: StatusReport, look: Look, now: float) -> Iterator[Line]:
         return
     yield EMPTY
     yield from (_tunnels_stacked if look.narrow else _tunnels_wide)(report.tunnels, look, now)
-    wrong = frozenset({Outcome.FAILED, Outcome.WARNING})
+    wrong = frozenset({Outcome.FAILED, Outcome.WARNING, Outcome.UNSEEN})
     if any(check.outcome in wrong for check in report.checks):
         yield EMPTY
         yield from _checks(report, look, wrong)
@@ -108,7 +111,9 @@ def _tunnel_cells(tunnel: TunnelStatus, look: Look, now: float) -> dict[str, Cel
     routes += [f"Azure {bgp.routes}"] if bgp else []
     since = f"{words.duration(now - aws.since)} ago" if aws and aws.since is not None else "unknown"
     return {
-        "mark": Span(look.glyph("good" if name == "good" else "bad"), "good" if tone == "good" else "bad"),
+        "mark": Span(look.glyph("warn"), "warn")
+        if tunnel.concern
+        else Span(look.glyph("good" if name == "good" else "bad"), "good" if tone == "good" else "bad"),
         "name": tunnel.name,
         "inside": tunnel.inside,
         "aws": _state(aws.state if aws else "absent", "UP"),
@@ -158,7 +163,11 @@ def _troubled(tunnels: tuple[TunnelStatus, ...], look: Look) -> Iterator[Line]:
         if tunnel.up:
             continue
         yield EMPTY
-        yield line("  ", Span(f"{tunnel.name} is not up", "strong"))
+        seen = tunnel.aws and tunnel.azure
+        yield line(
+            "  ",
+            Span(f"{tunnel.name} is not up" if seen or tunnel.fix else f"{tunnel.name} was not fully seen", "strong"),
+        )
         where = [f"Azure instance {tunnel.instance}"]
         if tunnel.aws:
             where.insert(0, f"{tunnel.aws.connection} at {tunnel.aws.outside_ip}")

@@ -9,14 +9,9 @@ from typing import Final, Literal
 from cloudlink.checks.report import Health
 from cloudlink.core.events import Verb
 from cloudlink.core.plan import Action
+from cloudlink.steps import STEPS
 
-STEP_TITLES: Final = {
-    "aws_vpn": "AWS VPN",
-    "azure_vpn": "Azure VPN",
-    "resolver": "Resolver",
-    "dns_forward": "DNS forward",
-    "verify": "Verify",
-}
+STEP_TITLES: Final = {step.name: step.title for step in STEPS}
 
 # Verb -> (while it happens, when it has happened).
 _VERBS: Final[dict[Verb, tuple[str, str]]] = {
@@ -25,6 +20,7 @@ _VERBS: Final[dict[Verb, tuple[str, str]]] = {
     "update": ("updating", "updated"),
     "replace": ("replacing", "replaced"),
     "delete": ("deleting", "deleted"),
+    "restore": ("restoring", "restored"),
     "wait": ("waiting", "ready"),
     "check": ("checking", "checked"),
 }
@@ -35,6 +31,7 @@ HEALTH_SENTENCES: Final = {
     Health.NO_REDUNDANCY: "has no redundancy",
     Health.DOWN: "is down",
     Health.ABSENT: "does not exist",
+    Health.UNKNOWN: "was not fully seen",
 }
 
 Glyph = Literal["good", "bad", "warn", "running", "waiting", "skipped", "arrow", "bar_done", "bar_left"]

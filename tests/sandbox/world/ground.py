@@ -25,8 +25,8 @@ from cloudlink_sandbox.process import Sandbox
 from cloudlink_sandbox.wire.routes import Sender, route
 from cloudlink_sandbox.world import Tunnel
 from cloudlink_sandbox.world_file import parse
-from tests.cli.by_hand import GROUP, ByHand
-from tests.cli.place import Place, make_place
+from tests.support.cli import Cli, make_cli
+from tests.support.manual_edits import GROUP, ManualEdits
 
 FAST = 1000.0
 SENTRY = "sentry.prod.corp.example"
@@ -36,12 +36,12 @@ NOTHING = "timeout"
 
 @dataclass
 class Ground:
-    place: Place
+    place: Cli
     sandbox: Sandbox
-    hand: ByHand = field(init=False)
+    hand: ManualEdits = field(init=False)
 
     def __post_init__(self) -> None:
-        self.hand = ByHand(self.place)
+        self.hand = ManualEdits(self.place)
 
     @property
     def ec2(self) -> Any:
@@ -154,7 +154,7 @@ class Ground:
 @contextlib.contextmanager
 def make_ground(folder: Path) -> Iterator[Ground]:
     """Built once by ``cloudlink up``; ``sandbox.load()`` puts it back."""
-    with make_place(folder, speed=FAST) as place:
+    with make_cli(folder, speed=FAST) as place:
         sandbox = Sandbox(place.home, speed=FAST, durations=Durations(exact=True))
         sandbox.seed(parse(description(place.link)))
         sandbox.start()

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from cloudlink_sandbox.faults import Fault
-from tests.cli.by_hand import KEY
 from tests.sandbox.world.ground import NOTHING, SENTRY, Ground
+from tests.support.manual_edits import KEY
 
 POSTGRES = "postgres.prod.corp.example"
 POSTGRES_ADDRESSES = "10.10.24.15 10.10.8.15"

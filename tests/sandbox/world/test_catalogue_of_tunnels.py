@@ -19,8 +19,8 @@ from azure.core.exceptions import HttpResponseError
 from botocore.exceptions import ClientError
 
 from cloudlink_sandbox.faults import Fault
-from tests.cli.by_hand import GROUP
 from tests.sandbox.world.ground import GATEWAY, Ground
+from tests.support.manual_edits import GROUP
 
 UP, DOWN, NO_BGP = "UP", "IPSEC IS DOWN", "IPSEC IS UP"
 PEERS = ("169.254.21.1", "169.254.22.1", "169.254.21.5", "169.254.22.5")

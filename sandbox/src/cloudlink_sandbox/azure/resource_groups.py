@@ -309,7 +309,8 @@ class ResourceGroups:
         given = tags_of(_given_tags(request)) or {}
         present = dict(record.tags or {})
         if operation.lower() == "merge":
-            record.tags = {**present, **given}
+            named = {k.lower() for k in given}  # keys differ by more than their case
+            record.tags = {**{k: v for k, v in present.items() if k.lower() not in named}, **given}
         elif operation.lower() == "replace":
             record.tags = given
         elif operation.lower() == "delete":

@@ -26,6 +26,9 @@ RESET = "ResetVirtualNetworkGatewayOperation"
 APIPA = (IPv4Address("169.254.21.0"), IPv4Address("169.254.22.255"))
 
 
+_KEPT = ("vpnClientConfiguration", "customRoutes", "gatewayDefaultSite", "adminState", "enableDnsForwarding")
+
+
 def connections_lock(gateway_key: str) -> str:
     """The lock that the connections of one gateway share."""
     return f"{gateway_key}#connections"
@@ -46,8 +49,11 @@ class VpnGateways(ResourceProvider):
 
     def accept(self, id_: ResourceId, body: Json, old: Record | None) -> Json:
         given = inner(body, "properties", path="")
-        if array(given, "natRules") or array(given, "virtualNetworkGatewayPolicyGroups"):
-            raise errors.not_modelled("NAT rules and policy groups", str(id_))
+        held = {} if old is None else old.properties
+        for name in ("natRules", "virtualNetworkGatewayPolicyGroups"):
+            # such as stand there stay when they are written back
+            if array(given, name) != (held.get(name) or []) and array(given, name):
+                raise errors.not_modelled("NAT rules and policy groups", str(id_))
         kind = choice(given, "gatewayType", ("Vpn", "ExpressRoute", "LocalGateway"), "Vpn")
         sku = self._sku(id_, inner(given, "sku"), old, kind)
         vpn_type = choice(given, "vpnType", ("RouteBased", "PolicyBased"), "RouteBased")
@@ -64,8 +70,8 @@ class VpnGateways(ResourceProvider):
             "enablePrivateIpAddress": flag(given, "enablePrivateIpAddress", False),
             "isMigrateToCSES": False,
             "ipConfigurations": configs,
-            "natRules": [],
-            "virtualNetworkGatewayPolicyGroups": [],
+            "natRules": array(given, "natRules"),
+            "virtualNetworkGatewayPolicyGroups": array(given, "virtualNetworkGatewayPolicyGroups"),
             "enableBgpRouteTranslationForNat": flag(given, "enableBgpRouteTranslationForNat", False),
             "disableIPSecReplayProtection": flag(given, "disableIPSecReplayProtection", False),
             "sku": {"name": sku, "tier": sku, "capacity": 2},
@@ -79,6 +85,8 @@ class VpnGateways(ResourceProvider):
             ),
             "allowRemoteVnetTraffic": flag(given, "allowRemoteVnetTraffic", False),
             "allowVirtualWanTraffic": flag(given, "allowVirtualWanTraffic", False),
+            # kept as they are given: what they do is not modelled
+            **{name: given[name] for name in _KEPT if given.get(name)},
         }
 
     def _sku(self, id_: ResourceId, given: Json, old: Record | None, kind: str) -> str:

@@ -16,8 +16,9 @@ from ipaddress import IPv4Address
 from typing import Any, TypeVar
 
 from cloudlink.checks.names.script import ENVIRONMENT, MARK, SCRIPT
+from cloudlink.clouds.errors import retry_after, unknown_outcome
 from cloudlink.clouds.kube.client import Kube, KubeObject
-from cloudlink.clouds.kube.errors import retryable, unknown_outcome
+from cloudlink.clouds.malformed import parsing
 from cloudlink.core.polling import Clock, TimedOut, poll
 from cloudlink.errors import CloudError, WaitError
 from cloudlink.link import Link
@@ -111,6 +112,7 @@ def request(questions: Iterable[Question], endpoints: Iterable[IPv4Address]) -> 
     }
 
 
+@parsing("the probe's answers")
 def parse(log: str) -> ProbeFacts | None:
     """The script's answer from a pod's log; None when there is none."""
     for line in log.splitlines():
@@ -253,6 +255,7 @@ class Probe:
                     raise
             self.clock.wait(2)
 
+    @parsing("the cluster's pods")
     def sweep(self) -> tuple[str, ...]:
         """Remove pods of earlier runs that have ended or are older than five minutes. Their names."""
         namespace = self.link.probe.namespace
@@ -277,6 +280,7 @@ class Probe:
             return True
         return False
 
+    @parsing("the cluster's pods")
     def _age(self, pod: KubeObject) -> float:
         created = str((pod.get("metadata") or {}).get("creationTimestamp") or "")
         try:
@@ -332,13 +336,14 @@ class Probe:
 
 
 def _busy(error: Exception) -> bool:
-    return retryable(error) is not None
+    return retry_after(error) is not None
 
 
 def _passing(error: Exception) -> bool:
     return unknown_outcome(error) or _busy(error)
 
 
+@parsing("the cluster's pods")
 def _trouble(pod: KubeObject) -> CloudError | None:
     """What will not get better by waiting."""
     for status in (pod.get("status") or {}).get("containerStatuses") or ():
@@ -363,6 +368,7 @@ def _trouble(pod: KubeObject) -> CloudError | None:
     return None
 
 
+@parsing("the cluster's pods")
 def _end(pod: KubeObject) -> str:
     """A pod's own account of its state."""
     status = pod.get("status") or {}

@@ -1,4 +1,4 @@
-"""The AKS cluster: whether it runs, whether it can be reached, and whether a pod of ours finds a node."""
+"""The AKS cluster: whether it runs, whether it can be reached, and whether our pod finds a node."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _SIZE = re.compile(r"(?:[A-Za-z]+_)?[A-Z]+\d+(?:-\d+)?(?P<features>[a-z]*)")
 
 @dataclass(frozen=True)
 class AksFacts:
-    """cluster None: not there, or cloudlink makes it. reached: whether its API was tried and answered; None: not tried."""
+    """The cluster and how it was reached."""
 
-    cluster: AksCluster | None = None
-    reached: bool | None = None
+    cluster: AksCluster | None = None  # None: not there, or cloudlink creates it
+    reached: bool | None = None  # whether its API was tried and answered; None: not tried
     why: str = ""  # why it was not reached, in words
 
 

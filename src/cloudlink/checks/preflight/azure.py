@@ -18,6 +18,7 @@ from cloudlink.checks.preflight.paths import (
     standing,
     table_of,
 )
+from cloudlink.clouds.azure.errors import toml_key
 from cloudlink.clouds.azure.parse import AZURE_OWN_ASN, GATEWAY_SUBNET, Lock, Restriction, Subnet, Vnet, last, vnet_of
 from cloudlink.core.plan import Action, Change, Plan
 from cloudlink.errors import CloudError, Finding, Mistake, Severity
@@ -75,7 +76,7 @@ def _setting(summary: str, path: str, found: str, allowed: str, near: str = "", 
         Severity.OBSTACLE,
         summary,
         said,
-        f"{path} = {near}" if near else "",
+        f"Set {path} = {near}" if near else f"Change {path}, or what is in Azure.",
         mistake=Mistake(path, found, allowed, near),
     )
 
@@ -419,7 +420,7 @@ def _policies(restrictions: Iterable[Restriction], link: Link) -> Iterator[Findi
                 Severity.OBSTACLE,
                 "An Azure policy wants a tag",
                 f"In this group, {who} refuses {what} without the tag {one.needs_tag}{values}.",
-                f'[tags]\n{_toml_key(one.needs_tag)} = "{one.values[0] if one.values else "..."}"',
+                f'[tags]\n{toml_key(one.needs_tag)} = "{one.values[0] if one.values else "..."}"',
                 key="tags",
             )
         else:
@@ -435,10 +436,6 @@ def _policies(restrictions: Iterable[Restriction], link: Link) -> Iterator[Findi
 
 def tag_named(field_: str) -> str:
     return field_[5:].lower() if field_.lower().startswith("tags.") else ""
-
-
-def _toml_key(name: str) -> str:
-    return name if name.replace("-", "").replace("_", "").isalnum() and name.isascii() else f'"{name}"'
 
 
 def _scope(assignment: str) -> str:

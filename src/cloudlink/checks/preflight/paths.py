@@ -1,6 +1,6 @@
 """The way of a packet between the cluster and the gateway: routes of the cluster's subnets, peerings of hub and spoke.
 
-Said before anything is built, and by status of what stands.
+Said before anything is built, and by status of what exists.
 """
 
 from __future__ import annotations

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import Any
 
-from cloudlink.checks.preflight import aks, aws, azure, cost, names, ranges
+from cloudlink.checks.preflight import aks, aws, azure, coredns, cost, names, ranges
 from cloudlink.checks.preflight.context import Context, Topic
+from cloudlink.clouds.malformed import parsing
 from cloudlink.errors import (
     CloudError,
     CloudlinkError,
@@ -31,12 +33,18 @@ TOPICS: tuple[tuple[str, Topic], ...] = (
     ("azure", azure.find),
     ("aks", aks.find),
     ("names", names.find),
+    ("coredns", coredns.find),
+    ("coredns", coredns.find_local_dns),
     ("cost", cost.find),
 )
 """Each topic's name, and what reads its facts and judges them."""
 
 WITHOUT_WRITES: tuple[tuple[str, Topic], ...] = (("azure", azure.find_standing),)
 BEFORE_REMOVAL: tuple[tuple[str, Topic], ...] = (("azure", azure.find_locked),)
+
+PARSE_THEMSELVES = frozenset(
+    {"ranges", "aws", "names", "cost"}
+)  # these still read the clouds' answers as they are spelt
 
 Guard = Callable[[str, Callable[[], Any]], Any]  # runs a read: tries again what may pass, translates the rest
 
@@ -95,7 +103,11 @@ def _of_topics(
 
 
 def _run(name: str, topic: Topic, context: Context, guard: Guard) -> list[Finding]:
-    found: list[Finding] = guard(f"preflight.{name}", lambda: list(topic(context)))
+    def read() -> list[Finding]:
+        with parsing("the clouds' answers") if name in PARSE_THEMSELVES else nullcontext():
+            return list(topic(context))
+
+    found: list[Finding] = guard(f"preflight.{name}", read)
     return found
 
 

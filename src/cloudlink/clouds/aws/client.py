@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from cloudlink import __version__
 from cloudlink.clouds import ownership
-from cloudlink.clouds.aws import cached
+from cloudlink.clouds.aws import cached, transport
 from cloudlink.clouds.aws import errors as aws_errors
 from cloudlink.clouds.aws.models import PlainModels
+from cloudlink.clouds.aws.rules import ForwardRule, forward_rules
 from cloudlink.clouds.cache import ReadCache
 from cloudlink.clouds.endpoints import Endpoints
+from cloudlink.clouds.malformed import parsing
 from cloudlink.clouds.ownership import Owner
 from cloudlink.core.polling import Clock
 from cloudlink.errors import CloudError, CloudlinkError
@@ -95,21 +97,28 @@ class Aws:
         with self._lock:
             made = self._clients.get((service, once))
             if made is None:
+                # The sandbox is asked as it is, whatever the environment says: no proxy between us and loopback, no endpoints
+                # of other kinds, and nothing that would look for a region behind 169.254.169.254.
+                plain: dict[str, Any] = {
+                    "proxies": {},
+                    "defaults_mode": "legacy",
+                    "use_fips_endpoint": False,
+                    "use_dualstack_endpoint": False,
+                }
                 config = Config(
                     retries={"mode": "standard", "total_max_attempts": 1 if once else 5},
                     connect_timeout=10,
                     read_timeout=60,
                     max_pool_connections=32,
                     user_agent_extra=f"cloudlink/{__version__}",
-                    # Loopback is never behind a proxy, whatever the environment says.
-                    proxies={} if self.endpoints else None,
+                    **(plain if self.endpoints else {}),
                 )
                 place: dict[str, Any] = {}
                 if self.endpoints is not None:
                     place = {"endpoint_url": self.endpoints.aws_url}
                     if self.endpoints.aws_url.startswith("https:"):
                         place["verify"] = self.endpoints.ca_file
-                made = self._session().client(cast(Any, service), config=config, **place)
+                made = transport.bound(self._session().client(cast(Any, service), config=config, **place))
                 self._clients[service, once] = made
             return made
 
@@ -166,6 +175,7 @@ class Aws:
 
     # --- who we are ---------------------------------------------------------------------------------------
 
+    @parsing("AWS's answers")
     def account(self) -> str:
         """The number of the account, which also proves that the credentials work."""
         return self.cache.get("aws.account", lambda: str(self.sts.get_caller_identity()["Account"]))
@@ -242,14 +252,49 @@ class Aws:
         )
 
     def mark(self, id_: str, owner: Owner) -> None:
-        """Add to an EC2 object of ours the tags that say where its link is."""
+        """Add to one of our EC2 objects the tags that say where its link is, and the configured ones."""
         try:
-            self.ec2.create_tags(Resources=[id_], Tags=ownership.to_aws(owner.place_tags()))
+            self.ec2.create_tags(Resources=[id_], Tags=ownership.to_aws(owner.added_tags()))
         finally:
             self.cache.invalidate(
                 cached.VPN_GATEWAYS, cached.CUSTOMER_GATEWAYS, cached.VPN_CONNECTIONS, cached.SECURITY_GROUPS
             )
 
+    def endpoint_tags(self, arn: str, *, fresh: bool = False) -> dict[str, str]:
+        """Of a Resolver endpoint, which shows none when it is listed."""
+
+        def read() -> dict[str, str]:
+            return ownership.from_aws(self.route53resolver.list_tags_for_resource(ResourceArn=arn).get("Tags"))
+
+        return self.cache.get(f"{cached.ENDPOINT_TAGS}/{arn}", read, fresh=fresh)
+
+    def tag_endpoint(self, arn: str, tags: Mapping[str, str]) -> None:
+        try:
+            self.route53resolver.tag_resource(ResourceArn=arn, Tags=ownership.to_aws(tags))
+        finally:
+            self.cache.invalidate(f"{cached.ENDPOINT_TAGS}/{arn}")
+
+    def zone_tags(self, zone_id: str, *, fresh: bool = False) -> dict[str, str]:
+        """Of a hosted zone, by its id without a path."""
+
+        def read() -> dict[str, str]:
+            found = self.route53.list_tags_for_resource(ResourceType="hostedzone", ResourceId=zone_id)
+            return ownership.from_aws(found["ResourceTagSet"].get("Tags"))
+
+        return self.cache.get(f"{cached.ZONE_TAGS}/{zone_id}", read, fresh=fresh)
+
+    def tag_zone(self, zone_id: str, tags: Mapping[str, str]) -> None:
+        """Ten in a call, which is what Route 53 takes."""
+        pairs = ownership.to_aws(tags)
+        try:
+            for i in range(0, len(pairs), 10):
+                self.route53.change_tags_for_resource(
+                    ResourceType="hostedzone", ResourceId=zone_id, AddTags=pairs[i : i + 10]
+                )
+        finally:
+            self.cache.invalidate(f"{cached.ZONE_TAGS}/{zone_id}")
+
+    @parsing("AWS's answers")
     def tagged(self, owner: Owner) -> list[tuple[str, str]]:
         """(id, kind) of everything in EC2 and Route 53 Resolver that says it belongs to this link and still exists.
         What says that it belongs to a link of the same name elsewhere is none of it.
@@ -288,6 +333,22 @@ class Aws:
                 tags.setdefault((str(tag["ResourceId"]), str(tag["ResourceType"])), {})[tag["Key"]] = tag["Value"]
         return {key: found for key, found in tags.items() if found.get(ownership.LINK_TAG) == link}
 
+    def forward_rules(self, vpc_id: str) -> list[ForwardRule]:
+        """Resolver rules that send names of this VPC to others. One call where there is none."""
+        resolver = self.route53resolver
+        associations = [
+            item
+            for page in resolver.get_paginator("list_resolver_rule_associations").paginate(
+                Filters=[{"Name": "VPCId", "Values": [vpc_id]}]
+            )
+            for item in page["ResolverRuleAssociations"]
+        ]
+        if not associations:
+            return []
+        pages = resolver.get_paginator("list_resolver_rules").paginate()
+        return forward_rules([item for page in pages for item in page["ResolverRules"]], associations)
+
+    @parsing("AWS's answers")
     def network_interfaces(self, descriptions: Iterable[str]) -> list[AwsObject]:
         """Those with one of these descriptions. Not shared."""
         pages = self.ec2.get_paginator("describe_network_interfaces").paginate(
@@ -297,16 +358,19 @@ class Aws:
 
     # --- shared reads: VPN --------------------------------------------------------------------------------
 
+    @parsing("AWS's answers")
     def vpn_gateways(self, *, fresh: bool = False) -> list[AwsObject]:
         """All of the region, deleted ones too: AWS lists them for a while."""
         return self.cache.get(cached.VPN_GATEWAYS, lambda: self.ec2.describe_vpn_gateways()["VpnGateways"], fresh=fresh)
 
+    @parsing("AWS's answers")
     def customer_gateways(self, *, fresh: bool = False) -> list[AwsObject]:
         """All of the region, deleted ones too."""
         return self.cache.get(
             cached.CUSTOMER_GATEWAYS, lambda: self.ec2.describe_customer_gateways()["CustomerGateways"], fresh=fresh
         )
 
+    @parsing("AWS's answers")
     def vpn_connections(self, *, fresh: bool = False) -> list[AwsObject]:
         """All of the region, deleted ones too; each tunnel's ``PreSharedKey`` is a Secret."""
 
@@ -382,11 +446,12 @@ class Aws:
                 return []
             raise
 
-    def submitted(self, zone_id: str, change: AwsObject) -> None:
+    def submitted(self, zone_id: str, change_id: str) -> None:
         """Remember the change of a zone that was just written, so that ``in_sync`` can tell when it is served."""
         with self._lock:
-            self._changes[zone_id] = str(change["Id"])
+            self._changes[zone_id] = str(change_id)
 
+    @parsing("AWS's answers")
     def in_sync(self, zone_id: str) -> bool:
         """Whether Route 53 serves what this process wrote last to the zone. One call at most, none when nothing was."""
         with self._lock:
@@ -409,6 +474,7 @@ class Aws:
         """All application and network load balancers of the region."""
         return self._list("aws.load_balancers", "elbv2", "describe_load_balancers", "LoadBalancers", fresh=fresh)
 
+    @parsing("AWS's answers")
     def load_balancer_addresses(self, balancers: Iterable[AwsObject]) -> dict[str, tuple[str, ...]]:
         """Private addresses of these load balancers, by ARN, in one call.
 
@@ -423,6 +489,7 @@ class Aws:
 
     # --- how reads are shared -----------------------------------------------------------------------------
 
+    @parsing("AWS's answers")
     def _get(self, kind: str, call: Callable[[], T], *, fresh: bool) -> T | None:
         """One object, or None when AWS says that it does not exist."""
 
@@ -436,6 +503,7 @@ class Aws:
 
         return self.cache.get(kind, read, fresh=fresh)
 
+    @parsing("AWS's answers")
     def _list(self, kind: str, service: str, operation: str, key: str, *, fresh: bool, **asked: Any) -> list[AwsObject]:
         """All pages of a list."""
 
@@ -456,6 +524,14 @@ def without_open_keys(connection: dict[str, Any]) -> dict[str, Any]:
         if "PreSharedKey" in tunnel:
             tunnel["PreSharedKey"] = Secret(tunnel["PreSharedKey"])
     return connection
+
+
+@parsing("AWS's answer to a write")
+def value_in(answer: AwsObject, *path: str) -> Any:
+    """What an answer holds under these keys, one in the other."""
+    for key in path:
+        answer = answer[key]
+    return answer
 
 
 def _in(vpc_id: str) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from cloudlink.clouds import ownership
 from cloudlink.clouds.ownership import Claim, Owner
+from cloudlink.core.plan import FieldChange
 from cloudlink.core.resource import Receipt
 from cloudlink.errors import ConflictError
 
@@ -86,8 +87,13 @@ def _check_place(
 
 
 def is_unmarked(item: AwsObject, owner: Owner) -> bool:
-    """Whether the place is missing from the tags of an object of ours."""
+    """Whether the place is missing from the tags of one of our objects."""
     return owner.claim_of_place(ownership.from_aws(item.get("Tags"))) is Claim.INCOMPLETE
+
+
+def lacking(item: AwsObject, owner: Owner) -> tuple[FieldChange, ...]:
+    """The configured tags that an object of ours has not."""
+    return owner.lacking(ownership.from_aws(item.get("Tags")))
 
 
 def name_for(link: str, what: str) -> str:

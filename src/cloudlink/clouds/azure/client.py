@@ -20,9 +20,10 @@ from typing import Any, TypeVar, cast
 
 from cloudlink.clouds.azure import errors as azure_errors
 from cloudlink.clouds.azure.errors import missing, retryable, unknown_outcome
-from cloudlink.clouds.azure.session import AzureSession, FirstAnswer
+from cloudlink.clouds.azure.session import VERSION_OF_NETWORK_WRITES, AzureSession, FirstAnswer
 from cloudlink.clouds.cache import ReadCache
 from cloudlink.clouds.endpoints import Endpoints
+from cloudlink.clouds.malformed import parsing
 from cloudlink.clouds.ownership import LINK_TAG, owner_of
 from cloudlink.core.polling import Clock
 from cloudlink.core.resource import Started
@@ -46,6 +47,7 @@ GROUP, VNET, PUBLIC_IPS, GATEWAY, LOCAL_GATEWAYS, AKS = (
     "azure.local-gateways",
     "azure.aks",
 )
+_LOCAL_DNS_VERSIONS = ("2026-08-01", "2025-09-01")
 _READ_TRIES = 3
 _ACTION_EVERY = 4.0  # seconds between reads of the result of a gateway's action; it usually takes ten
 _ACTION_DEADLINE = 180.0
@@ -143,8 +145,9 @@ class Azure:
         """The VPN gateway that bears our name."""
         return self._one(GATEWAY, self.id("virtualNetworkGateways", self.name("gateway")), fresh)
 
+    @parsing("Azure's answers")
     def vnet_of_gateway(self) -> str:
-        """The id in lower case of the VNet in which the gateway of our name stands; empty: there is no gateway."""
+        """The id in lower case of the VNet of the gateway of our name; empty: there is no gateway."""
         for config in _children(self.gateway(), "ipConfigurations"):
             subnet = str(((config.get("properties") or {}).get("subnet") or {}).get("id") or "").lower()
             if vnet := subnet.partition("/subnets/")[0]:
@@ -156,16 +159,49 @@ class Azure:
         return self._all(LOCAL_GATEWAYS, self.id("localNetworkGateways"), fresh)
 
     def connection(self, name: str, *, fresh: bool = False) -> Json | None:
-        """One by one: lists of connections leave out the key and the status. The key is a Secret.
+        """One by one: lists of connections leave out the key and the status. The key is a Secret; it is not there for
+        whoever may not read it.
 
         Asks nothing while there is no gateway: Azure keeps a gateway as long as it has connections.
         """
         if self.gateway() is None:
             return None
-        return self._one(connection_kind(name), self.id("connections", name), fresh)
+        id_ = self.id("connections", name)
+        return self.cache.get(
+            connection_kind(name), lambda: self._read_or(lambda: self._with_key(self._get(id_), id_), None), fresh=fresh
+        )
 
     def aks_cluster(self, *, fresh: bool = False) -> Json | None:
         return self._one(AKS, self.aks_id, fresh)
+
+    def aks_power(self) -> str:
+        """Azure's word for whether the cluster runs: ``Running`` or ``Stopped``. Empty: it does not say, or cannot be asked,
+        which is no reason to end with another error than the one that made somebody ask."""
+        try:
+            held = (self.aks_cluster() or {}).get("properties") or {}
+        except Exception as error:
+            if self.translate(error) is None:
+                raise
+            return ""
+        return str((held.get("powerState") or {}).get("code") or "")
+
+    @parsing("Azure's answers")
+    def aks_with_local_dns(self) -> Json | None:
+        """The cluster in a version of the API that has localDNSProfile: the older ones leave it out in silence. Where Azure
+        has none of them (other clouds get them late), as ``aks_cluster`` reads it."""
+
+        def read() -> Json | None:
+            for version in _LOCAL_DNS_VERSIONS:
+                try:
+                    return cast(Json, self._session.ask("GET", self.aks_id, **{"api-version": version}).json())
+                except Exception as error:
+                    if missing(error):
+                        return None
+                    if getattr(error, "status_code", None) != 400:
+                        raise
+            return self.aks_cluster()
+
+        return self.cache.get(f"{AKS}/local-dns", read)
 
     def other_gateways(self) -> list[str]:
         """Ids of gateways of any kind in the VNet's gateway subnet that are not ours."""
@@ -174,6 +210,7 @@ class Azure:
         users = {str(c.get("id", "")).partition("/ipConfigurations/")[0] for c in _children(subnet, "ipConfigurations")}
         return sorted(u for u in users if "/virtualnetworkgateways/" in u.lower() and u.lower() != ours)
 
+    @parsing("Azure's answers")
     def other_vpn_gateways(self) -> list[str]:
         """Ids of VPN gateways in the VNet that are not ours. A VNet holds one VPN gateway at most."""
         gateways = (self.thing(g, fresh=True) or {} for g in self.other_gateways())
@@ -218,6 +255,7 @@ class Azure:
         """All connections on our gateway, others' included; without key and status, which lists leave out."""
         return self._list(f"{self.id('virtualNetworkGateways', self.name('gateway'))}/connections")
 
+    @parsing("Azure's answers")
     def user_kubeconfig(self) -> bytes:
         """The cluster's kubeconfig for users. It holds a key or a token: keep it in memory, never write it."""
         answer = self._read(lambda: self._session.ask("POST", f"{self.aks_id}/listClusterUserCredential"))
@@ -232,6 +270,7 @@ class Azure:
         """Rows of ``localAddress, network, nextHop, sourcePeer, origin, asPath, weight``. Takes about ten seconds."""
         return self._action("getLearnedRoutes")
 
+    @parsing("Azure's answers")
     def resources_by_tag(self) -> list[Json]:
         """Everything in the subscription that says it belongs to this link: ``id``, ``name``, ``type``, ``tags``.
 
@@ -255,14 +294,24 @@ class Azure:
         """Whatever lives in the link's resource group."""
         return self._list(f"{self.group_id(self.side.resource_group)}/resources")
 
-    # Writes. Each sends one request and returns. Bodies are built afresh: what Azure answered is never sent back.
+    def whole(self, id_: str) -> Json:
+        """An object of Microsoft.Network with everything that a write of it must name, lest it be taken away; its key is
+        left out. Raises azure.core.exceptions.HttpResponseError.
+        """
+        version = {"api-version": VERSION_OF_NETWORK_WRITES}
+        found = cast(Json, self._read(lambda: self._session.ask("GET", id_, **version)).json())
+        (found.get("properties") or {}).pop("sharedKey", None)
+        return found
+
+    # Writes. Each sends one request and returns.
 
     def mark(self, id_: str) -> Started:
-        """Add to an object of ours the tags that say where its link is; its other tags and settings stay.
+        """Add to one of our objects the tags that say where its link is, and the configured ones; its other tags and
+        settings stay.
 
         https://learn.microsoft.com/rest/api/resources/tags/update-at-scope
         """
-        body = {"operation": "Merge", "properties": {"tags": self.owner.place_tags()}}
+        body = {"operation": "Merge", "properties": {"tags": self.owner.added_tags()}}
         kinds = (GROUP, VNET, PUBLIC_IPS, GATEWAY, LOCAL_GATEWAYS, AKS, connection_kind(id_.rpartition("/")[2]))
         return self._put(kinds, id_, self.resources.tags.begin_update_at_scope, id_, body)
 
@@ -360,12 +409,33 @@ class Azure:
     def _all(self, kind: str, path: str, fresh: bool) -> list[Json]:
         return self.cache.get(kind, lambda: self._list(path), fresh=fresh)
 
+    @parsing("Azure's answers")
     def _get(self, id_: str) -> Json:
         found = cast(Json, self._read(lambda: self._session.ask("GET", id_)).json())
         if key := (found.get("properties") or {}).get("sharedKey"):
             found["properties"]["sharedKey"] = Secret(key)  # so that no log and no traceback can show it
         return found
 
+    def _with_key(self, connection: Json, id_: str) -> Json:
+        """A connection that Azure answered without its key, or with an empty one: the key has an address of its own."""
+        held = connection.setdefault("properties", {})
+        if not held.get("sharedKey"):
+            held.pop("sharedKey", None)
+            if key := self._read(lambda: self._key_if_visible(id_)):
+                held["sharedKey"] = Secret(key)
+        return connection
+
+    def _key_if_visible(self, id_: str) -> str:
+        """Empty: we may not read it, which Azure says with 403, with an empty value, or by failing."""
+        try:
+            answer = self._session.ask("GET", f"{id_}/sharedkey").json()
+        except Exception as error:
+            if azure_errors.hides(error) or missing(error):
+                return ""
+            raise
+        return str((answer or {}).get("value") or "")
+
+    @parsing("Azure's answers")
     def _list(self, path: str, only: str | None = None) -> list[Json]:
         """All pages. A list in a resource group that is not there is empty. only: Azure's ``$filter``."""
         query = {"$filter": only} if only else {}
@@ -418,6 +488,7 @@ class Azure:
             return None
         return None if first.status_code == 204 else Started(id_, first.reason)
 
+    @parsing("Azure's answers")
     def _send(self, kinds: tuple[str, ...], begin: Callable[..., Any], *arguments: Any) -> FirstAnswer:
         first = FirstAnswer(self._session.follow)
         try:
@@ -426,6 +497,7 @@ class Azure:
             self.cache.invalidate(*kinds)  # also when it raises: the outcome may be unknown
         return first
 
+    @parsing("Azure's answers")
     def _action(self, what: str) -> list[Json]:
         """A POST to the gateway that only reads; its result lies behind its Location. Looked for by our clock:
         Retry-After is wall time in the SDK.

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from cloudlink.clouds.azure.parse import PolicyRefusal, policies_named, policy_refusals
 from cloudlink.errors import CloudError, CloudlinkError, CredentialsError, MissingError, UnreachableError
 
 # Something else is being done to the object, or to one that it hangs on: the same call is right a little later.
@@ -29,6 +30,8 @@ _UNKNOWN_STATUSES = frozenset({500, 502, 503, 504})
 _THROTTLED_SECONDS = 10.0
 _MISSING_CODES = frozenset({"ResourceNotFound", "NotFound", "ResourceGroupNotFound", "ParentResourceNotFound"})
 _PERMISSION_CODES = frozenset({"AuthorizationFailed", "LinkedAuthorizationFailed", "Forbidden"})
+_BY_POLICY = "RequestDisallowedByPolicy"
+_UNREGISTERED = frozenset({"MissingSubscriptionRegistration", "SubscriptionNotRegistered"})
 _QUOTA = re.compile(r"quota|limitreached|limitexceeded", re.IGNORECASE)
 _SECONDS = re.compile(r"(?:in|after) '?(\d+)'? seconds", re.IGNORECASE)
 _SIGNED = re.compile(r"(https?://[^\s'\"?]+)\?\S*")
@@ -43,25 +46,27 @@ _KNOWN: dict[str, tuple[str, str]] = {
     ),
     "VmssVpnGatewayPublicIpsMustHaveZonesConfigured": (
         "Azure wants the gateway's public IPs to have zones",
-        'Set azure.vpn_gateway.zones to ["1", "2", "3"].',
+        "Set azure.vpn_gateway.zones to zones that the location has, which az account list-locations tells.",
+    ),
+    "LocationNotSupportAvailabilityZones": ("The location has no zones", "Set azure.vpn_gateway.zones to []."),
+    "ResourceTypeNotSupportAvailabilityZones": ("The location has no zones", "Set azure.vpn_gateway.zones to []."),
+    "NetworkSecurityGroupCannotBeAttachedToGatewaySubnet": (
+        "GatewaySubnet has a network security group",
+        "Take it off GatewaySubnet, where Azure supports none; if it comes back, a policy puts it there.",
     ),
     "RegionalVmssVpnGatewayPublicIpsMustNotHaveZonesConfigured": (
         "Azure wants the gateway's public IPs to have no zones",
         "Set azure.vpn_gateway.sku to VpnGw1AZ or above.",
     ),
-    "RequestDisallowedByPolicy": (
-        "An Azure policy forbids it",
-        "az policy assignment list --disable-scope-strict-match -o table",
-    ),
     "ScopeLocked": ("A lock in Azure forbids it", "az lock list -o table"),
     "ReadOnlyDisabledSubscription": ("The Azure subscription is disabled", "az account list -o table"),
     "NetcfgSubnetRangesOverlap": (
         "The subnet overlaps another one of the VNet",
-        "Choose a free range for azure.vnet.gateway_subnet.",
+        "Choose a free range for azure.vpn_gateway.subnet_prefix.",
     ),
     "NetcfgInvalidSubnet": (
         "The subnet lies outside the VNet",
-        "Choose a range inside the VNet's address space for azure.vnet.gateway_subnet.",
+        "Choose a range inside the VNet's address space for azure.vpn_gateway.subnet_prefix.",
     ),
 }
 
@@ -76,12 +81,22 @@ class ErrorResponse:
     codes: tuple[str, ...]  # the error's own and those of its details
     wait: float | None  # seconds that the answer asks for
     request_id: str
+    policies: tuple[PolicyRefusal, ...] = ()  # of a refusal by policies: what they say of themselves
 
 
 def missing(error: Exception) -> bool:
     """Whether this is a 404 that says that the object, its parent or its resource group is not there."""
     answer = _answer(error)
     return answer is not None and answer.status == 404 and answer.code in _MISSING_CODES
+
+
+def hides(error: Exception) -> bool:
+    """Whether this is how Azure answers someone who may not read a connection's key: as a refusal, or, where only the
+    action is missing, with an error of its own. https://github.com/hashicorp/terraform-provider-azurerm/issues/29903"""
+    answer = _answer(error)
+    return answer is not None and (
+        answer.status == 403 or (answer.status == 500 and answer.code in ("InternalServerError", ""))
+    )
 
 
 def retryable(error: Exception) -> float | None:
@@ -190,6 +205,17 @@ def _api_error(answer: ErrorResponse, login: str, subscription: str, location: s
             "then sign in again: " + login,
             **more,
         )
+    if _BY_POLICY in answer.codes:
+        summary, said, hint = _policy_words(answer.policies)
+        return CloudError(summary, f"{said} {detail}".strip(), hint, **more)
+    if any(code in _UNREGISTERED for code in answer.codes):
+        return CloudError(
+            "The subscription does not use this part of Azure yet",
+            detail,
+            f"az provider register{scope} --namespace {_namespace(answer.message)} --wait\n"
+            "If it is registered already, registering it again has helped.",
+            **more,
+        )
     if answer.code in _KNOWN:
         summary, hint = _KNOWN[answer.code]
         return CloudError(summary, detail, hint, **more)
@@ -217,6 +243,43 @@ def _api_error(answer: ErrorResponse, login: str, subscription: str, location: s
             "Azure failed to answer", detail, "Run the command again; what was begun is found again.", **more
         )
     return CloudError("Azure refused the request", detail, **more)
+
+
+def _policy_words(policies: tuple[PolicyRefusal, ...]) -> tuple[str, str, str]:
+    """Summary, detail and hint of a refusal by policies."""
+    tags = tuple(dict.fromkeys(tag for p in policies for tag in p.missing_tags))
+    said = " ".join(map(_policy_said, policies))
+    if tags:
+        lines = "\n".join(f'{toml_key(tag)} = "..."' for tag in tags)
+        return "An Azure policy wants a tag", said, f"[tags]\n{lines}"
+    named = next((p for p in policies if p.assignment_id), None)
+    if named is None:
+        return "An Azure policy forbids it", said, "az policy assignment list --disable-scope-strict-match -o table"
+    scope = named.assignment_id.rpartition("/providers/Microsoft.Authorization/")[0]
+    at = f" --scope {scope}" if scope else ""
+    show = f"az policy assignment show --name {named.assignment_id.rpartition('/')[2]}{at}"
+    return "An Azure policy forbids it", said, f"Ask who keeps the policy for an exemption. To see it: {show}"
+
+
+def _policy_said(refusal: PolicyRefusal) -> str:
+    who = f'The policy "{refusal.policy or "without a name"}"'
+    if refusal.assignment:
+        who += f' (assignment "{refusal.assignment}"' + (f" in {refusal.scope})" if refusal.scope else ")")
+    if refusal.missing_tags:
+        several = "the tags" if len(refusal.missing_tags) > 1 else "the tag"
+        return f"{who} refuses it: {several} {', '.join(refusal.missing_tags)} must be there."
+    return f"{who} refuses it{': ' + '; '.join(refusal.reasons) if refusal.reasons else ''}."
+
+
+def toml_key(name: str) -> str:
+    """A tag's key as a TOML file has it."""
+    bare = re.fullmatch(r"[A-Za-z0-9_-]+", name)
+    return name if bare else '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _namespace(message: str) -> str:
+    found = re.search(r"namespace '([\w.]+)'", message) or re.search(r"\b(Microsoft\.\w+)", message)
+    return found.group(1) if found else "Microsoft.Network"
 
 
 def is_azure(error: Exception) -> bool:
@@ -249,14 +312,24 @@ def _answer(error: Exception) -> ErrorResponse | None:
     code, message = str(body.get("code") or ""), str(body.get("message") or "")
     codes, texts = [code], [message]
     details = body.get("details")
+    policies = list(policy_refusals(body.get("additionalinfo")))
     for detail in details if isinstance(details, list) else []:
         if isinstance(detail, dict):
             codes.append(str(detail.get("code") or ""))
             texts.append(str(detail.get("message") or ""))
+            policies += policy_refusals(detail.get("additionalInfo"))
+    if _BY_POLICY in codes and not policies:
+        policies += policies_named(" ".join(texts))
     message = " ".join(text for text in texts if text)
     request_id = next((headers[name] for name in _REQUEST_IDS if name in headers), "")
     return ErrorResponse(
-        error.status_code, code, message or _first_lines(str(error)), tuple(codes), _wait(headers, message), request_id
+        error.status_code,
+        code,
+        message or _first_lines(str(error)),
+        tuple(codes),
+        _wait(headers, message),
+        request_id,
+        tuple(policies),
     )
 
 

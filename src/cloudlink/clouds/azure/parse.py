@@ -5,6 +5,8 @@ Ids keep Azure's case, since they are shown and typed again; they are compared i
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
@@ -172,7 +174,7 @@ class Restriction:
 
 @dataclass(frozen=True)
 class Neighbour:
-    """Another gateway in the VNet of ours: ExpressRoute's, or a Route Server."""
+    """Another gateway in our VNet: ExpressRoute's, or a Route Server."""
 
     id: str
     kind: str  # ExpressRoute, RouteServer
@@ -185,10 +187,8 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Location:
-    """zones: the logical ones, as objects name them; None: Azure does not say."""
-
     name: str
-    zones: tuple[str, ...] | None = None
+    zones: tuple[str, ...] | None = None  # the logical ones, as objects name them; None: Azure does not say
 
 
 @dataclass(frozen=True)
@@ -207,6 +207,7 @@ class PolicyRefusal:
 
     policy: str = ""
     assignment: str = ""
+    assignment_id: str = ""
     scope: str = ""
     missing_tags: tuple[str, ...] = ()
     reasons: tuple[str, ...] = field(default=())  # as "location westus is NotIn westeurope"
@@ -240,6 +241,42 @@ def aks_cluster(raw: Json) -> AksCluster:
         outbound=str(network.get("outboundType") or ""),
         node_group=str(held.get("nodeResourceGroup") or ""),
     )
+
+
+@dataclass(frozen=True)
+class PoolDns:
+    """LocalDNS of a pool: a cache on each node that pods ask instead of CoreDNS."""
+
+    name: str
+    mode: str = ""  # Preferred, Required, Disabled
+    state: str = ""  # Enabled, Disabled; empty: not said
+    kube: Mapping[str, str] = field(default_factory=dict)  # zone -> forwardDestination, for pods with ClusterFirst
+    vnet: Mapping[str, str] = field(default_factory=dict)  # the same for pods with dnsPolicy Default
+
+    @property
+    def is_on(self) -> bool:
+        """Preferred installs nothing by itself; only the state says that it is there."""
+        return self.state.lower() == "enabled" or (not self.state and self.mode.lower() == "required")
+
+    @staticmethod
+    def override(overrides: Mapping[str, str], zone: str) -> tuple[str, str]:
+        """(zone, destination) of the longest that holds ours; empty: none does."""
+        holds = [z for z in overrides if z == "." or zone == z.rstrip(".") or zone.endswith(f".{z.rstrip('.')}")]
+        best = max(holds, key=len, default="")
+        return best, overrides.get(best, "")
+
+
+def pools_dns(raw: Json) -> tuple[PoolDns, ...]:
+    found = []
+    for pool in _list(_map(raw.get("properties")).get("agentPoolProfiles")):
+        profile = _map(_map(pool).get("localDNSProfile"))
+        kube, vnet = (
+            {str(z).lower(): str(_map(o).get("forwardDestination") or "") for z, o in _map(profile.get(name)).items()}
+            for name in ("kubeDNSOverrides", "vnetDNSOverrides")
+        )
+        mode, state = str(profile.get("mode") or ""), str(profile.get("state") or "")
+        found.append(PoolDns(str(_map(pool).get("name") or ""), mode, state, kube, vnet))
+    return tuple(found)
 
 
 def _pool(raw: Json) -> AgentPool:
@@ -429,12 +466,33 @@ def policy_refusals(info: Iterable[Json] | None) -> tuple[PolicyRefusal, ...]:
             PolicyRefusal(
                 policy=str(said.get("policyDefinitionDisplayName") or said.get("policyDefinitionName") or ""),
                 assignment=str(said.get("policyAssignmentDisplayName") or said.get("policyAssignmentName") or ""),
+                assignment_id=str(said.get("policyAssignmentId") or ""),
                 scope=str(said.get("policyAssignmentScope") or ""),
                 missing_tags=tags,
                 reasons=tuple(filter(None, map(_reason, expressions))),
             )
         )
     return tuple(found)
+
+
+_NAMED = re.compile(r"Policy identifiers: '(\[.*?\])'\.?(?:\s|$)", re.DOTALL)
+
+
+def policies_named(message: str) -> tuple[PolicyRefusal, ...]:
+    """Of a refusal's message alone, which names the policies in JSON."""
+    match = _NAMED.search(message)
+    try:
+        said = json.loads(match.group(1)) if match else []
+    except ValueError:
+        return ()
+    return tuple(
+        PolicyRefusal(
+            policy=str(_map(entry.get("policyDefinition")).get("name") or ""),
+            assignment=str(_map(entry.get("policyAssignment")).get("name") or ""),
+            assignment_id=str(_map(entry.get("policyAssignment")).get("id") or ""),
+        )
+        for entry in _list(said)
+    )
 
 
 def _missing_tag(expression: Json) -> str:

@@ -12,12 +12,17 @@ from typing import Any
 from urllib.parse import quote
 
 from cloudlink import __version__
+from cloudlink.clouds import answers
 from cloudlink.clouds.azure import errors as azure_errors
+from cloudlink.clouds.azure import transport
+from cloudlink.clouds.azure.credential import CachedCredential
 from cloudlink.clouds.endpoints import Endpoints
+from cloudlink.clouds.malformed import parsing
 from cloudlink.link import AzureSide
 
 _USER_AGENT = f"cloudlink/{__version__}"
-_POOL = 32  # connections kept open; the SDK's default of ten makes more threads repeat the TLS handshake
+# Seconds for ``az`` to give a token: the SDK's own 10 are too few on a busy machine, and 30 half of the time.
+CLI_SECONDS = 90
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,9 @@ _VERSIONS = {
     "Microsoft.Authorization": "2020-05-01",  # locks
     "Microsoft.PolicyInsights": "2022-03-01",
 }
+# In which version the management clients write (their own default). What is read to be changed and written back is read
+# in it, too: an older one would leave out what it does not know, and the write would take that away.
+VERSION_OF_NETWORK_WRITES = "2026-03-01"
 _VERSION_OF_LOCATIONS = "2022-12-01"  # the first that tells the zones of a location
 _VERSION_OF_GROUPS = "2022-09-01"  # Microsoft.Resources, which paths to groups and to lists of resources do not name
 
@@ -84,8 +92,14 @@ class AzureSession:
         return str(self.credential.get_token(scope).token)
 
     @property
-    def credential(self) -> Any:
-        return self._once("credential", self._make_credential)
+    def credential(self) -> CachedCredential:
+        """One for all pipelines and clients: each audience's token is asked for once."""
+        made: CachedCredential = self._once("credential", lambda: CachedCredential(self._make_credential()))
+        return made
+
+    def management_token(self) -> Any:
+        """The AccessToken that reads and writes are sent with: also who it is for and how long it lasts."""
+        return self.credential.get_token(self._scope)
 
     def ask(self, method: str, path: str, *, body: Any = None, **query: str) -> Any:
         """The answer to a request that changes nothing. path: an id, or a path below one. body: JSON of a question.
@@ -117,9 +131,10 @@ class AzureSession:
                 self._url,
                 transport=self._transport,
                 policies=[
+                    transport.same_origin_policy(self._url),
                     policies.RequestIdPolicy(),
                     policies.UserAgentPolicy(_USER_AGENT),
-                    policies.RedirectPolicy(),
+                    transport.no_redirects(),
                     policies.BearerTokenCredentialPolicy(self.credential, self._scope),
                     policies.ContentDecodePolicy(),
                     policies.SensitiveHeaderCleanupPolicy(),
@@ -181,8 +196,12 @@ class AzureSession:
         from azure.identity import DefaultAzureCredential
 
         if self.side.tenant is None:
-            return DefaultAzureCredential(authority=self._authority)
-        found = DefaultAzureCredential(authority=self._authority, additionally_allowed_tenants=[self.side.tenant])
+            return DefaultAzureCredential(authority=self._authority, process_timeout=CLI_SECONDS)
+        found = DefaultAzureCredential(
+            authority=self._authority,
+            process_timeout=CLI_SECONDS,
+            additionally_allowed_tenants=[self.side.tenant],
+        )
         return _InTenant(found, self.side.tenant)
 
     def _client_settings(self) -> dict[str, Any]:
@@ -195,27 +214,15 @@ class AzureSession:
             "credential_scopes": [self._scope],
             "transport": self._transport,
             "retry_policy": RetryPolicy.no_retries(),
+            "redirect_policy": transport.no_redirects(),
+            "per_call_policies": [transport.same_origin_policy(self._url)],
             "user_agent": _USER_AGENT,
         }
 
     @property
     def _transport(self) -> Any:
-        """One for all: who writes finds the connections open that were read by."""
-
-        def make() -> Any:
-            import requests
-            from azure.core.pipeline.transport import RequestsTransport
-            from requests.adapters import HTTPAdapter
-
-            session = requests.Session()
-            session.mount("https://", HTTPAdapter(pool_connections=_POOL, pool_maxsize=_POOL))
-            verify: bool | str = True
-            if self._endpoints is not None:
-                verify = self._endpoints.ca_file
-                session.trust_env = False  # no proxy between us and loopback
-            return RequestsTransport(session=session, connection_verify=verify, connection_timeout=20, read_timeout=60)
-
-        return self._once("transport", make)
+        ca_file = self._endpoints.ca_file if self._endpoints is not None else None
+        return self._once("transport", lambda: transport.transport(ca_file))
 
 
 def _version_of(path: str) -> str:
@@ -256,6 +263,7 @@ class FirstAnswer:
     def status_code(self) -> int:
         return int(self.response.status_code)
 
+    @parsing("Azure's answers")
     def reason(self) -> str:
         """Why the operation failed, as ``code: message``; empty when it did not fail or cannot be asked."""
         url = self.response.headers.get("Azure-AsyncOperation")
@@ -263,13 +271,17 @@ class FirstAnswer:
             return ""
         try:
             answer = self._follow(str(url)).json()
+        except answers.ForeignAddress as foreign:
+            return f"it cannot be asked why: {foreign}"
         except Exception as problem:
-            if not (azure_errors.is_azure(problem) or isinstance(problem, ValueError)):  # unreachable, or not JSON
+            known = azure_errors.is_azure(problem) or isinstance(problem, ValueError | answers.UnboundedAnswer)
+            if not known:  # unreachable, or not JSON
                 raise
             return ""
         if not isinstance(answer, dict) or str(answer.get("status", "")).lower() not in ("failed", "canceled"):
             return ""
         error = answer.get("error") or {}
+        error = error if isinstance(error, dict) else {}
         return azure_errors.words_of(error.get("code") or str(answer["status"]), error.get("message"))
 
 

@@ -15,12 +15,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cloudlink.clouds import answers
 from cloudlink.errors import CloudError, CredentialsError
 from cloudlink.secret import Secret
 
 # The Entra application of every AKS cluster; kubelogin's kubeconfigs name it too.
 # https://azure.github.io/kubelogin/concepts/aks.html
 AKS_SERVER_ID = "6dae42f8-4368-4678-94ff-3960e28e3630"
+
+# Where the clusters' APIs are, private ones and those of Azure's and AWS's other clouds included.
+# https://learn.microsoft.com/azure/aks/outbound-rules-control-egress
+AKS_HOSTS = ("azmk8s.io", "cx.aks.containerservice.azure.us", "cx.prod.service.azk8s.cn")
+# https://docs.aws.amazon.com/eks/latest/userguide/cluster-endpoint.html
+EKS_HOSTS = ("eks.amazonaws.com", "eks.amazonaws.com.cn", "api.aws", "api.amazonwebservices.com.cn", "amazonaws.eu")
+_MOST_KUBECONFIG = 1024 * 1024  # bytes: YAML takes seconds for each megabyte
 
 
 def _no_token() -> Secret | None:
@@ -39,19 +47,22 @@ class Access:
     key: Secret = field(default=Secret(""), repr=False)
 
 
-def aks_access(kubeconfig: bytes, azure_token: Callable[[str], str | Secret]) -> Access:
-    """From the answer to listClusterUserCredential.
+def aks_access(kubeconfig: bytes, azure_token: Callable[[str], str | Secret], *, sandbox: bool = False) -> Access:
+    """From the answer to listClusterUserCredential. sandbox: the cluster is on loopback.
 
     A cluster that signs users in with Entra names kubelogin in an ``exec`` section. That program is not run: what it
-    would fetch is a token for the cluster's server application, and ``azure_token(scope)`` gives the same.
+    would fetch is a token for the cluster's server application, and ``azure_token(scope)`` gives the same. What the
+    kubeconfig names is not believed: a token for another audience could be used elsewhere, so none is asked for.
 
-    Raises CloudError when the kubeconfig is not of either kind.
+    Raises ForeignAddress when the server is no AKS cluster's, and CloudError when the kubeconfig is not of either kind.
     """
     import yaml
 
+    if len(kubeconfig) > _MOST_KUBECONFIG:
+        raise _unusable("it is larger than 1 MB")
     try:
         config = yaml.safe_load(kubeconfig)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise _unusable("it is not YAML") from error
     if not isinstance(config, Mapping):
         raise _unusable("it is not a mapping")
@@ -61,10 +72,19 @@ def aks_access(kubeconfig: bytes, azure_token: Callable[[str], str | Secret]) ->
     name, server = str(context.get("cluster")), str(cluster.get("server") or "").rstrip("/")
     if not server.startswith("https://"):
         raise _unusable("its server is not https")
+    _require_cluster(server, AKS_HOSTS, f"The API of AKS cluster {name}", "az aks show --query fqdn", sandbox=sandbox)
     ca = _decoded(cluster, "certificate-authority-data")
 
     if isinstance(user.get("exec"), Mapping):
-        scope = f"{_server_id(user['exec'].get('args') or ())}/.default"
+        audience = _server_id(user["exec"].get("args") or ())
+        if audience.lower() != AKS_SERVER_ID:
+            raise CloudError(
+                "The AKS cluster asks for a token of another application",
+                f"The kubeconfig of cluster {name} names the server application {audience[:100]!r}, and not "
+                f"{AKS_SERVER_ID}, which is that of every AKS cluster. No token was asked for.",
+                "Move the cluster to AKS-managed Entra sign-in: az aks update --enable-aad",
+            )
+        scope = f"{AKS_SERVER_ID}/.default"
         return Access(name, server, ca, token=lambda: _secret(azure_token(scope)))
     token = Secret(str(user.get("token") or ""))
     certificate, key = _decoded(user, "client-certificate-data"), _decoded(user, "client-key-data")
@@ -75,8 +95,20 @@ def aks_access(kubeconfig: bytes, azure_token: Callable[[str], str | Secret]) ->
     return Access(name, server, ca, token=lambda: token or None, certificate=certificate, key=Secret(key))
 
 
-def eks_access(name: str, endpoint: str, ca: str, token: Callable[[], str | Secret]) -> Access:
-    """endpoint and ca (base64 PEM): as DescribeCluster gives them."""
+def eks_access(
+    name: str, endpoint: str, ca: str, token: Callable[[], str | Secret], *, sandbox: bool = False
+) -> Access:
+    """endpoint and ca (base64 PEM): as DescribeCluster gives them. sandbox: the cluster is on loopback.
+
+    Raises ForeignAddress when the endpoint is no EKS cluster's: the token is a signed proof of who we are.
+    """
+    _require_cluster(
+        endpoint,
+        EKS_HOSTS,
+        f"The API of EKS cluster {name}",
+        f"aws eks describe-cluster --name {name} --query cluster.endpoint",
+        sandbox=sandbox,
+    )
     try:
         pem = base64.b64decode(ca, validate=True).decode()
     except (binascii.Error, UnicodeDecodeError) as error:
@@ -84,6 +116,11 @@ def eks_access(name: str, endpoint: str, ca: str, token: Callable[[], str | Secr
             "EKS gives an unreadable certificate authority", f"That of cluster {name} is not a PEM."
         ) from error
     return Access(name, endpoint.rstrip("/"), pem, token=lambda: _secret(token()))
+
+
+def _require_cluster(server: str, hosts: tuple[str, ...], what: str, hint: str, *, sandbox: bool) -> None:
+    if not (sandbox and answers.is_loopback(server) and server.startswith("https://")):
+        answers.require_host(server, hosts, what, hint)
 
 
 def _secret(token: str | Secret) -> Secret:

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from cloudlink.clouds import answers
 from cloudlink.clouds.cache import ReadCache
 from cloudlink.clouds.kube.access import Access, tls_context
 from cloudlink.clouds.kube.errors import KubeApiError, NoCluster, api_error
+from cloudlink.clouds.malformed import parsing
 from cloudlink.errors import MissingError, UnreachableError
 
 # (connect, read) in seconds. The API of a private cluster that cannot be reached drops packets: find out soon.
@@ -75,6 +77,7 @@ class Kube:
 
     # --- pods --------------------------------------------------------------------------------------------
 
+    @parsing("the cluster's answers")
     def pods(self, namespace: str, selector: str) -> list[KubeObject]:
         """selector: a label selector such as ``k8s-app=kube-dns``."""
         found = self._json("GET", f"/api/v1/namespaces/{_q(namespace)}/pods?{urlencode({'labelSelector': selector})}")
@@ -105,6 +108,7 @@ class Kube:
 
     # --- questions ---------------------------------------------------------------------------------------
 
+    @parsing("the cluster's answers")
     def allowed(self, verb: str, group: str, resource: str, namespace: str, name: str = "") -> bool:
         """Whether the signed-in user may do this (a SelfSubjectAccessReview; itself allowed to everybody)."""
         attributes = {"verb": verb, "group": group, "resource": resource, "namespace": namespace}
@@ -118,6 +122,7 @@ class Kube:
         answer = self._json("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
         return bool((answer.get("status") or {}).get("allowed"))
 
+    @parsing("the cluster's answers")
     def load_balancer_of(self, kind: str, namespace: str, name: str) -> str:
         """The DNS name of the load balancer in the status of a ``service`` or ``ingress``.
 
@@ -187,17 +192,23 @@ class Kube:
             headers["Authorization"] = f"Bearer {token.reveal()}"
         if body is not None:
             headers["Content-Type"] = _MERGE_PATCH if method == "PATCH" else _JSON
-        response = opened.rest.request(
+        from urllib3.util.timeout import Timeout
+
+        url = opened.access.server + path
+        response = opened.rest.pool_manager.request(
             method,
-            opened.access.server + path,
+            url,
             headers=headers,
-            body=dict(body) if body is not None else None,
-            _request_timeout=_TIMEOUT,
+            body=json.dumps(body).encode() if body is not None else None,
+            timeout=Timeout(connect=_TIMEOUT[0], read=_TIMEOUT[1]),
+            preload_content=False,
+            redirect=False,
         )
-        raw: bytes = response.data if response.data is not None else response.read()
+        answers.refuse_redirect(response.status, response.headers, url)
+        raw = answers.read_whole(response, decode=True)
         if 200 <= response.status < 300:
             return raw
-        raise api_error(response.status, raw, response.getheader("Retry-After"), self._what(method, path))
+        raise api_error(response.status, raw, response.headers.get("Retry-After"), self._what(method, path))
 
     def _what(self, method: str, path: str) -> str:
         return f"{method} {path.partition('?')[0]} of cluster {self.name}"
@@ -220,6 +231,8 @@ def _transport(access: Access) -> Any:
     from urllib3.util.retry import Retry
 
     configuration = Configuration(host=access.server)
+    if answers.is_loopback(access.server):
+        configuration.proxy = None  # a sandbox is never behind a proxy, whatever the environment says
     # Only failures to connect are tried again: nothing has been sent then. An answer with Retry-After is an answer.
     configuration.retries = Retry(
         total=2, connect=2, read=0, redirect=0, status=0, other=0, backoff_factor=0.5, respect_retry_after_header=False
@@ -227,6 +240,7 @@ def _transport(access: Access) -> Any:
     rest: Any = RESTClientObject(configuration)
     # The package would read the certificates from files at each new connection; a context holds them in memory.
     rest.pool_manager.connection_pool_kw["ssl_context"] = tls_context(access)
+    answers.bound_heads(rest.pool_manager)
     return rest
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 from cloudlink.clouds.aws.client import Aws
+from cloudlink.clouds.malformed import parsing
 from cloudlink.core.resource import (
     Lookup,
     Outputs,
@@ -20,6 +21,7 @@ class EksClusterLookup(Lookup[EksCluster]):
     link: Link
     aws: Aws
 
+    @parsing("EKS's clusters")
     def read(self, outputs: Outputs) -> EksCluster:
         """Raises MissingError for a cluster that is not there, CloudError for one in another VPC or not running."""
         side = self.link.aws

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from cloudlink.clouds.aws import cached
-from cloudlink.clouds.aws.client import Aws, AwsObject
-from cloudlink.clouds.aws.tags import command_to_list, find_owned, is_unmarked, name_for, tag_specification
+from cloudlink.clouds.aws.client import Aws, AwsObject, value_in
+from cloudlink.clouds.aws.tags import command_to_list, name_for, tag_specification
 from cloudlink.clouds.ownership import owner_of
-from cloudlink.core.resource import (
-    Node,
-    Observed,
-    Outputs,
-    Ownership,
-    Phase,
-    Receipts,
-    Resource,
-    Started,
-    Timing,
-    built_on,
-)
+from cloudlink.core.resource import Node, Observed, Outputs, Phase, Started, Timing, built_on
 from cloudlink.ipsec import IpsecPolicy, aws_tunnel_options, for_aws, from_aws_tunnel_options
-from cloudlink.link import Link
 from cloudlink.secret import Secret, new_pre_shared_key
+from cloudlink.steps.aws_resource import AwsResource, Parsed
 from cloudlink.steps.aws_vpn.gateway import vpc_of_gateway
 from cloudlink.steps.outputs import AwsTunnelEnd, CustomerGateway, VpnConnection, VpnGateway
 
@@ -53,15 +42,13 @@ class ConnectionSpec:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Connection(Resource[ConnectionSpec, VpnConnection]):
+class Connection(AwsResource[ConnectionSpec, VpnConnection]):
     """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpnConnection.html
 
     psk_storage is treated as immutable. Assumption: moving the keys of a live connection is not worth the risk;
     ModifyVpnTunnelOptions has a parameter for it, whose effect on a running tunnel is not documented.
     """
 
-    link: Link
-    aws: Aws
     gateway: Node[VpnGateway] = built_on()
     customer_gateway: Node[CustomerGateway] = built_on()
     vpn: int
@@ -72,6 +59,9 @@ class Connection(Resource[ConnectionSpec, VpnConnection]):
         "azure_range": "AWS lets no other addresses of Azure's side through the tunnels",
         "aws_range": "AWS lets no other addresses of its own side through the tunnels",
     }
+    key: ClassVar[str] = "VpnConnectionId"
+    kind: ClassVar[str] = "AWS's VPN connections"
+    stale: ClassVar[tuple[str, ...]] = (cached.VPN_CONNECTIONS,)
 
     def spec(self, outputs: Outputs) -> ConnectionSpec:
         insides = tuple(sorted(t.inside for t in self.link.tunnels_of(self.vpn)))
@@ -84,28 +74,18 @@ class Connection(Resource[ConnectionSpec, VpnConnection]):
             psk_storage=self.link.aws.psk_storage,
         )
 
-    def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[ConnectionSpec, VpnConnection] | None:
-        found = find_owned(
-            self.aws.vpn_connections(fresh=fresh),
-            key="VpnConnectionId",
-            owner=owner_of(self.link),
-            address=self.address,
-            receipt=receipts.of(self),
-            region=self.link.aws.region,
-            vpc_of=lambda connection: vpc_of_connection(self.aws, connection),
-        )
-        if found is None:
-            return None
-        state = found["State"]
+    def listed(self, *, fresh: bool) -> Iterable[AwsObject]:
+        return self.aws.vpn_connections(fresh=fresh)
+
+    def vpc_of(self, item: AwsObject) -> str:
+        return vpc_of_connection(self.aws, item)
+
+    def parse(self, item: AwsObject, *, fresh: bool) -> Parsed:
+        state = item["State"]
         # "modifying" is in no list of AWS's, but it is what is seen while an endpoint is replaced.
         phase = {"available": Phase.READY, "deleting": Phase.DELETING}.get(state, Phase.CREATING)
-        out = None if phase is Phase.DELETING else self._outputs(found, fresh=fresh)
-        unmarked = phase is Phase.READY and is_unmarked(found, owner_of(self.link))
-        return Observed(found["VpnConnectionId"], phase, _spec_of(found), out, Ownership.OWNED, state, unmarked)
-
-    def complete_marks(self, found: Observed[ConnectionSpec, VpnConnection]) -> Started:
-        self.aws.mark(found.id, owner_of(self.link))
-        return Started(found.id)
+        out = None if phase is Phase.DELETING else self._outputs(item, fresh=fresh)
+        return Parsed(item["VpnConnectionId"], phase, _spec_of(item), out, state)
 
     def _outputs(self, found: AwsObject, *, fresh: bool) -> VpnConnection | None:
         """None while AWS has not said an outside address and a key for each tunnel."""
@@ -148,7 +128,7 @@ class Connection(Resource[ConnectionSpec, VpnConnection]):
                     "vpn-connection", owner_of(self.link), self.address, name_for(self.link.name, f"vpn-{self.vpn + 1}")
                 ),
             )
-            made = str(answer["VpnConnection"]["VpnConnectionId"])
+            made = str(value_in(answer, "VpnConnection", "VpnConnectionId"))
             del answer, tunnels  # they hold the keys in clear
         finally:
             self.aws.cache.invalidate(cached.VPN_CONNECTIONS)
@@ -191,16 +171,8 @@ class Connection(Resource[ConnectionSpec, VpnConnection]):
             self.aws.cache.invalidate(cached.VPN_CONNECTIONS)
         return Started(id_)
 
-    def delete(self, found: Observed[ConnectionSpec, VpnConnection], prior_state: Any) -> Started | None:
-        try:
-            self.aws.ec2.delete_vpn_connection(VpnConnectionId=found.id)
-        except Exception as error:
-            if self.aws.missing(error):
-                return None
-            raise
-        finally:
-            self.aws.cache.invalidate(cached.VPN_CONNECTIONS)
-        return Started(found.id)
+    def remove(self, id_: str) -> None:
+        self.aws.ec2.delete_vpn_connection(VpnConnectionId=id_)
 
 
 def vpc_of_connection(aws: Aws, connection: AwsObject) -> str:

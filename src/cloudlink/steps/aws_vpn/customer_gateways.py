@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from cloudlink.clouds.aws import cached
-from cloudlink.clouds.aws.client import Aws, AwsObject
-from cloudlink.clouds.aws.tags import find_owned, is_unmarked, name_for, tag_specification
+from cloudlink.clouds.aws.client import AwsObject, value_in
+from cloudlink.clouds.aws.tags import name_for, tag_specification
+from cloudlink.clouds.malformed import parsing
 from cloudlink.clouds.ownership import Claim, from_aws, owner_of
-from cloudlink.core.resource import (
-    Node,
-    Observed,
-    Outputs,
-    Ownership,
-    Receipts,
-    Resource,
-    Started,
-    Timing,
-)
+from cloudlink.core.resource import Node, Outputs, Started, Timing
 from cloudlink.errors import ConflictError
-from cloudlink.link import Link
+from cloudlink.steps.aws_resource import AwsResource, Parsed
 from cloudlink.steps.aws_vpn.connections import vpc_of_connection
 from cloudlink.steps.aws_vpn.gateway import gateway_phase
 from cloudlink.steps.outputs import CustomerGateway, PublicIp
@@ -36,50 +29,38 @@ class CustomerGatewaySpec:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class CustomerGatewayResource(Resource[CustomerGatewaySpec, CustomerGateway]):
+class CustomerGatewayResource(AwsResource[CustomerGatewaySpec, CustomerGateway]):
     """One instance of Azure's gateway in AWS's words.
 
     https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateCustomerGateway.html
     """
 
-    link: Link
-    aws: Aws
     public_ip: Node[PublicIp]
     number: int
     timing: ClassVar[Timing] = Timing(create=5, delete=5)
     immutable: ClassVar[frozenset[str]] = frozenset({"address", "asn"})
+    key: ClassVar[str] = "CustomerGatewayId"
+    kind: ClassVar[str] = "AWS's customer gateways"
+    stale: ClassVar[tuple[str, ...]] = (cached.CUSTOMER_GATEWAYS,)
 
     def spec(self, outputs: Outputs) -> CustomerGatewaySpec:
         return CustomerGatewaySpec(outputs[self.public_ip].address, self.link.azure.asn)
 
-    def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[CustomerGatewaySpec, CustomerGateway] | None:
-        found = find_owned(
-            self.aws.customer_gateways(fresh=fresh),
-            key="CustomerGatewayId",
-            owner=owner_of(self.link),
-            address=self.address,
-            receipt=receipts.of(self),
-            region=self.link.aws.region,
-            vpc_of=self._vpc_of,
-        )
-        if found is None:
-            return None
-        asn = int(found.get("BgpAsnExtended") or found.get("BgpAsn") or 0)
-        spec = CustomerGatewaySpec(IPv4Address(found["IpAddress"]), asn)
-        out = CustomerGateway(found["CustomerGatewayId"])
-        unmarked = is_unmarked(found, owner_of(self.link))
-        return Observed(out.id, gateway_phase(found["State"]), spec, out, Ownership.OWNED, found["State"], unmarked)
+    def listed(self, *, fresh: bool) -> Iterable[AwsObject]:
+        return self.aws.customer_gateways(fresh=fresh)
 
-    def _vpc_of(self, customer_gateway: AwsObject) -> str:
+    def parse(self, item: AwsObject, *, fresh: bool) -> Parsed:
+        asn = int(item.get("BgpAsnExtended") or item.get("BgpAsn") or 0)
+        spec = CustomerGatewaySpec(IPv4Address(item["IpAddress"]), asn)
+        out = CustomerGateway(item["CustomerGatewayId"])
+        return Parsed(out.id, gateway_phase(item["State"]), spec, out, item["State"])
+
+    def vpc_of(self, item: AwsObject) -> str:
         """The VPC of a connection that uses it; empty: there is none."""
-        number = customer_gateway["CustomerGatewayId"]
+        number = item["CustomerGatewayId"]
         users = [c for c in self.aws.vpn_connections() if c.get("CustomerGatewayId") == number]
         users.sort(key=lambda c: c.get("State") == "deleted")
         return next((vpc for c in users if (vpc := vpc_of_connection(self.aws, c))), "")
-
-    def complete_marks(self, found: Observed[CustomerGatewaySpec, CustomerGateway]) -> Started:
-        self.aws.mark(found.id, owner_of(self.link))
-        return Started(found.id)
 
     def create(self, spec: CustomerGatewaySpec) -> Started:
         """AWS gives back an existing gateway of the same address, ASN and device name, even a foreign one: the device
@@ -93,32 +74,20 @@ class CustomerGatewayResource(Resource[CustomerGatewaySpec, CustomerGateway]):
                 DeviceName=name,
                 **({"BgpAsnExtended": spec.asn} if wide else {"BgpAsn": spec.asn}),
                 TagSpecifications=tag_specification("customer-gateway", owner_of(self.link), self.address, name),
-            )["CustomerGateway"]
+            )
         finally:
             self.aws.cache.invalidate(cached.CUSTOMER_GATEWAYS)
-        if owner_of(self.link).claim(from_aws(made.get("Tags")), self.address) is not Claim.OURS:
+        id_ = str(value_in(made, "CustomerGateway", "CustomerGatewayId"))
+        with parsing(self.kind):
+            claim = owner_of(self.link).claim(from_aws(made["CustomerGateway"].get("Tags")), self.address)
+        if claim is not Claim.OURS:
             raise ConflictError(
                 "A customer gateway of the same address exists without cloudlink's tags",
-                f"AWS answered with {made['CustomerGatewayId']}, which somebody else made for {spec.address}.",
+                f"AWS answered with {id_}, which somebody else made for {spec.address}.",
                 "Delete it if nothing uses it, then run the command again.",
                 resource=self.address,
             )
-        return Started(made["CustomerGatewayId"])
+        return Started(id_)
 
-    def update(
-        self,
-        found: Observed[CustomerGatewaySpec, CustomerGateway],
-        spec: CustomerGatewaySpec,
-    ) -> Started:
-        raise AssertionError("a customer gateway cannot be changed")
-
-    def delete(self, found: Observed[CustomerGatewaySpec, CustomerGateway], prior_state: Any) -> Started | None:
-        try:
-            self.aws.ec2.delete_customer_gateway(CustomerGatewayId=found.id)
-        except Exception as error:
-            if self.aws.missing(error):
-                return None
-            raise
-        finally:
-            self.aws.cache.invalidate(cached.CUSTOMER_GATEWAYS)
-        return Started(found.id)
+    def remove(self, id_: str) -> None:
+        self.aws.ec2.delete_customer_gateway(CustomerGatewayId=id_)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from cloudlink.clouds.aws import cached
-from cloudlink.clouds.aws.client import Aws, AwsObject
-from cloudlink.clouds.aws.tags import command_to_list, find_owned, is_unmarked, name_for, tag_specification
+from cloudlink.clouds.aws.client import Aws, AwsObject, value_in
+from cloudlink.clouds.aws.tags import command_to_list, find_owned, name_for, tag_specification
+from cloudlink.clouds.malformed import parsing
 from cloudlink.clouds.ownership import owner_of
 from cloudlink.core.resource import (
     Lookup,
@@ -24,6 +26,7 @@ from cloudlink.core.resource import (
 )
 from cloudlink.errors import ConflictError, MissingError
 from cloudlink.link import Link
+from cloudlink.steps.aws_resource import AwsResource, Parsed
 from cloudlink.steps.outputs import Nothing, VpnGateway
 
 
@@ -38,25 +41,27 @@ class GatewaySpec:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Gateway(Resource[GatewaySpec, VpnGateway]):
+class Gateway(AwsResource[GatewaySpec, VpnGateway]):
     """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpnGateway.html"""
 
-    link: Link
-    aws: Aws
     timing: ClassVar[Timing] = Timing(create=3, delete=5)
     immutable: ClassVar[frozenset[str]] = frozenset({"asn"})
+    key: ClassVar[str] = "VpnGatewayId"
+    kind: ClassVar[str] = "AWS's virtual private gateways"
+    stale: ClassVar[tuple[str, ...]] = (cached.VPN_GATEWAYS,)
 
     def spec(self, outputs: Outputs) -> GatewaySpec:
         return GatewaySpec(self.link.aws.asn)
 
-    def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[GatewaySpec, VpnGateway] | None:
-        found = own_gateway(self.link, self.aws, self.address, receipts, fresh=fresh)
-        if found is None:
-            return None
-        phase = gateway_phase(found["State"])
-        out = VpnGateway(found["VpnGatewayId"], int(found["AmazonSideAsn"]))
-        unmarked = is_unmarked(found, owner_of(self.link))
-        return Observed(out.id, phase, GatewaySpec(out.asn), out, Ownership.OWNED, found["State"], unmarked)
+    def listed(self, *, fresh: bool) -> Iterable[AwsObject]:
+        return self.aws.vpn_gateways(fresh=fresh)
+
+    def vpc_of(self, item: AwsObject) -> str:
+        return vpc_of_gateway(item)
+
+    def parse(self, item: AwsObject, *, fresh: bool) -> Parsed:
+        out = VpnGateway(item["VpnGatewayId"], int(item["AmazonSideAsn"]))
+        return Parsed(out.id, gateway_phase(item["State"]), GatewaySpec(out.asn), out, item["State"])
 
     def create(self, spec: GatewaySpec) -> Started:
         """Raises ConflictError before making anything when the VPC has a gateway already: it could not be attached."""
@@ -71,28 +76,13 @@ class Gateway(Resource[GatewaySpec, VpnGateway]):
             )
         finally:
             self.aws.cache.invalidate(cached.VPN_GATEWAYS)
-        return Started(made["VpnGateway"]["VpnGatewayId"])
+        return Started(value_in(made, "VpnGateway", "VpnGatewayId"))
 
     def duplicate_check_command(self) -> str:
         return command_to_list("vpn-gateways", region=self.link.aws.region, link=self.link.name, address=self.address)
 
-    def update(self, found: Observed[GatewaySpec, VpnGateway], spec: GatewaySpec) -> Started:
-        raise AssertionError("a virtual private gateway cannot be changed")
-
-    def complete_marks(self, found: Observed[GatewaySpec, VpnGateway]) -> Started:
-        self.aws.mark(found.id, owner_of(self.link))
-        return Started(found.id)
-
-    def delete(self, found: Observed[GatewaySpec, VpnGateway], prior_state: Any) -> Started | None:
-        try:
-            self.aws.ec2.delete_vpn_gateway(VpnGatewayId=found.id)
-        except Exception as error:
-            if self.aws.missing(error):
-                return None
-            raise
-        finally:
-            self.aws.cache.invalidate(cached.VPN_GATEWAYS)
-        return Started(found.id)
+    def remove(self, id_: str) -> None:
+        self.aws.ec2.delete_vpn_gateway(VpnGatewayId=id_)
 
 
 def own_gateway(link: Link, aws: Aws, address: str, receipts: Receipts, *, fresh: bool) -> AwsObject | None:
@@ -145,6 +135,7 @@ class AdoptedGateway(Lookup[VpnGateway]):
     link: Link
     aws: Aws
 
+    @parsing("AWS's virtual private gateways")
     def read(self, outputs: Outputs) -> VpnGateway:
         """Raises MissingError when it is gone, ConflictError when it serves another VPC."""
         wanted = self.link.aws.adopt_gateway
@@ -193,6 +184,7 @@ class Attachment(Resource[AttachmentSpec, Nothing]):
     def spec(self, outputs: Outputs) -> AttachmentSpec:
         return AttachmentSpec(outputs[self.gateway].id, self.link.aws.vpc_id)
 
+    @parsing("AWS's virtual private gateways")
     def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[AttachmentSpec, Nothing] | None:
         """Of an adopted gateway it is adopted too, unless the receipt says that it was made here."""
         gateway = locate_gateway(self.link, self.aws, self.gateway, receipts, fresh=fresh)

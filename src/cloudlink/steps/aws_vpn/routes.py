@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from cloudlink.clouds.aws import cached
 from cloudlink.clouds.aws.client import Aws, AwsObject
+from cloudlink.clouds.malformed import parsing
 from cloudlink.core.resource import (
     Lookup,
     Node,
@@ -50,6 +51,7 @@ class RouteTables(Lookup[Tables]):
     aws: Aws
     cluster: Node[EksCluster]
 
+    @parsing("AWS's route tables")
     def read(self, outputs: Outputs) -> Tables:
         """Raises MissingError for a listed table that the VPC does not have."""
         side = self.link.aws
@@ -144,6 +146,7 @@ class RoutePropagation(Resource[PropagationSpec, Nothing]):
     def spec(self, outputs: Outputs) -> PropagationSpec:
         return PropagationSpec(outputs[self.gateway].id, outputs[self.tables].ids)
 
+    @parsing("AWS's route tables")
     def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[PropagationSpec, Nothing] | None:
         gateway = locate_gateway(self.link, self.aws, self.gateway, receipts, fresh=False)
         if gateway is None:

@@ -20,8 +20,6 @@ from cloudlink.steps.outputs import PublicIp, VpnGateway
 class AwsVpn:
     """What cloudlink makes in AWS for the tunnels. public_ips: of the two instances of Azure's gateway, in order."""
 
-    title = "AWS VPN"
-
     def __init__(self, link: Link, aws: Aws, public_ips: tuple[Node[PublicIp], Node[PublicIp]]) -> None:
         self.cluster = EksClusterLookup(address="aws_vpn.cluster", title="EKS cluster", link=link, aws=aws)
         self.gateway: Node[VpnGateway] = (

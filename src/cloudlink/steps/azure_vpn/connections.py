@@ -17,8 +17,17 @@ from cloudlink.core.resource import Node, Observed, Outputs, Phase, Started, Tim
 from cloudlink.errors import MissingError
 from cloudlink.ipsec import IpsecPolicy, azure_ipsec_policy, for_azure, from_azure
 from cloudlink.link import Tunnel
-from cloudlink.secret import Secret
-from cloudlink.steps.azure_vpn.resource import AzureResource, location, named, networks, properties, reference
+from cloudlink.secret import Secret, UnseenSecret
+from cloudlink.steps.azure_vpn.resource import (
+    AzureResource,
+    body_of,
+    location,
+    named,
+    networks,
+    properties,
+    reference,
+    rest_of,
+)
 from cloudlink.steps.outputs import (
     AwsTunnelEnd,
     AzureConnection,
@@ -116,13 +125,16 @@ class LocalGatewayResource(AzureResource[LocalGatewaySpec, LocalGateway]):
     def parse_outputs(self, raw: Json) -> LocalGateway:
         return LocalGateway(str(raw["id"]))
 
-    def put(self, spec: LocalGatewaySpec, tags: dict[str, str]) -> Started:
-        held = {
+    def put(self, spec: LocalGatewaySpec, tags: dict[str, str], there: Json | None) -> Started:
+        """A name in place of the address (fqdn) is not written back: it takes one or the other."""
+        bgp = rest_of(properties(there).get("bgpSettings") or {})
+        changed = {
             "gatewayIpAddress": str(spec.address),
-            "bgpSettings": {"asn": spec.asn, "bgpPeeringAddress": str(spec.bgp_peer)},
+            "bgpSettings": {**bgp, "asn": spec.asn, "bgpPeeringAddress": str(spec.bgp_peer)},
             "localNetworkAddressSpace": {"addressPrefixes": [str(p) for p in sorted(spec.prefixes)]},
         }
-        return self.azure.put_local_gateway(self.name, {"location": spec.location, "tags": tags, "properties": held})
+        body = body_of(there, changed, "fqdn", location=spec.location, tags=tags)
+        return self.azure.put_local_gateway(self.name, body)
 
     def remove(self) -> Started | None:
         return self.azure.delete_local_gateway(self.name)
@@ -147,13 +159,23 @@ class ConnectionSpec:
     gateway: str
     local_gateway: str
     protocol: str
-    key: Secret  # AWS's; differing is drift and shows no value
+    key: Secret  # AWS's; differing is drift and shows no value. One that may not be read differs from none
     policy: IpsecPolicy
     bgp: bool
     bgp_addresses: tuple[CustomAddress, ...]  # one for each instance
     mode: str = "Default"
     policy_selectors: bool = False  # off, because AWS's tunnels are route-based
     selectors: frozenset[str] = frozenset()  # none, for the same reason
+
+
+# What Azure tells of a connection at work.
+_MEASURED = (
+    "connectionStatus",
+    "tunnelConnectionStatus",
+    "ingressBytesTransferred",
+    "egressBytesTransferred",
+    "packetCaptureDiagnosticState",
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -227,7 +249,7 @@ class ConnectionResource(AzureResource[ConnectionSpec, AzureConnection]):
             gateway=reference(held.get("virtualNetworkGateway1")),
             local_gateway=reference(held.get("localNetworkGateway2")),
             protocol=str(held.get("connectionProtocol") or ""),
-            key=held.get("sharedKey") or Secret(""),
+            key=held.get("sharedKey") or UnseenSecret(),
             policy=from_azure(policies[0] if policies else None, dpd_timeout=held.get("dpdTimeoutSeconds")),
             bgp=bool(held.get("enableBgp")),
             bgp_addresses=tuple(sorted(addresses, key=lambda a: a.instance)),
@@ -249,9 +271,9 @@ class ConnectionResource(AzureResource[ConnectionSpec, AzureConnection]):
         key_alone = before is not None and before != spec and dataclasses.replace(before, key=spec.key) == spec
         if key_alone and found.phase is Phase.READY:  # a failed one is written whole
             return self.azure.put_shared_key(self.name, {"value": spec.key.reveal()})
-        return self.put(spec, self.all_tags())
+        return super().update(found, spec)
 
-    def put(self, spec: ConnectionSpec, tags: dict[str, str]) -> Started:
+    def put(self, spec: ConnectionSpec, tags: dict[str, str], there: Json | None) -> Started:
         gateway = self.azure.id("virtualNetworkGateways", self.azure.name("gateway"))
         local = self.azure.id("localNetworkGateways", self.azure.name(f"local-gateway-{self.tunnel.index + 1}"))
         held = {
@@ -261,7 +283,6 @@ class ConnectionResource(AzureResource[ConnectionSpec, AzureConnection]):
             "localNetworkGateway2": {"id": local, "properties": {}},
             "enableBgp": spec.bgp,
             "sharedKey": spec.key.reveal(),
-            "routingWeight": 0,
             "connectionMode": spec.mode,
             "dpdTimeoutSeconds": spec.policy.dpd_timeout,
             "usePolicyBasedTrafficSelectors": spec.policy_selectors,
@@ -272,7 +293,9 @@ class ConnectionResource(AzureResource[ConnectionSpec, AzureConnection]):
                 for a in spec.bgp_addresses
             ],
         }
-        return self.azure.put_connection(self.name, {"location": spec.location, "tags": tags, "properties": held})
+        if there is None:
+            held["routingWeight"] = 0
+        return self.azure.put_connection(self.name, body_of(there, held, *_MEASURED, location=spec.location, tags=tags))
 
     def remove(self) -> Started | None:
         return self.azure.delete_connection(self.name)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from cloudlink.clouds.azure.client import GATEWAY_SUBNET, Json
+from cloudlink.clouds.malformed import parsing
 from cloudlink.core.resource import Node, Outputs, Started, Timing, built_on
 from cloudlink.errors import ConflictError
 from cloudlink.steps.azure_vpn.connections import GATEWAY_SERIAL
@@ -14,7 +15,16 @@ from cloudlink.steps.azure_vpn.network import (
     MADE_SUBNET_TAG,
 )
 from cloudlink.steps.azure_vpn.public_ips import INSTANCES, public_ip_name
-from cloudlink.steps.azure_vpn.resource import AzureResource, location, named, properties, reference, state
+from cloudlink.steps.azure_vpn.resource import (
+    AzureResource,
+    body_of,
+    location,
+    named,
+    properties,
+    reference,
+    rest_of,
+    state,
+)
 from cloudlink.steps.outputs import (
     AzureGateway,
     GatewayInstance,
@@ -126,49 +136,79 @@ class GatewayResource(AzureResource[GatewaySpec, AzureGateway]):
             )
         return super().create(spec)
 
-    def put(self, spec: GatewaySpec, tags: dict[str, str]) -> Started:
+    def put(self, spec: GatewaySpec, tags: dict[str, str], there: Json | None) -> Started:
         """bgpPeeringAddress is left out: Azure refuses to change it, and gives it itself.
 
-        The ipConfigurations' ids name children of the gateway that is being made; Azure accepts that.
+        The ipConfigurations' ids name children of the gateway that is being made; Azure accepts that. Others' are a
+        third one, which point-to-site needs on an active-active gateway. Raises ConflictError for what a write would
+        lose because no read shows it.
         """
+        self._refuse_to_lose(there)
         id_ = self.azure.id("virtualNetworkGateways", self.name)
-        there = self.azure.gateway()
         configs, peering = [], []
+        ours: set[str] = set()
         for i in INSTANCES:
-            name = str((self._config(there, i) or {}).get("name") or f"instance{i}")
+            old = self._config(there, i) or {}
+            ours.add(reference(old))
+            name = str(old.get("name") or f"instance{i}")
             public_ip = self.azure.id("publicIPAddresses", public_ip_name(self.azure, i))
             held = {
                 "privateIPAllocationMethod": "Dynamic",
+                **rest_of(properties(old), "privateIPAddress"),
                 "publicIPAddress": {"id": public_ip},
                 "subnet": {"id": f"{self.azure.vnet_id}/subnets/{GATEWAY_SUBNET}"},
             }
             configs.append({"name": name, "properties": held})
             addresses = [str(a) for a in spec.bgp_addresses[i]]
             peering.append({"ipconfigurationId": f"{id_}/ipConfigurations/{name}", "customBgpIpAddresses": addresses})
+        others = [c for c in properties(there).get("ipConfigurations") or [] if reference(c) not in ours]
+        configs += [{"name": c["name"], "properties": rest_of(properties(c), "privateIPAddress")} for c in others]
+        peering += [
+            rest_of(entry, "defaultBgpIpAddresses", "tunnelIpAddresses")
+            for id_of_config, entry in _peering(there).items()
+            if id_of_config in {reference(c) for c in others}
+        ]
+        bgp = rest_of(properties(there).get("bgpSettings") or {}, "bgpPeeringAddress")
         tags = {k: v for k, v in tags.items() if k != MADE_SUBNET_TAG}
         if spec.made_subnet:
             tags[MADE_SUBNET_TAG] = "true"
-        body = {
-            "location": spec.location,
-            "tags": tags,
-            "properties": {
-                "gatewayType": spec.type,
-                "vpnType": spec.routing,
-                "sku": {"name": spec.sku, "tier": spec.sku},
-                "activeActive": spec.active_active,
-                "enableBgp": spec.bgp,
-                "ipConfigurations": configs,
-                "bgpSettings": {"asn": spec.asn, "bgpPeeringAddresses": peering},
-            },
+        changed = {
+            "gatewayType": spec.type,
+            "vpnType": spec.routing,
+            "sku": {"name": spec.sku, "tier": spec.sku},
+            "activeActive": spec.active_active,
+            "enableBgp": spec.bgp,
+            "ipConfigurations": configs,
+            "bgpSettings": {**bgp, "asn": spec.asn, "bgpPeeringAddresses": peering},
         }
-        return self.azure.put_gateway(body)
+        own = ["inboundDnsForwardingEndpoint", "packetCaptureDiagnosticState", "isMigrateToCSES"]
+        if self._sku_of(there) != spec.sku:
+            own.append("vpnGatewayGeneration")  # it goes with the SKU
+        return self.azure.put_gateway(body_of(there, changed, *own, location=spec.location, tags=tags))
+
+    def _sku_of(self, raw: Json | None) -> str:
+        return str((properties(raw).get("sku") or {}).get("name") or "")
+
+    def _refuse_to_lose(self, there: Json | None) -> None:
+        """Azure never shows the secret of a RADIUS server, and a PUT without it takes it away from the people who sign
+        in by it. Raises ConflictError."""
+        clients = properties(there).get("vpnClientConfiguration") or {}
+        if clients.get("radiusServerAddress") or clients.get("radiusServers"):
+            raise ConflictError(
+                "The gateway has settings that cloudlink cannot write back",
+                f"Somebody has set up point-to-site with a RADIUS server on {self.name}. Azure does not show its secret, so "
+                "that any change of the gateway by cloudlink would delete it. The gateway is left as it is.",
+                "Make the change that the plan shows in the portal, which asks for the secret, then run the command again.",
+                resource=self.address,
+            )
 
     def remove(self) -> Started | None:
         """Raises ConflictError while connections of others are on it: Azure would refuse, and waiting does not help."""
         prefix = self.azure.name("connection-").lower()
-        others = [
-            str(c["id"]) for c in self.azure.gateway_connections() if not str(c["name"]).lower().startswith(prefix)
-        ]
+        with parsing("Azure's connections"):
+            others = [
+                str(c["id"]) for c in self.azure.gateway_connections() if not str(c["name"]).lower().startswith(prefix)
+            ]
         if others:
             raise ConflictError(
                 "The gateway has connections that are not cloudlink's",
@@ -178,10 +218,12 @@ class GatewayResource(AzureResource[GatewaySpec, AzureGateway]):
             )
         return self.azure.delete_gateway()
 
+    @parsing("Azure's gateways")
     def _public_address(self, instance: int) -> str:
         raw = named(self.azure.public_ips(), public_ip_name(self.azure, instance))
         return str(properties(raw).get("ipAddress") or "")
 
+    @parsing("Azure's gateways")
     def _config(self, raw: Json | None, instance: int) -> Json | None:
         """The ipConfiguration of an instance: the one that tunnels with its public address, or, as long as Azure does not
         say that yet, the one that was given its public IP."""

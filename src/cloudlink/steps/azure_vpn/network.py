@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Any, ClassVar
 
 from cloudlink.clouds.azure.client import GATEWAY_SUBNET, Azure, Json
+from cloudlink.clouds.malformed import parsing
 from cloudlink.clouds.ownership import owner_of
 from cloudlink.core.resource import (
     Lookup,
@@ -24,11 +25,13 @@ from cloudlink.errors import CloudError, ConflictError, MissingError
 from cloudlink.link import AzureSubnet, Link, NewCluster, NewNetwork
 from cloudlink.steps.azure_vpn.resource import (
     AzureResource,
+    body_of,
     location,
     named,
     networks,
     phase,
     properties,
+    rest_of,
     state,
     subnet_prefixes,
 )
@@ -37,6 +40,15 @@ from cloudlink.steps.outputs import AksCluster, GatewaySubnet, ResourceGroup, Vi
 # On the gateway: that its subnet is ours. A subnet has no tags, and the state file may be lost.
 MADE_SUBNET_TAG = "cloudlink-made-subnet"
 SMALLEST_ADVISED = 27
+# What stands in a subnet, as Azure tells it.
+_USERS_OF_SUBNET = (
+    "ipConfigurations",
+    "ipConfigurationProfiles",
+    "privateEndpoints",
+    "purpose",
+    "resourceNavigationLinks",
+    "serviceAssociationLinks",
+)
 
 
 # --- what exists already ----------------------------------------------------------------------------------
@@ -49,6 +61,7 @@ class GroupLookup(Lookup[ResourceGroup]):
     link: Link
     azure: Azure
 
+    @parsing("Azure's networks and clusters")
     def read(self, outputs: Outputs) -> ResourceGroup:
         del outputs
         side = self.link.azure
@@ -68,6 +81,7 @@ class NetworkLookup(Lookup[VirtualNetwork]):
     link: Link
     azure: Azure
 
+    @parsing("Azure's networks and clusters")
     def read(self, outputs: Outputs) -> VirtualNetwork:
         """Raises CloudError for a VNet that AKS made for itself: it may not be altered, and goes with the cluster.
 
@@ -106,6 +120,7 @@ class ClusterLookup(Lookup[AksCluster]):
     link: Link
     azure: Azure
 
+    @parsing("Azure's networks and clusters")
     def read(self, outputs: Outputs) -> AksCluster:
         del outputs
         side = self.link.azure
@@ -148,15 +163,22 @@ class NewGroup(AzureResource[GroupSpec, ResourceGroup]):
     def parse_outputs(self, raw: Json) -> ResourceGroup:
         return ResourceGroup(str(raw["id"]), str(raw["name"]))
 
-    def put(self, spec: GroupSpec, tags: dict[str, str]) -> Started:
-        return self.azure.put_group({"location": spec.location, "tags": tags})
+    def whole(self, id_: str) -> Json:
+        del id_
+        return self.azure.group() or {}
+
+    def put(self, spec: GroupSpec, tags: dict[str, str], there: Json | None) -> Started:
+        kept = {"managedBy": there["managedBy"]} if there and there.get("managedBy") else {}
+        return self.azure.put_group({**kept, "location": spec.location, "tags": tags})
 
     def remove(self) -> Started | None:
         """Deleting a group deletes whatever is in it, so it is refused while somebody else's things are.
 
         Raises ConflictError that names them.
         """
-        others = [str(item["id"]) for item in self.azure.in_group() if not owner_of(self.link).holds(item.get("tags"))]
+        with parsing("Azure's objects"):
+            items = self.azure.in_group()
+            others = [str(item["id"]) for item in items if not owner_of(self.link).holds(item.get("tags"))]
         if others:
             raise ConflictError(
                 "The resource group holds things that are not cloudlink's",
@@ -206,25 +228,19 @@ class NewVirtualNetwork(AzureResource[NetworkSpec, VirtualNetwork]):
     def parse_outputs(self, raw: Json) -> VirtualNetwork:
         return virtual_network(raw)
 
-    def put(self, spec: NetworkSpec, tags: dict[str, str]) -> Started:
-        """A PUT takes away what it does not name, so subnets and peerings of others go along as they are: the one
-        place where something that Azure answered is sent back."""
+    def put(self, spec: NetworkSpec, tags: dict[str, str], there: Json | None) -> Started:
+        """Subnets and peerings of others go along as they are."""
         assert spec.cluster_subnet is not None
-        there = properties(self.azure.vnet())
-        name, prefix = spec.cluster_subnet.name, str(spec.cluster_subnet.prefix)
-        others = [s for s in there.get("subnets") or [] if str(s.get("name", "")).lower() != name.lower()]
-        own = named(there.get("subnets"), name) or {"name": name}
-        changed = {k: v for k, v in properties(own).items() if k != "addressPrefixes"} | {"addressPrefix": prefix}
-        body: Json = {
-            "location": spec.location,
-            "tags": tags,
-            "properties": {
-                "addressSpace": {"addressPrefixes": [str(p) for p in sorted(spec.prefixes)]},
-                "subnets": [*others, {**own, "properties": changed}],
-            },
-        }
-        if peerings := there.get("virtualNetworkPeerings"):
-            body["properties"]["virtualNetworkPeerings"] = peerings
+        with parsing("Azure's networks"):
+            held = properties(there)
+            name, prefix = spec.cluster_subnet.name, str(spec.cluster_subnet.prefix)
+            others = [rest_of(s) for s in held.get("subnets") or [] if str(s.get("name", "")).lower() != name.lower()]
+            own = rest_of(named(held.get("subnets"), name) or {"name": name})
+            subnet = {k: v for k, v in properties(own).items() if k != "addressPrefixes"} | {"addressPrefix": prefix}
+            space = {**(held.get("addressSpace") or {}), "addressPrefixes": [str(p) for p in sorted(spec.prefixes)]}
+            changed = {"addressSpace": space, "subnets": [*others, {**own, "properties": subnet}]}
+            own_keys = ("flowLogs", "defaultPublicNatGateway")
+            body = body_of(there, changed, *own_keys, location=spec.location, tags=tags)
         return self.azure.put_vnet(body)
 
     def remove(self) -> Started | None:
@@ -289,7 +305,12 @@ class NewAksCluster(AzureResource[ClusterSpec, AksCluster]):
     def parse_outputs(self, raw: Json) -> AksCluster:
         return aks_cluster(raw)
 
-    def put(self, spec: ClusterSpec, tags: dict[str, str]) -> Started:
+    def whole(self, id_: str) -> Json:
+        del id_
+        return self.azure.aks_cluster() or {}
+
+    def put(self, spec: ClusterSpec, tags: dict[str, str], there: Json | None) -> Started:
+        del there
         assert spec.pod_cidr is not None
         assert spec.service_cidr is not None
         held: Json = {
@@ -344,8 +365,6 @@ class GatewaySubnetResource(Resource[GatewaySubnetSpec, GatewaySubnet]):
     link: Link
     azure: Azure
     network: Node[VirtualNetwork] = built_on()
-    # ids that the gateway's tag has shown to be ours in this run; when they are deleted, it is gone already
-    proven: set[str] = field(default_factory=set, repr=False)
 
     timing = Timing(create=4, update=4, delete=10, deadline=900)
     immutable = frozenset({"prefix"})
@@ -355,6 +374,7 @@ class GatewaySubnetResource(Resource[GatewaySubnetSpec, GatewaySubnet]):
         _ = outputs[self.network]
         return GatewaySubnetSpec(self.link.azure.gateway_subnet)
 
+    @parsing("Azure's subnets")
     def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[GatewaySubnetSpec, GatewaySubnet] | None:
         raw = named(properties(self.azure.vnet(fresh=fresh)).get("subnets"), GATEWAY_SUBNET)
         if raw is None:
@@ -376,9 +396,10 @@ class GatewaySubnetResource(Resource[GatewaySubnetSpec, GatewaySubnet]):
         return self.azure.put_gateway_subnet({"properties": {"addressPrefix": str(spec.prefix)}})
 
     def update(self, found: Observed[GatewaySubnetSpec, GatewaySubnet], spec: GatewaySubnetSpec) -> Started:
-        """Only a failed one is written again: its range is immutable."""
-        del found
-        return self.create(spec)
+        """Only a failed one is written again, with whatever others have put on it: its range is immutable."""
+        del spec
+        there = self.azure.whole(found.id)
+        return self.azure.put_gateway_subnet({"properties": rest_of(properties(there), *_USERS_OF_SUBNET)})
 
     def delete(self, found: Observed[GatewaySubnetSpec, GatewaySubnet], prior_state: Any) -> Started | None:
         """Raises ConflictError while a gateway of others is in it: Azure would refuse, and waiting does not help."""
@@ -402,9 +423,7 @@ class GatewaySubnetResource(Resource[GatewaySubnetSpec, GatewaySubnet]):
             return True  # we had begun to make it when we were killed, and it is what we would have made
         tags = (self.azure.gateway() or {}).get("tags") or {}
         here = id_.lower().startswith(f"{self.azure.vnet_of_gateway()}/subnets/")
-        if here and owner_of(self.link).holds(tags) and tags.get(MADE_SUBNET_TAG) == "true":
-            self.proven.add(id_)
-        return id_ in self.proven
+        return here and owner_of(self.link).holds(tags) and tags.get(MADE_SUBNET_TAG) == "true"
 
 
 # --- reading ----------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 
 from cloudlink.clouds.azure.client import Azure, Json
 from cloudlink.core.resource import Node, Outputs, Started, Timing
-from cloudlink.steps.azure_vpn.resource import AzureResource, location, named, properties
+from cloudlink.steps.azure_vpn.resource import AzureResource, body_of, location, named, properties
 from cloudlink.steps.outputs import (
     PublicIp,
     ResourceGroup,
@@ -58,15 +58,12 @@ class PublicIpResource(AzureResource[PublicIpSpec, PublicIp]):
         address = properties(raw).get("ipAddress")
         return PublicIp(str(raw["id"]), IPv4Address(address)) if address else None
 
-    def put(self, spec: PublicIpSpec, tags: dict[str, str]) -> Started:
-        body: Json = {
-            "location": spec.location,
-            "tags": tags,
-            "sku": {"name": spec.sku, "tier": "Regional"},
-            "properties": {"publicIPAllocationMethod": spec.allocation, "publicIPAddressVersion": "IPv4"},
-        }
-        if spec.zones:
-            body["zones"] = list(spec.zones)
+    def put(self, spec: PublicIpSpec, tags: dict[str, str], there: Json | None) -> Started:
+        changed = {"publicIPAllocationMethod": spec.allocation, "publicIPAddressVersion": "IPv4"}
+        sku = {"name": spec.sku, "tier": "Regional"}
+        zones = {"zones": list(spec.zones)} if spec.zones else {}
+        own = ("ipConfiguration", "upgradedToV2")
+        body = body_of(there, changed, *own, location=spec.location, tags=tags, sku=sku, **zones)
         return self.azure.put_public_ip(self.name, body)
 
     def remove(self) -> Started | None:

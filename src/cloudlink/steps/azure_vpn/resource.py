@@ -11,6 +11,7 @@ from typing import Any
 
 from cloudlink.clouds import ownership
 from cloudlink.clouds.azure.client import Azure, Json
+from cloudlink.clouds.malformed import parsing
 from cloudlink.clouds.ownership import LINK_TAG, RESOURCE_TAG, Claim, Owner, owner_of
 from cloudlink.core.resource import Observed, OutT, Ownership, Phase, Receipts, Resource, SpecT, Started
 from cloudlink.errors import ConflictError
@@ -29,11 +30,13 @@ class AzureResource(Resource[SpecT, OutT]):
     """An object whose name we choose, so that it is found by name and known as ours by its tags.
 
     The receipt's id decides nothing here: an id in Azure is a path of names, and a foreign object of the same name
-    has the same one. Writing is always a PUT of the whole object, afresh; only foreign tags are carried over.
+    has the same one. Writing is always a PUT of the whole object, which takes away what it does not name: so an update
+    reads the object, changes what is ours, and writes the rest back as others have set it.
     """
 
     link: Link
     azure: Azure
+    foreign_stays: bool = False  # one of our name without our tags is left, not refused: so that a teardown goes on
 
     @abstractmethod
     def raw(self, *, fresh: bool) -> Json | None:
@@ -48,8 +51,9 @@ class AzureResource(Resource[SpecT, OutT]):
         """The outputs; None until they are known."""
 
     @abstractmethod
-    def put(self, spec: SpecT, tags: dict[str, str]) -> Started:
-        """The one write that makes the object or changes it."""
+    def put(self, spec: SpecT, tags: dict[str, str], there: Json | None) -> Started:
+        """The one write that makes the object or changes it. there: the object as it is, see ``rest_of``; None: it is
+        made."""
 
     @abstractmethod
     def remove(self) -> Started | None:
@@ -57,24 +61,31 @@ class AzureResource(Resource[SpecT, OutT]):
 
     def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[SpecT, OutT] | None:
         del receipts
+        return self._observed(fresh=fresh)
+
+    @parsing("Azure's objects")
+    def _observed(self, *, fresh: bool) -> Observed[SpecT, OutT] | None:
         raw = self.raw(fresh=fresh)
         if raw is None:
             return None
         owner = owner_of(self.link)
         claim = owner.claim(raw.get("tags"), self.address)
         if claim is Claim.NONE:
-            raise foreign_object(raw, owner, self.address)
+            refusal = foreign_object(raw, owner, self.address)
+            if self.foreign_stays:
+                return Observed(str(raw["id"]), phase(raw), None, None, Ownership.ADOPTED, refusal.hint)
+            raise refusal
         if elsewhere := self._elsewhere(raw, claim):
             raise ownership.same_name_elsewhere(str(raw["id"]), elsewhere, owner, self.address)
         now = phase(raw)
         unmarked = claim is Claim.INCOMPLETE and now is Phase.READY
-        return Observed(
-            str(raw["id"]), now, self.parse_spec(raw), self.parse_outputs(raw), Ownership.OWNED, state(raw), unmarked
-        )
+        lacking = owner.lacking(raw.get("tags"), fold=True) if now is Phase.READY else ()
+        spec, outputs = self.parse_spec(raw), self.parse_outputs(raw)
+        return Observed(str(raw["id"]), now, spec, outputs, Ownership.OWNED, state(raw), unmarked, lacking)
 
     def _elsewhere(self, raw: Json, claim: Claim) -> str:
         """Where the link is that an object of our name belongs to, if not here; empty: it is ours. What was made before
-        tags named the place stands where the link's gateway stands."""
+        tags named the place is where the link's gateway is."""
         if claim is Claim.ELSEWHERE:
             return ownership.place_in(raw.get("tags") or {})
         if claim is Claim.INCOMPLETE and (vnet := self.azure.vnet_of_gateway()) not in ("", self.azure.vnet_id.lower()):
@@ -85,11 +96,15 @@ class AzureResource(Resource[SpecT, OutT]):
         return self.azure.mark(found.id)
 
     def create(self, spec: SpecT) -> Started:
-        return self.put(spec, self.tags())
+        return self.put(spec, self.tags(), None)
 
     def update(self, found: Observed[SpecT, OutT], spec: SpecT) -> Started:
-        del found
-        return self.put(spec, self.all_tags())
+        there = self.whole(found.id)
+        return self.put(spec, ownership.merged(there.get("tags") or {}, self.tags()), there)
+
+    def whole(self, id_: str) -> Json:
+        """The object with all that others may have set on it."""
+        return self.azure.whole(id_)
 
     def delete(self, found: Observed[SpecT, OutT], prior_state: Any) -> Started | None:
         del found, prior_state
@@ -98,15 +113,11 @@ class AzureResource(Resource[SpecT, OutT]):
     def tags(self) -> dict[str, str]:
         return owner_of(self.link).tags(self.address)
 
-    def all_tags(self) -> dict[str, str]:
-        """Ours and those that others put on the object: a PUT replaces all tags."""
-        return {**((self.raw(fresh=False) or {}).get("tags") or {}), **self.tags()}
-
 
 def foreign_object(raw: Json, owner: Owner, address: str) -> ConflictError:
     """The error for an object that bears our name but not our tags."""
     id_ = str(raw["id"])
-    wanted = " ".join(f"{k}={v}" for k, v in owner.tags(address).items())
+    wanted = shlex.join(f"{k}={v}" for k, v in owner.tags(address).items())
     held = raw.get("tags") or {}
     said = ", ".join(f"{k}={held[k]}" for k in (LINK_TAG, RESOURCE_TAG) if k in held) or "no tag of cloudlink's"
     return ConflictError(
@@ -121,6 +132,24 @@ def foreign_object(raw: Json, owner: Owner, address: str) -> ConflictError:
 def properties(raw: Mapping[str, Any] | None) -> Json:
     """Never None, even where Azure writes null."""
     return dict((raw or {}).get("properties") or {})
+
+
+# Azure's own, wherever it stands: it is answered, and nobody's to write.
+_AZURES = frozenset({"provisioningState", "resourceGuid", "etag"})
+_AZURES_ON_TOP = frozenset({"id", "name", "type", "etag", "systemData", "properties"})
+
+
+def rest_of(there: Any, *azures: str) -> Any:
+    """What an object, or a part of one, says, to be written back. azures: more of its keys that are Azure's own."""
+    if isinstance(there, Mapping):
+        return {k: rest_of(v) for k, v in there.items() if k not in _AZURES and k not in azures}
+    return [rest_of(item) for item in there] if isinstance(there, list | tuple) else there
+
+
+def body_of(there: Json | None, changed: Json, *azures: str, **on_top: Any) -> Json:
+    """The body of a PUT: what others have set, and above it what is ours. changed: properties; on_top: beside them."""
+    kept = {k: v for k, v in (there or {}).items() if k not in _AZURES_ON_TOP}
+    return {**kept, **on_top, "properties": {**rest_of(properties(there), *azures), **changed}}
 
 
 def state(raw: Json) -> str:

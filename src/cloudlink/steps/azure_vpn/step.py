@@ -39,8 +39,6 @@ from cloudlink.steps.outputs import (
 class AzureVpn:
     """Everything of the link in Azure. ``join`` adds what needs AWS's side to be known."""
 
-    title = "Azure VPN"
-
     def __init__(self, link: Link, azure: Azure) -> None:
         self._link = link
         self._azure = azure

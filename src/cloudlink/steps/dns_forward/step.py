@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 from cloudlink.clouds.kube.client import Kube, KubeObject
 from cloudlink.clouds.kube.errors import KubeApiError, NoCluster, missing
 from cloudlink.clouds.kube.parse import KeyMap, key_map, pod_template, ready_pods
+from cloudlink.clouds.malformed import parsing
 from cloudlink.clouds.ownership import owner_of, same_name_elsewhere
 from cloudlink.core.plan import spec_hash
 from cloudlink.core.resource import (
@@ -49,8 +50,9 @@ _RESTARTED = "kubectl.kubernetes.io/restartedAt"
 _NAMED_KEY = re.compile(r"custom/([-\w.]+?):\d+")  # CoreDNS says where it stumbled
 
 _DEPLOYMENT = "kube.coredns"
-_KEYS = "kube.coredns-custom"
+KEYS_READ = "kube.coredns-custom"  # what is read of the ConfigMap, in the cache
 _COREFILE = "kube.coredns-corefile"
+_ACCESS = "kube.access"
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,12 @@ class _State:
 
 
 @dataclass(frozen=True)
-class _Before:
+class Before:
+    """For rollback."""
+
     text: str | None  # what our key held; None: it was not there
-    applied: str  # our annotation on the pod template
-    restarted: str  # when the pods were restarted, as kubectl notes it there
+    applied: str = ""  # our annotation on the pod template
+    restarted: str = ""  # when the pods were restarted, as kubectl notes it there
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -90,9 +94,6 @@ class Forward(Resource[ForwardSpec, Nothing]):
     kube: Kube = field(repr=False)
     endpoint: Node[Endpoint]
     after: tuple[Node[Any], ...] = ()
-    # As it was before this run wrote anything, for rollback.
-    _before: list[_Before] = field(default_factory=list, init=False, repr=False)
-    _permitted: list[bool] = field(default_factory=list, init=False, repr=False)
 
     @property
     def key(self) -> str:
@@ -100,14 +101,15 @@ class Forward(Resource[ForwardSpec, Nothing]):
 
     @property
     def annotation(self) -> str:
-        return f"{_ANNOTATIONS}/{self.link.name}"
+        return annotation_of(self.link.name)
 
     # --- the resource ------------------------------------------------------------------------------------
 
-    def spec(self, outputs: Outputs) -> ForwardSpec | None:
+    def spec(self, outputs: Outputs) -> ForwardSpec:
         wanted = corefile.block(self.link.dns.zone, tuple(outputs[self.endpoint].addresses.values()))
         return ForwardSpec(wanted.zone, wanted.upstreams, wanted.options, restarted=True)
 
+    @parsing("the cluster's ConfigMap, Deployment and pods")
     def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[ForwardSpec, Nothing] | None:
         try:
             if not fresh and (settled := self._settled(receipts)) is not None:
@@ -194,24 +196,25 @@ class Forward(Resource[ForwardSpec, Nothing]):
         self._restart(None)
         return Started(self._id)
 
-    def rollback(self, found: Observed[ForwardSpec, Nothing] | None, prior_state: Any) -> str:
+    def rollback_state(self) -> Before:
+        """What our key holds, and the pod template's annotations that we write."""
+        state = self._state(fresh=False)
+        restarted = pod_template(state.deployment).annotations.get(_RESTARTED, "")
+        return Before(state.text, state.applied, restarted)
+
+    def rollback(self, found: Observed[ForwardSpec, Nothing] | None, before: Any) -> str:
         """Restore the key to what it held, and the pod template to what it was: the pods of the old one, which still
         serve, stay, where another restart would take them down one after the other. The cluster's own names come first."""
+        before = before or Before(None)
         state = self._state(fresh=True)
-        before = self._before[0] if self._before else None
-        previous = before.text if before else (prior_state if isinstance(prior_state, str) else None)
-        if state.text == previous and state.applied == (_hash(previous) if previous is not None else ""):
+        if (state.text, state.applied) == (before.text, before.applied):
             return ""
         culprit = self._culprit(state)
-        self._patch_key(previous, state.keys.version)
-        if before is not None:
-            self._patch_template({self.annotation: before.applied or None, _RESTARTED: before.restarted or None})
-        else:
-            self._restart(_hash(previous) if previous is not None else None)
+        self._patch_key(before.text, state.keys.version)
+        self._patch_template({self.annotation: before.applied or None, _RESTARTED: before.restarted or None})
         ready, there = ready_pods(self.kube.pods(NAMESPACE, _PODS))
-        what = "restored to what it was" if previous is not None else "removed again"
-        how = "CoreDNS's pod template is as it was" if before is not None else "CoreDNS was restarted"
-        said = f"The key {self.key} was {what} and {how}; {ready} of {there} CoreDNS pods serve."
+        what = "restored to what it was" if before.text is not None else "removed again"
+        said = f"The key {self.key} was {what} and CoreDNS's pod template is as it was; {ready} of {there} CoreDNS pods serve."
         if culprit:
             said += (
                 f" The mistake is in the key {culprit}, which was there before: CoreDNS still cannot start with it, and the "
@@ -245,6 +248,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
         line, problem = self._account(state, wanted)
         return corefile.ForwardStatus(line, problem or " ".join(seen.conflicts), seen.warnings, seen.shadowed)
 
+    @parsing("the cluster's ConfigMap and Deployment")
     def _account(self, state: _State, wanted: tuple[IPv4Address, ...] | None) -> tuple[str, str]:
         if state.text is None:
             absent = f"the ConfigMap {NAMESPACE}/{CONFIG_MAP} has no key {self.key}"
@@ -288,6 +292,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
 
     # --- parts -------------------------------------------------------------------------------------------
 
+    @parsing("the cluster's ConfigMap and Deployment")
     def _state(self, *, fresh: bool) -> _State:
         try:
             config_map = self._config_map(fresh=fresh)
@@ -300,7 +305,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
             raise MissingError(
                 "The AKS cluster's CoreDNS is not as AKS makes it",
                 f"Cluster {self.kube.name} has no ConfigMap {CONFIG_MAP} or no Deployment {DEPLOYMENT} in namespace "
-                f"{NAMESPACE}. AKS makes both and puts them back when they are removed.",
+                f"{NAMESPACE}. AKS creates both, and again when they are removed.",
                 f"kubectl get configmap,deployment --namespace {NAMESPACE}",
                 resource=self.address,
             ) from error
@@ -312,6 +317,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
             deployment=deployment,
         )
 
+    @parsing("the cluster's ConfigMap and Deployment")
     def _examination(self, state: _State) -> corefile.Examination:
         return corefile.examine(
             state.keys.text,
@@ -333,15 +339,12 @@ class Forward(Resource[ForwardSpec, Nothing]):
         return key_map(found).text.get("Corefile", "")
 
     def _config_map(self, *, fresh: bool) -> KubeObject:
-        return self.kube.cache.get(_KEYS, lambda: self.kube.config_map(NAMESPACE, CONFIG_MAP), fresh=fresh)
+        return self.kube.cache.get(KEYS_READ, lambda: self.kube.config_map(NAMESPACE, CONFIG_MAP), fresh=fresh)
 
     def _write(self, spec: ForwardSpec) -> Started:
         state = self._state(fresh=True)
         self._check(state)
         text = corefile.written(owner_of(self.link), corefile.Block(spec.zone, spec.upstreams, spec.options))
-        if not self._before:
-            restarted = pod_template(state.deployment).annotations.get(_RESTARTED, "")
-            self._before.append(_Before(state.text, state.applied, restarted))
         if state.text != text:
             self._patch_key(text, state.keys.version)
         # Also when the annotation says that CoreDNS was restarted with this text: the key was changed outside cloudlink since.
@@ -360,18 +363,17 @@ class Forward(Resource[ForwardSpec, Nothing]):
             )
 
     def _permission(self) -> None:
-        if not self._permitted:
-            self.check_access()
-            self._permitted.append(True)
+        """Asked once: what was allowed at the first write still is at the second."""
+        self.kube.cache.get(_ACCESS, self.check_access)
 
     def _patch_key(self, text: str | None, version: str) -> None:
-        patch: dict[str, Any] = {"data": {self.key: text}}
+        patch = key_patch(self.key, text)
         if version:
             patch["metadata"] = {"resourceVersion": version}
         try:
             self.kube.patch_config_map(NAMESPACE, CONFIG_MAP, patch)
         finally:
-            self.kube.cache.invalidate(_DEPLOYMENT, _KEYS)
+            self.kube.cache.invalidate(_DEPLOYMENT, KEYS_READ)
 
     def _restart(self, applied: str | None) -> None:
         """As ``kubectl rollout restart`` does it, with our annotation (None: taken away)."""
@@ -380,11 +382,11 @@ class Forward(Resource[ForwardSpec, Nothing]):
         )
 
     def _patch_template(self, annotations: Mapping[str, str | None]) -> None:
-        patch = {"spec": {"template": {"metadata": {"annotations": dict(annotations)}}}}
+        patch = template_patch(annotations)
         try:
             self.kube.patch_deployment(NAMESPACE, DEPLOYMENT, patch)
         finally:
-            self.kube.cache.invalidate(_DEPLOYMENT, _KEYS)
+            self.kube.cache.invalidate(_DEPLOYMENT, KEYS_READ)
 
     def _found(
         self, phase: Phase, spec: ForwardSpec, detail: str, *, unmarked: bool = False
@@ -398,6 +400,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
     def _reason(self) -> str:
         return self._crash(self._state(fresh=True))
 
+    @parsing("the cluster's pods")
     def _crash(self, state: _State) -> str:
         """Why CoreDNS does not come up with our text; empty while it may still do so."""
         for pod in self.kube.pods(NAMESPACE, _PODS):
@@ -431,6 +434,19 @@ class Forward(Resource[ForwardSpec, Nothing]):
 _ABSENT = ForwardSpec("", (), (), restarted=False)
 
 
+def annotation_of(link: str) -> str:
+    """On CoreDNS's pod template: with which text of our key CoreDNS was restarted."""
+    return f"{_ANNOTATIONS}/{link}"
+
+
+def key_patch(key: str, text: str | None) -> dict[str, Any]:
+    return {"data": {key: text}}
+
+
+def template_patch(annotations: Mapping[str, str | None]) -> dict[str, Any]:
+    return {"spec": {"template": {"metadata": {"annotations": dict(annotations)}}}}
+
+
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -461,8 +477,6 @@ class DnsForward:
 
     after: what must be there before CoreDNS is told to use it, and stays until CoreDNS has let go of the zone.
     """
-
-    title = "DNS forwarding on AKS"
 
     def __init__(self, link: Link, kube: Kube, endpoint: Node[Endpoint], after: tuple[Node[Any], ...] = ()) -> None:
         self.forward = Forward(

@@ -12,10 +12,11 @@ from typing import Any, ClassVar
 from cloudlink.addressing import is_private
 from cloudlink.clouds import ownership
 from cloudlink.clouds.aws import cached
-from cloudlink.clouds.aws.client import Aws, AwsObject
+from cloudlink.clouds.aws.client import Aws, AwsObject, value_in
 from cloudlink.clouds.aws.tags import name_for
+from cloudlink.clouds.malformed import parsing
 from cloudlink.clouds.ownership import owner_of
-from cloudlink.core.plan import Action, spec_hash
+from cloudlink.core.plan import Action, FieldChange, spec_hash
 from cloudlink.core.resource import (
     Lookup,
     Node,
@@ -61,6 +62,7 @@ class EndpointSubnets(Lookup[Subnets]):
     aws: Aws
     cluster: Node[EksCluster]
 
+    @parsing("AWS's subnets")
     def read(self, outputs: Outputs) -> Subnets:
         """Raises MissingError for a subnet that the VPC does not have, or when there are fewer than two."""
         wanted = self.link.dns.endpoint_subnets
@@ -120,6 +122,7 @@ class InboundEndpoint(Resource[EndpointSpec, Endpoint]):
     def spec(self, outputs: Outputs) -> EndpointSpec:
         return EndpointSpec(frozenset({outputs[self.group].id}), outputs[self.subnets].ids)
 
+    @parsing("AWS's Resolver endpoints")
     def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[EndpointSpec, Endpoint] | None:
         found = self._ours(receipts, fresh=fresh)
         if found is None:
@@ -153,7 +156,18 @@ class InboundEndpoint(Resource[EndpointSpec, Endpoint]):
         )
         phase = self._phase(found, addresses)
         out = Endpoint(number, {subnet: self._inside(a["Ip"]) for subnet, a in sorted(keep.items())})
-        return Observed(number, phase, spec, out if phase is Phase.READY else None, Ownership.OWNED, said)
+        ready = phase is Phase.READY
+        lacking = self._lacking(found["Arn"], fresh=fresh) if ready else ()
+        return Observed(number, phase, spec, out if ready else None, Ownership.OWNED, said, lacking=lacking)
+
+    def _lacking(self, arn: str, *, fresh: bool) -> tuple[FieldChange, ...]:
+        """The configured tags that it has not; asked only where some are configured, for it takes a call of its own."""
+        return owner_of(self.link).lacking(self.aws.endpoint_tags(arn, fresh=fresh)) if self.link.tags else ()
+
+    def complete_marks(self, found: Observed[EndpointSpec, Endpoint]) -> Started:
+        arn = next(e["Arn"] for e in self.aws.resolver_endpoints() if e["Id"] == found.id)
+        self.aws.tag_endpoint(arn, dict(self.link.tags))
+        return Started(found.id)
 
     def _inside(self, text: str) -> IPv4Address:
         """The address, if it can be the endpoint's. CoreDNS will send it every question about the zone, so one on the
@@ -231,17 +245,18 @@ class InboundEndpoint(Resource[EndpointSpec, Endpoint]):
             )
         finally:
             self.aws.cache.invalidate(cached.RESOLVER_ENDPOINTS)
-        return Started(made["ResolverEndpoint"]["Id"])
+        return Started(value_in(made, "ResolverEndpoint", "Id"))
 
     def update(self, found: Observed[EndpointSpec, Endpoint], spec: EndpointSpec) -> Started:
         """One address in a round, a new one before an old one goes; the other way round only at the quota."""
         assert found.spec is not None
         resolver = self.aws.route53resolver
-        now = {a["IpId"]: a for a in self.aws.endpoint_addresses(found.id, fresh=True)}
         surplus = found.spec.surplus
         missing = sorted(spec.subnets - found.spec.subnets)
-        leaving = [a for a in now.values() if a["IpId"] in surplus or a["SubnetId"] not in spec.subnets]
-        leaving.sort(key=lambda a: (a["IpId"] not in surplus, a["IpId"]))
+        with parsing("AWS's Resolver endpoints"):
+            now = {a["IpId"]: a for a in self.aws.endpoint_addresses(found.id, fresh=True)}
+            leaving = [a for a in now.values() if a["IpId"] in surplus or a["SubnetId"] not in spec.subnets]
+            leaving.sort(key=lambda a: (a["IpId"] not in surplus, a["IpId"]))
         try:
             if missing and (len(now) < MOST_ADDRESSES or not leaving):
                 resolver.associate_resolver_endpoint_ip_address(

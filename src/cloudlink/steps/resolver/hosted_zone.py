@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from cloudlink.clouds.aws import cached
-from cloudlink.clouds.aws.client import Aws, AwsObject
+from cloudlink.clouds.aws.client import Aws, AwsObject, value_in
+from cloudlink.clouds.malformed import parsing
 from cloudlink.clouds.ownership import owner_of, same_name_elsewhere
+from cloudlink.core.plan import FieldChange
 from cloudlink.core.resource import (
     Lookup,
     Node,
@@ -68,6 +70,7 @@ class Zone(Resource[ZoneSpec, HostedZone]):
     def spec(self, outputs: Outputs) -> ZoneSpec:
         return ZoneSpec(self.link.dns.zone, self.link.aws.vpc_id)
 
+    @parsing("Route 53's zones")
     def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[ZoneSpec, HostedZone] | None:
         found = own_zone(self.link, self.aws, receipts, fresh=fresh)
         if found is None:
@@ -81,7 +84,16 @@ class Zone(Resource[ZoneSpec, HostedZone]):
         spec = ZoneSpec(plain_name(found["Name"]), vpc if vpc in vpcs else "", bool(found["Config"]["PrivateZone"]))
         synced = self.aws.in_sync(number)
         phase, said = (Phase.READY, "INSYNC") if synced else (Phase.CREATING, "PENDING")
-        return Observed(number, phase, spec, HostedZone(number, spec.name), Ownership.OWNED, said)
+        more: tuple[FieldChange, ...] = ()
+        if self.link.tags and synced:
+            more = owner_of(self.link).lacking(self.aws.zone_tags(number, fresh=fresh))
+        return Observed(number, phase, spec, HostedZone(number, spec.name), Ownership.OWNED, said, lacking=more)
+
+    def complete_marks(self, found: Observed[ZoneSpec, HostedZone]) -> Started:
+        """The configured tags. A create takes none, so they are a write of their own, right after it: a zone that was
+        made by a run that died in between gets them from the next one."""
+        self.aws.tag_zone(found.id, dict(self.link.tags))
+        return Started(found.id)
 
     @property
     def _vpc(self) -> dict[str, str]:
@@ -98,8 +110,8 @@ class Zone(Resource[ZoneSpec, HostedZone]):
             )
         finally:
             self.aws.cache.invalidate(cached.HOSTED_ZONES)
-        number = plain_id(made["HostedZone"]["Id"])
-        self.aws.submitted(number, made["ChangeInfo"])
+        number = plain_id(value_in(made, "HostedZone", "Id"))
+        self.aws.submitted(number, value_in(made, "ChangeInfo", "Id"))
         return Started(number)
 
     def update(self, found: Observed[ZoneSpec, HostedZone], spec: ZoneSpec) -> Started:
@@ -108,14 +120,16 @@ class Zone(Resource[ZoneSpec, HostedZone]):
             done = self.aws.route53.associate_vpc_with_hosted_zone(HostedZoneId=found.id, VPC=self._vpc)
         finally:
             self.aws.cache.invalidate(cached.HOSTED_ZONES, f"{cached.ZONE_VPCS}/{found.id}")
-        self.aws.submitted(found.id, done["ChangeInfo"])
+        self.aws.submitted(found.id, value_in(done, "ChangeInfo", "Id"))
         return Started(found.id)
 
     def delete(self, found: Observed[ZoneSpec, HostedZone], prior_state: Any) -> Started | None:
         """Raises ConflictError when somebody else's records are in it: they would be lost."""
-        foreign = [r for r in self.aws.records(found.id, fresh=True) if not _belongs_to_zone(r, found)]
+        there = self.aws.records(found.id, fresh=True)
+        with parsing("Route 53's records"):
+            foreign = sorted(f"{plain_name(r['Name'])} {r['Type']}" for r in there if not _belongs_to_zone(r, found))
         if foreign:
-            names = ", ".join(sorted(f"{plain_name(r['Name'])} {r['Type']}" for r in foreign)[:5])
+            names = ", ".join(foreign[:5])
             raise ConflictError(
                 "The hosted zone holds records that cloudlink did not make",
                 f"{found.id} is kept, because it has {len(foreign)} of them: {names}"
@@ -203,6 +217,7 @@ class AdoptedZone(Lookup[HostedZone]):
     link: Link
     aws: Aws
 
+    @parsing("Route 53's zones")
     def read(self, outputs: Outputs) -> HostedZone:
         """Raises MissingError when it is gone, CloudError when it cannot serve the link."""
         number = plain_id(self.link.dns.adopt_zone or "")

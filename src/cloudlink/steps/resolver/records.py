@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from cloudlink.clouds.aws import cached
-from cloudlink.clouds.aws.client import Aws, AwsObject
+from cloudlink.clouds.aws.client import Aws, AwsObject, value_in
+from cloudlink.clouds.malformed import parsing
 from cloudlink.clouds.ownership import Owner, owner_of, place_unknown, same_name_elsewhere
 from cloudlink.core.resource import (
     Node,
@@ -90,6 +91,7 @@ class Records(Resource[RecordsSpec, Nothing]):
                 records.add(ZoneRecord(name, "A", addresses, ttl=self.link.dns.record_ttl))
         return RecordsSpec(zone.id, frozenset({*records, *owner_records(owner_of(self.link), zone.name, records)}))
 
+    @parsing("Route 53's records")
     def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[RecordsSpec, Nothing] | None:
         """Raises ConflictError when the owner record is of a link of our name elsewhere."""
         zone = locate_zone(self.link, self.aws, receipts)
@@ -135,11 +137,18 @@ class Records(Resource[RecordsSpec, Nothing]):
     def _change(self, zone: str, wanted: frozenset[ZoneRecord]) -> bool:
         """From what is there now to what is wanted, in as few batches as Route 53 takes. A delete must repeat the current
         values, so they are read just before. A run that dies between two batches leaves an owner record that names every
-        record of ours that is there: it is written before them and deleted after them.
+        existing record of ours: it is written before them and deleted after them.
 
         Raises ConflictError when a wanted name belongs to somebody else.
         """
-        there = self.aws.records(zone, fresh=True)
+        changes = self._changes(self.aws.records(zone, fresh=True), wanted)
+        for batch in batches(changes):
+            self._send(zone, batch)
+        return bool(changes)
+
+    @parsing("Route 53's records")
+    def _changes(self, there: list[AwsObject], wanted: frozenset[ZoneRecord]) -> list[dict[str, Any]]:
+        """In an order in which they may be cut off anywhere."""
         mine = owned_records(owner_of(self.link), there)
         self._refuse_foreign(there, mine, wanted)
         present = {(plain_name(r["Name"]), str(r["Type"])) for r in there}
@@ -153,10 +162,7 @@ class Records(Resource[RecordsSpec, Nothing]):
             if record.key not in mine or record_of(mine[record.key]) != record
         ]
         owners = [c for c in unwanted if c["ResourceRecordSet"]["Type"] == "TXT"]
-        changes = [*(c for c in unwanted if c not in owners), *writes, *owners]
-        for batch in batches(changes):
-            self._send(zone, batch)
-        return bool(changes)
+        return [*(c for c in unwanted if c not in owners), *writes, *owners]
 
     def _send(self, zone: str, changes: list[dict[str, Any]]) -> None:
         try:
@@ -166,7 +172,7 @@ class Records(Resource[RecordsSpec, Nothing]):
         finally:
             self.aws.cache.invalidate(f"{cached.RECORDS}/{zone}", cached.HOSTED_ZONES)
         # Assumption: Route 53 carries out the changes of a zone in order, so that the last one tells for all.
-        self.aws.submitted(zone, done["ChangeInfo"])
+        self.aws.submitted(zone, value_in(done, "ChangeInfo", "Id"))
 
     def _refuse_foreign(
         self, there: Iterable[AwsObject], mine: Mapping[tuple[str, str], AwsObject], wanted: frozenset[ZoneRecord]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from cloudlink.clouds.aws import cached
-from cloudlink.clouds.aws.client import Aws, AwsObject
-from cloudlink.clouds.aws.tags import find_owned, is_unmarked, name_for, tag_specification
+from cloudlink.clouds.aws.client import Aws, AwsObject, value_in
+from cloudlink.clouds.aws.tags import find_owned, name_for, tag_specification
+from cloudlink.clouds.malformed import parsing
 from cloudlink.clouds.ownership import owner_of
 from cloudlink.core.resource import (
     Node,
@@ -23,6 +25,7 @@ from cloudlink.core.resource import (
 )
 from cloudlink.errors import ConflictError
 from cloudlink.link import Link
+from cloudlink.steps.aws_resource import AwsResource, Parsed
 from cloudlink.steps.outputs import Nothing, SecurityGroup, VirtualNetwork
 
 
@@ -32,34 +35,43 @@ class GroupSpec:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ResolverGroup(Resource[GroupSpec, SecurityGroup]):
+class ResolverGroup(AwsResource[GroupSpec, SecurityGroup]):
     """A group of the endpoint's own, because an endpoint's groups cannot be exchanged: only rules can change.
 
     https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
     """
 
-    link: Link
-    aws: Aws
     timing: ClassVar[Timing] = Timing(create=2, delete=3)
     immutable: ClassVar[frozenset[str]] = frozenset({"vpc"})
+    key: ClassVar[str] = "GroupId"
+    kind: ClassVar[str] = "AWS's security groups"
+    stale: ClassVar[tuple[str, ...]] = (cached.SECURITY_GROUPS,)
 
     def spec(self, outputs: Outputs) -> GroupSpec:
         return GroupSpec(self.link.aws.vpc_id)
 
+    def listed(self, *, fresh: bool) -> Iterable[AwsObject]:
+        return self.aws.security_groups(self.link.aws.vpc_id, fresh=fresh)
+
+    def vpc_of(self, item: AwsObject) -> str:
+        return str(item["VpcId"])
+
+    def parse(self, item: AwsObject, *, fresh: bool) -> Parsed:
+        out = SecurityGroup(item["GroupId"])
+        return Parsed(out.id, Phase.READY, GroupSpec(item["VpcId"]), out)
+
     def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[GroupSpec, SecurityGroup] | None:
         """Raises ConflictError for a group of our name without our tags: names are unique in a VPC."""
-        groups = self.aws.security_groups(self.link.aws.vpc_id, fresh=fresh)
-        found = find_group(self.link, self.address, receipts, groups)
+        found = super().find(receipts, fresh=fresh)
         if found is not None:
-            out = SecurityGroup(found["GroupId"])
-            unmarked = is_unmarked(found, owner_of(self.link))
-            return Observed(out.id, Phase.READY, GroupSpec(found["VpcId"]), out, Ownership.OWNED, unmarked=unmarked)
+            return found
         name = name_for(self.link.name, "resolver")
-        foreign = next((g for g in groups if g["GroupName"] == name), None)
+        with parsing(self.kind):
+            foreign = next((str(g["GroupId"]) for g in self.listed(fresh=False) if g["GroupName"] == name), None)
         if foreign is not None:
             raise ConflictError(
                 "A security group of our name exists without cloudlink's tags",
-                f"{foreign['GroupId']} in {self.link.aws.vpc_id} is called {name}, but cloudlink did not make it.",
+                f"{foreign} in {self.link.aws.vpc_id} is called {name}, but cloudlink did not make it.",
                 "Delete it if nothing uses it, or give the link another name.",
                 resource=self.address,
             )
@@ -76,26 +88,11 @@ class ResolverGroup(Resource[GroupSpec, SecurityGroup]):
             )
         finally:
             self.aws.cache.invalidate(cached.SECURITY_GROUPS)
-        return Started(made["GroupId"])
+        return Started(value_in(made, "GroupId"))
 
-    def update(self, found: Observed[GroupSpec, SecurityGroup], spec: GroupSpec) -> Started:
-        raise AssertionError("a security group cannot be changed")
-
-    def complete_marks(self, found: Observed[GroupSpec, SecurityGroup]) -> Started:
-        self.aws.mark(found.id, owner_of(self.link))
-        return Started(found.id)
-
-    def delete(self, found: Observed[GroupSpec, SecurityGroup], prior_state: Any) -> Started | None:
+    def remove(self, id_: str) -> None:
         """Refused with DependencyViolation until the endpoint's network interfaces are gone."""
-        try:
-            self.aws.ec2.delete_security_group(GroupId=found.id)
-        except Exception as error:
-            if self.aws.missing(error):
-                return None
-            raise
-        finally:
-            self.aws.cache.invalidate(cached.SECURITY_GROUPS)
-        return Started(found.id)
+        self.aws.ec2.delete_security_group(GroupId=id_)
 
 
 def find_group(link: Link, address: str, receipts: Receipts, groups: list[AwsObject]) -> AwsObject | None:
@@ -151,6 +148,7 @@ class Ingress(Resource[IngressSpec, Nothing]):
         }
         return IngressSpec(outputs[self.group].id, frozenset(rules))
 
+    @parsing("AWS's security groups")
     def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[IngressSpec, Nothing] | None:
         groups = self.aws.security_groups(self.link.aws.vpc_id, fresh=fresh)
         group = find_group(self.link, self.group.address, receipts, groups)

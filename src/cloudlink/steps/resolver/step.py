@@ -19,8 +19,6 @@ from cloudlink.steps.resolver.vpc_dns import VpcDns
 class Resolver:
     """What cloudlink makes in AWS for names. kube_eks: gives access to the cluster's Kubernetes API."""
 
-    title = "Names in AWS"
-
     def __init__(
         self,
         link: Link,

@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 from typing import Protocol
 
 from cloudlink.clouds.aws.client import Aws, AwsObject
+from cloudlink.clouds.malformed import parsing
 from cloudlink.core.resource import Lookup, Node, Outputs
 from cloudlink.errors import CloudError, MissingError
 from cloudlink.link import AddressTarget, Host, KubernetesTarget, Link, LoadBalancerTarget
@@ -34,6 +35,7 @@ class TargetLookup(Lookup[Targets]):
     cluster: Node[EksCluster]
     kube_eks: BalancerNames
 
+    @parsing("AWS's load balancers")
     def read(self, outputs: Outputs) -> Targets:
         """Raises MissingError for a load balancer that is not there, CloudError for one that is public."""
         found: dict[str, AwsObject] = {}

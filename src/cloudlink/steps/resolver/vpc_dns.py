@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from cloudlink.clouds.aws import cached
 from cloudlink.clouds.aws.client import Aws
+from cloudlink.clouds.malformed import parsing
 from cloudlink.core.resource import (
     Observed,
     Outputs,
@@ -43,6 +44,7 @@ class VpcDns(Resource[VpcDnsSpec, Nothing]):
     def spec(self, outputs: Outputs) -> VpcDnsSpec:
         return VpcDnsSpec(support=True, hostnames=True)
 
+    @parsing("AWS's VPC attributes")
     def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[VpcDnsSpec, Nothing] | None:
         """None: the VPC is gone."""
         vpc = self.link.aws.vpc_id

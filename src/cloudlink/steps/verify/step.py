@@ -10,7 +10,5 @@ from cloudlink.core.resource import Node
 class Verify:
     """Nothing to create: the checks are made by ``inspection``."""
 
-    title = "Verification"
-
     def nodes(self) -> tuple[Node[Any], ...]:
         return ()

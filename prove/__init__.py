@@ -1,1 +1,0 @@
-"""Proofs of what docs/reliability.md promises. Run: ``python -m prove --help``."""

@@ -1,0 +1,1 @@
+"""Proofs of what docs/reliability.md promises. Run: ``python -m reliability --help``."""
