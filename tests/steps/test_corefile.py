@@ -193,3 +193,95 @@ def test_warnings() -> None:
     assert seen.shadowed == ("eu.corp.example",)
     assert any("ignores it" in w for w in seen.warnings)
     assert any("never reach AWS" in w for w in seen.warnings)
+
+
+NAMES = "hosts {\n 10.1.2.3 billing.corp.example pay.corp.example\n 10.1.2.4 other.example\n fallthrough\n}\n"
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"names.override": NAMES}, ("names.override", "billing.corp.example, pay.corp.example")),
+        ({"parent.server": f"example:53 {{\n {NAMES} forward . 10.9.9.9\n}}\n"}, ("parent.server", "billing.corp.")),
+        (
+            {"parent.server": "example:53 {\n forward . 10.9.9.9\n}\n"},
+            ("parent.server serves example", "cannot be read"),
+        ),
+        (
+            {"t.override": 'template IN A corp.example {\n match "^x[.]corp[.]example[.]$"\n answer "x"\n}\n'},
+            ("t.override", "corp.example (template)"),
+        ),
+        (
+            {"r.override": "rewrite stop name exact db.corp.example db.default.svc.cluster.local\n"},
+            ("db.corp.example",),
+        ),
+        ({"r.override": "rewrite name suffix .corp.example .svc.cluster.local\n"}, ("corp.example (rewrite)",)),
+        (
+            {"r.override": "rewrite {\n name regex (.*)\\.corp\\.example {1}.x.example\n}\n"},
+            ("corp.example (rewrite)",),
+        ),
+    ],
+)
+def test_names_that_other_keys_answer_today_go_to_aws(keys: dict[str, str], told: tuple[str, ...]) -> None:
+    seen = examine(keys, KEY, "corp.example")
+    assert seen.conflicts == ()
+    (sentence,) = seen.taken
+    assert all(words in sentence for words in told), sentence
+    assert "go to AWS from now on" in sentence
+    assert "other.example" not in sentence
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"names.override": "hosts {\n 10.1.2.3 billing.other.example\n fallthrough\n}\n"},
+        {"below.server": "eu.corp.example {\n forward . 10.1.2.3\n}\n"},  # keeps its names
+        {"log.override": "log\n"},
+    ],
+)
+def test_other_keys_that_lose_no_name(keys: dict[str, str]) -> None:
+    assert examine(keys, KEY, "corp.example").taken == ()
+
+
+OWN = ".:53 {\n errors\n hosts /etc/coredns/private.hosts\n forward . 10.9.9.9\n import custom/*.override\n}\nimport custom/*.server\n"
+
+
+def test_the_clusters_own_corefile_is_read() -> None:
+    """hosts stands in it already on clusters whose API is private."""
+    keys = {"names.override": NAMES}
+    assert examine(keys, KEY, "corp.example").conflicts == ()
+    (conflict,) = examine(keys, KEY, "corp.example", base=OWN).conflicts
+    assert "names.override" in conflict
+    assert "hosts may appear once" in conflict
+    # cache, which the usual one has, is free here
+    assert examine({"c.override": "cache 10\n"}, KEY, "corp.example").conflicts
+    assert examine({"c.override": "cache 10\n"}, KEY, "corp.example", base=OWN).conflicts == ()
+
+
+def test_the_key_is_named_where_the_clusters_own_line_comes_after_it() -> None:
+    base = ".:53 {\n import custom/*.override\n hosts /etc/x\n}\nimport custom/*.server\n"
+    (conflict,) = examine({"names.override": NAMES}, KEY, "corp.example", base=base).conflicts
+    assert "names.override" in conflict
+
+
+def test_a_zone_of_the_clusters_own_corefile() -> None:
+    base = OWN + "corp.example:53 {\n forward . 10.9.9.9\n}\n"
+    (conflict,) = examine({}, KEY, "corp.example", base=base).conflicts
+    assert "corp.example" in conflict
+
+
+def test_a_corefile_that_cannot_be_read_is_taken_for_the_usual_one() -> None:
+    assert examine({"c.override": "cache 10\n"}, KEY, "corp.example", base=".:53 {\n").conflicts
+
+
+def test_keys_that_are_not_text() -> None:
+    (conflict,) = examine({}, KEY, "corp.example", not_text=("other.server", "picture.png")).conflicts
+    assert "The key other.server is not text in UTF-8" in conflict
+
+
+def test_an_option_that_coredns_has_lost_is_found_before_the_restart() -> None:
+    keys = {"rw.server": "shop.example:53 {\n errors\n kubernetes cluster.local {\n  upstream\n }\n}\n"}
+    (conflict,) = examine(keys, KEY, "corp.example", (1, 11, 3)).conflicts
+    assert "rw.server" in conflict
+    assert "no option upstream" in conflict
+    assert examine(keys, KEY, "corp.example", (1, 6, 6)).conflicts == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -50,15 +51,16 @@ def test_absent_then_made_then_nothing_to_do(sandbox: KubeSandbox) -> None:
     assert sandbox.writes() == written
 
 
-def test_a_run_with_nothing_to_do_makes_two_calls(sandbox: KubeSandbox) -> None:
+def test_a_run_with_nothing_to_do_makes_two_calls_and_status_reads_the_corefile(sandbox: KubeSandbox) -> None:
     sandbox.up()
     sandbox.another_run()
     sandbox.time.wait(3)
     before = len(sandbox.world.context.journal.calls())
     sandbox.forward.find(sandbox.receipts)
     sandbox.forward.find(sandbox.receipts)
-    sandbox.forward.status(sandbox.addresses)
     assert len(sandbox.world.context.journal.calls()) - before == 2
+    sandbox.forward.status(sandbox.addresses)
+    assert len(sandbox.world.context.journal.calls()) - before == 3
 
 
 def test_two_writes_and_the_key_first(sandbox: KubeSandbox) -> None:
@@ -309,3 +311,50 @@ def test_the_view_says_what_is_wrong(sandbox: KubeSandbox) -> None:
     assert "10.1.9.9" in sandbox.forward.status((IPv4Address("10.1.9.9"),)).problem
     sandbox.set_key(KEY, sandbox.custom()[KEY].replace("policy random", "policy sequential"))
     assert "not as cloudlink wrote it" in sandbox.forward.status(RESOLVERS).problem
+
+
+BROKEN = "shop.example:53 {\n    errors\n    kubernetes cluster.local {\n        pods_of_mine\n    }\n}\n"
+
+
+def test_a_mistake_that_was_in_another_key_before_is_told_and_the_old_pods_stay(sandbox: KubeSandbox) -> None:
+    """The restart meets what a running CoreDNS had not taken up. The undo does not restart once more."""
+    sandbox.set_key("rw.server", BROKEN)
+    template = sandbox.kube.deployment("kube-system", "coredns")["spec"]["template"]
+    pods = {p["metadata"]["name"] for p in sandbox.kube.pods("kube-system", "k8s-app=kube-dns")}
+    before = sandbox.forward.rollback_state()
+    found = sandbox.up()
+    assert found.phase is Phase.FAILED
+    restarts = sum("deployments" in w for w in sandbox.writes())
+    sentence = sandbox.forward.rollback(found, before)
+    assert sum("deployments" in w for w in sandbox.writes()) == restarts + 1
+    assert sandbox.kube.deployment("kube-system", "coredns")["spec"]["template"] == template
+    assert "mistake is in the key rw.server, which was there before" in sentence
+    assert "CoreDNS still cannot start" in sentence
+    assert "CoreDNS pods serve" in sentence
+    sandbox.time.wait(30)
+    left = {p["metadata"]["name"] for p in sandbox.kube.pods("kube-system", "k8s-app=kube-dns")}
+    assert left & pods, "an old pod goes on serving"
+    assert set(sandbox.custom()) == {"rw.server"}
+
+
+def test_a_key_in_binary_data_is_read_as_pods_get_it(sandbox: KubeSandbox) -> None:
+    def put(text: bytes) -> None:
+        patch = {"binaryData": {"other.server": base64.b64encode(text).decode()}}
+        sandbox.kube.patch_config_map("kube-system", "coredns-custom", patch)
+        sandbox.kube.cache.clear()
+
+    put(f"{ZONE}:53 {{\n forward . 10.9.9.9\n}}\n".encode())
+    with pytest.raises(ConflictError, match=rf"other\.server already serves {ZONE}"):
+        sandbox.up()
+    put("other.example:53 {\r\n forward . 10.1.2.3\r\n}\r\n".encode("utf-16"))
+    sandbox.another_run()
+    with pytest.raises(ConflictError, match=r"other\.server is not text in UTF-8"):
+        sandbox.up()
+
+
+def test_the_very_patches_can_be_tried_without_effect(sandbox: KubeSandbox) -> None:
+    sandbox.kube.patch_config_map("kube-system", "coredns-custom", {"data": {KEY: "x"}}, dry_run=True)
+    annotations = {"spec": {"template": {"metadata": {"annotations": {"a": "b"}}}}}
+    sandbox.kube.patch_deployment("kube-system", "coredns", annotations, dry_run=True)
+    assert sandbox.custom() == {}
+    assert sandbox.writes() == []

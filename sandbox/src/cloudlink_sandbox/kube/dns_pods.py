@@ -6,6 +6,7 @@ again, while the rolling update leaves the old pods serving. https://learn.micro
 
 from __future__ import annotations
 
+import base64
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -56,7 +57,12 @@ class DnsPods:
         base = store.find(CONFIGMAPS, DNS_NAMESPACE, "coredns") or {}
         custom = store.find(CONFIGMAPS, DNS_NAMESPACE, "coredns-custom") or {}
         found = {k: v for k, v in (base.get("data") or {}).items() if k == "Corefile"}
-        return found | {f"custom/{k}": v for k, v in (custom.get("data") or {}).items()}
+        keys = dict(custom.get("data") or {})
+        for key, value in (custom.get("binaryData") or {}).items():
+            keys[key] = base64.b64decode(value).decode(
+                errors="replace"
+            )  # CoreDNS reads bytes; what is no rune stays odd
+        return found | {f"custom/{k}": v for k, v in keys.items()}
 
     def version(self, pod: Object) -> str:
         """The CoreDNS version that the pod's image names."""

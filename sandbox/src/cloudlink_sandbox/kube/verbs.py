@@ -190,6 +190,7 @@ def _update(
     old = cluster.store.get(kind, namespace, request.name)
     _same_kind(kind, new)
     meta = new.setdefault("metadata", {})
+    _leave_out_empty(new)
     if meta.setdefault("name", request.name) != request.name:
         raise status.bad_request("the name of the object does not match the name on the URL")
     if kind.namespaced:
@@ -214,6 +215,17 @@ def _update(
             kind, request.name, "spec", "Forbidden: pod updates may not change fields other than the image"
         )
     return cluster.store.replace(kind, new, bump=request.subresource != "status")
+
+
+def _leave_out_empty(obj: Object) -> None:
+    """The server keeps no map that is empty: a pod template whose last annotation goes is as it was before the first."""
+    template = (obj.get("spec") or {}).get("template") or {}
+    for meta in (obj["metadata"], template.get("metadata") or {}):
+        for name in ("annotations", "labels"):
+            if meta.get(name) == {}:
+                del meta[name]
+    if template.get("metadata") == {}:
+        del template["metadata"]
 
 
 def _core(pod: Object) -> Object:

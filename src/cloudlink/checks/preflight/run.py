@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import Any
 
-from cloudlink.checks.preflight import aks, aws, azure, cost, names, permissions, quotas, ranges
+from cloudlink.checks.preflight import aks, aws, azure, coredns, cost, names, permissions, quotas, ranges
 from cloudlink.checks.preflight.context import Context, Topic
 from cloudlink.clouds.malformed import parsing
 from cloudlink.errors import (
@@ -33,6 +33,8 @@ TOPICS: tuple[tuple[str, Topic], ...] = (
     ("azure", azure.find),
     ("aks", aks.find),
     ("names", names.find),
+    ("coredns", coredns.find),
+    ("coredns", coredns.find_local_dns),
     ("quotas", quotas.find),
     ("permissions", permissions.find),
     ("cost", cost.find),

@@ -47,6 +47,7 @@ GROUP, VNET, PUBLIC_IPS, GATEWAY, LOCAL_GATEWAYS, AKS = (
     "azure.local-gateways",
     "azure.aks",
 )
+_LOCAL_DNS_VERSIONS = ("2026-08-01", "2025-09-01")
 _READ_TRIES = 3
 _ACTION_EVERY = 4.0  # seconds between reads of the result of a gateway's action; it usually takes ten
 _ACTION_DEADLINE = 180.0
@@ -185,6 +186,23 @@ class Azure:
         return str((held.get("powerState") or {}).get("code") or "")
 
     @parsing("Azure's answers")
+    def aks_with_local_dns(self) -> Json | None:
+        """The cluster in a version of the API that has localDNSProfile: the older ones leave it out in silence. Where Azure
+        has none of them (other clouds get them late), as ``aks_cluster`` reads it."""
+
+        def read() -> Json | None:
+            for version in _LOCAL_DNS_VERSIONS:
+                try:
+                    return cast(Json, self._session.ask("GET", self.aks_id, **{"api-version": version}).json())
+                except Exception as error:
+                    if missing(error):
+                        return None
+                    if getattr(error, "status_code", None) != 400:
+                        raise
+            return self.aks_cluster()
+
+        return self.cache.get(f"{AKS}/local-dns", read)
+
     def other_gateways(self) -> list[str]:
         """Ids of gateways of any kind in the VNet's gateway subnet that are not ours."""
         subnet = next((s for s in _children(self.vnet(), "subnets") if s.get("name") == GATEWAY_SUBNET), {})

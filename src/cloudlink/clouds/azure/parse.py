@@ -243,6 +243,42 @@ def aks_cluster(raw: Json) -> AksCluster:
     )
 
 
+@dataclass(frozen=True)
+class PoolDns:
+    """LocalDNS of a pool: a cache on each node that pods ask instead of CoreDNS."""
+
+    name: str
+    mode: str = ""  # Preferred, Required, Disabled
+    state: str = ""  # Enabled, Disabled; empty: not said
+    kube: Mapping[str, str] = field(default_factory=dict)  # zone -> forwardDestination, for pods with ClusterFirst
+    vnet: Mapping[str, str] = field(default_factory=dict)  # the same for pods with dnsPolicy Default
+
+    @property
+    def is_on(self) -> bool:
+        """Preferred installs nothing by itself; only the state says that it is there."""
+        return self.state.lower() == "enabled" or (not self.state and self.mode.lower() == "required")
+
+    @staticmethod
+    def override(overrides: Mapping[str, str], zone: str) -> tuple[str, str]:
+        """(zone, destination) of the longest that holds ours; empty: none does."""
+        holds = [z for z in overrides if z == "." or zone == z.rstrip(".") or zone.endswith(f".{z.rstrip('.')}")]
+        best = max(holds, key=len, default="")
+        return best, overrides.get(best, "")
+
+
+def pools_dns(raw: Json) -> tuple[PoolDns, ...]:
+    found = []
+    for pool in _list(_map(raw.get("properties")).get("agentPoolProfiles")):
+        profile = _map(_map(pool).get("localDNSProfile"))
+        kube, vnet = (
+            {str(z).lower(): str(_map(o).get("forwardDestination") or "") for z, o in _map(profile.get(name)).items()}
+            for name in ("kubeDNSOverrides", "vnetDNSOverrides")
+        )
+        mode, state = str(profile.get("mode") or ""), str(profile.get("state") or "")
+        found.append(PoolDns(str(_map(pool).get("name") or ""), mode, state, kube, vnet))
+    return tuple(found)
+
+
 def _pool(raw: Json) -> AgentPool:
     count = raw.get("count")
     return AgentPool(

@@ -24,6 +24,7 @@ from cloudlink.errors import MissingError, UnreachableError
 _TIMEOUT = (10.0, 30.0)
 
 _JSON = "application/json"
+_DRY_RUN = "?dryRun=All"
 _MERGE_PATCH = "application/merge-patch+json"
 
 KubeObject = dict[str, Any]
@@ -50,19 +51,29 @@ class Kube:
     def config_map(self, namespace: str, name: str) -> KubeObject:
         return self._json("GET", f"/api/v1/namespaces/{_q(namespace)}/configmaps/{_q(name)}")
 
-    def patch_config_map(self, namespace: str, name: str, patch: Mapping[str, Any]) -> KubeObject:
+    def patch_config_map(
+        self, namespace: str, name: str, patch: Mapping[str, Any], *, dry_run: bool = False
+    ) -> KubeObject:
         """A JSON merge patch: keys given as None are removed, keys not given stay.
 
-        With ``metadata.resourceVersion`` in it the API answers 409 when somebody else wrote in between.
+        With ``metadata.resourceVersion`` in it the API answers 409 when somebody else wrote in between. dry_run: asks for
+        permission and admission as in truth, and stores nothing.
         """
-        return self._json("PATCH", f"/api/v1/namespaces/{_q(namespace)}/configmaps/{_q(name)}", patch)
+        path = f"/api/v1/namespaces/{_q(namespace)}/configmaps/{_q(name)}"
+        return self._json("PATCH", path + _DRY_RUN * dry_run, patch)
 
     def deployment(self, namespace: str, name: str) -> KubeObject:
         return self._json("GET", f"/apis/apps/v1/namespaces/{_q(namespace)}/deployments/{_q(name)}")
 
-    def patch_deployment(self, namespace: str, name: str, patch: Mapping[str, Any]) -> KubeObject:
-        """A JSON merge patch."""
-        return self._json("PATCH", f"/apis/apps/v1/namespaces/{_q(namespace)}/deployments/{_q(name)}", patch)
+    def patch_deployment(
+        self, namespace: str, name: str, patch: Mapping[str, Any], *, dry_run: bool = False
+    ) -> KubeObject:
+        """A JSON merge patch. dry_run: as above."""
+        path = f"/apis/apps/v1/namespaces/{_q(namespace)}/deployments/{_q(name)}"
+        return self._json("PATCH", path + _DRY_RUN * dry_run, patch)
+
+    def daemon_set(self, namespace: str, name: str) -> KubeObject:
+        return self._json("GET", f"/apis/apps/v1/namespaces/{_q(namespace)}/daemonsets/{_q(name)}")
 
     # --- pods --------------------------------------------------------------------------------------------
 

@@ -75,8 +75,28 @@ def _translated(error: KubeApiError) -> CloudlinkError:
 
 
 def _is_admission(error: KubeApiError) -> bool:
-    """Policies and quotas answer 403 too, but no other sign-in would help against them."""
-    return any(mark in error.message for mark in ("violates PodSecurity", "exceeded quota", "denied the request"))
+    """Policies and quotas answer 403 too, but no other sign-in would help against them. ``cannot VERB resource`` alone
+    is a missing permission. https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/"""
+    return any(mark in error.message for mark in _ADMISSION)
+
+
+_ADMISSION = (
+    "violates PodSecurity",
+    "exceeded quota",
+    "failed quota",
+    "denied the request",  # webhooks
+    "denied request",  # a ValidatingAdmissionPolicy
+    "usage per Container",  # a LimitRange
+)
+
+
+def refused_by_policy(error: Exception) -> bool:
+    """Whether admission refused it: a policy, a webhook, a quota; not a missing permission."""
+    return isinstance(error, KubeApiError) and (error.status == 422 or _is_admission(error))
+
+
+def no_permission(error: Exception) -> bool:
+    return isinstance(error, KubeApiError) and error.status == 403 and not _is_admission(error)
 
 
 def retryable(error: Exception) -> float | None:

@@ -6,11 +6,12 @@ https://learn.microsoft.com/azure/aks/coredns-custom
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 
 from cloudlink.clouds.ownership import Owner
+from cloudlink.steps.dns_forward.corefile_answers import answers_below
 from cloudlink.steps.dns_forward.corefile_grammar import Server, Unreadable, servers
 from cloudlink.steps.dns_forward.corefile_rules import NEWEST, Version, has_plugin, problems
 
@@ -140,6 +141,7 @@ class Examination:
     conflicts: tuple[str, ...]  # CoreDNS would not start, or would not serve us: nothing may be written
     warnings: tuple[str, ...]  # for the user
     shadowed: tuple[str, ...] = ()  # zones below ours that another key serves
+    taken: tuple[str, ...] = ()  # what other keys answer below our zone until ours is there
 
 
 @dataclass(frozen=True)
@@ -152,8 +154,8 @@ class ForwardStatus:
     shadowed: tuple[str, ...] = ()
 
 
-# AKS's own block, whose plugins lines in .override are added to.
-_AKS_BLOCK = """.:53 {
+# AKS's own block, whose plugins lines in .override are added to: where the cluster's own Corefile could not be read.
+USUAL_COREFILE = """.:53 {
     errors
     ready
     health
@@ -164,17 +166,33 @@ _AKS_BLOCK = """.:53 {
     loop
     reload
     loadbalance
+    import custom/*.override
+}
+import custom/*.server
 """
-_AKS_END = "\n}\n"
 
 
-def examine(data: Mapping[str, str], key: str, zone: str, version: Version = NEWEST) -> Examination:
+def examine(
+    data: Mapping[str, str],
+    key: str,
+    zone: str,
+    version: Version = NEWEST,
+    *,
+    base: str = USUAL_COREFILE,
+    not_text: Collection[str] = (),
+) -> Examination:
     """Look at all keys but ours for what would keep our zone from working, or CoreDNS from starting again.
 
     A running CoreDNS keeps its old configuration when the new one is wrong, so that a mistake in any key goes unseen
-    until the next restart, and that is what we are about to do. version: of the cluster's CoreDNS.
+    until the next restart, and that is what we are about to do. version: of the cluster's CoreDNS. base: the cluster's
+    own Corefile. not_text: keys whose content is not UTF-8.
     """
     others = {k: v for k, v in sorted(data.items()) if k != key}
+    binary = tuple(
+        f"The key {k} is not text in UTF-8: CoreDNS would not start again with it."
+        for k in sorted(not_text)
+        if k.endswith((".server", ".override"))
+    )
     warnings = [
         f"The key {other} ends neither in .server nor in .override: AKS ignores it."
         for other in others
@@ -182,11 +200,13 @@ def examine(data: Mapping[str, str], key: str, zone: str, version: Version = NEW
     ]
     everything = others | {key: f"{zone}:53 {{\n}}\n"}
     try:
-        blocks = _blocks(everything, version)
+        base = _sound(base, version)
+        blocks = _blocks(everything, version, base)
         heads_by_block = [[_head(a, block.key) for a in block.addresses] for block in blocks]
     except Unreadable as error:
-        return Examination(tuple(_unreadable(others, error, version)), tuple(warnings))
-    conflicts: list[str] = []
+        return Examination((*binary, *_unreadable(others, error, version, base)), tuple(warnings))
+    conflicts: list[str] = list(binary)
+    taken: list[str] = []
     shadowed: list[str] = []
     served: dict[Head, str] = {}
     # Ours first: that another key serves our zone too is the other's conflict, in whatever order.
@@ -198,20 +218,26 @@ def examine(data: Mapping[str, str], key: str, zone: str, version: Version = NEW
                 warnings.append(f"The key {block.key} serves {head.zone}: names below it never reach AWS.")
                 shadowed.append(head.zone)
             served.setdefault(head, block.key)
-        conflicts += [f"CoreDNS would not start with the key {k}: {why}." for k, why in problems(block, version)]
-    return Examination(tuple(conflicts), tuple(warnings), tuple(shadowed))
+        # the cluster's own lines serve it now, whatever we make of them
+        conflicts += [f"CoreDNS would not start with the key {k}: {why}." for k, why in problems(block, version) if k]
+        taken += answers_below(block, [h.zone for h in found if h.is_plain_dns], key, zone)
+    return Examination(tuple(conflicts), tuple(warnings), tuple(shadowed), tuple(dict.fromkeys(taken)))
 
 
-def _blocks(keys: Mapping[str, str], version: Version) -> tuple[Server, ...]:
+def _sound(base: str, version: Version) -> str:
+    """The Corefile as given, if it can be read without the keys."""
+    try:
+        return base if _blocks({}, version, base) else USUAL_COREFILE
+    except Unreadable:
+        return USUAL_COREFILE
+
+
+def _blocks(keys: Mapping[str, str], version: Version, base: str) -> tuple[Server, ...]:
     """All of the Corefile that CoreDNS would read, in its order."""
-    ordered = sorted(keys.items())
-    overrides = [(k, v) for k, v in ordered if k.endswith(".override")]
-    own = [(k, v) for k, v in ordered if k.endswith(".server")]
-    files = [("", _AKS_BLOCK), *overrides, ("", _AKS_END), *own]
-    return servers(files, imports=keys, is_directive=lambda name: has_plugin(name, version))
+    return servers([("", base)], imports=keys, is_directive=lambda name: has_plugin(name, version))
 
 
-def _unreadable(others: Mapping[str, str], error: Unreadable, version: Version) -> Iterator[str]:
+def _unreadable(others: Mapping[str, str], error: Unreadable, version: Version, base: str) -> Iterator[str]:
     """The keys that cannot be read by themselves; where it stumbled if each can.
 
     Each is read with a sound block behind it: the lack of a brace shows only there.
@@ -219,19 +245,27 @@ def _unreadable(others: Mapping[str, str], error: Unreadable, version: Version) 
     found: dict[str, str] = {}
     for other, text in others.items():
         try:
-            for block in _blocks({other: text, "~.server": "a.invalid {\n}\n"}, version):
+            for block in _blocks({other: text, "~.server": "a.invalid {\n}\n"}, version, base):
                 [_head(a, block.key) for a in block.addresses]
         except Unreadable as own:
             found[other] = str(own)
     for other, why in (found or {error.key: str(error)}).items():
+        if not other:
+            yield f"The Corefile cannot be read ({why}) with the keys of coredns-custom: CoreDNS would not start again."
+            continue
         yield f"The key {other} cannot be read ({why}): CoreDNS would not start again with it."
 
 
 def _twice(head: Head, first: str, second: str, ours: str) -> str:
+    if not second:
+        first, second = second, first
+    if not first:
+        zone = "the root zone" if head.zone == "." else head.zone
+        if second == ours:
+            return f"The cluster's own Corefile already serves {zone}: CoreDNS refuses a zone that is defined twice."
+        return f"The key {second} serves {zone}, which AKS's own block does too."
     if first == ours:
         return f"The key {second} already serves {head.zone}: CoreDNS refuses a zone that is defined twice."
-    if not first:
-        return f"The key {second} serves the root zone, which AKS's own block does too."
     if first == second:
         return f"The key {first} serves {head.zone} twice."
     return f"The keys {first} and {second} both serve {head.zone}."

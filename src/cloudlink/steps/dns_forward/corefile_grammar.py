@@ -109,12 +109,13 @@ class _Reader:
     at: int = 0
     snippets: dict[str, list[Word]] = field(default_factory=dict)
     imported: int = 0
+    head: str = ""  # the key of the first address that was read last: what comes before it may be an import
 
     def servers(self) -> tuple[Server, ...]:
         found: list[Server] = []
         while self.at < len(self.words):
-            key = self.words[self.at].key
             addresses = self._addresses()
+            key = self.head
             if self.at >= len(self.words):
                 if addresses:
                     found.append(Server(tuple(addresses), (), key))
@@ -144,6 +145,7 @@ class _Reader:
             if found and not more and self._begins_line():
                 break
             more = word.text.endswith(",")
+            self.head = self.head if found else word.key
             found += [word.text.removesuffix(",")] if word.text else []
             self.at += 1
         if more:
@@ -233,7 +235,11 @@ class _Reader:
     def _files(self, pattern: str, head: Word) -> list[Word]:
         if self.imports is None:
             return []
-        pattern = pattern.removeprefix("/etc/coredns/custom/")
+        pattern = pattern.removeprefix("/etc/coredns/")
+        if not head.key and not pattern.startswith("custom/"):
+            return []  # of the Corefile itself, whose folder holds nothing else
+        # relative to the file it stands in: the Corefile's folder, or that of the keys
+        pattern = pattern.removeprefix("custom/")
         names = sorted(k for k in self.imports if fnmatch.fnmatchcase(k, pattern))
         if not names and not set(pattern) & set("*?[]") and "/" not in pattern:
             raise Unreadable(f"there is nothing to import as {pattern}", head.key)

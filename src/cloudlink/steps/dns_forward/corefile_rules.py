@@ -7,7 +7,6 @@ in full. The rest passes, for its mistakes show when CoreDNS is restarted. https
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from ipaddress import ip_address
 
@@ -50,6 +49,8 @@ _FLAGS = ("force_tcp", "prefer_udp", "failfast_all_unhealthy_upstreams")
 _RCODE_NAMES = """NOERROR FORMERR SERVFAIL NXDOMAIN NOTIMP NOTIMPL REFUSED YXDOMAIN YXRRSET NXRRSET NOTAUTH NOTZONE
     DSOTYPENI BADSIG BADVERS BADKEY BADTIME BADMODE BADNAME BADALG BADTRUNC BADCOOKIE"""
 _RCODES = frozenset(_RCODE_NAMES.split())
+_REMOVED: Version = (1, 7, 0)  # in which kubernetes lost these options
+_REMOVED_OPTIONS = ("upstream", "resyncperiod", "transfer")
 _POLICIES = ("random", "round_robin", "sequential")
 _MOST_UPSTREAMS = 15
 _CACHE_OPTIONS = ("success", "denial", "prefetch", "serve_stale", "servfail", "disable", "keepttl")
@@ -69,11 +70,14 @@ def has_plugin(name: str, version: Version) -> bool:
 
 def problems(server: Server, version: Version) -> Iterator[tuple[str, str]]:
     """(key, what is wrong with it), in no more words than fit behind "because"."""
-    seen = Counter[str]()
+    seen: dict[str, list[str]] = {}
     for directive in server.directives:
-        seen[directive.name] += 1
-        if seen[directive.name] == 2 and directive.name in _ONCE:
-            yield directive.key, f"{directive.name} may appear once in a server block and AKS's or another line has it"
+        keys = seen.setdefault(directive.name, [])
+        keys.append(directive.key)
+        if len(keys) == 2 and directive.name in _ONCE:
+            # the cluster's own line may come after the one that a key adds
+            key = next((k for k in reversed(keys) if k), "")
+            yield key, f"{directive.name} may appear once in a server block and AKS's or another line has it"
         for why in _plugin_problems(directive, version):
             yield directive.key, why
 
@@ -86,6 +90,10 @@ def _plugin_problems(directive: Directive, version: Version) -> Iterator[str]:
             yield from _cache(directive)
         case "errors" if directive.arguments not in ((), ("stdout",)):
             yield f"errors does not take {' '.join(directive.arguments)}"
+        case "kubernetes" if version >= _REMOVED:
+            for name, *_ in directive.options:
+                if name in _REMOVED_OPTIONS:
+                    yield f"kubernetes of CoreDNS {'.'.join(map(str, version))} has no option {name}"
         case "loop" if directive.arguments:
             yield f"loop does not take {' '.join(directive.arguments)}"
 

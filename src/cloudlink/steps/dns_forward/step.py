@@ -10,6 +10,7 @@ https://learn.microsoft.com/azure/aks/coredns-custom
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,7 +18,8 @@ from ipaddress import IPv4Address
 from typing import Any, ClassVar
 
 from cloudlink.clouds.kube.client import Kube, KubeObject
-from cloudlink.clouds.kube.errors import NoCluster, missing
+from cloudlink.clouds.kube.errors import KubeApiError, NoCluster, missing
+from cloudlink.clouds.kube.parse import KeyMap, key_map, pod_template, ready_pods
 from cloudlink.clouds.malformed import parsing
 from cloudlink.clouds.ownership import owner_of, same_name_elsewhere
 from cloudlink.core.plan import spec_hash
@@ -42,10 +44,14 @@ NAMESPACE = "kube-system"
 CONFIG_MAP = "coredns-custom"
 DEPLOYMENT = "coredns"
 _PODS = "k8s-app=kube-dns"
+BASE_CONFIG_MAP = "coredns"  # the cluster's own Corefile
 _ANNOTATIONS = "cloudlink.dev"
+_RESTARTED = "kubectl.kubernetes.io/restartedAt"
+_NAMED_KEY = re.compile(r"custom/([-\w.]+?):\d+")  # CoreDNS says where it stumbled
 
 _DEPLOYMENT = "kube.coredns"
-_KEYS = "kube.coredns-custom"
+KEYS_READ = "kube.coredns-custom"  # what is read of the ConfigMap, in the cache
+_COREFILE = "kube.coredns-corefile"
 _ACCESS = "kube.access"
 
 
@@ -61,11 +67,19 @@ class ForwardSpec:
 class _State:
     """What the cluster says. text None: our key is not there."""
 
-    data: Mapping[str, str]
-    version: str
+    keys: KeyMap
     text: str | None
     applied: str  # the annotation's hash
     deployment: KubeObject
+
+
+@dataclass(frozen=True)
+class Before:
+    """For rollback."""
+
+    text: str | None  # what our key held; None: it was not there
+    applied: str = ""  # our annotation on the pod template
+    restarted: str = ""  # when the pods were restarted, as kubectl notes it there
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -87,7 +101,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
 
     @property
     def annotation(self) -> str:
-        return f"{_ANNOTATIONS}/{self.link.name}"
+        return annotation_of(self.link.name)
 
     # --- the resource ------------------------------------------------------------------------------------
 
@@ -178,23 +192,41 @@ class Forward(Resource[ForwardSpec, Nothing]):
             return None
         self._permission()
         if state.text is not None:
-            self._patch_key(None, state.version)
+            self._patch_key(None, state.keys.version)
         self._restart(None)
         return Started(self._id)
 
-    def rollback_state(self) -> str | None:
-        """What our key holds; None: there is none."""
-        return self._state(fresh=False).text
+    def rollback_state(self) -> Before:
+        """What our key holds, and the pod template's annotations that we write."""
+        state = self._state(fresh=False)
+        restarted = pod_template(state.deployment).annotations.get(_RESTARTED, "")
+        return Before(state.text, state.applied, restarted)
 
     def rollback(self, found: Observed[ForwardSpec, Nothing] | None, before: Any) -> str:
-        """Restore the key to what it held, and restart again: the cluster's own names come first."""
+        """Restore the key to what it held, and the pod template to what it was: the pods of the old one, which still
+        serve, stay, where another restart would take them down one after the other. The cluster's own names come first."""
+        before = before or Before(None)
         state = self._state(fresh=True)
-        if state.text == before and state.applied == (_hash(before) if before is not None else ""):
+        if (state.text, state.applied) == (before.text, before.applied):
             return ""
-        self._patch_key(before, state.version)
-        self._restart(_hash(before) if before is not None else None)
-        what = "restored to what it was" if before is not None else "removed again"
-        return f"The key {self.key} was {what} and CoreDNS restarted, so that the cluster's DNS goes on working."
+        culprit = self._culprit(state)
+        self._patch_key(before.text, state.keys.version)
+        self._patch_template({self.annotation: before.applied or None, _RESTARTED: before.restarted or None})
+        ready, there = ready_pods(self.kube.pods(NAMESPACE, _PODS))
+        what = "restored to what it was" if before.text is not None else "removed again"
+        said = f"The key {self.key} was {what} and CoreDNS's pod template is as it was; {ready} of {there} CoreDNS pods serve."
+        if culprit:
+            said += (
+                f" The mistake is in the key {culprit}, which was there before: CoreDNS still cannot start with it, and the "
+                "pods that serve do so with what they read before. Correct that key before a node is replaced: "
+                f"kubectl edit configmap {CONFIG_MAP} --namespace {NAMESPACE}"
+            )
+        return said
+
+    def _culprit(self, state: _State) -> str:
+        """Another key that CoreDNS stumbles over; empty: it is ours, or none is named."""
+        named = _NAMED_KEY.search(self._crash(state))
+        return named[1] if named and named[1] != self.key else ""
 
     # --- for others --------------------------------------------------------------------------------------
 
@@ -277,29 +309,44 @@ class Forward(Resource[ForwardSpec, Nothing]):
                 f"kubectl get configmap,deployment --namespace {NAMESPACE}",
                 resource=self.address,
             ) from error
-        data = {str(k): str(v) for k, v in (config_map.get("data") or {}).items()}
-        template = ((deployment.get("spec") or {}).get("template") or {}).get("metadata") or {}
+        keys = key_map(config_map)
         return _State(
-            data=data,
-            version=str((config_map.get("metadata") or {}).get("resourceVersion") or ""),
-            text=data.get(self.key),
-            applied=str((template.get("annotations") or {}).get(self.annotation) or ""),
+            keys=keys,
+            text=keys.text.get(self.key),
+            applied=pod_template(deployment).annotations.get(self.annotation, ""),
             deployment=deployment,
         )
 
     @parsing("the cluster's ConfigMap and Deployment")
     def _examination(self, state: _State) -> corefile.Examination:
-        return corefile.examine(state.data, self.key, self.link.dns.zone, _coredns_version(state.deployment))
+        return corefile.examine(
+            state.keys.text,
+            self.key,
+            self.link.dns.zone,
+            _coredns_version(state.deployment),
+            base=self.own_corefile() or corefile.USUAL_COREFILE,
+            not_text=state.keys.not_text,
+        )
+
+    def own_corefile(self) -> str:
+        """The cluster's own, into which AKS imports the keys; empty: it is not there, or may not be read."""
+        try:
+            found = self.kube.cache.get(_COREFILE, lambda: self.kube.config_map(NAMESPACE, BASE_CONFIG_MAP))
+        except KubeApiError as error:
+            if error.status not in (403, 404):
+                raise
+            return ""
+        return key_map(found).text.get("Corefile", "")
 
     def _config_map(self, *, fresh: bool) -> KubeObject:
-        return self.kube.cache.get(_KEYS, lambda: self.kube.config_map(NAMESPACE, CONFIG_MAP), fresh=fresh)
+        return self.kube.cache.get(KEYS_READ, lambda: self.kube.config_map(NAMESPACE, CONFIG_MAP), fresh=fresh)
 
     def _write(self, spec: ForwardSpec) -> Started:
         state = self._state(fresh=True)
         self._check(state)
         text = corefile.written(owner_of(self.link), corefile.Block(spec.zone, spec.upstreams, spec.options))
         if state.text != text:
-            self._patch_key(text, state.version)
+            self._patch_key(text, state.keys.version)
         # Also when the annotation says that CoreDNS was restarted with this text: the key was changed outside cloudlink since.
         self._restart(_hash(text))
         return Started(self._id, reason=self._reason)
@@ -320,25 +367,26 @@ class Forward(Resource[ForwardSpec, Nothing]):
         self.kube.cache.get(_ACCESS, self.check_access)
 
     def _patch_key(self, text: str | None, version: str) -> None:
-        patch: dict[str, Any] = {"data": {self.key: text}}
+        patch = key_patch(self.key, text)
         if version:
             patch["metadata"] = {"resourceVersion": version}
         try:
             self.kube.patch_config_map(NAMESPACE, CONFIG_MAP, patch)
         finally:
-            self.kube.cache.invalidate(_DEPLOYMENT, _KEYS)
+            self.kube.cache.invalidate(_DEPLOYMENT, KEYS_READ)
 
     def _restart(self, applied: str | None) -> None:
         """As ``kubectl rollout restart`` does it, with our annotation (None: taken away)."""
-        annotations = {
-            "kubectl.kubernetes.io/restartedAt": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            self.annotation: applied,
-        }
-        patch = {"spec": {"template": {"metadata": {"annotations": annotations}}}}
+        self._patch_template(
+            {_RESTARTED: datetime.now(UTC).isoformat(timespec="milliseconds"), self.annotation: applied}
+        )
+
+    def _patch_template(self, annotations: Mapping[str, str | None]) -> None:
+        patch = template_patch(annotations)
         try:
             self.kube.patch_deployment(NAMESPACE, DEPLOYMENT, patch)
         finally:
-            self.kube.cache.invalidate(_DEPLOYMENT, _KEYS)
+            self.kube.cache.invalidate(_DEPLOYMENT, KEYS_READ)
 
     def _found(
         self, phase: Phase, spec: ForwardSpec, detail: str, *, unmarked: bool = False
@@ -386,14 +434,25 @@ class Forward(Resource[ForwardSpec, Nothing]):
 _ABSENT = ForwardSpec("", (), (), restarted=False)
 
 
+def annotation_of(link: str) -> str:
+    """On CoreDNS's pod template: with which text of our key CoreDNS was restarted."""
+    return f"{_ANNOTATIONS}/{link}"
+
+
+def key_patch(key: str, text: str | None) -> dict[str, Any]:
+    return {"data": {key: text}}
+
+
+def template_patch(annotations: Mapping[str, str | None]) -> dict[str, Any]:
+    return {"spec": {"template": {"metadata": {"annotations": dict(annotations)}}}}
+
+
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _coredns_version(deployment: KubeObject) -> Version:
-    spec = ((deployment.get("spec") or {}).get("template") or {}).get("spec") or {}
-    images = [str(c.get("image")) for c in spec.get("containers") or () if c.get("name") == "coredns"]
-    return version_of(images[0] if images else "")
+    return version_of(pod_template(deployment).images.get("coredns", ""))
 
 
 def _rolling(deployment: KubeObject) -> str:

@@ -1,0 +1,300 @@
+"""CoreDNS on AKS: whether it would start again with our zone, whether we may tell it, and whether pods ask it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Any
+
+from cloudlink.checks.preflight.context import Context
+from cloudlink.clouds.azure.parse import PoolDns, pools_dns
+from cloudlink.clouds.kube.client import Kube
+from cloudlink.clouds.kube.errors import (
+    KubeApiError,
+    NoCluster,
+    missing,
+    no_permission,
+    refused_by_policy,
+    unknown_outcome,
+)
+from cloudlink.clouds.kube.parse import KeyMap, key_map, pod_template
+from cloudlink.clouds.ownership import owner_of
+from cloudlink.core.plan import Plan
+from cloudlink.errors import CredentialsError, Finding, Severity, UnreachableError
+from cloudlink.link import Link
+from cloudlink.steps.dns_forward import corefile
+from cloudlink.steps.dns_forward.corefile_answers import is_below
+from cloudlink.steps.dns_forward.corefile_grammar import Unreadable, servers
+from cloudlink.steps.dns_forward.corefile_rules import NEWEST, Version, version_of
+from cloudlink.steps.dns_forward.step import (
+    BASE_CONFIG_MAP,
+    CONFIG_MAP,
+    DEPLOYMENT,
+    KEYS_READ,
+    NAMESPACE,
+    annotation_of,
+    key_patch,
+    template_patch,
+)
+
+TOPIC = "coredns"
+FORWARD = "dns_forward.forward"
+NODE_LOCAL = "node-local-dns"  # the DaemonSet and the ConfigMap of NodeLocal DNSCache
+_EDIT = f"kubectl edit configmap {CONFIG_MAP} --namespace {NAMESPACE}"
+_PLACEHOLDER = IPv4Address("192.0.2.53")  # where the endpoint's addresses are not known yet; nothing is stored
+_TO_CLUSTER = re.compile(r"__PILLAR__CLUSTER__DNS__|kube-dns|10\.|172\.|192\.168\.")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A write that was tried without effect, and refused."""
+
+    what: str  # such as configmaps/coredns-custom
+    why: str
+    by_policy: bool = False
+
+
+@dataclass(frozen=True)
+class CoreDnsFacts:
+    keys: KeyMap
+    corefile: str = ""  # the cluster's own; empty: it could not be read
+    version: Version = NEWEST
+    refusals: tuple[Refusal, ...] = ()
+    unproved: tuple[str, ...] = ()  # what could not be tried, and why
+    node_local: str | None = None  # Corefile of NodeLocal DNSCache; None: it is not there
+
+
+def find(context: Context) -> Iterator[Finding]:
+    away = context.failed.get(FORWARD)
+    if not context.writes("dns_forward") or isinstance(away, UnreachableError | CredentialsError):
+        return  # nothing to write, or it is said already that the cluster cannot be asked
+    try:
+        facts = read(context.link, context.aks)
+    except NoCluster:
+        return  # cloudlink makes it, or the plan's own read says that it is missing
+    yield from check(facts, context.link, context.plan)
+
+
+def find_local_dns(context: Context) -> Iterator[Finding]:
+    if context.writes("dns_forward") and context.link.azure.new_cluster is None:
+        raw = context.azure.aks_with_local_dns()
+        yield from check_local_dns(pools_dns(raw) if raw else (), context.link)
+
+
+# --- reading ------------------------------------------------------------------------------------------------
+
+
+def read(link: Link, kube: Kube) -> CoreDnsFacts:
+    """Raises NoCluster, and what a read of the two objects that must be there raises."""
+    keys = key_map(kube.cache.get(KEYS_READ, lambda: kube.config_map(NAMESPACE, CONFIG_MAP)))
+    deployment = kube.deployment(NAMESPACE, DEPLOYMENT)
+    unproved: list[str] = []
+    own = _optional(lambda: kube.config_map(NAMESPACE, BASE_CONFIG_MAP), "the cluster's own Corefile", unproved)
+    node_local = _optional(lambda: kube.daemon_set(NAMESPACE, NODE_LOCAL), "NodeLocal DNSCache", unproved)
+    cache = None
+    if node_local is not None:
+        found = _optional(lambda: kube.config_map(NAMESPACE, NODE_LOCAL), "NodeLocal DNSCache's Corefile", unproved)
+        cache = key_map(found or {}).text.get("Corefile", "")
+    refusals = tuple(_tried(link, kube, keys, unproved))
+    return CoreDnsFacts(
+        keys,
+        key_map(own or {}).text.get("Corefile", ""),
+        version_of(pod_template(deployment).images.get("coredns", "")),
+        refusals,
+        tuple(unproved),
+        cache,
+    )
+
+
+def _optional(call: Callable[[], Mapping[str, Any]], what: str, unproved: list[str]) -> Mapping[str, Any] | None:
+    """None where it is not there, or may not be read, which is noted."""
+    try:
+        return call()
+    except KubeApiError as error:
+        if not missing(error):
+            unproved.append(f"{what} could not be read: {error.message or error.reason}")
+        return None
+
+
+def _tried(link: Link, kube: Kube, keys: KeyMap, unproved: list[str]) -> Iterator[Refusal]:
+    """Permission asks authorisers only; admission is heard by trying the very patch with ``dryRun``.
+
+    https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run
+    """
+    key = corefile.key_of(link.name)
+    text = corefile.written(owner_of(link), corefile.block(link.dns.zone, (_PLACEHOLDER,)))
+    annotations = template_patch({annotation_of(link.name): "0" * 32})
+    tries: tuple[tuple[str, str, str, Callable[[], Any]], ...] = (
+        (
+            "",
+            "configmaps",
+            CONFIG_MAP,
+            lambda: kube.patch_config_map(NAMESPACE, CONFIG_MAP, key_patch(key, text), dry_run=True),
+        ),
+        (
+            "apps",
+            "deployments",
+            DEPLOYMENT,
+            lambda: kube.patch_deployment(NAMESPACE, DEPLOYMENT, annotations, dry_run=True),
+        ),
+    )
+    for group, resource, name, attempt in tries:
+        what = f"{resource}/{name}"
+        if not kube.allowed("patch", group, resource, NAMESPACE, name):
+            yield Refusal(what, "the access review says no")
+        elif not (keys.immutable and resource == "configmaps"):
+            yield from _attempt(what, attempt, unproved)
+
+
+def _attempt(what: str, attempt: Callable[[], Any], unproved: list[str]) -> Iterator[Refusal]:
+    try:
+        attempt()
+    except KubeApiError as error:
+        said = error.message or error.reason
+        if no_permission(error):
+            yield Refusal(what, said)
+        elif refused_by_policy(error):
+            yield Refusal(what, said, by_policy=True)
+        elif unknown_outcome(error) or error.status in (400, 409, 429):
+            unproved.append(f"whether {what} may be patched: {said}")
+        else:
+            raise
+
+
+# --- judging ------------------------------------------------------------------------------------------------
+
+
+def check(facts: CoreDnsFacts, link: Link, plan: Plan) -> Iterator[Finding]:
+    zone, key = link.dns.zone, corefile.key_of(link.name)
+    if facts.keys.immutable:
+        yield _found(
+            Severity.OBSTACLE,
+            "The ConfigMap coredns-custom is immutable",
+            f"{NAMESPACE}/{CONFIG_MAP} of {link.azure.aks_cluster} is marked immutable, so no key can be added to it: "
+            "Kubernetes takes such a mark back only with the whole object.",
+            f"Save it (kubectl get configmap {CONFIG_MAP} --namespace {NAMESPACE} -o yaml), delete it and create it "
+            "again without immutable.",
+        )
+    seen = corefile.examine(
+        facts.keys.text,
+        key,
+        zone,
+        facts.version,
+        base=facts.corefile or corefile.USUAL_COREFILE,
+        not_text=facts.keys.not_text,
+    )
+    for sentence in seen.conflicts:
+        yield _found(
+            Severity.OBSTACLE,
+            "CoreDNS would not start with the zone added",
+            f"{sentence} It would be seen at the restart only, for a running CoreDNS keeps what it read before.",
+            _EDIT,
+        )
+    for sentence in seen.warnings:
+        yield _found(Severity.WARNING, "Another key of coredns-custom is in the way", sentence)
+    for sentence in seen.taken:
+        yield _found(
+            Severity.WARNING,
+            "Names that another key answers go to AWS",
+            sentence,
+            "Add these names to dns.hosts if they are still needed, or choose a dns.zone below them.",
+        )
+    yield from _access(facts, link)
+    for reason in facts.unproved:
+        yield _found(Severity.NOT_PROVED, "A check of CoreDNS could not be made", f"{reason.rstrip('.')}.")
+    yield from _node_local(facts.node_local, zone)
+    del plan
+
+
+def _found(severity: Severity, summary: str, detail: str, hint: str = "") -> Finding:
+    return Finding(TOPIC, severity, summary, detail, hint, resource=FORWARD)
+
+
+def _access(facts: CoreDnsFacts, link: Link) -> Iterator[Finding]:
+    missing_ones = [r for r in facts.refusals if not r.by_policy]
+    if missing_ones:
+        yield Finding(
+            "permissions",
+            Severity.OBSTACLE,
+            "A permission is missing in the AKS cluster",
+            f"The signed-in user may not patch {' and '.join(r.what for r in missing_ones)} in namespace {NAMESPACE} of "
+            f"cluster {link.azure.aks_cluster}. cloudlink adds one key for CoreDNS there and restarts CoreDNS.",
+            "With Azure RBAC: the role Azure Kubernetes Service RBAC Admin on the cluster; with Kubernetes RBAC: a Role "
+            f"in {NAMESPACE} that allows get and patch on these two.",
+            resource=FORWARD,
+        )
+    for refusal in facts.refusals:
+        if refusal.by_policy:
+            yield _found(
+                Severity.OBSTACLE,
+                "A policy of the cluster refuses the change of CoreDNS",
+                f"The patch of {refusal.what} in namespace {NAMESPACE} was tried without effect, and refused: "
+                f"{refusal.why.rstrip('.')}. It is no missing permission: another role would not help. On AKS Automatic "
+                "AKS guards its namespaces itself.",
+                "Ask whoever keeps the policy for an exception for this user, or for AKS's own ask Azure's support.",
+            )
+
+
+def _node_local(own: str | None, zone: str) -> Iterator[Finding]:
+    """https://kubernetes.io/docs/tasks/administer-cluster/nodelocaldns/"""
+    if own is None:
+        return
+    targets = _targets(own, zone)
+    if targets and all(_TO_CLUSTER.match(t) for t in targets):
+        return  # it asks CoreDNS
+    where = f"forwards {zone} to {', '.join(targets)}" if targets else "does not say where it forwards the zone"
+    yield _found(
+        Severity.WARNING,
+        "NodeLocal DNSCache may keep the zone from CoreDNS",
+        f"Pods ask NodeLocal DNSCache on their node (DaemonSet {NODE_LOCAL}), which {where}: unless it asks CoreDNS for "
+        f"{zone}, pods do not get AWS's names.",
+        f"Add a server block for {zone} that forwards to the cluster's DNS: kubectl edit configmap {NODE_LOCAL} "
+        f"--namespace {NAMESPACE}",
+    )
+
+
+def _targets(own: str, zone: str) -> tuple[str, ...]:
+    """Where the block with the longest zone that holds ours forwards to."""
+    best: tuple[int, tuple[str, ...]] = (-1, ())
+    try:
+        for server in servers([("", own)]):
+            for address in server.addresses:
+                head = address.rpartition("://")[2].partition(":")[0].rstrip(".").lower()
+                if head and not is_below(zone, head):
+                    continue
+                to = [t for d in server.directives if d.name == "forward" for t in d.arguments[1:]]
+                best = max(best, (len(head), tuple(to)))
+    except Unreadable:
+        return ()
+    return best[1]
+
+
+def check_local_dns(pools: tuple[PoolDns, ...], link: Link) -> Iterator[Finding]:
+    """https://learn.microsoft.com/azure/aks/localdns-custom"""
+    zone = link.dns.zone
+    for pool in pools:
+        if not pool.is_on:
+            continue
+        over, to = pool.override(pool.kube, zone)
+        if to.lower() == "vnetdns":
+            yield _found(
+                Severity.OBSTACLE,
+                "LocalDNS keeps the zone from CoreDNS",
+                f"Pool {pool.name} of {link.azure.aks_cluster} has LocalDNS, whose kubeDNSOverrides send {over} to VnetDNS: "
+                f"its pods would ask the VNet's DNS servers for {zone}, and never CoreDNS.",
+                f"Add {zone} with the forwardDestination ClusterCoreDNS to the pool's kubeDNSOverrides: az aks nodepool "
+                f"update --resource-group {link.azure.aks_resource_group} --cluster-name {link.azure.aks_cluster} "
+                f"--name {pool.name} --localdns-config FILE",
+            )
+            continue
+        over, to = pool.override(pool.vnet, zone)
+        also = ""
+        if over not in ("", ".") and to.lower() == "vnetdns":
+            also = f" Its vnetDNSOverrides send {over} to VnetDNS: pods with dnsPolicy Default do not get AWS's names."
+        yield _found(
+            Severity.WARNING,
+            "A pool has LocalDNS",
+            f"Pool {pool.name} has LocalDNS: pods may get an old address for up to an hour after a record changes.{also}",
+        )

@@ -1,0 +1,217 @@
+"""CoreDNS before the first write: each thing that would keep it from starting, or our zone from it, gives one finding."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloudlink.checks.preflight import coredns
+from cloudlink.checks.preflight.coredns import CoreDnsFacts, Refusal, check, check_local_dns
+from cloudlink.clouds.azure.parse import pools_dns
+from cloudlink.clouds.kube.errors import KubeApiError
+from cloudlink.clouds.kube.parse import KeyMap, key_map
+from cloudlink.core.plan import Action
+from cloudlink.errors import Finding, Severity, UnreachableError
+from tests.support.kube_sandbox import KubeSandbox
+
+from .context import context, link, plan
+
+LINK = link()
+ZONE = LINK.dns.zone
+
+
+def found(**facts: Any) -> list[Finding]:
+    keys = facts.pop("keys", {})
+    given = keys if isinstance(keys, KeyMap) else KeyMap(keys)
+    return list(check(CoreDnsFacts(given, **facts), LINK, plan()))
+
+
+def one(**facts: Any) -> Finding:
+    (finding,) = found(**facts)
+    assert finding.topic in ("coredns", "permissions")
+    return finding
+
+
+def test_where_nothing_is_in_the_way_nothing_is_said() -> None:
+    assert found() == []
+    assert found(keys={"team.server": "team.example:53 {\n forward . 10.9.9.9\n}\n", "log.override": "log\n"}) == []
+
+
+@pytest.mark.parametrize(
+    ("facts", "severity", "words"),
+    [
+        ({"keys": KeyMap({}, immutable=True)}, Severity.OBSTACLE, "immutable"),
+        ({"keys": KeyMap({}, ("other.server",))}, Severity.OBSTACLE, "other.server is not text in UTF-8"),
+        ({"keys": {"x.server": f"{ZONE}:53 {{\n forward . 10.9.9.9\n}}\n"}}, Severity.OBSTACLE, "already serves"),
+        ({"keys": {"x.server": "a.example {\n"}}, Severity.OBSTACLE, "x.server cannot be read"),
+        ({"keys": {"x.server": "a.example {\n alternate\n}\n"}}, Severity.OBSTACLE, "no plugin alternate"),
+        ({"keys": {"x.server": ".:53 {\n forward . 8.8.8.8\n}\n"}}, Severity.OBSTACLE, "root zone"),
+        ({"keys": {"x.override": "cache 10\n"}}, Severity.OBSTACLE, "cache may appear once"),
+        ({"keys": {"rw.server": "s.example {\n kubernetes c.l {\n upstream\n }\n}\n"}}, Severity.OBSTACLE, "rw.server"),
+        (
+            {"keys": {"x.override": f"hosts {{\n 10.1.2.3 pay.{ZONE}\n fallthrough\n}}\n"}},
+            Severity.WARNING,
+            f"pay.{ZONE}",
+        ),
+        ({"keys": {"x.server": f"sub.{ZONE} {{\n forward . 10.9.9.9\n}}\n"}}, Severity.WARNING, f"sub.{ZONE}"),
+        ({"keys": {"zone.conf": "x"}}, Severity.WARNING, "ignores it"),
+        ({"unproved": ("whether it is so: 500",)}, Severity.NOT_PROVED, "whether it is so"),
+        (
+            {
+                "node_local": "cluster.local:53 {\n forward . __PILLAR__CLUSTER__DNS__\n}\n.:53 {\n forward . /etc/resolv.conf\n}\n"
+            },
+            Severity.WARNING,
+            "/etc/resolv.conf",
+        ),
+    ],
+)
+def test_one_thing_gives_one_finding(facts: dict[str, Any], severity: Severity, words: str) -> None:
+    finding = one(**facts)
+    assert (finding.severity, words in finding.detail) == (severity, True), finding
+    assert finding.hint or severity is not Severity.OBSTACLE
+
+
+@pytest.mark.parametrize("zone", [".", "corp.example", ZONE])
+def test_a_node_local_cache_that_asks_coredns(zone: str) -> None:
+    own = f".:53 {{\n forward . /etc/resolv.conf\n}}\n{zone}:53 {{\n forward . __PILLAR__CLUSTER__DNS__\n}}\n"
+    if zone == ".":
+        own = own.partition("}\n")[2]
+    assert found(node_local=own) == []
+
+
+def test_all_missing_permissions_are_one_finding_and_a_policy_is_none_of_them() -> None:
+    missing = one(refusals=(Refusal("configmaps/coredns-custom", "no"), Refusal("deployments/coredns", "no")))
+    assert missing.topic == "permissions"
+    assert "configmaps/coredns-custom and deployments/coredns" in missing.detail
+    said = "ValidatingAdmissionPolicy 'aks-managed-protect-system-namespaces' with binding 'b' denied request: no."
+    policy = one(refusals=(Refusal("configmaps/coredns-custom", said, by_policy=True),))
+    assert policy.topic == "coredns"
+    assert "aks-managed-protect-system-namespaces" in policy.detail
+    assert "another role would not help" in policy.detail
+
+
+def test_several_mistakes_are_told_at_once() -> None:
+    keys = {"a.server": f"{ZONE} {{\n}}\n", "b.override": "cache 10\n", "c.server": "x.example {\n loop now\n}\n"}
+    assert len(found(keys=KeyMap(keys, ("d.server",), immutable=True))) == 5
+
+
+def test_a_config_map_as_pods_get_it() -> None:
+    def encoded(data: bytes) -> str:
+        return base64.b64encode(data).decode()
+
+    binary = {"b.server": encoded(b"text"), "c.server": encoded("ä".encode("utf-16")), "d.server": "no base64"}
+    read = key_map(
+        {"data": {"a.server": "x"}, "binaryData": binary, "immutable": True, "metadata": {"resourceVersion": "7"}}
+    )
+    assert read == KeyMap({"a.server": "x", "b.server": "text"}, ("c.server", "d.server"), True, "7")
+
+
+# --- LocalDNS -----------------------------------------------------------------------------------------------
+
+
+def local(mode: str = "Required", state: str = "Enabled", **overrides: dict[str, str]) -> list[Finding]:
+    profile: dict[str, Any] = {"mode": mode, "state": state}
+    for name, zones in overrides.items():
+        profile[f"{name}DNSOverrides"] = {z: {"forwardDestination": to} for z, to in zones.items()}
+    pools = [{"name": "a", "localDNSProfile": profile}, {"name": "b"}]
+    return list(check_local_dns(pools_dns({"properties": {"agentPoolProfiles": pools}}), LINK))
+
+
+@pytest.mark.parametrize(
+    ("mode", "state", "on"),
+    [
+        ("Required", "Enabled", True),
+        ("Preferred", "Enabled", True),
+        ("Preferred", "Disabled", False),
+        ("Preferred", "", False),  # installs nothing by itself
+        ("Required", "", True),
+        ("Disabled", "Disabled", False),
+    ],
+)
+def test_what_is_installed_counts_and_not_what_is_preferred(mode: str, state: str, on: bool) -> None:
+    assert [f.severity for f in local(mode, state)] == [Severity.WARNING] * on
+
+
+def test_where_its_overrides_send_the_zone() -> None:
+    parent = ZONE.partition(".")[2]
+    usual = {".": "ClusterCoreDNS", "cluster.local": "ClusterCoreDNS"}
+    assert [f.severity for f in local(kube=usual, vnet={".": "VnetDNS"})] == [Severity.WARNING]
+    for taken in (ZONE, parent, f"{parent}."):
+        (finding,) = local(kube={**usual, taken: "VnetDNS"})
+        assert finding.severity is Severity.OBSTACLE
+        assert f"send {taken}" in finding.detail
+        assert "kubeDNSOverrides" in finding.hint
+    # the longest decides
+    assert [f.severity for f in local(kube={**usual, parent: "VnetDNS", ZONE: "ClusterCoreDNS"})] == [Severity.WARNING]
+    (finding,) = local(kube=usual, vnet={".": "VnetDNS", ZONE: "VnetDNS"})
+    assert (finding.severity, "dnsPolicy Default" in finding.detail) == (Severity.WARNING, True)
+
+
+# --- against a cluster --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[KubeSandbox]:
+    made = KubeSandbox(tmp_path)
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+def test_a_fresh_cluster_has_nothing_in_the_way_and_is_not_written_to(sandbox: KubeSandbox) -> None:
+    before = sandbox.kube.deployment("kube-system", "coredns")
+    facts = coredns.read(sandbox.link, sandbox.kube)
+    assert list(check(facts, sandbox.link, plan())) == []
+    assert "import custom/*.override" in facts.corefile
+    assert sandbox.custom() == {}
+    assert sandbox.writes() == []
+    assert sandbox.kube.deployment("kube-system", "coredns") == before
+
+
+def test_missing_permissions_are_found_by_asking_and_all_at_once(sandbox: KubeSandbox) -> None:
+    sandbox.fault("denied", "kube.PATCH:*", None)
+    facts = coredns.read(sandbox.link, sandbox.kube)
+    assert [r.what for r in facts.refusals] == ["configmaps/coredns-custom", "deployments/coredns"]
+
+
+def refuse(sandbox: KubeSandbox, monkeypatch: pytest.MonkeyPatch, status: int, reason: str, message: str) -> None:
+    """In place of an admission policy, which hears the dry run and not the review."""
+
+    def denied(*_: Any, dry_run: bool = False) -> Any:
+        assert dry_run, "before the first write nothing but a dry run may be sent"
+        raise KubeApiError(status, reason, message, "PATCH configmaps")
+
+    monkeypatch.setattr(sandbox.kube, "patch_config_map", denied)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "severity"),
+    [
+        (422, "is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no", Severity.OBSTACLE),
+        (403, "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no", Severity.OBSTACLE),
+        (403, 'admission webhook "validation.gatekeeper.sh" denied the request: no', Severity.OBSTACLE),
+        (500, 'failed calling webhook "w": timeout', Severity.NOT_PROVED),
+        (400, "admission webhook w does not support dry run", Severity.NOT_PROVED),
+    ],
+)
+def test_admission_is_heard_before_anything_is_built(
+    sandbox: KubeSandbox, monkeypatch: pytest.MonkeyPatch, status: int, message: str, severity: Severity
+) -> None:
+    refuse(sandbox, monkeypatch, status, "Forbidden", message)
+    (finding,) = check(coredns.read(sandbox.link, sandbox.kube), sandbox.link, plan())
+    assert (finding.topic, finding.severity) == ("coredns", severity)
+    assert message in finding.detail
+
+
+def test_nothing_is_asked_where_nothing_is_written_or_the_cluster_is_away() -> None:
+    away = {"dns_forward.forward": UnreachableError("The cluster does not answer")}
+    assert list(coredns.find(context(failed=away))) == []
+    assert list(coredns.find(context(plan=plan(dns_forward__forward=Action.NO_OP)))) == []
+    assert list(coredns.find_local_dns(context(plan=plan(dns_forward__forward=Action.NO_OP)))) == []
+    assert replace(context(), failed=away).failed == away
