@@ -246,7 +246,10 @@ def test_recorded_objects_can_be_read() -> None:
 def test_nobody_signed_in_is_one_sentence_and_the_command_to_type() -> None:
     chain = "DefaultAzureCredential failed to retrieve a token from the included credentials.\nAttempted credentials:\n"
     error = translate(
-        ClientAuthenticationError(message=chain + "\tEnvironmentCredential: not configured\n" * 9),
+        ClientAuthenticationError(
+            message=chain + "\tEnvironmentCredential: EnvironmentCredential authentication unavailable. "
+            "Environment variables are not fully configured.\n" * 9
+        ),
         tenant=None,
         subscription="s",
     )
