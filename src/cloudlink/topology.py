@@ -21,7 +21,7 @@ from cloudlink.clouds.kube.client import Kube
 from cloudlink.core.resource import Node
 from cloudlink.link import Link
 from cloudlink.steps.aws_vpn.step import AwsVpn
-from cloudlink.steps.azure_vpn.step import AzureVpn
+from cloudlink.steps.azure_vpn.step import AzureSite, AzureVpn
 from cloudlink.steps.dns_forward.step import DnsForward
 from cloudlink.steps.resolver.step import Resolver
 from cloudlink.steps.verify.step import Verify
@@ -42,9 +42,9 @@ class Topology:
 
 
 def build(link: Link, aws: Aws, azure: Azure, aks: Kube, eks: Kube) -> Topology:
-    azure_vpn = AzureVpn(link, azure)
-    aws_vpn = AwsVpn(link, aws, public_ips=azure_vpn.public_ips)
-    azure_vpn.join(aws_vpn.connections, aws_vpn.gateway)
+    site = AzureSite(link, azure)
+    aws_vpn = AwsVpn(link, aws, public_ips=site.public_ips)
+    azure_vpn = AzureVpn(site, aws_vpn.connections, aws_vpn.gateway)
     resolver = Resolver(link, aws, cluster=aws_vpn.cluster, network=azure_vpn.network, kube_eks=lambda _: eks)
     # names are switched last: until a path exists, pods keep whatever they resolve today
     dns_forward = DnsForward(link, aks, endpoint=resolver.endpoint, after=azure_vpn.connections)

@@ -42,7 +42,7 @@ def refusal(place: Place, link: Link, **endpoints: Any) -> CloudlinkError:
     state = StateFile(place.folder / "missing.state.json", link.name, command="test", readonly=True)
     before = place.writes()
     with state, pytest.raises(CloudlinkError) as caught:
-        Session(link, clock, view, state, replace(running.endpoints(200), **endpoints), "up").make_plan()
+        Session(link, clock, view, state, replace(running.endpoints(), **endpoints), "up").make_plan()
     assert place.writes() == before
     return caught.value
 

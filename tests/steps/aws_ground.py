@@ -235,6 +235,5 @@ def a_ground(link: Link, home: Path, front: Front, url: str) -> Ground:
         azure_client_id="",
         azure_client_secret=Secret(""),
         ca_file="",
-        speed=1,
     )
     return Ground(link, sky, cloud, Aws(region=REGION, endpoints=endpoints, clock=SlowClock(sky.clock)))
