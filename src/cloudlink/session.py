@@ -131,7 +131,7 @@ def open_session(
         # a sandbox whose clock is stopped is moved by hand; waiting for it must not take for ever
         speed = float(seen["speed"]) or 1.0
         clock = WallClock(speed, float(seen["now"]))
-        endpoints = running.endpoints(speed)
+        endpoints = running.endpoints()
     else:
         link = load(path)
         folder = _folder(config, path)

@@ -46,7 +46,7 @@ _KNOWN: dict[str, tuple[str, str]] = {
     ),
     "VmssVpnGatewayPublicIpsMustHaveZonesConfigured": (
         "Azure wants the gateway's public IPs to have zones",
-        'Set azure.vpn_gateway.zones to ["1", "2", "3"].',
+        "Set azure.vpn_gateway.zones to zones that the location has, which az account list-locations tells.",
     ),
     "RegionalVmssVpnGatewayPublicIpsMustNotHaveZonesConfigured": (
         "Azure wants the gateway's public IPs to have no zones",
@@ -243,7 +243,7 @@ def _api_error(answer: ErrorResponse, login: str, subscription: str, location: s
         return CloudError(
             "A resource provider is not registered in the Azure subscription",
             f"The subscription has not registered {namespace}, so Azure makes nothing of its kind. {detail}",
-            f"az provider register --namespace {namespace}{scope} --wait",
+            f"az provider register{scope} --namespace {namespace} --wait",
             **more,
         )
     if answer.code in ("NoRegisteredProviderFound", "InvalidResourceType", "InvalidApiVersionParameter"):
@@ -310,10 +310,10 @@ def _linked(answer: ErrorResponse, detail: str, login: str, more: dict[str, Any]
 
 
 def _namespace(answer: ErrorResponse) -> str:
-    found = re.search(r"namespace '([^']+)'", answer.message)
+    found = re.search(r"namespace '([\w.]+)'", answer.message) or re.search(r"\b(Microsoft\.\w+)", answer.message)
     if found:
         return found.group(1)
-    return answer.target if "." in answer.target else "Microsoft.Network"
+    return answer.target if re.fullmatch(r"Microsoft\.\w+", answer.target) else "Microsoft.Network"
 
 
 def is_azure(error: Exception) -> bool:
