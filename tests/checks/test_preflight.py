@@ -14,7 +14,6 @@ from cloudlink.checks.preflight import aks, azure
 from cloudlink.checks.preflight.aks import AksFacts
 from cloudlink.checks.preflight.azure_facts import AzureFacts
 from cloudlink.checks.preflight.facts import PreflightFacts
-from cloudlink.checks.preflight.names import check_names
 from cloudlink.clouds.azure import parse
 from cloudlink.config import load
 from cloudlink.core.plan import Action, Change, Plan
@@ -83,7 +82,6 @@ def judged(spoil: Callable[[Said], object], of: Link | None = None) -> tuple[lis
     ]
     warnings = [f"{f.summary}. {f.detail} {f.hint}" for f in found if f.severity is not Severity.OBSTACLE]
     mistakes = of_azure
-    warnings += check_names(asked, seen)
     assert all(m.allowed for m in mistakes)
     return [(m.path, m.found) for m in mistakes], warnings
 
@@ -169,14 +167,6 @@ def test_a_gateway_of_another_kind_may_share_the_subnet() -> None:
 
 
 WARNINGS: dict[str, tuple[Callable[[Said], object], str]] = {
-    "more than six subnets": (
-        lambda f: f["eks"]["resourcesVpcConfig"].update(subnetIds=[f"subnet-{i}" for i in range(1, 8)]),
-        "7 subnets",
-    ),
-    "public zone": (
-        lambda f: f["zones"].append({"Name": "prod.corp.example.", "Config": {"PrivateZone": False}}),
-        "public zone",
-    ),
     "own DNS servers": (
         lambda f: f["vnet"]["properties"].update(dhcpOptions={"dnsServers": ["10.20.0.4"]}),
         "10.20.0.4",
@@ -198,13 +188,6 @@ def test_what_only_may_become_a_problem_is_a_warning(case: str) -> None:
     mistakes, warnings = judged(spoil)
     assert not mistakes
     assert [words in w for w in warnings] == [True]
-
-
-def test_a_top_level_zone_is_warned_of() -> None:
-    found = link()
-    _, warnings = judged(lambda f: None, replace(found, dns=replace(found.dns, zone="corp")))
-    assert len(warnings) == 1
-    assert "top-level" in warnings[0]
 
 
 def test_a_range_that_is_none_is_refused() -> None:

@@ -28,7 +28,6 @@ from tests.support.azure_sandbox import (
     AWS_VPNS,
     OUTSIDE,
     PSKS,
-    TENANT,
     AzureSandbox,
     Server,
     azure_link,

@@ -452,6 +452,41 @@ class Aws:
         """All of the account. Route 53 has no tags at creation, but the CallerReference is listed."""
         return self._list(cached.HOSTED_ZONES, "route53", "list_hosted_zones", "HostedZones", fresh=fresh)
 
+    def zones_of_vpc(self, vpc_id: str) -> list[AwsObject]:
+        """All private zones that the VPC uses, those of other accounts and of AWS's services included."""
+
+        def read() -> list[AwsObject]:
+            found: list[AwsObject] = []
+            more: dict[str, str] = {}
+            while True:
+                page = self.route53.list_hosted_zones_by_vpc(VPCId=vpc_id, VPCRegion=self.region, **more)
+                found += page["HostedZoneSummaries"]
+                if not page.get("NextToken"):
+                    return found
+                more = {"NextToken": page["NextToken"]}
+
+        return self.cache.get(f"{cached.HOSTED_ZONES}/{vpc_id}", read)
+
+    def records_from(self, zone_id: str, name: str) -> list[AwsObject]:
+        """The first hundred records of a zone from a name on: Route 53 sorts by labels from the right, so that those below
+        the name come first. Not shared."""
+        page = self.route53.list_resource_record_sets(HostedZoneId=zone_id, StartRecordName=name, MaxItems="100")
+        return list(page["ResourceRecordSets"])
+
+    def resolver_rules(self) -> list[AwsObject]:
+        """Those of the account and those shared with it."""
+        return self._list("aws.resolver_rules", "route53resolver", "list_resolver_rules", "ResolverRules", fresh=False)
+
+    def resolver_rule_associations(self, vpc_id: str) -> list[AwsObject]:
+        return self._list(
+            f"aws.resolver_rule_associations/{vpc_id}",
+            "route53resolver",
+            "list_resolver_rule_associations",
+            "ResolverRuleAssociations",
+            fresh=False,
+            Filters=[{"Name": "VPCId", "Values": [vpc_id]}],
+        )
+
     def zone(self, zone_id: str, *, fresh: bool = False) -> AwsObject | None:
         """``{HostedZone, VPCs}``; None: there is no such zone."""
         return self._get(f"{cached.ZONE_VPCS}/{zone_id}", lambda: self.route53.get_hosted_zone(Id=zone_id), fresh=fresh)

@@ -10,7 +10,7 @@ from typing import Protocol
 from cloudlink.clouds.aws.client import Aws, AwsObject
 from cloudlink.clouds.malformed import parsing
 from cloudlink.core.resource import Lookup, Node, Outputs
-from cloudlink.errors import CloudError, MissingError
+from cloudlink.errors import CloudError, MissingError, UnreachableError, finding_of
 from cloudlink.link import AddressTarget, Host, KubernetesTarget, Link, LoadBalancerTarget
 from cloudlink.steps.outputs import EksCluster, LoadBalancer, Targets
 from cloudlink.steps.resolver.hosted_zone import plain_name
@@ -37,20 +37,23 @@ class TargetLookup(Lookup[Targets]):
 
     @parsing("AWS's load balancers")
     def read(self, outputs: Outputs) -> Targets:
-        """Raises MissingError for a load balancer that is not there, CloudError for one that is public."""
+        """Raises MissingError for a load balancer that is not there, CloudError for one that is public or of another VPC;
+        of several, one that carries them all."""
         found: dict[str, AwsObject] = {}
         fixed: dict[str, tuple[IPv4Address, ...]] = {}
+        wrong: list[CloudError] = []
         for host in self.link.dns.hosts:
-            match host.target:
-                case AddressTarget(addresses):
-                    fixed[host.label] = addresses
-                case LoadBalancerTarget(name_or_arn):
-                    found[host.label] = self._named(host, name_or_arn)
-                case KubernetesTarget(kind, namespace, name):
-                    cluster = self.kube_eks(outputs[self.cluster])
-                    found[host.label] = self._with_dns_name(host, cluster.load_balancer_of(kind, namespace, name))
-        for label, balancer in found.items():
-            self._refuse_public(label, balancer)
+            if isinstance(host.target, AddressTarget):
+                fixed[host.label] = host.target.addresses
+                continue
+            try:
+                found[host.label] = self._balancer(host, outputs)
+                self._refuse_public(host.label, found[host.label])
+                self._refuse_elsewhere(host.label, found[host.label])
+            except CloudError as error:
+                wrong.append(error)
+        if wrong:
+            raise _all_of(wrong, self.address)
         return Targets(
             {
                 label: LoadBalancer(
@@ -63,6 +66,15 @@ class TargetLookup(Lookup[Targets]):
             },
             fixed,
         )
+
+    def _balancer(self, host: Host, outputs: Outputs) -> AwsObject:
+        match host.target:
+            case LoadBalancerTarget(name_or_arn):
+                return self._named(host, name_or_arn)
+            case KubernetesTarget(kind, namespace, name):
+                cluster = self.kube_eks(outputs[self.cluster])
+                return self._with_dns_name(host, cluster.load_balancer_of(kind, namespace, name))
+        raise AssertionError(host.target)
 
     def _named(self, host: Host, wanted: str) -> AwsObject:
         for balancer in self.aws.load_balancers():
@@ -100,3 +112,33 @@ class TargetLookup(Lookup[Targets]):
             "the name at that one.",
             resource=self.address,
         )
+
+    def _refuse_elsewhere(self, label: str, balancer: AwsObject) -> None:
+        """A tunnel's gateway carries packets for its own VPC only, not on to one that is peered with it."""
+        vpc = balancer.get("VpcId")
+        if not vpc or vpc == self.link.aws.vpc_id:
+            return
+        raise CloudError(
+            "The load balancer is in another VPC",
+            f"{balancer['LoadBalancerName']} (for {label}) is in {vpc}, and the link ends in {self.link.aws.vpc_id}: a virtual "
+            "private gateway does not pass packets on to another VPC, also where both are peered.",
+            f"Point the name at a load balancer in {self.link.aws.vpc_id}, or make the link to {vpc}.",
+            resource=self.address,
+        )
+
+
+def _all_of(wrong: list[CloudError], address: str) -> CloudError:
+    """One error for all of them; a cluster that does not answer is no fault of the targets."""
+    away = next((e for e in wrong if isinstance(e, UnreachableError)), None)
+    if away is not None or len(wrong) == 1:
+        return away or wrong[0]
+    kind = MissingError if all(isinstance(e, MissingError) for e in wrong) else CloudError
+    names = "; ".join(dict.fromkeys(e.detail for e in wrong))
+    made = kind(
+        "Targets of several names are not as they must be",
+        names,
+        "Correct dns.hosts, or what the names point at.",
+        resource=address,
+    )
+    made.findings = tuple(finding_of(e) for e in wrong)
+    return made
