@@ -261,12 +261,12 @@ def spec(*policies: IpsecPolicy) -> ConnectionSpec:
 def test_of_forty_numbers_only_those_that_differ_are_shown() -> None:
     wanted, other = IpsecPolicy(), replace(IpsecPolicy(), pfs_group=19)
     (one,) = diff(spec(wanted, other), spec(wanted, wanted))
-    assert (one.field, one.old, one.new) == ("policies", "2. pfs group 19", "2. pfs group 20")
+    assert (one.field, one.old, one.new) == ("policies", "2. pfs_group 19", "2. pfs_group 20")
     (both,) = diff(spec(other, other), spec(wanted, wanted))
-    assert (both.old, both.new) == ("pfs group 19", "pfs group 20")
+    assert (both.old, both.new) == ("pfs_group 19", "pfs_group 20")
     several = replace(other, dpd_timeout=30)
     (found,) = diff(spec(several, wanted), spec(wanted, wanted))
-    assert found.old == "1. pfs group 19, dpd timeout 30"
+    assert found.old == "1. pfs_group 19, dpd_timeout 30"
 
 
 def test_a_secret_that_differs_shows_no_value() -> None:

@@ -127,7 +127,7 @@ def _apart(old: Any, new: Any) -> tuple[str, str]:
 
 
 def _listed(pairs: Iterable[tuple[str, str]]) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in pairs)
+    return ", ".join(f"{name} {value}" for name, value in pairs)
 
 
 def differences(found: Any, wanted: Any) -> tuple[FieldChange, ...]:
