@@ -250,8 +250,22 @@ class Vnet:
 
 
 @dataclass(frozen=True)
+class AksPool:
+    """taints: as ``key=value:effect``."""
+
+    name: str
+    count: int
+    taints: tuple[str, ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    os: str = "linux"
+    arch: str = "amd64"
+
+
+@dataclass(frozen=True)
 class AksCluster:
-    """source: where a pod's packets come from outside the VNet (``node`` or ``pod``)."""
+    """unreachable: why its API server does not answer a caller on the internet; empty when it does.
+
+    source: where a pod's packets come from outside the VNet (``node`` or ``pod``)."""
 
     id: str
     name: str
@@ -263,6 +277,8 @@ class AksCluster:
     dns_service: IPv4Address
     source: str
     version: str
+    pools: tuple[AksPool, ...] = ()
+    unreachable: str = ""
 
 
 @dataclass(frozen=True)

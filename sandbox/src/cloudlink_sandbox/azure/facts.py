@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address, IPv4Network
 
@@ -16,6 +17,7 @@ from cloudlink_sandbox.azure.store import Record, Store
 from cloudlink_sandbox.azure.vnets import GATEWAY, SUBNET, VNET, peering_back, prefixes_of
 from cloudlink_sandbox.facts import (
     AksCluster,
+    AksPool,
     AzureConnection,
     AzureFacts,
     AzureGateway,
@@ -26,6 +28,9 @@ from cloudlink_sandbox.facts import (
 
 # https://learn.microsoft.com/azure/vpn-gateway/vpn-gateway-about-vpn-devices
 _DEFAULT_SA_SECONDS = 27_000.0
+
+# The address with which whoever uses the sandbox comes from the internet, as the API servers of AKS see it.
+CALLER = IPv4Address("198.51.100.10")
 
 # cluster -> (URL of its API server, PEM of the authority that signed its certificate, a token that it accepts)
 AksEndpoint = Callable[[AksCluster], tuple[str, str, str]]
@@ -224,4 +229,34 @@ def cluster_facts(store: Store, record: Record) -> AksCluster:
         dns_service=IPv4Address(network["dnsServiceIP"]),
         source="node" if overlay else "pod",
         version=kept["currentKubernetesVersion"],
+        pools=tuple(_pool(p) for p in pools),
+        unreachable=_unreachable(kept),
     )
+
+
+def _pool(kept: Json) -> AksPool:
+    """A ``p`` among the letters of a VM's size, as in D4ps_v5, is Arm.
+
+    https://learn.microsoft.com/azure/virtual-machines/vm-naming-conventions
+    """
+    letters = re.fullmatch(r"[A-Za-z]+_[A-Z]+\d+(?:-\d+)?([a-z]*).*", kept["vmSize"])
+    return AksPool(
+        kept["name"],
+        kept["count"],
+        tuple(kept.get("nodeTaints") or ()),
+        tuple((kept.get("nodeLabels") or {}).items()),
+        str(kept["osType"]).lower(),
+        "arm64" if letters and "p" in letters[1] else "amd64",
+    )
+
+
+def _unreachable(kept: Json) -> str:
+    access = kept.get("apiServerAccessProfile") or {}
+    if kept["powerState"]["code"] == "Stopped":
+        return "the cluster is stopped"
+    if access.get("enablePrivateCluster"):
+        return "the cluster is private"
+    ranges = [IPv4Network(r, strict=False) for r in access.get("authorizedIPRanges") or ()]
+    if ranges and not any(CALLER in r for r in ranges):
+        return f"{CALLER} is in none of the authorised ranges"
+    return ""

@@ -138,6 +138,8 @@ def table(parts: Parts) -> list[Route]:
             clusters.versions,
             "kubernetesVersions",
         ),
+        Route("POST", cluster + "/stop", clusters.stop, "stop", "name", writes=True),
+        Route("POST", cluster + "/start", clusters.start, "start", "name", writes=True),
         Route("GET", cluster + "/agentPools", pools.list_children, "agentPools"),
         Route("GET", cluster + "/agentPools/{pool}", pools.get, "agentPools", "pool"),
         Route("PUT", cluster + "/agentPools/{pool}", pools.put, "agentPools", "pool", writes=True),

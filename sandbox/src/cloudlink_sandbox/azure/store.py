@@ -71,7 +71,7 @@ class Operation:
     applies: tuple[str, ...] = ()
     locks: tuple[str, ...] = ()
     removes: bool = False
-    empties: bool = False  # a DELETE of something in the target, which itself stays
+    empties: bool = False  # the target stays, and its result is nothing: a DELETE of a part, a cluster stopped
     restarts: bool = False  # the target is as if changed when it ends (a reset)
     post: bool = False
     error: Json | None = None
