@@ -11,7 +11,7 @@ from cloudlink.checks.names.probe import Connect, Handshake
 from cloudlink.checks.report import Health
 from cloudlink.checks.status import _learned
 from tests.checks.test_names import GOOD, WANTED, facts
-from tests.steps.kube_bench import a_link
+from tests.support.kube_sandbox import kube_link as a_link
 
 OTHER = "10.1.2.50"
 TLS = Handshake("ok", "", "", 20.0)

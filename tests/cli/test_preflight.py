@@ -342,7 +342,7 @@ def test_credentials_that_have_expired(place: Cli, operation: str) -> None:
     place.control("POST", "faults", {"kind": "expired", "target": operation, "times": None})
     error = refused(place, 4)
     said = json.dumps(error)
-    assert "The sign-in to AWS has expired" in said or "Not signed in to Azure" in said
+    assert "The sign-in to AWS has expired" in said or "Azure token has expired" in said
     assert "login" in said
 
 

@@ -50,7 +50,6 @@ def endpoints(at: Peer) -> Endpoints:
         azure_client_id="22222222-2222-2222-2222-222222222222",
         azure_client_secret=Secret("sandbox"),
         ca_file=at.ca_file,
-        speed=1.0,
     )
 
 

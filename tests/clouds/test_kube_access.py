@@ -228,7 +228,13 @@ def answer(api: Api, status: str, body: bytes, *headers: tuple[str, str]) -> Non
     ("status", "message", "kind", "retry", "unknown"),
     [
         ("401 Unauthorized", "Unauthorized", CredentialsError, None, False),
-        ("403 Forbidden", 'configmaps "x" is forbidden', CredentialsError, None, False),
+        (
+            "403 Forbidden",
+            'configmaps "x" is forbidden: User "u" cannot patch resource "configmaps"',
+            CredentialsError,
+            None,
+            False,
+        ),
         ("403 Forbidden", 'pods "x" is forbidden: violates PodSecurity "restricted:latest"', CloudError, None, False),
         ("404 NotFound", "not found", MissingError, None, False),
         ("409 Conflict", "the object has been modified", CloudError, 1.0, False),

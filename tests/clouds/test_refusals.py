@@ -97,7 +97,7 @@ LINKED = (
             "The subscription is not registered to use namespace 'Microsoft.ContainerService'. See ...",
             5,
             "provider is not registered",
-            "az provider register --namespace Microsoft.ContainerService --subscription SUB",
+            "az provider register --subscription SUB --namespace Microsoft.ContainerService",
         ),
         (400, "SubscriptionNotRegistered", "x is not registered with NRP.", 5, "not registered", "Microsoft.Network"),
         (409, "ScopeLocked", "following scope(s) are locked: 'y'", 5, "lock", "az lock list"),
@@ -151,8 +151,8 @@ def test_a_policy_is_named_with_what_it_wants() -> None:
     }
     more = [{"type": "PolicyViolation", "info": info}]
     error = azure(403, "RequestDisallowedByPolicy", "Resource 'p' was disallowed by policy.", additionalInfo=more)
-    assert "The policy 'Require a tag', assigned as 'Tags for all'" in error.detail
-    assert "tags[CostCenter] is missing" in error.detail
+    assert 'The policy "Require a tag" (assignment "Tags for all"' in error.detail
+    assert "the tag CostCenter must be there" in error.detail
     assert "[tags]" in error.hint
     nested = azure(
         400,
@@ -184,7 +184,7 @@ TAIL = "\nTo mitigate this issue, please refer to the troubleshooting guidelines
     [
         ("AzureCliCredential: Failed to invoke the Azure CLI", "within 90 seconds", "az account get-access-token"),
         (
-            "AzureCliCredential: ERROR: [Errno 13] Permission denied: '/home/me/.azure/msal_token_cache.json'",
+            "AzureCliCredential: ERROR: [Errno 13] Permission denied: '~/.azure/msal_token_cache.json'",
             "Permission denied",
             "ls -l ~/.azure",
         ),

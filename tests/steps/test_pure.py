@@ -13,15 +13,15 @@ from cloudlink.clouds.ownership import owner_of
 from cloudlink.core.plan import Action, Adopted, Change, Plan, spec_hash
 from cloudlink.core.resource import Ownership, Phase, Receipt, Receipts
 from cloudlink.errors import CloudError, ConflictError, CredentialsError
-from cloudlink.link import AzureSubnet
 from cloudlink.steps import STEPS, step_names
 from cloudlink.steps.aws_vpn.gateway import gateway_of_vpc, refuse_second_gateway
-from cloudlink.steps.azure_vpn.network import MADE_SUBNET_TAG, GatewaySubnetResource, with_others
+from cloudlink.steps.azure_vpn.network import MADE_SUBNET_TAG, GatewaySubnetResource
 from cloudlink.steps.dns_forward import corefile
 from cloudlink.steps.dns_forward.step import Forward, ForwardSpec
 from cloudlink.steps.outputs import Endpoint
 from cloudlink.sweep import leftovers, report
-from tests.steps.aws_ground import VPC, a_link
+from tests.support.aws_sandbox import VPC
+from tests.support.aws_sandbox import aws_link as a_link
 
 LINK = a_link()
 NETWORK = "/subscriptions/sub/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/vnet"
@@ -93,28 +93,6 @@ def test_whose_the_gateway_subnet_is(azure: FakeAzure, receipt: Receipt | None, 
 
 
 # --- what the PUT of a VNet keeps ---------------------------------------------------------------------------
-
-
-def test_the_put_of_a_vnet_keeps_what_others_have_in_it() -> None:
-    theirs = {"name": "db", "properties": {"addressPrefix": "10.1.8.0/24", "delegations": [{"name": "sql"}]}}
-    peering = {"name": "hub", "properties": {"allowGatewayTransit": True}}
-    ours = {"name": "Nodes", "id": "/x", "properties": {"addressPrefixes": ["10.1.0.0/24"], "routeTable": {"id": "/r"}}}
-    kept = with_others(
-        {"properties": {"subnets": [theirs, ours], "virtualNetworkPeerings": [peering]}},
-        AzureSubnet("nodes", IPv4Network("10.1.1.0/24")),
-    )
-    assert kept == {
-        "subnets": [
-            theirs,
-            {**ours, "properties": {"addressPrefix": "10.1.1.0/24", "routeTable": {"id": "/r"}}},
-        ],
-        "virtualNetworkPeerings": [peering],
-    }
-
-
-def test_a_new_vnet_has_our_subnet_alone() -> None:
-    subnet = AzureSubnet("nodes", IPv4Network("10.1.1.0/24"))
-    assert with_others(None, subnet) == {"subnets": [{"name": "nodes", "properties": {"addressPrefix": "10.1.1.0/24"}}]}
 
 
 # --- a second gateway ---------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from cloudlink_sandbox.azure import errors
 from cloudlink_sandbox.azure.exchange import Answer, Json, Request
 from cloudlink_sandbox.azure.policies import DEFINITIONS, Policies
 from cloudlink_sandbox.azure.store import Store
+from cloudlink_sandbox.faults import Fault
 
 AUTHORIZATION = "Microsoft.Authorization"
 POLICY_INSIGHTS = "Microsoft.PolicyInsights"
@@ -31,8 +32,12 @@ class Governance:
     # Roles
 
     def permissions(self, request: Request) -> Answer:
+        """The owner's, without what a fault denies."""
         self._scope(request)
-        return Answer(200, {"value": [{"actions": ["*"], "notActions": [], "dataActions": [], "notDataActions": []}]})
+        faults = self.store.context.faults.in_force()
+        denied = sorted({action for fault in faults for action in _denied_actions(fault)})
+        owner = {"actions": ["*"], "notActions": denied, "dataActions": [], "notDataActions": []}
+        return Answer(200, {"value": [owner]})
 
     def deny_assignments(self, request: Request) -> Answer:
         """None: only managed applications, deployment stacks and the like make them."""
@@ -200,3 +205,19 @@ def scopes(subscription: str, group: str) -> Iterator[str]:
     yield group
     yield group + "/providers/{namespace}/{type}/{resource}"
     yield group + "/providers/{namespace}/{type}/{resource}/{kind}/{child}"
+
+
+_VERBS = {"GET": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete", "POST": "action"}
+
+
+def _denied_actions(fault: Fault) -> Iterator[str]:
+    """The patterns of actions that a fault denies from now on."""
+    if fault.kind != "denied" or fault.skip or (fault.times is not None and fault.hits >= fault.times):
+        return
+    cloud, _, call = fault.target.partition(".")
+    if cloud.lower() not in ("azure", "*"):
+        return
+    method, _, what = call.partition(":")
+    word = what.partition("/")[0] or "*"
+    for known in dict.fromkeys(v for m, v in _VERBS.items() if method.upper() in ("", "*", m)):
+        yield f"*/{known}" if word == "*" else f"*/{word}/{known}"

@@ -37,7 +37,7 @@ _ENTRA = {
     "50173": ("The Entra sign-in was revoked", "{login}"),
     "50132": ("The Entra sign-in was revoked", "{login}"),
     "7000215": (
-        "The client secret in the environment is wrong",
+        "The client secret in the environment is not accepted",
         "Correct AZURE_CLIENT_SECRET, or unset it (unset AZURE_CLIENT_SECRET) to use az login.",
     ),
     "7000222": (
