@@ -6,6 +6,7 @@ import io
 import json
 
 import pytest
+from tests.support.clocks import FakeClock
 from tests.view import view_samples as samples
 
 from cloudlink.core.events import Done, Event, Failed, Halted, Queued, Skipped
@@ -35,7 +36,7 @@ def shown(kind: str, *, upto: int | None = None) -> str:
         out=out,
         err=err,
         color=False,
-        clock=samples.FakeClock(),
+        clock=FakeClock(samples.START),
         command="up",
         link="x",
         sandbox_speed=None,
