@@ -156,11 +156,28 @@ class DnsSide:
 
 
 @dataclass(frozen=True, slots=True)
+class Toleration:
+    """A taint that does not keep a pod from a node."""
+
+    key: str  # empty: every taint
+    value: str | None  # None: whatever value it has
+    effect: str  # empty: every effect
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeSettings:
     """The short-lived pod that verify-dns asks from."""
 
     image: str
     namespace: str
+    tolerations: tuple[Toleration, ...] = ()
+    node_selector: tuple[tuple[str, str], ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    annotations: tuple[tuple[str, str], ...] = ()
+    requests: tuple[tuple[str, str], ...] = ()
+    limits: tuple[tuple[str, str], ...] = ()
+    image_pull_secret: str | None = None
+    service_account: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

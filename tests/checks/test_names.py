@@ -309,3 +309,35 @@ def test_notes() -> None:
     assert "LocalDNS" not in " ".join(
         verify.build_report(kube_link(), ProbeFacts(("10.0.0.10",), (), (facts(GOOD),)), [WANTED]).notes
     )
+
+
+def all_silent(connect: str = "timeout") -> NameFacts:
+    queries = [query("cluster", "10.0.0.10", "udp", "timeout")]
+    queries += [query("endpoint", e, p, "timeout") for e in ("10.1.1.10", "10.1.2.10") for p in ("udp", "tcp")]
+    return NameFacts("app.corp.example", tuple(queries), (Connect("10.1.1.50", 443, connect, "", 1.0, None),))
+
+
+WANTED_APP = Wanted("app.corp.example", "app.corp.example", "corp.example", frozenset({IPv4Address("10.1.1.50")}))
+
+
+@pytest.mark.parametrize(
+    ("control", "connect", "cause", "fix"),
+    [
+        ("timeout", "timeout", "the pod itself is shut off", "networkpolicies --namespace checks"),
+        ("answer", "timeout", "No endpoint address answers: packets do not get to the VPC", "cloudlink status"),
+        ("", "timeout", "the pod itself is shut off (a network policy), or the link is down", "networkpolicies"),
+        ("answer", "ok", "packets get to the VPC and back (10.1.1.50:443 answers)", "security group"),
+    ],
+)
+def test_a_pod_that_is_shut_off_is_told_from_a_link_that_is_down(
+    control: str, connect: str, cause: str, fix: str
+) -> None:
+    report = diagnose(WANTED_APP, all_silent(connect), DnsContext(control=control, namespace="checks"))
+    assert cause in report.cause and fix in report.fix
+
+
+def test_nodelocal_dnscache_that_forwards_elsewhere() -> None:
+    queries = [query("cluster", "169.254.20.10", "udp", "nxdomain")]
+    queries += [query("endpoint", "10.1.1.10", p, "10.1.1.50") for p in ("udp", "tcp")]
+    report = diagnose(WANTED_APP, NameFacts("app.corp.example", tuple(queries), ()))
+    assert "NodeLocal DNSCache" in report.cause and "node-local-dns" in report.fix

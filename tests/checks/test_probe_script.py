@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ class NameServer:
 
     port: int = 0
     asked: list[str] = field(default_factory=list)
+    answers: bool = True
 
     def start(self) -> None:
         self.tcp = socket.create_server(("127.0.0.1", 0))
@@ -55,7 +57,7 @@ class NameServer:
                 query = dns.message.from_wire(data)
                 name = query.question[0].name.to_text()
                 self.asked.append(f"udp {name}")
-                if name.startswith("silent."):
+                if name.startswith("silent.") or not self.answers:
                     continue
                 answer = self._answer(query)
                 if name.startswith("big."):
@@ -74,6 +76,9 @@ class NameServer:
                     query = dns.message.from_wire(connection.recv(size))
                     name = query.question[0].name.to_text()
                     self.asked.append(f"tcp {name}")
+                    if not self.answers:
+                        threading.Event().wait(2)
+                        continue
                     if name.startswith("cut."):
                         continue
                     wire = self._answer(query).to_wire()
@@ -132,12 +137,16 @@ def tls_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 
 def run(
-    server: NameServer, home: Path, *questions: Question, endpoints: tuple[str, ...] = ("127.0.0.1",)
+    server: NameServer,
+    home: Path,
+    *questions: Question,
+    endpoints: tuple[str, ...] = ("127.0.0.1",),
+    deadline: float = 90,
 ) -> ProbeFacts:
     resolv = home / "resolv.conf"
     resolv.write_text("search default.svc.cluster.local\nnameserver 127.0.0.1\noptions ndots:5\n")
     asked: dict[str, Any] = request(questions, [IPv4Address(e) for e in endpoints])
-    asked |= {"port": server.port, "resolv": str(resolv), "timeout": 0.3}
+    asked |= {"port": server.port, "resolv": str(resolv), "timeout": 0.3, "deadline": deadline}
     done = subprocess.run(
         [sys.executable, "-I", "-c", SCRIPT],
         env={"PATH": os.environ["PATH"], "CLOUDLINK_PROBE": json.dumps(asked)},
@@ -242,3 +251,38 @@ def test_the_script_is_old_python() -> None:
 
     ast.parse(SCRIPT, feature_version=(3, 8))
     assert "'''" not in SCRIPT
+
+
+def test_the_clusters_own_name_is_asked_as_a_control(server: NameServer, tmp_path: Path) -> None:
+    facts = run(server, tmp_path, Question("plain.corp.example"))
+    assert facts.control is not None and facts.control.outcome == "answer"
+    assert "udp kubernetes.default.svc.cluster.local." in server.asked
+
+
+def test_a_silent_endpoint_is_asked_for_the_first_names_only(tmp_path: Path) -> None:
+    silent = NameServer(answers=False)
+    silent.start()
+    questions = [Question(f"n{i}.corp.example", (IPv4Address("127.0.0.1"),), (1,)) for i in range(500)]
+    begun = time.monotonic()
+    try:
+        facts = run(silent, tmp_path, *questions)
+    finally:
+        silent.stop()
+    assert time.monotonic() - begun < 20, "one after the other they would take five minutes"
+    assert len(facts.names) == 500
+    assert {q.outcome for n in facts.names for q in n.queries} == {"timeout"}
+    assert {q.via for n in facts.names for q in n.queries} == {"cluster", "endpoint"}
+    names_asked = {line.split()[1] for line in silent.asked if "corp.example" in line}
+    assert names_asked == {f"n{i}.corp.example." for i in range(3)}
+
+
+def test_a_name_without_answer_does_not_make_its_server_silent(server: NameServer, tmp_path: Path) -> None:
+    facts = run(server, tmp_path, Question("silent.corp.example"), Question("plain.corp.example"))
+    assert [q.outcome for q in facts.names[1].queries] == ["answer"] * 3
+
+
+def test_there_is_a_result_when_the_time_is_up(server: NameServer, tmp_path: Path) -> None:
+    facts = run(server, tmp_path, Question("plain.corp.example", (IPv4Address("127.0.0.1"),), (1,)), deadline=-1)
+    (name,) = facts.names
+    assert {q.outcome for q in name.queries} == {c.outcome for c in name.connects} == {"error"}
+    assert "not asked" in name.queries[0].error

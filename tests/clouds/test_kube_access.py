@@ -235,6 +235,7 @@ def answer(api: Api, status: str, body: bytes, *headers: tuple[str, str]) -> Non
             None,
             False,
         ),
+        ("403 Forbidden", "configmaps is forbidden: cannot get resource [configmaps]", CloudError, None, False),
         ("403 Forbidden", 'pods "x" is forbidden: violates PodSecurity "restricted:latest"', CloudError, None, False),
         ("404 NotFound", "not found", MissingError, None, False),
         ("409 Conflict", "the object has been modified", CloudError, 1.0, False),

@@ -5,17 +5,26 @@ from __future__ import annotations
 import json
 import socket
 from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 
 import pytest
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ServiceRequestError
 from botocore.exceptions import ClientError, EndpointConnectionError, HTTPClientError, ProxyConnectionError, SSLError
+from urllib3.exceptions import MaxRetryError, NameResolutionError
 
 from cloudlink.clouds.answers import ForeignAddress
 from cloudlink.clouds.aws import errors as aws_errors
 from cloudlink.clouds.azure import errors as azure_errors
+from cloudlink.clouds.cache import ReadCache
+from cloudlink.clouds.kube import errors as kube_errors
+from cloudlink.clouds.kube.access import Access, eks_access
+from cloudlink.clouds.kube.client import Kube
 from cloudlink.clouds.network import bypassed, explain, proxy_for
+from cloudlink.core.polling import WallClock
 from cloudlink.errors import CloudlinkError
+from cloudlink_sandbox.tls import Authority
+from tests.clouds.hostile_peer import peer, plain
 
 
 class Response:
@@ -417,3 +426,133 @@ def test_no_proxy(host: str, no_proxy: str, is_bypassed: bool) -> None:
 
 def test_loopback_is_never_behind_a_proxy() -> None:
     assert proxy_for("https://127.0.0.1:1", DEAD) == ""
+
+
+# --- clusters -----------------------------------------------------------------------------------------------
+
+POD = "POST /api/v1/namespaces/tools/pods of cluster test"
+WHO_K = 'User "u" cannot patch resource "configmaps" in API group "" in the namespace "kube-system"'
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "exit_code", "summary", "hint"),
+    [
+        (
+            403,
+            f'configmaps "c" is forbidden: {WHO_K}',
+            4,
+            "permission is missing",
+            "patch on configmaps in the namespace kube",
+        ),
+        (
+            403,
+            f"x is forbidden: {WHO_K}: Azure does not have opinion for this user.",
+            4,
+            "permission",
+            "RBAC Writer on the",
+        ),
+        (
+            403,
+            "is forbidden: maximum cpu usage per Container is 200m, but limit is 500m",
+            5,
+            "limit range",
+            "namespace tools",
+        ),
+        (
+            403,
+            "is forbidden: minimum memory usage per Container is 64Mi, but request is 32Mi",
+            5,
+            "limit range",
+            "[probe]",
+        ),
+        (
+            403,
+            "is forbidden: exceeded quota: q, requested: pods=1",
+            5,
+            "resource quota",
+            "resourcequota --namespace tools",
+        ),
+        (403, "is forbidden: failed quota: q: must specify limits.ephemeral-storage for: probe", 5, "quota", "limits"),
+        (403, "unable to create new content in namespace x because it is being terminated", 5, "being deleted", "gone"),
+        (
+            403,
+            'error looking up service account x/y: serviceaccount "y" not found',
+            5,
+            "service account",
+            "service_account",
+        ),
+        (
+            403,
+            "is forbidden: ValidatingAdmissionPolicy 'images' with binding 'b' denied request: no",
+            5,
+            "admission policy",
+            "exemption",
+        ),
+        (
+            422,
+            "is invalid: : ValidatingAdmissionPolicy 'images' with binding 'b' denied request: no",
+            5,
+            "admission policy",
+            "exemption",
+        ),
+        (
+            403,
+            'admission webhook "validation.gatekeeper.sh" denied the request: [azurepolicy-x] no',
+            5,
+            "webhook",
+            "exemption",
+        ),
+        (403, 'pods "p" is forbidden: violates PodSecurity "restricted:latest": x', 5, "Pod Security", "namespace"),
+        (
+            500,
+            'Internal error occurred: failed calling webhook "v.kyverno.svc-fail": deadline',
+            5,
+            "does not answer",
+            "v.kyverno.svc",
+        ),
+        (422, "field is immutable when `immutable` is set", 5, "immutable", "coredns-custom"),
+        (403, "no reason at all", 5, "forbids it", "admission policy or a quota"),
+        (404, 'namespaces "tools" not found', 5, "no such object", ""),
+        (401, "Unauthorized", 4, "does not accept our sign-in", "az login"),
+    ],
+)
+def test_a_clusters_refusals(status: int, message: str, exit_code: int, summary: str, hint: str) -> None:
+    error = kube_errors.translate(kube_errors.KubeApiError(status, "", message, POD))
+    assert error is not None
+    assert error.exit_code == exit_code
+    assert summary in error.summary and hint in error.hint
+    assert message in error.detail
+
+
+def test_a_401_of_eks_names_the_access_entry_of_the_role() -> None:
+    role = "arn:aws:iam::123456789012:role/ops"
+    access = eks_access("prod", "https://A.gr7.x.eks.amazonaws.com", "", lambda: "t", principal=role)
+    refused = kube_errors.KubeApiError(401, "Unauthorized", "Unauthorized", "GET /x of cluster prod")
+    refused.hint = access.unauthorized
+    error = kube_errors.translate(refused)
+    assert error is not None
+    assert f"aws eks create-access-entry --cluster-name prod --principal-arn {role}" in error.hint
+
+
+def test_a_proxy_that_opens_a_clusters_tls(tmp_path: Path) -> None:
+    (tmp_path / "cluster").mkdir()
+    cluster_ca = Authority(tmp_path / "cluster").ca_pem
+    with peer(tmp_path / "proxy", lambda *_: plain(200, b"{}")) as company:
+        access = Access("test", company.url, cluster_ca)
+        with pytest.raises(Exception) as caught:
+            Kube("test", lambda: access, ReadCache(WallClock())).config_map("a", "b")
+        assert company.arrived == []
+    error = kube_errors.translate(caught.value)
+    assert error is not None
+    assert "opens TLS" in error.detail and "127.0.0.1" in error.detail and "NO_PROXY" in error.hint
+
+
+def test_a_private_clusters_name_does_not_resolve() -> None:
+    reason = NameResolutionError(
+        "c.privatelink.westeurope.azmk8s.io", None, socket.gaierror(-2, "Name or service not known")
+    )  # type: ignore[arg-type]
+    error = kube_errors.translate(MaxRetryError(None, "/x", reason))  # type: ignore[arg-type]
+    assert error is not None
+    assert error.summary == "The cluster cannot be reached from here"
+    assert "c.privatelink.westeurope.azmk8s.io" in error.detail and "private" in error.detail.lower()
+    assert "authorized-ip-ranges" in error.hint

@@ -52,6 +52,26 @@ CASES: dict[str, tuple[str, str, str, str]] = {
     "trailing blank": (swap('"production"', '"production "'), "aws.eks_cluster", "letters", "production"),
     "link name": (swap('"demo"', '"My Demo"'), "name", "lower-case", "my-demo"),
     "link name too long": (swap('"demo"', f'"{"d" * 31}"'), "name", "1 to 30", ""),
+    # the probe's pod
+    "toleration": (add("probe", 'tolerations = ["a=b:Nope"]'), "probe.tolerations[0]", "as kubectl writes it", ""),
+    "tolerations as text": (add("probe", 'tolerations = "gpu"'), "probe.tolerations", "a list", '["gpu"]'),
+    "label name": (add("probe", 'labels = { "a b" = "x" }'), 'probe.labels."a b"', "label names", ""),
+    "label that is ours": (add("probe", 'labels = { cloudlink-link = "x" }'), "probe.labels.cloudlink-link", "own", ""),
+    "label of AKS": (
+        add("probe", 'labels = { "kubernetes.azure.com/x" = "y" }'),
+        'probe.labels."kubernetes.azure.com/x"',
+        "AKS",
+        "",
+    ),
+    "label as a number": (add("probe", "labels = { a = 1 }"), "probe.labels.a", "a string", '"1"'),
+    "labels as text": (add("probe", 'labels = "a=b"'), "probe.labels", "a table", ""),
+    "node selector": (add("probe", 'node_selector = { a = "b c" }'), "probe.node_selector.a", "node label", ""),
+    "annotation": (add("probe", 'annotations = { "-" = "b" }'), "probe.annotations.-", "annotation names", ""),
+    "resource": (add("probe", 'requests = { gpu = "1" }'), "probe.requests.gpu", "cpu, memory", ""),
+    "quantity": (add("probe", 'limits = { memory = "128 MB" }'), "probe.limits.memory", "such as 100m", ""),
+    "more than the limit": (add("probe", 'requests = { cpu = "1" }'), "probe.requests.cpu", "at most 500m", ""),
+    "less than the request": (add("probe", 'limits = { memory = "16Mi" }'), "probe.limits.memory", "at least 32Mi", ""),
+    "pull secret": (add("probe", 'image_pull_secret = "A"'), "probe.image_pull_secret", "Kubernetes name", "a"),
     # AWS
     "region": (swap("eu-central-1", "eu-cental-1"), "aws.region", "an AWS region", "eu-central-1"),
     "availability zone": (swap("eu-central-1", "eu-central-1a"), "aws.region", "an AWS region", "eu-central-1"),
@@ -512,3 +532,18 @@ def test_a_byte_order_mark_does_no_harm(tmp_path: Path):
     file = tmp_path / "config.toml"
     file.write_bytes(b"\xef\xbb\xbf" + SMALLEST.replace("\n", "\r\n").encode())
     assert config.load(file).name == "demo"
+
+
+def test_the_probes_pod_as_it_may_be_written():
+    lines = (
+        'tolerations = ["sku=gpu:NoSchedule", "spot", "CriticalAddonsOnly:NoExecute", "*"]\n'
+        'labels = { team = "net" }\nrequests = { cpu = "100m" }\nservice_account = "checker"'
+    )
+    probe = parsed(add("probe", lines)).probe
+    assert [(t.key, t.value, t.effect) for t in probe.tolerations] == [
+        ("sku", "gpu", "NoSchedule"),
+        ("spot", None, ""),
+        ("CriticalAddonsOnly", None, "NoExecute"),
+        ("", None, ""),
+    ]
+    assert (probe.labels, probe.requests, probe.service_account) == ((("team", "net"),), (("cpu", "100m"),), "checker")

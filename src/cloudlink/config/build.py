@@ -40,7 +40,7 @@ def build(document: Document, *, sandbox: bool) -> Link:
             adopt_zone=document[schema.HOSTED_ZONE],
             record_ttl=document[schema.TTL],
         ),
-        probe=ProbeSettings(image=document[schema.PROBE_IMAGE], namespace=document[schema.PROBE_NAMESPACE]),
+        probe=_probe(document),
         sandbox=fixtures(document) if sandbox else None,
         tags=document[schema.TAGS],
     )
@@ -56,6 +56,21 @@ def _aws(document: Document) -> AwsSide:
         adopt_gateway=document[schema.AWS_GATEWAY],
         route_tables=document[schema.AWS_ROUTE_TABLES],
         psk_storage=document[schema.PSK_STORAGE],
+    )
+
+
+def _probe(document: Document) -> ProbeSettings:
+    return ProbeSettings(
+        image=document[schema.PROBE_IMAGE],
+        namespace=document[schema.PROBE_NAMESPACE],
+        tolerations=document[schema.PROBE_TOLERATIONS],
+        node_selector=document[schema.PROBE_NODE_SELECTOR],
+        labels=document[schema.PROBE_LABELS],
+        annotations=document[schema.PROBE_ANNOTATIONS],
+        requests=document[schema.PROBE_REQUESTS],
+        limits=document[schema.PROBE_LIMITS],
+        image_pull_secret=document[schema.PROBE_PULL_SECRET],
+        service_account=document[schema.PROBE_SERVICE_ACCOUNT],
     )
 
 

@@ -10,6 +10,7 @@ from cloudlink import addressing
 from cloudlink.addressing import NamedRange
 from cloudlink.config import schema
 from cloudlink.config.names import LOAD_BALANCER_ARN
+from cloudlink.config.pods import quantity
 from cloudlink.config.reading import Document, Values
 from cloudlink.config.schema import Key
 from cloudlink.config.shown import shown
@@ -33,6 +34,22 @@ def _as_numbers(document: Document) -> Iterator[Mistake]:
         yield Mistake(schema.GATEWAY_ASN.path, str(azure), f"another number: {reason}", "65000")
     if aws is not None and aws == azure:
         yield Mistake(schema.GATEWAY_ASN.path, str(azure), f"a number other than {schema.AWS_ASN.path}: BGP needs two")
+
+
+def _probe_resources(document: Document) -> Iterator[Mistake]:
+    """Kubernetes refuses a pod that asks for more than it may take."""
+    requests, limits = document.get(schema.PROBE_REQUESTS), document.get(schema.PROBE_LIMITS)
+    if requests is None or limits is None:
+        return
+    wanted = {**dict(schema.PROBE_REQUESTS.default or ()), **dict(requests)}
+    most = {**dict(schema.PROBE_LIMITS.default or ()), **dict(limits)}
+    for name, amount in wanted.items():
+        if name in most and quantity(amount) > quantity(most[name]):
+            given = schema.PROBE_REQUESTS if document.values.has(schema.PROBE_REQUESTS) else schema.PROBE_LIMITS
+            found, other = (amount, most[name]) if given is schema.PROBE_REQUESTS else (most[name], amount)
+            word = "at most" if given is schema.PROBE_REQUESTS else "at least"
+            beside = schema.PROBE_LIMITS if given is schema.PROBE_REQUESTS else schema.PROBE_REQUESTS
+            yield Mistake(f"{given.path}.{name}", shown(found), f"{word} {other}, as {beside.path} has it")
 
 
 def _cloud_and_location(document: Document) -> Iterator[Mistake]:
@@ -250,6 +267,7 @@ def _sandbox(document: Document) -> Iterator[Mistake]:
 
 _CHECKS: tuple[Callable[[Document], Iterator[Mistake]], ...] = (
     _as_numbers,
+    _probe_resources,
     _cloud_and_location,
     _created_together,
     _new_network,

@@ -121,6 +121,7 @@ NODE_SIZE = text(
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 KUBERNETES_VERSION = text("a Kubernetes version such as 1.33 or 1.33.2, in quotes", r"1\.[0-9]{2}(\.[0-9]{1,3})?")
 NAMESPACE = text("a Kubernetes namespace: 1 to 63 lower-case letters, digits and hyphens", _LABEL)
+KUBERNETES_NAME = text("a Kubernetes name: 1 to 63 lower-case letters, digits and hyphens", _LABEL)
 IMAGE = text(
     "an image such as registry.example/path/name:tag",
     r"[a-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?",

@@ -11,7 +11,7 @@ from ipaddress import IPv4Network
 from typing import Any, Generic, Literal, TypeVar, cast
 
 from cloudlink import addressing
-from cloudlink.config import names
+from cloudlink.config import names, pods
 from cloudlink.config.value_types import (
     BOOLEAN,
     PRIVATE_ADDRESS,
@@ -439,6 +439,49 @@ PROBE_IMAGE = _defaulted(
     "Image of the short-lived pod that verify-dns asks from; it needs python3.",
 )
 PROBE_NAMESPACE = _defaulted("probe.namespace", names.NAMESPACE, "default", '"default"', "Namespace of that pod.")
+PROBE_TOLERATIONS = _defaulted(
+    "probe.tolerations",
+    listing(pods.TOLERATION, 0, 20, of="taints"),
+    (),
+    "[]",
+    "Taints that do not keep that pod from a node, where every Linux pool is tainted.",
+)
+PROBE_NODE_SELECTOR: Key[pods.Pairs] = _defaulted(
+    "probe.node_selector",
+    pods.NODE_SELECTOR,
+    (),
+    "{}",
+    "Labels that its node must have, besides Linux, such as `kubernetes.io/arch`.",
+)
+PROBE_LABELS: Key[pods.Pairs] = _defaulted(
+    "probe.labels", pods.LABELS, (), "{}", "Labels of that pod, as network policies or admission policies ask for them."
+)
+PROBE_ANNOTATIONS: Key[pods.Pairs] = _defaulted(
+    "probe.annotations", pods.ANNOTATIONS, (), "{}", "Annotations of that pod."
+)
+PROBE_REQUESTS: Key[pods.Pairs] = _defaulted(
+    "probe.requests",
+    pods.RESOURCES,
+    (("cpu", "10m"), ("memory", "32Mi")),
+    '{ cpu = "10m", memory = "32Mi" }',
+    "What its container asks for. Keys that are not given keep their default.",
+)
+PROBE_LIMITS: Key[pods.Pairs] = _defaulted(
+    "probe.limits",
+    pods.RESOURCES,
+    (("cpu", "500m"), ("memory", "128Mi")),
+    '{ cpu = "500m", memory = "128Mi" }',
+    "What its container may take at most. Keys that are not given keep their default.",
+)
+PROBE_PULL_SECRET = _optional(
+    "probe.image_pull_secret", names.KUBERNETES_NAME, "Secret in the namespace that the image is pulled with.", "none"
+)
+PROBE_SERVICE_ACCOUNT = _optional(
+    "probe.service_account",
+    names.KUBERNETES_NAME,
+    "Service account of that pod; its token is not mounted.",
+    "the namespace's default",
+)
 
 # --- [sandbox]
 _FITTING = "a range that nothing above uses"
@@ -547,7 +590,22 @@ TABLES: tuple[Table, ...] = (
         (HOST_NAME, HOST_LOAD_BALANCER, HOST_SERVICE, HOST_INGRESS, HOST_ADDRESSES, HOST_PORTS, HOST_TLS_PORTS),
         repeated=True,
     ),
-    Table("probe", "The pod that verify-dns asks from.", (PROBE_IMAGE, PROBE_NAMESPACE)),
+    Table(
+        "probe",
+        "The pod that verify-dns asks from.",
+        (
+            PROBE_IMAGE,
+            PROBE_NAMESPACE,
+            PROBE_TOLERATIONS,
+            PROBE_NODE_SELECTOR,
+            PROBE_LABELS,
+            PROBE_ANNOTATIONS,
+            PROBE_REQUESTS,
+            PROBE_LIMITS,
+            PROBE_PULL_SECRET,
+            PROBE_SERVICE_ACCOUNT,
+        ),
+    ),
     Table(
         "sandbox",
         "What exists in the local clouds of --sandbox. The real clouds are read instead.",

@@ -42,6 +42,8 @@ class DnsContext:
 
     key_problem: str = ""  # one line on the CoreDNS key when it is wrong
     shadowed: tuple[str, ...] = ()  # more specific zones elsewhere
+    control: str = ""  # how the cluster's own name was answered: answer, timeout, ...; empty: it was not asked
+    namespace: str = "default"  # of the probe's pod
 
 
 def diagnose(wanted: Wanted, facts: NameFacts, context: DnsContext = DnsContext()) -> NameReport:
@@ -201,7 +203,8 @@ def _cause(wanted: Wanted, asked: _Asked, connects: tuple[Connect, ...], context
     direct = [(q, h) for q, h in asked if q.via == "endpoint"]
     cluster = next((h for q, h in asked if q.via == "cluster"), Hop("cluster-dns", "error"))
     for found in (
-        _endpoint_cause(direct, cluster),
+        _shut_off(direct, cluster, connects, context),
+        _endpoint_cause(direct, cluster, connects),
         _zone_cause(wanted, direct),
         _cluster_cause(wanted, cluster, context),
         _connect_cause(wanted, connects),
@@ -215,7 +218,29 @@ def _silent(hop: Hop) -> bool:
     return hop.result in ("timeout", "reset", "error")
 
 
-def _endpoint_cause(direct: _Asked, cluster: Hop) -> Cause | None:
+def _shut_off(direct: _Asked, cluster: Hop, connects: tuple[Connect, ...], context: DnsContext) -> Cause | None:
+    """Nothing at all answers the pod. The cluster's own name needs no link: with it the pod is told from the link."""
+    reached = any(c.outcome in ("ok", "refused", "reset") for c in connects)
+    if reached or not _silent(cluster) or not all(_silent(h) for _, h in direct):
+        return None
+    policies = f"kubectl get networkpolicies --namespace {context.namespace}"
+    if context.control == "timeout":
+        return Cause(
+            "Nothing answers the pod, not even the cluster's DNS for kubernetes.default.svc: the pod itself is shut off (a "
+            "network policy of its namespace lets nothing out), or CoreDNS does not run. This says nothing of the link",
+            f"{policies}; allow port 53 and the VPC's ranges, or name another [probe] namespace; kubectl get pods --namespace "
+            "kube-system --selector k8s-app=kube-dns",
+        )
+    if context.control == "" and direct:
+        return Cause(
+            "No endpoint address answers, and the cluster's DNS does not either: the pod itself is shut off (a network policy), "
+            "or the link is down and CoreDNS waits for it",
+            f"{policies}; {_STATUS} shows the tunnels",
+        )
+    return None
+
+
+def _endpoint_cause(direct: _Asked, cluster: Hop, connects: tuple[Connect, ...] = ()) -> Cause | None:
     silent = [(q.server, q.protocol) for q, h in direct if _silent(h)]
     if not direct or not silent:
         return None
@@ -226,6 +251,13 @@ def _endpoint_cause(direct: _Asked, cluster: Hop) -> Cause | None:
                 "The cluster's DNS answers, but the pod itself reaches no endpoint address: a network policy or an NSG "
                 "lets only CoreDNS out",
                 "Nothing need be done for names; for connections allow the VPC's ranges in the network policies",
+            )
+        if reached := next((c for c in connects if c.outcome in ("ok", "refused", "reset")), None):
+            return Cause(
+                f"No endpoint address answers, though packets get to the VPC and back ({reached.address}:{reached.port} "
+                "answers): the endpoint's security group does not let port 53 in from the address that AWS sees (the node's with "
+                "CNI overlay, else the pod's), or a network policy of the pod's namespace does not let port 53 out",
+                f"{_UP} puts the endpoint's security group rules right; kubectl get networkpolicies --all-namespaces",
             )
         return Cause(
             "No endpoint address answers: packets do not get to the VPC, do not get back, or the endpoint's security group "
@@ -306,6 +338,12 @@ def _cluster_cause(wanted: Wanted, cluster: Hop, context: DnsContext) -> Cause |
         case "nxdomain" | "public-address" | "nodata":
             if context.key_problem:
                 return Cause(f"{what}: {context.key_problem}", restart)
+            if "asked 169.254.20.10" in cluster.detail:
+                return Cause(
+                    f"{what}: the pod asks NodeLocal DNSCache (169.254.20.10), which forwards elsewhere than to CoreDNS",
+                    "kubectl get configmap node-local-dns --namespace kube-system --output yaml; its zone . must forward to "
+                    "the cluster's DNS service",
+                )
             return Cause(
                 f"{what}: CoreDNS has not loaded its key, a more specific zone hides it, the pods' DNS goes elsewhere "
                 "(LocalDNS, dnsPolicy), or an old answer is still cached (30 seconds)",

@@ -7,6 +7,7 @@ whatever happens. What an interrupted run left behind is swept by the next one.
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -18,18 +19,37 @@ from typing import Any, TypeVar
 from cloudlink.checks.names.script import ENVIRONMENT, MARK, SCRIPT
 from cloudlink.clouds.errors import retry_after, unknown_outcome
 from cloudlink.clouds.kube.client import Kube, KubeObject
+from cloudlink.clouds.kube.errors import KubeApiError
 from cloudlink.clouds.malformed import parsing
 from cloudlink.core.polling import Clock, TimedOut, poll
-from cloudlink.errors import CloudError, WaitError
-from cloudlink.link import Link
+from cloudlink.errors import CloudError, CloudlinkError, WaitError
+from cloudlink.link import Link, Toleration
 
 T = TypeVar("T")
 
 _MANAGED = "app.kubernetes.io/managed-by"
 _LINK = "cloudlink-link"
-_OLD_SECONDS = 300
-_DEADLINE = 120
+_DEADLINE = 600  # of the pod, for its image may take minutes to be pulled; the script ends itself long before
+_ASKING_SECONDS = 90  # of the script: what is not asked by then is said to be not asked
+_OLD_SECONDS = _DEADLINE + 60
+_UNPLACED_SECONDS = 135  # in which a node takes the pod, or none will
 _CONTAINER = "probe"
+# Others' containers beside ours would keep the pod running, or take its connections: each mesh's own way to say no.
+# https://istio.io/latest/docs/setup/additional-setup/sidecar-injection/
+# https://linkerd.io/2/features/proxy-injection/
+_NO_SIDECAR_LABELS = {
+    "sidecar.istio.io/inject": "false",
+    "istio.io/dataplane-mode": "none",
+    "kuma.io/sidecar-injection": "disabled",
+}
+_NO_SIDECAR_ANNOTATIONS = {
+    "sidecar.istio.io/inject": "false",
+    "linkerd.io/inject": "disabled",
+    "dapr.io/enabled": "false",
+    "consul.hashicorp.com/connect-inject": "false",
+}
+_DEFAULT_REQUESTS = {"cpu": "10m", "memory": "32Mi"}
+_DEFAULT_LIMITS = {"cpu": "500m", "memory": "128Mi"}
 # In a sandbox, time runs fast but a pod's program does not: giving up takes this much time on the wall as well.
 _BUSY_SECONDS = 900.0  # as long as every write of a run waits for a cluster that is too busy
 _FAIR_WALL_SECONDS = 30.0
@@ -92,6 +112,8 @@ class ProbeFacts:
     servers: tuple[str, ...]
     search: tuple[str, ...]
     names: tuple[NameFacts, ...]
+    # the cluster's own name, which needs no link: it tells a pod that is shut off from a link that is down
+    control: Query | None = None
 
 
 def request(questions: Iterable[Question], endpoints: Iterable[IPv4Address]) -> dict[str, Any]:
@@ -109,6 +131,7 @@ def request(questions: Iterable[Question], endpoints: Iterable[IPv4Address]) -> 
         "endpoints": [str(e) for e in endpoints],
         "timeout": 2,
         "tries": 2,
+        "deadline": _ASKING_SECONDS,
     }
 
 
@@ -129,6 +152,7 @@ def _facts(raw: Mapping[str, Any]) -> ProbeFacts:
             NameFacts(n["name"], tuple(_query(q) for q in n["queries"]), tuple(_connect(c) for c in n["connects"]))
             for n in raw["names"]
         ),
+        _query(raw["control"]) if raw.get("control") else None,
     )
 
 
@@ -154,53 +178,74 @@ def _connect(c: Mapping[str, Any]) -> Connect:
 
 
 def manifest(link: Link, name: str, asked: Mapping[str, Any]) -> KubeObject:
-    """A pod that meets the "restricted" Pod Security Standard.
+    """A pod that meets the "restricted" Pod Security Standard and AKS's deployment safeguards.
 
     https://kubernetes.io/docs/concepts/security/pod-security-standards/
+    https://learn.microsoft.com/azure/aks/deployment-safeguards
     """
+    settings = link.probe
+    # Asked for by policies; they never fail, for the script ends before the first one is due.
+    alive = {"exec": {"command": ["python3", "-c", ""]}, "initialDelaySeconds": _DEADLINE, "periodSeconds": 60}
+    spec: dict[str, Any] = {
+        "restartPolicy": "Never",
+        "activeDeadlineSeconds": _DEADLINE,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 0,
+        "nodeSelector": {"kubernetes.io/os": "linux", **dict(settings.node_selector)},
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 65532,
+            "runAsGroup": 65532,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [
+            {
+                "name": _CONTAINER,
+                "image": settings.image,
+                "command": ["python3", "-c", SCRIPT],
+                "env": [
+                    {"name": ENVIRONMENT, "value": json.dumps(asked)},
+                    {"name": "PYTHONDONTWRITEBYTECODE", "value": "1"},
+                ],
+                "securityContext": {
+                    "allowPrivilegeEscalation": False,
+                    "readOnlyRootFilesystem": True,
+                    "capabilities": {"drop": ["ALL"]},
+                },
+                "resources": {
+                    "requests": {**_DEFAULT_REQUESTS, **dict(settings.requests)},
+                    "limits": {**_DEFAULT_LIMITS, **dict(settings.limits)},
+                },
+                "livenessProbe": alive,
+                "readinessProbe": alive,
+            }
+        ],
+    }
+    if settings.tolerations:
+        spec["tolerations"] = [_toleration(t) for t in settings.tolerations]
+    if settings.image_pull_secret:
+        spec["imagePullSecrets"] = [{"name": settings.image_pull_secret}]
+    if settings.service_account:
+        spec["serviceAccountName"] = settings.service_account
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
             "name": name,
-            "namespace": link.probe.namespace,
-            "labels": {_MANAGED: "cloudlink", _LINK: link.name},
+            "namespace": settings.namespace,
+            "labels": {**_NO_SIDECAR_LABELS, **dict(settings.labels), _MANAGED: "cloudlink", _LINK: link.name},
+            "annotations": {**_NO_SIDECAR_ANNOTATIONS, **dict(settings.annotations)},
         },
-        "spec": {
-            "restartPolicy": "Never",
-            "activeDeadlineSeconds": _DEADLINE,
-            "automountServiceAccountToken": False,
-            "enableServiceLinks": False,
-            "terminationGracePeriodSeconds": 0,
-            "nodeSelector": {"kubernetes.io/os": "linux"},
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": 65532,
-                "runAsGroup": 65532,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "containers": [
-                {
-                    "name": _CONTAINER,
-                    "image": link.probe.image,
-                    "command": ["python3", "-c", SCRIPT],
-                    "env": [
-                        {"name": ENVIRONMENT, "value": json.dumps(asked)},
-                        {"name": "PYTHONDONTWRITEBYTECODE", "value": "1"},
-                    ],
-                    "securityContext": {
-                        "allowPrivilegeEscalation": False,
-                        "readOnlyRootFilesystem": True,
-                        "capabilities": {"drop": ["ALL"]},
-                    },
-                    "resources": {
-                        "requests": {"cpu": "10m", "memory": "32Mi"},
-                        "limits": {"cpu": "500m", "memory": "128Mi"},
-                    },
-                }
-            ],
-        },
+        "spec": spec,
     }
+
+
+def _toleration(t: Toleration) -> dict[str, str]:
+    made = {"operator": "Exists" if t.value is None else "Equal"}
+    made |= {"key": t.key} if t.key else {}
+    made |= {"value": t.value} if t.value is not None else {}
+    return made | ({"effect": t.effect} if t.effect else {})
 
 
 @dataclass(frozen=True)
@@ -231,21 +276,18 @@ class Probe:
                 passing=self._told_busy,
             )
             pod = self._ended(name)
-            log = self._log(name)
+            if not _ran(pod):
+                raise _taken_away(pod, name, namespace)
+            log = self._log(name, pod)
         finally:
             self._remove(name)
         facts = parse(log)
         if facts is None:
-            raise CloudError(
-                "The probe's pod gave no result",
-                f"Pod {name} in namespace {namespace} ended ({_end(pod)}) without a result. Its last line: "
-                f"{(log.strip().splitlines() or ['(none)'])[-1][:300]}",
-                "The image must have python3 of 3.8 or later: see [probe] image in the configuration.",
-            )
+            raise _no_result(pod, name, namespace, log)
         return facts
 
     def _remove(self, name: str) -> None:
-        """If the cluster does not answer either, the next run sweeps it; it ends by itself after two minutes."""
+        """If the cluster does not answer either, the next run sweeps it; it ends by itself after ten minutes."""
         for _ in range(3):
             try:
                 self.kube.delete_pod(self.link.probe.namespace, name)
@@ -257,7 +299,7 @@ class Probe:
 
     @parsing("the cluster's pods")
     def sweep(self) -> tuple[str, ...]:
-        """Remove pods of earlier runs that have ended or are older than five minutes. Their names."""
+        """Remove pods of earlier runs that have ended or are older than one can be. Their names."""
         namespace = self.link.probe.namespace
         swept = []
         ours = f"{_MANAGED}=cloudlink,{_LINK}={self.link.name}"
@@ -294,16 +336,13 @@ class Probe:
         def done(pod: KubeObject) -> bool:
             if trouble := _trouble(pod):
                 raise trouble
-            if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
-                return True
+            if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed") or _ran(pod):
+                return True  # our container has ended, whatever stands beside it
             # The kubelet ends the pod at its deadline; what is still there later never got to run.
             waited = self.clock.now() - begun
-            if waited > _DEADLINE + 15 and time.monotonic() - wall > _FAIR_WALL_SECONDS:
-                raise WaitError(
-                    "The probe's pod does not get to run",
-                    f"After {waited:.0f} s pod {name} in namespace {self.link.probe.namespace} is still {_end(pod)}.",
-                    f"kubectl get events --namespace {self.link.probe.namespace}; see [probe] in the configuration.",
-                )
+            longest = _UNPLACED_SECONDS if _unplaced(pod) else _DEADLINE + 15
+            if waited > longest and time.monotonic() - wall > _FAIR_WALL_SECONDS:
+                raise _not_placed(pod, name, self.link.probe.namespace, waited)
             return False
 
         def read() -> KubeObject:
@@ -320,19 +359,34 @@ class Probe:
             passing=_passing,
         )
 
-    def _log(self, name: str) -> str:
+    def _log(self, name: str, pod: KubeObject) -> str:
         # An ended pod's log can lag behind its phase by a moment.
+        namespace = self.link.probe.namespace
+        failed: list[KubeApiError] = []
+
+        def read() -> str:
+            failed.clear()
+            try:
+                return self.kube.pod_log(namespace, name, container=_CONTAINER)
+            except KubeApiError as error:
+                failed.append(error)
+                raise
+
         try:
-            return poll(
-                lambda: self.kube.pod_log(self.link.probe.namespace, name),
-                bool,
-                clock=self.clock,
-                typical_seconds=1,
-                deadline=5,
-                passing=_passing,
-            )
-        except TimedOut:
-            return ""
+            return poll(read, bool, clock=self.clock, typical_seconds=1, deadline=5, passing=_passing)
+        except (TimedOut, KubeApiError):
+            if not failed:
+                return ""
+        error = failed[0]
+        if error.status not in (400, 404) and error.status < 500:
+            raise error
+        raise CloudError(
+            "The log of the probe's pod cannot be read",
+            f"Pod {name} in namespace {namespace} ended ({_end(pod)}), but {error.what} was answered: {error.message}",
+            "If kubectl logs fails as well, the API server does not reach the nodes (konnectivity, port 10250); else run "
+            "the command again.",
+            code=error.reason,
+        )
 
 
 def _busy(error: Exception) -> bool:
@@ -347,6 +401,8 @@ def _passing(error: Exception) -> bool:
 def _trouble(pod: KubeObject) -> CloudError | None:
     """What will not get better by waiting."""
     for status in (pod.get("status") or {}).get("containerStatuses") or ():
+        if status.get("name", _CONTAINER) != _CONTAINER:
+            continue
         waiting = (status.get("state") or {}).get("waiting") or {}
         reason = str(waiting.get("reason") or "")
         # ErrImagePull is the first failure and may pass; the back-off comes after it did not.
@@ -366,6 +422,92 @@ def _trouble(pod: KubeObject) -> CloudError | None:
                 code=reason,
             )
     return None
+
+
+@parsing("the cluster's pods")
+def _own(pod: KubeObject) -> Mapping[str, Any]:
+    """The state of our own container; others may stand beside it."""
+    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+    found = next((c for c in statuses if c.get("name") == _CONTAINER), None)
+    return ((found or {}).get("state")) or {}
+
+
+@parsing("the cluster's pods")
+def _ran(pod: KubeObject) -> bool:
+    """Whether our container has run to its end."""
+    ended = _own(pod).get("terminated")
+    status = pod.get("status") or {}
+    if ended is not None:
+        return True
+    return status.get("phase") == "Succeeded" or (status.get("phase") == "Failed" and not status.get("reason"))
+
+
+@parsing("the cluster's pods")
+def _unplaced(pod: KubeObject) -> str:
+    """Why no node takes the pod, in the scheduler's words; empty: one did."""
+    for condition in (pod.get("status") or {}).get("conditions") or ():
+        if condition.get("status") == "False" and condition.get("reason") == "Unschedulable":
+            return str(condition.get("message") or "no node takes it")
+    return ""
+
+
+def _not_placed(pod: KubeObject, name: str, namespace: str, waited: float) -> WaitError:
+    detail = f"After {waited:.0f} s pod {name} in namespace {namespace} is still {_end(pod)}."
+    why = _unplaced(pod)
+    if taints := sorted(set(re.findall(r"untolerated taint\(?s?\)? \{([^}]*)\}", why))):
+        words = ", ".join(json.dumps(t.partition(":")[0].strip()) for t in taints)
+        return WaitError(
+            "The nodes are tainted against the probe's pod",
+            detail,
+            f"Tolerate the taints: [probe] tolerations = [{words}]",
+        )
+    if why:
+        return WaitError(
+            "No node takes the probe's pod",
+            detail,
+            "See [probe] node_selector, requests and tolerations in the configuration; kubectl get nodes",
+        )
+    return WaitError(
+        "The probe's pod does not get to run",
+        detail,
+        f"kubectl get events --namespace {namespace}; see [probe] in the configuration.",
+    )
+
+
+def _taken_away(pod: KubeObject, name: str, namespace: str) -> CloudlinkError:
+    """A pod that ended without that its container ran to an end."""
+    status = pod.get("status") or {}
+    detail = f"Pod {name} in namespace {namespace}: {_end(pod)}."
+    if status.get("reason") == "DeadlineExceeded":
+        waiting = _own(pod).get("waiting") or {}
+        why = f" ({waiting['reason']})" if waiting.get("reason") else ""
+        if _own(pod).get("running"):
+            return WaitError("The probe's pod did not end in time", detail, "Run the command again with fewer names.")
+        return WaitError(
+            "The probe's container did not begin in time",
+            f"{detail} Its container never ran{why}: most likely the nodes wait for a registry that does not answer.",
+            f"kubectl get events --namespace {namespace}; name an image that the nodes can pull: [probe] image.",
+        )
+    return CloudError(
+        "The cluster took the probe's pod away",
+        f"{detail} That is no fault of the link.",
+        "Run the command again; [probe] requests and node_selector decide on which node the pod runs.",
+        code=str(status.get("reason") or ""),
+    )
+
+
+def _no_result(pod: KubeObject, name: str, namespace: str, log: str) -> CloudError:
+    last = (log.strip().splitlines() or ["(none)"])[-1][:300]
+    hint = "The image must have python3 of 3.8 or later: see [probe] image in the configuration."
+    if "exec format error" in log or "exec format error" in _end(pod):
+        hint = 'The image is for another processor: set [probe] node_selector = { "kubernetes.io/arch" = "amd64" } or image.'
+    elif "OOMKilled" in _end(pod):
+        hint = 'The container had too little memory: set [probe] limits = { memory = "256Mi" }.'
+    return CloudError(
+        "The probe's pod gave no result",
+        f"Pod {name} in namespace {namespace} ended ({_end(pod)}) without a result. Its last line: {last}",
+        hint,
+    )
 
 
 @parsing("the cluster's pods")

@@ -7,6 +7,7 @@ It asks and reports; it draws no conclusions. The request comes as JSON in the e
     port       of the name servers (53)
     resolv     the resolver's configuration (/etc/resolv.conf)
     timeout    seconds for each try; tries: how often to ask over UDP
+    deadline   seconds after which nothing more is asked
 
 The answer is one line of JSON behind MARK. DNS messages are built by hand, because the C library's resolver tells
 neither the response code nor who answered. TLS is spoken without verifying: what is wanted is the names in the
@@ -24,6 +25,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 asked = json.loads(os.environ["CLOUDLINK_PROBE"])
 TIMEOUT, TRIES, PORT = asked.get("timeout", 2), asked.get("tries", 2), asked.get("port", 53)
+END = time.monotonic() + asked.get("deadline", 90)
+SAMPLES = 3
 
 
 def resolver():
@@ -181,34 +184,82 @@ def handshake(sock, name):
     return found
 
 
+def begin(pool, call, *arguments):
+    # In a thread; once the time is up nothing more is asked, so that there is a result before the pod's deadline.
+    def timed():
+        return None if time.monotonic() > END else call(*arguments)
+
+    return pool.submit(timed)
+
+
+def not_asked(why, **found):
+    return dict(found, outcome=why[0], error=why[1], ms=None)
+
+
+LATE = ("error", "not asked: the time was up")
+SILENT = ("timeout", "not asked again: no answer to the first names")
+
+
+def first_names(pool, ways):
+    # Ask each way for the first few names at once. A way that answers none of them is silent: it is not asked again, or
+    # 500 names would take as long as 500 time-outs.
+    first = [wanted["name"] for wanted in asked["names"][:SAMPLES]]
+    begun = {(way, name): begin(pool, ask, *way, name) for name in first for way in ways}
+    answers = {
+        (way, name): done.result() or not_asked(LATE, via=way[0], server=way[1], protocol=way[2])
+        for (way, name), done in begun.items()
+    }
+    silent = {way for way in ways if first and all(answers[way, name]["outcome"] == "timeout" for name in first)}
+    return answers, silent
+
+
 def main():
     servers, search = resolver()
-    with ThreadPoolExecutor(24) as pool:
-        waves = []
-        for wanted in asked["names"]:
-            name = wanted["name"]
-            queries = [pool.submit(ask, "cluster", servers[0], "udp", name)] if servers else []
-            for server in asked["endpoints"]:
-                queries += [pool.submit(ask, "endpoint", server, protocol, name) for protocol in ("udp", "tcp")]
-            waves.append((wanted, queries))
-        names = []
-        for wanted, queries in waves:
-            answers = [query.result() for query in queries]
-            places = dict.fromkeys(wanted["connect"])
-            for answer in answers:
-                # nothing is sent to public addresses: the link is about private ones
-                places.update(dict.fromkeys(a for a in answer.get("addresses", ()) if private(ipaddress.ip_address(a))))
-            connects = [
-                pool.submit(connect, address, port, port in wanted["tls"], wanted["name"])
-                for address in list(places)[:12]
-                for port in wanted["ports"]
-            ]
-            names.append((wanted["name"], answers, connects))
-        report = [
-            {"name": name, "queries": answers, "connects": [c.result() for c in connects]}
-            for name, answers, connects in names
+    ways = [("cluster", servers[0], "udp")] if servers else []
+    ways += [("endpoint", server, protocol) for server in asked["endpoints"] for protocol in ("udp", "tcp")]
+    inside = next((domain for domain in search if domain.startswith("svc.")), "svc.cluster.local")
+    pool = ThreadPoolExecutor(64)
+    control = begin(pool, ask, "cluster", servers[0], "udp", "kubernetes.default." + inside) if servers else None
+    answers, silent = first_names(pool, ways)
+    waves = []
+    for wanted in asked["names"]:
+        queries = []
+        for way in ways:
+            known = answers.get((way, wanted["name"]))
+            if known is None and way in silent:
+                known = not_asked(SILENT, via=way[0], server=way[1], protocol=way[2])
+            queries.append((way, known, None if known else begin(pool, ask, *way, wanted["name"])))
+        waves.append((wanted, queries))
+    tried, names = {}, []
+    for wanted, queries in waves:
+        found = [
+            known or later.result() or not_asked(LATE, via=way[0], server=way[1], protocol=way[2])
+            for way, known, later in queries
         ]
-    print("CLOUDLINK-PROBE " + json.dumps({"servers": servers, "search": search, "names": report}))
+        places = dict.fromkeys(wanted["connect"])
+        for answer in found:
+            # nothing is sent to public addresses: the link is about private ones
+            places.update(dict.fromkeys(a for a in answer.get("addresses", ()) if private(ipaddress.ip_address(a))))
+        connects = []
+        for address in list(places)[:12]:
+            for port in wanted["ports"]:
+                tls = port in wanted["tls"]
+                # names share addresses; only what TLS shows depends on the name that is asked for
+                key = (address, port, wanted["name"] if tls else "")
+                if key not in tried:
+                    tried[key] = begin(pool, connect, address, port, tls, wanted["name"])
+                connects.append((address, port, tried[key]))
+        names.append((wanted["name"], found, connects))
+    report = [
+        {
+            "name": name,
+            "queries": found,
+            "connects": [c.result() or not_asked(LATE, address=a, port=p, tls=None) for a, p, c in connects],
+        }
+        for name, found, connects in names
+    ]
+    said = control.result() if control else None
+    print("CLOUDLINK-PROBE " + json.dumps({"servers": servers, "search": search, "names": report, "control": said}))
     sys.stdout.flush()
 
 

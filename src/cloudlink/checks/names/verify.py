@@ -83,7 +83,12 @@ def build_report(
     link: Link, facts: ProbeFacts, wanted: Sequence[Wanted], forward: ForwardStatus | None = None
 ) -> DnsReport:
     """Pure: the report from what the probe saw."""
-    context = DnsContext(forward.problem, forward.shadowed) if forward else DnsContext()
+    context = DnsContext(
+        forward.problem if forward else "",
+        forward.shadowed if forward else (),
+        facts.control.outcome if facts.control else "",
+        link.probe.namespace,
+    )
     seen = {f.name: f for f in facts.names}
     reports = tuple(diagnose(w, seen[w.name], context) for w in wanted)
     return DnsReport(link.name, health(reports), reports, _notes(facts, reports, forward))

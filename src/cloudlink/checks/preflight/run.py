@@ -7,6 +7,7 @@ read in parallel, and one that cannot be read hides no other: what it would have
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -46,6 +47,8 @@ BEFORE_REMOVAL: tuple[tuple[str, Topic], ...] = (("azure", azure.find_locked),)
 
 PARSE_THEMSELVES = frozenset({"names"})  # these still read the clouds' answers as they are spelt
 
+_DENIED = re.compile(r"ermission|denies|boundary")  # access that is missing, unlike a sign-in that has ended
+
 Guard = Callable[[str, Callable[[], Any]], Any]  # runs a read: tries again what may pass, translates the rest
 
 
@@ -82,7 +85,7 @@ def _distinct(errors: Iterable[CloudlinkError]) -> list[CloudlinkError]:
     once: dict[tuple[str, str], CloudlinkError] = {}
     for error in sorted(errors, key=lambda e: not isinstance(e, ConflictError)):
         cause = error.summary if isinstance(error, UnreachableError) else error.detail
-        if isinstance(error, CredentialsError) and "ermission" not in error.summary:
+        if isinstance(error, CredentialsError) and not _DENIED.search(error.summary):
             cause = ""  # an expired sign-in is one cause, whatever call found it
         once.setdefault((error.summary, cause), error)
     return list(once.values())

@@ -108,18 +108,12 @@ _ADMISSION: tuple[tuple[re.Pattern[str], str, str], ...] = (
     (
         re.compile(r"ValidatingAdmissionPolicy '"),
         "An admission policy of the cluster refuses it",
-        (
-            "The message names the policy. Meet it ([probe] image, labels, annotations, requests, limits), or ask its owner for an "
-            "exemption."
-        ),
+        "Meet the policy that the message names (a probe's pod: the [probe] keys), or ask its owner for an exemption.",
     ),
     (
         re.compile(r"denied the request|denied by "),
         "An admission webhook of the cluster refuses it",
-        (
-            "The message names the webhook and the rule. Meet it ([probe] image, labels, annotations, requests, limits), or ask its "
-            "owner for an exemption."
-        ),
+        "Meet the rule that the message names (a probe's pod: the [probe] keys), or ask its owner for an exemption.",
     ),
     (
         re.compile(r"field is immutable when `immutable` is set"),
