@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cloudlink.core.plan import Accounts
 from cloudlink.core.polling import Clock
-from cloudlink.errors import MissingError
+from cloudlink.errors import AccessError, CloudlinkError, CredentialsError, MissingError, finding_of
 from cloudlink.link import Link
 
 if TYPE_CHECKING:
@@ -76,7 +78,49 @@ def connect(link: Link, clock: Clock, endpoints: Endpoints | None) -> Clouds:
             sandbox=endpoints is not None,
         )
 
-    azure.sign_in()
+    _sign_in(aws, azure)
     return Clouds(
         link, aws, azure, Kube(link.azure.aks_cluster, aks, cache), Kube(link.aws.eks_cluster, eks, cache), cache, clock
     )
+
+
+def _sign_in(aws: Aws, azure: Azure) -> None:
+    """Both clouds, so that what is wrong with either is said at once."""
+    failed: list[CloudlinkError] = []
+    for sign_in in (aws.sign_in, azure.sign_in):
+        try:
+            sign_in()
+        except CloudlinkError as error:
+            failed.append(error)
+        except Exception as error:
+            translated = aws.translate(error)
+            if translated is None:
+                raise
+            failed.append(translated)
+    if len(failed) == 1 and isinstance(failed[0], CredentialsError):
+        # Azure's token is proved by getting it; keys of AWS only by using them
+        try:
+            aws.account()
+        except Exception as error:  # noqa: BLE001 - only what is a missing sign-in matters here
+            second = aws.translate(error)
+            if isinstance(second, CredentialsError) and second.summary != failed[0].summary:
+                failed.insert(0, second)
+    if len(failed) > 1 and any(isinstance(e, CredentialsError) for e in failed):
+        raise AccessError(tuple(finding_of(e) for e in failed))
+    if failed:
+        raise failed[0]
+
+
+def accounts_of(clouds: Clouds) -> Accounts:
+    """Whose clouds these are; what cannot be read is left empty."""
+    from cloudlink.clouds.azure.credential import Identity
+
+    principal, account, name, who, ends = "", "", "", Identity("", ""), None
+    with contextlib.suppress(Exception):
+        principal, account = clouds.aws.principal(), clouds.aws.account()
+        ends = clouds.aws.session_end()
+    with contextlib.suppress(Exception):
+        who = clouds.azure.identity()
+        name = clouds.azure.subscription_name()
+    side = clouds.link.azure
+    return Accounts(account, principal, ends, side.subscription, name, who.tenant or side.tenant or "", who.user)

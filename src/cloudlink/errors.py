@@ -154,11 +154,17 @@ _ACCESS = ("sign-in", "permissions")
 _TOPICS = {"aws_vpn": "aws", "azure_vpn": "azure", "resolver": "names", "dns_forward": "coredns"}
 
 
+def is_denial(error: CloudlinkError) -> bool:
+    """Whether access is missing, and not the sign-in: another sign-in as the same user would not help."""
+    words = ("ermission", "denies")
+    return isinstance(error, CredentialsError) and any(word in error.summary for word in words)
+
+
 def finding_of(error: CloudlinkError) -> Finding:
     """The error of a read as an obstacle among others."""
     topic = _TOPICS.get(error.resource.partition(".")[0], "aws")
     if isinstance(error, CredentialsError):
-        topic = "permissions" if "ermission" in error.summary else "sign-in"
+        topic = "permissions" if is_denial(error) else "sign-in"
     return Finding(topic, Severity.OBSTACLE, error.summary, error.detail, error.hint, resource=error.resource)
 
 

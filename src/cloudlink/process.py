@@ -12,19 +12,25 @@ from typing import Any
 
 from cloudlink.core.polling import Clock
 
+END_WITHIN_SECONDS = 1.7  # of the wall clock, from SIGTERM to the end
+
 
 @contextlib.contextmanager
 def stop_on_signals(clock: Clock) -> Iterator[None]:
-    """First Ctrl-C, SIGTERM or SIGHUP: stop cleanly. A second Ctrl-C: at once."""
+    """First Ctrl-C, SIGTERM or SIGHUP: stop cleanly. A second Ctrl-C: at once. After SIGTERM or SIGHUP the process ends
+    within two seconds in any state: a call that nobody answers, a name that is being looked up or a program that was
+    started cannot be woken. What was begun is in the state file before it is asked for."""
 
     def stop(number: int, _frame: Any) -> None:
         if clock.stopped and number == signal.SIGINT:
-            show_cursor = "\x1b[?25h" if sys.stderr.isatty() else ""  # the live view had hidden it
-            said = "\nStopped at once; what the clouds had begun goes on. Run the command again to go on.\n"
-            # not through sys.stderr, which the interrupted code may be in the middle of writing to
-            os.write(2, (show_cursor + said).encode())
-            os._exit(130)
+            _leave_at_once()
+        if number != signal.SIGINT and not ending:
+            ending.append(threading.Timer(END_WITHIN_SECONDS, _leave_at_once))
+            ending[0].daemon = True  # not cancelled either: Python itself waits for threads when it ends
+            ending[0].start()
         clock.stop()
+
+    ending: list[threading.Timer] = []
 
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -36,6 +42,15 @@ def stop_on_signals(clock: Clock) -> Iterator[None]:
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
+
+
+def _leave_at_once() -> None:
+    show_cursor = "\x1b[?25h" if sys.stderr.isatty() else ""  # the live view had hidden it
+    said = "\nStopped at once; what the clouds had begun goes on. Run the command again to go on.\n"
+    with contextlib.suppress(OSError):
+        # not through sys.stderr, which the interrupted code may be in the middle of writing to
+        os.write(2, (show_cursor + said).encode())
+    os._exit(130)
 
 
 def one_arena() -> None:

@@ -11,12 +11,13 @@ import os
 import sys
 import traceback
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cloudlink.config import load
-from cloudlink.connect import Clouds, connect
+from cloudlink.connect import Clouds, accounts_of, connect
 from cloudlink.core import events as ev
 from cloudlink.core.plan import Action, Plan
 from cloudlink.core.polling import MIN_READS, Stopped, WallClock
@@ -272,7 +273,10 @@ class Session:
         findings. A plan with obstacles is for showing; ``apply`` refuses it."""
         engine = self._make_engine(self.clouds.topology.nodes())
         self._reading()
-        plan = engine.plan(collect=True)
+        with ThreadPoolExecutor(1, thread_name_prefix="accounts") as pool:
+            accounts = pool.submit(accounts_of, self.clouds)
+            plan = engine.plan(collect=True)
+        plan = replace(plan, accounts=accounts.result())
         if only:
             plan = self._only(plan, only)
         from cloudlink.checks.preflight import run as preflight

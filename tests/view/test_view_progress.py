@@ -208,7 +208,7 @@ def test_commands_to_type_are_for_the_clouds_that_were_looked_at(speed: float | 
 
 def test_plan_object_has_what_programs_were_promised() -> None:
     (plan,), _, _ = json_lines(lambda v: v.plan(samples.LATER_PLAN, link=samples.LINK), "plan")
-    assert set(plan) == {"link", "changes", "counts", "warnings", "kept", "findings"}
+    assert set(plan) == {"link", "changes", "counts", "warnings", "kept", "findings", "accounts"}
     assert plan["counts"] == {a.value: samples.LATER_PLAN.count(a) for a in Action}
     assert all(
         set(c) == {"address", "action", "title", "step", "why", "fields", "id", "drift"} for c in plan["changes"]

@@ -25,7 +25,7 @@ from cloudlink.checks.report import (
     TunnelStatus,
 )
 from cloudlink.core.events import Begun, Done, Event, Failed, Kept, Note, Progress, Queued, Reading, Skipped, Tick
-from cloudlink.core.plan import Action, Adopted, Change, FieldChange, Plan
+from cloudlink.core.plan import Accounts, Action, Adopted, Change, FieldChange, Plan
 from cloudlink.errors import CloudError, ConfigError, CredentialsError, Finding, Mistake, ObstaclesError, Severity
 from cloudlink.ipsec import IpsecPolicy
 from cloudlink.link import AddressTarget, AwsSide, AzureSide, DnsSide, Host, Link, ProbeSettings, Tunnel
@@ -190,6 +190,15 @@ OBSTACLES = (
 )
 FOUND_PLAN = replace(
     LATER_PLAN,
+    accounts=Accounts(
+        "123456789012",
+        "arn:aws:sts::123456789012:assumed-role/ops/me",
+        START + 1800,
+        "00000000-1111-2222-3333-444444444444",
+        "Shared services",
+        "99999999-1111-2222-3333-444444444444",
+        "me@corp.example",
+    ),
     findings=(
         *OBSTACLES,
         Finding("names", Severity.WARNING, "The zone hides public names", "The public zone corp.example is hidden."),

@@ -95,6 +95,19 @@ class Adopted:
 
 
 @dataclass(frozen=True)
+class Accounts:
+    """Whose clouds a plan is for, as they say themselves; empty: not known."""
+
+    aws_account: str
+    aws_principal: str  # ARN of who is signed in
+    aws_session_end: float | None  # when the user has to sign in again, where that is known
+    azure_subscription: str
+    azure_subscription_name: str
+    azure_tenant: str
+    azure_user: str
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a run will do."""
 
@@ -102,6 +115,7 @@ class Plan:
     warnings: tuple[str, ...] = ()
     kept: tuple[Adopted, ...] = ()  # of a removal: what is left
     findings: tuple[Finding, ...] = ()  # of the checks before the first write
+    accounts: Accounts | None = None
 
     @property
     def writes(self) -> tuple[Change, ...]:

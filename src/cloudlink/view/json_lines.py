@@ -5,7 +5,8 @@ object per line as things happen, each with ``at`` (RFC 3339, UTC, in the clouds
 
     type       further keys
     reading    total                                         a read of what exists has begun
-    planned    link changes counts warnings kept findings[]  the same object as ``plan --json`` prints
+    planned    link changes counts warnings kept findings[] accounts{}
+                                                             the same object as ``plan --json`` prints
     queued     address title verb needs[] usual              will be worked on; usual: seconds it usually takes
     begun      address title verb usual
     progress   address detail                                the cloud's own word
@@ -18,6 +19,8 @@ object per line as things happen, each with ``at`` (RFC 3339, UTC, in the clouds
     error      summary detail hint exit_code resource request_id code mistakes[]{path found allowed near_miss} findings[]
     result     command link outcome exit_code seconds counts{} health status{} dns{} teardown{}
 
+accounts: whose clouds these are: aws_account, aws_principal, aws_session_end (when the user has to sign in again, null where
+that is not known), azure_subscription, azure_subscription_name, azure_tenant, azure_user; null where nobody asked.
 findings: what the checks before the first write found, each with topic, severity (obstacle, warning or not proved),
 summary, detail, hint, resource, key and mistake (null, or as above). Where one is an obstacle, ``plan`` and ``up`` end
 with 3, or with 4 where access is missing, and nothing is begun; the error then lists the obstacles.
@@ -67,7 +70,7 @@ _NAMED_ROWS: dict[str, tuple[str, str, str]] = {
 }
 
 
-_MOMENTS = frozenset({"since"})  # seconds since the epoch
+_MOMENTS = frozenset({"since", "aws_session_end"})  # seconds since the epoch
 _TO_TYPE = frozenset({"fix", "hint", "next"})  # may hold commands
 
 
@@ -124,6 +127,7 @@ def _plan(plan: Plan) -> dict[str, Any]:
         "warnings": [*plan.warnings, *(f.text for f in plan.found(Severity.WARNING))],
         "kept": [as_json(k) for k in plan.kept],
         "findings": [as_json(f) for f in plan.findings],
+        "accounts": as_json(plan.accounts),
     }
 
 

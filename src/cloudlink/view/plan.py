@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from itertools import groupby
 
 from cloudlink.core.plan import Action, Change, Plan
@@ -47,6 +48,8 @@ def plan_lines(plan: Plan, look: Look, *, link: Link) -> Iterator[Line]:
     yield from paragraph(
         f"Azure: {link.azure.vnet} in {link.azure.location}, AKS cluster {link.azure.aks_cluster}", look, 2, "dim"
     )
+    for text in _whose(plan):
+        yield from paragraph(text, look, 2, "dim")
     yield EMPTY
     if plan.writes:
         ordered = sorted(plan.changes, key=lambda c: words.step_order(c.step))
@@ -87,6 +90,22 @@ def plan_lines(plan: Plan, look: Look, *, link: Link) -> Iterator[Line]:
         )
         if finding.hint:
             yield from advice(finding.hint, look, 3)
+
+
+def _whose(plan: Plan) -> Iterator[str]:
+    """Whose clouds these are: the wrong profile or subscription is seen before anything is built."""
+    if (a := plan.accounts) is None:
+        return
+    if a.aws_account:
+        ends = f", until {datetime.fromtimestamp(a.aws_session_end, UTC):%H:%M} UTC" if a.aws_session_end else ""
+        yield f"AWS account {a.aws_account}, signed in as {a.aws_principal}{ends}"
+    name = (
+        f"{a.azure_subscription_name} ({a.azure_subscription})" if a.azure_subscription_name else a.azure_subscription
+    )
+    words = [f"Azure subscription {name}"]
+    words += [f"tenant {a.azure_tenant}"] if a.azure_tenant else []
+    words += [f"signed in as {a.azure_user}"] if a.azure_user else []
+    yield ", ".join(words)
 
 
 def totals(plan: Plan) -> str:

@@ -7,13 +7,12 @@ read in parallel, and one that cannot be read hides no other: what it would have
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import Any
 
-from cloudlink.checks.preflight import aks, aws, azure, coredns, cost, names, permissions, quotas, ranges
+from cloudlink.checks.preflight import aks, aws, azure, coredns, cost, names, permissions, quotas, ranges, signin
 from cloudlink.checks.preflight.context import Context, Topic
 from cloudlink.clouds.malformed import parsing
 from cloudlink.errors import (
@@ -25,6 +24,7 @@ from cloudlink.errors import (
     Severity,
     UnreachableError,
     finding_of,
+    is_denial,
     refusal,
 )
 
@@ -38,6 +38,7 @@ TOPICS: tuple[tuple[str, Topic], ...] = (
     ("coredns", coredns.find_local_dns),
     ("quotas", quotas.find),
     ("permissions", permissions.find),
+    ("sign-in", signin.find),
     ("cost", cost.find),
 )
 """Each topic's name, and what reads its facts and judges them."""
@@ -46,8 +47,6 @@ WITHOUT_WRITES: tuple[tuple[str, Topic], ...] = (("azure", azure.find_standing),
 BEFORE_REMOVAL: tuple[tuple[str, Topic], ...] = (("azure", azure.find_locked),)
 
 PARSE_THEMSELVES = frozenset({"names"})  # these still read the clouds' answers as they are spelt
-
-_DENIED = re.compile(r"ermission|denies|boundary")  # access that is missing, unlike a sign-in that has ended
 
 Guard = Callable[[str, Callable[[], Any]], Any]  # runs a read: tries again what may pass, translates the rest
 
@@ -85,7 +84,7 @@ def _distinct(errors: Iterable[CloudlinkError]) -> list[CloudlinkError]:
     once: dict[tuple[str, str], CloudlinkError] = {}
     for error in sorted(errors, key=lambda e: not isinstance(e, ConflictError)):
         cause = error.summary if isinstance(error, UnreachableError) else error.detail
-        if isinstance(error, CredentialsError) and not _DENIED.search(error.summary):
+        if isinstance(error, CredentialsError) and not is_denial(error):
             cause = ""  # an expired sign-in is one cause, whatever call found it
         once.setdefault((error.summary, cause), error)
     return list(once.values())

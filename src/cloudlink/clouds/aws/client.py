@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from cloudlink import __version__
 from cloudlink.clouds import ownership
-from cloudlink.clouds.aws import cached, transport
+from cloudlink.clouds.aws import cached, signin, transport
 from cloudlink.clouds.aws import errors as aws_errors
 from cloudlink.clouds.aws.models import PlainModels
 from cloudlink.clouds.aws.rules import ForwardRule, forward_rules
@@ -24,7 +24,7 @@ from cloudlink.clouds.endpoints import Endpoints
 from cloudlink.clouds.malformed import parsing
 from cloudlink.clouds.ownership import Owner
 from cloudlink.core.polling import Clock
-from cloudlink.errors import CloudError, CloudlinkError
+from cloudlink.errors import CloudError, CloudlinkError, CredentialsError
 from cloudlink.secret import Secret
 
 if TYPE_CHECKING:
@@ -63,6 +63,37 @@ class Aws:
         self._clients: dict[tuple[str, bool], Any] = {}
         self._made: boto3.Session | None = None
         self._changes: dict[str, str] = {}
+        self._credentials: Any = None  # of the real AWS, once they are there
+        self._refused: CredentialsError | None = None
+
+    # --- signing in ---------------------------------------------------------------------------------------
+
+    def sign_in(self) -> None:
+        """Get the credentials now, on the calling thread: a role may want a one-time code, which is asked for once and
+        kept where the ``aws`` command keeps it. Asks AWS only where a role is to be assumed.
+
+        Raises CredentialsError where the code cannot be asked for, and botocore's errors.
+        """
+        with self._lock:
+            self._get_credentials()
+
+    def _get_credentials(self) -> Any:
+        if self._refused is not None:
+            raise self._refused  # asked once; the SDK would say something else the second time
+        if self._credentials is None:
+            try:
+                self._credentials = signin.credentials_of(self._session())
+            except CredentialsError as error:
+                self._refused = error
+                raise
+        return self._credentials
+
+    def session_end(self) -> float | None:
+        """When a session ends that only the user can renew; None: it renews itself, or that cannot be known."""
+        if self.endpoints is not None:
+            return None
+        with self._lock:
+            return signin.end_of(self._session(), self._get_credentials())
 
     # --- clients ------------------------------------------------------------------------------------------
 
@@ -87,6 +118,8 @@ class Aws:
                 }
             profile = None if self.endpoints else self.profile
             self._made = boto3.Session(region_name=self.region, profile_name=profile, botocore_session=core, **keys)
+            if self.endpoints is None:
+                signin.ask_once(core, self.profile)
             core.get_component("data_loader").file_loader = PlainModels()
         return self._made
 
@@ -102,6 +135,8 @@ class Aws:
     def _make_client(self, service: str, *, once: bool, region: str | None = None) -> Any:
         from botocore.config import Config
 
+        if self.endpoints is None:
+            self._get_credentials()
         # The sandbox is asked as it is, whatever the environment says: no proxy between us and loopback, no endpoints
         # of other kinds, and nothing that would look for a region behind 169.254.169.254.
         plain: dict[str, Any] = {

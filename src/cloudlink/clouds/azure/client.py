@@ -19,6 +19,7 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from cloudlink.clouds.azure import errors as azure_errors
+from cloudlink.clouds.azure.credential import Identity, identity_of
 from cloudlink.clouds.azure.errors import missing, retryable, unknown_outcome
 from cloudlink.clouds.azure.session import VERSION_OF_NETWORK_WRITES, AzureSession, FirstAnswer
 from cloudlink.clouds.cache import ReadCache
@@ -102,6 +103,20 @@ class Azure:
             if translated is None:
                 raise
             raise translated from error
+
+    def identity(self) -> Identity:
+        """Who is signed in, as the token says."""
+        return identity_of(self._session.management_token().token)
+
+    @parsing("Azure's subscriptions")
+    def subscription_name(self) -> str:
+        path = f"/subscriptions/{self.side.subscription}"
+        version = {"api-version": "2022-12-01"}
+
+        def read() -> str:
+            return str(self._read(lambda: self._session.ask("GET", path, **version)).json()["displayName"])
+
+        return self.cache.get("azure.subscription", read)
 
     def token(self, scope: str) -> str:
         """An Entra token for another audience, such as ``<AKS server application>/.default``. Keep it in memory."""

@@ -7,10 +7,13 @@ https://learn.microsoft.com/python/api/azure-identity/azure.identity.azureclicre
 
 from __future__ import annotations
 
+import base64
+import json
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 _RENEW_BEFORE = 300.0  # seconds before a token's end in which another one is asked for
@@ -58,3 +61,29 @@ def _in_form(token: Any, form: str) -> Any:
     if form == "token" and not isinstance(token, AccessToken):
         return AccessToken(token.token, int(token.expires_on))
     return token
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a token says of who it was given to; empty: it does not."""
+
+    user: str  # a name to sign in with, or an application's
+    tenant: str
+
+
+def identity_of(token: str) -> Identity:
+    """Reads the token, does not verify it: it is Azure that decides what it is good for.
+
+    https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference
+    """
+    parts = token.split(".")
+    try:
+        body = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (ValueError, IndexError):
+        return Identity("", "")
+    if not isinstance(body, dict):
+        return Identity("", "")
+    names = ("upn", "unique_name", "preferred_username", "email", "app_displayname")
+    user = next((str(body[name]) for name in names if body.get(name)), "")
+    application = f"application {body['appid']}" if body.get("appid") and body.get("idtyp", "app") == "app" else ""
+    return Identity(user or application, str(body.get("tid") or ""))
