@@ -47,6 +47,7 @@ def connect(link: Link, clock: Clock, endpoints: Endpoints | None) -> Clouds:
     one_arena()
     no_dumps()
     from cloudlink.clouds.aws.client import Aws
+    from cloudlink.clouds.aws.permissions import role_of
     from cloudlink.clouds.azure.client import Azure
     from cloudlink.clouds.cache import ReadCache
     from cloudlink.clouds.kube.access import Access, aks_access, eks_access
@@ -76,6 +77,7 @@ def connect(link: Link, clock: Clock, endpoints: Endpoints | None) -> Clouds:
             authority,
             lambda: aws.eks_token(link.aws.eks_cluster).reveal(),
             sandbox=endpoints is not None,
+            principal=lambda: role_of(aws),
         )
 
     _sign_in(aws, azure)

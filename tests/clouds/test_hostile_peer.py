@@ -287,7 +287,12 @@ def test_a_sandbox_is_on_loopback() -> None:
 
 
 def test_an_aws_endpoint_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://evil.example")
+    for name, value in {
+        "AWS_ENDPOINT_URL": "https://evil.example",
+        "AWS_ACCESS_KEY_ID": "AKIAX",
+        "AWS_SECRET_ACCESS_KEY": "s",
+    }.items():
+        monkeypatch.setenv(name, value)
     with pytest.raises(ForeignAddress) as caught:
         _ = Aws(region=REGION, clock=WallClock()).ec2
     assert "AWS_ENDPOINT_URL" in caught.value.hint

@@ -526,9 +526,9 @@ def test_a_clusters_refusals(status: int, message: str, exit_code: int, summary:
 
 def test_a_401_of_eks_names_the_access_entry_of_the_role() -> None:
     role = "arn:aws:iam::123456789012:role/ops"
-    access = eks_access("prod", "https://A.gr7.x.eks.amazonaws.com", "", lambda: "t", principal=role)
+    access = eks_access("prod", "https://A.gr7.x.eks.amazonaws.com", "", lambda: "t", principal=lambda: role)
     refused = kube_errors.KubeApiError(401, "Unauthorized", "Unauthorized", "GET /x of cluster prod")
-    refused.hint = access.unauthorized
+    refused.hint = access.unauthorized()
     error = kube_errors.translate(refused)
     assert error is not None
     assert f"aws eks create-access-entry --cluster-name prod --principal-arn {role}" in error.hint

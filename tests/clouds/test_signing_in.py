@@ -24,8 +24,10 @@ from cloudlink.clouds.aws import errors as aws_errors
 from cloudlink.clouds.aws import signin
 from cloudlink.clouds.aws.client import Aws
 from cloudlink.clouds.azure.credential import CachedCredential, Identity, identity_of
+from cloudlink.clouds.azure.session import AzureSession
 from cloudlink.core.polling import WallClock
 from cloudlink.errors import AccessError, CredentialsError
+from tests.support.aws_sandbox import aws_link
 
 CONFIG = """\
 [profile base]
@@ -162,6 +164,12 @@ def test_a_token_is_renewed_before_its_end_and_when_azure_wants_another() -> Non
     assert credential.get_token("a/.default").token != first
     credential.get_token("a/.default", claims="more")
     assert len(inner.asked) == 3
+
+
+def test_az_may_take_a_minute() -> None:
+    chain: Any = AzureSession(aws_link().azure, None)._make_credential()
+    command = next(c for c in chain.credentials if type(c).__name__ == "AzureCliCredential")
+    assert command._process_timeout >= 60
 
 
 def token(**claims: Any) -> str:

@@ -111,6 +111,11 @@ def simulate(aws: Aws, actions: Iterable[str], resources: Mapping[str, tuple[str
     return [first.get(action, Proof(action, Verdict.UNKNOWN, "the simulator left it out")) for action in wanted]
 
 
+def role_of(aws: Aws) -> str:
+    """The ARN of the user or role that is signed in, and not that of its session; empty where there is none."""
+    return _source(aws)[0]
+
+
 def _source(aws: Aws) -> tuple[str, str]:
     """The ARN whose policies are simulated, or why there is none; both empty for the account's root, who may all."""
     principal = aws.principal()

@@ -45,7 +45,8 @@ class Access:
     # certificate and key: PEM of a client certificate, or empty
     certificate: str = field(default="", repr=False)
     key: Secret = field(default=Secret(""), repr=False)
-    unauthorized: str = ""  # what to type when the cluster answers 401
+    # what to type when the cluster answers 401; asked then only
+    unauthorized: Callable[[], str] = field(default=str, repr=False)
 
 
 def aks_access(kubeconfig: bytes, azure_token: Callable[[str], str | Secret], *, sandbox: bool = False) -> Access:
@@ -103,7 +104,7 @@ def eks_access(
     token: Callable[[], str | Secret],
     *,
     sandbox: bool = False,
-    principal: str = "ROLE_ARN",
+    principal: Callable[[], str] = str,
 ) -> Access:
     """endpoint and ca (base64 PEM): as DescribeCluster gives them. sandbox: the cluster is on loopback. principal: the ARN
     that an access entry would have to name, of the role and not of its session.
@@ -123,11 +124,15 @@ def eks_access(
         raise CloudError(
             "EKS gives an unreadable certificate authority", f"That of cluster {name} is not a PEM."
         ) from error
-    entry = (
-        f"aws eks create-access-entry --cluster-name {name} --principal-arn {principal}; then aws eks "
-        f"associate-access-policy --cluster-name {name} --principal-arn {principal} --policy-arn "
-        "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy --access-scope type=cluster"
-    )
+
+    def entry() -> str:
+        arn = principal() or "ROLE_ARN"
+        return (
+            f"aws eks create-access-entry --cluster-name {name} --principal-arn {arn}; then aws eks associate-access-policy "
+            f"--cluster-name {name} --principal-arn {arn} --policy-arn "
+            "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy --access-scope type=cluster"
+        )
+
     return Access(name, endpoint.rstrip("/"), pem, token=lambda: _secret(token()), unauthorized=entry)
 
 

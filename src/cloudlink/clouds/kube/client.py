@@ -217,7 +217,7 @@ class Kube:
             return raw
         error = api_error(response.status, raw, response.headers.get("Retry-After"), self._what(method, path))
         if response.status == 401:
-            error.hint = opened.access.unauthorized
+            error.hint = _hint(opened.access)
         raise error
 
     def _what(self, method: str, path: str) -> str:
@@ -252,6 +252,14 @@ def _transport(access: Access) -> Any:
     rest.pool_manager.connection_pool_kw["ssl_context"] = tls_context(access)
     answers.bound_heads(rest.pool_manager)
     return rest
+
+
+def _hint(access: Access) -> str:
+    """What lets the cluster know us; that we cannot be asked who we are must not hide that it refused us."""
+    try:
+        return access.unauthorized()
+    except Exception:  # noqa: BLE001
+        return ""
 
 
 def _q(part: str) -> str:
