@@ -15,7 +15,9 @@ from urllib3.exceptions import MaxRetryError, NameResolutionError
 
 from cloudlink.clouds.answers import ForeignAddress
 from cloudlink.clouds.aws import errors as aws_errors
+from cloudlink.clouds.aws.client import Aws
 from cloudlink.clouds.azure import errors as azure_errors
+from cloudlink.clouds.azure.transport import transport as azure_transport
 from cloudlink.clouds.cache import ReadCache
 from cloudlink.clouds.kube import errors as kube_errors
 from cloudlink.clouds.kube.access import Access, eks_access
@@ -556,3 +558,59 @@ def test_a_private_clusters_name_does_not_resolve() -> None:
     assert error.summary == "The cluster cannot be reached from here"
     assert "c.privatelink.westeurope.azmk8s.io" in error.detail and "private" in error.detail.lower()
     assert "authorized-ip-ranges" in error.hint
+
+
+def test_a_bundle_of_authorities_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "nowhere.pem"))
+    from azure.core import PipelineClient
+    from azure.core.rest import HttpRequest
+
+    client = PipelineClient("https://127.0.0.1:1", transport=azure_transport(None), policies=[])
+    with pytest.raises(CloudlinkError) as caught:
+        client.send_request(HttpRequest("GET", "https://127.0.0.1:1/x"))
+    assert "certificate authorities" in caught.value.summary and "REQUESTS_CA_BUNDLE" in caught.value.hint
+
+    with peer(tmp_path / "aws", lambda *_: plain(200, b"{}")) as listening:
+        for name, value in {
+            "AWS_CA_BUNDLE": str(tmp_path / "nowhere.pem"),
+            "AWS_ENDPOINT_URL": listening.url,
+            "AWS_ACCESS_KEY_ID": "AKIAX",
+            "AWS_SECRET_ACCESS_KEY": "s",
+        }.items():
+            monkeypatch.setenv(name, value)
+        aws_client = Aws(region="eu-central-1", clock=WallClock())
+        with pytest.raises(Exception) as refused:
+            aws_client.ec2_once.describe_vpn_gateways()
+    error = aws_client.translate(refused.value)
+    assert error is not None
+    assert "certificate authorities" in error.summary and "AWS_CA_BUNDLE" in error.hint
+
+
+def test_a_dead_proxy_is_named_by_all_three_sdks(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "HTTPS_PROXY": "http://me:secret@127.0.0.1:9",
+        "AWS_ACCESS_KEY_ID": "AKIAX",
+        "AWS_SECRET_ACCESS_KEY": "s",
+    }.items():
+        monkeypatch.setenv(name, value)
+    from azure.core import PipelineClient
+    from azure.core.rest import HttpRequest
+
+    azure_client = PipelineClient("https://management.azure.com", transport=azure_transport(None), policies=[])
+    access = Access("test", "https://c.hcp.westeurope.azmk8s.io", "")
+    cluster = Kube("test", lambda: access, ReadCache(WallClock()))
+    aws_client = Aws(region="eu-central-1", clock=WallClock())
+    calls = {
+        "aws": (aws_client.ec2_once.describe_vpn_gateways, aws_client.translate),
+        "azure": (
+            lambda: azure_client.send_request(HttpRequest("GET", "https://management.azure.com/x")),
+            azure_errors.translate,
+        ),
+        "kube": (lambda: cluster.config_map("a", "b"), kube_errors.translate),
+    }
+    for side, (call, translate) in calls.items():
+        with pytest.raises(Exception) as caught:
+            call()
+        error = translate(caught.value)
+        assert error is not None and error.summary == "The proxy does not answer", side
+        assert "HTTPS_PROXY (http://127.0.0.1:9)" in error.detail and "secret" not in str(error)

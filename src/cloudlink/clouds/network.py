@@ -38,6 +38,12 @@ def explain(error: BaseException, who: str, environ: Mapping[str, str] | None = 
     host = _host(text)
     if found := _socks(who, text, environ):
         return found
+    if bundle := _bundle(chain, text, environ):
+        return UnreachableError(
+            "The file of certificate authorities cannot be read",
+            f"{who}{_at(host)} was not asked: the file that {bundle} names is not there, or not to be read by this user.",
+            f"Correct or unset {bundle}.",
+        )
     if "407" in text and "roxy" in text:
         return UnreachableError(
             "The proxy wants a sign-in of its own",
@@ -96,6 +102,14 @@ def bypassed(host: str, environ: Mapping[str, str]) -> bool:
         except ValueError:
             continue
     return False
+
+
+def _bundle(chain: list[BaseException], text: str, environ: Mapping[str, str]) -> str:
+    """The variable with the file of authorities that cannot be opened; empty: that is not what happened."""
+    unreadable = any(isinstance(e, FileNotFoundError | PermissionError | IsADirectoryError) for e in chain)
+    if not unreadable and "TLS CA certificate bundle" not in text:
+        return ""
+    return next((v for v in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if environ.get(v)), "")
 
 
 def _socks(who: str, text: str, environ: Mapping[str, str]) -> CloudlinkError | None:

@@ -210,7 +210,15 @@ def first_names(pool, ways):
         for (way, name), done in begun.items()
     }
     silent = {way for way in ways if first and all(answers[way, name]["outcome"] == "timeout" for name in first)}
+    direct = [way for way in ways if way[0] == "endpoint"]
+    if direct and silent.issuperset(direct):
+        # CoreDNS waits for the same endpoints before it says SERVFAIL
+        silent |= {way for way in ways if first and all(unanswered(answers[way, name]) for name in first)}
     return answers, silent
+
+
+def unanswered(answer):
+    return answer["outcome"] == "timeout" or answer.get("rcode") == 2
 
 
 def main():

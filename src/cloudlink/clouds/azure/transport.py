@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cloudlink.clouds import answers
+from cloudlink.clouds.network import explain
 from cloudlink.errors import CloudlinkError
 
 _POOL = 32  # connections kept open; the SDK's default of ten makes more threads repeat the TLS handshake
@@ -14,7 +15,7 @@ def transport(ca_file: str | None) -> Any:
     """One for reads and writes: who writes finds the connections open that were read by. ca_file: the sandbox's
     authority, which is asked without any proxy; None: the real clouds."""
     import requests
-    from azure.core.exceptions import ServiceResponseError, ServiceResponseTimeoutError
+    from azure.core.exceptions import ServiceRequestError, ServiceResponseError, ServiceResponseTimeoutError
     from azure.core.pipeline.transport import RequestsTransport
     from requests.adapters import HTTPAdapter
     from urllib3.exceptions import HTTPError, ReadTimeoutError
@@ -31,7 +32,12 @@ def transport(ca_file: str | None) -> Any:
 
         def send(self, request: Any, *arguments: Any, **options: Any) -> Any:
             options["stream"] = True  # the body is read here, up to its bound
-            response = super().send(request, *arguments, **options)
+            try:
+                response = super().send(request, *arguments, **options)
+            except requests.RequestException:
+                raise
+            except OSError as error:  # the file of authorities, which is opened here
+                raise explain(error, "Azure") or ServiceRequestError(f"{error}", error=error) from error
             answers.refuse_redirect(response.status_code, response.headers, str(request.url))
             try:
                 response._content = answers.read_whole(response.raw, decode=True)
