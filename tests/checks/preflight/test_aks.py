@@ -13,6 +13,7 @@ from cloudlink.clouds.azure.parse import aks_cluster
 from cloudlink.config import load
 from cloudlink.core.plan import Action, Change, Plan
 from cloudlink.errors import Finding, Severity
+from cloudlink.link import Toleration
 
 LINK = load(Path(__file__).parents[3] / "config.example.toml", sandbox=True)
 NAMES = Plan((Change("dns_forward.forward", "CoreDNS", Action.CREATE),))
@@ -145,6 +146,23 @@ def test_the_command_names_the_clusters_own_subscription() -> None:
     other = replace(LINK, azure=replace(LINK.azure, aks_in="99999999-0000-0000-0000-000000000000"))
     (one,) = check(AksFacts(aks_cluster(said(powerState={"code": "Stopped"}))), other, NAMES)
     assert "--subscription 99999999-" in one.hint
+
+
+@pytest.mark.parametrize(
+    ("toleration", "taken"),
+    [
+        (Toleration("CriticalAddonsOnly", None, ""), True),
+        (Toleration("CriticalAddonsOnly", "true", "NoSchedule"), True),
+        (Toleration("", None, ""), True),
+        (Toleration("CriticalAddonsOnly", "false", ""), False),
+        (Toleration("CriticalAddonsOnly", None, "NoExecute"), False),
+        (Toleration("other", None, ""), False),
+    ],
+)
+def test_a_taint_that_the_probe_tolerates_is_none(toleration: Toleration, taken: bool) -> None:
+    link = replace(LINK, probe=replace(LINK.probe, tolerations=(toleration,)))
+    tainted = said(pool={"nodeTaints": ["CriticalAddonsOnly=true:NoSchedule"]})
+    assert (list(check(AksFacts(aks_cluster(tainted), True), link, NAMES)) == []) is taken
 
 
 def test_one_pool_that_takes_the_pod_is_enough() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cloudlink.checks.preflight.context import Context
@@ -11,7 +11,7 @@ from cloudlink.clouds.azure import parse
 from cloudlink.clouds.azure.parse import AgentPool, AksCluster
 from cloudlink.core.plan import Action, Plan
 from cloudlink.errors import Finding, Mistake, Severity, UnreachableError
-from cloudlink.link import Link
+from cloudlink.link import Link, Toleration
 
 TOPIC = "aks"
 _KEY = "azure.aks.name"
@@ -48,7 +48,7 @@ def check(facts: AksFacts, link: Link, plan: Plan) -> Iterator[Finding]:
     yield from _state(cluster, facts, link, needed)
     if cluster.power.lower() != "stopped":
         yield from _reach(cluster, facts, needed)
-    yield from _nodes(cluster)
+    yield from _nodes(cluster, link)
     yield from _network(cluster, link)
     if cluster.sku.lower() == "automatic":
         yield _found(
@@ -154,11 +154,23 @@ def is_arm(size: str) -> bool:
     return match is not None and "p" in match["features"]
 
 
-def _tainted(pool: AgentPool) -> bool:
-    return any(taint.rpartition(":")[2].lower() in _HARD_EFFECTS for taint in pool.taints)
+def _tainted(pool: AgentPool, tolerations: Iterable[Toleration] = ()) -> bool:
+    hard = [t for t in pool.taints if t.rpartition(":")[2].lower() in _HARD_EFFECTS]
+    return any(not any(tolerates(t, taint) for t in tolerations) for taint in hard)
 
 
-def _nodes(cluster: AksCluster) -> Iterator[Finding]:
+def tolerates(toleration: Toleration, taint: str) -> bool:
+    """taint: as AKS writes it, ``key=value:Effect``."""
+    name, _, effect = taint.rpartition(":")
+    key, _, value = name.partition("=")
+    return (
+        toleration.key in ("", key)
+        and toleration.value in (None, value)
+        and toleration.effect.lower() in ("", effect.lower())
+    )
+
+
+def _nodes(cluster: AksCluster, link: Link) -> Iterator[Finding]:
     """Whether the pod that asks for names finds a node. Only verify-dns needs one, so that nothing here is an obstacle."""
     if cluster.makes_nodes:
         return  # nodes come for what is to run
@@ -185,7 +197,7 @@ def _nodes(cluster: AksCluster) -> Iterator[Finding]:
             "Start or enlarge one.",
         )
         return
-    free = [p for p in running if not _tainted(p)]
+    free = [p for p in running if not _tainted(p, link.probe.tolerations)]
     if running and not free:
         shown = "; ".join(f"{p.name}: {', '.join(p.taints)}" for p in running)
         yield _found(
