@@ -131,8 +131,14 @@ def test_each_situation_has_a_word(case: str) -> None:
 
 def test_a_state_is_no_obstacle_where_nothing_is_written_to_the_cluster() -> None:
     tunnels = Plan((Change("azure_vpn.gateway", "gateway", Action.CREATE),))
-    for properties in ({"powerState": {"code": "Stopped"}}, {"reached": False}, {"provisioningState": "Creating"}):
+    for properties in ({"powerState": {"code": "Stopped"}}, {"provisioningState": "Creating"}):
         assert [f.severity for f in found(tunnels, **properties)] == [Severity.WARNING]
+
+
+def test_a_cluster_that_could_not_be_read_is_an_obstacle_whatever_is_written() -> None:
+    for properties in ({"powerState": {"code": "Stopped"}}, {"provisioningState": "Failed"}, {}):
+        (one,) = found(Plan(()), reached=False, **properties)
+        assert one.severity is Severity.OBSTACLE
 
 
 def test_of_a_stopped_cluster_only_that_is_said() -> None:

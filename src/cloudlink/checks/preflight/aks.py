@@ -44,7 +44,8 @@ def check(facts: AksFacts, link: Link, plan: Plan) -> Iterator[Finding]:
     cluster = facts.cluster
     if cluster is None:
         return
-    needed = _names_change(plan)
+    # a run that cannot read the cluster cannot end well either
+    needed = _names_change(plan) or facts.reached is False
     yield from _state(cluster, facts, link, needed)
     if cluster.power.lower() != "stopped":
         yield from _reach(cluster, facts, needed)

@@ -15,12 +15,20 @@ from cloudlink.link import Link
 
 TOPIC = "azure"
 EVERYTHING = IPv4Network("0.0.0.0/0")
+_NO_ROUTES = "The cluster's subnet does not take the gateway's routes"
+_NOT_USED = "The cluster's VNet does not use the gateway"
 
 
 def standing(facts: AzureFacts, link: Link) -> Iterator[Finding]:
     """What keeps packets from their way although nothing is to be built."""
     yield from cluster_routes(facts, link)
     yield from transit(facts, link)
+
+
+def keeps_away(found: Finding) -> bool:
+    """Whether a link that stands does not carry the cluster's packets for this. Before it stands, some of it is no
+    obstacle: a flag that can be set only afterwards, a firewall that may pass them on."""
+    return found.severity is Severity.OBSTACLE or found.summary in (_NO_ROUTES, _NOT_USED)
 
 
 def finding(
@@ -96,7 +104,7 @@ def _one_table(table: RouteTable, subnet: Subnet, vpc: Sequence[IPv4Network]) ->
             )
             yield finding(
                 Severity.WARNING if rest else Severity.OBSTACLE,
-                "The cluster's subnet does not take the gateway's routes",
+                _NO_ROUTES,
                 f"{ours} has gateway route propagation off (disableBgpRoutePropagation), so packets for the VPC's {wanted} "
                 f"do not go to the gateway.{rest}",
                 az_propagate(table),
@@ -215,7 +223,7 @@ def _flags(
             when = "" if facts.gateway else " Azure takes it only once the gateway is there: set it after cloudlink up."
             yield finding(
                 Severity.WARNING,
-                "The cluster's VNet does not use the gateway",
+                _NOT_USED,
                 f"The peering {near.name} of {name} does not use the gateway of {hub.name} (useRemoteGateways), so the "
                 f"cluster's pods do not reach AWS, and AWS has no way back to {name}.{when}",
                 az_peering(near, "useRemoteGateways=true"),
