@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Network
 
 from cloudlink.checks.preflight.azure_facts import AzureFacts
-from cloudlink.clouds.azure.parse import Peering, Route, RouteTable, Subnet, Vnet, last, part, vnet_of
+from cloudlink.clouds.azure.parse import GATEWAY_SUBNET, Peering, Route, RouteTable, Subnet, Vnet, last, part, vnet_of
 from cloudlink.errors import Finding, Mistake, Severity
 from cloudlink.link import Link
 
@@ -22,6 +22,7 @@ _NOT_USED = "The cluster's VNet does not use the gateway"
 def standing(facts: AzureFacts, link: Link) -> Iterator[Finding]:
     """What keeps packets from their way although nothing is to be built."""
     yield from cluster_routes(facts, link)
+    yield from gateway_routes(facts)
     yield from transit(facts, link)
 
 
@@ -37,6 +38,37 @@ def finding(
     return Finding(
         TOPIC, severity, summary, detail, hint, key=key or (mistake.path if mistake else ""), mistake=mistake
     )
+
+
+def gateway_routes(facts: AzureFacts) -> Iterator[Finding]:
+    """The route table of GatewaySubnet. Routes for single ranges in it, such as a spoke's through a firewall, are legal.
+
+    https://learn.microsoft.com/azure/vpn-gateway/vpn-gateway-about-vpn-gateway-settings#gwsub
+    """
+    subnet = facts.vnet.subnet(GATEWAY_SUBNET) if facts.vnet else None
+    if subnet is None:
+        return
+    table = table_of(subnet, facts.tables)
+    if table is None:
+        return
+    if default := next((r for r in table.routes if r.range == EVERYTHING), None):
+        yield finding(
+            Severity.OBSTACLE,
+            "GatewaySubnet has a default route of its own",
+            f"The route {default.name} of {table.name} sends 0.0.0.0/0 to {hop(default)}; Azure supports no such route on "
+            "GatewaySubnet, because the gateway's own traffic would follow it.",
+            f"az network route-table route delete {az_where(table.id)} --route-table-name {table.name} --name {default.name}",
+            key="azure.vnet.name",
+        )
+    if not table.propagates:
+        yield finding(
+            Severity.OBSTACLE,
+            "GatewaySubnet keeps the gateway's routes out",
+            f"{table.name}, the route table of GatewaySubnet, does not take the routes that the gateway learns "
+            "(disableBgpRoutePropagation), so the gateway would not work.",
+            az_propagate(table),
+            key="azure.vnet.name",
+        )
 
 
 # --- routes of the cluster's subnets ------------------------------------------------------------------------------------
