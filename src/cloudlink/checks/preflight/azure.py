@@ -52,7 +52,7 @@ def find_locked(context: Context) -> Iterator[Finding]:
 def check(facts: AzureFacts, link: Link, plan: Plan) -> Iterator[Finding]:
     yield from _zones(facts, link, plan)
     if facts.vnet is not None:
-        yield from _gateway_subnet(facts.vnet, facts, link)
+        yield from _gateway_subnet(facts.vnet, link)
         yield from _vnet(facts.vnet, facts, link)
     yield from _placement(facts, link)
     yield from standing(facts, link)
@@ -186,7 +186,7 @@ def _vnet(vnet: Vnet, facts: AzureFacts, link: Link) -> Iterator[Finding]:
         )
 
 
-def _gateway_subnet(vnet: Vnet, facts: AzureFacts, link: Link) -> Iterator[Finding]:
+def _gateway_subnet(vnet: Vnet, link: Link) -> Iterator[Finding]:
     side, path = link.azure, "azure.vpn_gateway.subnet_prefix"
     if not vnet.prefixes:  # said of the cloud, not of the configuration, which cannot be made to fit it
         raise CloudError(
