@@ -12,7 +12,7 @@ import pytest
 
 from cloudlink.checks.preflight.azure import check, locked
 from cloudlink.checks.preflight.azure_facts import AzureFacts, Unread
-from cloudlink.checks.preflight.paths import standing
+from cloudlink.checks.preflight.paths import in_use, standing
 from cloudlink.clouds.azure import parse
 from cloudlink.config import load
 from cloudlink.core.plan import Action, Change, Plan
@@ -340,6 +340,13 @@ def test_the_spokes_flag_can_be_set_only_once_there_is_a_gateway() -> None:
     (after,) = found(hub_and_spoke({}, {"useRemoteGateways": False}, gateway=True))
     assert "set it after cloudlink up" in before.detail
     assert "set it after" not in after.detail
+
+
+def test_before_the_gateway_goes_the_spoke_is_named_that_uses_it() -> None:
+    (one,) = in_use(hub_and_spoke({}, {}))
+    assert one.hint == f"{AZ_NEAR} --set useRemoteGateways=false"
+    assert list(in_use(hub_and_spoke({}, {"useRemoteGateways": False}))) == []
+    assert list(in_use(facts())) == []
 
 
 def test_a_spoke_that_may_not_be_read_is_no_mistake() -> None:

@@ -13,6 +13,7 @@ from cloudlink.checks.preflight.paths import (
     az_peering,
     az_where,
     finding,
+    in_use,
     standing,
 )
 from cloudlink.clouds.azure.errors import toml_key
@@ -44,9 +45,12 @@ def find_standing(context: Context) -> Iterator[Finding]:
 
 
 def find_locked(context: Context) -> Iterator[Finding]:
-    """Before a removal: locks that keep anything of the link from being deleted."""
+    """Before a removal: locks that keep anything of the link from being deleted, and who uses the gateway still."""
+    link, azure = context.link, context.azure
     if context.writes("azure_vpn"):
-        yield from locked(azure_facts.read_locks(context.link, context.azure), context.link, context.plan)
+        yield from locked(azure_facts.read_locks(link, azure), link, context.plan)
+    if context.writes("azure_vpn.gateway"):
+        yield from in_use(azure_facts.read_standing(link, azure, tuple))
 
 
 def check(facts: AzureFacts, link: Link, plan: Plan) -> Iterator[Finding]:

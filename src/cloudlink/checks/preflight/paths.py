@@ -273,6 +273,21 @@ def _flags(
             )
 
 
+def in_use(facts: AzureFacts) -> Iterator[Finding]:
+    """Before the gateway goes: the cluster's VNet that uses it from a spoke, which is told so first."""
+    for spoke in facts.spokes:
+        near = spoke.peering_with(facts.vnet.id) if facts.vnet else None
+        if near is not None and near.uses_gateway:
+            yield finding(
+                Severity.WARNING,
+                "The cluster's VNet still uses the gateway",
+                f"The peering {near.name} of {spoke.name} uses the gateway that is to be deleted. Azure may keep a gateway "
+                "that is in use.",
+                az_peering(near, "useRemoteGateways=false"),
+                key="azure.vnet.name",
+            )
+
+
 def az_peering(peering: Peering, setting: str) -> str:
     return (
         f"az network vnet peering update {az_where(peering.vnet_id)} --vnet-name {last(peering.vnet_id)} "
