@@ -508,3 +508,11 @@ def test_half_an_answer_is_no_crash(raw: Said) -> None:
     parse.restrictions(raw, "x")
     parse.locations([raw])
     parse.policy_refusals([raw])
+
+
+def test_a_gateway_in_another_subscription_than_its_vnet_is_not_proved() -> None:
+    elsewhere = side(vnet_in="99999999-0000-0000-0000-000000000000")
+    (one,) = found(facts(), elsewhere)
+    assert one.severity is Severity.NOT_PROVED
+    assert one.key == "azure.subscription"
+    assert found(facts(gateway=True), elsewhere) == []  # it stands
