@@ -135,6 +135,20 @@ def test_a_provider_that_nobody_has_registered(place: Cli) -> None:
         assert "az provider register" in told(place, 3)
 
 
+def test_a_stopped_cluster_is_told_with_the_command_that_starts_it(place: Cli) -> None:
+    owner = Owner(place)
+    clusters = owner.clouds.azure.containers.managed_clusters
+    clusters.begin_stop("test", "test", polling=False)
+    owner.later(900)
+    try:
+        said = told(place, 3)
+        assert "The AKS cluster is stopped" in said
+        assert "az aks start" in said
+    finally:
+        clusters.begin_start("test", "test", polling=False)
+        owner.later(900)
+
+
 def test_the_route_table_of_the_clusters_subnet(place: Cli) -> None:
     owner = Owner(place)
     owner.put_table("aks")
