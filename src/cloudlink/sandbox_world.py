@@ -83,6 +83,7 @@ def _azure(link: Link, fixtures: SandboxFixtures) -> dict[str, Any]:
             "resource_group": azure.vnet_resource_group,
             "prefixes": _texts(fixtures.vnet_prefixes),
             "aks_subnet": str(fixtures.aks_subnet) if fixtures.aks_subnet else None,
+            "subscription": azure.vnet_in,
         }
     else:
         keep_free += azure.new_network.prefixes
@@ -94,6 +95,7 @@ def _azure(link: Link, fixtures: SandboxFixtures) -> dict[str, Any]:
             "pod_cidr": str(fixtures.aks_pod_cidr),
             "service_cidr": str(fixtures.aks_service_cidr),
             "sign_in": fixtures.aks_sign_in,
+            "subscription": azure.aks_in,
         }
     else:
         keep_free += (azure.new_cluster.pod_cidr, azure.new_cluster.service_cidr)

@@ -13,7 +13,7 @@ from cloudlink.checks import status
 from cloudlink.checks.report import Check, Health, Outcome
 from cloudlink.clouds.aws.rules import ForwardRule, forward_rules, taking_away
 from cloudlink.core.plan import diff
-from cloudlink.errors import CredentialsError, MissingError, UnreachableError
+from cloudlink.errors import CredentialsError, Finding, MissingError, Severity, UnreachableError
 from cloudlink.ipsec import IpsecPolicy, no_pfs_group_in_common
 from cloudlink.secret import Secret
 from cloudlink.steps.aws_vpn.connections import ConnectionSpec
@@ -23,6 +23,44 @@ from tests.checks.test_tunnels import LINK, Said
 def check(report: Any, name: str) -> Check:
     found: Check = next(c for c in report.checks if c.name == name)
     return found
+
+
+# --- the way between cluster and gateway -----------------------------------------------------------------------
+
+
+TABLE = Finding(
+    "azure", Severity.OBSTACLE, "x", "rt-aks keeps the routes out.", "az network route-table update --name rt-aks"
+)
+
+
+def way(*found: Finding) -> Any:
+    said = Said()
+    said.more["way"] = found
+    return said.report()
+
+
+def test_a_link_whose_clusters_packets_do_not_find_the_gateway_is_not_healthy() -> None:
+    report = way(TABLE)
+    assert report.health is Health.DEGRADED
+    assert "But: rt-aks keeps the routes out" in report.verdict
+    assert check(report, "routes-aks").outcome is Outcome.FAILED
+    assert report.next == (TABLE.hint,)
+
+
+@pytest.mark.parametrize(
+    ("summary", "health"),
+    [
+        # before a build no obstacles, but what stands does not carry packets so
+        ("The cluster's subnet does not take the gateway's routes", Health.DEGRADED),
+        ("The cluster's VNet does not use the gateway", Health.DEGRADED),
+        ("Packets for AWS go through an appliance", Health.HEALTHY),
+        ("The peering is not in sync", Health.HEALTHY),
+    ],
+)
+def test_which_warnings_count_once_the_link_stands(summary: str, health: Health) -> None:
+    report = way(replace(TABLE, severity=Severity.WARNING, summary=summary))
+    assert report.health is health
+    assert check(report, "routes-aks").outcome is (Outcome.WARNING if health is Health.HEALTHY else Outcome.FAILED)
 
 
 # --- tunnels that will be lost ------------------------------------------------------------------------------

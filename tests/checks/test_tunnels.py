@@ -192,7 +192,7 @@ class Said:
             {"Name": "\\052.wild.corp.example.", "Type": "A", "ResourceRecords": [{"Value": "10.1.1.50"}]},
         ]
         self.forward: ForwardStatus | None = ForwardStatus("corp.example to 10.1.1.10")
-        self.more: dict[str, Any] = {"rules": ()}  # further facts
+        self.more: dict[str, Any] = {"rules": (), "way": ()}  # further facts
 
     def aws(self) -> tunnels.AwsFacts:
         return tunnels.AwsFacts(self.vpns, self.customer_gateways, [{"VpnGatewayId": "vgw-1", "AmazonSideAsn": 64512}])

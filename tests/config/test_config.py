@@ -71,6 +71,20 @@ def test_defaults():
     assert link.probe.namespace == "default"
 
 
+def test_tags_and_other_subscriptions():
+    link = parsed('tags = {CostCenter = "4711", "Cost Owner" = "Team/A"}\n' + SMALLEST)
+    assert link.tags == (("CostCenter", "4711"), ("Cost Owner", "Team/A"))
+    assert parsed(SMALLEST).tags == ()
+    hub, apps = "11111111-1111-2222-3333-444444444444", "22222222-1111-2222-3333-444444444444"
+    text = SMALLEST.replace('name = "test-vnet"', f'name = "test-vnet"\nsubscription = "{hub}"')
+    side = parsed(text.replace("[azure.aks]", f'[azure.aks]\nsubscription = "{apps}"')).azure
+    assert (side.vnet_subscription, side.aks_subscription) == (hub, apps)
+    plain = parsed(SMALLEST).azure
+    assert plain.vnet_subscription == plain.aks_subscription == plain.subscription
+    named = parsed(SMALLEST.replace("[azure.aks]", f'[azure.aks]\nsubscription = "{plain.subscription}"')).azure
+    assert named == plain  # naming the link's own says nothing new
+
+
 def test_adoption_and_lists():
     text = add("aws", 'gateway = "vgw-0a1b2c3d"\nroute_tables = ["rtb-0a1b2c3d"]\nprofile = "prod"')
     text = add(

@@ -167,6 +167,9 @@ def test_peered_networks_that_use_the_gateway_are_advertised() -> None:
     }
     network = virtual_network(raw)
     assert network.advertised == (IPv4Network("10.1.0.0/16"), IPv4Network("10.2.0.0/16"))
+    raw["properties"]["virtualNetworkPeerings"][0]["properties"]["remoteVirtualNetwork"] = {"id": "/Spoke"}  # type: ignore[index]
+    assert virtual_network(raw, frozenset({"/spoke"})).advertised == (IPv4Network("10.1.0.0/16"),)
+    assert virtual_network(raw, frozenset({"/other"})).advertised == network.advertised
     assert network.prefixes == (IPv4Network("10.1.0.0/16"),)
     assert network.subnets == {"s": (IPv4Network("10.1.1.0/24"), IPv4Network("10.1.2.0/24"))}
 

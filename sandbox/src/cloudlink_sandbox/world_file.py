@@ -99,6 +99,7 @@ class Vnet:
     resource_group: str = "test"
     prefixes: tuple[IPv4Network, ...] = (IPv4Network("10.20.0.0/16"),)
     aks_subnet: IPv4Network | None = None  # of the nodes; none given: the first free part of the prefixes
+    subscription: str | None = None  # none given: azure.subscription
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,7 @@ class Aks:
     pod_cidr: IPv4Network = IPv4Network("10.244.0.0/16")
     service_cidr: IPv4Network = IPv4Network("10.0.0.0/16")
     sign_in: Literal["certificate", "entra"] = "certificate"  # or "entra"
+    subscription: str | None = None  # none given: azure.subscription
 
 
 @dataclass(frozen=True, slots=True)

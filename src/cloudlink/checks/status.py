@@ -13,6 +13,8 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Generic, TypeVar
 
 from cloudlink.checks import tunnels
+from cloudlink.checks.preflight.azure_facts import read_standing
+from cloudlink.checks.preflight.paths import keeps_away, standing
 from cloudlink.checks.report import (
     Check,
     Drift,
@@ -27,7 +29,7 @@ from cloudlink.clouds.aws.client import Aws
 from cloudlink.clouds.aws.rules import ForwardRule, taking_away
 from cloudlink.clouds.azure.client import Azure
 from cloudlink.clouds.malformed import parsing
-from cloudlink.errors import CloudlinkError
+from cloudlink.errors import CloudlinkError, Finding
 from cloudlink.link import Link
 from cloudlink.steps.dns_forward.corefile import ForwardStatus
 from cloudlink.steps.outputs import VirtualNetwork
@@ -41,6 +43,7 @@ CHECKS = {
     "bgp": "Four BGP sessions carry routes",
     "lasting": "The tunnels will stay up",
     "routes-azure": "Azure has learned the VPC's ranges",
+    "routes-aks": "The cluster's packets find the gateway",
     "routes-aws": "AWS's route tables lead to the VNet",
     "endpoint": "The inbound endpoint works",
     "zone": "The zone belongs to the VPC",
@@ -68,6 +71,7 @@ class Facts:
     forward: ForwardStatus | None = None  # None: not read
     target: CloudlinkError | None = None  # what is wrong with something that a name points at; None: nothing
     rules: Sequence[ForwardRule] | None = None  # Resolver rules that are in force in the VPC; None: not asked
+    way: Sequence[Finding] | None = None  # what is in the way between cluster and gateway; None: not asked
     unseen: Mapping[str, str] = field(default_factory=dict)  # check -> why what it looks at could not be read
 
 
@@ -146,6 +150,8 @@ def gather(
         gateway = ask("azure bgp routes-azure", lambda: azure.gateway(fresh=fresh)).or_none()
         peers = ask("bgp", azure.bgp_peers) if gateway else None
         learned = ask("routes-azure", azure.learned_routes) if gateway else None
+        ranges = partial(_ranges_of, aws, link.aws.vpc_id)
+        way = ask("routes-aks", lambda: tuple(standing(read_standing(link, azure, ranges), link))) if gateway else None
         connections = {t.index: ask("azure", partial(_connection, azure, t.index, fresh)) for t in link.tunnels}
         local_gateways = ask("azure", lambda: azure.local_gateways(fresh=fresh))
         vpn = ask("aws", lambda: aws.vpn_connections(fresh=fresh))
@@ -188,6 +194,7 @@ def gather(
             records=records.or_else([]) if records else (),
             forward=seen_forward,
             target=target,
+            way=way.or_none() if way else None,
             rules=rules.or_none() if rules else None,
         )
         return replace(
@@ -283,6 +290,7 @@ def report(link: Link, facts: Facts, drift: tuple[Drift, ...] = ()) -> StatusRep
             _bgp_check(statuses),
             _lasting_check(statuses),
             _learned_check(facts, learned),
+            _way_check(facts.way),
             _table_check(tables, facts, statuses),
             _endpoint_check(endpoint),
             _zone_check(link, facts),
@@ -463,6 +471,22 @@ def _target_of(route: Json) -> str:
         "InstanceId",
     )
     return next((str(route[key]) for key in keys if route.get(key)), "")
+
+
+def _ranges_of(aws: Aws, vpc: str) -> tuple[IPv4Network, ...]:
+    return vpc_ranges(aws.vpc(vpc))
+
+
+def _way_check(found: Sequence[Finding] | None) -> Check:
+    """The same judgement as before a build, on what stands."""
+    if found is None:
+        return _check("routes-aks", Outcome.SKIPPED, "Azure has no gateway to lead to")
+    bad = [f for f in found if keeps_away(f)]
+    if bad:
+        return _check("routes-aks", Outcome.FAILED, " ".join(f.detail for f in bad), bad[0].hint)
+    if found:
+        return _check("routes-aks", Outcome.WARNING, " ".join(f.detail for f in found), found[0].hint)
+    return _check("routes-aks", Outcome.PASSED, "no route table and no peering is in the way")
 
 
 def _endpoint(facts: Facts) -> EndpointStatus | None:

@@ -82,6 +82,12 @@ def _created_together(document: Document) -> Iterator[Mistake]:
             yield _only_with(schema.VNET_PREFIXES.path, schema.VNET_CREATE)
         if subnet_table in document.tables:
             yield _only_with(subnet_table, schema.VNET_CREATE)
+    home = document.get(schema.AZURE_SUBSCRIPTION)
+    for made, elsewhere in ((vnet, schema.VNET_SUBSCRIPTION), (aks, schema.AKS_SUBSCRIPTION)):
+        named = document.get(elsewhere)
+        if made and named is not None and home is not None and named != home:
+            allowed = f"nothing, or {schema.AZURE_SUBSCRIPTION.path}: what cloudlink makes is made there"
+            yield Mistake(elsewhere.path, shown(named), allowed, home)
     if not aks:
         only_new: tuple[Key[Any], ...] = (
             schema.AKS_NODE_COUNT,

@@ -74,6 +74,18 @@ CASES: dict[str, tuple[dict[str, Any], Severity, str, str]] = {
         "private",
         "reaches the VNet",
     ),
+    "private, and answers": (
+        {"apiServerAccessProfile": {"enablePrivateCluster": True}},
+        Severity.WARNING,
+        "private",
+        "reaches the VNet",
+    ),
+    "authorised ranges with us": (
+        {"apiServerAccessProfile": {"authorizedIPRanges": ["203.0.113.0/24"]}},
+        Severity.WARNING,
+        "certain addresses",
+        "--api-server-authorized-ip-ranges 203.0.113.0/24,ADDRESS/32",
+    ),
     "no public access": (
         {"publicNetworkAccess": "Disabled", "reached": None},
         Severity.WARNING,
@@ -132,8 +144,21 @@ def test_each_situation_has_a_word(case: str) -> None:
 
 def test_a_state_is_no_obstacle_where_nothing_is_written_to_the_cluster() -> None:
     tunnels = Plan((Change("azure_vpn.gateway", "gateway", Action.CREATE),))
-    for properties in ({"powerState": {"code": "Stopped"}}, {"reached": False}, {"provisioningState": "Creating"}):
+    for properties in ({"powerState": {"code": "Stopped"}}, {"provisioningState": "Creating"}):
         assert [f.severity for f in found(tunnels, **properties)] == [Severity.WARNING]
+
+
+def test_a_cluster_that_could_not_be_read_is_an_obstacle_whatever_is_written() -> None:
+    for properties in ({"powerState": {"code": "Stopped"}}, {"provisioningState": "Failed"}, {}):
+        (one,) = found(Plan(()), reached=False, **properties)
+        assert one.severity is Severity.OBSTACLE
+
+
+def test_the_command_keeps_every_address_that_is_let_in() -> None:
+    ranges = [f"203.0.113.{i}/32" for i in range(20)]
+    (one,) = found(apiServerAccessProfile={"authorizedIPRanges": ranges})
+    assert f"{','.join(ranges)},ADDRESS/32" in one.hint
+    assert "It answers now" in one.detail
 
 
 def test_of_a_stopped_cluster_only_that_is_said() -> None:

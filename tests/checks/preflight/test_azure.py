@@ -12,7 +12,7 @@ import pytest
 
 from cloudlink.checks.preflight.azure import check, locked
 from cloudlink.checks.preflight.azure_facts import AzureFacts, Unread
-from cloudlink.checks.preflight.paths import standing
+from cloudlink.checks.preflight.paths import in_use, standing
 from cloudlink.clouds.azure import parse
 from cloudlink.config import load
 from cloudlink.core.plan import Action, Change, Plan
@@ -342,6 +342,13 @@ def test_the_spokes_flag_can_be_set_only_once_there_is_a_gateway() -> None:
     assert "set it after" not in after.detail
 
 
+def test_before_the_gateway_goes_the_spoke_is_named_that_uses_it() -> None:
+    (one,) = in_use(hub_and_spoke({}, {}))
+    assert one.hint == f"{AZ_NEAR} --set useRemoteGateways=false"
+    assert list(in_use(hub_and_spoke({}, {"useRemoteGateways": False}))) == []
+    assert list(in_use(facts())) == []
+
+
 def test_a_spoke_that_may_not_be_read_is_no_mistake() -> None:
     seen = replace(hub_and_spoke({}, {}), spokes=(), unread=(Unread("the VNet spoke", "no permission"),))
     (one,) = found(seen)
@@ -501,3 +508,11 @@ def test_half_an_answer_is_no_crash(raw: Said) -> None:
     parse.restrictions(raw, "x")
     parse.locations([raw])
     parse.policy_refusals([raw])
+
+
+def test_a_gateway_in_another_subscription_than_its_vnet_is_not_proved() -> None:
+    elsewhere = side(vnet_in="99999999-0000-0000-0000-000000000000")
+    (one,) = found(facts(), elsewhere)
+    assert one.severity is Severity.NOT_PROVED
+    assert one.key == "azure.subscription"
+    assert found(facts(gateway=True), elsewhere) == []  # it stands

@@ -33,42 +33,46 @@ class Fixtures:
 
     def seed(self) -> None:
         azure = self.azure
-        self.store.subscriptions.setdefault(azure.subscription.lower(), azure.subscription)
+        for one in (azure.subscription, *(x.subscription for x in (azure.vnet, azure.aks) if x and x.subscription)):
+            self.store.subscriptions.setdefault(one.lower(), one)
         for name in azure.resource_groups:
             self._group(name)
         if azure.vnet is not None:
-            self._group(azure.vnet.resource_group)
+            self._group(azure.vnet.resource_group, subscription=azure.vnet.subscription)
             self._network(azure.vnet)
         if azure.aks is not None:
-            self._group(azure.aks.resource_group)
+            self._group(azure.aks.resource_group, subscription=azure.aks.subscription)
             self._cluster(azure.aks)
         if self.world.foreign_objects:
             self._foreign_objects()
 
-    def _group(self, name: str, tags: dict[str, str] | None = None) -> None:
-        key = (self.azure.subscription.lower(), name.lower())
-        self.store.groups.setdefault(key, Group(self.azure.subscription, name, self.azure.location, tags))
+    def _group(self, name: str, tags: dict[str, str] | None = None, subscription: str | None = None) -> None:
+        where = subscription or self.azure.subscription
+        self.store.groups.setdefault((where.lower(), name.lower()), Group(where, name, self.azure.location, tags))
 
     def _network(self, wanted: Vnet) -> None:
         """A VNet with the subnet of its AKS nodes and a network security group on that."""
         nodes = room_for_nodes(wanted, self.azure.keep_free)
         assert nodes is not None, "a world file without room for them is not valid"
-        vnet = self._id(wanted.resource_group, "virtualNetworks", wanted.name)
+        vnet = self._id(wanted.resource_group, "virtualNetworks", wanted.name, wanted.subscription)
         if self.store.find(vnet) is not None:
             return
-        group = self._id(wanted.resource_group, "networkSecurityGroups", f"{wanted.name}-{NODE_SUBNET}")
+        group = self._id(
+            wanted.resource_group, "networkSecurityGroups", f"{wanted.name}-{NODE_SUBNET}", wanted.subscription
+        )
         self.store.place(Record(group, self.azure.location, {"securityRules": []}))
         self._vnet(vnet, [str(p) for p in wanted.prefixes])
         self._subnet(vnet, NODE_SUBNET, nodes, networkSecurityGroup={"id": str(group)})
 
     def _cluster(self, aks: Aks) -> None:
         """An AKS cluster: azure CNI overlay in a subnet of the VNet; without a VNet it has the one that AKS makes."""
-        id_ = ResourceId(self.azure.subscription, aks.resource_group, AKS, ("managedClusters",), (aks.name,))
+        where = aks.subscription or self.azure.subscription
+        id_ = ResourceId(where, aks.resource_group, AKS, ("managedClusters",), (aks.name,))
         if self.store.find(id_) is not None:
             return
         pool: Json = {"name": "nodepool1", "count": NODES, "vmSize": "Standard_D4ds_v5", "mode": "System"}
         if (vnet := self.azure.vnet) is not None:
-            subnets = self._id(vnet.resource_group, "virtualNetworks", vnet.name)
+            subnets = self._id(vnet.resource_group, "virtualNetworks", vnet.name, vnet.subscription)
             subnet = self.store.find(subnets.child("subnets", NODE_SUBNET))
             if subnet is not None:
                 pool["vnetSubnetID"] = str(subnet.id)
@@ -121,8 +125,8 @@ class Fixtures:
 
     # Pieces
 
-    def _id(self, group: str, kind: str, name: str) -> ResourceId:
-        return ResourceId(self.azure.subscription, group, NETWORK, (kind,), (name,))
+    def _id(self, group: str, kind: str, name: str, subscription: str | None = None) -> ResourceId:
+        return ResourceId(subscription or self.azure.subscription, group, NETWORK, (kind,), (name,))
 
     def _vnet(self, id_: ResourceId, prefixes: list[str]) -> None:
         properties: Json = {"addressSpace": {"addressPrefixes": prefixes}, "enableDdosProtection": False}

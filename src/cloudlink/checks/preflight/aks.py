@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cloudlink.checks.preflight.context import Context
 from cloudlink.clouds.azure import parse
@@ -41,13 +41,14 @@ def find(context: Context) -> Iterator[Finding]:
 
 
 def check(facts: AksFacts, link: Link, plan: Plan) -> Iterator[Finding]:
-    cluster = facts.cluster
-    if cluster is None:
+    if facts.cluster is None:
         return
-    needed = _names_change(plan)
+    cluster = replace(facts.cluster, name=facts.cluster.name or link.azure.aks_cluster)
+    # a run that cannot read the cluster cannot end well either
+    needed = _names_change(plan) or facts.reached is False
     yield from _state(cluster, facts, link, needed)
     if cluster.power.lower() != "stopped":
-        yield from _reach(cluster, facts, needed)
+        yield from _reach(cluster, facts, link, needed)
     yield from _nodes(cluster, link)
     yield from _network(cluster, link)
     if cluster.sku.lower() == "automatic":
@@ -114,12 +115,13 @@ def _state(cluster: AksCluster, facts: AksFacts, link: Link, needed: bool) -> It
         )
 
 
-def _reach(cluster: AksCluster, facts: AksFacts, needed: bool) -> Iterator[Finding]:
-    """Whether an API can be reached is proved by asking it only: no answer of Azure's says where we ask from."""
-    if facts.reached:
-        return
+def _reach(cluster: AksCluster, facts: AksFacts, link: Link, needed: bool) -> Iterator[Finding]:
+    """Whether an API can be reached is proved by asking it only: no answer of Azure's says where we ask from. One that
+    answers now is asked last of all, half an hour later, when a machine may be somewhere else."""
     severity = Severity.OBSTACLE if needed and facts.reached is False else Severity.WARNING
-    said = f" It was tried, without an answer: {facts.why.rstrip('.')}." if facts.reached is False and facts.why else ""
+    said = " It answers now; CoreDNS is written last of all, so stay where it can be reached." if facts.reached else ""
+    if facts.reached is False and facts.why:
+        said = f" It was tried, without an answer: {facts.why.rstrip('.')}."
     if cluster.private or not cluster.public_access:
         name = f" ({cluster.private_name})" if cluster.private_name else ""
         public = ", though its name is known publicly" if cluster.public_name else ""
@@ -131,14 +133,14 @@ def _reach(cluster: AksCluster, facts: AksFacts, needed: bool) -> Iterator[Findi
             "Run cloudlink on a machine that reaches the VNet, such as one in it or one behind a VPN to it.",
         )
     elif cluster.authorized_ranges:
-        shown = ", ".join(cluster.authorized_ranges[:8]) + (", ..." if len(cluster.authorized_ranges) > 8 else "")
+        shown = ", ".join(cluster.authorized_ranges)
         yield _found(
             severity,
             "The cluster's API takes calls from certain addresses only",
             f"The API of {cluster.name} answers {shown}. The address that this machine has outside must be in them; if it "
             f"is not, calls time out.{said}",
-            "Have it added (the list is given whole): az aks update --subscription ... --name "
-            f"{cluster.name} --api-server-authorized-ip-ranges {','.join(cluster.authorized_ranges[:3])},ADDRESS/32",
+            f"Where it is not among them: {az_aks('update', cluster, link)} --api-server-authorized-ip-ranges "
+            f"{','.join(cluster.authorized_ranges)},ADDRESS/32",
         )
     elif facts.reached is False and cluster.state.lower() not in _FAILED:  # which says it already
         yield _found(

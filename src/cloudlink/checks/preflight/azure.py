@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from cloudlink.checks.preflight import azure_facts
 from cloudlink.checks.preflight.azure_facts import AzureFacts
 from cloudlink.checks.preflight.context import Context
 from cloudlink.checks.preflight.parse import networks_in, vpc_ranges
 from cloudlink.checks.preflight.paths import (
-    EVERYTHING,
     az_peering,
-    az_propagate,
     az_where,
     finding,
-    hop,
+    in_use,
     standing,
-    table_of,
 )
 from cloudlink.clouds.azure.errors import toml_key
 from cloudlink.clouds.azure.parse import AZURE_OWN_ASN, GATEWAY_SUBNET, Lock, Restriction, Subnet, Vnet, last, vnet_of
@@ -41,19 +39,24 @@ def find_standing(context: Context) -> Iterator[Finding]:
     """Where nothing is to be written: what keeps packets from their way all the same."""
     link, aws = context.link, context.aws
     facts = azure_facts.read_standing(link, context.azure, lambda: networks_in(vpc_ranges(aws.vpc(link.aws.vpc_id))))
-    yield from standing(facts, link)
+    for found in standing(facts, link):
+        # nothing is to be written, so that nothing can be in its way
+        yield replace(found, severity=Severity.WARNING) if found.severity is Severity.OBSTACLE else found
 
 
 def find_locked(context: Context) -> Iterator[Finding]:
-    """Before a removal: locks that keep anything of the link from being deleted."""
+    """Before a removal: locks that keep anything of the link from being deleted, and who uses the gateway still."""
+    link, azure = context.link, context.azure
     if context.writes("azure_vpn"):
-        yield from locked(azure_facts.read_locks(context.link, context.azure), context.link, context.plan)
+        yield from locked(azure_facts.read_locks(link, azure), link, context.plan)
+    if context.writes("azure_vpn.gateway"):
+        yield from in_use(azure_facts.read_standing(link, azure, tuple))
 
 
 def check(facts: AzureFacts, link: Link, plan: Plan) -> Iterator[Finding]:
     yield from _zones(facts, link, plan)
     if facts.vnet is not None:
-        yield from _gateway_subnet(facts.vnet, facts, link)
+        yield from _gateway_subnet(facts.vnet, link)
         yield from _vnet(facts.vnet, facts, link)
     yield from _placement(facts, link)
     yield from standing(facts, link)
@@ -187,7 +190,7 @@ def _vnet(vnet: Vnet, facts: AzureFacts, link: Link) -> Iterator[Finding]:
         )
 
 
-def _gateway_subnet(vnet: Vnet, facts: AzureFacts, link: Link) -> Iterator[Finding]:
+def _gateway_subnet(vnet: Vnet, link: Link) -> Iterator[Finding]:
     side, path = link.azure, "azure.vpn_gateway.subnet_prefix"
     if not vnet.prefixes:  # said of the cloud, not of the configuration, which cannot be made to fit it
         raise CloudError(
@@ -197,7 +200,7 @@ def _gateway_subnet(vnet: Vnet, facts: AzureFacts, link: Link) -> Iterator[Findi
         )
     there = vnet.subnet(GATEWAY_SUBNET)
     if there is not None:
-        yield from _existing_gateway_subnet(there, facts)
+        yield from _existing_gateway_subnet(there)
         return
     listed = ", ".join(map(str, vnet.prefixes))
     if not any(side.gateway_subnet.subnet_of(p) for p in vnet.prefixes):
@@ -219,7 +222,7 @@ def _gateway_subnet(vnet: Vnet, facts: AzureFacts, link: Link) -> Iterator[Findi
                 )
 
 
-def _existing_gateway_subnet(subnet: Subnet, facts: AzureFacts) -> Iterator[Finding]:
+def _existing_gateway_subnet(subnet: Subnet) -> Iterator[Finding]:
     """https://learn.microsoft.com/azure/vpn-gateway/vpn-gateway-about-vpn-gateway-settings#gwsub"""
     for prefix in subnet.prefixes:
         if prefix.prefixlen > SMALLEST_GATEWAY_SUBNET:
@@ -249,27 +252,6 @@ def _existing_gateway_subnet(subnet: Subnet, facts: AzureFacts) -> Iterator[Find
             "GatewaySubnet is delegated to a service",
             f"GatewaySubnet is delegated to {', '.join(subnet.delegations)}; Azure puts no gateway into such a subnet.",
             f"{az} --remove delegations",
-            key="azure.vnet.name",
-        )
-    table = table_of(subnet, facts.tables)
-    if table is None:
-        return
-    if default := next((r for r in table.routes if r.range == EVERYTHING), None):
-        yield finding(
-            Severity.OBSTACLE,
-            "GatewaySubnet has a default route of its own",
-            f"The route {default.name} of {table.name} sends 0.0.0.0/0 to {hop(default)}; Azure supports no such route on "
-            "GatewaySubnet, because the gateway's own traffic would follow it.",
-            f"az network route-table route delete {az_where(table.id)} --route-table-name {table.name} --name {default.name}",
-            key="azure.vnet.name",
-        )
-    if not table.propagates:
-        yield finding(
-            Severity.OBSTACLE,
-            "GatewaySubnet keeps the gateway's routes out",
-            f"{table.name}, the route table of GatewaySubnet, does not take the routes that the gateway learns "
-            "(disableBgpRoutePropagation), so the gateway would not work.",
-            az_propagate(table),
             key="azure.vnet.name",
         )
 

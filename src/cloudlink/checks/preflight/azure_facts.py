@@ -101,7 +101,7 @@ def read(link: Link, azure: Azure, plan: Plan, vpc: Iterable[IPv4Network]) -> Az
         aks = azure.aks_cluster() if link.azure.new_cluster is None else None
         vnet, cluster = parse.vnet(raw) if raw else None, parse.aks_cluster(aks) if aks else None
         ask = _asked(reader, link, azure, plan, vnet)
-        spokes, tables = _around(reader, link, azure, vnet, cluster, gateway_subnet=True)
+        spokes, tables = _around(reader, link, azure, vnet, cluster)
         answers = {name: end() for name, end in ask.items()}
         return AzureFacts(
             vnet=vnet,
@@ -127,13 +127,13 @@ def read_standing(link: Link, azure: Azure, vpc: Callable[[], Iterable[IPv4Netwo
         reader = _Reader(azure, pool)
         aks = reader.begin("the AKS cluster", azure.aks_cluster, None)()
         cluster = parse.aks_cluster(aks) if aks else None
-        spokes, tables = _around(reader, link, azure, vnet, cluster, gateway_subnet=False)
+        spokes, tables = _around(reader, link, azure, vnet, cluster)
         gateway = azure.gateway() is not None
         return AzureFacts(vnet, cluster, spokes, tables, tuple(vpc()), gateway, unread=tuple(reader.unread))
 
 
 def _around(
-    reader: _Reader, link: Link, azure: Azure, vnet: Vnet | None, cluster: AksCluster | None, *, gateway_subnet: bool
+    reader: _Reader, link: Link, azure: Azure, vnet: Vnet | None, cluster: AksCluster | None
 ) -> tuple[tuple[Vnet, ...], tuple[RouteTable, ...]]:
     """The cluster's VNets other than the link's, and the route tables of its subnets and of GatewaySubnet."""
     others = [v for v in (cluster.vnets if cluster else ()) if v.lower() != azure.vnet_id.lower()]
@@ -143,7 +143,7 @@ def _around(
     spokes = tuple(parse.vnet(raw) for raw in (end() for end in begun) if raw)
     known = {s.id.lower(): s for v in (*((vnet,) if vnet else ()), *spokes) for s in v.subnets}
     wanted = [known[s.lower()] for s in (cluster.subnets if cluster else ()) if s.lower() in known]
-    if gateway_subnet and vnet is not None and (own := vnet.subnet(parse.GATEWAY_SUBNET)):
+    if vnet is not None and (own := vnet.subnet(parse.GATEWAY_SUBNET)):
         wanted.append(own)
     ids = {s.route_table_id.lower(): s.route_table_id for s in wanted if s.route_table_id}
     tables = [reader.begin(f"the route table {t}", partial(azure.thing, t), None) for t in ids.values()]

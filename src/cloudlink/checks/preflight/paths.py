@@ -9,18 +9,27 @@ from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Network
 
 from cloudlink.checks.preflight.azure_facts import AzureFacts
-from cloudlink.clouds.azure.parse import Peering, Route, RouteTable, Subnet, Vnet, last, part, vnet_of
+from cloudlink.clouds.azure.parse import GATEWAY_SUBNET, Peering, Route, RouteTable, Subnet, Vnet, last, part, vnet_of
 from cloudlink.errors import Finding, Mistake, Severity
 from cloudlink.link import Link
 
 TOPIC = "azure"
 EVERYTHING = IPv4Network("0.0.0.0/0")
+_NO_ROUTES = "The cluster's subnet does not take the gateway's routes"
+_NOT_USED = "The cluster's VNet does not use the gateway"
 
 
 def standing(facts: AzureFacts, link: Link) -> Iterator[Finding]:
     """What keeps packets from their way although nothing is to be built."""
     yield from cluster_routes(facts, link)
+    yield from gateway_routes(facts)
     yield from transit(facts, link)
+
+
+def keeps_away(found: Finding) -> bool:
+    """Whether a link that stands does not carry the cluster's packets for this. Before it stands, some of it is no
+    obstacle: a flag that can be set only afterwards, a firewall that may pass them on."""
+    return found.severity is Severity.OBSTACLE or found.summary in (_NO_ROUTES, _NOT_USED)
 
 
 def finding(
@@ -29,6 +38,37 @@ def finding(
     return Finding(
         TOPIC, severity, summary, detail, hint, key=key or (mistake.path if mistake else ""), mistake=mistake
     )
+
+
+def gateway_routes(facts: AzureFacts) -> Iterator[Finding]:
+    """The route table of GatewaySubnet. Routes for single ranges in it, such as a spoke's through a firewall, are legal.
+
+    https://learn.microsoft.com/azure/vpn-gateway/vpn-gateway-about-vpn-gateway-settings#gwsub
+    """
+    subnet = facts.vnet.subnet(GATEWAY_SUBNET) if facts.vnet else None
+    if subnet is None:
+        return
+    table = table_of(subnet, facts.tables)
+    if table is None:
+        return
+    if default := next((r for r in table.routes if r.range == EVERYTHING), None):
+        yield finding(
+            Severity.OBSTACLE,
+            "GatewaySubnet has a default route of its own",
+            f"The route {default.name} of {table.name} sends 0.0.0.0/0 to {hop(default)}; Azure supports no such route on "
+            "GatewaySubnet, because the gateway's own traffic would follow it.",
+            f"az network route-table route delete {az_where(table.id)} --route-table-name {table.name} --name {default.name}",
+            key="azure.vnet.name",
+        )
+    if not table.propagates:
+        yield finding(
+            Severity.OBSTACLE,
+            "GatewaySubnet keeps the gateway's routes out",
+            f"{table.name}, the route table of GatewaySubnet, does not take the routes that the gateway learns "
+            "(disableBgpRoutePropagation), so the gateway would not work.",
+            az_propagate(table),
+            key="azure.vnet.name",
+        )
 
 
 # --- routes of the cluster's subnets ------------------------------------------------------------------------------------
@@ -96,7 +136,7 @@ def _one_table(table: RouteTable, subnet: Subnet, vpc: Sequence[IPv4Network]) ->
             )
             yield finding(
                 Severity.WARNING if rest else Severity.OBSTACLE,
-                "The cluster's subnet does not take the gateway's routes",
+                _NO_ROUTES,
                 f"{ours} has gateway route propagation off (disableBgpRoutePropagation), so packets for the VPC's {wanted} "
                 f"do not go to the gateway.{rest}",
                 az_propagate(table),
@@ -215,7 +255,7 @@ def _flags(
             when = "" if facts.gateway else " Azure takes it only once the gateway is there: set it after cloudlink up."
             yield finding(
                 Severity.WARNING,
-                "The cluster's VNet does not use the gateway",
+                _NOT_USED,
                 f"The peering {near.name} of {name} does not use the gateway of {hub.name} (useRemoteGateways), so the "
                 f"cluster's pods do not reach AWS, and AWS has no way back to {name}.{when}",
                 az_peering(near, "useRemoteGateways=true"),
@@ -230,6 +270,21 @@ def _flags(
                 "The peering is not in sync",
                 f"The peering {half.name} of {last(half.vnet_id)} is {half.sync}{more}.",
                 f"az network vnet peering sync {az_where(half.vnet_id)} --vnet-name {last(half.vnet_id)} --name {half.name}",
+            )
+
+
+def in_use(facts: AzureFacts) -> Iterator[Finding]:
+    """Before the gateway goes: the cluster's VNet that uses it from a spoke, which is told so first."""
+    for spoke in facts.spokes:
+        near = spoke.peering_with(facts.vnet.id) if facts.vnet else None
+        if near is not None and near.uses_gateway:
+            yield finding(
+                Severity.WARNING,
+                "The cluster's VNet still uses the gateway",
+                f"The peering {near.name} of {spoke.name} uses the gateway that is to be deleted. Azure may keep a gateway "
+                "that is in use.",
+                az_peering(near, "useRemoteGateways=false"),
+                key="azure.vnet.name",
             )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Any, ClassVar
 
+from cloudlink.clouds.azure import parse
 from cloudlink.clouds.azure.client import GATEWAY_SUBNET, Azure, Json
 from cloudlink.clouds.malformed import parsing
 from cloudlink.clouds.ownership import owner_of
@@ -22,7 +23,7 @@ from cloudlink.core.resource import (
     Timing,
     built_on,
 )
-from cloudlink.errors import CloudError, ConflictError, MissingError
+from cloudlink.errors import CloudError, ConflictError, CredentialsError, MissingError
 from cloudlink.link import AzureSubnet, Link, NewCluster, NewNetwork
 from cloudlink.steps.azure_vpn.resource import (
     AzureResource,
@@ -32,6 +33,7 @@ from cloudlink.steps.azure_vpn.resource import (
     networks,
     phase,
     properties,
+    reference,
     rest_of,
     state,
     subnet_prefixes,
@@ -41,6 +43,7 @@ from cloudlink.steps.outputs import AksCluster, GatewaySubnet, ResourceGroup, Vi
 # On the gateway: that its subnet is ours. A subnet has no tags, and the state file may be lost.
 MADE_SUBNET_TAG = "cloudlink-made-subnet"
 SMALLEST_ADVISED = 27
+MOST_SPOKES_READ = 10  # of a hub: each takes a call
 # What stands in a subnet, as Azure tells it.
 _USERS_OF_SUBNET = (
     "ipConfigurations",
@@ -107,7 +110,28 @@ class NetworkLookup(Lookup[VirtualNetwork]):
                 "and name it in azure.vnet.",
                 resource=self.address,
             )
-        return virtual_network(raw)
+        return virtual_network(raw, self._without_gateway(raw))
+
+    def _without_gateway(self, raw: Json) -> frozenset[str]:
+        """Ids of peered VNets that are lent the gateway and do not use it, which only their own half of the peering says.
+        The cluster's counts as one that does: it is to, and AWS lets its ranges in before it can."""
+        lent = [p for p in parse.vnet(raw).peerings if p.lends_gateway and p.connected]
+        if not lent:
+            return frozenset()
+        cluster = self._seen(self.azure.aks_id)
+        ours = {v.lower() for v in parse.aks_cluster(cluster).vnets} if cluster else set()
+        asked = [p.remote_id for p in lent if p.remote_id.lower() not in ours][:MOST_SPOKES_READ]
+        backs = [(id_, parse.vnet(there).peering_with(str(raw["id"]))) for id_ in asked if (there := self._seen(id_))]
+        return frozenset(id_.lower() for id_, back in backs if back is not None and not back.uses_gateway)
+
+    def _seen(self, id_: str) -> Json | None:
+        """None for what may not be read."""
+        try:
+            return self.azure.aks_cluster() if id_ == self.azure.aks_id else self.azure.thing(id_)
+        except Exception as error:
+            if not isinstance(self.azure.translate(error), CredentialsError):
+                raise
+            return None
 
     def _belongs_to_aks(self) -> bool:
         """By the name that AKS gives such groups; a group that was given another name is found by preflight."""
@@ -430,17 +454,20 @@ class GatewaySubnetResource(Resource[GatewaySubnetSpec, GatewaySubnet]):
 # --- reading ----------------------------------------------------------------------------------------------
 
 
-def virtual_network(raw: Json) -> VirtualNetwork:
+def virtual_network(raw: Json, without_gateway: frozenset[str] = frozenset()) -> VirtualNetwork:
     """What Azure's gateway advertises over BGP: the VNet's own ranges, and those of peered VNets that use the gateway.
 
-    Assumption: a connected peering that allows gateway transit here is used by the other side (``useRemoteGateways``
-    is written only there, possibly in a subscription that we may not read).
+    without_gateway: ids of peered VNets that are known not to, in lower case. Assumption: any other side of a connected
+    peering that allows gateway transit here uses it (``useRemoteGateways`` is written only there, possibly in a
+    subscription that we may not read).
     """
     held = properties(raw)
     own = networks((held.get("addressSpace") or {}).get("addressPrefixes"))
     peered: list[IPv4Network] = []
     for peering in held.get("virtualNetworkPeerings") or []:
         said = properties(peering)
+        if reference(said.get("remoteVirtualNetwork")) in without_gateway:
+            continue
         if said.get("allowGatewayTransit") and str(said.get("peeringState", "")).lower() == "connected":
             space = said.get("remoteVirtualNetworkAddressSpace") or said.get("remoteAddressSpace") or {}
             peered.extend(networks(space.get("addressPrefixes")))

@@ -1,0 +1,244 @@
+"""Azure as accounts really have it: locations without zones, policies, locks, providers, routes, hubs. What is in the way
+is told before the first write, and what keeps packets from a link that stands, by status."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.cli import Cli, make_cli
+from tests.support.manual_edits import ManualEdits
+
+SUB = "/subscriptions/00000000-1111-2222-3333-444444444444"
+GROUP = f"{SUB}/resourceGroups/cloudlink-demo"
+AUTHORIZATION = "providers/Microsoft.Authorization"
+REQUIRE_TAG = f"/{AUTHORIZATION}/policyDefinitions/871b6d14-10aa-478d-b590-94f262ecfa99"
+PROPAGATE = "--name rt-spoke --disable-bgp-route-propagation false"
+
+
+@pytest.fixture(scope="module")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
+    with make_cli(tmp_path_factory.mktemp("accounts"), speed=200) as made:
+        assert made.sandbox("start").code == 0
+        yield made
+
+
+@pytest.fixture
+def place(furnished: Cli) -> Iterator[Cli]:
+    text = furnished.config.read_text()
+    yield furnished
+    furnished.config.write_text(text)
+
+
+class Owner(ManualEdits):
+    """Somebody who rules over the subscription; every rule is taken back."""
+
+    def ask(self, method: str, path: str, body: Any = None) -> None:
+        self.clouds.azure._session.ask(method, path, body=body)
+
+    @contextlib.contextmanager
+    def rule(self, path: str, **properties: Any) -> Iterator[None]:
+        self.ask("PUT", path, {"properties": properties})
+        yield
+        self.ask("DELETE", path)
+
+    def lock(self, scope: str, level: str) -> contextlib.AbstractContextManager[None]:
+        return self.rule(f"{scope}/{AUTHORIZATION}/locks/keep", level=level, notes="ask Ann")
+
+    def wants_tag(self, tag: str) -> contextlib.AbstractContextManager[None]:
+        path = f"{GROUP}/{AUTHORIZATION}/policyAssignments/books"
+        return self.rule(path, policyDefinitionId=REQUIRE_TAG, parameters={"tagName": {"value": tag}})
+
+    @contextlib.contextmanager
+    def unregistered(self) -> Iterator[None]:
+        self.ask("POST", f"{SUB}/providers/Microsoft.Network/unregister")
+        yield
+        self.ask("POST", f"{SUB}/providers/Microsoft.Network/register")
+
+    def put_table(self, *subnets: str, off: bool = True) -> None:
+        """The route table of a landing zone on these subnets of test-vnet."""
+        route = {"addressPrefix": "0.0.0.0/0", "nextHopType": "VirtualAppliance", "nextHopIpAddress": "10.20.254.4"}
+        body = {
+            "location": "westeurope",
+            "properties": {
+                "disableBgpRoutePropagation": off,
+                "routes": [{"name": "default", "properties": route}] if off else [],
+            },
+        }
+        self.network.route_tables.begin_create_or_update("test", "rt-spoke", body, polling=False)
+        self.later(60)
+        for name in subnets:
+            there = self.network.subnets.get("test", "test-vnet", name).as_dict()
+            there["properties"]["routeTable"] = {
+                "id": f"{SUB}/resourceGroups/test/providers/Microsoft.Network/routeTables/rt-spoke"
+            }
+            kept = {k: v for k, v in there["properties"].items() if k not in ("provisioningState", "ipConfigurations")}
+            self.network.subnets.begin_create_or_update("test", "test-vnet", name, {"properties": kept}, polling=False)
+            self.later(60)
+
+    def peer(self, of: str, to: str, **flags: bool) -> None:
+        net = f"{SUB}/resourceGroups/test/providers/Microsoft.Network/virtualNetworks"
+        body = {
+            "properties": {"remoteVirtualNetwork": {"id": f"{net}/{to}"}, "allowVirtualNetworkAccess": True, **flags}
+        }
+        peerings = self.network.virtual_network_peerings
+        peerings.begin_create_or_update("test", of, f"to-{to}", body, polling=False)
+        self.later(60)
+
+    def hub(self) -> None:
+        body = {"location": "westeurope", "properties": {"addressSpace": {"addressPrefixes": ["10.99.0.0/16"]}}}
+        self.network.virtual_networks.begin_create_or_update("test", "hub", body, polling=False)
+        self.later(60)
+
+
+def told(place: Cli, code: int) -> str:
+    """What plan says, on one line; it writes nothing."""
+    before = place.writes()
+    said = place.cloudlink("plan")
+    assert place.writes() == before
+    assert said.code == code, said.out + said.err
+    return " ".join((said.out + said.err).split())
+
+
+def into_hub(place: Cli) -> None:
+    place.replace('name = "test-vnet"', 'name = "hub"')
+    place.replace('subnet_prefix = "10.20.255.0/27"', 'subnet_prefix = "10.99.255.0/27"')
+
+
+# --- before anything is built -----------------------------------------------------------------------------------------
+
+
+def test_a_policy_that_wants_a_tag_is_named_before_the_first_write(place: Cli) -> None:
+    with Owner(place).wants_tag("CostCenter"):
+        said = told(place, 3)
+        for word in ("An Azure policy wants a tag", "assignment books", "publicIPAddresses", "CostCenter", "[tags]"):
+            assert word in said
+        place.replace('name = "demo"', 'name = "demo"\n\n[tags]\ncostcenter = "4711"\n')
+        assert "policy" not in told(place, 0)
+
+
+def test_a_lock_that_forbids_every_write(place: Cli) -> None:
+    with Owner(place).lock(GROUP, "ReadOnly"):
+        said = told(place, 3)
+        assert "The lock keep (ReadOnly)" in said
+        assert "ask Ann" in said
+        assert place.cloudlink("up", "--yes").code == 3
+    with Owner(place).lock(GROUP, "CanNotDelete"):
+        told(place, 0)
+
+
+def test_a_provider_that_nobody_has_registered(place: Cli) -> None:
+    with Owner(place).unregistered():
+        assert "az provider register" in told(place, 3)
+
+
+def test_a_stopped_cluster_is_told_with_the_command_that_starts_it(place: Cli) -> None:
+    owner = Owner(place)
+    clusters = owner.clouds.azure.containers.managed_clusters
+    clusters.begin_stop("test", "test", polling=False)
+    owner.later(900)
+    try:
+        said = told(place, 3)
+        assert "The AKS cluster is stopped" in said
+        assert "az aks start" in said
+    finally:
+        clusters.begin_start("test", "test", polling=False)
+        owner.later(900)
+
+
+def test_the_route_table_of_the_clusters_subnet(place: Cli) -> None:
+    owner = Owner(place)
+    owner.put_table("aks")
+    said = told(place, 0)
+    assert "rt-spoke, the route table of the cluster's subnet aks," in said
+    assert PROPAGATE in said
+    owner.put_table(off=False)
+    assert "rt-spoke" not in told(place, 0)
+
+
+def test_a_hub_whose_peering_lacks_a_flag(place: Cli) -> None:
+    owner = Owner(place)
+    owner.hub()
+    into_hub(place)
+    assert "az network vnet peering create" in told(place, 3)
+    owner.peer("hub", "test-vnet", allowGatewayTransit=False)
+    owner.peer("test-vnet", "hub")
+    assert "--vnet-name hub --name to-test-vnet --set allowGatewayTransit=true" in told(place, 3)
+    owner.peer("hub", "test-vnet", allowGatewayTransit=True)
+    said = told(place, 0)
+    assert "--vnet-name test-vnet --name to-hub --set useRemoteGateways=true" in said
+    assert "set it after cloudlink up" in said
+
+
+def test_zones_are_those_of_the_location(tmp_path: Any) -> None:
+    with make_cli(tmp_path / "ukwest", speed=600) as place:
+        place.replace('location = "westeurope"', 'location = "ukwest"')
+        assert place.sandbox("start").code == 0
+        said = told(place, 3)
+        assert "ukwest has no availability zones" in said
+        place.replace('# zones = ["1", "2", "3"]', "zones = []")
+        assert "zones" not in told(place, 0).partition("Plan for")[2].partition("What the link costs")[0]
+        built = place.cloudlink("up", "--no-verify")
+        assert built.code == 0, built.out + built.err
+
+
+# --- a link that stands -----------------------------------------------------------------------------------------------
+
+
+def test_status_names_the_route_table_that_keeps_packets_from_the_gateway(linked: Cli) -> None:
+    owner = Owner(linked)
+    owner.put_table("aks")
+    try:
+        assert PROPAGATE in told(linked, 0)  # nothing is to be written, and it is said all the same
+        status = linked.cloudlink("status", "--json")
+        assert status.code == 8
+        assert status.json["health"] == "degraded"
+        (failed,) = [c for c in status.json["checks"] if c["outcome"] == "failed"]
+        assert failed["name"] == "routes-aks"
+        assert PROPAGATE in failed["fix"]
+    finally:
+        owner.put_table(off=False)
+
+
+def test_a_lock_is_told_before_anything_is_deleted(linked: Cli) -> None:
+    with Owner(linked).lock(GROUP, "CanNotDelete"):
+        before = linked.writes()
+        taken = linked.cloudlink("teardown", "--yes")
+        assert taken.code == 3
+        assert linked.writes() == before
+        assert "The lock keep" in " ".join((taken.out + taken.err).split())
+
+
+def test_new_tags_are_added_to_what_stands(linked: Cli) -> None:
+    linked.replace('name = "demo"', 'name = "demo"\n\n[tags]\nCostCenter = "4711"\n')
+    assert "not as configured: tag CostCenter" in told(linked, 0)
+    assert linked.cloudlink("up", "--no-verify").code == 0
+    assert "Nothing to do" in told(linked, 0)
+    clouds = linked.clouds()
+    zone = next(z["Id"] for z in clouds.aws.hosted_zones() if z["CallerReference"].startswith("cloudlink/demo/"))
+    assert clouds.aws.zone_tags(zone.rpartition("/")[2]) == {"CostCenter": "4711"}
+    assert clouds.azure.gateway()["tags"]["CostCenter"] == "4711"
+
+
+def test_a_hub_and_a_spoke_from_plan_to_names(tmp_path: Any) -> None:
+    with make_cli(tmp_path / "hub", speed=600) as place:
+        assert place.sandbox("start").code == 0
+        owner = Owner(place)
+        owner.hub()
+        owner.peer("hub", "test-vnet", allowGatewayTransit=True)
+        owner.peer("test-vnet", "hub")
+        into_hub(place)
+        assert place.cloudlink("up", "--no-verify").code == 0
+        place.control("POST", "clock", {"advance": 600})
+        before = place.cloudlink("status", "--json")
+        assert before.code == 8
+        assert "useRemoteGateways=true" in before.json["next"][0]
+        owner.peer("test-vnet", "hub", useRemoteGateways=True)
+        place.control("POST", "clock", {"advance": 600})
+        after = place.cloudlink("status", "--json")
+        assert after.json["health"] == "healthy", after.out
+        asked = place.cloudlink("verify-dns")
+        assert asked.code == 0, asked.out
