@@ -52,7 +52,7 @@ def _look_often(seconds: float) -> None:
     """Waits that would be as long as a gateway's half hour: the sandbox is told to be done in seconds."""
     from cloudlink.core import polling
 
-    def intervals(typical_seconds: float, *_: float) -> float:
+    def intervals(typical_seconds: float, *_: object, **__: object) -> float:
         return min(seconds, max(typical_seconds, 1.0))
 
     polling.intervals = intervals
@@ -63,7 +63,6 @@ def _saves(reports_to: str, fails: tuple[int, str] | None) -> None:
     fails: the first save that fails, and how."""
     from cloudlink import state
 
-    real_save = state.StateFile._save
     listener = socket.socket(socket.AF_UNIX) if reports_to else None
     if listener is not None:
         listener.connect(reports_to)
@@ -78,82 +77,42 @@ def _saves(reports_to: str, fails: tuple[int, str] | None) -> None:
         if fails is not None and number >= fails[0] and fails[1] in ways:
             raise OSError(FAILURES[fails[1]], os.strerror(FAILURES[fails[1]]))
 
-    def counted(self: Any) -> None:
-        nonlocal number
-        number += 1
-        at("before the temporary file")
-        real_save(self)
-        at("after the rename")
+    class SlowDisk(state.Disk):
+        """The temporary file is written in two halves."""
 
-    class SlowPath(type(Path())):  # type: ignore[misc]
-        def replace(self, target: Any) -> Any:
-            at("before the rename")
-            fail("no rename")
-            return super().replace(target)
+        def create(self, path: Path) -> Any:
+            nonlocal number
+            number += 1
+            at("before the temporary file")
+            fail("no room for the temporary file", "the folder is read-only")
+            return super().create(path)
 
-        def with_name(self, name: str) -> Any:
-            return SlowPath(super().with_name(name))
-
-    class Out:
-        """The temporary file, written in two halves."""
-
-        def __init__(self, inner: Any) -> None:
-            self._inner = inner
-
-        def __enter__(self) -> Out:
-            return self
-
-        def __exit__(self, *_: Any) -> None:
-            self._inner.close()
-
-        def write(self, text: str) -> None:
+        def write(self, out: Any, text: str) -> None:
             fail("no room for its content")
-            self._inner.write(text[: len(text) // 2])
-            self._inner.flush()
+            super().write(out, text[: len(text) // 2])
             at("half of the temporary file written")
-            self._inner.write(text[len(text) // 2 :])
-
-        def flush(self) -> None:
-            self._inner.flush()
+            super().write(out, text[len(text) // 2 :])
             at("temporary file written")
 
-        def fileno(self) -> int:
-            return int(self._inner.fileno())
-
-    class SlowOs:
-        """``os`` as the state file sees it."""
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(os, name)
-
-        @staticmethod
-        def open(path: Any, flags: int, *more: Any) -> int:
-            if flags & os.O_CREAT and ".lock" not in str(path):
-                fail("no room for the temporary file", "the folder is read-only")
-            return os.open(path, flags, *more)
-
-        @staticmethod
-        def fsync(descriptor: int) -> None:
+        def sync(self, out: Any) -> None:
             fail("no room when it is brought to the disk")
-            os.fsync(descriptor)
+            super().sync(out)
 
-        @staticmethod
-        def fdopen(*arguments: Any, **named: Any) -> Any:
-            return Out(os.fdopen(*arguments, **named))
-
-        @staticmethod
-        def link(*arguments: Any) -> None:
+        def link(self, path: Path, other: Path) -> None:
             at("previous one unlinked")
-            os.link(*arguments)
+            super().link(path, other)
 
-    state.os = SlowOs()
-    real_init = state.StateFile.__init__
+        def rename(self, path: Path, target: Path) -> None:
+            at("before the rename")
+            fail("no rename")
+            super().rename(path, target)
 
-    def init(self: Any, path: Path, *arguments: Any, **named: Any) -> None:
-        real_init(self, SlowPath(path), *arguments, **named)
+        def sync_folder(self, folder: Path) -> None:
+            fail("no room when it is brought to the disk")
+            super().sync_folder(folder)
+            at("after the rename")
 
-    state.StateFile.__init__ = init
-    state.StateFile._save = counted
+    state.Disk = SlowDisk  # type: ignore[misc]
 
 
 def _unread(told: str) -> None:

@@ -75,7 +75,15 @@ def foreign(found: Found) -> tuple[Left, ...]:
 
 def without_foundations(plan: Plan, graph: Graph, left: tuple[Left, ...]) -> Plan:
     """A plan that leaves what these objects are built on: Azure would refuse to delete it for as long as they exist."""
-    stays = {a for item in left for a in graph.below([item.address]) if a.startswith("azure_vpn.")}
+    stays: set[str] = set()
+    todo = [item.address for item in left]
+    while todo:
+        address = todo.pop()
+        if (
+            address.startswith("azure_vpn.") and address not in stays
+        ):  # what AWS needs of Azure does not hang on it there
+            stays.add(address)
+            todo.extend(graph.needs[address])
     changes, kept = [], list(plan.kept)
     for change in plan.changes:
         if change.address in stays and change.action is Action.DELETE:

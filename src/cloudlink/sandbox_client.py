@@ -106,8 +106,8 @@ class Sandbox:
         with _translated(self._client):
             return self._running.call(method, path, body)
 
-    def endpoints(self, speed: float) -> Endpoints:
-        return endpoints_of(self.address, speed)
+    def endpoints(self) -> Endpoints:
+        return endpoints_of(self.address)
 
 
 def find(home: Path) -> Sandbox | None:
@@ -134,7 +134,7 @@ def commands() -> Iterator[Commands]:
         yield found
 
 
-def endpoints_of(address: dict[str, Any], speed: float) -> Endpoints:
+def endpoints_of(address: dict[str, Any]) -> Endpoints:
     """For the SDKs. address: what a running sandbox says of itself."""
     return Endpoints(
         aws_url=address["aws_url"],
@@ -145,7 +145,6 @@ def endpoints_of(address: dict[str, Any], speed: float) -> Endpoints:
         azure_client_id=address["azure_client_id"],
         azure_client_secret=Secret(address["azure_client_secret"]),
         ca_file=address["ca_file"],
-        speed=speed,
     )
 
 

@@ -20,7 +20,7 @@ from cloudlink.connect import Clouds, connect
 from cloudlink.core import events as ev
 from cloudlink.core.plan import Action, Plan
 from cloudlink.core.polling import MIN_READS, Stopped, WallClock
-from cloudlink.errors import CloudlinkError, Interrupted, OutputError, UsageError, refusal
+from cloudlink.errors import CloudlinkError, CredentialsError, Interrupted, OutputError, UsageError, refusal
 from cloudlink.link import Link
 from cloudlink.log import open_log, quiet_sdks
 from cloudlink.own_files import open_own, own_folder
@@ -131,7 +131,7 @@ def open_session(
         # a sandbox whose clock is stopped is moved by hand; waiting for it must not take for ever
         speed = float(seen["speed"]) or 1.0
         clock = WallClock(speed, float(seen["now"]))
-        endpoints = running.endpoints(speed)
+        endpoints = running.endpoints()
     else:
         link = load(path)
         folder = _folder(config, path)
@@ -277,7 +277,10 @@ class Session:
             plan = self._only(plan, only)
         from cloudlink.checks.preflight import run as preflight
 
-        failed = engine.snapshot.errors
+        failed = {
+            address: (self._about_the_region(e) or e) if isinstance(e, CredentialsError) else e
+            for address, e in engine.snapshot.errors.items()
+        }
         topics = preflight.TOPICS if plan.writes or failed else preflight.WITHOUT_WRITES
         return replace(plan, findings=preflight.check(self._context(plan, failed), engine.read, topics))
 
@@ -317,6 +320,12 @@ class Session:
 
         clouds = self.clouds
         return Context(self.link, plan, clouds.aws, clouds.azure, clouds.aks, clouds.eks, failed)
+
+    def _about_the_region(self, error: CredentialsError) -> CloudlinkError | None:
+        from cloudlink.checks.preflight import region
+
+        aws = self.clouds.aws
+        return region.explain(error, aws.region, aws.home_region, aws.region_states)
 
     def _reading(self) -> None:
         """Azure takes ten seconds for some answers; meanwhile the user is told what is waited for."""
@@ -376,18 +385,9 @@ class Session:
 
     def _monthly_cost(self, existing: Collection[str]) -> float:
         """Roughly, in USD, of the resources with these addresses."""
-        from cloudlink.checks.preflight.cost import PRICES
+        from cloudlink.checks.preflight import cost
 
-        def there(prefix: str) -> int:
-            return sum(address.startswith(prefix) for address in existing)
-
-        return (
-            there("aws_vpn.connection") * PRICES["vpn connection"]
-            + there("resolver.endpoint") * 2 * PRICES["resolver address"]  # it has at least two
-            + there("resolver.zone") * PRICES["zone"]
-            + there("azure_vpn.public_ip") * PRICES["public ip"]
-            + (there("azure_vpn.gateway") - there("azure_vpn.gateway_subnet")) * PRICES["gateway VpnGw1AZ"]
-        )
+        return cost.of_existing(existing, self.link)
 
     def record_receipts(self) -> None:
         """After a plan without changes: the state file knows what is there, also when it was lost."""

@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 from cloudlink.core.resource import Ownership, Receipt, Receipts
 from cloudlink.errors import StateError
@@ -36,6 +36,39 @@ MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 
 def state_path(folder: Path, link: str) -> Path:
     return folder / f"{link}.state.json"
+
+
+class Disk:
+    """The port through which the state file is written: what may fail, and where a process may die."""
+
+    def create(self, path: Path) -> TextIO:
+        """A new file that only its owner may read, in the place of one that was left."""
+        path.unlink(missing_ok=True)  # whatever was left there, a link among others, is not written through
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        return os.fdopen(descriptor, "w", encoding="utf-8")
+
+    def write(self, out: TextIO, text: str) -> None:
+        out.write(text)
+        out.flush()
+
+    def sync(self, out: TextIO) -> None:
+        """Its content survives a power cut from now on."""
+        os.fsync(out.fileno())
+
+    def link(self, path: Path, other: Path) -> None:
+        """The same file under another name as well."""
+        os.link(path, other)
+
+    def rename(self, path: Path, target: Path) -> None:
+        path.replace(target)
+
+    def sync_folder(self, folder: Path) -> None:
+        """Its names survive a power cut from now on."""
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 class StateFile:
@@ -53,6 +86,7 @@ class StateFile:
         place: Mapping[str, str] | None = None,
         command: str = "",
         readonly: bool = False,
+        disk: Disk | None = None,
     ) -> None:
         """place: configuration key -> value, of what says where the link is (``aws.vpc``, ``azure.vnet.name`` ...)."""
         self.path = path
@@ -61,6 +95,7 @@ class StateFile:
         self.lost = False  # whether there was no file to begin with
         self._command = command
         self._readonly = readonly
+        self._disk = disk or Disk()
         self._serial = 0
         self._receipts: dict[str, Receipt] = {}
         self._lock: int | None = None
@@ -225,16 +260,13 @@ class StateFile:
         text = json.dumps(content, indent=1, sort_keys=True) + "\n"
         temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         try:
-            temporary.unlink(missing_ok=True)
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as out:
-                out.write(text)
-                out.flush()
-                os.fsync(out.fileno())
+            with self._disk.create(temporary) as out:
+                self._disk.write(out, text)
+                self._disk.sync(out)
             if self._loaded_text is not None:
                 self._keep_previous()
-            temporary.replace(self.path)
-            self._sync_folder()
+            self._disk.rename(temporary, self.path)
+            self._disk.sync_folder(self.path.parent)
         except OSError as error:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
@@ -249,7 +281,7 @@ class StateFile:
         """A hard link: the previous serial costs one directory entry, and there is no moment without it."""
         self._previous.unlink(missing_ok=True)
         try:
-            os.link(self.path, self._previous)
+            self._disk.link(self.path, self._previous)
         except OSError as error:
             if error.errno == errno.ENOENT:
                 return
@@ -257,13 +289,6 @@ class StateFile:
                 descriptor = os.open(self._previous, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
                 with os.fdopen(descriptor, "w", encoding="utf-8") as out:
                     out.write(self._loaded_text or "")
-
-    def _sync_folder(self) -> None:
-        folder = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
     # --- lock ---------------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from cloudlink.clouds.kube.client import Kube
 from cloudlink.core.resource import Node, Resource
 from cloudlink.link import Link
 from cloudlink.steps.aws_vpn.step import AwsVpn
-from cloudlink.steps.azure_vpn.step import AzureVpn
+from cloudlink.steps.azure_vpn.step import AzureSite, AzureVpn
 from cloudlink.steps.dns_forward.step import DnsForward
 from cloudlink.steps.resolver.step import Resolver
 from cloudlink.steps.verify.step import Verify
@@ -43,9 +43,9 @@ class Topology:
 
 
 def build(link: Link, aws: Aws, azure: Azure, aks: Kube, eks: Kube) -> Topology:
-    azure_vpn = AzureVpn(link, azure)
-    aws_vpn = AwsVpn(link, aws, public_ips=azure_vpn.public_ips)
-    azure_vpn.join(aws_vpn.connections, aws_vpn.gateway)
+    site = AzureSite(link, azure)
+    aws_vpn = AwsVpn(link, aws, public_ips=site.public_ips)
+    azure_vpn = AzureVpn(site, aws_vpn.connections, aws_vpn.gateway)
     resolver = Resolver(link, aws, cluster=aws_vpn.cluster, network=azure_vpn.network, kube_eks=lambda _: eks)
     # Names are switched last and taken away first: pods send questions to AWS only while everything that answers them
     # is there, and while CoreDNS cannot be told to stop, nothing else is taken away.

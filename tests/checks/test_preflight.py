@@ -12,10 +12,8 @@ import pytest
 
 from cloudlink.checks.preflight import aks, azure
 from cloudlink.checks.preflight.aks import AksFacts
-from cloudlink.checks.preflight.aws import check_aws
 from cloudlink.checks.preflight.azure_facts import AzureFacts
 from cloudlink.checks.preflight.facts import PreflightFacts
-from cloudlink.checks.preflight.ranges import check_ranges
 from cloudlink.clouds.azure import parse
 from cloudlink.config import load
 from cloudlink.core.plan import Action, Change, Plan
@@ -83,7 +81,7 @@ def judged(spoil: Callable[[Said], object], of: Link | None = None) -> tuple[lis
         if f.severity is Severity.OBSTACLE
     ]
     warnings = [f"{f.summary}. {f.detail} {f.hint}" for f in found if f.severity is not Severity.OBSTACLE]
-    mistakes = [*check_ranges(asked, seen), *check_aws(asked, seen, plan), *of_azure]
+    mistakes = of_azure
     assert all(m.allowed for m in mistakes)
     return [(m.path, m.found) for m in mistakes], warnings
 
@@ -97,35 +95,6 @@ def test_where_nothing_is_in_the_way_nothing_is_said() -> None:
 
 
 CASES: dict[str, tuple[Callable[[Said], object], str, str]] = {
-    "EKS in another VPC": (lambda f: f["eks"]["resourcesVpcConfig"].update(vpcId="vpc-2"), "aws.vpc", VPC),
-    "dedicated tenancy": (lambda f: f["vpc"].update(InstanceTenancy="dedicated"), "aws.vpc", "dedicated"),
-    "second range of the VPC": (
-        lambda f: f["vpc"]["CidrBlockAssociationSet"].append({"CidrBlock": "10.20.4.0/22"}),
-        "azure.vnet",
-        "10.20.4.0/22",
-    ),
-    "EKS services": (
-        lambda f: f["eks"]["kubernetesNetworkConfig"].update(serviceIpv4Cidr="10.244.0.0/20"),
-        "azure.aks",
-        "EKS service CIDR",
-    ),
-    "peered VNet": (
-        lambda f: f["vnet"]["properties"]["virtualNetworkPeerings"].append(
-            {"name": "hub", "properties": {"remoteVirtualNetworkAddressSpace": {"addressPrefixes": ["10.10.5.0/24"]}}}
-        ),
-        "azure.vnet",
-        "peered VNet (hub) 10.10.5.0/24",
-    ),
-    "pods": (
-        lambda f: f["aks"]["properties"]["networkProfile"].update(podCidr="10.10.0.0/18"),
-        "azure.aks",
-        "AKS pod CIDR",
-    ),
-    "services": (
-        lambda f: f["aks"]["properties"]["networkProfile"].update(serviceCidr="10.10.0.0/20"),
-        "azure.aks",
-        "AKS service CIDR",
-    ),
     "gateway subnet too small": (
         lambda f: f["vnet"]["properties"]["subnets"].append(gateway_subnet(addressPrefix="10.20.255.0/29")),
         "azure.vpn_gateway.subnet_prefix",
@@ -180,18 +149,6 @@ CASES: dict[str, tuple[Callable[[Said], object], str, str]] = {
         "azure.vnet",
         "101 prefixes",
     ),
-    "subnet without room": (
-        lambda f: f["subnets"][1].update(AvailableIpAddressCount=0),
-        "dns.endpoint_subnets",
-        "subnet-2",
-    ),
-    "gateway on the VPC": (
-        lambda f: f["vpn_gateways"].append(
-            {"VpnGatewayId": "vgw-1", "State": "available", "VpcAttachments": [{"VpcId": VPC, "State": "attached"}]}
-        ),
-        "aws.gateway",
-        "vgw-1",
-    ),
 }
 
 
@@ -207,40 +164,6 @@ def test_a_gateway_of_another_kind_may_share_the_subnet() -> None:
     """ExpressRoute's: which kind it is, is read from the gateway itself, see ``Azure.other_vpn_gateways``."""
     shared = gateway_subnet(ipConfigurations=[{"id": OTHER_GATEWAY}])
     assert judged(lambda f: f["vnet"]["properties"]["subnets"].append(shared)) == ([], [])
-
-
-def adopted(asn: int, **more: Any) -> Callable[[Said], object]:
-    return lambda f: f.update(
-        vpn_gateways=[{"VpnGatewayId": "vgw-1", "State": "available", "AmazonSideAsn": asn, **more}]
-    )
-
-
-@pytest.mark.parametrize(
-    ("asn", "path"),
-    [(64_900, None), (65_515, "aws.gateway"), (8_075, "aws.gateway"), (65_000, "azure.vpn_gateway.asn")],
-)
-def test_the_number_of_an_adopted_gateway(asn: int, path: str | None) -> None:
-    mistakes, _ = judged(adopted(asn), link(adopt_gateway="vgw-1"))
-    assert [p for p, _ in mistakes] == ([path] if path else [])
-
-
-def test_inside_ranges_of_others_on_an_adopted_gateway() -> None:
-    def spoil(f: Said) -> None:
-        adopted(64_900)(f)
-        options = {"TunnelOptions": [{"TunnelInsideCidr": "169.254.22.0/30"}]}
-        vpn = {"VpnGatewayId": "vgw-1", "State": "available", "Options": options, "Tags": []}
-        ours = {**vpn, "Tags": [{"Key": "cloudlink-link", "Value": "demo"}]}
-        f.update(
-            vpn_connections=[vpn, {**ours, "Options": {"TunnelOptions": [{"TunnelInsideCidr": "169.254.21.0/30"}]}}]
-        )
-
-    assert judged(spoil, link(adopt_gateway="vgw-1"))[0] == [("vpn.inside_pool", "169.254.22.0/30")]
-
-
-def test_listed_endpoint_subnets_must_be_the_vpcs() -> None:
-    found = link()
-    found = replace(found, dns=replace(found.dns, endpoint_subnets=("subnet-1", "subnet-77")))
-    assert judged(lambda f: None, found)[0] == [("dns.endpoint_subnets", "subnet-77")]
 
 
 WARNINGS: dict[str, tuple[Callable[[Said], object], str]] = {

@@ -178,7 +178,7 @@ def test_on_a_terminal_only_yes_means_yes(as_if_real: Cli, monkeypatch: pytest.M
 @pytest.mark.parametrize(("answer", "code"), [("", 9), ("n\n", 9), ("y\n", 0)])
 def test_teardown_asks_as_well(as_if_real: Cli, monkeypatch: pytest.MonkeyPatch, answer: str, code: int) -> None:
     removal = Plan((Change("aws_vpn.gateway", "virtual private gateway", Action.DELETE, "cloudlink made it"),))
-    monkeypatch.setattr(Session, "make_plan", lambda self, **_: removal)
+    monkeypatch.setattr(Session, "plan_removal", lambda self, **_: removal)
     applied: list[Plan] = []
     monkeypatch.setattr(Session, "apply", lambda self, plan: applied.append(plan))
     monkeypatch.setattr(sys, "stdin", io.StringIO("y\n") if not answer else Terminal(answer))

@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
-from .place import Place, Result, make_place
+from tests.support.cli import Cli, Result, make_cli
+
 from .test_taking_down import begin
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
     """Tests here tell its life in order; the last ones take it down."""
-    with make_place(tmp_path_factory.mktemp("reach"), speed=400) as made:
+    with make_cli(tmp_path_factory.mktemp("reach"), speed=400) as made:
         assert made.sandbox("start").code == 0
         built = made.cloudlink("up", "--no-verify")
         assert built.code == 0, built.out + built.err
@@ -26,9 +27,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 @pytest.fixture
-def fault(place: Place) -> Iterator[Any]:
+def fault(place: Cli) -> Iterator[Any]:
     yield lambda kind, where, **more: place.control(
-        "POST", "faults", {"kind": kind, "place": where, "times": None, **more}
+        "POST", "faults", {"kind": kind, "target": where, "times": None, **more}
     )
     place.control("DELETE", "faults")
 
@@ -37,7 +38,7 @@ def outcomes(status: Result) -> dict[str, str]:
     return {c["name"]: c["outcome"] for c in status.json["checks"]}
 
 
-def test_a_reader_is_shown_what_a_reader_may_see(place: Place, fault: Any) -> None:
+def test_a_reader_is_shown_what_a_reader_may_see(place: Cli, fault: Any) -> None:
     assert place.cloudlink("status").code == 0
     fault("denied", "azure.POST:*")
     status = place.cloudlink("status", "--json")
@@ -51,7 +52,7 @@ def test_a_reader_is_shown_what_a_reader_may_see(place: Place, fault: Any) -> No
     assert "permission" in reason
 
 
-def test_clusters_out_of_reach_leave_the_rest_to_be_seen(place: Place, fault: Any) -> None:
+def test_clusters_out_of_reach_leave_the_rest_to_be_seen(place: Cli, fault: Any) -> None:
     fault("cut-before", "kube.*")
     status = place.cloudlink("status", "--json")
     assert status.code == 8
@@ -73,7 +74,7 @@ def test_clusters_out_of_reach_leave_the_rest_to_be_seen(place: Place, fault: An
     assert place.writes() == before
 
 
-def test_while_coredns_may_not_be_changed_nothing_is_taken_from_it(place: Place, fault: Any) -> None:
+def test_while_coredns_may_not_be_changed_nothing_is_taken_from_it(place: Cli, fault: Any) -> None:
     stood = place.inventory()
     fault("denied", "kube.PATCH:configmaps/coredns-custom")
     down = place.cloudlink("teardown")
@@ -83,7 +84,7 @@ def test_while_coredns_may_not_be_changed_nothing_is_taken_from_it(place: Place,
     assert place.cloudlink("status").code == 0
 
 
-def test_lost_tags_a_cluster_that_is_left_and_a_kill_before_the_subnet_goes(place: Place, fault: Any) -> None:
+def test_lost_tags_a_cluster_that_is_left_and_a_kill_before_the_subnet_goes(place: Cli, fault: Any) -> None:
     """What is left is told with what to type; then the state file is lost, and the run dies when the gateway, which
     alone says whose the subnet is, has just gone."""
     tags = place.clouds().azure.resources.tags
@@ -118,7 +119,7 @@ def test_lost_tags_a_cluster_that_is_left_and_a_kill_before_the_subnet_goes(plac
         ):
             assert time.monotonic() - start < 60
             time.sleep(0.02)
-        place.control("POST", "faults", {"kind": "slow", "place": "azure.GET:*", "times": None, "seconds": 30})
+        place.control("POST", "faults", {"kind": "slow", "target": "azure.GET:*", "times": None, "seconds": 30})
         place.control("POST", "clock", {"advance": 3600})
         killed.send_signal(signal.SIGKILL)
     place.control("DELETE", "faults")

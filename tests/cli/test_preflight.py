@@ -68,7 +68,13 @@ class Ground(ManualEdits):
         self.later(60)
         ids = {n: self.network.virtual_networks.get("test", n).id for n in ("test-vnet", "spoke")}
         for here, there in (("test-vnet", "spoke"), ("spoke", "test-vnet")):
-            body = {"properties": {"remoteVirtualNetwork": {"id": ids[there]}, "allowVirtualNetworkAccess": True}}
+            body = {
+                "properties": {
+                    "remoteVirtualNetwork": {"id": ids[there]},
+                    "allowVirtualNetworkAccess": True,
+                    "allowGatewayTransit": here == "test-vnet",
+                }
+            }
             self.network.virtual_network_peerings.begin_create_or_update("test", here, "to-other", body, polling=False)
             self.later(60)
         yield
@@ -138,11 +144,54 @@ class Ground(ManualEdits):
         self.ec2.delete_vpn_gateway(VpnGatewayId=made)
         self.later(60)
 
+    @contextlib.contextmanager
+    def endpoints(self, count: int) -> Iterator[None]:
+        """Somebody's outbound Resolver endpoints."""
+        resolver = self.clouds.aws.route53resolver
+        subnets = [{"SubnetId": s["SubnetId"]} for s in self.clouds.aws.subnets(VPC)][:2]
+        group = self.ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [VPC]}])["SecurityGroups"][0]
+        made = [
+            resolver.create_resolver_endpoint(
+                CreatorRequestId=f"other-{i}",
+                Name=f"other-{i}",
+                Direction="OUTBOUND",
+                SecurityGroupIds=[group["GroupId"]],
+                IpAddresses=subnets,
+            )["ResolverEndpoint"]["Id"]
+            for i in range(count)
+        ]
+        self.later(600)
+        yield
+        for endpoint in made:
+            resolver.delete_resolver_endpoint(ResolverEndpointId=endpoint)
+        self.later(600)
+
+    @contextlib.contextmanager
+    def route(self, destination: str) -> Iterator[None]:
+        """A route to somebody's transit gateway in the table of an EKS subnet."""
+        table = next(
+            t["RouteTableId"]
+            for t in self.ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [VPC]}])["RouteTables"]
+            if any(a.get("SubnetId") for a in t["Associations"])
+        )
+        transit = self.ec2.create_transit_gateway()["TransitGateway"]["TransitGatewayId"]
+        self.later(600)
+        subnet = self.clouds.aws.subnets(VPC)[0]["SubnetId"]
+        attachment = self.ec2.create_transit_gateway_vpc_attachment(
+            TransitGatewayId=transit, VpcId=VPC, SubnetIds=[subnet]
+        )["TransitGatewayVpcAttachment"]["TransitGatewayAttachmentId"]
+        self.later(600)
+        self.ec2.create_route(RouteTableId=table, DestinationCidrBlock=destination, TransitGatewayId=transit)
+        yield
+        self.ec2.delete_route(RouteTableId=table, DestinationCidrBlock=destination)
+        self.ec2.delete_transit_gateway_vpc_attachment(TransitGatewayAttachmentId=attachment)
+        self.later(600)
+        self.ec2.delete_transit_gateway(TransitGatewayId=transit)
+        self.later(600)
+
 
 OVERLAPS: dict[str, tuple[Callable[[Ground], Any], str, str]] = {
     "VPC's second range and VNet": (lambda g: g.vpc_range("10.20.128.0/20"), "azure.vnet", "10.20.128.0/20 and VNet"),
-    "VPC and pods": (lambda g: g.vpc_range("10.244.16.0/20"), "azure.aks", "10.244.16.0/20 and AKS pod CIDR"),
-    "VPC and services": (lambda g: g.vpc_range("10.0.16.0/20"), "azure.aks", "10.0.16.0/20 and AKS service CIDR"),
     "VPC and peered VNet": (
         lambda g: g.peered("10.10.128.0/20"),
         "azure.vnet",
@@ -167,6 +216,40 @@ OVERLAPS: dict[str, tuple[Callable[[Ground], Any], str, str]] = {
     "VNet has a VPN gateway": (lambda g: g.other_vpn_gateway(), "azure.vnet.name", "which has the VPN gateway corp"),
     "VPC has a gateway": (lambda g: g.attached_gateway(), "aws.gateway", '"create", but vgw-'),
 }
+
+
+MAY_HURT: dict[str, tuple[Callable[[Ground], Any], str]] = {
+    "pods in a range of the VPC without targets": (
+        lambda g: g.vpc_range("10.244.16.0/20"),
+        "10.244.16.0/20 and AKS pod CIDR 10.244.0.0/16: pods would look for these addresses inside the cluster",
+    ),
+    "services in a range of the VPC without targets": (
+        lambda g: g.vpc_range("10.0.16.0/20"),
+        "10.0.16.0/20 and AKS service CIDR 10.0.0.0/16",
+    ),
+    "all Resolver endpoints of the region": (
+        lambda g: g.endpoints(4),
+        "4 of 4 Resolver endpoints in eu-central-1 are there, and the plan makes 1 more",
+    ),
+    "a route over a part of the VNet": (lambda g: g.route("10.20.128.0/20"), "has a static route to 10.20.128.0/20"),
+}
+
+
+@pytest.mark.parametrize("case", MAY_HURT)
+def test_what_may_hurt_is_a_warning_of_the_plan(place: Cli, case: str) -> None:
+    disturb, words = MAY_HURT[case]
+    before = place.cloudlink("plan", "--json")
+    assert not any(words in w for w in before.json["warnings"])
+    with disturb(Ground(place)):
+        planned = place.cloudlink("plan", "--json")
+    assert planned.code == before.code, planned.out + planned.err
+    assert any(words in w for w in planned.json["warnings"]), planned.json["warnings"]
+
+
+def test_a_static_route_over_the_whole_vnet_is_an_obstacle(place: Cli) -> None:
+    with Ground(place).route("10.20.0.0/16"):
+        error = refused(place, 3)
+    assert error["summary"] == "The plan cannot be carried out"
 
 
 @pytest.mark.parametrize("case", OVERLAPS)
@@ -261,3 +344,47 @@ def test_credentials_that_have_expired(place: Cli, operation: str) -> None:
     said = json.dumps(error)
     assert "The sign-in to AWS has expired" in said or "Not signed in to Azure" in said
     assert "login" in said
+
+
+# --- permissions ------------------------------------------------------------------------------------------
+
+
+def missing(place: Cli, *places: str) -> dict[str, Any]:
+    for one in places:
+        place.control("POST", "faults", {"kind": "denied", "target": one, "times": None})
+    return refused(place, 4)
+
+
+@pytest.mark.parametrize(
+    ("denied", "action"),
+    [
+        ("aws.CreateVpnGateway", "ec2:CreateVpnGateway"),  # by a dry run
+        ("aws.CreateSecurityGroup", "ec2:CreateSecurityGroup"),
+        ("aws.AttachVpnGateway", "ec2:AttachVpnGateway"),  # by the simulator, there being no gateway to try it with
+        ("aws.CreateHostedZone", "route53:CreateHostedZone"),
+        ("aws.CreateResolverEndpoint", "route53resolver:CreateResolverEndpoint"),
+        ("azure.PUT:virtualNetworkGateways", "Microsoft.Network/virtualNetworkGateways/write"),
+        ("azure.PUT:connections", "Microsoft.Network/connections/write"),
+    ],
+)
+def test_a_permission_that_a_later_write_needs_is_found_before_the_first(place: Cli, denied: str, action: str) -> None:
+    error = missing(place, denied)
+    assert action in json.dumps(error)
+    assert place.cloudlink("plan").code == 4
+
+
+def test_all_missing_permissions_of_both_clouds_are_told_at_once(place: Cli) -> None:
+    error = missing(place, "aws.CreateVpnConnection", "aws.ChangeResourceRecordSets", "azure.PUT:publicIPAddresses")
+    for action in (
+        "ec2:CreateVpnConnection",
+        "route53:ChangeResourceRecordSets",
+        "Microsoft.Network/publicIPAddresses/write",
+    ):
+        assert action in json.dumps(error)
+
+
+def test_where_iam_may_not_be_asked_the_plan_says_what_is_not_proved(place: Cli) -> None:
+    place.control("POST", "faults", {"kind": "denied", "target": "aws.SimulatePrincipalPolicy", "times": None})
+    planned = place.cloudlink("plan", "--json")
+    assert "ec2:AttachVpnGateway" in json.dumps(planned.json["findings"])
+    assert "ec2:CreateVpnGateway" not in json.dumps(planned.json["findings"]), "the dry run proved it"

@@ -41,7 +41,7 @@ def refusal(place: Cli, link: Link, **endpoints: Any) -> CloudlinkError:
     state = StateFile(place.folder / "missing.state.json", link.name, command="test", readonly=True)
     before = place.writes()
     with state, pytest.raises(CloudlinkError) as caught:
-        session = Session(link, clock, view, state, replace(running.endpoints(200), **endpoints), "up")
+        session = Session(link, clock, view, state, replace(running.endpoints(), **endpoints), "up")
         session.show_plan(session.make_plan())
     assert place.writes() == before
     return caught.value

@@ -43,7 +43,10 @@ class Case:
 ROUNDS: tuple[dict[str, Case], ...] = (
     {
         "aws_vpn.connection[0]": Case(
-            lambda h: h.tunnel_options(0, DPDTimeoutSeconds=60), "update", ("dpd_timeout 60",)
+            lambda h: h.tunnel_options(0, DPDTimeoutSeconds=60),
+            "update",
+            ("dpd_timeout 60", "wanted 1. dpd_timeout 45"),
+            "esp_encryption",
         ),
         "aws_vpn.route_propagation": Case(lambda h: h.stop_propagation(), "update", ("rtb-",)),
         "azure_vpn.local_gateway[1]": Case(

@@ -74,4 +74,4 @@ def test_what_has_slack_is_looked_at_rarely() -> None:
     made = engine([short, long], cloud, MemoryStore())
     list(made.apply(made.plan()))
     assert short.seen[-1] is Phase.READY
-    assert len(short.seen) <= 9, "every ten seconds after the sixteenth, not every two"
+    assert len(short.seen) <= 9, "later, and less often"

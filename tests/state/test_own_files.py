@@ -91,7 +91,7 @@ def test_what_is_no_file_of_ours_is_neither_emptied_nor_appended_to(
     put(victim, folder / name)
     done = cloudlink(folder.parent, "teardown", "--yes")
     assert done.returncode == 7, done.stderr
-    assert str(folder / name) in done.stderr.replace("\n", "").replace(" ", "") or name in done.stderr
+    assert name in done.stderr
     assert "Traceback" not in done.stderr
     assert victim.read_text() == "keep\n"
     assert mode(victim) == 0o644
@@ -117,7 +117,7 @@ def test_a_folder_that_is_a_link_is_refused_and_left(tmp_path: Path, command: li
     (tmp_path / ".cloudlink").symlink_to(elsewhere)
     done = cloudlink(tmp_path, *command)
     assert done.returncode == 7, done.stderr
-    assert "symbolic link" in done.stderr
+    assert "symbolic link" in " ".join(done.stderr.split())
     assert mode(elsewhere) == 0o755
     assert list(elsewhere.iterdir()) == []
 
@@ -202,7 +202,7 @@ def test_output_onto_a_full_disk_is_one_message(tmp_path: Path) -> None:
         done = cloudlink(tmp_path, "plan", "--help", stdout=full)
     assert done.returncode == 1
     assert done.stderr.count("\n") <= 4
-    assert "standard output failed" in done.stderr
+    assert "standard output failed" in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
 
 

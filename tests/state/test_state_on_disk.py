@@ -8,14 +8,14 @@ import os
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TextIO
 
 import pytest
 
 from cloudlink import state as module
 from cloudlink.core.resource import Ownership, Receipt
 from cloudlink.errors import StateError
-from cloudlink.state import FORMAT, StateFile, state_path
+from cloudlink.state import FORMAT, Disk, StateFile, state_path
 
 FORMATS = Path(__file__).parent / "state_formats"
 RECEIPT = Receipt("aws_vpn.gateway", "vgw-1", "ready", "abc", Ownership.OWNED, 12.5, "", {"was": True})
@@ -30,57 +30,50 @@ def path(tmp_path: Path) -> Path:
 # --- disk ---------------------------------------------------------------------------------------------------
 
 
-class Disk:
-    """``os`` as the state file sees it. refuses: what fails, with which error; told: what was done, in order."""
+class BadDisk(Disk):
+    """refuses: what fails, with which error; told: what was done, in order."""
 
     def __init__(self) -> None:
         self.refuses: dict[str, int] = {}
         self.told: list[str] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(os, name)
 
     def _may(self, what: str) -> None:
         self.told.append(what)
         if what in self.refuses:
             raise OSError(self.refuses[what], os.strerror(self.refuses[what]))
 
-    def open(self, path: Any, flags: int, *more: Any) -> int:
-        name = str(path)
-        if "new content" in self.refuses and flags & os.O_EXCL:
-            return os.open("/dev/full", os.O_WRONLY)  # a disk on which nothing more has room, without any pretence
-        if not name.endswith(".lock"):
-            self._may("new file" if flags & os.O_CREAT else "open folder")
-        return os.open(path, flags, *more)
+    def create(self, path: Path) -> TextIO:
+        if "new content" in self.refuses:
+            return Path("/dev/full").open("w")  # a disk on which nothing more has room, without any pretence
+        self._may("new file")
+        return super().create(path)
 
-    def fsync(self, descriptor: int) -> None:
-        place = Path(f"/proc/self/fd/{descriptor}").readlink()
-        self._may("folder to disk" if place.is_dir() else f"file of {os.fstat(descriptor).st_size} bytes to disk")
-        os.fsync(descriptor)
+    def sync(self, out: TextIO) -> None:
+        self._may(f"file of {os.fstat(out.fileno()).st_size} bytes to disk")
+        super().sync(out)
 
-    def link(self, old: Any, new: Any) -> None:
+    def link(self, path: Path, other: Path) -> None:
         self._may("keep the previous")
-        os.link(old, new)
+        super().link(path, other)
+
+    def rename(self, path: Path, target: Path) -> None:
+        self._may("rename")
+        super().rename(path, target)
+
+    def sync_folder(self, folder: Path) -> None:
+        self._may("folder to disk")
+        super().sync_folder(folder)
 
 
 @pytest.fixture
-def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
-    made = Disk()
-    real = Path.replace
-
-    def rename(self: Path, target: Any) -> Path:
-        made._may("rename")
-        return real(self, target)
-
-    monkeypatch.setattr(module, "os", made)
-    monkeypatch.setattr(Path, "replace", rename)
-    return made
+def disk() -> BadDisk:
+    return BadDisk()
 
 
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO])
 @pytest.mark.parametrize("what", ["new file", "rename", "folder to disk", "new content"])
-def test_whatever_the_disk_refuses_nothing_is_lost(path: Path, disk: Disk, what: str, error: int) -> None:
-    with StateFile(path, "demo") as state:
+def test_whatever_the_disk_refuses_nothing_is_lost(path: Path, disk: BadDisk, what: str, error: int) -> None:
+    with StateFile(path, "demo", disk=disk) as state:
         state.put(RECEIPT)
         disk.refuses = {what: error}
         with pytest.raises(StateError, match="cannot be written") as raised:
@@ -98,9 +91,9 @@ def test_whatever_the_disk_refuses_nothing_is_lost(path: Path, disk: Disk, what:
         assert dict(state.receipts()) == {r.address: r for r in (RECEIPT, OTHER)}
 
 
-def test_a_file_system_without_links_keeps_the_previous_all_the_same(path: Path, disk: Disk) -> None:
+def test_a_file_system_without_links_keeps_the_previous_all_the_same(path: Path, disk: BadDisk) -> None:
     disk.refuses = {"keep the previous": errno.EPERM}
-    with StateFile(path, "demo") as state:
+    with StateFile(path, "demo", disk=disk) as state:
         state.put(RECEIPT)
         state.put(OTHER)
     previous = path.with_name(path.name + ".previous")
@@ -108,9 +101,9 @@ def test_a_file_system_without_links_keeps_the_previous_all_the_same(path: Path,
     assert previous.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_power_cut_finds_the_old_file_or_the_new_one(path: Path, disk: Disk) -> None:
+def test_a_power_cut_finds_the_old_file_or_the_new_one(path: Path, disk: BadDisk) -> None:
     """All of the content is on the disk before the name points at it, and the name before the cloud is called."""
-    with StateFile(path, "demo") as state:
+    with StateFile(path, "demo", disk=disk) as state:
         state.put(RECEIPT)
         disk.told.clear()
         state.put(OTHER)
@@ -120,7 +113,6 @@ def test_a_power_cut_finds_the_old_file_or_the_new_one(path: Path, disk: Disk) -
         f"file of {size} bytes to disk",
         "keep the previous",
         "rename",
-        "open folder",
         "folder to disk",
     ]
 

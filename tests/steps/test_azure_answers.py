@@ -214,11 +214,11 @@ def nodes() -> dict[str, Any]:
     from cloudlink.clouds.azure.client import Azure
     from cloudlink.clouds.cache import ReadCache
     from cloudlink.core.polling import WallClock
-    from cloudlink.steps.azure_vpn.step import AzureVpn
+    from cloudlink.steps.azure_vpn.step import AzureSite, AzureVpn
     from tests.support.azure_sandbox import AWS_GATEWAY, AWS_VPNS
 
     azure = Azure(azure_link(), None, clock := WallClock(), ReadCache(clock))
-    return {n.address: n for n in AzureVpn(azure_link(), azure).join(AWS_VPNS, AWS_GATEWAY).nodes()}
+    return {n.address: n for n in AzureVpn(AzureSite(azure_link(), azure), AWS_VPNS, AWS_GATEWAY).nodes()}
 
 
 def test_recorded_objects_can_be_read() -> None:
@@ -246,7 +246,10 @@ def test_recorded_objects_can_be_read() -> None:
 def test_nobody_signed_in_is_one_sentence_and_the_command_to_type() -> None:
     chain = "DefaultAzureCredential failed to retrieve a token from the included credentials.\nAttempted credentials:\n"
     error = translate(
-        ClientAuthenticationError(message=chain + "\tEnvironmentCredential: not configured\n" * 9),
+        ClientAuthenticationError(
+            message=chain + "\tEnvironmentCredential: EnvironmentCredential authentication unavailable. "
+            "Environment variables are not fully configured.\n" * 9
+        ),
         tenant=None,
         subscription="s",
     )

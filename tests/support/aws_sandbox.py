@@ -185,6 +185,5 @@ def make_aws_sandbox(link: Link, home: Path, server: Server, url: str) -> AwsSan
         azure_client_id="",
         azure_client_secret=Secret(""),
         ca_file="",
-        speed=1,
     )
     return AwsSandbox(link, context, cloud, Aws(region=REGION, endpoints=endpoints, clock=SandboxTime(context.clock)))

@@ -22,7 +22,7 @@ from cloudlink.link import (
 )
 from cloudlink.sandbox_world import description
 from cloudlink.secret import Secret
-from cloudlink.steps.azure_vpn.step import AzureVpn
+from cloudlink.steps.azure_vpn.step import AzureSite, AzureVpn
 from cloudlink.steps.outputs import AwsTunnelEnd, VpnConnection, VpnGateway
 from cloudlink_sandbox.azure.cloud import AzureCloud
 from cloudlink_sandbox.clock import SandboxClock
@@ -119,7 +119,7 @@ class AzureSandbox:
         server.cloud = self.cloud
         url = self.cloud.base_url = server.listener.url
         ca_file = server.authority.ca_file
-        self.endpoints = Endpoints("", "", Secret(""), url, TENANT, CLIENT, Secret(PASSWORD), ca_file, 1.0)
+        self.endpoints = Endpoints("", "", Secret(""), url, TENANT, CLIENT, Secret(PASSWORD), ca_file)
         self.time = SandboxTime(self.context.clock)
         self.azure, self.step = self.reconnect()
         self.outputs: dict[str, Any] = dict(AWS)
@@ -128,7 +128,7 @@ class AzureSandbox:
     def reconnect(self, link: Link | None = None) -> tuple[Azure, AzureVpn]:
         """What another run of cloudlink would build."""
         azure = Azure(link or self.link, self.endpoints, self.time, ReadCache(self.time))
-        return azure, AzureVpn(link or self.link, azure).join(AWS_VPNS, AWS_GATEWAY)
+        return azure, AzureVpn(AzureSite(link or self.link, azure), AWS_VPNS, AWS_GATEWAY)
 
     def node(self, address: str) -> Any:
         return next(n for n in self.step.nodes() if n.address == address)

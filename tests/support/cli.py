@@ -89,7 +89,7 @@ class Cli:
         running = client.find(self.home)
         assert running is not None
         speed = float(running.call("GET", "status")["speed"])
-        return connect(self.link, WallClock(speed), running.endpoints(speed))
+        return connect(self.link, WallClock(speed), running.endpoints())
 
     def replace(self, old: str, new: str) -> None:
         text = self.config.read_text()

@@ -237,17 +237,35 @@ class VnetSubnet:
 
 @dataclass(frozen=True)
 class Vnet:
-    """advertised: own prefixes plus those of peered VNets with gateway transit."""
+    """advertised: own prefixes plus those of peered VNets with gateway transit.
+
+    hubs: ids of the VNets whose gateway this one uses: both sides of the peering say so.
+    """
 
     id: str
     prefixes: tuple[IPv4Network, ...]
     advertised: tuple[IPv4Network, ...]
     subnets: tuple[VnetSubnet, ...]
+    hubs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AksPool:
+    """taints: as ``key=value:effect``."""
+
+    name: str
+    count: int
+    taints: tuple[str, ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    os: str = "linux"
+    arch: str = "amd64"
 
 
 @dataclass(frozen=True)
 class AksCluster:
-    """source: where a pod's packets come from outside the VNet (``node`` or ``pod``)."""
+    """unreachable: why its API server does not answer a caller on the internet; empty when it does.
+
+    source: where a pod's packets come from outside the VNet (``node`` or ``pod``)."""
 
     id: str
     name: str
@@ -259,6 +277,8 @@ class AksCluster:
     dns_service: IPv4Address
     source: str
     version: str
+    pools: tuple[AksPool, ...] = ()
+    unreachable: str = ""
 
 
 @dataclass(frozen=True)

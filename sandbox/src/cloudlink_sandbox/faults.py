@@ -185,6 +185,13 @@ class FaultRegistry:
                     return fault
         return None
 
+    def would_match(self, target: str, kind: str) -> bool:
+        """Whether the next call there is hit, for who asks without calling; counts nothing."""
+        return any(
+            f.kind == kind and f.matches(target) and not f.skip and (f.times is None or f.hits < f.times)
+            for f in self.in_force()
+        )
+
     def active(self, kind: str, target: str) -> Fault | None:
         """The fault of this kind that is in force there, if any; counts nothing."""
         if not self.faults:

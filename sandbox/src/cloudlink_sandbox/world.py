@@ -419,7 +419,7 @@ class World:
         ways = [
             t
             for t in self.tunnels
-            if t.bgp and t.connection and self.azure.gateways[t.connection.gateway_id].vnet_id == vnet.id
+            if t.bgp and t.connection and self.azure.gateways[t.connection.gateway_id].vnet_id in (vnet.id, *vnet.hubs)
         ]
         learned = {p: None for t in ways for p in self._aws_prefixes(t)}
         leaves = next((s for s in vnet.subnets if s.id.lower() == cluster.subnet_id.lower()), None)

@@ -71,6 +71,7 @@ class HostedZone:
 class Aws:
     region: str = "eu-central-1"
     vpc: str = "vpc-0a1b2c3d4e5f60718"  # its id
+    vpc_owner: str | None = None  # number of the account that owns the VPC and shares it; None: the caller's own
     cidrs: tuple[IPv4Network, ...] = (IPv4Network("10.10.0.0/16"),)
     eks_cluster: str = "production"
     eks_version: str = "1.33"

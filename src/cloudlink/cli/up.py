@@ -23,9 +23,15 @@ def up(
     color: Color = None,
 ) -> int:
     """Build the link, or bring it in line with the configuration."""
-    from cloudlink.errors import DeclinedError
+    from cloudlink.errors import DeclinedError, UsageError
     from cloudlink.session import open_session
 
+    if verify is False and "verify" in (only or ()):
+        raise UsageError(
+            "The step verify is asked for and left out",
+            "--only verify and --no-verify were given together.",
+            "Leave one of them out.",
+        )
     with open_session("up", config=config, sandbox=sandbox, json=json, color=color, writes=True) as session:
         made = session.make_plan(only=only)
         session.show_plan(made)
@@ -44,4 +50,6 @@ def up(
             session.apply(made)
         else:
             session.record_receipts()
-        return session.verify(thorough=bool(made.writes) if verify is None else verify, skip=verify is False)
+        # a run that changed nothing is verified only when that was asked for
+        asked = bool(made.writes) or "verify" in (only or ()) if verify is None else verify
+        return session.verify(thorough=asked, skip=verify is False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from cloudlink.secret import Secret
 
@@ -19,5 +19,3 @@ class Endpoints:
     azure_client_id: str
     azure_client_secret: Secret
     ca_file: str  # PEM file with the sandbox's certificate authority
-    speed: float  # of its clock
-    extra: dict[str, str] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
@@ -79,25 +80,32 @@ def retry(call: Callable[[], T], pause: Callable[[Exception, float], float | Non
             raise Stopped
 
 
-# The share of the usual time after which something that has just been begun is first read. Creations vary little, and
-# end rarely before; deletions take a third of their usual time or twice as long.
-CREATION_FIRST_READ = 0.85
-DELETION_FIRST_READ = 0.35
+@dataclass(frozen=True)
+class Pace:
+    """How something that was just begun is read."""
+
+    first_read: float  # the share of its usual time after which it is read first
+    longest_gap: float = 30.0  # seconds between two reads, where others wait for it
 
 
-def intervals(
-    typical_seconds: float, elapsed: float, slack: float = 0.0, *, first_read: float = CREATION_FIRST_READ
-) -> float:
+# Creations vary little and end rarely before; deletions from a third of their usual time to twice as long.
+CREATION = Pace(0.85, 20.0)
+DELETION = Pace(0.35)
+STEADY_DELETION = Pace(0.85)  # of what is never gone much sooner than usual
+LONGEST_GAP_WITH_SLACK = 60.0
+
+
+def intervals(typical_seconds: float, elapsed: float, slack: float = 0.0, *, pace: Pace = CREATION) -> float:
     """How long to wait before the next read of something that typically takes ``typical_seconds``.
 
-    The gaps grow with the time that has passed: nobody notices a minute after an hour, everybody after a minute. A read
-    costs a call; a late read costs the user time where others wait for it, and only there: ``slack`` is by how many
-    seconds it may end late and delay nothing.
+    A read costs a call; a late read costs the user time, but only where others wait for it. So the gaps grow with the
+    time that has passed, an eighth of it. Where something may end ``slack`` seconds late and delay nothing, it is read
+    later still: by an eighth of the slack, for several that follow each other share it.
     """
-    begin = typical_seconds * first_read
+    begin = typical_seconds * pace.first_read + min(slack / 8, typical_seconds)
     if elapsed < begin:
         return max(begin - elapsed, 1.0)
-    return min(max(typical_seconds / 90, slack / 70, 2.0), 30.0)
+    return min(max(elapsed / 8, 2.0), max(pace.longest_gap, min(slack / 8, LONGEST_GAP_WITH_SLACK)))
 
 
 # Time alone does not end a wait: a laptop that slept through the deadline reads a few times more before it gives up.
@@ -119,13 +127,13 @@ def poll(
     passing: Callable[[Exception], bool] = lambda _: False,
     read_first: bool = True,
     slack: float = 0.0,
-    first_read: float = CREATION_FIRST_READ,
+    pace: Pace = CREATION,
 ) -> T:
     """Read until ``done``; raise :class:`TimedOut` with the last value at the deadline (seconds from now).
 
     ``passing(error)`` says whether a failed read is worth another try: a laptop that loses its network
     for minutes must not end a forty-minute wait. read_first: false when something has just been begun, so that
-    an immediate read would be wasted. slack, first_read: see :func:`intervals`. Raises :class:`Stopped` when the clock
+    an immediate read would be wasted. slack, pace: see :func:`intervals`. Raises :class:`Stopped` when the clock
     is stopped.
     """
     start = clock.now()
@@ -149,9 +157,9 @@ def poll(
                 raise TimedOut(last, elapsed) from None
         elif over or not passing(error):
             return None
-        return min(intervals(typical_seconds, elapsed, slack, first_read=first_read), max(deadline - elapsed, 0.1))
+        return min(intervals(typical_seconds, elapsed, slack, pace=pace), max(deadline - elapsed, 0.1))
 
-    before = 0.0 if read_first else min(intervals(typical_seconds, 0.0, slack, first_read=first_read), deadline)
+    before = 0.0 if read_first else min(intervals(typical_seconds, 0.0, slack, pace=pace), deadline)
     if before and clock.wait(before):
         raise Stopped
     # `retry` counts from its own beginning, the gaps from that of the wait

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from cloudlink.core.plan import Action, FieldChange
+from cloudlink.core.polling import DELETION, Pace
 
 SpecT = TypeVar("SpecT")
 OutT = TypeVar("OutT")
@@ -134,6 +135,7 @@ class Timing:
     update: float = 5
     delete: float = 5
     deadline: float = 600  # the longest wait for any of them
+    delete_pace: Pace = DELETION
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

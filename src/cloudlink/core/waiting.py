@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from cloudlink.core import events as ev
-from cloudlink.core.polling import CREATION_FIRST_READ, DELETION_FIRST_READ, Clock, Stopped, TimedOut, poll, retry
+from cloudlink.core.polling import CREATION, Clock, Pace, Stopped, TimedOut, poll, retry
 from cloudlink.core.ports import ErrorPolicy, Store
 from cloudlink.core.resource import Observed, Ownership, Phase, Resource, Started, UnknownOutput
 from cloudlink.errors import CloudError, CloudlinkError, WaitError
@@ -111,7 +111,7 @@ class Waiting:
                 node,
                 done,
                 typical_seconds=node.timing.update if verb == "update" else node.timing.create,
-                first_read=CREATION_FIRST_READ,
+                pace=CREATION,
                 slack=slack,
                 read_first=read_first,
                 absent="not visible yet",
@@ -170,7 +170,7 @@ class Waiting:
                 node,
                 gone,
                 typical_seconds=node.timing.delete,
-                first_read=DELETION_FIRST_READ,
+                pace=node.timing.delete_pace,
                 slack=slack,
                 read_first=node.timing.delete <= 2,
                 absent="gone",
@@ -197,7 +197,7 @@ class Waiting:
         done: Callable[[Observed[Any, Any] | None], bool],
         *,
         typical_seconds: float,
-        first_read: float,
+        pace: Pace,
         slack: float,
         read_first: bool,
         absent: str,
@@ -216,7 +216,7 @@ class Waiting:
                 passing=self._error_policy.may_pass,
                 slack=slack,
                 read_first=read_first,
-                first_read=first_read,
+                pace=pace,
             )
         except (CloudlinkError, Stopped, TimedOut):
             raise

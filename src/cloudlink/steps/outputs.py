@@ -23,12 +23,6 @@ class EksCluster:
 
 
 @dataclass(frozen=True)
-class VpcRanges:
-    id: str
-    cidrs: tuple[IPv4Network, ...]
-
-
-@dataclass(frozen=True)
 class VpnGateway:
     """A virtual private gateway."""
 

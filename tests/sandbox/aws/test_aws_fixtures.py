@@ -39,6 +39,25 @@ def test_network(seeded: Account) -> None:
     assert using.count(main) == 2  # the load balancers' subnets have no table of their own
 
 
+@pytest.mark.documentation(
+    "Each region has the zones that it has: two in us-west-1, no b in ap-northeast-1, China's and the US's"
+)
+@pytest.mark.parametrize(
+    ("region", "letters"),
+    [
+        ("us-west-1", "ab"),
+        ("ap-northeast-1", "acd"),
+        ("ca-central-1", "abd"),
+        ("cn-north-1", "ab"),
+        ("us-gov-west-1", "abc"),
+    ],
+)
+def test_zones_of_a_region(account: Account, region: str, letters: str) -> None:
+    account.cloud.seed(a_world(region=region))
+    subnets = account.client("ec2", region=region).describe_subnets(Filters=OURS)["Subnets"]
+    assert {s["AvailabilityZone"] for s in subnets} == {region + letter for letter in letters}
+
+
 @pytest.mark.model(
     "EKS describes the cluster with its endpoint, certificate, service range, subnets and security group"
 )

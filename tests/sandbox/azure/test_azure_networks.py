@@ -33,6 +33,37 @@ def test_peered_vnets_and_route_tables_reach_the_facts(built: Azure) -> None:
     assert shown["peeringState"] == "Connected"
 
 
+@pytest.mark.documentation("Deleting one half leaves the other Disconnected, and it has to be written again first")
+def test_one_half_of_a_peering_is_deleted(seeded: Azure) -> None:
+    vnets = seeded.path("virtualNetworks", "", "net-rg").rstrip("/")
+    spoke = {"location": "westeurope", "properties": {"addressSpace": {"addressPrefixes": ["10.70.0.0/16"]}}}
+    seeded.settle(seeded.call("PUT", f"{vnets}/spoke", spoke), 60)
+
+    def half(one: str) -> str:
+        return f"{vnets}/{one}/virtualNetworkPeerings/p"
+
+    def put(one: str, other: str) -> Any:
+        body = {"properties": {"remoteVirtualNetwork": {"id": f"{vnets}/{other}"}}}
+        answer = seeded.call("PUT", half(one), body)
+        seeded.advance(60)
+        return answer
+
+    def state(one: str) -> str:
+        return str(seeded.call("GET", half(one)).json()["properties"]["peeringState"])
+
+    put("aks-vnet", "spoke")
+    assert state("aks-vnet") == "Initiated"
+    put("spoke", "aks-vnet")
+    assert (state("aks-vnet"), state("spoke")) == ("Connected", "Connected")
+    seeded.settle(seeded.call("DELETE", half("spoke")), 60)
+    assert state("aks-vnet") == "Disconnected"
+    assert code(put("spoke", "aks-vnet")) == (400, "RemotePeeringIsDisconnected")
+    put("aks-vnet", "spoke")
+    assert state("aks-vnet") == "Initiated"
+    assert put("spoke", "aks-vnet").status_code == 201
+    assert state("aks-vnet") == "Connected"
+
+
 @pytest.mark.documentation(
     "A VNet uses a peer's gateway only if the peer has one (RemoteVnetHasNoGateways) and it has none"
 )

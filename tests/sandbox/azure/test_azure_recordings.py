@@ -18,6 +18,7 @@ import pytest
 import requests
 from azure_sandbox import PIP, Azure, lng
 
+from cloudlink_sandbox.azure.locations import zones_of
 from cloudlink_sandbox.azure.store import Group
 from cloudlink_sandbox.faults import Fault
 
@@ -206,7 +207,8 @@ class Stage:
             self.put("virtualNetworks", vnet, {"properties": properties})
         elif word == "ips":
             for name in self.ips():
-                self.put("publicIPAddresses", name, {**PIP, "location": self.location})
+                zones = list(zones_of(self.location.replace(" ", "").lower()))
+                self.put("publicIPAddresses", name, {**PIP, "location": self.location, "zones": zones})
         elif word == "zoneless-ip":
             body = {k: v for k, v in PIP.items() if k not in ("zones", "location")}
             self.put("publicIPAddresses", self.named("publicIPAddresses", "ip"), body)

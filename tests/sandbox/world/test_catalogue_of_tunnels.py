@@ -295,6 +295,49 @@ def test_15_routes_of_one_s_own(ground: Ground, prefix: str, passes: bool) -> No
     assert (ground.reach(ground.endpoint_addresses()[0], 53)[0] == "delivered") is passes
 
 
+@pytest.mark.documentation(
+    "AKS in a spoke reaches AWS through the hub's gateway only if both sides of the peering say so"
+)
+def test_15_a_cluster_in_a_spoke(ground: Ground) -> None:
+    network, there = ground.network, ground.endpoint_addresses()[0]
+    hub = network.virtual_networks.get("test", "test-vnet").id
+    subnets = [{"name": "nodes", "properties": {"addressPrefix": "10.70.0.0/22"}}]
+    spoke = {
+        "location": "westeurope",
+        "properties": {"addressSpace": {"addressPrefixes": ["10.70.0.0/16"]}, "subnets": subnets},
+    }
+    network.virtual_networks.begin_create_or_update("test", "spoke", spoke, polling=False)
+    ground.later(60)
+    made = network.virtual_networks.get("test", "spoke")
+    store = ground.sandbox.azure.store
+    (cluster,) = store.of_type("Microsoft.ContainerService/managedClusters")
+    for properties in (cluster.properties, cluster.effective):
+        properties["agentPoolProfiles"][0]["vnetSubnetID"] = made.properties.subnets[0].id
+
+    def peer(one: str, other: str, **flags: bool) -> None:
+        body = {"properties": {"remoteVirtualNetwork": {"id": other}, **flags}}
+        network.virtual_network_peerings.begin_create_or_update("test", one, "p", body, polling=False)
+        ground.later(120)
+
+    groups = [
+        i["Groups"][0]["GroupId"]
+        for i in ground.ec2.describe_network_interfaces(
+            Filters=[{"Name": "addresses.private-ip-address", "Values": [there]}]
+        )["NetworkInterfaces"]
+    ]
+    everything = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "10.70.0.0/16"}]}
+    ground.ec2.authorize_security_group_ingress(GroupId=groups[0], IpPermissions=[everything])
+    peer("test-vnet", made.id, allowGatewayTransit=False)
+    peer("spoke", hub, useRemoteGateways=True)
+    assert ground.reach(there, 53)[0] == "dropped"
+    peer("test-vnet", made.id, allowGatewayTransit=True)
+    assert ground.reach(there, 53) == ("delivered", "")
+    peer("spoke", hub, useRemoteGateways=False)
+    assert ground.reach(there, 53)[0] == "dropped"
+    peer("spoke", hub, useRemoteGateways=True, allowVirtualNetworkAccess=False)
+    assert ground.reach(there, 53)[0] == "dropped"
+
+
 @pytest.mark.documentation("Prefixes of the VPC that overlap the VNet are not learned; the others are")
 def test_16_overlapping_prefixes(ground: Ground) -> None:
     for cidr in ("10.20.128.0/20", "10.11.0.0/16"):

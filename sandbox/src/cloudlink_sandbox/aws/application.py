@@ -44,7 +44,7 @@ from cloudlink_sandbox.faults import GARBAGE
 from cloudlink_sandbox.journal import Call
 
 _log = logging.getLogger(__name__)
-_READS = ("Describe", "Get", "List", "Search")
+_READS = ("Describe", "Get", "List", "Search", "Simulate")
 _MADE = re.compile(r"<(?:\w+GatewayId|vpnConnectionId|groupId)>([a-z]+-[0-9a-f]+)<")
 _COLLECTIONS = frozenset(
     [
@@ -109,7 +109,7 @@ class Application:
         call = Incoming(environ["REQUEST_METHOD"], path, query, headers, body, said)
         operation = _operation(call, environ)
         answer, cut = self._one_by_one(call, operation, environ)
-        writes = not operation.startswith(_READS)
+        writes = not operation.startswith(_READS) and not _is_dry_run(call)
         target = _target(call) or (_made(answer) if writes else "")
         self.account.context.journal.add(
             Call(
@@ -145,6 +145,8 @@ class Application:
         slow = faults.match(target, "slow", also=regional)
         if slow is not None:
             time.sleep(slow.seconds)  # wall time, outside the lock: only this call is slow
+        if _is_dry_run(call):
+            return self._tried(call, operation, environ), False
         try:
             self._check_caller(call)
             fault = faults.match(target, "throttled", "error", "expired", "denied", "cut-before", also=regional)
@@ -170,6 +172,19 @@ class Application:
             return WireAnswer(200, {"Content-Type": "text/html"}, GARBAGE), False
         return answer, after is not None
 
+    def _tried(self, call: Incoming, operation: str, environ: dict[str, Any]) -> WireAnswer:
+        """A dry run: whether the call would be allowed. Faults of the call itself wait for the call itself."""
+        faults, places = self.account.context.faults, (f"aws.{operation}", f"aws.{call.said.scope.region}.{operation}")
+        try:
+            self._check_caller(call)
+            if any(faults.would_match(place, "denied") for place in places):
+                raise denied(call.protocol, self.account.principal, f"{call.service}:{operation}")
+            return self.answer(call, operation, Request(environ))
+        except ApiError as refusal:
+            return on_the_wire(refusal, call.protocol)
+        except OperationNotFoundError:
+            return on_the_wire(not_modelled(call.protocol, operation), call.protocol)
+
     def _faulty(self, kind: str, call: Incoming, operation: str) -> ApiError:
         if kind == "throttled":
             return throttled(call.protocol)
@@ -194,6 +209,10 @@ class Application:
             body=call.body,
         ):
             raise bad_signature(call.protocol)
+
+
+def _is_dry_run(call: Incoming) -> bool:
+    return call.protocol == "ec2" and call.form().get("DryRun", "").lower() == "true"
 
 
 def _body(environ: dict[str, Any]) -> bytes:

@@ -25,6 +25,7 @@ from cloudlink_sandbox.aws.errors import WireAnswer, not_modelled
 from cloudlink_sandbox.aws.facts import facts_of
 from cloudlink_sandbox.aws.fixtures import seed
 from cloudlink_sandbox.aws.handlers import Handlers
+from cloudlink_sandbox.aws.iam import IamHandlers
 from cloudlink_sandbox.aws.load_balancers import LoadBalancerHandlers
 from cloudlink_sandbox.aws.resolver import ResolverHandlers, advance_resolver
 from cloudlink_sandbox.aws.resolver_rules import ResolverRuleHandlers, advance_rules
@@ -45,6 +46,7 @@ class _ResolverHandlers(ResolverHandlers, ResolverRuleHandlers):
 _HANDLERS: dict[str, type[Handlers]] = {
     "ec2": Ec2Handlers,
     "sts": StsHandlers,
+    "iam": IamHandlers,
     "elasticloadbalancing": LoadBalancerHandlers,
     "route53": Route53Handlers,
     "route53resolver": _ResolverHandlers,
@@ -52,7 +54,7 @@ _HANDLERS: dict[str, type[Handlers]] = {
     "eks": EksHandlers,
 }
 _ONE_AT_A_TIME = threading.RLock()  # moto's stores are global to the process
-_READS = ("Describe", "Get", "List", "Search")
+_READS = ("Describe", "Get", "List", "Search", "Simulate")
 
 
 @cache

@@ -123,3 +123,7 @@ class Ec2Handlers(Ec2Base):
         if operation in HANDLERS:
             return partial(HANDLERS[operation], self)
         return super().handler(operation)
+
+    def before_motos(self) -> None:
+        """moto's own answers know no dry run: they would do it."""
+        self.dry_run()

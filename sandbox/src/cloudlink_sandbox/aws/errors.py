@@ -13,6 +13,7 @@ Protocol = Literal["ec2", "query", "rest-xml", "json", "rest-json"]
 PROTOCOLS: dict[str, Protocol] = {
     "ec2": "ec2",
     "sts": "query",
+    "iam": "query",
     "elasticloadbalancing": "query",
     "route53": "rest-xml",
     "route53resolver": "json",

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
+from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
 from moto.elbv2.models import elbv2_backends
 
 from cloudlink_sandbox.aws.account import AwsAccount, ServerAt
@@ -14,6 +15,7 @@ from cloudlink_sandbox.aws.backend import SandboxEc2, network_of, new_id
 from cloudlink_sandbox.aws.load_balancers import finish
 from cloudlink_sandbox.aws.objects import Cluster, CustomerGateway, VpnGateway
 from cloudlink_sandbox.aws.route53_zones import HostedZone, canonical, first_records
+from cloudlink_sandbox.aws.shared_vpcs import share
 from cloudlink_sandbox.aws.timeline import Timeline
 from cloudlink_sandbox.world_file import Aws, KubernetesService, LoadBalancer, Server, WorldFile
 
@@ -30,14 +32,16 @@ def seed(cloud: AwsAccount, world: WorldFile) -> None:
         _targets(cloud, store, aws, sorted(subnets))
         return
     vpc = _vpc(store, aws.vpc, aws.cidrs, f"{aws.eks_cluster}-vpc")
-    zones = tuple(f"{aws.region}{letter}" for letter in "abc")
+    if aws.vpc_owner:
+        share(store.vpcs[vpc], aws.vpc_owner)
+    zones = _zones(aws.region)
     names = iter(_subnet_ids(aws))
     eks = [
-        _subnet(store, vpc, cidr, zone=zones[i % 3], subnet_id=next(names), name=f"eks-{i}")
+        _subnet(store, vpc, cidr, zone=zones[i % len(zones)], subnet_id=next(names), name=f"eks-{i}")
         for i, cidr in enumerate(aws.eks_subnets)
     ]
     balancing = [
-        _subnet(store, vpc, cidr, zone=zones[i % 3], subnet_id=next(names), name=f"lb-{i}")
+        _subnet(store, vpc, cidr, zone=zones[i % len(zones)], subnet_id=next(names), name=f"lb-{i}")
         for i, cidr in enumerate(aws.load_balancer_subnets)
     ]
     _route_tables(store, aws, vpc, eks, balancing)
@@ -61,6 +65,15 @@ def seed(cloud: AwsAccount, world: WorldFile) -> None:
     _targets(cloud, store, aws, balancing or eks)
     if world.foreign_objects:
         _foreign_objects(cloud, store, vpc, aws, made)
+
+
+def _zones(region: str) -> tuple[str, ...]:
+    """Up to three availability zones that a new account has in the region, as moto's list of them has it: us-west-1 has
+    two, and ap-northeast-1 has no b."""
+    zones = RegionsAndZonesBackend.zones.get(region)
+    if not zones:
+        raise ValueError(f"AWS has no region {region}, or one that is newer than this sandbox")
+    return tuple(zone.name for zone in zones)[:3]
 
 
 def _subnet_ids(aws: Aws) -> Iterable[str]:

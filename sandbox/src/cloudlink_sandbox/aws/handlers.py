@@ -57,6 +57,8 @@ class Handlers(BaseResponse):
         if not operation or not self.answers(operation):
             raise not_modelled(self.protocol, operation or self.method + " " + self.path)
         headers = self.response_headers
+        if operation in self.from_moto:
+            self.before_motos()
         try:
             result = self.handler(operation)()
         except ServiceException as problem:
@@ -74,6 +76,9 @@ class Handlers(BaseResponse):
             status, headers, body = self._transform_response(headers, result)
         headers, body = self._enrich_response(headers, body)
         return status, headers, body
+
+    def before_motos(self) -> None:
+        """Raises ApiError for what moto would carry out although AWS would not."""
 
     def given(self, name: str, default: Any = None) -> Any:
         """A parameter of the request, by its name in the model; nested names have dots."""

@@ -151,6 +151,8 @@ def _check_target(call: Ec2Base) -> None:
 
 def delete_route_table(call: Ec2Base) -> EmptyResult:
     table_id = call.given("RouteTableId")
+    call.store.get_route_table(table_id)
+    call.dry_run()
     call.store.delete_route_table(table_id)
     call.store.propagations.pop(table_id, None)
     return EmptyResult()

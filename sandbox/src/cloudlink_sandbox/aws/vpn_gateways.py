@@ -12,6 +12,7 @@ from cloudlink_sandbox.aws.errors import ApiError
 from cloudlink_sandbox.aws.filters import chosen
 from cloudlink_sandbox.aws.objects import VpnGateway
 from cloudlink_sandbox.aws.plain import Plain
+from cloudlink_sandbox.aws.shared_vpcs import check_owner
 from cloudlink_sandbox.aws.timeline import Timeline
 
 LIMIT = 5
@@ -98,6 +99,7 @@ def attach_vpn_gateway(call: Ec2Base) -> Plain:
     """A repeat on the same VPC is fine; a second gateway of a VPC and a second VPC of a gateway are not."""
     gateway = find_vpn_gateway(call, call.given("VpnGatewayId"))
     vpc = call.store.get_vpc(call.given("VpcId"))
+    check_owner(vpc, call.cloud.principal, "AttachVpnGateway", call.region)
     call.dry_run()
     now = call.now
     for other in call.store.vpn_gateways.values():

@@ -170,6 +170,7 @@ class Application:
             self._check_version(request)
             if route is None:
                 raise self._unknown(request, path)
+            self.cloud.parts.governance.check_locks(request)
             answer = route.endpoint(request)
         except ApiError as error:
             return _answer(error)
@@ -221,7 +222,7 @@ class Application:
             message = f"No HTTP resource was found that matches the request URI '{request.path}'."
             return errors.gateway(404, "NotFound", message)
         providers = self.cloud.parts.providers
-        if namespace.lower() not in {k.namespace.lower() for k in providers.values()}:
+        if namespace.lower() not in self.cloud.parts.groups.namespaces():
             return errors.invalid_namespace(namespace)
         top = f"{namespace}/{type_.split('/')[0]}"
         if top.lower() in providers and request.method == "POST":

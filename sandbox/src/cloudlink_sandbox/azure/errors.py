@@ -24,6 +24,8 @@ class ApiError(Exception):
         flat: bool = False,
         subcode: str = "",
         bare: bool = False,
+        target: str = "",
+        additional_info: list[Any] | None = None,
     ) -> None:
         super().__init__(f"{code}: {message}")
         self.status = status
@@ -35,11 +37,17 @@ class ApiError(Exception):
         self.flat = flat
         self.subcode = subcode
         self.bare = bare
+        self.target = target
+        self.additional_info = additional_info
 
     def inner(self) -> dict[str, Any]:
         """The inner object, as a failed operation has it, too."""
         error: dict[str, Any] = {} if self.code is None else {"code": self.code}
+        if self.target:
+            error["target"] = self.target
         error["message"] = self.message
+        if self.additional_info is not None:
+            error["additionalInfo"] = self.additional_info
         if not self.bare:
             error["details"] = self.details
         return error
@@ -107,6 +115,35 @@ def no_provider_for(location: str, api_version: str, type_: str, supported: str)
         "NoRegisteredProviderFound",
         f"No registered resource provider found for location '{location}' and API version '{api_version}' for type "
         f"'{type_}'. The supported api-versions are '{supported}'.",
+    )
+
+
+def not_registered(namespace: str) -> ApiError:
+    message = (
+        f"The subscription is not registered to use namespace '{namespace}'. See https://aka.ms/rps-not-found for how "
+        "to register subscriptions."
+    )
+    detail = {"code": "MissingSubscriptionRegistration", "message": message, "target": namespace}
+    error = gateway(409, "MissingSubscriptionRegistration", message, details=[detail])
+    error.bare = False
+    return error
+
+
+def scope_locked(scope: str, verb: str, locked: list[str]) -> ApiError:
+    """verb: ``delete`` or ``write``. Assumption: POSTs below a ReadOnly lock are told of a write."""
+    return gateway(
+        409,
+        "ScopeLocked",
+        f"The scope '{scope}' cannot perform {verb} operation because following scope(s) are locked: "
+        f"'{','.join(locked)}'. Please remove the lock and try again.",
+    )
+
+
+def zones_not_supported(type_: str, name: str, location: str) -> ApiError:
+    return ApiError(
+        400,
+        "LocationNotSupportAvailabilityZones",
+        f"The resource '{type_}/{name}' does not support availability zones at location '{location}'.",
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address, IPv4Network
 
 from cloudlink_sandbox.azure.asn import DEFAULT
@@ -13,9 +14,10 @@ from cloudlink_sandbox.azure.ipsec_policies import proposals
 from cloudlink_sandbox.azure.local_gateways import CONNECTION
 from cloudlink_sandbox.azure.routing_and_filtering import outbound_rules, user_routes
 from cloudlink_sandbox.azure.store import Record, Store
-from cloudlink_sandbox.azure.vnets import GATEWAY, SUBNET, VNET, prefixes_of
+from cloudlink_sandbox.azure.vnets import GATEWAY, SUBNET, VNET, peering_back, prefixes_of
 from cloudlink_sandbox.facts import (
     AksCluster,
+    AksPool,
     AzureConnection,
     AzureFacts,
     AzureGateway,
@@ -26,6 +28,9 @@ from cloudlink_sandbox.facts import (
 
 # https://learn.microsoft.com/azure/vpn-gateway/vpn-gateway-about-vpn-devices
 _DEFAULT_SA_SECONDS = 27_000.0
+
+# The address with which whoever uses the sandbox comes from the internet, as the API servers of AKS see it.
+CALLER = IPv4Address("198.51.100.10")
 
 # cluster -> (URL of its API server, PEM of the authority that signed its certificate, a token that it accepts)
 AksEndpoint = Callable[[AksCluster], tuple[str, str, str]]
@@ -140,6 +145,7 @@ def _vnet(store: Store, record: Record) -> Vnet:
         prefixes=prefixes,
         advertised=tuple(advertised),
         subnets=tuple(_subnet(store, s) for s in store.children(record.id, "subnets")),
+        hubs=tuple(_hubs(store, record)),
     )
 
 
@@ -150,14 +156,32 @@ def _prefixes(record: Record) -> tuple[IPv4Network, ...]:
 
 def _reached_through(store: Store, record: Record, peering: Record) -> tuple[IPv4Network, ...]:
     """The peer's prefixes, when this side lends its gateway and the other side uses it."""
-    remote = store.find(parse(peering.properties["remoteVirtualNetwork"]["id"]))
-    if remote is None or not peering.properties["allowGatewayTransit"]:
+    remote, back = _other_half(store, record, peering)
+    if remote is None or back is None:
         return ()
-    for back in store.children(remote.id, "virtualNetworkPeerings"):
-        same = back.properties["remoteVirtualNetwork"]["id"].lower() == record.id.key
-        if same and back.properties["useRemoteGateways"]:
-            return _prefixes(remote)
-    return ()
+    lends = peering.properties["allowGatewayTransit"] and back.properties["useRemoteGateways"]
+    return _prefixes(remote) if lends else ()
+
+
+def _hubs(store: Store, record: Record) -> Iterator[str]:
+    """The VNets that lend this one their gateway."""
+    for peering in store.children(record.id, "virtualNetworkPeerings"):
+        remote, back = _other_half(store, record, peering)
+        if remote is None or back is None:
+            continue
+        if peering.properties["useRemoteGateways"] and back.properties["allowGatewayTransit"]:
+            yield str(remote.id)
+
+
+def _other_half(store: Store, record: Record, peering: Record) -> tuple[Record | None, Record | None]:
+    """The VNet on the other side, and its peering; none while packets do not pass between the two."""
+    remote = store.find(parse(peering.properties["remoteVirtualNetwork"]["id"]))
+    back = peering_back(store, remote, record.id.key) if remote is not None else None
+    if back is None or peering.top.get("disconnected") or back.top.get("disconnected"):
+        return None, None
+    if not (peering.properties["allowVirtualNetworkAccess"] and back.properties["allowVirtualNetworkAccess"]):
+        return None, None
+    return remote, back
 
 
 def _subnet(store: Store, record: Record) -> VnetSubnet:
@@ -205,4 +229,34 @@ def cluster_facts(store: Store, record: Record) -> AksCluster:
         dns_service=IPv4Address(network["dnsServiceIP"]),
         source="node" if overlay else "pod",
         version=kept["currentKubernetesVersion"],
+        pools=tuple(_pool(p) for p in pools),
+        unreachable=_unreachable(kept),
     )
+
+
+def _pool(kept: Json) -> AksPool:
+    """A ``p`` among the letters of a VM's size, as in D4ps_v5, is Arm.
+
+    https://learn.microsoft.com/azure/virtual-machines/vm-naming-conventions
+    """
+    letters = re.fullmatch(r"[A-Za-z]+_[A-Z]+\d+(?:-\d+)?([a-z]*).*", kept["vmSize"])
+    return AksPool(
+        kept["name"],
+        kept["count"],
+        tuple(kept.get("nodeTaints") or ()),
+        tuple((kept.get("nodeLabels") or {}).items()),
+        str(kept["osType"]).lower(),
+        "arm64" if letters and "p" in letters[1] else "amd64",
+    )
+
+
+def _unreachable(kept: Json) -> str:
+    access = kept.get("apiServerAccessProfile") or {}
+    if kept["powerState"]["code"] == "Stopped":
+        return "the cluster is stopped"
+    if access.get("enablePrivateCluster"):
+        return "the cluster is private"
+    ranges = [IPv4Network(r, strict=False) for r in access.get("authorizedIPRanges") or ()]
+    if ranges and not any(CALLER in r for r in ranges):
+        return f"{CALLER} is in none of the authorised ranges"
+    return ""

@@ -8,6 +8,7 @@ from ipaddress import IPv4Network
 
 from cloudlink_sandbox.azure.exchange import Json
 from cloudlink_sandbox.azure.ids import ResourceId
+from cloudlink_sandbox.azure.locations import zones_of
 from cloudlink_sandbox.azure.managed_clusters import DEFAULT_VERSION, VERSIONS, ManagedClusters
 from cloudlink_sandbox.azure.operations import AKS, NETWORK
 from cloudlink_sandbox.azure.public_ips import PUBLIC_IP, assign_address
@@ -146,7 +147,8 @@ class Fixtures:
             "ipTags": [],
             "ddosSettings": {"protectionMode": "VirtualNetworkInherited"},
         }
-        top = {"zones": ["1", "2", "3"], "sku": {"name": "Standard", "tier": "Regional"}}
+        zones = list(zones_of(self.azure.location))
+        top: Json = {**({"zones": zones} if zones else {}), "sku": {"name": "Standard", "tier": "Regional"}}
         record = self.store.add(Record(id_, self.azure.location, properties, top=top))
         assign_address(record, {r.properties.get("ipAddress") for r in self.store.of_type(PUBLIC_IP)})
         record.effective = copy.deepcopy(record.properties)

@@ -18,7 +18,7 @@ from cloudlink_sandbox.azure.fields import choice, flag, inner, objects
 from cloudlink_sandbox.azure.ids import ResourceId, parse
 from cloudlink_sandbox.azure.locations import location_of
 from cloudlink_sandbox.azure.operations import AKS, Operations, refuse_if_locked
-from cloudlink_sandbox.azure.pool_profiles import accept_pool, check_pools, upgrade
+from cloudlink_sandbox.azure.pool_profiles import accept_pool, check_pools, refuse_unknown, upgrade
 from cloudlink_sandbox.azure.resource_provider import ResourceProvider, tags_of
 from cloudlink_sandbox.azure.store import Record, Store
 
@@ -27,6 +27,47 @@ AAD_SERVER_APP = "6dae42f8-4368-4678-94ff-3960e28e3630"  # AKS's own Entra appli
 # https://learn.microsoft.com/azure/aks/supported-kubernetes-versions; newest patch of each minor version here
 VERSIONS = {"1.31": "1.31.13", "1.32": "1.32.9", "1.33": "1.33.5", "1.34": "1.34.1"}
 DEFAULT_VERSION = "1.33"
+LOCAL_DNS_SINCE = "2026-08-01"  # Assumption: the first version that shows it; older ones leave it out
+# Kept and shown as they were given; they have no part in what the sandbox does.
+AS_GIVEN = (
+    "linuxProfile",
+    "windowsProfile",
+    "servicePrincipalProfile",
+    "autoScalerProfile",
+    "nodeProvisioningProfile",
+    "nodeResourceGroupProfile",
+    "bootstrapProfile",
+)
+# What is read or shown here; any other field is refused.
+KNOWN = frozenset(
+    (
+        *AS_GIVEN,
+        "powerState",
+        "provisioningState",
+        "kubernetesVersion",
+        "currentKubernetesVersion",
+        "dnsPrefix",
+        "fqdn",
+        "privateFQDN",
+        "azurePortalFQDN",
+        "agentPoolProfiles",
+        "nodeResourceGroup",
+        "enableRBAC",
+        "supportPlan",
+        "networkProfile",
+        "maxAgentPools",
+        "autoUpgradeProfile",
+        "disableLocalAccounts",
+        "securityProfile",
+        "storageProfile",
+        "oidcIssuerProfile",
+        "workloadAutoScalerProfile",
+        "resourceUID",
+        "identityProfile",
+        "aadProfile",
+        "apiServerAccessProfile",
+    )
+)
 
 
 class ManagedClusters(ResourceProvider):
@@ -47,12 +88,14 @@ class ManagedClusters(ResourceProvider):
         if not pools:
             raise flat(400, "InvalidParameter", "The value of parameter agentPoolProfiles is invalid: it is required.")
         check_pools(pools)
-        if inner(given, "apiServerAccessProfile").get("enablePrivateCluster"):
-            raise errors.not_modelled("private clusters", str(id_))
+        refuse_unknown(given, KNOWN, "AKS clusters", str(id_))
+        access = self._access(inner(given, "apiServerAccessProfile"), str(id_), old)
         wanted = str(given.get("kubernetesVersion") or "")
         version, patch = self._version(wanted, old)
         network = self._network(inner(given, "networkProfile"), bool(pools[0].get("vnetSubnetID")))
         self.check_overlap(network, pools)
+        if old is not None:
+            _refuse_change(old.properties["networkProfile"], network)
         dns = str(given.get("dnsPrefix") or f"{id_.name}-dns")[:54]
         location = str(body.get("location", "")).replace(" ", "").lower()
         mark = f"{zlib.crc32(id_.key.encode()):08x}"
@@ -60,7 +103,7 @@ class ManagedClusters(ResourceProvider):
             upgrade(pool, patch)
         aad = inner(given, "aadProfile")
         kept: Json = {
-            "powerState": {"code": "Running"},
+            "powerState": dict(old.properties["powerState"]) if old else {"code": "Running"},
             "kubernetesVersion": version,
             "currentKubernetesVersion": patch,
             "dnsPrefix": dns,
@@ -84,6 +127,15 @@ class ManagedClusters(ResourceProvider):
             "workloadAutoScalerProfile": {},
             "resourceUID": old.properties["resourceUID"] if old else uuid.uuid4().hex[:24],
         }
+        if access:
+            kept["apiServerAccessProfile"] = access
+        if access.get("enablePrivateCluster"):
+            kept["privateFQDN"] = (
+                f"{dns}-{mark}.{uuid.uuid5(uuid.NAMESPACE_URL, id_.key)}.privatelink.{location}.azmk8s.io"
+            )
+            if access.get("enablePrivateClusterPublicFQDN") is False:
+                kept.pop("fqdn")
+        kept.update({field: given[field] for field in AS_GIVEN if given.get(field) not in (None, [], {})})
         if inner(body, "identity", path="").get("type", "None") != "None":  # else a service principal's
             kept["identityProfile"] = {"kubeletidentity": _kubelet_identity(id_, kept["nodeResourceGroup"])}
         if aad:
@@ -97,6 +149,36 @@ class ManagedClusters(ResourceProvider):
             raise flat(
                 400, "BadRequest", "Local accounts can only be disabled on clusters with Microsoft Entra integration."
             )
+        return kept
+
+    def _access(self, given: Json, id_: str, old: Record | None) -> Json:
+        """Who reaches the API server. https://learn.microsoft.com/azure/aks/api-server-authorized-ip-ranges"""
+        known = ("authorizedIPRanges", "enablePrivateCluster", "enablePrivateClusterPublicFQDN", "privateDNSZone")
+        refuse_unknown(given, (*known, "disableRunCommand"), "apiServerAccessProfile", id_)
+        kept: Json = {field: given[field] for field in (*known, "disableRunCommand") if given.get(field) is not None}
+        ranges = kept.get("authorizedIPRanges") or []
+        for text in ranges:
+            try:
+                IPv4Network(str(text), strict=False)
+            except ValueError:
+                raise flat(
+                    400,
+                    "InvalidParameter",
+                    f"The value of parameter apiServerAccessProfile.authorizedIPRanges is invalid: '{text}'.",
+                ) from None
+        private = bool(kept.get("enablePrivateCluster"))
+        if private and ranges:
+            raise flat(400, "BadRequest", "Authorized IP ranges cannot be used with private clusters.")
+        before = old.properties.get("apiServerAccessProfile", {}) if old else {}
+        if old is not None and private != bool(before.get("enablePrivateCluster")):
+            raise flat(
+                400,
+                "PropertyChangeNotAllowed",
+                "Changing property 'apiServerAccessProfile.enablePrivateCluster' is not allowed.",
+            )
+        if private:
+            kept.setdefault("privateDNSZone", "system")
+            kept.setdefault("enablePrivateClusterPublicFQDN", True)
         return kept
 
     def _version(self, wanted: str, old: Record | None) -> tuple[str, str]:
@@ -217,6 +299,44 @@ class ManagedClusters(ResourceProvider):
         record.tags = tags_of(request.json())
         return Answer(200, self.show(record))
 
+    def get(self, request: Request) -> Answer:
+        answer = super().get(request)
+        if request.api_version < LOCAL_DNS_SINCE:  # a version from before a field leaves it out
+            shown = answer.body["properties"]
+            pools = [{k: v for k, v in p.items() if k != "localDNSProfile"} for p in shown["agentPoolProfiles"]]
+            answer.body["properties"] = {**shown, "agentPoolProfiles": pools}
+        return answer
+
+    # Power: what is stopped stays Succeeded. https://learn.microsoft.com/azure/aks/start-stop-cluster
+
+    def stop(self, request: Request) -> Answer:
+        return self._power(request, "Stopped", "Stop", "Stopping")
+
+    def start(self, request: Request) -> Answer:
+        return self._power(request, "Running", "Start", "Starting")
+
+    def _power(self, request: Request, code: str, verb: str, shows: str) -> Answer:
+        try:
+            record = self.record(request)
+            refuse_if_locked(self.store, self.operations, request, record.id, (record.id.key,), retryable=False)
+        except ApiError as error:
+            raise unenveloped(error) from None
+        pools = [{**p, "powerState": {"code": code}} for p in record.properties["agentPoolProfiles"]]
+        record.properties = {**record.properties, "powerState": {"code": code}, "agentPoolProfiles": pools}
+        operation = self.operations.start(
+            request,
+            record,
+            name=f"{verb}ManagedClusterOperation",
+            lasts=self.lasts[1],
+            shows=shows,
+            flips=(record.id.key,),
+            applies=(record.id.key,),
+            locks=(record.id.key,),
+            steps=self.steps,
+            empties=True,
+        )
+        return self.operations.accepted(request, operation, 202)
+
     # Versions of Kubernetes
 
     def versions(self, request: Request) -> Answer:
@@ -312,6 +432,13 @@ def _newer(version: str) -> list[str]:
     """One minor version at a time: AKS skips none."""
     minor = int(version.split(".")[1])
     return [patch for name, patch in VERSIONS.items() if int(name.split(".")[1]) == minor + 1]
+
+
+def _refuse_change(before: Json, after: Json) -> None:
+    """What a cluster keeps for its life. Raises ApiError."""
+    for field in ("networkPlugin", "podCidr", "serviceCidr", "dnsServiceIP"):
+        if field in before and before[field] != after.get(field):
+            raise flat(400, "PropertyChangeNotAllowed", f"Changing property 'networkProfile.{field}' is not allowed.")
 
 
 def _kubelet_identity(id_: ResourceId, nodes: str) -> Json:

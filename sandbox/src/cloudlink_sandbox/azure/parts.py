@@ -10,14 +10,17 @@ from cloudlink_sandbox.azure.connections import Connections
 from cloudlink_sandbox.azure.deployments import Deployments
 from cloudlink_sandbox.azure.entra import Entra
 from cloudlink_sandbox.azure.facts import AksEndpoint
+from cloudlink_sandbox.azure.governance import Governance
 from cloudlink_sandbox.azure.local_gateways import LocalGateways
 from cloudlink_sandbox.azure.managed_clusters import ManagedClusters
 from cloudlink_sandbox.azure.operations import Operations
+from cloudlink_sandbox.azure.policies import Policies
 from cloudlink_sandbox.azure.public_ips import PublicIps
 from cloudlink_sandbox.azure.resource_groups import ResourceGroups
 from cloudlink_sandbox.azure.resource_provider import ResourceProvider
 from cloudlink_sandbox.azure.routing_and_filtering import RouteTables, SecurityGroups
 from cloudlink_sandbox.azure.store import Store
+from cloudlink_sandbox.azure.usages import Usages
 from cloudlink_sandbox.azure.vnets import Peerings, Subnets, VirtualNetworks
 from cloudlink_sandbox.azure.vpn_gateways import VpnGateways
 
@@ -41,6 +44,8 @@ class Parts:
     clusters: ManagedClusters
     groups: ResourceGroups
     deployments: Deployments
+    governance: Governance
+    usages: Usages
     providers: dict[str, ResourceProvider]
 
 
@@ -84,5 +89,7 @@ def make_parts(store: Store, entra: Entra, endpoint: Callable[[], AksEndpoint]) 
         clusters=clusters,
         groups=ResourceGroups(store, by_type, entra.tenant),
         deployments=Deployments(store, by_type),
+        governance=Governance(store, Policies(store)),
+        usages=Usages(store),
         providers=by_type,
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Container
+
 from cloudlink_sandbox.azure import errors
 from cloudlink_sandbox.azure.errors import flat
 from cloudlink_sandbox.azure.exchange import Json
@@ -11,6 +14,27 @@ from cloudlink_sandbox.azure.store import Store
 from cloudlink_sandbox.azure.vnets import SUBNET
 
 SIZES = ("standard_", "basic_")
+TAINT = re.compile(r"[\w./-]+(=[\w.-]*)?:(NoSchedule|PreferNoSchedule|NoExecute)")
+# Shown by a read, and sent back by clients that write what they read.
+READ_ONLY = frozenset(
+    ("provisioningState", "powerState", "nodeImageVersion", "orchestratorVersion", "currentOrchestratorVersion", "eTag")
+)
+# Kept and shown as they were given.
+AS_GIVEN = (
+    "nodeTaints",
+    "nodeLabels",
+    "tags",
+    "minCount",
+    "maxCount",
+    "scaleDownMode",
+    "availabilityZones",
+    "nodePublicIPPrefixID",
+    "securityProfile",
+    "workloadRuntime",
+    "localDNSProfile",
+)
+SPOT = ("scaleSetPriority", "scaleSetEvictionPolicy", "spotMaxPrice")  # the latter two mean nothing to regular pools
+LOCAL_DNS = ("Preferred", "Required", "Disabled")
 
 
 def accept_pool(store: Store, pool: Json) -> Json:
@@ -47,6 +71,17 @@ def accept_pool(store: Store, pool: Json) -> Json:
         "upgradeSettings": {"maxSurge": "10%"},
         "enableFIPS": False,
     }
+    choice(pool, "scaleSetPriority", ("Regular",), "Regular")  # spot pools are not modelled
+    refuse_unknown(pool, {*kept, *READ_ONLY, *AS_GIVEN, "podSubnetID", "vnetSubnetID", *SPOT}, "agent pools", name)
+    kept.update({field: pool[field] for field in AS_GIVEN if pool.get(field) not in (None, [], {})})
+    for taint in kept.get("nodeTaints", ()):
+        if not TAINT.fullmatch(str(taint)):
+            raise flat(
+                400, "InvalidParameter", f"The value of parameter agentPoolProfiles.nodeTaints is invalid: '{taint}'."
+            )
+    if local := kept.get("localDNSProfile"):
+        choice(local, "mode", LOCAL_DNS, path="localDNSProfile")
+        local["state"] = "Enabled" if local["mode"] == "Required" else "Disabled"
     if pool.get("podSubnetID"):
         raise errors.not_modelled("pods in a subnet of their own", name)
     if subnet := pool.get("vnetSubnetID"):
@@ -61,6 +96,13 @@ def accept_pool(store: Store, pool: Json) -> Json:
             )
         kept["vnetSubnetID"] = str(found.id)
     return kept
+
+
+def refuse_unknown(given: Json, known: Container[str], what: str, name: str) -> None:
+    """Raises ApiError for a field that would have no effect here: it is never dropped in silence."""
+    for field, value in given.items():
+        if field not in known and value not in (None, False, "", [], {}):
+            raise errors.not_modelled(f"{field} of {what}", name)
 
 
 def check_pools(pools: list[Json]) -> None:

@@ -10,6 +10,7 @@ from cloudlink_sandbox.azure.errors import ApiError
 from cloudlink_sandbox.azure.exchange import Json
 from cloudlink_sandbox.azure.fields import array, choice, inner, number
 from cloudlink_sandbox.azure.ids import ResourceId
+from cloudlink_sandbox.azure.locations import LOCATIONS, zones_of
 from cloudlink_sandbox.azure.operations import SHORT
 from cloudlink_sandbox.azure.resource_provider import ResourceProvider
 from cloudlink_sandbox.azure.store import Record
@@ -65,6 +66,9 @@ class PublicIps(ResourceProvider):
                 "StandardPublicIPAddressMustBeStatic",
                 f"Standard sku publicIp {id_} must have AllocationMethod set to Static.",
             )
+        location = str(body.get("location", "")).replace(" ", "").lower()
+        if body.get("zones") and location in LOCATIONS and not zones_of(location):
+            raise errors.zones_not_supported(PUBLIC_IP, id_.name, location)
         properties: Json = {
             "publicIPAddressVersion": choice(given, "publicIPAddressVersion", ("IPv4",), "IPv4"),
             "publicIPAllocationMethod": method,

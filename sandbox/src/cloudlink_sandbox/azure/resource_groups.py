@@ -11,7 +11,8 @@ from typing import Any
 from cloudlink_sandbox.azure import errors
 from cloudlink_sandbox.azure.errors import ApiError
 from cloudlink_sandbox.azure.exchange import Answer, Json, Request
-from cloudlink_sandbox.azure.locations import LOCATIONS, location_of
+from cloudlink_sandbox.azure.locations import DISPLAY_NAMES, beside, location_of, zones_of
+from cloudlink_sandbox.azure.policies import GROUPS, Policies
 from cloudlink_sandbox.azure.resource_provider import ResourceProvider, tags_of
 from cloudlink_sandbox.azure.store import Group, Record, Store, new_etag
 
@@ -28,6 +29,18 @@ CASCADE = (  # what goes first when a group is deleted
     "Microsoft.Network/routeTables",
     "Microsoft.Network/networkSecurityGroups",
 )
+
+# Providers of which only some reads are answered: whether a subscription has to register them, and their types.
+OTHER_PROVIDERS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "Microsoft.Authorization": (
+        "RegistrationFree",
+        ("locks", "permissions", "denyAssignments", "policyAssignments", "policyDefinitions", "roleDefinitions"),
+    ),
+    "Microsoft.PolicyInsights": ("RegistrationRequired", ("checkPolicyRestrictions",)),
+    "Microsoft.Quota": ("RegistrationRequired", ("quotas", "usages")),
+    "Microsoft.Resources": ("RegistrationFree", ("subscriptions", "resourceGroups", "deployments", "tags")),
+}
+ZONAL_TYPES = ("publicIPAddresses", "virtualNetworkGateways", "managedClusters")
 
 
 class ResourceGroups:
@@ -80,50 +93,73 @@ class ResourceGroups:
     def locations(self, request: Request) -> Answer:
         subscription = request.where["subscription"]
         self.store.check_subscription(subscription)
-        shown = [
-            {
-                "id": f"/subscriptions/{subscription}/locations/{name}",
-                "name": name,
-                "type": "Region",
-                "displayName": name,
-                "regionalDisplayName": name,
-            }
-            for name in sorted(LOCATIONS)
-        ]
+        shown = [_show_location(subscription, name) for name in beside(self._home())]
         return Answer(200, {"value": shown})
+
+    def _home(self) -> str:
+        """A region of the cloud that this is."""
+        return next((g.location for g in self.store.groups.values()), "westeurope")
 
     # Providers
 
+    def namespaces(self) -> dict[str, str]:
+        """As they are spelled, by their lower case."""
+        named = (*(k.namespace for k in self.providers_by_type.values()), *OTHER_PROVIDERS)
+        return {n.lower(): n for n in named}
+
     def providers(self, request: Request) -> Answer:
         self.store.check_subscription(request.where["subscription"])
-        names = sorted({k.namespace for k in self.providers_by_type.values()})
+        names = sorted(self.namespaces().values())
         return Answer(200, {"value": [self._show_provider(request.where["subscription"], n) for n in names]})
 
     def provider(self, request: Request) -> Answer:
+        return Answer(200, self._show_provider(request.where["subscription"], self._namespace(request)))
+
+    def register(self, request: Request) -> Answer:
+        namespace = self._namespace(request)
+        self.store.unregistered.discard((request.where["subscription"].lower(), namespace.lower()))
+        return Answer(200, self._show_provider(request.where["subscription"], namespace))
+
+    def unregister(self, request: Request) -> Answer:
+        namespace = self._namespace(request)
+        if OTHER_PROVIDERS.get(namespace, ("", ()))[0] == "RegistrationFree":
+            raise errors.gateway(
+                409, "CannotUnregisterProvider", f"Cannot unregister the resource provider '{namespace}'."
+            )  # Assumption: the code
+        self.store.unregistered.add((request.where["subscription"].lower(), namespace.lower()))
+        return Answer(200, self._show_provider(request.where["subscription"], namespace))
+
+    def _namespace(self, request: Request) -> str:
         self.store.check_subscription(request.where["subscription"])
-        namespace = request.where["namespace"]
-        known = {k.namespace.lower(): k.namespace for k in self.providers_by_type.values()}
-        if namespace.lower() not in known:
-            raise errors.invalid_namespace(namespace)
-        return Answer(200, self._show_provider(request.where["subscription"], known[namespace.lower()]))
+        known = self.namespaces().get(request.where["namespace"].lower())
+        if known is None:
+            raise errors.invalid_namespace(request.where["namespace"])
+        return known
 
     def _show_provider(self, subscription: str, namespace: str) -> Json:
-        types = [
-            {
-                "resourceType": "/".join(k.kinds),
-                "locations": sorted(LOCATIONS),
+        locations = beside(self._home())
+        kinds = ["/".join(k.kinds) for k in self.providers_by_type.values() if k.namespace == namespace]
+        policy, more = OTHER_PROVIDERS.get(namespace, ("RegistrationRequired", ()))
+        types = []
+        for kind in (*kinds, *more):
+            shown: Json = {
+                "resourceType": kind,
+                "locations": [DISPLAY_NAMES[n] for n in locations] if kind in kinds else [],
                 "apiVersions": ["2026-03-01", "2025-07-01", "2024-07-01", "2024-01-01", "2022-01-01"],
                 "capabilities": "CrossResourceGroupResourceMove, SupportsTags, SupportsLocation",
             }
-            for k in self.providers_by_type.values()
-            if k.namespace == namespace
-        ]
+            if kind in ZONAL_TYPES:
+                shown["zoneMappings"] = [
+                    {"location": DISPLAY_NAMES[n], "zones": list(zones_of(n))} for n in locations if zones_of(n)
+                ]
+            types.append(shown)
+        gone = (subscription.lower(), namespace.lower()) in self.store.unregistered
         return {
             "id": f"/subscriptions/{subscription}/providers/{namespace}",
             "namespace": namespace,
             "resourceTypes": types,
-            "registrationState": "Registered",
-            "registrationPolicy": "RegistrationRequired",
+            "registrationState": "NotRegistered" if gone else "Registered",
+            "registrationPolicy": policy,
         }
 
     # Groups
@@ -173,6 +209,8 @@ class ResourceGroups:
         if not body.get("location"):
             raise errors.location_required()
         location = location_of(body["location"], "Microsoft.Resources/resourceGroups")
+        tags = tags_of(body)
+        self._check_policies(subscription, name, location, tags)
         key = (subscription.lower(), name.lower())
         old = self.store.groups.get(key)
         if old is not None:
@@ -185,9 +223,9 @@ class ResourceGroups:
                     f"Invalid resource group location '{location}'. The Resource group already exists in location "
                     f"'{old.location}'.",
                 )
-            old.tags = tags_of(body)
+            old.tags = tags
             return Answer(200, self._show(old))
-        group = Group(self.store.subscriptions[subscription.lower()], name, location, tags_of(body))
+        group = Group(self.store.subscriptions[subscription.lower()], name, location, tags)
         self.store.groups[key] = group
         return Answer(201, self._show(group))
 
@@ -195,8 +233,14 @@ class ResourceGroups:
         group = self.store.group(request.where["subscription"], request.where["group"])
         if group.state == "Deleting":
             raise errors.group_being_deleted(group.name)
-        group.tags = tags_of(request.json())
+        tags = tags_of(request.json())
+        self._check_policies(group.subscription, group.name, group.location, tags)
+        group.tags = tags
         return Answer(200, self._show(group))
+
+    def _check_policies(self, subscription: str, name: str, location: str, tags: dict[str, str] | None) -> None:
+        id_ = f"/subscriptions/{subscription}/resourceGroups/{name}"
+        Policies(self.store).check(id_, GROUPS, name, location, tags)
 
     # Deleting a group is a job that ends with 200, or with 409 when something in it cannot go
 
@@ -258,8 +302,9 @@ class ResourceGroups:
         if not refused:
             del self.store.groups[key]
             prefix = f"/subscriptions/{key[0]}/resourcegroups/{key[1]}/"
-            for gone in [d for d in self.store.deployments if d.startswith(prefix)]:
-                del self.store.deployments[gone]
+            for kept in (self.store.deployments, self.store.locks, self.store.policies):
+                for gone in [d for d in kept if d.startswith(prefix)]:
+                    del kept[gone]
             return {}
         group.state = "Succeeded"
         return deletion_blocked(group.name, refused)
@@ -300,8 +345,7 @@ class ResourceGroups:
 
     def put_tags(self, request: Request) -> Answer:
         record = self._scope(request)
-        record.tags = tags_of(_given_tags(request)) or {}
-        return self._tagged(record)
+        return self._tagged(record, tags_of(_given_tags(request)) or {})
 
     def patch_tags(self, request: Request) -> Answer:
         record = self._scope(request)
@@ -310,16 +354,18 @@ class ResourceGroups:
         present = dict(record.tags or {})
         if operation.lower() == "merge":
             named = {k.lower() for k in given}  # keys differ by more than their case
-            record.tags = {**{k: v for k, v in present.items() if k.lower() not in named}, **given}
+            tags = {**{k: v for k, v in present.items() if k.lower() not in named}, **given}
         elif operation.lower() == "replace":
-            record.tags = given
+            tags = given
         elif operation.lower() == "delete":
-            record.tags = {k: v for k, v in present.items() if given.get(k) != v}
+            tags = {k: v for k, v in present.items() if given.get(k) != v}
         else:
             raise errors.gateway(400, "InvalidTagPatchOperation", f"The tag patch operation '{operation}' is invalid.")
-        return self._tagged(record)
+        return self._tagged(record, tags)
 
-    def _tagged(self, record: Record) -> Answer:
+    def _tagged(self, record: Record, tags: dict[str, str]) -> Answer:
+        Policies(self.store).check(str(record.id), record.id.type, record.name, record.location, tags)
+        record.tags = tags
         record.etag = new_etag()
         return Answer(200, _show_tags(record))
 
@@ -334,6 +380,22 @@ class ResourceGroups:
         if record is None:
             raise errors.resource_not_found(type_, where["name"], group.name)
         return record
+
+
+def _show_location(subscription: str, name: str) -> Json:
+    """A region without zones has no ``availabilityZoneMappings``."""
+    zones = zones_of(name)
+    shown: Json = {
+        "id": f"/subscriptions/{subscription}/locations/{name}",
+        "name": name,
+        "type": "Region",
+        "displayName": DISPLAY_NAMES[name],
+        "regionalDisplayName": DISPLAY_NAMES[name],
+        "metadata": {"regionType": "Physical", "regionCategory": "Recommended" if zones else "Other"},
+    }
+    if zones:
+        shown["availabilityZoneMappings"] = [{"logicalZone": z, "physicalZone": f"{name}-az{z}"} for z in zones]
+    return shown
 
 
 def deletion_blocked(group: str, refused: list[tuple[Record, ApiError]]) -> Json:

@@ -11,6 +11,7 @@ from cloudlink_sandbox.azure.exchange import Answer, Json, Request
 from cloudlink_sandbox.azure.ids import ResourceId
 from cloudlink_sandbox.azure.locations import location_of
 from cloudlink_sandbox.azure.operations import NETWORK, PLAIN, Operations, refuse_if_locked
+from cloudlink_sandbox.azure.policies import Policies
 from cloudlink_sandbox.azure.store import Record, Store, new_etag
 
 
@@ -148,13 +149,16 @@ class ResourceProvider:
         if old is not None:
             id_ = old.id
         location = self._location(id_, body, old) if self.tracked else None
+        tags = tags_of(body) if self.tracked else None
+        if (id_.subscription.lower(), self.namespace.lower()) in self.store.unregistered:
+            raise errors.not_registered(self.namespace)
+        Policies(self.store).check(str(id_), self.type, id_.name, location, tags)
         self._check_match(request, old)
         awaited = self.waits_for(id_, _properties(body), deleting=False)
         refuse_if_locked(self.store, self.operations, request, id_, awaited, retryable=self.retryable)
         properties = self.accept(id_, body, old)
         self.check_references(id_, properties)
         top = self.top(body, old)
-        tags = tags_of(body) if self.tracked else None
         if old is None:
             record = self.store.add(Record(id_, location, properties, tags=tags, top=top))
         else:
@@ -213,9 +217,11 @@ class ResourceProvider:
     def patch(self, request: Request) -> Answer:
         """UpdateTags: takes effect at once and does not disturb the resource."""
         record = self.record(request)
+        tags = tags_of(request.json())
+        Policies(self.store).check(str(record.id), self.type, record.name, record.location, tags)
         awaited = self.waits_for(record.id, record.properties, deleting=False)
         refuse_if_locked(self.store, self.operations, request, record.id, awaited, retryable=self.retryable)
-        record.tags = tags_of(request.json())
+        record.tags = tags
         record.etag = new_etag()
         return Answer(200, self.show(record))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cloudlink_sandbox.azure.agent_pools import AgentPools
 from cloudlink_sandbox.azure.exchange import Endpoint
+from cloudlink_sandbox.azure.governance import AUTHORIZATION, POLICY_INSIGHTS, scopes
 from cloudlink_sandbox.azure.parts import Parts
 from cloudlink_sandbox.azure.resource_provider import ResourceProvider
 from cloudlink_sandbox.azure.routing_and_filtering import RouteTables, SecurityGroups
@@ -71,7 +72,10 @@ def table(parts: Parts) -> list[Route]:
         Route("GET", SUB + "/locations", groups.locations, "locations"),
         Route("GET", SUB + "/providers", groups.providers, "providers"),
         Route("GET", SUB + "/providers/{namespace}", groups.provider, "providers", "namespace"),
-        Route("POST", SUB + "/providers/{namespace}/register", groups.provider, "register", "namespace"),
+        Route("POST", SUB + "/providers/{namespace}/register", groups.register, "register", "namespace", writes=True),
+        Route(
+            "POST", SUB + "/providers/{namespace}/unregister", groups.unregister, "unregister", "namespace", writes=True
+        ),
         Route("GET", SUB + "/resources", groups.resources, "resources"),
         Route("GET", GROUP + "/resources", groups.resources, "resources", "group"),
         Route("GET", SUB + "/resourceGroups", groups.list_groups, "resourceGroups"),
@@ -82,6 +86,8 @@ def table(parts: Parts) -> list[Route]:
         Route("DELETE", GROUP, groups.delete, "resourceGroups", "group", writes=True),
         Route("GET", SUB + "/operationresults/{job}", groups.job, "operationResults"),
         *_tags(parts),
+        *_governance(parts),
+        *_usages(parts),
         *_deployments(parts),
         # Operations
         Route(
@@ -132,6 +138,8 @@ def table(parts: Parts) -> list[Route]:
             clusters.versions,
             "kubernetesVersions",
         ),
+        Route("POST", cluster + "/stop", clusters.stop, "stop", "name", writes=True),
+        Route("POST", cluster + "/start", clusters.start, "start", "name", writes=True),
         Route("GET", cluster + "/agentPools", pools.list_children, "agentPools"),
         Route("GET", cluster + "/agentPools/{pool}", pools.get, "agentPools", "pool"),
         Route("PUT", cluster + "/agentPools/{pool}", pools.put, "agentPools", "pool", writes=True),
@@ -192,6 +200,42 @@ def _deployments(parts: Parts) -> Iterator[Route]:
     yield Route("DELETE", item, deployments.delete, "deployments", "name", writes=True)
     yield Route("POST", item + "/validate", deployments.validate, "validate", "name")
     yield Route("GET", item + "/operationStatuses/{operation}", deployments.status, "operationStatuses")
+
+
+def _governance(parts: Parts) -> Iterator[Route]:
+    """Locks, roles and policies, for every scope that they can be asked for."""
+    rules = parts.governance
+    for scope in scopes(SUB, GROUP):
+        under = f"{scope}/providers/{AUTHORIZATION}"
+        yield Route("GET", under + "/permissions", rules.permissions, "permissions")
+        yield Route("GET", under + "/denyAssignments", rules.deny_assignments, "denyAssignments")
+        yield Route("GET", under + "/locks", rules.list_locks, "locks")
+        yield Route("GET", under + "/locks/{name}", rules.get_lock, "locks", "name")
+        yield Route("PUT", under + "/locks/{name}", rules.put_lock, "locks", "name", writes=True)
+        yield Route("DELETE", under + "/locks/{name}", rules.delete_lock, "locks", "name", writes=True)
+        assignments = under + "/policyAssignments"
+        yield Route("GET", assignments, rules.list_assignments, "policyAssignments")
+        item = assignments + "/{name}"
+        yield Route("GET", item, rules.get_assignment, "policyAssignments", "name")
+        yield Route("PUT", item, rules.put_assignment, "policyAssignments", "name", writes=True)
+        yield Route("DELETE", item, rules.delete_assignment, "policyAssignments", "name", writes=True)
+    roles = SUB + f"/providers/{AUTHORIZATION}/roleDefinitions/{{name}}"
+    yield Route("GET", roles, rules.role_definition, "roleDefinitions", "name")
+    yield Route(
+        "GET", f"/providers/{AUTHORIZATION}/policyDefinitions/{{name}}", rules.definition, "policyDefinitions", "name"
+    )
+    for scope in (SUB, GROUP):
+        check = f"{scope}/providers/{POLICY_INSIGHTS}/checkPolicyRestrictions"
+        yield Route("POST", check, rules.restrictions, "checkPolicyRestrictions")
+
+
+def _usages(parts: Parts) -> Iterator[Route]:
+    location = SUB + "/providers/Microsoft.Network/locations/{location}"
+    quota = location + "/providers/Microsoft.Quota"
+    yield Route("GET", location + "/usages", parts.usages.network, "usages", "location")
+    yield Route("GET", quota + "/quotas", parts.usages.quotas, "quotas", "location")
+    yield Route("GET", quota + "/quotas/{name}", parts.usages.quota, "quotas", "name")
+    yield Route("GET", quota + "/usages", parts.usages.quota_usages, "quotaUsages", "location")
 
 
 def _tags(parts: Parts) -> Iterator[Route]:

@@ -71,7 +71,7 @@ class Operation:
     applies: tuple[str, ...] = ()
     locks: tuple[str, ...] = ()
     removes: bool = False
-    empties: bool = False  # a DELETE of something in the target, which itself stays
+    empties: bool = False  # the target stays, and its result is nothing: a DELETE of a part, a cluster stopped
     restarts: bool = False  # the target is as if changed when it ends (a reset)
     post: bool = False
     error: Json | None = None
@@ -113,10 +113,25 @@ class Store:
         self.operations: dict[str, Operation] = {}
         self.jobs: dict[str, Json] = {}
         self.deployments: dict[str, Json] = {}
+        self.locks: dict[str, Json] = {}  # as they are shown
+        self.policies: dict[str, Json] = {}  # assignments, as they are shown
+        self.unregistered: set[tuple[str, str]] = set()  # subscription and provider, both in lower case
         self.signing_key: str = uuid.uuid4().hex
         self.serial = 0
 
-    _KEPT = ("subscriptions", "groups", "resources", "operations", "jobs", "deployments", "signing_key", "serial")
+    _KEPT = (
+        "subscriptions",
+        "groups",
+        "resources",
+        "operations",
+        "jobs",
+        "deployments",
+        "locks",
+        "policies",
+        "unregistered",
+        "signing_key",
+        "serial",
+    )
 
     def snapshot(self) -> Json:
         return copy.deepcopy({name: getattr(self, name) for name in self._KEPT})
@@ -124,7 +139,8 @@ class Store:
     def restore(self, state: Json) -> None:
         state = copy.deepcopy(state)
         for name in self._KEPT:
-            setattr(self, name, state[name])
+            if name in state:  # one that an older sandbox saved knows fewer
+                setattr(self, name, state[name])
 
     # Looking
 
@@ -189,9 +205,10 @@ class Store:
         return record
 
     def drop(self, key: str) -> None:
-        """Removes a resource and what hangs below it."""
-        for other in [k for k in self.resources if k == key or k.startswith(key + "/")]:
-            del self.resources[other]
+        """Removes a resource and what hangs below it, its locks and policy assignments included."""
+        for kept in (self.resources, self.locks, self.policies):
+            for other in [k for k in kept if k == key or k.startswith(key + "/")]:
+                del kept[other]
 
     def advance(self) -> None:
         """Brings every operation that has ended by now to its effect, in the order in which they ended."""

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network
 
 from cloudlink_sandbox.azure import errors
 from cloudlink_sandbox.azure.errors import ApiError
-from cloudlink_sandbox.azure.exchange import Json
+from cloudlink_sandbox.azure.exchange import Answer, Json, Request
 from cloudlink_sandbox.azure.fields import address, array, check_overlap, choice, flag, inner, number, objects, prefix
 from cloudlink_sandbox.azure.ids import ResourceId, parse, reference
 from cloudlink_sandbox.azure.operations import SHORT
@@ -193,6 +193,7 @@ class Peerings(ResourceProvider):
         if other is None:
             raise errors.reference_not_found(str(remote), str(id_))
         self._check_ranges(id_, other)
+        self._check_other_half(id_, other)
         if flag(given, "useRemoteGateways", False):
             self._check_gateways(id_, other)
         return {
@@ -234,6 +235,37 @@ class Peerings(ResourceProvider):
                 "VnetHasGatewayAndUsesRemoteGateways",
                 f"Peering {id_} cannot have UseRemoteGateway flag set to true because virtual network {id_.parent()} "
                 "has a gateway of its own.",
+            )
+
+    def top(self, body: Json, old: Record | None) -> Json:
+        """A PUT brings a half that was Disconnected back to Initiated."""
+        del body, old
+        return {}
+
+    def delete(self, request: Request) -> Answer:
+        """The other half is Disconnected from then on.
+
+        https://learn.microsoft.com/azure/virtual-network/virtual-network-manage-peering
+        """
+        record = self.store.find(self.id_of(request))
+        answer = super().delete(request)
+        remote = self.store.find(parse(record.properties["remoteVirtualNetwork"]["id"])) if record else None
+        back = peering_back(self.store, remote, record.id.parent().key) if record and remote else None
+        if back is not None:
+            back.top["disconnected"] = True
+        return answer
+
+    def _check_other_half(self, id_: ResourceId, other: Record) -> None:
+        """Raises ApiError while the other half is Disconnected: it has to be written or removed first."""
+        back = peering_back(self.store, other, id_.parent().key)
+        if back is not None and back.top.get("disconnected") and self.store.find(id_) is None:
+            raise ApiError(
+                400,
+                "RemotePeeringIsDisconnected",
+                f"Cannot create or update peering {id_} because remote peering {back.id} referencing parent virtual "
+                f"network {id_.parent()} is in Disconnected state. Update or re-create the remote peering to get it "
+                "back to Initiated state. Peering gets Disconnected when remote vnet or remote peering is deleted and "
+                "re-created.",
             )
 
     def locks(self, id_: ResourceId, properties: Json) -> tuple[str, ...]:
@@ -378,12 +410,17 @@ def show_subnet(state: str, record: Record, store: Store) -> Json:
     }
 
 
+def peering_back(store: Store, remote: Record, vnet_key: str) -> Record | None:
+    """The other half of a peering: the one of the remote VNet that names this VNet."""
+    halves = store.children(remote.id, "virtualNetworkPeerings")
+    return next((p for p in halves if p.properties["remoteVirtualNetwork"]["id"].lower() == vnet_key), None)
+
+
 def show_peering(state: str, record: Record, store: Store) -> Json:
     remote = store.find(parse(record.properties["remoteVirtualNetwork"]["id"]))
-    back = remote is not None and any(
-        p.properties["remoteVirtualNetwork"]["id"].lower() == record.id.parent().key
-        for p in store.children(remote.id, "virtualNetworkPeerings")
-    )
+    other = peering_back(store, remote, record.id.parent().key) if remote is not None else None
+    gone = remote is None or bool(record.top.get("disconnected"))
+    back = other is not None and not gone and not other.top.get("disconnected")
     space = remote.properties["addressSpace"] if remote is not None else {"addressPrefixes": []}
     return {
         "name": record.name,
@@ -393,7 +430,7 @@ def show_peering(state: str, record: Record, store: Store) -> Json:
         "properties": {
             "provisioningState": state,
             "resourceGuid": record.guid,
-            "peeringState": "Connected" if back else ("Initiated" if remote is not None else "Disconnected"),
+            "peeringState": "Connected" if back else "Disconnected" if gone else "Initiated",
             "peeringSyncLevel": "FullyInSync" if back else "RemoteNotInSync",
             **record.properties,
             "remoteAddressSpace": space,

@@ -12,6 +12,7 @@ from cloudlink_sandbox.azure.exchange import Answer, Json, Request
 from cloudlink_sandbox.azure.fields import address, array, choice, flag, inner, number, objects
 from cloudlink_sandbox.azure.ids import ResourceId, parse, reference
 from cloudlink_sandbox.azure.local_gateways import CONNECTION
+from cloudlink_sandbox.azure.locations import zones_of
 from cloudlink_sandbox.azure.operations import GATEWAY_STEPS, Operations, refuse_if_locked
 from cloudlink_sandbox.azure.public_ips import PUBLIC_IP
 from cloudlink_sandbox.azure.resource_provider import ResourceProvider
@@ -221,13 +222,14 @@ class VpnGateways(ResourceProvider):
             )
 
     def _check_public_ips(self, id_: ResourceId, configs: list[Json]) -> None:
-        looks = set()
+        looks, zonal = set(), False
         for config in configs:
             text = config["properties"]["publicIPAddress"]["id"]
             ip = self.store.find(parse(text))
             if ip is None or not ip.is_type(PUBLIC_IP):
                 raise errors.reference_not_found(text, str(id_))
             zones = tuple(sorted(ip.top.get("zones", [])))
+            zonal = zonal or bool(zones_of(ip.location or ""))
             sku = ip.top.get("sku", {}).get("name")
             looks.add((sku, ip.properties["publicIPAllocationMethod"], zones))
             for other in self.store.of_type(GATEWAY):
@@ -248,7 +250,7 @@ class VpnGateways(ResourceProvider):
                 "Skus or with different PublicIPAllocationMethod or from a different availability zones. Please use "
                 "the same Sku, allocation method and zones for both.",
             )
-        if any(not zones for _, _, zones in looks):
+        if zonal and any(not zones for _, _, zones in looks):
             raise ApiError(
                 400,
                 "VmssVpnGatewayPublicIpsMustHaveZonesConfigured",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cloudlink_sandbox.facts import AksCluster
+from cloudlink_sandbox.facts import AksCluster, AksPool
 from cloudlink_sandbox.kube.addons import ADDON_CONFIGMAPS, ADDON_LABELS, DNS_LABELS, DNS_NAMESPACE
 from cloudlink_sandbox.kube.cluster import Cluster
 from cloudlink_sandbox.kube.kinds import CONFIGMAPS, DEPLOYMENTS, NAMESPACES, NODES, SERVICES
@@ -31,8 +31,7 @@ def seed_aks(cluster: Cluster, facts: AksCluster) -> None:
     """A cluster as AKS hands it over, with its CoreDNS already running."""
     store = cluster.store
     seed_namespaces(cluster)
-    for index, address in enumerate(facts.node_addresses):
-        store.create(NODES, _node(index, str(address), facts.version))
+    write_nodes(cluster, facts)
     store.create(
         SERVICES,
         _service("kubernetes", "default", str(facts.service_cidr.network_address + 1), [("https", 443, "TCP")]),
@@ -50,6 +49,34 @@ def seed_aks(cluster: Cluster, facts: AksCluster) -> None:
     cluster.deployments.sync(DNS_NAMESPACE, "coredns")
 
 
+def write_nodes(cluster: Cluster, facts: AksCluster) -> None:
+    """The nodes of the cluster's pools as they are now; pods that waited for one are looked at again."""
+    store, wanted = cluster.store, {}
+    addresses = iter(facts.node_addresses)
+    for pool in facts.pools or (AksPool("nodepool1", len(facts.node_addresses)),):
+        for index, address in zip(range(pool.count), addresses, strict=False):
+            node = _node(pool, index, str(address), facts.version)
+            wanted[node["metadata"]["name"]] = node
+    for name in [n["metadata"]["name"] for n in store.all(NODES)]:
+        if name not in wanted:
+            store.delete(NODES, "", name)
+    for name, node in wanted.items():
+        present = store.find(NODES, "", name)
+        if present is None:
+            store.create(NODES, node)
+        elif (present["spec"], present["metadata"]["labels"]) != (node["spec"], node["metadata"]["labels"]):
+            present["spec"], present["metadata"]["labels"] = node["spec"], node["metadata"]["labels"]
+            store.replace(NODES, present)
+    cluster.pools = facts.pools
+    cluster.pods.schedule_waiting()
+
+
+def _taint(text: str) -> dict[str, str]:
+    key, _, effect = text.rpartition(":")
+    key, _, value = key.partition("=")
+    return {"key": key, "effect": effect, **({"value": value} if value else {})}
+
+
 def upgrade_aks(cluster: Cluster, facts: AksCluster) -> None:
     """After a change of the cluster's version: its CoreDNS, whose new pods read coredns-custom afresh.
 
@@ -63,14 +90,24 @@ def upgrade_aks(cluster: Cluster, facts: AksCluster) -> None:
     cluster.store.replace(DEPLOYMENTS, deployment)
 
 
-def _node(index: int, address: str, version: str) -> dict[str, Any]:
-    name = f"aks-nodepool1-00000000-vmss{index:06d}"
+def _node(pool: AksPool, index: int, address: str, version: str) -> dict[str, Any]:
+    name = f"aks-{pool.name}-00000000-vmss{index:06d}"
+    spec: dict[str, Any] = {"providerID": f"azure:///virtualMachines/{name}"}
+    if pool.taints:
+        spec["taints"] = [_taint(t) for t in pool.taints]
     return {
         "metadata": {
             "name": name,
-            "labels": {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "agentpool": "nodepool1"},
+            "labels": {
+                "kubernetes.io/hostname": name,
+                "kubernetes.io/os": pool.os,
+                "kubernetes.io/arch": pool.arch,
+                "agentpool": pool.name,
+                "kubernetes.azure.com/agentpool": pool.name,
+                **dict(pool.labels),
+            },
         },
-        "spec": {"providerID": f"azure:///virtualMachines/{name}"},
+        "spec": spec,
         "status": {
             "addresses": [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}],
             "conditions": [
@@ -82,14 +119,14 @@ def _node(index: int, address: str, version: str) -> dict[str, Any]:
                 }
             ],
             "nodeInfo": {
-                "architecture": "amd64",
+                "architecture": pool.arch,
                 "bootID": f"sandbox-{index}",
                 "containerRuntimeVersion": "sandbox://1",
                 "kernelVersion": "sandbox",
                 "kubeProxyVersion": "",
                 "kubeletVersion": f"v{version}",
                 "machineID": f"sandbox-{index}",
-                "operatingSystem": "linux",
+                "operatingSystem": pool.os,
                 "osImage": "cloudlink sandbox",
                 "systemUUID": f"sandbox-{index}",
             },
@@ -130,6 +167,10 @@ def _coredns(version: str) -> dict[str, Any]:
                 "spec": {
                     "dnsPolicy": "Default",
                     "serviceAccountName": "coredns",
+                    "tolerations": [
+                        {"key": "CriticalAddonsOnly", "operator": "Exists"},
+                        {"key": "node-role.kubernetes.io/master", "effect": "NoSchedule"},
+                    ],
                     "containers": [
                         {
                             "name": "coredns",

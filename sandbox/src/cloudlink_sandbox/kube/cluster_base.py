@@ -6,7 +6,7 @@ from collections.abc import Callable
 from ipaddress import IPv4Address
 
 from cloudlink_sandbox.context import SandboxContext
-from cloudlink_sandbox.facts import AksCluster
+from cloudlink_sandbox.facts import AksCluster, AksPool
 from cloudlink_sandbox.kube.container import PodNetwork
 from cloudlink_sandbox.kube.event_queue import EventQueue
 from cloudlink_sandbox.kube.kinds import NODES, SERVICES, Kind
@@ -25,6 +25,7 @@ class ClusterBase:
         # How the packets of a pod (namespace, name) travel; set by the wire. None until then: pods have no network.
         self.pod_network: Callable[[str], PodNetwork] | None = None
         self.version = ""  # AKS's, as it was when its addons were last written
+        self.pools: tuple[AksPool, ...] | None = None  # AKS's, as they were when the nodes were last written
         self._time: float | None = None
         self._addresses = 10
         self.store = Store(self.now, self._changed)
@@ -39,15 +40,8 @@ class ClusterBase:
 
     # --- addresses -------------------------------------------------------------------------------------------
 
-    def nodes(self) -> list[tuple[str, str]]:
-        """(name, internal address) of each node."""
-        return [
-            (
-                n["metadata"]["name"],
-                next((a["address"] for a in n["status"].get("addresses", ()) if a["type"] == "InternalIP"), ""),
-            )
-            for n in self.store.all(NODES)
-        ]
+    def nodes(self) -> list[Object]:
+        return list(self.store.all(NODES))
 
     def next_pod_address(self) -> str:
         """From the pod range; a cluster whose pods have addresses of their VNet subnet is given those."""

@@ -24,6 +24,7 @@ from cloudlink_sandbox.kube.corefile import BrokenCorefile
 from cloudlink_sandbox.kube.dns_pods import DnsPods
 from cloudlink_sandbox.kube.kinds import CONFIGMAPS, PODS, SECRETS
 from cloudlink_sandbox.kube.objects import Object, timestamp
+from cloudlink_sandbox.kube.scheduling import choose, internal_address
 
 Place = tuple[str, str]
 
@@ -65,24 +66,37 @@ class Pods:
         spec.setdefault("terminationGracePeriodSeconds", 30)
         spec.setdefault("serviceAccountName", "default")
         containers[0].setdefault("imagePullPolicy", "IfNotPresent")
-        conditions = [{"type": "PodScheduled", "status": "True", "lastTransitionTime": timestamp(self._cluster.now())}]
         made = self._cluster.store.create(
-            PODS,
-            {**pod, "spec": spec, "status": {"phase": "Pending", "qosClass": "BestEffort", "conditions": conditions}},
+            PODS, {**pod, "spec": spec, "status": {"phase": "Pending", "qosClass": "BestEffort"}}
         )
-        nodes = self._cluster.nodes()
-        if nodes:
-            node, address = nodes[sum(made["metadata"]["name"].encode()) % len(nodes)]
-            made["spec"]["nodeName"] = node
-            made["status"]["hostIP"] = address
-            waiting = {"waiting": {"reason": "ContainerCreating"}}
-            made["status"]["containerStatuses"] = [_container(made, waiting, ready=False, restarts=0)]
-            made = self._cluster.store.replace(PODS, made, bump=False)
-            seconds = self._cluster.context.durations.sample("kube.pod.start", made["metadata"]["name"])
-            self._later(seconds, "pod.start", _place(made))
+        made = self._schedule(made)
         if "activeDeadlineSeconds" in spec:
             self._later(spec["activeDeadlineSeconds"], "pod.deadline", _place(made))
         return made
+
+    def _schedule(self, pod: Object) -> Object:
+        """Onto a node that takes it; without one it stays Pending, with the scheduler's words."""
+        nodes = self._cluster.nodes()
+        fitting, why = choose(pod, nodes)
+        condition = {"type": "PodScheduled", "status": "True", "lastTransitionTime": timestamp(self._cluster.now())}
+        if why:
+            condition |= {"status": "False", "reason": "Unschedulable", "message": why}
+        pod["status"]["conditions"] = [condition]
+        if fitting:
+            node = fitting[sum(pod["metadata"]["name"].encode()) % len(fitting)]
+            pod["spec"]["nodeName"] = node["metadata"]["name"]
+            pod["status"]["hostIP"] = internal_address(node)
+            waiting = {"waiting": {"reason": "ContainerCreating"}}
+            pod["status"]["containerStatuses"] = [_container(pod, waiting, ready=False, restarts=0)]
+            seconds = self._cluster.context.durations.sample("kube.pod.start", pod["metadata"]["name"])
+            self._later(seconds, "pod.start", _place(pod))
+        return self._cluster.store.replace(PODS, pod, bump=False)
+
+    def schedule_waiting(self) -> None:
+        """Pods that no node took, after the nodes have changed."""
+        for pod in self._cluster.store.all(PODS):
+            if pod["status"]["phase"] == "Pending" and not pod["spec"].get("nodeName"):
+                self._schedule(pod)
 
     def delete(self, namespace: str, name: str, grace: float | None) -> Object:
         """A running process gets its grace period; it is the first process of its container, so SIGTERM without a

@@ -15,7 +15,7 @@ from cloudlink_sandbox.facts import AksCluster
 from cloudlink_sandbox.faults import GARBAGE, Fault
 from cloudlink_sandbox.journal import Call
 from cloudlink_sandbox.kube import discovery, status
-from cloudlink_sandbox.kube.aks import seed_aks, seed_namespaces, upgrade_aks
+from cloudlink_sandbox.kube.aks import seed_aks, seed_namespaces, upgrade_aks, write_nodes
 from cloudlink_sandbox.kube.cluster import Cluster
 from cloudlink_sandbox.kube.eks import seed_services
 from cloudlink_sandbox.kube.kinds import KINDS, PODS
@@ -94,6 +94,8 @@ class KubeCloud:
             elif self.clusters[key].version != facts.version:
                 self.clusters[key].version = facts.version
                 upgrade_aks(self.clusters[key], facts)
+            if self.clusters[key].pools != facts.pools:
+                write_nodes(self.clusters[key], facts)
         found = self.clusters.get(key)
         if found is not None:
             found.catch_up()
@@ -162,6 +164,9 @@ class KubeCloud:
             key, request = read(environ)
         except status.ApiError as e:
             return _send(start_response, e.code, e.json())
+        if self._unreachable(key):
+            self._note(request, 0, began)
+            return _cut(environ, start_response)
         fault = self._fault_for(request)
         if fault and fault.kind == "slow":
             time.sleep(fault.seconds)
@@ -190,6 +195,16 @@ class KubeCloud:
             return [answer]
         start_response(f"{code} OK", headers)
         return answer
+
+    def _unreachable(self, key: str) -> str:
+        """Why nobody on the internet reaches this API server. The real one lets the caller wait or has no name; here the
+        connection is cut, which a client takes for the same and sooner."""
+        if self.name == "eks":
+            return ""
+        with self.context.lock:
+            clusters = self.context.azure_facts().clusters
+            facts = clusters if not key and len(clusters) == 1 else [c for c in clusters if self.key_of(c.id) == key]
+            return next((c.unreachable for c in facts), "")
 
     def _fault_for(self, request: Request) -> Fault | None:
         kinds = ("throttled", "error", "slow", "cut-before", "cut-after", "garbage", "expired", "denied")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
+from cloudlink.addressing import is_private
 from cloudlink.checks.names.probe import Connect, Handshake, NameFacts, Query
 from cloudlink.checks.report import Health, Hop, HopResult, NameReport
 
@@ -118,7 +119,7 @@ def _answer(query: Query, wanted: Wanted) -> tuple[HopResult, str]:
     if not addresses:
         return "nodata", ""
     expected = wanted.addresses
-    if any(not a.is_private and a not in expected for a in addresses):
+    if any(not (a.is_private or is_private(a)) and a not in expected for a in addresses):
         return "public-address", shown
     if expected and not set(addresses) <= expected:
         return "stale-address", f"{shown} instead of {', '.join(str(a) for a in sorted(expected))}"

@@ -1,66 +1,168 @@
-"""No range of one side may overlap one of the other."""
+"""Ranges that meet on the link may not overlap. Those that never meet are no mistake.
+
+EKS's services are addresses inside the EKS cluster, AKS's pods and services inside AKS: the two never meet. Where AKS's
+pods or services overlap the VPC, a pod looks inside its own cluster for the addresses that both have; that matters only
+where something that the link serves has such an address.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
 
-from cloudlink.addressing import NamedRange, overlaps
-from cloudlink.checks.preflight.context import Context, of_mistakes
-from cloudlink.checks.preflight.facts import PreflightFacts, gather_ranges
-from cloudlink.checks.preflight.parse import children_of, networks_in, properties_of, vnet_ranges, vpc_ranges
-from cloudlink.errors import Finding, Mistake
-from cloudlink.link import Link
+from cloudlink.addressing import NamedRange, Overlap, overlaps
+from cloudlink.checks.preflight.context import Context
+from cloudlink.clouds.aws import parse_vpc
+from cloudlink.clouds.aws.client import Aws
+from cloudlink.clouds.azure import parse_ranges
+from cloudlink.clouds.azure.client import Azure
+from cloudlink.core.plan import Plan
+from cloudlink.errors import Finding, Mistake, Severity
+from cloudlink.link import AddressTarget, KubernetesTarget, Link, LoadBalancerTarget
+
+TOPIC = "ranges"
 
 
-def ranges_of_aws(link: Link, facts: PreflightFacts) -> list[NamedRange]:
-    """What AWS routes: all ranges of the VPC, and the service range of the EKS cluster."""
-    found = [NamedRange(f"VPC {link.aws.vpc_id}", n) for n in networks_in(vpc_ranges(facts.vpc))]
-    service = (facts.eks or {}).get("kubernetesNetworkConfig", {}).get("serviceIpv4Cidr")
-    return found + [NamedRange("EKS service CIDR", n) for n in networks_in([service])]
+@dataclass(frozen=True)
+class RangeFacts:
+    vpc: tuple[IPv4Network, ...] = ()
+    cluster: parse_vpc.Cluster | None = None
+    subnets: tuple[parse_vpc.Subnet, ...] = ()
+    balancers: tuple[parse_vpc.LoadBalancer, ...] = ()
+    azure: parse_ranges.AzureRanges = field(default_factory=parse_ranges.AzureRanges)
 
 
-def ranges_of_azure(link: Link, facts: PreflightFacts) -> list[NamedRange]:
-    """What Azure routes: the VNet, the VNets peered with it, and the pods' and services' ranges of AKS."""
-    side = link.azure
-    if side.new_network is not None:
-        found = [NamedRange(f"VNet {side.vnet}", n) for n in side.new_network.prefixes]
-    else:
-        found = [NamedRange(f"VNet {side.vnet}", n) for n in networks_in(vnet_ranges(facts.vnet))]
-    for peering in children_of(facts.vnet, "virtualNetworkPeerings"):
-        space = peering.get("remoteVirtualNetworkAddressSpace") or peering.get("remoteAddressSpace") or {}
-        found += [
-            NamedRange(f"peered VNet ({peering.get('name', '?')})", n)
-            for n in networks_in(space.get("addressPrefixes"))
-        ]
-    if side.new_cluster is not None:
-        found += [
-            NamedRange("AKS pod CIDR", side.new_cluster.pod_cidr),
-            NamedRange("AKS service CIDR", side.new_cluster.service_cidr),
-        ]
-    profile = properties_of(facts.aks).get("networkProfile") or {}
-    pods = profile.get("podCidrs") or [profile.get("podCidr")]
-    services = profile.get("serviceCidrs") or [profile.get("serviceCidr")]
-    found += [NamedRange("AKS pod CIDR", n) for n in networks_in(pods)]
-    found += [NamedRange("AKS service CIDR", n) for n in networks_in(services)]
-    return found
+def read(link: Link, aws: Aws, azure: Azure) -> RangeFacts:
+    """Load balancers are read only where names point at them, which is read for their records anyway."""
+    found = parse_vpc.vpc(aws.vpc(link.aws.vpc_id))
+    named = any(isinstance(h.target, LoadBalancerTarget) for h in link.dns.hosts)
+    return RangeFacts(
+        vpc=found.ranges if found is not None else (),
+        cluster=parse_vpc.cluster(aws.eks_cluster(link.aws.eks_cluster)),
+        subnets=parse_vpc.subnets(aws.subnets(link.aws.vpc_id)),
+        balancers=parse_vpc.load_balancers(aws.load_balancers()) if named else (),
+        azure=parse_ranges.azure_ranges(
+            azure.vnet() if link.azure.new_network is None else None,
+            azure.aks_cluster() if link.azure.new_cluster is None else None,
+        ),
+    )
 
 
 def find(context: Context) -> Iterator[Finding]:
-    if context.creates:
-        facts = gather_ranges(context.link, context.aws, context.azure)
-        yield from of_mistakes("ranges", check_ranges(context.link, facts))
+    yield from check(read(context.link, context.aws, context.azure), context.link, context.plan)
 
 
-def check_ranges(link: Link, facts: PreflightFacts) -> Iterable[Mistake]:
-    for overlap in overlaps([ranges_of_aws(link, facts), ranges_of_azure(link, facts)]):
-        pods = "AKS pod" in overlap.second.name or "AKS service" in overlap.second.name
-        why = (
-            "pods would look for these addresses inside the cluster"
-            if pods
-            else "Azure keeps such prefixes out, and NAT cannot be combined with this kind of BGP"
-        )
-        yield Mistake(
-            "azure.aks" if pods else "azure.vnet",
+def check(facts: RangeFacts, link: Link, plan: Plan) -> Iterator[Finding]:
+    del plan
+    vpc = [NamedRange(f"VPC {link.aws.vpc_id}", n) for n in facts.vpc]
+    services = [NamedRange("EKS service CIDR", n) for n in _one(facts.cluster.services if facts.cluster else None)]
+    vnet, through_gateway, beside = _vnets(facts, link)
+    for overlap in overlaps([[*vpc, *services], [*vnet, *through_gateway]]):
+        yield _meets(overlap)
+    served = tuple(_served(facts, link))
+    inside = [NamedRange("AKS pod CIDR", n) for n in _pods(facts, link)]
+    inside += [NamedRange("AKS service CIDR", n) for n in _services(facts, link)]
+    for overlap in overlaps([vpc, inside]):
+        yield _swallowed(overlap, served, "azure.aks", "pods would look for these addresses inside the cluster")
+    for overlap in overlaps([vpc, beside]):
+        yield _swallowed(overlap, served, "azure.vnet", "Azure sends these addresses into the peering, not to AWS")
+
+
+def _vnets(facts: RangeFacts, link: Link) -> tuple[list[NamedRange], list[NamedRange], list[NamedRange]]:
+    """The ranges of the link's VNet, those of peered VNets that use its gateway, and those of the other peered VNets."""
+    new = link.azure.new_network
+    vnet = [NamedRange(f"VNet {link.azure.vnet}", n) for n in (new.prefixes if new else facts.azure.vnet)]
+    peered = [(p, NamedRange(f"peered VNet ({p.name})", n)) for p in facts.azure.peerings for n in p.ranges]
+    return vnet, [r for p, r in peered if p.gateway_transit], [r for p, r in peered if not p.gateway_transit]
+
+
+def _pods(facts: RangeFacts, link: Link) -> Iterable[IPv4Network]:
+    return (link.azure.new_cluster.pod_cidr,) if link.azure.new_cluster else facts.azure.pods
+
+
+def _services(facts: RangeFacts, link: Link) -> Iterable[IPv4Network]:
+    return (link.azure.new_cluster.service_cidr,) if link.azure.new_cluster else facts.azure.services
+
+
+def _meets(overlap: Overlap) -> Finding:
+    return Finding(
+        TOPIC,
+        Severity.OBSTACLE,
+        "Ranges of the two clouds overlap",
+        f"{overlap}: both sides would keep packets to {overlap.shared} for themselves. Azure drops such routes, and NAT "
+        "cannot be combined with this kind of BGP.",
+        "Take a VPC and a VNet whose ranges do not overlap, or remove the range that overlaps where nothing uses it.",
+        key="azure.vnet",
+        mistake=Mistake(
+            "azure.vnet",
             str(overlap),
-            f"ranges that do not overlap; {why}",
+            "ranges that do not overlap; Azure keeps such prefixes out, and NAT cannot be combined with this kind of BGP",
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Served:
+    """Something in the VPC that pods ask or connect to."""
+
+    what: str
+    networks: tuple[IPv4Network, ...]  # where its address is or will be; empty: not known
+
+
+def _served(facts: RangeFacts, link: Link) -> Iterator[Served]:
+    networks = {s.id: s.network for s in facts.subnets if s.network is not None}
+    cluster = facts.cluster.subnets if facts.cluster else ()
+    for subnet in link.dns.endpoint_subnets or cluster:
+        yield Served(f"the Resolver endpoint in {subnet}", _one(networks.get(subnet)))
+    for host in link.dns.hosts:
+        name = host.fqdn(link.dns.zone)
+        match host.target:
+            case AddressTarget(addresses):
+                for address in addresses:
+                    yield Served(f"{name} ({address})", (IPv4Network(address),))
+            case LoadBalancerTarget(wanted):
+                for balancer in facts.balancers:
+                    if wanted in (balancer.name, balancer.arn):
+                        for subnet in balancer.subnets:
+                            yield Served(f"{name} ({balancer.name} in {subnet})", _one(networks.get(subnet)))
+            case KubernetesTarget():
+                yield Served(name, ())
+
+
+def _swallowed(overlap: Overlap, served: Iterable[Served], key: str, why: str) -> Finding:
+    """An obstacle where something that is served lies in the overlap, and all of it; else a warning."""
+    shared = overlap.shared
+    lost = [s.what for s in served if s.networks and all(n.subnet_of(shared) for n in s.networks)]
+    if lost:
+        return Finding(
+            TOPIC,
+            Severity.OBSTACLE,
+            "A target has an address that pods look for elsewhere",
+            f"{overlap}: {_listed(lost)} {'has' if len(lost) == 1 else 'have'} addresses in {shared}, and {why}.",
+            "Move what is listed to subnets outside that range (the endpoint: dns.endpoint_subnets), or use a cluster whose "
+            "ranges do not overlap the VPC.",
+            key=key,
+            mistake=Mistake(key, str(overlap), f"no target in {shared} ({_listed(lost)}); {why}"),
         )
+    partly = [s.what for s in served if s.networks and any(n.overlaps(shared) for n in s.networks)]
+    unknown = [s.what for s in served if not s.networks]
+    more = f" {_listed(partly)} may get an address there." if partly else ""
+    more += f" Where {_listed(unknown)} {'is' if len(unknown) == 1 else 'are'} was not looked up." if unknown else ""
+    return Finding(
+        TOPIC,
+        Severity.WARNING,
+        "A range of the VPC is out of reach for pods",
+        f"{overlap}: {why}. No name of the configuration is known to lie in {shared}.{more}",
+        f"Keep load balancers that pods need out of {shared}.",
+        key=key,
+    )
+
+
+def _listed(names: Iterable[str]) -> str:
+    names = list(dict.fromkeys(names))
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def _one(network: IPv4Network | None) -> tuple[IPv4Network, ...]:
+    return (network,) if network is not None else ()

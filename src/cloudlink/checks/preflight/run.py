@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import Any
 
-from cloudlink.checks.preflight import aks, aws, azure, coredns, cost, names, ranges
+from cloudlink.checks.preflight import aks, aws, azure, coredns, cost, names, permissions, quotas, ranges
 from cloudlink.checks.preflight.context import Context, Topic
 from cloudlink.clouds.malformed import parsing
 from cloudlink.errors import (
@@ -35,6 +35,8 @@ TOPICS: tuple[tuple[str, Topic], ...] = (
     ("names", names.find),
     ("coredns", coredns.find),
     ("coredns", coredns.find_local_dns),
+    ("quotas", quotas.find),
+    ("permissions", permissions.find),
     ("cost", cost.find),
 )
 """Each topic's name, and what reads its facts and judges them."""
@@ -42,9 +44,7 @@ TOPICS: tuple[tuple[str, Topic], ...] = (
 WITHOUT_WRITES: tuple[tuple[str, Topic], ...] = (("azure", azure.find_standing),)
 BEFORE_REMOVAL: tuple[tuple[str, Topic], ...] = (("azure", azure.find_locked),)
 
-PARSE_THEMSELVES = frozenset(
-    {"ranges", "aws", "names", "cost"}
-)  # these still read the clouds' answers as they are spelt
+PARSE_THEMSELVES = frozenset({"names"})  # these still read the clouds' answers as they are spelt
 
 Guard = Callable[[str, Callable[[], Any]], Any]  # runs a read: tries again what may pass, translates the rest
 
@@ -96,7 +96,7 @@ def _of_topics(
         reads = [(name, pool.submit(_run, name, topic, context, guard)) for name, topic in topics]
     for name, read in reads:
         try:
-            yield from read.result()
+            yield from (f for f in read.result() if (f.summary, f.detail) not in told)
         except CloudlinkError as error:
             if (error.summary, error.detail) not in told and (error.summary, "") not in told:
                 yield _not_proved(name, error)

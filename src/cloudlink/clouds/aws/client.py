@@ -92,35 +92,41 @@ class Aws:
 
     def client(self, service: str, *, once: bool = False) -> Any:
         """A client. once: it never repeats a call by itself, for creates that would make a second object."""
-        from botocore.config import Config
-
         with self._lock:
             made = self._clients.get((service, once))
             if made is None:
-                # The sandbox is asked as it is, whatever the environment says: no proxy between us and loopback, no endpoints
-                # of other kinds, and nothing that would look for a region behind 169.254.169.254.
-                plain: dict[str, Any] = {
-                    "proxies": {},
-                    "defaults_mode": "legacy",
-                    "use_fips_endpoint": False,
-                    "use_dualstack_endpoint": False,
-                }
-                config = Config(
-                    retries={"mode": "standard", "total_max_attempts": 1 if once else 5},
-                    connect_timeout=10,
-                    read_timeout=60,
-                    max_pool_connections=32,
-                    user_agent_extra=f"cloudlink/{__version__}",
-                    **(plain if self.endpoints else {}),
-                )
-                place: dict[str, Any] = {}
-                if self.endpoints is not None:
-                    place = {"endpoint_url": self.endpoints.aws_url}
-                    if self.endpoints.aws_url.startswith("https:"):
-                        place["verify"] = self.endpoints.ca_file
-                made = transport.bound(self._session().client(cast(Any, service), config=config, **place))
+                made = self._make_client(service, once=once)
                 self._clients[service, once] = made
             return made
+
+    def _make_client(self, service: str, *, once: bool, region: str | None = None) -> Any:
+        from botocore.config import Config
+
+        # The sandbox is asked as it is, whatever the environment says: no proxy between us and loopback, no endpoints
+        # of other kinds, and nothing that would look for a region behind 169.254.169.254.
+        plain: dict[str, Any] = {
+            "proxies": {},
+            "defaults_mode": "legacy",
+            "use_fips_endpoint": False,
+            "use_dualstack_endpoint": False,
+        }
+        config = Config(
+            retries={"mode": "standard", "total_max_attempts": 1 if once else 5},
+            connect_timeout=10,
+            read_timeout=60,
+            max_pool_connections=32,
+            user_agent_extra=f"cloudlink/{__version__}",
+            **(plain if self.endpoints else {}),
+        )
+        place: dict[str, Any] = {}
+        if self.endpoints is not None:
+            place = {"endpoint_url": self.endpoints.aws_url}
+            if self.endpoints.aws_url.startswith("https:"):
+                place["verify"] = self.endpoints.ca_file
+        with self._lock:
+            return transport.bound(
+                self._session().client(cast(Any, service), config=config, region_name=region, **place)
+            )
 
     def open(self, *services: str) -> None:
         """Make these clients now, on the calling thread. Raises botocore's errors about profiles."""
@@ -178,7 +184,27 @@ class Aws:
     @parsing("AWS's answers")
     def account(self) -> str:
         """The number of the account, which also proves that the credentials work."""
-        return self.cache.get("aws.account", lambda: str(self.sts.get_caller_identity()["Account"]))
+        return str(self._identity()["Account"])
+
+    def principal(self) -> str:
+        """The ARN of who is signed in: a user, an assumed role, or the account itself."""
+        return str(self._identity()["Arn"])
+
+    def _identity(self) -> AwsObject:
+        return self.cache.get("aws.account", lambda: cast(AwsObject, self.sts.get_caller_identity()))
+
+    @property
+    def home_region(self) -> str:
+        """One that is enabled in every account of the same partition."""
+        first = self.region.split("-")[0]
+        if self.region.startswith("us-gov-"):
+            return "us-gov-west-1"
+        return "cn-north-1" if first == "cn" else "us-east-1"
+
+    def region_states(self) -> dict[str, str]:
+        """``opt-in-not-required``, ``opted-in`` or ``not-opted-in`` by region, asked in ``home_region``."""
+        found = self._make_client("ec2", once=False, region=self.home_region).describe_regions(AllRegions=True)
+        return {str(r["RegionName"]): str(r.get("OptInStatus") or "") for r in found["Regions"]}
 
     def eks_token(self, cluster: str) -> Secret:
         """A bearer token for the API of an EKS cluster, as the ``aws`` command would make it; good for 15 minutes.

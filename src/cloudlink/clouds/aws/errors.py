@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from cloudlink.clouds.network import explain
 from cloudlink.errors import (
     CloudError,
     CloudlinkError,
@@ -20,6 +21,8 @@ from cloudlink.errors import (
 )
 
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
+_CLOCK_CODES = frozenset({"RequestTimeTooSkewed", "RequestInTheFuture"})
+_CLOCK_WORDS = re.compile(r"Signature (expired|not yet current)|is (now )?(earlier|later) than", re.I)
 _INVALID = frozenset(
     {
         "AuthFailure",
@@ -29,9 +32,9 @@ _INVALID = frozenset(
         "UnrecognizedClientException",
         "IncompleteSignature",
         "MissingAuthenticationToken",
-        "OptInRequired",
     }
 )
+_SIGNATURE = frozenset({"AuthFailure", "RequestExpired", "SignatureDoesNotMatch", "InvalidSignatureException"})
 _DENIED = frozenset({"UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "UnauthorizedException"})
 _THROTTLED = frozenset(
     {
@@ -56,6 +59,45 @@ _QUOTAS = {
     "TooManyHostedZones": "hosted zones (500 by default)",
     "HostedZoneLimitExceeded": "hosted zones of a VPC",
     "LimitsExceeded": "Route 53's objects",
+}
+# code -> (summary, what to do)
+_KNOWN = {
+    "OptInRequired": (
+        "The AWS account is not signed up for this service",
+        "Finish the account's registration or enable the region: https://console.aws.amazon.com/billing/home#/account",
+    ),
+    "PendingVerification": (
+        "AWS is still checking this account for the region",
+        "This takes minutes, at most four hours; then run the same command again.",
+    ),
+    "Blocked": (
+        "AWS has blocked the account",
+        "Write to AWS: https://support.console.aws.amazon.com/support/home",
+    ),
+    "TagPolicyViolation": (
+        "A tag policy of the AWS organization refuses a tag",
+        "Ask the organization's administrator to allow the tag for these resources; its own tags can be set in [tags].",
+    ),
+    "InsufficientCapacity": (
+        "AWS has no capacity left for this now",
+        "This passes: run the same command again in some minutes.",
+    ),
+    "InsufficientFreeAddressesInSubnet": (
+        "A subnet has no free address left",
+        "Name other subnets: dns.endpoint_subnets",
+    ),
+    "InvalidVPCId": (
+        "Route 53 does not let this account use the VPC",
+        "Where the VPC is shared, its owner has to associate the zone: aws route53 create-vpc-association-authorization",
+    ),
+    "NotAuthorizedException": (
+        "The VPC belongs to another account, which has not authorized the zone",
+        "The zone's account runs first: aws route53 create-vpc-association-authorization --hosted-zone-id ZONE --vpc VPC",
+    ),
+    "InvalidParameterCombination": (
+        "AWS does not take these settings together",
+        "Compare the [ipsec] and [tunnels] keys with the message; if nothing there explains it, report it with this line.",
+    ),
 }
 _CONFLICTS = {
     "InvalidVpcState": (
@@ -110,7 +152,8 @@ _TOO_YOUNG = frozenset(
     }
 )
 _ACTION = re.compile(r"not authorized to perform: ([\w-]+:\w+)")
-_ENCODED = re.compile(r"\s*Encoded authorization failure message: \S+")
+_DENYING = re.compile(r"(?:explicit deny in an?|because no) ([a-z -]+?) polic(?:y|ies)|permissions (boundary)", re.I)
+_ENCODED = re.compile(r"\s*Encoded authorization failure message: (\S+)")
 
 
 def code_of(error: Exception) -> str:
@@ -189,6 +232,14 @@ def translate(error: Exception, profile: str | None = None) -> CloudlinkError | 
         return CredentialsError(
             "The AWS profile does not exist", f"{error}.", "List the profiles with: aws configure list-profiles"
         )
+    if type(error).__name__ == "RefreshWithMFAUnsupportedError":
+        return CredentialsError(
+            "The AWS role's session has ended and asks for a code again",
+            "The role in the profile wants a one-time code (MFA) for each session, and its session ended while this command "
+            "ran. What was begun goes on in the clouds.",
+            "Run the same command again: it asks for a new code and goes on from here. A longer session helps: "
+            "duration_seconds in ~/.aws/config.",
+        )
     if isinstance(error, boto.NoCredentialsError | boto.PartialCredentialsError | boto.CredentialRetrievalError):
         return CredentialsError("Not signed in to AWS", f"{error}.", f"Sign in, for example with: {sign_in}")
     login = getattr(boto, "LoginError", boto.SSOError)  # ``aws login`` is younger than the oldest botocore we take
@@ -198,6 +249,10 @@ def translate(error: Exception, profile: str | None = None) -> CloudlinkError | 
         # botocore puts the whole body into this message, and with it perhaps a pre-shared key.
         return UnreachableError("AWS's answer cannot be read", "It is not known whether the call had its effect.")
     if isinstance(error, boto.ConnectionError | boto.HTTPClientError):
+        if inner := _ours_inside(error):
+            return inner
+        if known := explain(error, "AWS"):
+            return known
         return UnreachableError(
             "AWS cannot be reached", f"{error}", "Check the network and any proxy, then run the command again."
         )
@@ -206,24 +261,44 @@ def translate(error: Exception, profile: str | None = None) -> CloudlinkError | 
     return None
 
 
+def _ours_inside(error: Exception) -> CloudlinkError | None:
+    """botocore wraps whatever its HTTP session raises."""
+    inner = getattr(error, "kwargs", {}).get("error")
+    return inner if isinstance(inner, CloudlinkError) else None
+
+
 def _answered(error: Exception, sign_in: str) -> CloudlinkError:
     code, operation = code_of(error), _operation(error)
-    message = _ENCODED.sub("", str(_body(error).get("Message", "")))
+    whole = str(_body(error).get("Message", ""))
+    message = _ENCODED.sub("", whole)
     rest: dict[str, str] = {"code": code, "request_id": str(_metadata(error).get("RequestId", ""))}
     said = f"{operation} answered {code}: {message}"
+    if (
+        code in _CLOCK_CODES
+        or (code in _INVALID | _EXPIRED and _CLOCK_WORDS.search(message))
+        or (code in _SIGNATURE and _skew(error))
+    ):
+        return CredentialsError(
+            "This machine's clock is wrong",
+            f"AWS takes a request for five minutes, as the clock that signed it says. {_skew(error)}{said}",
+            "Set the clock (timedatectl set-ntp true; WSL: wsl --shutdown), then run the command again.",
+            **rest,
+        )
     if code in _EXPIRED:
         return CredentialsError("The sign-in to AWS has expired", said, f"Sign in again: {sign_in}", **rest)
     if code in _INVALID:
-        return CredentialsError("AWS does not accept the credentials", said, f"Sign in again: {sign_in}", **rest)
-    if code in _DENIED:
-        asked = _ACTION.search(message)
-        action = asked[1] if asked else operation
         return CredentialsError(
-            "A permission is missing in AWS",
-            f"{action} is not allowed. {said}",
-            f"Ask the account's administrator to allow {action}, or use another profile.",
+            "AWS does not accept the credentials",
+            f"{said} A region that is not enabled for the account answers so as well.",
+            f"Sign in again: {sign_in}. If that does not help, see whether the region is enabled: aws ec2 describe-regions "
+            "--all-regions --region us-east-1 --query 'Regions[?OptInStatus==`not-opted-in`].RegionName'",
             **rest,
         )
+    if code in _DENIED:
+        return _denied(operation, whole, said, rest)
+    if code in _KNOWN:
+        summary, hint = _KNOWN[code]
+        return CloudError(summary, said, hint, **rest)
     if code in _QUOTAS:
         return CloudError(
             "A quota of AWS is used up",
@@ -243,3 +318,64 @@ def _answered(error: Exception, sign_in: str) -> CloudlinkError:
             "AWS failed to answer", said, "Run the command again; it checks before it creates anything twice.", **rest
         )
     return CloudError("AWS refused a call", said, **rest)
+
+
+def _denied(operation: str, whole: str, said: str, rest: dict[str, str]) -> CloudlinkError:
+    """Which policy denies decides who can help: an administrator of the account cannot lift one of the organization's.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+    """
+    asked = _ACTION.search(whole)
+    action = asked[1] if asked else operation
+    found = _DENYING.search(whole)
+    kind = " ".join(g for g in found.groups() if g).strip().lower() if found else ""
+    explicit = "explicit deny" in whole
+    decode = ""
+    if encoded := _ENCODED.search(whole):
+        decode = f" Why exactly, an administrator sees with: aws sts decode-authorization-message --encoded-message {encoded[1]}"
+    if "service control" in kind or "resource control" in kind:
+        summary = "A policy of the AWS organization denies it"
+        hint = (
+            f"Ask the organization's administrator to allow {action} for this account: no policy of the account itself can "
+            f"lift a {kind} policy."
+        )
+    elif "boundary" in kind:
+        summary = "The permissions boundary of the AWS role denies it"
+        hint = f"Ask for {action} in the permissions boundary of the role, or use another profile."
+    elif "session" in kind:
+        summary = "The policy of the AWS session denies it"
+        hint = f"Sign in with a permission set or session policy that allows {action}, or use another profile."
+    elif "endpoint" in kind:
+        summary = "The policy of a VPC endpoint in AWS denies it"
+        hint = f"Ask for {action} in the policy of the VPC endpoint that this machine goes through."
+    elif explicit:
+        summary = "A policy in AWS denies it"
+        hint = f"Ask the account's administrator to take {action} out of the statement that denies it, or use another profile."
+    else:
+        summary = "A permission is missing in AWS"
+        hint = f"Ask the account's administrator to allow {action}, or use another profile."
+    return CredentialsError(summary, f"{action} is not allowed. {said}", hint + decode, **rest)
+
+
+def _skew(error: Exception) -> str:
+    """How far this machine's clock is from the one in AWS's answer; empty when that is not much or not known."""
+    seconds = clock_skew(_metadata(error).get("HTTPHeaders") or {})
+    if seconds is None or abs(seconds) < _SKEW_SECONDS:
+        return ""
+    side = "behind" if seconds > 0 else "ahead of"
+    return f"This machine's clock is {abs(seconds) / 60:.0f} minutes {side} AWS's. "
+
+
+_SKEW_SECONDS = 240.0  # AWS takes five minutes
+
+
+def clock_skew(headers: Mapping[str, Any], now: float | None = None) -> float | None:
+    """Seconds by which the Date of an answer is ahead of this machine's clock; None: it has none."""
+    import time
+    from email.utils import parsedate_to_datetime
+
+    date = next((str(value) for name, value in headers.items() if str(name).lower() == "date"), "")
+    try:
+        return parsedate_to_datetime(date).timestamp() - (time.time() if now is None else now)
+    except (ValueError, TypeError):
+        return None

@@ -251,6 +251,25 @@ class Azure:
 
     # Reads that are not shared
 
+    def permissions(self, scope: str) -> list[Json]:
+        """What the caller's roles give on a scope: ``actions`` and ``notActions`` of each."""
+        return self._asked_on(scope, "permissions")
+
+    def deny_assignments(self, scope: str) -> list[Json]:
+        """What is denied on a scope whatever the roles say, inherited assignments included."""
+        return self._asked_on(scope, "denyAssignments")
+
+    def _asked_on(self, scope: str, what: str) -> list[Json]:
+        answer = self._read(lambda: self._session.ask("GET", f"{scope}/providers/Microsoft.Authorization/{what}"))
+        return list(answer.json().get("value") or [])
+
+    def network_usages(self) -> list[Json]:
+        """What the subscription has in the link's location, and may have: ``name, currentValue, limit``."""
+        place = self.side.location.replace(" ", "").lower()
+        return self._list(
+            f"/subscriptions/{self.side.subscription}/providers/Microsoft.Network/locations/{place}/usages"
+        )
+
     def gateway_connections(self) -> list[Json]:
         """All connections on our gateway, others' included; without key and status, which lists leave out."""
         return self._list(f"{self.id('virtualNetworkGateways', self.name('gateway'))}/connections")

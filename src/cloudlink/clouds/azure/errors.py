@@ -9,7 +9,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from cloudlink.clouds.azure import signin_words
 from cloudlink.clouds.azure.parse import PolicyRefusal, policies_named, policy_refusals
+from cloudlink.clouds.network import explain
 from cloudlink.errors import CloudError, CloudlinkError, CredentialsError, MissingError, UnreachableError
 
 # Something else is being done to the object, or to one that it hangs on: the same call is right a little later.
@@ -29,9 +31,7 @@ _IN_USE_SECONDS = 15.0
 _UNKNOWN_STATUSES = frozenset({500, 502, 503, 504})
 _THROTTLED_SECONDS = 10.0
 _MISSING_CODES = frozenset({"ResourceNotFound", "NotFound", "ResourceGroupNotFound", "ParentResourceNotFound"})
-_PERMISSION_CODES = frozenset({"AuthorizationFailed", "LinkedAuthorizationFailed", "Forbidden"})
-_BY_POLICY = "RequestDisallowedByPolicy"
-_UNREGISTERED = frozenset({"MissingSubscriptionRegistration", "SubscriptionNotRegistered"})
+_PERMISSION_CODES = frozenset({"AuthorizationFailed", "Forbidden", "InsufficientPrivileges"})
 _QUOTA = re.compile(r"quota|limitreached|limitexceeded", re.IGNORECASE)
 _SECONDS = re.compile(r"(?:in|after) '?(\d+)'? seconds", re.IGNORECASE)
 _SIGNED = re.compile(r"(https?://[^\s'\"?]+)\?\S*")
@@ -48,25 +48,66 @@ _KNOWN: dict[str, tuple[str, str]] = {
         "Azure wants the gateway's public IPs to have zones",
         "Set azure.vpn_gateway.zones to zones that the location has, which az account list-locations tells.",
     ),
-    "LocationNotSupportAvailabilityZones": ("The location has no zones", "Set azure.vpn_gateway.zones to []."),
-    "ResourceTypeNotSupportAvailabilityZones": ("The location has no zones", "Set azure.vpn_gateway.zones to []."),
-    "NetworkSecurityGroupCannotBeAttachedToGatewaySubnet": (
-        "GatewaySubnet has a network security group",
-        "Take it off GatewaySubnet, where Azure supports none; if it comes back, a policy puts it there.",
-    ),
     "RegionalVmssVpnGatewayPublicIpsMustNotHaveZonesConfigured": (
         "Azure wants the gateway's public IPs to have no zones",
         "Set azure.vpn_gateway.sku to VpnGw1AZ or above.",
     ),
-    "ScopeLocked": ("A lock in Azure forbids it", "az lock list -o table"),
-    "ReadOnlyDisabledSubscription": ("The Azure subscription is disabled", "az account list -o table"),
+    "ScopeLocked": (
+        "A lock in Azure forbids it",
+        "See the lock and who set it with: az lock list -o table. Ask them to remove it, then run the command again.",
+    ),
+    "CannotDeleteLockedResource": ("A lock in Azure forbids it", "See the lock with: az lock list -o table"),
+    "ReadOnlyDisabledSubscription": (
+        "The Azure subscription is disabled",
+        "Its owner has to enable it again (billing); az account list --all -o table shows its state.",
+    ),
+    "RequestDisallowedByAzure": (
+        "Azure does not let this subscription use the region",
+        "Choose another azure.location, or ask Azure for the region: https://aka.ms/locationineligible",
+    ),
+    "LocationNotSupportAvailabilityZones": (
+        "The Azure region has no availability zones",
+        "Set azure.vpn_gateway.zones to [].",
+    ),
+    "VirtualNetworkGatewayAsnCannotBe65515": (
+        "The gateway may not have the AS number 65515 here",
+        "Set azure.vpn_gateway.asn to another private number, such as 65010.",
+    ),
+    "RemoteVnetHasNoGateways": (
+        "The hub has no gateway yet that the spoke could use",
+        "The gateway in the hub comes first: run the command again once it is there.",
+    ),
+    "RemotePeeringIsDisconnected": (
+        "The other half of the VNet peering is gone",
+        "Delete this half and make both again: az network vnet peering list --vnet-name VNET -g GROUP -o table",
+    ),
+    "NetworkSecurityGroupCannotBeAttachedToGatewaySubnet": (
+        "GatewaySubnet may have no network security group",
+        "A policy or a module adds it: exclude the subnet GatewaySubnet there.",
+    ),
+    "PublicIpWithBasicSkuNotAllowedOnVPNGateways": (
+        "A public IP of the Basic SKU cannot serve a VPN gateway",
+        "Let cloudlink make new ones: take the addresses that you named away from the configuration.",
+    ),
+    "ParentResourceIsInFailedState": (
+        "The object that this one belongs to is in a failed state in Azure",
+        "Write that one again without changes first (az network vnet update), then run the command again.",
+    ),
+    "SubscriptionNotRegisteredForFeature": (
+        "The Azure subscription lacks a feature",
+        "Register it with: az feature register --namespace NAMESPACE --name FEATURE (the message names both).",
+    ),
+    "SubscriptionRequestsThrottled": (
+        "Azure asks to slow down",
+        "Wait a few minutes and run the command again.",
+    ),
     "NetcfgSubnetRangesOverlap": (
         "The subnet overlaps another one of the VNet",
-        "Choose a free range for azure.vpn_gateway.subnet_prefix.",
+        "Choose a free range for azure.vnet.gateway_subnet.",
     ),
     "NetcfgInvalidSubnet": (
         "The subnet lies outside the VNet",
-        "Choose a range inside the VNet's address space for azure.vpn_gateway.subnet_prefix.",
+        "Choose a range inside the VNet's address space for azure.vnet.gateway_subnet.",
     ),
 }
 
@@ -81,6 +122,7 @@ class ErrorResponse:
     codes: tuple[str, ...]  # the error's own and those of its details
     wait: float | None  # seconds that the answer asks for
     request_id: str
+    target: str = ""
     policies: tuple[PolicyRefusal, ...] = ()  # of a refusal by policies: what they say of themselves
 
 
@@ -88,15 +130,6 @@ def missing(error: Exception) -> bool:
     """Whether this is a 404 that says that the object, its parent or its resource group is not there."""
     answer = _answer(error)
     return answer is not None and answer.status == 404 and answer.code in _MISSING_CODES
-
-
-def hides(error: Exception) -> bool:
-    """Whether this is how Azure answers someone who may not read a connection's key: as a refusal, or, where only the
-    action is missing, with an error of its own. https://github.com/hashicorp/terraform-provider-azurerm/issues/29903"""
-    answer = _answer(error)
-    return answer is not None and (
-        answer.status == 403 or (answer.status == 500 and answer.code in ("InternalServerError", ""))
-    )
 
 
 def retryable(error: Exception) -> float | None:
@@ -151,18 +184,18 @@ def translate(
     if isinstance(error, ClientAuthenticationError):
         answer = _answer(error)
         if answer and answer.code:
-            detail = f"{answer.code}: {answer.message}"
-        elif str(error).startswith("DefaultAzureCredential"):
-            detail = _sign_ins(str(error))
-        else:
-            detail = _first_lines(str(error))
-        return CredentialsError(
-            "Not signed in to Azure", detail, login, request_id=answer.request_id if answer else "", code="NotSignedIn"
-        )
+            return signin_words.refused(
+                f"{answer.code}: {answer.message}", login, code=answer.code, request_id=answer.request_id
+            )
+        text = str(error)
+        known = None if text.startswith("DefaultAzureCredential") else explain(error, "Microsoft Entra")
+        return known or signin_words.failed(text, login)
     answer = _answer(error)
     if answer is not None:
         return _api_error(answer, login, subscription, location)
     if unknown_outcome(error):
+        if known := explain(error, "Azure"):
+            return known
         return UnreachableError(
             "Azure gave no answer that can be read",
             _first_lines(str(error)),
@@ -171,16 +204,6 @@ def translate(
     if isinstance(error, AzureError):
         return CloudError("A call to Azure failed", _first_lines(str(error)))
     return None
-
-
-def _sign_ins(text: str) -> str:
-    """The SDK names each way to sign in and why it gave nothing: twenty lines for a forgotten ``az login``. What counts
-    is a way that was there and failed: a wrong secret, an expired login, a server that could not be reached."""
-    ways = (line.strip() for line in text.splitlines() if line.startswith("\t"))
-    failed = dict.fromkeys(way for way in ways if "Authentication failed" in way or "AADSTS" in way)
-    if failed:
-        return _tidy(" ".join(failed))
-    return "Neither the environment, a workload or managed identity nor an Azure command line gave a token."
 
 
 def words_of(code: str | None, message: str | None) -> str:
@@ -194,26 +217,40 @@ def _api_error(answer: ErrorResponse, login: str, subscription: str, location: s
     detail = words_of(answer.code, answer.message) or f"HTTP status {answer.status}"
     scope = f" --subscription {subscription}" if subscription else ""
     if answer.status == 401:
-        return CredentialsError("Not signed in to Azure", detail, login, **more)
+        return signin_words.refused(detail, login, code=answer.code, request_id=answer.request_id)
+    if answer.code == "LinkedAuthorizationFailed":
+        return _linked(answer, detail, login, more)
     if answer.code in _PERMISSION_CODES:
-        action = re.search(r"perform action '([^']+)'", answer.message)
+        action = re.search(r"perform action '([^']+)'(?: over scope '([^']+)')?", answer.message)
         needed = f"The action {action.group(1)} is missing. " if action else ""
+        where = f" that allows {action.group(1)}" if action else ""
+        where += (
+            f" on {action.group(2)}"
+            if action and action.group(2)
+            else " on the resource groups of the link and the VNet"
+        )
         return CredentialsError(
             "Azure refused permission",
             needed + detail,
-            "Ask for the role Network Contributor on the resource groups of the link and of the VNet, "
-            "then sign in again: " + login,
+            f"Ask for a role{where}, such as Network Contributor. A role that was given a moment ago needs a new sign-in: {login}",
             **more,
         )
-    if _BY_POLICY in answer.codes:
+    if answer.code == "RequestDisallowedByPolicy" or answer.policies:
         summary, said, hint = _policy_words(answer.policies)
         return CloudError(summary, f"{said} {detail}".strip(), hint, **more)
-    if any(code in _UNREGISTERED for code in answer.codes):
+    if answer.code in ("MissingSubscriptionRegistration", "SubscriptionNotRegistered", "MissingRegistrationForType"):
+        namespace = _namespace(answer)
         return CloudError(
-            "The subscription does not use this part of Azure yet",
+            "A resource provider is not registered in the Azure subscription",
+            f"The subscription has not registered {namespace}, so Azure makes nothing of its kind. {detail}",
+            f"az provider register{scope} --namespace {namespace} --wait",
+            **more,
+        )
+    if answer.code in ("NoRegisteredProviderFound", "InvalidResourceType", "InvalidApiVersionParameter"):
+        return CloudError(
+            "This Azure cloud or region does not know the version of its API that is asked for",
             detail,
-            f"az provider register{scope} --namespace {_namespace(answer.message)} --wait\n"
-            "If it is registered already, registering it again has helped.",
+            "Compare azure.cloud and azure.location with where the resources are; if both are right, use a newer cloudlink.",
             **more,
         )
     if answer.code in _KNOWN:
@@ -225,7 +262,7 @@ def _api_error(answer: ErrorResponse, login: str, subscription: str, location: s
         return MissingError("The resource group was not found", detail, f"az group list{scope} -o table", **more)
     if answer.status == 404 and answer.code in _MISSING_CODES:
         return MissingError("Azure does not know the object", detail, f"az resource list{scope} -o table", **more)
-    if _QUOTA.search(answer.code):
+    if any(_QUOTA.search(code) for code in answer.codes):
         return CloudError(
             "A quota in Azure is used up", detail, f"az network list-usages --location {location} -o table", **more
         )
@@ -245,41 +282,38 @@ def _api_error(answer: ErrorResponse, login: str, subscription: str, location: s
     return CloudError("Azure refused the request", detail, **more)
 
 
-def _policy_words(policies: tuple[PolicyRefusal, ...]) -> tuple[str, str, str]:
-    """Summary, detail and hint of a refusal by policies."""
-    tags = tuple(dict.fromkeys(tag for p in policies for tag in p.missing_tags))
-    said = " ".join(map(_policy_said, policies))
-    if tags:
-        lines = "\n".join(f'{toml_key(tag)} = "..."' for tag in tags)
-        return "An Azure policy wants a tag", said, f"[tags]\n{lines}"
-    named = next((p for p in policies if p.assignment_id), None)
-    if named is None:
-        return "An Azure policy forbids it", said, "az policy assignment list --disable-scope-strict-match -o table"
-    scope = named.assignment_id.rpartition("/providers/Microsoft.Authorization/")[0]
-    at = f" --scope {scope}" if scope else ""
-    show = f"az policy assignment show --name {named.assignment_id.rpartition('/')[2]}{at}"
-    return "An Azure policy forbids it", said, f"Ask who keeps the policy for an exemption. To see it: {show}"
+def _linked(answer: ErrorResponse, detail: str, login: str, more: dict[str, Any]) -> CloudlinkError:
+    """The message names two actions: first the one that is there, then the one that is missing.
+
+    https://learn.microsoft.com/azure/role-based-access-control/troubleshooting
+    """
+    wanted = re.search(r"not have permission to perform action(?:\(s\)|s)? '([^']+)'", answer.message)
+    scopes = re.search(r"linked scope\(s\) '([^']+)'", answer.message)
+    if wanted is None:
+        return CredentialsError(
+            "Azure does not know the subscription of a linked object",
+            f"An object in another subscription or tenant is referred to, which this sign-in does not see. {detail}",
+            f"Compare the subscriptions in the [azure] keys; the sign-in must see both: az account list -o table; {login}",
+            **more,
+        )
+    place = scopes.group(1) if scopes else "the linked object"
+    role = (
+        "Network Contributor" if wanted.group(1).lower().startswith("microsoft.network/") else "a role with that action"
+    )
+    return CredentialsError(
+        "Azure refused permission on a linked object",
+        f"The action {wanted.group(1)} is missing on {place} (or that does not exist). {detail}",
+        f"Ask for {role} there: az role assignment create --assignee YOU --role 'Network Contributor' --scope {place}. "
+        f"Then sign in again: {login}",
+        **more,
+    )
 
 
-def _policy_said(refusal: PolicyRefusal) -> str:
-    who = f'The policy "{refusal.policy or "without a name"}"'
-    if refusal.assignment:
-        who += f' (assignment "{refusal.assignment}"' + (f" in {refusal.scope})" if refusal.scope else ")")
-    if refusal.missing_tags:
-        several = "the tags" if len(refusal.missing_tags) > 1 else "the tag"
-        return f"{who} refuses it: {several} {', '.join(refusal.missing_tags)} must be there."
-    return f"{who} refuses it{': ' + '; '.join(refusal.reasons) if refusal.reasons else ''}."
-
-
-def toml_key(name: str) -> str:
-    """A tag's key as a TOML file has it."""
-    bare = re.fullmatch(r"[A-Za-z0-9_-]+", name)
-    return name if bare else '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _namespace(message: str) -> str:
-    found = re.search(r"namespace '([\w.]+)'", message) or re.search(r"\b(Microsoft\.\w+)", message)
-    return found.group(1) if found else "Microsoft.Network"
+def _namespace(answer: ErrorResponse) -> str:
+    found = re.search(r"namespace '([\w.]+)'", answer.message) or re.search(r"\b(Microsoft\.\w+)", answer.message)
+    if found:
+        return found.group(1)
+    return answer.target if re.fullmatch(r"Microsoft\.\w+", answer.target) else "Microsoft.Network"
 
 
 def is_azure(error: Exception) -> bool:
@@ -312,14 +346,15 @@ def _answer(error: Exception) -> ErrorResponse | None:
     code, message = str(body.get("code") or ""), str(body.get("message") or "")
     codes, texts = [code], [message]
     details = body.get("details")
-    policies = list(policy_refusals(body.get("additionalinfo")))
     for detail in details if isinstance(details, list) else []:
         if isinstance(detail, dict):
             codes.append(str(detail.get("code") or ""))
             texts.append(str(detail.get("message") or ""))
-            policies += policy_refusals(detail.get("additionalInfo"))
-    if _BY_POLICY in codes and not policies:
-        policies += policies_named(" ".join(texts))
+    inner = [body, *(d for d in details if isinstance(d, dict))] if isinstance(details, list) else [body]
+    target = next((str(d["target"]) for d in reversed(inner) if d.get("target")), "")
+    policies = tuple(p for d in inner for p in policy_refusals(d.get("additionalInfo") or d.get("additionalinfo")))
+    if "RequestDisallowedByPolicy" in codes and not policies:
+        policies = policies_named(" ".join(texts))
     message = " ".join(text for text in texts if text)
     request_id = next((headers[name] for name in _REQUEST_IDS if name in headers), "")
     return ErrorResponse(
@@ -329,7 +364,8 @@ def _answer(error: Exception) -> ErrorResponse | None:
         tuple(codes),
         _wait(headers, message),
         request_id,
-        tuple(policies),
+        target,
+        policies,
     )
 
 
@@ -368,3 +404,44 @@ def _tidy(message: str) -> str:
 
 def _first_lines(text: str) -> str:
     return _tidy(" ".join(line for line in text.splitlines()[:6]))
+
+
+def hides(error: Exception) -> bool:
+    """Whether this is how Azure answers someone who may not read a connection's key: as a refusal, or, where only the
+    action is missing, with an error of its own. https://github.com/hashicorp/terraform-provider-azurerm/issues/29903"""
+    answer = _answer(error)
+    return answer is not None and (
+        answer.status == 403 or (answer.status == 500 and answer.code in ("InternalServerError", ""))
+    )
+
+
+def _policy_words(policies: tuple[PolicyRefusal, ...]) -> tuple[str, str, str]:
+    """Summary, detail and hint of a refusal by policies."""
+    tags = tuple(dict.fromkeys(tag for p in policies for tag in p.missing_tags))
+    said = " ".join(map(_policy_said, policies))
+    if tags:
+        lines = "\n".join(f'{toml_key(tag)} = "..."' for tag in tags)
+        return "An Azure policy wants a tag", said, f"[tags]\n{lines}"
+    named = next((p for p in policies if p.assignment_id), None)
+    if named is None:
+        return "An Azure policy forbids it", said, "az policy assignment list --disable-scope-strict-match -o table"
+    scope = named.assignment_id.rpartition("/providers/Microsoft.Authorization/")[0]
+    at = f" --scope {scope}" if scope else ""
+    show = f"az policy assignment show --name {named.assignment_id.rpartition('/')[2]}{at}"
+    return "An Azure policy forbids it", said, f"Ask who keeps the policy for an exemption. To see it: {show}"
+
+
+def _policy_said(refusal: PolicyRefusal) -> str:
+    who = f'The policy "{refusal.policy or "without a name"}"'
+    if refusal.assignment:
+        who += f' (assignment "{refusal.assignment}"' + (f" in {refusal.scope})" if refusal.scope else ")")
+    if refusal.missing_tags:
+        several = "the tags" if len(refusal.missing_tags) > 1 else "the tag"
+        return f"{who} refuses it: {several} {', '.join(refusal.missing_tags)} must be there."
+    return f"{who} refuses it{': ' + '; '.join(refusal.reasons) if refusal.reasons else ''}."
+
+
+def toml_key(name: str) -> str:
+    """A tag's key as a TOML file has it."""
+    bare = re.fullmatch(r"[A-Za-z0-9_-]+", name)
+    return name if bare else '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'

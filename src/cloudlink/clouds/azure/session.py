@@ -60,6 +60,7 @@ _VERSIONS = {
 # In which version the management clients write (their own default). What is read to be changed and written back is read
 # in it, too: an older one would leave out what it does not know, and the write would take that away.
 VERSION_OF_NETWORK_WRITES = "2026-03-01"
+_VERSION_OF_PERMISSIONS = "2022-04-01"
 _VERSION_OF_LOCATIONS = "2022-12-01"  # the first that tells the zones of a location
 _VERSION_OF_GROUPS = "2022-09-01"  # Microsoft.Resources, which paths to groups and to lists of resources do not name
 
@@ -230,6 +231,8 @@ def _version_of(path: str) -> str:
     if path.endswith("/locations"):
         return _VERSION_OF_LOCATIONS
     provider, _, type_ = path.rpartition("/providers/")[2].partition("/")
+    if type_ in ("permissions", "denyAssignments"):
+        return _VERSION_OF_PERMISSIONS
     return _VERSIONS[provider] if "/providers/" in path and type_ else _VERSION_OF_GROUPS
 
 

@@ -45,6 +45,7 @@ class Access:
     # certificate and key: PEM of a client certificate, or empty
     certificate: str = field(default="", repr=False)
     key: Secret = field(default=Secret(""), repr=False)
+    unauthorized: str = ""  # what to type when the cluster answers 401
 
 
 def aks_access(kubeconfig: bytes, azure_token: Callable[[str], str | Secret], *, sandbox: bool = False) -> Access:
@@ -96,9 +97,16 @@ def aks_access(kubeconfig: bytes, azure_token: Callable[[str], str | Secret], *,
 
 
 def eks_access(
-    name: str, endpoint: str, ca: str, token: Callable[[], str | Secret], *, sandbox: bool = False
+    name: str,
+    endpoint: str,
+    ca: str,
+    token: Callable[[], str | Secret],
+    *,
+    sandbox: bool = False,
+    principal: str = "ROLE_ARN",
 ) -> Access:
-    """endpoint and ca (base64 PEM): as DescribeCluster gives them. sandbox: the cluster is on loopback.
+    """endpoint and ca (base64 PEM): as DescribeCluster gives them. sandbox: the cluster is on loopback. principal: the ARN
+    that an access entry would have to name, of the role and not of its session.
 
     Raises ForeignAddress when the endpoint is no EKS cluster's: the token is a signed proof of who we are.
     """
@@ -115,7 +123,12 @@ def eks_access(
         raise CloudError(
             "EKS gives an unreadable certificate authority", f"That of cluster {name} is not a PEM."
         ) from error
-    return Access(name, endpoint.rstrip("/"), pem, token=lambda: _secret(token()))
+    entry = (
+        f"aws eks create-access-entry --cluster-name {name} --principal-arn {principal}; then aws eks "
+        f"associate-access-policy --cluster-name {name} --principal-arn {principal} --policy-arn "
+        "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy --access-scope type=cluster"
+    )
+    return Access(name, endpoint.rstrip("/"), pem, token=lambda: _secret(token()), unauthorized=entry)
 
 
 def _require_cluster(server: str, hosts: tuple[str, ...], what: str, hint: str, *, sandbox: bool) -> None:

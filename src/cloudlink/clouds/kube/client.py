@@ -89,9 +89,16 @@ class Kube:
     def create_pod(self, namespace: str, manifest: Mapping[str, Any]) -> KubeObject:
         return self._json("POST", f"/api/v1/namespaces/{_q(namespace)}/pods", manifest)
 
-    def pod_log(self, namespace: str, name: str, *, tail: int | None = None, previous: bool = False) -> str:
-        """previous: of the container before the last restart, which is the one that says why it crashed."""
-        query = {**({"tailLines": str(tail)} if tail else {}), **({"previous": "true"} if previous else {})}
+    def pod_log(
+        self, namespace: str, name: str, *, tail: int | None = None, previous: bool = False, container: str = ""
+    ) -> str:
+        """previous: of the container before the last restart, which is the one that says why it crashed. container: must be
+        named where a pod may have others beside it, such as a sidecar that somebody injects."""
+        query = {
+            **({"container": container} if container else {}),
+            **({"tailLines": str(tail)} if tail else {}),
+            **({"previous": "true"} if previous else {}),
+        }
         path = f"/api/v1/namespaces/{_q(namespace)}/pods/{_q(name)}/log"
         return self._call("GET", f"{path}?{urlencode(query)}" if query else path).decode(errors="replace")
 
@@ -208,7 +215,10 @@ class Kube:
         raw = answers.read_whole(response, decode=True)
         if 200 <= response.status < 300:
             return raw
-        raise api_error(response.status, raw, response.headers.get("Retry-After"), self._what(method, path))
+        error = api_error(response.status, raw, response.headers.get("Retry-After"), self._what(method, path))
+        if response.status == 401:
+            error.hint = opened.access.unauthorized
+        raise error
 
     def _what(self, method: str, path: str) -> str:
         return f"{method} {path.partition('?')[0]} of cluster {self.name}"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import ssl
 
+from cloudlink.clouds.network import explain
 from cloudlink.errors import CloudError, CloudlinkError, CredentialsError, MissingError, UnreachableError
 
 
@@ -18,6 +20,7 @@ class KubeApiError(Exception):
         self.message = message
         self.what = what
         self.retry_after = retry_after
+        self.hint = ""  # what to type, where who asked knows
 
 
 class NoCluster(MissingError):
@@ -41,12 +44,93 @@ def translate(error: Exception) -> CloudlinkError | None:
     if isinstance(error, KubeApiError):
         return _translated(error)
     if _is_transport(error):
+        return _unreachable(error)
+    return None
+
+
+def _unreachable(error: Exception) -> CloudlinkError:
+    known = explain(error, "The cluster's API")
+    private = (
+        "A private cluster's API is only known and reached from inside its network; with authorized ranges, from those."
+    )
+    if known is None:
         return UnreachableError(
             "The cluster does not answer",
-            f"{_plain(error)}. A private cluster's API can only be reached from inside its network.",
+            f"{_plain(error)}. {private}",
             "Check that kubectl reaches the cluster from here, then run the command again.",
         )
-    return None
+    if known.summary == "A certificate was not issued by an authority that is trusted":
+        # The cluster's own authority is in its kubeconfig, so that no variable with another one helps.
+        return UnreachableError(
+            known.summary,
+            f"{known.detail} A cluster's certificate is signed by the cluster's own authority; this one is not, which is what "
+            "a proxy that opens TLS shows.",
+            "Take the cluster's host out of the proxy's inspection, or name it in NO_PROXY.",
+        )
+    if known.summary in ("A name does not resolve", "No connection in time"):
+        return UnreachableError(
+            "The cluster cannot be reached from here",
+            f"{known.detail} {private}",
+            "Run cloudlink inside that network (VPN, a jump host), or add this machine's address: az aks update "
+            "--api-server-authorized-ip-ranges, aws eks update-cluster-config --resources-vpc-config publicAccessCidrs=...",
+        )
+    return known
+
+
+# What an API server says when it refuses for a reason other than a missing permission, though the status is 403 too.
+# (marks in the message, summary, hint)
+_ADMISSION: tuple[tuple[re.Pattern[str], str, str], ...] = (
+    (
+        re.compile(r"being terminated|NamespaceTerminating"),
+        "The namespace is being deleted",
+        "Wait until it is gone, or name another one: [probe] namespace in the configuration.",
+    ),
+    (
+        re.compile(r"exceeded quota|failed quota|must specify (limits|requests)"),
+        "A resource quota of the namespace refuses it",
+        "kubectl describe resourcequota --namespace NAMESPACE; for the probe set [probe] requests, limits or namespace.",
+    ),
+    (
+        re.compile(r"(maximum|minimum) \S+ usage per|max limit to request ratio|LimitRange"),
+        "A limit range of the namespace refuses it",
+        "kubectl describe limitrange --namespace NAMESPACE; for the probe set [probe] requests and limits.",
+    ),
+    (
+        re.compile(r"violates PodSecurity"),
+        "The namespace's Pod Security Standard refuses the pod",
+        "Name another namespace for the probe: [probe] namespace in the configuration.",
+    ),
+    (
+        re.compile(r"error looking up service account"),
+        "The service account of the namespace does not exist",
+        "Name one that exists: [probe] service_account, or another [probe] namespace.",
+    ),
+    (
+        re.compile(r"ValidatingAdmissionPolicy '"),
+        "An admission policy of the cluster refuses it",
+        (
+            "The message names the policy. Meet it ([probe] image, labels, annotations, requests, limits), or ask its owner for an "
+            "exemption."
+        ),
+    ),
+    (
+        re.compile(r"denied the request|denied by "),
+        "An admission webhook of the cluster refuses it",
+        (
+            "The message names the webhook and the rule. Meet it ([probe] image, labels, annotations, requests, limits), or ask its "
+            "owner for an exemption."
+        ),
+    ),
+    (
+        re.compile(r"field is immutable when `immutable` is set"),
+        "The ConfigMap is immutable",
+        "It can only be deleted and made again: kubectl get configmap coredns-custom --namespace kube-system --output yaml",
+    ),
+)
+_RBAC = re.compile(
+    r"cannot (\w+) resource \"([^\"]+)\"(?: in API group \"([^\"]*)\")?(?: in the namespace \"([^\"]+)\")?"
+)
+_WEBHOOK_DOWN = re.compile(r"failed calling webhook \"?([^\":]+)")
 
 
 def _translated(error: KubeApiError) -> CloudlinkError:
@@ -54,19 +138,40 @@ def _translated(error: KubeApiError) -> CloudlinkError:
     if error.status == 401:
         return CredentialsError(
             "The cluster does not accept our sign-in",
-            detail,
-            "Sign in again (az login, aws sso login) and run the command again.",
+            f"{detail}. The identity is valid, but the cluster does not know it: EKS wants an access entry for the role, AKS "
+            "with Entra a token of its tenant.",
+            error.hint or "Sign in again (az login, aws sso login) and run the command again.",
             code=error.reason,
         )
-    if error.status == 403 and not _is_admission(error):
-        return CredentialsError(
-            "A permission is missing in the cluster",
+    if known := _admission(error, detail):
+        return known
+    if denied := _RBAC.search(error.message):
+        verb, resource, _, namespace = denied.groups()
+        azure = " in Azure" in error.message or "Azure does not have opinion" in error.message
+        where = f" in the namespace {namespace}" if namespace else ""
+        role = (
+            "the role Azure Kubernetes Service RBAC Writer on the cluster"
+            if azure
+            else f"a Role with {verb} on {resource}{where} (on AKS for instance Azure Kubernetes Service RBAC Writer)"
+        )
+        return CredentialsError("A permission is missing in the cluster", detail, f"Ask for {role}.", code=error.reason)
+    if error.status == 403:
+        return CloudError(
+            "The cluster forbids it",
             detail,
-            "Ask for a role that allows this, for instance Azure Kubernetes Service RBAC Writer on AKS.",
+            "It does not say that a permission is missing: look for an admission policy or a quota that the message names.",
             code=error.reason,
         )
     if error.status == 404:
         return MissingError("The cluster has no such object", detail, code=error.reason)
+    if found := _WEBHOOK_DOWN.search(error.message):
+        return CloudError(
+            "An admission webhook of the cluster does not answer",
+            detail,
+            f"Its owner has to repair it (kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations shows whose "
+            f"{found[1]} is), or name a [probe] namespace that it leaves out.",
+            code=error.reason,
+        )
     if error.status >= 500:
         return UnreachableError(
             "The cluster answered with an error of its own", detail, "Run the command again.", code=error.reason
@@ -74,29 +179,20 @@ def _translated(error: KubeApiError) -> CloudlinkError:
     return CloudError("The cluster refused a request", detail, code=error.reason)
 
 
-def _is_admission(error: KubeApiError) -> bool:
-    """Policies and quotas answer 403 too, but no other sign-in would help against them. ``cannot VERB resource`` alone
-    is a missing permission. https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/"""
-    return any(mark in error.message for mark in _ADMISSION)
-
-
-_ADMISSION = (
-    "violates PodSecurity",
-    "exceeded quota",
-    "failed quota",
-    "denied the request",  # webhooks
-    "denied request",  # a ValidatingAdmissionPolicy
-    "usage per Container",  # a LimitRange
-)
-
-
-def refused_by_policy(error: Exception) -> bool:
-    """Whether admission refused it: a policy, a webhook, a quota; not a missing permission."""
-    return isinstance(error, KubeApiError) and (error.status == 422 or _is_admission(error))
-
-
-def no_permission(error: Exception) -> bool:
-    return isinstance(error, KubeApiError) and error.status == 403 and not _is_admission(error)
+def _admission(error: KubeApiError, detail: str) -> CloudlinkError | None:
+    """Policies and quotas answer 403 too, but no other sign-in would help against them."""
+    if error.status not in (400, 403, 409, 422):
+        return None
+    for mark, summary, hint in _ADMISSION:
+        if mark.search(error.message):
+            namespace = re.search(r"/namespaces/([^/ ]+)", error.what)
+            return CloudError(
+                summary,
+                detail,
+                hint.replace("NAMESPACE", namespace[1] if namespace else "NAMESPACE"),
+                code=error.reason,
+            )
+    return None
 
 
 def retryable(error: Exception) -> float | None:
@@ -137,3 +233,12 @@ def _plain(error: Exception) -> str:
         reason = inner
     text = str(reason or error)
     return text.rpartition(": ")[2].rstrip(".") if text.startswith("<") else text.rstrip(".")
+
+
+def refused_by_policy(error: Exception) -> bool:
+    """Whether admission refused it: a policy, a webhook, a quota; not a missing permission."""
+    return isinstance(error, KubeApiError) and (error.status == 422 or _admission(error, "") is not None)
+
+
+def no_permission(error: Exception) -> bool:
+    return isinstance(error, KubeApiError) and error.status == 403 and _admission(error, "") is None

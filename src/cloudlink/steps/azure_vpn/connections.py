@@ -13,6 +13,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import ClassVar
 
 from cloudlink.clouds.azure.client import Json
+from cloudlink.core.polling import STEADY_DELETION
 from cloudlink.core.resource import Node, Observed, Outputs, Phase, Started, Timing, built_on
 from cloudlink.errors import MissingError
 from cloudlink.ipsec import IpsecPolicy, azure_ipsec_policy, for_azure, from_azure
@@ -194,7 +195,7 @@ class ConnectionResource(AzureResource[ConnectionSpec, AzureConnection]):
     vpn: Node[VpnConnection]
 
     # Assumption: an hour is enough. A connection begun while its gateway is updating was seen to take 35 minutes.
-    timing = Timing(create=12, update=40, delete=60, deadline=3600)
+    timing = Timing(create=12, update=40, delete=60, deadline=3600, delete_pace=STEADY_DELETION)
     immutable = frozenset({"location", "type", "gateway", "local_gateway", "protocol"})
     why_it_matters: ClassVar[Mapping[str, str]] = {
         "mode": "Azure only opens the tunnel, or only waits for AWS to open it",

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from cloudlink.clouds.azure.client import GATEWAY_SUBNET, Azure, Json
 from cloudlink.clouds.malformed import parsing
 from cloudlink.clouds.ownership import owner_of
+from cloudlink.core.polling import STEADY_DELETION
 from cloudlink.core.resource import (
     Lookup,
     Node,
@@ -366,7 +367,7 @@ class GatewaySubnetResource(Resource[GatewaySubnetSpec, GatewaySubnet]):
     azure: Azure
     network: Node[VirtualNetwork] = built_on()
 
-    timing = Timing(create=4, update=4, delete=10, deadline=900)
+    timing = Timing(create=4, update=4, delete=10, deadline=900, delete_pace=STEADY_DELETION)
     immutable = frozenset({"prefix"})
     serial = "azure-vnet"
 

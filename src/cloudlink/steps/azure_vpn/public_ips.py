@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from cloudlink.clouds.azure.client import Azure, Json
+from cloudlink.core.polling import STEADY_DELETION
 from cloudlink.core.resource import Node, Outputs, Started, Timing
 from cloudlink.steps.azure_vpn.resource import AzureResource, body_of, location, named, properties
 from cloudlink.steps.outputs import (
@@ -32,7 +33,7 @@ class PublicIpResource(AzureResource[PublicIpSpec, PublicIp]):
     index: int
     group: Node[ResourceGroup]
 
-    timing = Timing(create=4, update=4, delete=20, deadline=900)
+    timing = Timing(create=4, update=4, delete=10, deadline=900, delete_pace=STEADY_DELETION)
     immutable = frozenset({"location", "sku", "allocation", "zones"})
 
     @property

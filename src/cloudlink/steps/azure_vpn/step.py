@@ -36,12 +36,12 @@ from cloudlink.steps.outputs import (
 )
 
 
-class AzureVpn:
-    """Everything of the link in Azure. ``join`` adds what needs AWS's side to be known."""
+class AzureSite:
+    """What Azure's side can be without knowing AWS's: everything up to the gateway. AWS's side needs its public IPs."""
 
     def __init__(self, link: Link, azure: Azure) -> None:
-        self._link = link
-        self._azure = azure
+        self.link = link
+        self.azure = azure
         side = link.azure
         here: dict[str, Any] = {"link": link, "azure": azure}
         self.resource_group: Node[ResourceGroup] = (
@@ -72,38 +72,6 @@ class AzureVpn:
             public_ips=self.public_ips,
             **here,
         )
-        self.local_gateways: tuple[Node[LocalGateway], ...] = ()
-        self.connections: tuple[Node[AzureConnection], ...] = ()
-
-    def join(self, connections: tuple[Node[VpnConnection], Node[VpnConnection]], gateway: Node[VpnGateway]) -> AzureVpn:
-        """Add the local network gateways and connections: one for each tunnel of AWS's two VPN connections."""
-        link = self._link
-        here: dict[str, Any] = {"link": link, "azure": self._azure}
-        self.local_gateways = tuple(
-            LocalGatewayResource(
-                address=f"azure_vpn.local_gateway[{t.index}]",
-                title=f"local network gateway {t.index + 1}",
-                tunnel=t,
-                group=self.resource_group,
-                vpn=connections[t.vpn],
-                aws_gateway=gateway,
-                **here,
-            )
-            for t in link.tunnels
-        )
-        self.connections = tuple(
-            ConnectionResource(
-                address=f"azure_vpn.connection[{t.index}]",
-                title=f"connection {t.index + 1}",
-                tunnel=t,
-                gateway=self.gateway,
-                local_gateway=local,
-                vpn=connections[t.vpn],
-                **here,
-            )
-            for t, local in zip(link.tunnels, self.local_gateways, strict=True)
-        )
-        return self
 
     def nodes(self) -> tuple[Node[Any], ...]:
         return (
@@ -113,29 +81,67 @@ class AzureVpn:
             self.gateway_subnet,
             *self.public_ips,
             self.gateway,
-            *self.local_gateways,
-            *self.connections,
         )
 
     def _network(self) -> Node[VirtualNetwork]:
-        link, address, title = self._link, "azure_vpn.network", f"VNet {self._link.azure.vnet}"
+        link, address, title = self.link, "azure_vpn.network", f"VNet {self.link.azure.vnet}"
         if link.azure.new_network is None:
-            return NetworkLookup(address=address, title=title, link=link, azure=self._azure)
+            return NetworkLookup(address=address, title=title, link=link, azure=self.azure)
         group, wanted = self.resource_group, link.azure.new_network
-        return NewVirtualNetwork(address=address, title=title, link=link, azure=self._azure, group=group, wanted=wanted)
+        return NewVirtualNetwork(address=address, title=title, link=link, azure=self.azure, group=group, wanted=wanted)
 
     def _cluster(self) -> Node[AksCluster]:
-        link, address, title = self._link, "azure_vpn.cluster", f"AKS cluster {self._link.azure.aks_cluster}"
+        link, address, title = self.link, "azure_vpn.cluster", f"AKS cluster {self.link.azure.aks_cluster}"
         if link.azure.new_cluster is None:
-            return ClusterLookup(address=address, title=title, link=link, azure=self._azure)
+            return ClusterLookup(address=address, title=title, link=link, azure=self.azure)
         assert link.azure.new_network is not None, "a cluster is made only in a VNet that is made too"
         return NewAksCluster(
             address=address,
             title=title,
             link=link,
-            azure=self._azure,
+            azure=self.azure,
             network=self.network,
             group=self.resource_group,
             wanted=link.azure.new_cluster,
             subnet_name=link.azure.new_network.cluster_subnet.name,
         )
+
+
+class AzureVpn:
+    """Everything of the link in Azure: the site, and a local network gateway and a connection for each tunnel of AWS's two
+    VPN connections."""
+
+    def __init__(
+        self, site: AzureSite, connections: tuple[Node[VpnConnection], Node[VpnConnection]], gateway: Node[VpnGateway]
+    ) -> None:
+        self.site = site
+        self.network = site.network
+        link = site.link
+        here: dict[str, Any] = {"link": link, "azure": site.azure}
+        self.local_gateways: tuple[Node[LocalGateway], ...] = tuple(
+            LocalGatewayResource(
+                address=f"azure_vpn.local_gateway[{t.index}]",
+                title=f"local network gateway {t.index + 1}",
+                tunnel=t,
+                group=site.resource_group,
+                vpn=connections[t.vpn],
+                aws_gateway=gateway,
+                **here,
+            )
+            for t in link.tunnels
+        )
+        self.connections: tuple[Node[AzureConnection], ...] = tuple(
+            ConnectionResource(
+                address=f"azure_vpn.connection[{t.index}]",
+                title=f"connection {t.index + 1}",
+                tunnel=t,
+                gateway=site.gateway,
+                local_gateway=local,
+                vpn=connections[t.vpn],
+                **here,
+            )
+            for t, local in zip(link.tunnels, self.local_gateways, strict=True)
+        )
+
+    def nodes(self) -> tuple[Node[Any], ...]:
+        return (*self.site.nodes(), *self.local_gateways, *self.connections)

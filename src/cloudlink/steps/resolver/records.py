@@ -74,7 +74,7 @@ class Records(Resource[RecordsSpec, Nothing]):
     aws: Aws
     zone: Node[HostedZone] = built_on()
     targets: Node[Targets]
-    timing: ClassVar[Timing] = Timing(create=30, update=30, delete=5, deadline=900)
+    timing: ClassVar[Timing] = Timing(create=30, update=30, delete=30, deadline=900)
     immutable: ClassVar[frozenset[str]] = frozenset({"zone"})
 
     def spec(self, outputs: Outputs) -> RecordsSpec:
