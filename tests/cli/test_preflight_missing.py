@@ -96,6 +96,31 @@ def test_a_load_balancer_that_faces_the_internet(place: Cli) -> None:
     assert (error.exit_code, [f.summary for f in error.findings]) == (3, ["The load balancer is not internal"])
 
 
+def test_all_targets_that_cannot_be_reached_are_named_at_once(place: Cli) -> None:
+    clouds = place.clouds()
+    vpcs = [v["VpcId"] for v in clouds.aws.ec2.describe_vpcs()["Vpcs"]]
+    elsewhere = next(v for v in vpcs if v != place.link.aws.vpc_id)
+    subnets = {
+        v: [
+            s["SubnetId"]
+            for s in clouds.aws.ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [v]}])["Subnets"]
+        ][:2]
+        for v in (elsewhere, place.link.aws.vpc_id)
+    }
+    make = clouds.aws.elbv2.create_load_balancer
+    make(Name="outside", Subnets=subnets[place.link.aws.vpc_id], Scheme="internet-facing", Type="network")
+    make(Name="beyond", Subnets=subnets[elsewhere], Scheme="internal", Type="network")
+    hosts = tuple(Host(n, LoadBalancerTarget(n)) for n in ("gone", "outside", "beyond"))
+    error = refusal(place, replace(place.link, dns=replace(place.link.dns, hosts=hosts)))
+    assert error.exit_code == 3
+    assert [f.summary for f in error.findings] == [
+        "The load balancer does not exist",
+        "The load balancer is not internal",
+        "The load balancer is in another VPC",
+    ]
+    assert elsewhere in error.findings[2].detail
+
+
 @pytest.mark.parametrize(
     "endpoints",
     [

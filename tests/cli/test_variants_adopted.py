@@ -101,8 +101,9 @@ def test_a_name_that_a_stranger_has_is_refused(place: Cli, built: Result) -> Non
     place.replace('name = "postgres"', 'name = "mail"')
     try:
         refused = place.cloudlink("up", "--json")
-        assert refused.code == 5
-        assert any(e["type"] == "error" and "did not make" in e["summary"] for e in refused.lines)
+        assert refused.code == 3
+        (error,) = (e for e in refused.lines if e["type"] == "error")
+        assert ["did not make" in f["summary"] for f in error["findings"]] == [True]
     finally:
         place.config.write_text(text)
     records = place.clouds().aws.route53.list_resource_record_sets(HostedZoneId=ZONE)["ResourceRecordSets"]

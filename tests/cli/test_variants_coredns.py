@@ -34,10 +34,9 @@ def test_a_foreign_key_that_serves_the_zone_is_found_before_anything_is_written(
     hand.coredns_key("theirs.server", "prod.corp.example:53 {\n    forward . 10.1.2.3\n}\n")
     try:
         refused = linked.cloudlink("up", "--json")
-        assert refused.code == 5
-        error = next(e for e in refused.lines if e["type"] == "error")
-        assert "theirs.server" in error["detail"]
-        assert "Nothing was written" in error["detail"]
+        assert refused.code == 3
+        (found,) = next(e for e in refused.lines if e["type"] == "error")["findings"]
+        assert "theirs.server already serves prod.corp.example" in found["detail"]
         assert KEY not in (hand.clouds.aks.config_map("kube-system", "coredns-custom").get("data") or {})
         cluster_dns_works(linked, hand)
     finally:

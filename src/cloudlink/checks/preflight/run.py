@@ -46,7 +46,7 @@ TOPICS: tuple[tuple[str, Topic], ...] = (
 WITHOUT_WRITES: tuple[tuple[str, Topic], ...] = (("azure", azure.find_standing),)
 BEFORE_REMOVAL: tuple[tuple[str, Topic], ...] = (("azure", azure.find_locked),)
 
-PARSE_THEMSELVES = frozenset({"names"})  # these still read the clouds' answers as they are spelt
+PARSE_THEMSELVES = frozenset({"names", "coredns"})  # what they parse may have any form
 
 Guard = Callable[[str, Callable[[], Any]], Any]  # runs a read: tries again what may pass, translates the rest
 
