@@ -10,6 +10,7 @@
     │   ├── ConflictError         an object of this link exists twice, or exists without our tag
     │   ├── MissingError          something the configuration says exists does not
     │   └── UnreachableError      no answer, or one that cannot be read: the outcome is unknown
+    │       └── MalformedError    an answer that has not the documented form
     ├── WaitError             6   gave up waiting; safe to run again
     ├── StateError            7   the state file
     ├── UnhealthyError        8   the link is not healthy
@@ -190,6 +191,10 @@ class MissingError(CloudError):
 
 class UnreachableError(CloudError):
     pass
+
+
+class MalformedError(UnreachableError):
+    """An answer that has not the documented form: nothing was done on the strength of it."""
 
 
 class WaitError(CloudlinkError):

@@ -118,6 +118,11 @@ def find(home: Path) -> Sandbox | None:
     return None if running is None else Sandbox(client, running)
 
 
+def check_installed() -> None:
+    """Raises UsageError with what to type where it is not installed."""
+    _client()
+
+
 def start(home: Path, link: Link, *, speed: float) -> Sandbox:
     """The sandbox of this folder, started if there was none. Its clouds hold what the link says exists."""
     client = _client()

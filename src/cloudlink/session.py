@@ -123,6 +123,7 @@ def open_session(
     if sandbox:
         from cloudlink import sandbox_client
 
+        sandbox_client.check_installed()  # before a folder is made for it
         place = sandbox_place(config, make=True)
         link, folder = place.link, place.home
         if not json and sys.stderr.isatty() and sandbox_client.find(place.home) is None:
@@ -408,6 +409,8 @@ class Session:
             except CloudlinkError as error:
                 if removal.held_up_by_coredns(error):
                     error.hint = f"{error.hint}\nTo leave the zone in CoreDNS: {removal.LEAVE_COREDNS}".strip()
+                    # the screen has shown the failure when it happened, without this way on
+                    self.view.note(f"To leave the zone in CoreDNS and remove the rest: {removal.LEAVE_COREDNS}")
                 raise
         report = sweep.report(self.link, self.clouds.aws, self.clouds.azure, plan, self._left)
         if report.complete:

@@ -19,7 +19,7 @@ prefixes = ["10.20.0.0/16"]
 name = "nodes"
 prefix = "10.20.0.0/22"
 """
-OLD_VNET = """[azure.vnet]                  # the one that AKS runs in
+OLD_VNET = """[azure.vnet]                  # the one that AKS runs in, or the hub that its VNet is peered with
 name = "test-vnet"
 resource_group = "test"       # default: the one above
 """

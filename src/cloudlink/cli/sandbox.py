@@ -33,8 +33,8 @@ def start(config: Config = None, speed: Speed = None) -> int:
     from cloudlink.sandbox_world import description
     from cloudlink.session import sandbox_place
 
-    place = sandbox_place(config, make=True)
     with commands() as found:
+        place = sandbox_place(config, make=True)
         typer.echo(found.start(place.home, description(place.link), speed=speed, default_speed=place.speed))
     typer.echo("Next: cloudlink up --sandbox")
     return 0

@@ -1,4 +1,4 @@
-"""Malformed answers: well-formed JSON or XML of wrong types or with missing fields. They raise CloudError.
+"""Malformed answers: well-formed JSON or XML of wrong types or with missing fields. They raise MalformedError.
 
 Code that reads an answer takes the documented shape for granted. So it stands in a function of its own, guarded by
 :func:`parsing`, and a cloud (or a proxy in between) that answers something else is told from a bug in cloudlink, which
@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cloudlink.errors import CloudError
+from cloudlink.errors import MalformedError
 
 _SHAPES = (LookupError, AttributeError, TypeError, ValueError)
 _ARGUMENTS = re.compile(r"\(\) (takes|missing|got) ")
@@ -27,7 +27,7 @@ def parsing(what: str) -> Iterator[None]:
     except _SHAPES as error:
         if _is_an_sdks(error) or _is_bug(error):
             raise
-        raise CloudError(
+        raise MalformedError(
             "A cloud's answer is malformed",
             f"{what[0].upper()}{what[1:]} do not have the documented form ({type(error).__name__}: {str(error)[:200]!r}). "
             "Nothing was done on the strength of it.",

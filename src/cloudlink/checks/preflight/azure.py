@@ -19,7 +19,7 @@ from cloudlink.checks.preflight.paths import (
 from cloudlink.clouds.azure.errors import toml_key
 from cloudlink.clouds.azure.parse import AZURE_OWN_ASN, GATEWAY_SUBNET, Lock, Restriction, Subnet, Vnet, last, vnet_of
 from cloudlink.core.plan import Action, Change, Plan
-from cloudlink.errors import CloudError, Finding, Mistake, Severity
+from cloudlink.errors import Finding, MalformedError, Mistake, Severity
 from cloudlink.link import Link
 
 SMALLEST_GATEWAY_SUBNET = 27
@@ -193,7 +193,7 @@ def _vnet(vnet: Vnet, facts: AzureFacts, link: Link) -> Iterator[Finding]:
 def _gateway_subnet(vnet: Vnet, link: Link) -> Iterator[Finding]:
     side, path = link.azure, "azure.vpn_gateway.subnet_prefix"
     if not vnet.prefixes:  # said of the cloud, not of the configuration, which cannot be made to fit it
-        raise CloudError(
+        raise MalformedError(
             "A cloud's answer is malformed",
             f"Azure describes the VNet {side.vnet} without an IPv4 range, which every VNet has.",
             "Run the command again. If it stays, something between here and Azure answers in its place.",
