@@ -52,11 +52,11 @@ class Place:
 
 
 @contextlib.contextmanager
-def place() -> Iterator[Place]:
+def place(config: Path = ROOT / "config.example.toml") -> Iterator[Place]:
     folder = Path(tempfile.mkdtemp(prefix="cloudlink-bench-"))
     made = Place(folder)
     try:
-        shutil.copy(ROOT / "config.example.toml", folder / "config.toml")
+        shutil.copy(config, folder / "config.toml")
         yield made
     finally:
         made.reset()

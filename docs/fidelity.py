@@ -35,7 +35,7 @@ FOLDERS = {
     "tests/sandbox/world": "The world, time and faults",
     "tests/coredns": "CoreDNS",
     "tests/clients": "Unmodified clients",
-    "tests/judges": "Judges of every exchange",
+    "tests/conformance": "Every exchange against the vendors' own documents",
 }
 
 

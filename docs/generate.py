@@ -1,6 +1,6 @@
 """Keeps the parts of the documentation that repeat the code true.
 
-A part is between ``<!-- begin: NAME -->`` and ``<!-- end: NAME -->`` in a README.md or docs/*.md; NAME is a key of
+Files that are made as a whole, such as the JSON Schemas, are named in ``files``. A part is between ``<!-- begin: NAME -->`` and ``<!-- end: NAME -->`` in a README.md or docs/*.md; NAME is a key of
 BLOCKS below. Without arguments the parts are written anew; with ``--check`` nothing is written, the stale ones are named
 and the exit code is 1.
 """
@@ -11,6 +11,7 @@ import ast
 import contextlib
 import dataclasses
 import io
+import json
 import os
 import re
 import sys
@@ -40,6 +41,13 @@ def main() -> int:
         stale += [f"{path.relative_to(ROOT)}: {name}" for name in changed]
         if changed and not check:
             path.write_text(new, encoding="utf-8")
+    for name, text in files().items():
+        path = ROOT / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale.append(name)
+            if not check:
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(text, encoding="utf-8")
     for line in stale:
         sys.stdout.write(f"{'stale' if check else 'renewed'}  {line}\n")
     if stale and check:
@@ -71,6 +79,34 @@ def renewed(text: str) -> tuple[str, list[str]]:
     return new, changed
 
 
+def files() -> dict[str, str]:
+    """Path -> content of what is generated as a whole."""
+    from cloudlink.cli import schema
+
+    made = {
+        f"docs/schemas/{name}.schema.json": json.dumps(schema.found(name), indent=2) + "\n" for name in schema.NAMES
+    }
+    return {**made, "docs/cloudlink.1": manpage()}
+
+
+def manpage() -> str:
+    import manpage as page
+    from typer.main import get_command
+
+    from cloudlink.cli.commands import app
+
+    root = get_command(app)
+    commands = [(words, _at(root, words)) for words in walk(root) if words]
+    codes = re.findall(r"^\| (\d+) \| (.+?) \| ", exit_codes(), re.MULTILINE)
+    return str(page.page(root, commands, [(number, meaning.replace("`", "")) for number, meaning in codes]))
+
+
+def _at(command: Any, words: tuple[str, ...]) -> Any:
+    for word in words:
+        command = command.commands[word]
+    return command
+
+
 # --- blocks -------------------------------------------------------------------------------------------------
 
 
@@ -85,7 +121,7 @@ def exit_codes() -> str:
     from cloudlink import errors
 
     rows = ["| Code | Meaning | Error |", "|---|---|---|"]
-    rows.append("| 0 | done; where a command judges the link, it is healthy | – |")
+    rows.append("| 0 | done; where a command checks the link, it is healthy | – |")
     rows.append(
         "| 1 | a mistake in cloudlink itself (a traceback is shown), or the sandbox's process is in trouble | – |"
     )
@@ -93,6 +129,8 @@ def exit_codes() -> str:
         if getattr(errors, name).exit_code != int(number):
             raise SystemExit(f"the docstring of errors.py and {name}.exit_code differ")
         rows.append(f"| {number} | {meaning} | `{name}` |")
+        if number == "9":
+            rows.append("| 10 | with `plan --detailed-exitcode`: there are changes | – |")
     return "\n".join(rows)
 
 
@@ -280,7 +318,7 @@ def _keys(kind: Any, path: str, comments: dict[tuple[str, str], str]) -> Iterato
                 yield f"| `{f'[[{name}]]' if several else f'[{name}]'}` | | {about}{none} |"
             yield from _keys(inner, f"{name}[]" if several else name, comments)
         else:
-            yield f"| `{name}` | {_default(field)} | {comments[kind.__name__, field.name]} |"
+            yield f"| `{name}` | {_default(field)} | {next(comments[k.__name__, field.name] for k in kind.__mro__ if (k.__name__, field.name) in comments)} |"
 
 
 def _default(field: dataclasses.Field[Any]) -> str:
@@ -314,6 +352,14 @@ def fidelity(shown: str) -> Callable[[], str]:
     return make
 
 
+def rehearsal_differences() -> str:
+    from cloudlink.rehearse.differences import DIFFERENCES
+
+    rows = ["| | The clouds | Here | Source |", "|---|---|---|---|"]
+    rows += [f"| {d.what} | {d.clouds} | {d.here} | {d.source} |" for d in DIFFERENCES]
+    return "\n".join(rows)
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "configuration": configuration,
     "exit-codes": exit_codes,
@@ -326,6 +372,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "faults": faults,
     "durations": durations,
     "world-file": world_file,
+    "rehearsal-differences": rehearsal_differences,
     "fidelity": fidelity("table"),
     "fidelity-counts": fidelity("counts"),
 }

@@ -13,23 +13,57 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from reliability.results import Results
 
 PROOFS = {
     "kill": "killed at every call and in every save, run again",
+    "kinds_killed": "each kind of link killed at every call, run again, also without its state",
     "secrets": "no key anywhere but in the clouds",
     "faults": "every fault at every call",
     "ownership": "only our own objects are changed or deleted",
-    "random_sequences": "random sequences of commands end as the configuration says, and in nothing",
+    "same_names": "objects of others that bear exactly our names",
+    "guards": "a life for each guard of others' things and of what is on the disk",
+    "random_sequences": "random sequences of commands on each kind of link end as the configuration says, and in what was there before",
     "outages": "network gone, machine asleep, terminal closed, Ctrl-C, SIGTERM",
     "state": "a full disk, a read-only folder, other formats, a clock set back",
     "concurrency": "two runs at once",
+    "least_permissions": "exactly the permissions that are printed, and each of them taken away",
+    "denials": "one action, policy or lock at a time denies: told beforehand or met in the middle, and granted then",
     "fuzz": "configurations and answers that are made up or malformed",
+    "files": "files that are not the user's own, in each place, met by each command",
+    "mutants": "deliberate breakages of a fixed list, each seen by the tests that it names",
 }
-PARALLEL = ("kill", "faults", "ownership", "random_sequences", "outages", "state", "concurrency", "fuzz")
+PARALLEL = (
+    "kill",
+    "kinds_killed",
+    "faults",
+    "ownership",
+    "same_names",
+    "guards",
+    "random_sequences",
+    "outages",
+    "state",
+    "concurrency",
+    "least_permissions",
+    "denials",
+    "fuzz",
+    "files",
+    "mutants",
+)
 RECORDED = ("kill",)
+WEIGHTS = {
+    "kill": 14,
+    "kinds_killed": 12,
+    "faults": 12,
+    "random_sequences": 6,
+    "ownership": 4,
+    "same_names": 4,
+    "outages": 3,
+}
+"""How long each may take beside the others, which have 1 each, where all of them must fit into a given time."""
 ROOT = Path(__file__).parents[1]
 
 
@@ -45,6 +79,9 @@ def main() -> int:
         "--points", type=Path, default=ROOT / ".reliability", help="folder of the points (default: .reliability)"
     )
     parser.add_argument("--minutes", type=float, default=0.0, help="for each proof; points are shuffled by the seed")
+    parser.add_argument(
+        "--within", type=float, default=0.0, help="minutes for all of them; each gets its share, and what it leaves"
+    )
     parser.add_argument("--most", type=int, default=0, help="points of each proof and worker at most; 0: all there are")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1 + min(4, os.cpu_count() or 1))
@@ -62,14 +99,22 @@ def main() -> int:
         results = Results.load(sorted(options.points.glob("*.points")))
         print(results.markdown() + "\n" + str(results))
         return 1 if results.failed else 0
-    held = True
-    for name in names:
+    held, until = True, time.monotonic() + options.within * 60
+    for number, name in enumerate(names):
+        if options.within:
+            options.minutes = share(names[number:], (until - time.monotonic()) / 60)
         began, worked = time.monotonic(), _worked()
         results = _all_parts(name, options)
         held = held and bool(results.points) and not results.failed
         took, work = time.monotonic() - began, _worked() - worked
         print(f"{results}\n{name}: {took:.0f} s, {work:.0f} s of processor time\n", flush=True)
     return 0 if held else 1
+
+
+def share(names: Sequence[str], minutes: float) -> float:
+    """Minutes for the first of these, of those that are left for all."""
+    weights = [WEIGHTS.get(name, 1) for name in names]
+    return max(minutes, 0.1) * weights[0] / sum(weights)
 
 
 def _worked() -> float:

@@ -250,6 +250,19 @@ class Recorder(CallInterceptor):
                 self.go_on()
 
 
+class CallRecorder(Recorder):
+    """At calls alone, and as they come: the moments of a save and writes in flight are left to another recording."""
+
+    def moment(self, place: CrashPoint) -> None:
+        del place
+
+    def _let_others_come(self) -> None:
+        pass
+
+    def _other_writes(self) -> list[_Waiting]:
+        return []
+
+
 def carried_out(app: App, environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
     """The call has had its effect when this comes back; the answer may still be under way."""
     chunks = iter(app(environ, start_response))

@@ -10,7 +10,6 @@ import datetime
 import hashlib
 import json
 import math
-import pickle
 import re
 import zlib
 from collections.abc import Iterable, Iterator
@@ -20,6 +19,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from moto.core.base_backend import BaseBackend
+
+from cloudlink_sandbox import saved_world
+from cloudlink_sandbox.clock import SandboxClock as Clock
 
 if TYPE_CHECKING:
     from reliability.harness import Harness
@@ -141,13 +143,16 @@ def folder_lines(folder: dict[str, bytes]) -> list[str]:
 @lru_cache(maxsize=2)
 def clouds_lines(clouds: bytes) -> tuple[str, ...]:
     """One line for each object in the clouds' stores, whatever it is. clouds: compressed."""
-    saved = pickle.loads(zlib.decompress(clouds).partition(b"\n")[2])  # behind the line that says who wrote it
-    now = saved.clock.now()
+    saved = saved_world.decode(json.loads(zlib.decompress(clouds).partition(b"\n")[2])["world"])  # behind the seal
+    clock = Clock.__new__(Clock)
+    clock.__setstate__(saved["clock"])
+    now = clock.now()
     stores = {
-        "aws": dict(enumerate(pickle.loads(saved.aws["state"]))),
-        "azure": _without_what_has_ended(saved.azure),
-        "aks": {key: _without_order(cluster) for key, cluster in saved.aks.items()},
-        "eks": {key: _without_order(cluster) for key, cluster in saved.eks.items()},
+        "aws": {name: store for name, store in saved["aws"].items() if name not in ("moto", "account")},
+        "azure": _without_what_has_ended(saved["azure"]),
+        "blobs": saved["blobs"],
+        "aks": {key: _without_order(cluster) for key, cluster in saved["aks"].items()},
+        "eks": {key: _without_order(cluster) for key, cluster in saved["eks"].items()},
     }
     return tuple(_Walk(now).lines(stores))
 

@@ -60,7 +60,7 @@ class ForeignObjects:
         self.ec2.create_vpn_gateway(Type="ipsec.1", TagSpecifications=self._specification("vpn-gateway"))
 
     def customer_gateway(self) -> None:
-        """Also of the very addresses that Azure will give to our gateway, where AWS would hand out the stranger's."""
+        """Also of the very addresses that Azure will give to our gateway, where AWS would hand out those of somebody else."""
         ours = [str(r.properties["ipAddress"]) for k, r in self.like.items() if "/publicipaddresses/" in k]
         names = ({}, {}, {"DeviceName": "cloudlink-demo-azure-1"}, {"DeviceName": "router"})
         address = self.rng.choice((*ours, f"203.0.113.{self.rng.randint(1, 254)}"))
@@ -101,7 +101,7 @@ class ForeignObjects:
 
     def group(self) -> None:
         made = self.ec2.create_security_group(
-            GroupName=f"cloudlink-{self.rng.choice(('other', 'demo-2', 'demo'))}-stranger{self.rng.randint(1, 10**6)}",
+            GroupName=f"cloudlink-{self.rng.choice(('other', 'demo-2', 'demo'))}-foreign{self.rng.randint(1, 10**6)}",
             Description="not cloudlink's", VpcId=self.harness.link.aws.vpc_id,
             TagSpecifications=self._specification("security-group"),
         )  # fmt: skip
@@ -128,9 +128,9 @@ class ForeignObjects:
                 raise
 
     def route_table(self) -> None:
-        self.ec2.create_route_table(
-            VpcId=self.harness.link.aws.vpc_id, TagSpecifications=self._specification("route-table")
-        )
+        made = self.ec2.create_route_table(VpcId=self.harness.link.aws.vpc_id)["RouteTable"]["RouteTableId"]
+        if tags := self.tags():
+            self.ec2.create_tags(Resources=[made], Tags=[{"Key": k, "Value": v} for k, v in tags.items()])
 
     def route(self) -> None:
         """In a table that cloudlink will have routes propagated to."""
@@ -169,7 +169,7 @@ class ForeignObjects:
 
     def _azure(self, kind: str) -> None:
         model = next(r for k, r in self.like.items() if f"/{kind.lower()}/" in k)
-        name = self.rng.choice(("stranger-", "cloudlink-other-", "cloudlink-demo-x-")) + str(self.rng.randint(1, 10**6))
+        name = self.rng.choice(("foreign-", "cloudlink-other-", "cloudlink-demo-x-")) + str(self.rng.randint(1, 10**6))
         made = copy.deepcopy(model)
         text = str(model.id)
         made.id = parse(text[: text.rindex("/") + 1] + name)

@@ -16,7 +16,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cloudlink
+
 ROOT = Path(__file__).parents[1]
+SOURCE = Path(cloudlink.__file__).parents[1]  # what is tried: this checkout's, or a copy in which something is broken
 KILLED = -signal.SIGKILL
 
 
@@ -67,7 +70,12 @@ class ForkServer:
             stdout=subprocess.PIPE,
             text=True,
             cwd=Path(__file__).parents[1],
-            env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "CI": "1", "NO_COLOR": "1"},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(filter(None, (str(SOURCE), str(ROOT), os.environ.get("PYTHONPATH")))),
+                "CI": "1",
+                "NO_COLOR": "1",
+            },
         )
         self._began = 0.0
         self._order: Order | None = None
@@ -90,7 +98,7 @@ class ForkServer:
         self._process.stdin.write("\n")
         self._process.stdin.flush()
 
-    def end(self, within: float = 240.0) -> Ended:
+    def end(self, within: float = 600.0) -> Ended:
         assert self._process.stdout is not None
         assert self._order is not None
         timer = threading.Timer(within, _kill, (self.pid,))
@@ -147,8 +155,10 @@ def _import_everything() -> None:
     import cloudlink.view.plain
     import cloudlink_sandbox.client
     from cloudlink.clouds.aws.models import PlainModels
+    from reliability.sdk_once import made_once
 
     _read_once()
+    made_once().__enter__()  # until this process ends
     session = boto3.Session(region_name="eu-central-1", aws_access_key_id="x", aws_secret_access_key="x")
     loader = session._session.get_component("data_loader")
     loader.file_loader = PlainModels()

@@ -3,11 +3,17 @@ never a traceback."""
 
 from __future__ import annotations
 
+import contextlib
+import gzip
+import json
 import random
+import socket
 import tempfile
+import threading
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +40,53 @@ XML_NONSENSE: tuple[bytes, ...] = (
     b"{}",
     b"null",
 )
+
+
+class OtherHost:
+    """Another host. It counts what arrives there: nothing may."""
+
+    def __init__(self) -> None:
+        self.arrived = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                self.arrived += 1
+                connection.close()
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+def _next_page(other_host: str) -> Reply:
+    page = {"value": [], "nextLink": other_host, "Marker": "x", "NextToken": "x", "metadata": {"continue": "x"}}
+    return 200, {"Content-Type": "application/json"}, json.dumps(page).encode()
+
+
+# Wrong already in how they are sent. Each is given the address of the other host.
+OTHER_ANSWERS: dict[str, Callable[[str], Reply]] = {
+    "a redirect to another host": lambda other_host: (307, {"Location": other_host}, b""),
+    "a next page on another host": _next_page,
+    "a place of the result on another host": lambda other_host: (
+        202, {"Location": other_host, "Azure-AsyncOperation": other_host, "Content-Type": "application/json"}, b"{}"
+    ),
+    "a hundred megabytes, compressed": lambda _: (
+        200, {"Content-Encoding": "gzip", "Content-Type": "application/json"}, _bomb()
+    ),
+    "ten thousand lists in each other": lambda _: (200, {"Content-Type": "application/json"}, b"[" * 10_000),
+    "the sign-in page of a network": lambda _: (
+        200, {"Content-Type": "text/html"}, b"<html><body>Please sign in\x1b[31m</body></html>"
+    ),
+}  # fmt: skip
+
+
+@cache
+def _bomb() -> bytes:
+    return gzip.compress(bytes(100 * 2**20), 1)
 
 
 def run(results: Results, *, seed: int, part: int = 0, of: int = 1, most: int = 0) -> int:
@@ -84,10 +137,10 @@ def _damaged(content: bytes, chance: random.Random) -> bytes:
 
 
 class MalformedAnswers:
-    """Answers the call number ``at`` in the cloud's place, successfully and with nonsense."""
+    """Answers the call number ``at`` in the cloud's place. answer: for XML, or for JSON."""
 
-    def __init__(self, at: int, body: Callable[[bool], bytes]) -> None:
-        self.at, self.body = at, body
+    def __init__(self, at: int, answer: Callable[[bool], Reply]) -> None:
+        self.at, self.answer = at, answer
         self.seen = 0
         self.lied_to = ""
 
@@ -97,7 +150,7 @@ class MalformedAnswers:
             return None
         xml = cloud == "aws" and "HTTP_X_AMZ_TARGET" not in environ
         self.lied_to = f"{cloud} {environ['REQUEST_METHOD']} {environ['PATH_INFO']} {_body[:60]!r}"
-        return 200, {"Content-Type": "text/xml" if xml else "application/json"}, self.body(xml)
+        return self.answer(xml)
 
 
 @dataclass(frozen=True)
@@ -108,7 +161,7 @@ class Trial:
     world: str
     command: tuple[str, ...]
     call: int
-    which: int
+    which: int | str
 
 
 def trials(harness: Harness) -> Iterator[Trial]:
@@ -128,6 +181,8 @@ def trials(harness: Harness) -> Iterator[Trial]:
             for which in range(len(XML_NONSENSE if place.startswith("aws.") else JSON_NONSENSE)):
                 where = f"{' '.join(command)} on {world}, {phase}, {place}, nonsense {which}"
                 yield Trial(where, world, command, call, which)
+            for kind in OTHER_ANSWERS:
+                yield Trial(f"{' '.join(command)} on {world}, {phase}, {place}, {kind}", world, command, call, kind)
 
 
 def answers(results: Results, *, seed: int, part: int, of: int, most: int) -> int:
@@ -135,20 +190,27 @@ def answers(results: Results, *, seed: int, part: int, of: int, most: int) -> in
         TrialRunner(harness)  # makes the worlds
         every = list(trials(harness))
         mine = [t for t in random.Random(seed).sample(every, len(every)) if zlib.crc32(t.where.encode()) % of == part]
-        for trial in mine[: most or len(mine)]:
-            if results.time_is_up:
-                break
-            results.add(Point("fuzz", "clouds with malformed answers", trial.where, _lie(harness, trial)))
+        other_host, done = OtherHost(), results.done
+        for trial in results.in_time(mine, most):
+            if trial.where in done:
+                continue
+            what = "clouds with malformed answers" if isinstance(trial.which, int) else trial.which
+            results.add(Point("fuzz", f"answers: {what}", trial.where, _lie(harness, trial, other_host)))
+        other_host.close()
     return len(every)
 
 
-def _lie(harness: Harness, trial: Trial) -> str:
+def _lie(harness: Harness, trial: Trial, other_host: OtherHost) -> str:
     """What was wrong, or nothing."""
 
-    def body(xml: bool) -> bytes:
-        return XML_NONSENSE[trial.which % len(XML_NONSENSE)] if xml else JSON_NONSENSE[trial.which]
+    def answer(xml: bool) -> Reply:
+        if isinstance(trial.which, str):
+            return OTHER_ANSWERS[trial.which](other_host.url)
+        body = XML_NONSENSE[trial.which % len(XML_NONSENSE)] if xml else JSON_NONSENSE[trial.which]
+        return 200, {"Content-Type": "text/xml" if xml else "application/json"}, body
 
-    liar = MalformedAnswers(trial.call, body)
+    arrived = other_host.arrived
+    liar = MalformedAnswers(trial.call, answer)
     while not liar.lied_to:  # runs differ by some looks: where the last ones were not made, an earlier call is hit
         harness.back_to(trial.world)
         harness.gate.instead = liar
@@ -156,10 +218,12 @@ def _lie(harness: Harness, trial: Trial) -> str:
         harness.gate.instead = None
         if not liar.lied_to:
             assert liar.seen, f"no cloud was asked: {trial}\n  {ended}"
-            liar = MalformedAnswers(liar.seen, body)
+            liar = MalformedAnswers(liar.seen, answer)
     wrong = ""
-    if ended.code not in (0, 4, 5, 6, 8, 9) or "Traceback" in ended.err:
+    if ended.code not in (0, 3, 4, 5, 6, 8, 9) or "Traceback" in ended.err:
         wrong = f"{ended}"
     elif any(c in ended.out + ended.err for c in "\x1b\x07\u202e"):
         wrong = f"control characters reached the terminal: {ended}"
+    elif other_host.arrived != arrived:
+        wrong = f"another host was asked: {ended}"
     return f"{wrong}\n  {liar.lied_to}" if wrong else ""

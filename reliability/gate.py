@@ -14,7 +14,7 @@ from cloudlink_sandbox.process import Sandbox
 if TYPE_CHECKING:
     from reliability.call_interceptor import CallInterceptor
 
-CLOUDS = ("aws", "azure", "aks", "eks")
+CLOUDS = ("aws", "azure", "aks", "eks", "blob")
 App = Callable[..., Iterable[bytes]]
 Reply = tuple[int, dict[str, str], bytes]
 Instead = Callable[[str, dict[str, Any], bytes], Reply | None]

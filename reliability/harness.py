@@ -16,7 +16,8 @@ from cloudlink.config import load
 from cloudlink.link import Link
 from cloudlink.sandbox_world import description
 from cloudlink_sandbox.durations import MEDIANS, Durations
-from cloudlink_sandbox.process import Sandbox
+from cloudlink_sandbox.journal import Call
+from cloudlink_sandbox.process import WORLD_FILE, Sandbox
 from cloudlink_sandbox.world_file import parse
 from reliability.call_interceptor import CallInterceptor, CrashPoint, Killer
 from reliability.fork_server import Ended, ForkServer, Order
@@ -42,6 +43,7 @@ class Harness:
         self,
         folder: Path | None = None,
         *,
+        text: str = "",
         more: str = "",
         speed: float = SPEED,
         takes: Mapping[str, float] = MappingProxyType({}),
@@ -51,7 +53,7 @@ class Harness:
         self._ours = folder is None
         self.folder.mkdir(parents=True, exist_ok=True)
         self.config = self.folder / "config.toml"
-        self.text = EXAMPLE.read_text() + f"\n[sandbox]\nspeed = {speed:g}\n{more}"
+        self.text = (text or EXAMPLE.read_text()) + f"\n[sandbox]\nspeed = {speed:g}\n{more}"
         self.config.write_text(self.text)
         self.home = self.folder / ".cloudlink" / "sandbox" / self.link.name
         self.fork_server = ForkServer()  # before there are threads
@@ -109,7 +111,7 @@ class Harness:
         """The clouds, the state file and the configuration, under a name."""
         place = self._worlds / name
         place.mkdir(exist_ok=True)
-        shutil.copy(self.sandbox.save(), place / "world.pickle")
+        shutil.copy(self.sandbox.save(), place / WORLD_FILE)
         shutil.copy(self.config, place / "config.toml")
         for path in (self.state, self.previous):
             if path.exists():
@@ -119,7 +121,7 @@ class Harness:
         place = self._worlds / name
         shutil.copy(place / "config.toml", self.config)
         kept = {path.name: path.read_bytes() for path in place.glob("*.state.json*")}
-        self.take_up((place / "world.pickle").read_bytes(), kept)
+        self.take_up((place / WORLD_FILE).read_bytes(), kept)
 
     def take_up(self, clouds: bytes, folder: dict[str, bytes]) -> None:
         """Make the clouds what they were when ``Sandbox.save`` wrote this, and the state folder what is given."""
@@ -134,7 +136,7 @@ class Harness:
         self.sandbox.context.journal.clear()
 
     def take_up_clouds(self, clouds: bytes) -> None:
-        (self.home / "world.pickle").write_bytes(clouds)
+        (self.home / WORLD_FILE).write_bytes(clouds)
         assert self.sandbox.load(), "the world cannot be taken up"
 
     # --- commands ---------------------------------------------------------------------------------------
@@ -172,11 +174,28 @@ class Harness:
         self.sandbox.context.clock.advance(60.0)
         self.sandbox.azure.advance()
 
+    def written(self) -> list[str]:
+        """The writes to the clouds so far; a state that lies in an object store is none of them, as a file is none."""
+        calls = self.sandbox.context.journal.calls()
+        return [f"{c.operation} {c.target}" for c in calls if c.writes and not _is_of_a_store(c)]
+
     def writes(self) -> int:
-        return int(self.sandbox.context.journal.json()["writes"])
+        return len(self.written())
 
     def journal(self) -> list[dict[str, Any]]:
         return list(self.sandbox.context.journal.json()["calls"])
+
+    def writing_calls(self, *operations: str) -> list[int]:
+        """Numbers of the last run's calls that wrote, where a kill can be put. operations: parts of names; none: of all."""
+        return [
+            number
+            for number, call in enumerate(self.journal(), 1)
+            if call["writes"] and (not operations or any(name in call["operation"] for name in operations))
+        ]
+
+
+def _is_of_a_store(call: Call) -> bool:
+    return call.cloud == "blob" or call.operation in ("PutObject", "DeleteObject")
 
 
 def timed(what: str, began: float) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,13 @@ from typing import Any
 from reliability.call_interceptor import Counting, CrashPoint, Killer
 from reliability.crash_state import CrashState
 from reliability.harness import Harness
+from reliability.link_kinds import EXAMPLE, LinkKind
 from reliability.recording import Recording
 from reliability.results import Point, Results
 from reliability.save_hooks import SAVE_MOMENTS
 from reliability.scenarios import SCENARIOS, Scenario, prepare
 from reliability.snapshot import Snapshots, difference
+from reliability.stored_state import StoredState
 
 # Subnets have no tags: without its receipt, and without a gateway that says so, cloudlink takes its own for another's
 # and keeps it. docs/reliability.md says so.
@@ -59,12 +61,13 @@ class RealKill:
 
 
 class TrialRunner:
-    """Knows what each scenario comes to when nobody disturbs it."""
+    """Knows what each scenario comes to when nobody disturbs it. kind: of the link, in whose harness it has begun."""
 
-    def __init__(self, harness: Harness) -> None:
+    def __init__(self, harness: Harness, kind: LinkKind = EXAMPLE) -> None:
         self.harness = harness
+        self.stored = StoredState(harness, kind.store) if kind.store else None
         self.snapshots = Snapshots(harness)
-        prepare(harness, self.snapshots)
+        prepare(harness, self.snapshots, kind)
         self.wanted: dict[str, list[str]] = {}
         self.calls: dict[str, int] = {}
         self.saves: dict[str, int] = {}
@@ -85,6 +88,7 @@ class TrialRunner:
         counting.close()
         assert ended.code == 0, f"{scenario.name}: {ended}"
         self.saves[scenario.name] = counting.saves
+        assert counting.saves or self.stored or scenario.name == FOR_REAL, f"{scenario.name}: no save was seen"
         self.calls[scenario.name], self.journals[scenario.name] = len(harness.gate.calls), harness.journal()
         harness.settle()
         self.wanted[scenario.name] = self.snapshots.take()
@@ -111,10 +115,8 @@ class TrialRunner:
         ended = self.harness.run(*scenario.after)
         if ended.code != 0:
             return f"a further {' '.join(scenario.after)} ended with {ended}"
-        wrote = self.harness.writes() - before
-        if wrote:
-            calls = [f"{c['cloud']} {c['operation']} {c['target']}" for c in self.harness.journal() if c["writes"]]
-            return f"a further {' '.join(scenario.after)} wrote {calls[-wrote:]}"
+        if wrote := self.harness.written()[before:]:
+            return f"a further {' '.join(scenario.after)} wrote {wrote}"
         self._quiet.add(end)
         return ""
 
@@ -134,6 +136,8 @@ class TrialRunner:
         key = (scenario.name, lost, crash_state.mark)
         if key not in self._recovered:
             crash_state.put_back(self.harness)
+            if lost and self.stored:
+                self.stored.remove()
             self._recovered[key] = self.recovered(scenario, lost=lost)
         return self._recovered[key]
 
@@ -205,11 +209,11 @@ class TrialRunner:
 # --- what there is to try -----------------------------------------------------------------------------------
 
 
-def trials(recording: Recording) -> list[Trial]:
+def trials(recording: Recording, states: Sequence[str] = STATES) -> list[Trial]:
     """Every point of a recording, with each state of the state file, by its crash state."""
     found: dict[tuple[bool, str], Trial] = {}
     title = SCENARIOS[recording.scenario].title
-    for state in STATES:
+    for state in states:
         marks = {mark: crash_state.with_state(state) for mark, crash_state in recording.crash_state.items()}
         named = {mark: crash_state.mark for mark, crash_state in marks.items()}
         for places, flight in ((recording.points, ""), (recording.in_flight, ", writes in flight carried out")):

@@ -14,7 +14,7 @@ MANUAL_EDITS = (
     "a_rule_goes", "a_record_goes", "a_record_changes", "the_zone_goes", "the_vpc_forgets_names", "a_key_changes",
     "a_customer_gateway_goes", "a_vpn_connection_goes", "an_endpoint_address_goes", "the_endpoint_goes",
     "propagation_stops", "an_azure_connection_goes", "an_azure_key_changes", "a_local_gateway_changes",
-    "the_forward_key_goes", "the_forward_key_changes",
+    "the_forward_key_goes", "the_forward_key_changes", "a_rule_is_let_go", "azures_inbound_endpoint_goes",
 )  # fmt: skip
 
 
@@ -126,6 +126,13 @@ class ManualEdits:
             self.resolver.delete_resolver_endpoint(ResolverEndpointId=endpoint["Id"])
         self.harness.settle()
 
+    def a_rule_is_let_go(self, rng: random.Random) -> None:
+        """The VPC asks no longer for a zone of Azure's."""
+        if found := self._ours(self.resolver.list_resolver_rule_associations()["ResolverRuleAssociations"], "Id"):
+            rule = rng.choice(found)
+            self.resolver.disassociate_resolver_rule(VPCId=rule["VPCId"], ResolverRuleId=rule["ResolverRuleId"])
+            self.harness.settle()
+
     def propagation_stops(self, rng: random.Random) -> None:
         tables = [t for t in self.ec2.describe_route_tables()["RouteTables"] if t.get("PropagatingVgws")]
         if tables:
@@ -147,6 +154,12 @@ class ManualEdits:
         with self.harness.sandbox.context.lock:
             if connections := self._azure("connections"):
                 self.harness.sandbox.azure.store.drop(str(rng.choice(connections).id).lower())
+                self.harness.sandbox.context.touch()
+
+    def azures_inbound_endpoint_goes(self, rng: random.Random) -> None:
+        with self.harness.sandbox.context.lock:
+            if endpoints := self._azure("inboundendpoints"):
+                self.harness.sandbox.azure.store.drop(str(rng.choice(endpoints).id).lower())
                 self.harness.sandbox.context.touch()
 
     def an_azure_key_changes(self, rng: random.Random) -> None:

@@ -322,9 +322,7 @@ def run(
         moments = [(n, d, rng.randint(1, runner.written[n])) for n, d, _ in trials for _ in range(RANDOM_MOMENTS)]
         trials += rng.sample(moments, len(moments))
         mine = trials[part::of]
-        for name, disturbance, after in mine[: most or len(mine)]:
-            if results.time_is_up:
-                break
+        for name, disturbance, after in results.in_time(mine, most):
             for point in runner.attempt_outage(name, disturbance, after, rng):
                 results.add(point)
     return len(trials)

@@ -36,16 +36,16 @@ class Recording:
     crash_state: dict[str, CrashState] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, runner: TrialRunner, scenario: Scenario) -> Recording:
+    def of(cls, runner: TrialRunner, scenario: Scenario, recorder: type[Recorder] = Recorder) -> Recording:
         """Raises AssertionError when the run does not end well."""
         harness = runner.harness
         runner.measure(scenario)
         recording = cls(scenario.name, "", runner.snapshots.known, runner.wanted[scenario.name])
         harness.back_to(scenario.world)
         recording.config = harness.config.read_text()
-        recorder = Recorder(harness, recording._see(harness))
-        ended = harness.run(*scenario.command, watch=recorder)
-        recorder.close()
+        watch = recorder(harness, recording._see(harness))
+        ended = harness.run(*scenario.command, watch=watch)
+        watch.close()
         assert ended.code == 0, f"{scenario.name}: {ended}"
         return recording
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,24 @@ class Results:
     @property
     def time_is_up(self) -> bool:
         return time.monotonic() > self.until
+
+    def in_time(self, trials: Sequence[T], most: int = 0, least: int = 0) -> Iterator[T]:
+        """These in turn, until the time is up. most: so many at most; 0: all. least: so many whatever the time is."""
+        for number, trial in enumerate(trials[: most or len(trials)]):
+            if self.time_is_up and number >= least:
+                return
+            yield trial
+
+    @contextmanager
+    def share(self, left: int) -> Iterator[None]:
+        """Inside, the time is up when the first of so many that are left has had as much of it as each of the others."""
+        until, now = self.until, time.monotonic()
+        if math.isfinite(until) and until > now:
+            self.until = now + (until - now) / left
+        try:
+            yield
+        finally:
+            self.until = until
 
     def add(self, point: Point, *, say: bool = True) -> None:
         self.points.append(point)
@@ -90,6 +112,12 @@ class Results:
         return Row("all", "", *(sum(r[n] for r in rows) for n in (2, 3, 4)))
 
     def markdown(self) -> str:
-        lines = ["| Proof | What | Held | Trials |", "| --- | --- | ---: | ---: |"]
-        lines += [f"| {r.proof} | {r.what} | {r.held:,} of {r.points:,} | {r.trials:,} |" for r in self.rows()]
+        """A table of the proofs, and one of their rows."""
+        rows = self.rows()
+        lines = ["| Proof | Held | Trials |", "| --- | ---: | ---: |"]
+        for proof in dict.fromkeys(r.proof for r in rows):
+            held, points, trials = (sum(r[n] for r in rows if r.proof == proof) for n in (2, 3, 4))
+            lines.append(f"| `{proof}` | {held:,} of {points:,} | {trials:,} |")
+        lines += ["", "| Proof | What | Held | Trials |", "| --- | --- | ---: | ---: |"]
+        lines += [f"| {r.proof} | {r.what} | {r.held:,} of {r.points:,} | {r.trials:,} |" for r in rows]
         return "\n".join(lines) + "\n"

@@ -61,7 +61,7 @@ def _look_often(seconds: float) -> None:
 def _saves(reports_to: str, fails: tuple[int, str] | None) -> None:
     """Reports every moment of every save, and goes on when it is told to: the listener may kill the process there.
     fails: the first save that fails, and how."""
-    from cloudlink import state
+    from cloudlink.state import file as state
 
     listener = socket.socket(socket.AF_UNIX) if reports_to else None
     if listener is not None:

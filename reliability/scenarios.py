@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cloudlink_sandbox.kube.kinds import CONFIGMAPS
 from reliability.harness import Harness
+from reliability.link_kinds import EXAMPLE, LinkKind
 from reliability.snapshot import Snapshots
 
 
@@ -38,18 +39,34 @@ SCENARIOS = {
             "drifted", "drifted", ("up",), ("up", "--no-verify"), ("up", "--no-verify"), "up after changes by hand"
         ),
         Scenario("teardown", "built", ("teardown",), ("teardown",), ("teardown",), "teardown"),
+        Scenario("pause", "built", ("pause", "--deep"), ("pause", "--deep"), ("pause", "--deep"), "pause --deep"),
+        Scenario(
+            "resume", "paused", ("resume", "--no-verify"), ("resume", "--no-verify"), ("up", "--no-verify"), "resume"
+        ),
         Scenario("verify-dns", "built", ("verify-dns",), ("verify-dns",), ("up", "--no-verify"), "verify-dns"),
     )
 }
 
 
-def prepare(harness: Harness, snapshots: Snapshots) -> None:
-    """Make and keep the worlds."""
+OF_EACH_KIND = ("fresh", "changed", "teardown")
+"""Those that every kind of link has."""
+
+
+def prepare(harness: Harness, snapshots: Snapshots, kind: LinkKind = EXAMPLE) -> None:
+    """Make and keep the worlds. kind: has begun in this harness."""
     harness.keep("empty")
     made = harness.run("up", "--no-verify")
     assert made.code == 0, str(made)
     harness.settle()
     harness.keep("built")
+    if kind is not EXAMPLE:
+        kind.edit(harness, kind.changed)
+        harness.keep("changed")
+        return
+    paused = harness.run("pause", "--deep")
+    assert paused.code == 0, str(paused)
+    harness.keep("paused")
+    harness.back_to("built")
     _change(harness)
     harness.keep("changed")
     harness.back_to("built")

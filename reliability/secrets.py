@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import quote, unquote_plus
 
 from cloudlink_sandbox.faults import Fault
+from cloudlink_sandbox.process import WORLD_FILE
 from reliability.gate import Reply
 from reliability.harness import Harness
 from reliability.results import Point, Results
@@ -156,7 +157,7 @@ class TrialRunner:
             ("cloudlink's log", harness.home.glob("*.log")),
             ("logs of the SDKs at DEBUG", self.debug.glob("all.log")),
             ("temporary and removed files", [*temporary.rglob("*"), *self.debug.glob("kept-*")]),
-            ("everything else in the folder", [p for p in harness.home.iterdir() if not p.name.startswith("world.")]),
+            ("everything else in the folder", [p for p in harness.home.iterdir() if p.name != WORLD_FILE]),
         ):
             places[name] = b"\0".join(p.read_bytes() for p in found if p.is_file())
         for name, content in places.items():
@@ -220,10 +221,10 @@ def _run(results: Results, most: int) -> None:
         runner.run("up", "up")
         harness.settle()
         harness.keep("built")
+        runner.run("plan", "plan", codes=(0, 2))
         if not most:
             runner.run("up --json, nothing to do", "up", "--json")
             runner.run("status --json", "status", "--json")
-            runner.run("plan", "plan", codes=(0, 2))
             runner.run("verify-dns", "verify-dns")
             runner.written_by_others()
             drift(harness, runner.snapshots)

@@ -12,11 +12,12 @@ from functools import cached_property
 from ipaddress import IPv4Address
 from typing import Any
 
-from cloudlink_sandbox.kube.kinds import CONFIGMAPS, PODS
+from cloudlink.steps.dns_forward.coredns import hash_of
+from cloudlink_sandbox.kube.kinds import CONFIGMAPS, DEPLOYMENTS, PODS, SERVICES
 from reliability.harness import Harness
 
 _IDS = re.compile(
-    r"\b(vgw|cgw|vpn|sg|sgr|rtb|eni|eni-attach|rslvr-in|rslvr-autodefined|rni|eipalloc|rslvr)-[0-9a-f]{8,}\b"
+    r"\b(vgw|tgw|tgw-attach|tgw-rtb|cgw|vpn|sg|sgr|rtb|eni|eni-attach|rslvr-in|rslvr-out|rslvr-rr|rslvr-rrassoc|rslvr-autodefined|rni|eipalloc|rslvr)-[0-9a-f]{8,}\b"
 )
 _ZONE = re.compile(r"\bZ[A-Z0-9]{12,}\b")
 _UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
@@ -24,6 +25,10 @@ _TIME = re.compile(r"\b20\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d[0-9.:+Z]*")
 _KEY = re.compile(r"\b[A-Za-z][A-Za-z0-9]{47}\b")
 _ADDRESS = re.compile(r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b")
 _GONE = ("deleted", "deleting", "DELETING")
+# A restart leaves these behind on the Deployment and its pods, whoever asked for it and wherever the pods come to run.
+_OF_A_RESTART = ("kubectl.kubernetes.io/restartedAt", "deployment.kubernetes.io/revision", "pod-template-hash")
+PROBE = "cloudlink-probe"
+_NOTED = "cloudlink-key-"  # tags that say when keys were changed: after other keys they stay
 _PASSING = ("VgwTelemetry", "CustomerGatewayConfiguration", "CreatorRequestId", "ModificationTime", "CreationTime",
             "CallerReference", "AttachTime", "StatusMessage", "CreateTime", "MacAddress", "PrivateDnsName",
             "provisioningState")  # fmt: skip
@@ -61,6 +66,9 @@ class Snapshots:
             "aws vpn gateway": ec2.describe_vpn_gateways()["VpnGateways"],
             "aws customer gateway": ec2.describe_customer_gateways()["CustomerGateways"],
             "aws vpn connection": ec2.describe_vpn_connections()["VpnConnections"],
+            "aws transit gateway": ec2.describe_transit_gateways()["TransitGateways"],
+            "aws transit gateway attachment": self._attachments(ec2),
+            "aws transit gateway table": self._transit_tables(ec2),
             "aws security group": ec2.describe_security_groups()["SecurityGroups"],
             "aws route table": ec2.describe_route_tables()["RouteTables"],
             "aws interface": ec2.describe_network_interfaces()["NetworkInterfaces"],
@@ -72,6 +80,10 @@ class Snapshots:
                 }
                 for e in resolver.list_resolver_endpoints()["ResolverEndpoints"]
             ],
+            "aws resolver rule": [
+                r for r in resolver.list_resolver_rules()["ResolverRules"] if r.get("OwnerId") != "Route 53 Resolver"
+            ],
+            "aws resolver rule association": resolver.list_resolver_rule_associations()["ResolverRuleAssociations"],
             "aws hosted zone": [self._zone(route53, z) for z in route53.list_hosted_zones()["HostedZones"]],
             "aws vpc": [
                 {
@@ -100,10 +112,40 @@ class Snapshots:
                         {"space": space, "name": name, "data": thing.get("data") or {}, "labels": thing["metadata"].get("labels"),
                          "annotations": thing["metadata"].get("annotations")}
                     )  # fmt: skip
+                custom = cluster.store.objects[CONFIGMAPS.key].get(("kube-system", "coredns-custom"), {})
+                of_key = _Marks(custom.get("data") or {})
+                seen.setdefault("kube deployment", []).extend(
+                    _deployment(d, of_key) for d in _all(cluster, DEPLOYMENTS)
+                )
+                seen.setdefault("kube service", []).extend(map(_service, _all(cluster, SERVICES)))
+                seen.setdefault("kube pod", []).extend(_pods(_all(cluster, PODS), of_key))
         return {
             kind: [t for t in things if t.get("State", t.get("Status", "")) not in _GONE]
             for kind, things in seen.items()
         }
+
+    def _attachments(self, ec2: Any) -> list[dict[str, Any]]:
+        of_vpcs = {
+            a["TransitGatewayAttachmentId"]: {k: a[k] for k in ("SubnetIds", "Options")}
+            for a in ec2.describe_transit_gateway_vpc_attachments()["TransitGatewayVpcAttachments"]
+        }
+        attachments = ec2.describe_transit_gateway_attachments()["TransitGatewayAttachments"]
+        return [{**a, **of_vpcs.get(a["TransitGatewayAttachmentId"], {})} for a in attachments]
+
+    def _transit_tables(self, ec2: Any) -> list[dict[str, Any]]:
+        """With their routes, associations and propagations."""
+        every = [{"Name": "state", "Values": ["active", "blackhole"]}]
+        tables = ec2.describe_transit_gateway_route_tables()["TransitGatewayRouteTables"]
+        return [
+            {
+                **t,
+                "routes": ec2.search_transit_gateway_routes(TransitGatewayRouteTableId=t["TransitGatewayRouteTableId"], Filters=every)["Routes"],
+                "associations": ec2.get_transit_gateway_route_table_associations(TransitGatewayRouteTableId=t["TransitGatewayRouteTableId"])["Associations"],
+                "propagations": ec2.get_transit_gateway_route_table_propagations(TransitGatewayRouteTableId=t["TransitGatewayRouteTableId"])["TransitGatewayRouteTablePropagations"],
+            }
+            for t in tables
+            if t["State"] not in _GONE
+        ]  # fmt: skip
 
     def _zone(self, route53: Any, zone: dict[str, Any]) -> dict[str, Any]:
         bare = zone["Id"].removeprefix("/hostedzone/")
@@ -132,7 +174,8 @@ class Snapshots:
                 )
                 lines.append(f"{kind} {json.dumps(_ordered(json.loads(self.masked(text))), sort_keys=True)}")
         tunnels = self.harness.sandbox.context.world().tunnels
-        lines.append(f"tunnels joined {sum(bool(t.connection) for t in tunnels)} of {len(tunnels)}")
+        lines.append(f"tunnels up {sum(not t.why for t in tunnels)} of {len(tunnels)}")
+        lines += [f"tunnel down: {t.why}" for t in tunnels if t.why]
         return sorted(lines)
 
     def masked(self, text: str) -> str:
@@ -155,6 +198,79 @@ class Snapshots:
         return found
 
 
+# --- clusters ---------------------------------------------------------------------------------------------------
+
+
+def _all(cluster: Any, kind: Any) -> list[dict[str, Any]]:
+    return [thing for _, thing in sorted(cluster.store.objects.get(kind.key, {}).items())]
+
+
+def _kept(words: dict[str, str] | None) -> dict[str, str]:
+    """Labels or annotations without what a restart brings."""
+    return {k: v for k, v in (words or {}).items() if k not in _OF_A_RESTART}
+
+
+class _Marks:
+    """cloudlink's annotations: whether CoreDNS was restarted with the key that is there. The hash itself is of addresses
+    that AWS chooses."""
+
+    def __init__(self, keys: dict[str, str]) -> None:
+        self._hashes = {f"cloudlink.dev/{k[10:-7]}": hash_of(v) for k, v in keys.items() if k.startswith("cloudlink-")}
+
+    def __call__(self, words: dict[str, str] | None) -> dict[str, str]:
+        return {
+            k: v if not k.startswith("cloudlink.dev/") else "its key" if self._hashes.get(k) == v else "another key"
+            for k, v in _kept(words).items()
+        }
+
+
+def _deployment(thing: dict[str, Any], marks: _Marks) -> dict[str, Any]:
+    """What it asks for, and how many of its pods serve."""
+    meta, spec = thing["metadata"], json.loads(json.dumps(thing["spec"]))
+    template = spec["template"]["metadata"]
+    template["annotations"] = marks(template.get("annotations"))
+    ready = thing.get("status", {}).get("readyReplicas", 0)
+    return {
+        "id": f"{meta['namespace']}/{meta['name']}", "labels": meta.get("labels"),
+        "annotations": _kept(meta.get("annotations")), "spec": spec, "ready": ready,
+    }  # fmt: skip
+
+
+def _service(thing: dict[str, Any]) -> dict[str, Any]:
+    meta = thing["metadata"]
+    return {
+        "id": f"{meta['namespace']}/{meta['name']}", "labels": meta.get("labels"),
+        "annotations": meta.get("annotations"), "spec": thing["spec"],
+    }  # fmt: skip
+
+
+def _pods(things: list[dict[str, Any]], marks: _Marks) -> list[dict[str, Any]]:
+    """Those of a Deployment are told apart by nothing but a number: their names are drawn anew with each restart. The
+    pods of verify-dns are ``probe_pods``."""
+    found: list[dict[str, Any]] = []
+    of_owner: dict[str, int] = {}
+    for thing in things:
+        meta = thing["metadata"]
+        if meta["name"].startswith(PROBE) and "cloudlink" in (meta.get("labels") or {}).values():
+            continue
+        name = meta["name"]
+        if owners := meta.get("ownerReferences"):
+            name = owners[0]["name"].rpartition("-")[0]
+            of_owner[name] = of_owner.get(name, 0) + 1
+            name = f"{name} {of_owner[name]}"
+        spec = {k: v for k, v in thing["spec"].items() if k != "nodeName"}
+        conditions = thing.get("status", {}).get("conditions", ())
+        found.append(
+            {
+                "id": f"{meta['namespace']}/{name}", "labels": _kept(meta.get("labels")),
+                "annotations": marks(meta.get("annotations")), "spec": spec,
+                "phase": thing.get("status", {}).get("phase"),
+                "ready": any(c["type"] == "Ready" and c["status"] == "True" for c in conditions),
+            }
+        )  # fmt: skip
+    return found
+
+
 def _public(match: re.Match[str]) -> str:
     try:
         address = IPv4Address(match.group(0))
@@ -169,7 +285,8 @@ def _ordered(thing: Any) -> Any:
     if isinstance(thing, dict):
         return {k: _ordered(v) for k, v in thing.items() if k not in _PASSING}
     if isinstance(thing, (list, tuple)):
-        return sorted((_ordered(v) for v in thing), key=lambda v: json.dumps(v, sort_keys=True, default=str))
+        kept = [v for v in thing if not (isinstance(v, dict) and str(v.get("Key", "")).startswith(_NOTED))]
+        return sorted((_ordered(v) for v in kept), key=lambda v: json.dumps(v, sort_keys=True, default=str))
     return thing
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from importlib.metadata import Distribution, distributions
 
 from packaging.requirements import Requirement
@@ -28,8 +29,14 @@ class Package:
 
 
 def packages() -> dict[str, Package]:
-    """Every distribution of this environment, by canonical name."""
-    return {p.name: p for p in (_package(d) for d in distributions())}
+    """Every distribution of this environment, by canonical name. Whoever asks may write into what it is given."""
+    return {p.name: replace(p, wants=[*p.wants], by=[]) for p in _packages()}
+
+
+@cache
+def _packages() -> tuple[Package, ...]:
+    """Read once: there are a hundred, and each is a file of hundreds of lines."""
+    return tuple(_package(d) for d in distributions())
 
 
 def _package(distribution: Distribution) -> Package:

@@ -1,7 +1,7 @@
 """The locks: one version and its hashes for everything, in pip's own format.
 
 ``locks/runtime.txt`` is what cloudlink needs, ``sandbox.txt`` adds the local clouds, ``dev.txt`` all that works on
-cloudlink and builds it. `just lock` makes them; this judges them without a network.
+cloudlink and builds it. `just lock` makes them; this checks them without a network.
 """
 
 from __future__ import annotations

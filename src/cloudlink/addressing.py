@@ -151,6 +151,19 @@ def aws_asn_refusal(asn: int) -> str:
     return "AWS gives a gateway 64512 to 65534 or 4200000000 to 4294967294 only"
 
 
+_OF_AWS = {7_224: "", 9_059: "eu-west-1", 10_124: "ap-northeast-1", 17_943: "ap-southeast-1"}
+
+
+def aws_peer_asn_problem(asn: int, region: str) -> str:
+    """Why AWS would not accept a peer (Azure's side) with this AS number; empty if it would.
+
+    https://docs.aws.amazon.com/vpn/latest/s2svpn/cgw-options.html
+    """
+    if asn in _OF_AWS and _OF_AWS[asn] in ("", region):
+        return f"AWS keeps {asn} for itself" + (f" in {region}" if _OF_AWS[asn] else "")
+    return "" if 1 <= asn <= 4_294_967_294 else "an AS number lies between 1 and 4294967294"
+
+
 def azure_peer_asn_problem(asn: int) -> str:
     """Why an Azure gateway would not accept a peer (AWS's side) with this AS number; empty if it would.
 

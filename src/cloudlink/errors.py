@@ -10,12 +10,13 @@
     │   ├── ConflictError         an object of this link exists twice, or exists without our tag
     │   ├── MissingError          something the configuration says exists does not
     │   └── UnreachableError      no answer, or one that cannot be read: the outcome is unknown
+    │       ├── NoContactError    not even a connection came about: nothing was asked
     │       └── MalformedError    an answer that has not the documented form
     ├── WaitError             6   gave up waiting; safe to run again
     ├── StateError            7   the state file
     ├── UnhealthyError        8   the link is not healthy
     ├── DeclinedError         9   the user said no, or the plan changed under us
-    ├── OutputError           1   what there is to say cannot be written to standard output
+    ├── OutputError           1   what there is to say cannot be written: standard output, or a file that was named
     └── Interrupted         130   Ctrl-C or SIGTERM
 
 A summary has fixed words, so that it can be searched for; what varies is in the detail.
@@ -76,6 +77,10 @@ class Mistake:
     found: str
     allowed: str
     near_miss: str = ""  # for a misspelt key or value: what was probably meant
+    excerpt: str = (
+        ""  # of what is no TOML: its line without what is in its value, and below it where it ends to be TOML
+    )
+    line: int = 0  # of the file, from 1; 0: it stands nowhere in it
 
 
 class ConfigError(CloudlinkError):
@@ -108,8 +113,10 @@ class Finding:
     detail: str = ""  # full sentences: what is wrong, with ids and names, and why it matters
     hint: str = ""  # a command to type, or what to set
     resource: str = ""  # address of the resource, if one is concerned
-    key: str = ""  # path of the configuration key that mends it, if one does
+    key: str = ""  # path of the configuration key that fixes it, if one does
     mistake: Mistake | None = None  # where a setting does not fit: what was found and what is allowed
+    explains: str = ""  # address of the resource that could not be read because of it
+    instead: bool = False  # its hint is to be typed instead of the same command once more
 
     @property
     def text(self) -> str:
@@ -126,10 +133,11 @@ class ObstaclesError(CloudlinkError):
 
     def __init__(self, findings: tuple[Finding, ...]) -> None:
         count = len(findings)
+        again = "Remove what is listed above, then run the same command again."
         super().__init__(
             "The plan cannot be carried out",
             f"{count} obstacle{'s' if count != 1 else ''}; nothing was changed.",
-            "Remove what is listed above, then run the same command again.",
+            next((f.hint for f in findings if f.instead), again),
         )
         self.findings = findings
 
@@ -139,14 +147,14 @@ class CredentialsError(CloudlinkError):
 
 
 class AccessError(CredentialsError):
-    """Signing in, or a permission, comes first: what may not be read cannot be judged. Nothing was changed."""
+    """A sign-in or a permission is missing, so that not everything could be read. Nothing was changed."""
 
     def __init__(self, findings: tuple[Finding, ...]) -> None:
         count = len(findings)
         super().__init__(
             "Access to the accounts is missing",
             f"{count} obstacle{'s' if count != 1 else ''}; nothing was changed.",
-            "Remove what is listed above, then run the same command again.",
+            "Do what is listed above, then run the same command again.",
         )
         self.findings = findings
 
@@ -193,6 +201,14 @@ class UnreachableError(CloudError):
     pass
 
 
+class NoContactError(UnreachableError):
+    """Not even a connection came about, be it the network, a proxy or a certificate: nothing was asked."""
+
+
+class LostContactError(NoContactError):
+    """A host answers no more while the clouds are only read: all that is under way ends with it. Nothing was being written."""
+
+
 class MalformedError(UnreachableError):
     """An answer that has not the documented form: nothing was done on the strength of it."""
 
@@ -219,6 +235,10 @@ class OutputError(CloudlinkError):
     """Standard output is closed or its disk is full, so that nothing more can be said there."""
 
     exit_code = 1
+
+
+class OutputGone(BrokenPipeError):
+    """The program that read our output (head, less), or the terminal, is gone: there is nobody to tell."""
 
 
 class Interrupted(CloudlinkError):

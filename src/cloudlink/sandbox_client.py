@@ -7,19 +7,34 @@ It is found by an entry point. Looking for one imports importlib.metadata, which
 from __future__ import annotations
 
 import contextlib
+import functools
+import shlex
+import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 from cloudlink.clouds.endpoints import Endpoints
-from cloudlink.errors import CloudlinkError, UsageError
+from cloudlink.errors import CloudlinkError, StateError, UsageError
 from cloudlink.link import Link
 from cloudlink.sandbox_world import description
 from cloudlink.secret import Secret
 
 GROUP = "cloudlink.sandbox"
 COMMAND = "cloudlink sandbox"  # under which we offer the sandbox's commands
-INSTALL = "In a checkout of cloudlink: pip install . ./sandbox"
+
+
+def install_hint() -> str:
+    """For how cloudlink itself was installed. The sandbox is on no registry, where its name would be anybody's."""
+    parts = Path(sys.prefix).parts
+    if "pipx" in parts:
+        how = "pipx inject cloudlink-cli ./sandbox"
+    elif ("uv", "tools") in pairwise(parts):
+        how = "uv tool install . --with ./sandbox"
+    else:
+        how = f"{shlex.quote(sys.executable)} -m pip install . ./sandbox"
+    return f"In a checkout of cloudlink: {how}"
 
 
 class Running(Protocol):
@@ -56,6 +71,7 @@ class Commands(Protocol):
     """The module behind the entry point ``commands``: what each command does, and what is to be said of it."""
 
     def start(self, home: Path, world: dict[str, Any], *, speed: float | None, default_speed: float = ...) -> str: ...
+    def start_recorded(self, home: Path, world: dict[str, Any], exchanges: list[Any], read_at: float) -> str: ...
     def stop(self, home: Path) -> str: ...
     def reset(self, home: Path) -> str: ...
     def status(self, home: Path, *, as_json: bool, command: str = ...) -> str: ...
@@ -74,6 +90,7 @@ class Commands(Protocol):
         command: str = ...,
     ) -> tuple[str, str]: ...
     def fault_list(self, home: Path, *, as_json: bool) -> str: ...
+    def fault_kinds(self) -> dict[str, str]: ...
     def fault_remove(self, home: Path, number: int | None) -> str: ...
 
 
@@ -150,6 +167,7 @@ def endpoints_of(address: dict[str, Any]) -> Endpoints:
         azure_client_id=address["azure_client_id"],
         azure_client_secret=Secret(address["azure_client_secret"]),
         ca_file=address["ca_file"],
+        blob_url=address.get("blob_url", ""),
     )
 
 
@@ -157,6 +175,7 @@ def _client() -> Client:
     return cast(Client, _load("client"))
 
 
+@functools.cache
 def _load(name: str) -> object:
     """The sandbox's own module of this name. Raises UsageError when it is not installed."""
     from importlib.metadata import entry_points
@@ -166,13 +185,13 @@ def _load(name: str) -> object:
         raise UsageError(
             "The sandbox is not installed",
             "The local clouds are a distribution of their own, cloudlink-sandbox, which is not in this environment.",
-            INSTALL,
+            install_hint(),
         )
     try:
         module: object = found.load()
     except ImportError as error:
         raise UsageError(
-            "The sandbox is not installed", f"cloudlink-sandbox is there, but {error}.", INSTALL
+            "The sandbox is not installed", f"cloudlink-sandbox is there, but {error}.", install_hint()
         ) from error
     return module
 
@@ -183,5 +202,6 @@ def _translated(client: Client) -> Iterator[None]:
         yield
     except client.SandboxError as error:
         failure = cast(Failure, error)
-        kind = UsageError if getattr(error, "exit_code", 1) == UsageError.exit_code else SandboxError
+        kinds = {UsageError.exit_code: UsageError, StateError.exit_code: StateError}
+        kind: type[CloudlinkError] = kinds.get(getattr(error, "exit_code", 1), SandboxError)
         raise kind(failure.summary, failure.detail, failure.hint_as(COMMAND)) from error

@@ -76,6 +76,16 @@ def masked(text: str) -> str:
     return text
 
 
+STAND_IN = "standInForASecret"
+
+
+def with_stand_ins(text: str) -> str:
+    """As ``masked``, but each secret becomes a word of its own that says no more than which are equal."""
+    for number, known in enumerate(sorted(_KNOWN.copy())):
+        text = text.replace(known, f"{STAND_IN}{number:04d}")
+    return text
+
+
 def new_pre_shared_key(length: int = 48) -> Secret:
     """A key that both clouds accept: 32 to 64 letters and digits, the first a letter.
 

@@ -40,4 +40,4 @@ def leftovers(link: Link, aws: Aws, azure: Azure) -> Iterable[Row]:
             f"aws resourcegroupstaggingapi get-resources --tag-filters Key=cloudlink-link,Values={link.name}",
         )
     for item in azure.resources_by_tag():
-        yield (str(item["id"]), str(item.get("type", "")), f"az resource show --ids {shlex.quote(str(item['id']))}")
+        yield item.id, item.type, f"az resource show --ids {shlex.quote(item.id)}"

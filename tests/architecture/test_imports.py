@@ -87,3 +87,26 @@ def test_the_version_needs_no_option_parser(tmp_path: Path) -> None:
 def test_this_test_sees_imports(tmp_path: Path) -> None:
     _, _, modules = imported(tmp_path, "--help")
     assert {"cloudlink", "typer"} <= modules
+
+
+# Every module, for ``imported`` gives packages.
+MODULES = """
+import atexit, sys
+atexit.register(lambda: sys.stderr.write("\\n" + str(len(sys.modules))))
+from cloudlink.cli import main
+main()
+"""
+
+
+def modules(folder: Path, *arguments: str) -> int:
+    ran = subprocess.run(
+        [sys.executable, "-c", MODULES, *arguments], check=True, cwd=folder, capture_output=True, text=True, timeout=60
+    )
+    return int(ran.stderr.rpartition("\n")[2])
+
+
+def test_a_new_command_imports_no_more_than_an_old_one(tmp_path: Path) -> None:
+    """Within five per cent of ``status --help``: each command imports what it needs when it runs."""
+    known = modules(tmp_path, "status", "--help")
+    for command in ("init", "doctor", "logs", "rotate-keys", "gather", "test", "permissions"):
+        assert modules(tmp_path, command, "--help") <= known * 1.05, command

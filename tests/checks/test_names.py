@@ -13,16 +13,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from cloudlink.checks.names import verify
-from cloudlink.checks.names.diagnose import (
-    DnsContext,
-    Wanted,
-    certificate_names,
-    certificate_note,
-    covers,
-    diagnose,
-    health,
-)
-from cloudlink.checks.names.probe import Connect, Handshake, NameFacts, ProbeFacts, Query
+from cloudlink.checks.names.answers import Connect, Handshake, NameFacts, ProbeFacts, Query
+from cloudlink.checks.names.certificates import certificate_names, certificate_note, covers
+from cloudlink.checks.names.diagnose import diagnose, health, works
+from cloudlink.checks.names.wanted import DnsContext, Wanted
 from cloudlink.checks.report import Health
 from cloudlink.errors import UsageError
 from cloudlink.link import AddressTarget, Host
@@ -64,8 +58,8 @@ ONE_TCP = {(s, "tcp"): "timeout" for s in SERVERS}
 ONE_SERVER = {(SERVERS[1], "udp"): "timeout", (SERVERS[1], "tcp"): "timeout"}
 CASES = [
     # cluster, direct, verdict, cause
-    ("timeout", "timeout", "timeout", "No endpoint address answers"),
-    ("servfail", "timeout", "servfail", "No endpoint address answers"),
+    ("timeout", "timeout", "timeout", "only port 53 at 3 addresses is silent"),
+    ("servfail", "timeout", "servfail", "only port 53 at 3 addresses is silent"),
     (GOOD, "timeout", "timeout", "network policy"),
     (GOOD, ONE_UDP, "timeout", "answers over TCP only"),
     (GOOD, ONE_TCP, "timeout", "answers over UDP only"),
@@ -110,8 +104,8 @@ def test_nothing_wrong() -> None:
     ("context", "cause"),
     [
         (DnsContext("the key has another zone"), "the key has another zone"),
-        (DnsContext("", ("app.corp.example",)), "serves app.corp.example, which is more specific"),
-        (DnsContext("", ("eu.corp.example",)), "has not loaded its key"),
+        (DnsContext("", "", ("app.corp.example",)), "serves app.corp.example, which is more specific"),
+        (DnsContext("", "", ("eu.corp.example",)), "has not loaded its key"),
     ],
 )
 def test_what_is_known_of_coredns_tells_causes_apart(context: DnsContext, cause: str) -> None:
@@ -224,7 +218,7 @@ LINK = kube_link(
     Host("*.dev", ANY, (8443,), ()),
     Host("db", ANY, (5432,), ()),
 )
-ADDRESSES = {label: (IPv4Address(f"10.1.1.{i}"),) for i, label in enumerate(("@", "*", "*.dev", "db"))}
+ADDRESSES = {name: (IPv4Address(f"10.1.1.{i}"),) for i, name in enumerate(LINK.dns.named_hosts)}
 
 
 def test_every_host_is_asked_for_below_wildcards_a_label() -> None:
@@ -326,7 +320,7 @@ WANTED_APP = Wanted("app.corp.example", "app.corp.example", "corp.example", froz
         ("timeout", "timeout", "the pod itself is shut off", "networkpolicies --namespace checks"),
         ("answer", "timeout", "No endpoint address answers: packets do not get to the VPC", "cloudlink status"),
         ("", "timeout", "the pod itself is shut off (a network policy), or the link is down", "networkpolicies"),
-        ("answer", "ok", "packets get to the VPC and back (10.1.1.50:443 answers)", "security group"),
+        ("answer", "ok", "The VPC is reachable (10.1.1.50:443 answers); only port 53 at", "security group"),
     ],
 )
 def test_a_pod_that_is_shut_off_is_told_from_a_link_that_is_down(
@@ -341,3 +335,38 @@ def test_nodelocal_dnscache_that_forwards_elsewhere() -> None:
     queries += [query("endpoint", "10.1.1.10", p, "10.1.1.50") for p in ("udp", "tcp")]
     report = diagnose(WANTED_APP, NameFacts("app.corp.example", tuple(queries), ()))
     assert "NodeLocal DNSCache" in report.cause and "node-local-dns" in report.fix
+
+
+# --- one good sign among bad ones ----------------------------------------------------------------------------
+
+
+OTHER = "10.1.2.50"
+TLS = Handshake("ok", "", "", 20.0)
+
+
+def tried(address: str, port: int, outcome: str) -> Connect:
+    return Connect(address, port, outcome, "", 9.0, TLS if outcome == "ok" else None)
+
+
+def verdict_of(*connects: Connect) -> tuple[bool, Health]:
+    report = diagnose(WANTED, facts(GOOD, connects=connects))
+    return works(report), health([report])
+
+
+def test_one_open_port_is_not_all_of_them() -> None:
+    assert verdict_of(tried(GOOD, 443, "ok"), tried(GOOD, 8443, "refused")) == (False, Health.DOWN)
+    assert verdict_of(tried(GOOD, 8443, "refused"), tried(GOOD, 443, "ok")) == (False, Health.DOWN)
+    assert verdict_of(tried(GOOD, 443, "ok"), tried(GOOD, 8443, "ok")) == (True, Health.HEALTHY)
+
+
+def test_one_address_that_takes_a_port_is_enough_for_that_port() -> None:
+    assert verdict_of(tried(GOOD, 443, "timeout"), tried(OTHER, 443, "ok")) == (True, Health.DEGRADED)
+    assert verdict_of(tried(GOOD, 443, "ok"), tried(OTHER, 443, "timeout")) == (True, Health.DEGRADED)
+
+
+def test_a_name_that_nobody_configured_is_said_to_be_none() -> None:
+    """Such as one below a wildcard of a zone around this one: the longest zone alone is asked."""
+    typed = dataclasses.replace(WANTED, addresses=frozenset(), known=False)
+    told = diagnose(typed, facts("nxdomain", "nxdomain", ()))
+    assert told.cause.startswith("app.corp.example is not in the configuration, and the zone corp.example, which alone")
+    assert told.fix.startswith("Add it to the names of corp.example in the configuration")

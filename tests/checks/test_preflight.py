@@ -13,8 +13,7 @@ import pytest
 from cloudlink.checks.preflight import aks, azure
 from cloudlink.checks.preflight.aks import AksFacts
 from cloudlink.checks.preflight.azure_facts import AzureFacts
-from cloudlink.checks.preflight.facts import PreflightFacts
-from cloudlink.clouds.azure import parse
+from cloudlink.clouds.azure import parse_aks, parse_network
 from cloudlink.config import load
 from cloudlink.core.plan import Action, Change, Plan
 from cloudlink.errors import CloudError, Mistake, Severity
@@ -63,16 +62,15 @@ def link(**aws: Any) -> Link:
     return replace(found, aws=replace(found.aws, **aws))
 
 
-def judged(spoil: Callable[[Said], object], of: Link | None = None) -> tuple[list[tuple[str, str]], list[str]]:
+def preflight_of(spoil: Callable[[Said], object], of: Link | None = None) -> tuple[list[tuple[str, str]], list[str]]:
     facts = copy.deepcopy(said())
     spoil(facts)
-    seen: Any = PreflightFacts(**{k: tuple(v) if isinstance(v, list) else v for k, v in facts.items()})  # type: ignore[arg-type]
     plan = Plan((Change("resolver.endpoint", "endpoint", Action.CREATE),))
     asked = of or link()
     known = AzureFacts(
-        vnet=parse.vnet(seen.vnet) if seen.vnet else None,
-        cluster=parse.aks_cluster(seen.aks) if seen.aks else None,
-        other_gateways=seen.azure_gateways,
+        vnet=parse_network.vnet(facts["vnet"]),
+        cluster=parse_aks.aks_cluster(facts["aks"]),
+        other_gateways=tuple(facts.get("azure_gateways") or ()),
     )
     found = [*azure.check(known, asked, plan), *aks.check(AksFacts(known.cluster, True), asked, plan)]
     of_azure = [
@@ -91,7 +89,7 @@ def gateway_subnet(**properties: Any) -> dict[str, Any]:
 
 
 def test_where_nothing_is_in_the_way_nothing_is_said() -> None:
-    assert judged(lambda f: None) == ([], [])
+    assert preflight_of(lambda f: None) == ([], [])
 
 
 CASES: dict[str, tuple[Callable[[Said], object], str, str]] = {
@@ -142,7 +140,8 @@ CASES: dict[str, tuple[Callable[[Said], object], str, str]] = {
             {
                 "name": "hub",
                 "properties": {
-                    "remoteVirtualNetworkAddressSpace": {"addressPrefixes": [f"10.30.{i}.0/24" for i in range(100)]}
+                    "allowGatewayTransit": True,
+                    "remoteVirtualNetworkAddressSpace": {"addressPrefixes": [f"10.30.{i}.0/24" for i in range(100)]},
                 },
             }
         ),
@@ -155,7 +154,7 @@ CASES: dict[str, tuple[Callable[[Said], object], str, str]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_one_obstacle_gives_one_mistake(case: str) -> None:
     spoil, path, found = CASES[case]
-    mistakes, _ = judged(spoil)
+    mistakes, _ = preflight_of(spoil)
     assert [p for p, _ in mistakes] == [path], mistakes
     assert found in mistakes[0][1]
 
@@ -163,7 +162,7 @@ def test_one_obstacle_gives_one_mistake(case: str) -> None:
 def test_a_gateway_of_another_kind_may_share_the_subnet() -> None:
     """ExpressRoute's: which kind it is, is read from the gateway itself, see ``Azure.other_vpn_gateways``."""
     shared = gateway_subnet(ipConfigurations=[{"id": OTHER_GATEWAY}])
-    assert judged(lambda f: f["vnet"]["properties"]["subnets"].append(shared)) == ([], [])
+    assert preflight_of(lambda f: f["vnet"]["properties"]["subnets"].append(shared)) == ([], [])
 
 
 WARNINGS: dict[str, tuple[Callable[[Said], object], str]] = {
@@ -185,18 +184,18 @@ WARNINGS: dict[str, tuple[Callable[[Said], object], str]] = {
 @pytest.mark.parametrize("case", WARNINGS)
 def test_what_only_may_become_a_problem_is_a_warning(case: str) -> None:
     spoil, words = WARNINGS[case]
-    mistakes, warnings = judged(spoil)
+    mistakes, warnings = preflight_of(spoil)
     assert not mistakes
     assert [words in w for w in warnings] == [True]
 
 
 def test_a_range_that_is_none_is_refused() -> None:
     with pytest.raises(CloudError, match="invalid address range"):
-        judged(lambda f: f["vnet"]["properties"]["addressSpace"].update(addressPrefixes=["10.20.0.0/99"]))
+        preflight_of(lambda f: f["vnet"]["properties"]["addressSpace"].update(addressPrefixes=["10.20.0.0/99"]))
 
 
 @pytest.mark.parametrize("prefixes", [[], ["fd00::/48"], None])
 def test_a_vnet_without_a_range_is_an_answer_without_sense(prefixes: list[str] | None) -> None:
     """Said of the cloud: no configuration would suit it."""
     with pytest.raises(CloudError, match="test-vnet without an IPv4 range"):
-        judged(lambda f: f["vnet"]["properties"]["addressSpace"].update(addressPrefixes=prefixes))
+        preflight_of(lambda f: f["vnet"]["properties"]["addressSpace"].update(addressPrefixes=prefixes))

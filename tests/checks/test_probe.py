@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 
 from cloudlink.checks.names import verify
+from cloudlink.checks.names.answers import Question, request
 from cloudlink.checks.names.diagnose import works
-from cloudlink.checks.names.probe import Probe, Question, manifest, request
+from cloudlink.checks.names.pod import gone, manifest, not_placed, on_cluster, trouble
+from cloudlink.checks.names.probe import Probe
 from cloudlink.checks.report import DnsReport, Health, NameReport
+from cloudlink.clouds.kube import parse_pods
 from cloudlink.core.polling import Stopped
 from cloudlink.errors import CloudError
 from cloudlink.link import ProbeSettings
@@ -22,7 +25,7 @@ from cloudlink_sandbox.faults import Fault
 from tests.sandbox.kube.small_world import BALANCER, RESOLVERS, ZONE
 from tests.support.kube_sandbox import HOSTS, KubeSandbox
 
-EXPECTED = {"app": (BALANCER,), "*.wild": (BALANCER,)}
+EXPECTED = {f"app.{ZONE}": (BALANCER,), f"*.wild.{ZONE}": (BALANCER,)}
 
 
 @pytest.fixture
@@ -163,7 +166,7 @@ def test_no_such_record(sandbox: KubeSandbox) -> None:
     sandbox.up()
     name = the_name(verified(sandbox, f"nobody.{ZONE}"))
     assert {h.result for h in name.hops[:5]} == {"nxdomain"}
-    assert "AWS itself does not know the name" in name.cause
+    assert f"nobody.{ZONE} is not in the configuration" in name.cause
 
 
 def test_a_name_without_address(sandbox: KubeSandbox) -> None:
@@ -175,7 +178,7 @@ def test_a_name_without_address(sandbox: KubeSandbox) -> None:
 
 def test_a_stale_record(sandbox: KubeSandbox) -> None:
     sandbox.up()
-    name = the_name(verified(sandbox, addresses={"app": (IPv4Address("10.1.2.50"),)}))
+    name = the_name(verified(sandbox, addresses={f"app.{ZONE}": (IPv4Address("10.1.2.50"),)}))
     assert name.verdict == "stale-address"
     assert "not the target's any more" in name.cause
 
@@ -283,13 +286,13 @@ def test_a_namespace_that_is_not_there(sandbox: KubeSandbox) -> None:
 
 
 def test_an_image_that_cannot_be_pulled_is_said_so() -> None:
-    from cloudlink.checks.names.probe import _trouble
+    def waits(**container: Any) -> CloudError | None:
+        return trouble(parse_pods.pod({"metadata": {"name": "p"}, "status": {"containerStatuses": [container]}}))
 
     waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}}
-    trouble = _trouble({"status": {"containerStatuses": [{"image": "nowhere/nothing", "state": waiting}]}})
-    assert trouble is not None and "nowhere/nothing" in trouble.detail and "[probe] image" in trouble.hint
-    first = {"waiting": {"reason": "ErrImagePull"}}
-    assert _trouble({"status": {"containerStatuses": [{"state": first}]}}) is None
+    found = waits(image="nowhere/nothing", state=waiting)
+    assert found is not None and "nowhere/nothing" in found.detail and "[probe] image" in found.hint
+    assert waits(state={"waiting": {"reason": "ErrImagePull"}}) is None
 
 
 def test_the_configuration_names_image_and_namespace(sandbox: KubeSandbox) -> None:
@@ -297,3 +300,29 @@ def test_the_configuration_names_image_and_namespace(sandbox: KubeSandbox) -> No
     pod = manifest(link, "p", {})
     assert pod["spec"]["containers"][0]["image"] == "registry.example/python:3"
     assert pod["metadata"]["namespace"] == "checks"
+
+
+def test_of_a_pod_on_eks_the_words_name_that_cluster_and_awss_ways_out() -> None:
+    waiting = {"reason": "ImagePullBackOff", "message": "failed to authorize: 401"}
+    container = {"name": "probe", "image": "registry.example/python", "state": {"waiting": waiting}}
+    stuck = parse_pods.pod({"metadata": {"name": "p"}, "status": {"containerStatuses": [container]}})
+    found = trouble(stuck)
+    assert found is not None and "the AKS cluster cannot pull" in found.detail
+    assert on_cluster(found, "AKS cluster test") is found
+    told = on_cluster(found, "EKS cluster production")
+    assert "The nodes of the EKS cluster production cannot pull registry.example/python" in told.detail
+    assert "AmazonEC2ContainerRegistryPullOnly" in told.hint and "az aks" not in told.hint
+    assert (type(told), told.code) == (type(found), found.code)
+    away = on_cluster(gone("p", "default"), "EKS cluster production")
+    assert away.detail.startswith("On the EKS cluster production: Pod p in namespace default was deleted")
+    full = parse_pods.pod({"metadata": {"name": "p"}, "status": {"phase": "Pending", "conditions": [UNPLACED]}})
+    room = on_cluster(not_placed(full, "p", "default", 500.0), "EKS cluster production")
+    assert "aws eks update-nodegroup-config" in room.hint and "az " not in room.hint
+
+
+UNPLACED = {
+    "type": "PodScheduled",
+    "status": "False",
+    "reason": "Unschedulable",
+    "message": "0/3 nodes are available: 3 Insufficient cpu.",
+}

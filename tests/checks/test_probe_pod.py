@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 import cloudlink.checks.names.probe as module
-from cloudlink.checks.names.probe import Probe, ProbeFacts, Question, manifest
+from cloudlink.checks.names.answers import ProbeFacts, Question
+from cloudlink.checks.names.pod import manifest
+from cloudlink.checks.names.probe import Probe
 from cloudlink.checks.names.script import MARK
 from cloudlink.clouds.kube.errors import KubeApiError
 from cloudlink.errors import CloudError, CloudlinkError, WaitError
@@ -38,6 +40,8 @@ class Time:
 
 class Cluster:
     """Answers as an API server does. life: from which second on a pod shows which status."""
+
+    kind, name = "aks", "test"
 
     def __init__(
         self, time: Time, life: Sequence[tuple[float, dict[str, Any]]], log: str | KubeApiError = RESULT
@@ -144,6 +148,7 @@ def test_the_pods_end_after_its_container_ran_is_no_failure() -> None:
 def test_a_pod_that_the_node_took_away(reason: str) -> None:
     error = refused([(0, {"phase": "Failed", "reason": reason, "message": "The node was low on resource: memory."})])
     assert "took the probe's pod away" in error.summary and "low on resource" in error.detail
+    assert ".." not in error.detail
 
 
 def test_tainted_nodes_are_named_with_the_key_to_set() -> None:
@@ -225,3 +230,126 @@ def test_the_configuration_shapes_the_pod() -> None:
         "limits": {"cpu": "500m", "memory": "128Mi", "ephemeral-storage": "1Gi"},
     }
     assert spec["imagePullSecrets"] == [{"name": "pull"}] and spec["serviceAccountName"] == "checker"
+
+
+# --- images ---------------------------------------------------------------------------------------------------
+
+BACKS_OFF = 'Back-off pulling image "i": ErrImagePull: '
+
+
+def pulling(reason: str, message: str) -> dict[str, Any]:
+    return {"phase": "Pending", "containerStatuses": [ours(waiting={"reason": reason, "message": message})]}
+
+
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        ("failed to authorize: failed to fetch anonymous token: unexpected status: 401 Unauthorized", "--attach-acr"),
+        ("pull access denied, repository does not exist or may require authorization", "image_pull_secret"),
+        ("429 Too Many Requests - toomanyrequests: You have reached your pull rate limit", "limits pulls"),
+        ("no match for platform in manifest: not found", "kubernetes.io/arch"),
+        ("tls: failed to verify certificate: x509: certificate signed by unknown authority", "do not trust"),
+        ('failed to do request: Head "https://r": dial tcp 150.171.70.10:443: i/o timeout', "do not reach"),
+        ("rpc error: code = NotFound desc = failed to pull and unpack image: not found", "no such image"),
+        ("something new", "python3"),
+    ],
+)
+def test_why_an_image_is_not_pulled_decides_what_to_do(said: str, hint: str) -> None:
+    error = refused([(0, pulling("ImagePullBackOff", BACKS_OFF + said))])
+    assert said in error.detail
+    assert hint in error.hint
+
+
+def test_the_first_pulls_words_are_kept_for_the_back_off() -> None:
+    """Before Kubernetes 1.31 the back-off itself says no more than that it waits."""
+    error = refused(
+        [
+            (0, pulling("ErrImagePull", "failed to authorize: 401 Unauthorized")),
+            (20, pulling("ImagePullBackOff", 'Back-off pulling image "i"')),
+        ]
+    )
+    assert "401 Unauthorized" in error.detail
+    assert "image_pull_secret" in error.hint
+
+
+def test_an_image_that_would_run_as_root() -> None:
+    message = "container has runAsNonRoot and image will run as root"
+    error = refused([(0, pulling("CreateContainerConfigError", message))])
+    assert message in error.detail
+    assert "does not run as root" in error.hint
+
+
+# --- nodes ----------------------------------------------------------------------------------------------------
+
+
+def unplaced(message: str) -> dict[str, Any]:
+    why = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+    return {"phase": "Pending", "conditions": [why]}
+
+
+def test_a_node_that_an_autoscaler_makes_is_waited_for() -> None:
+    """Four minutes are usual for AKS; without any room but with a new node on its way, the pod is not given up."""
+    room = "0/3 nodes are available: 3 Insufficient cpu. preemption: 0/3 nodes are available."
+    running = {"phase": "Running", "containerStatuses": [ours(running={})]}
+    _, _, time = run([(0, unplaced(room)), (240, running), (250, {"phase": "Succeeded", "containerStatuses": [ENDED]})])
+    assert time.at - 1_000_000 > 240
+
+
+@pytest.mark.parametrize("why", ["3 Insufficient memory.", "3 Too many pods."])
+def test_nodes_without_room(why: str) -> None:
+    error = refused([(0, unplaced(f"0/3 nodes are available: {why}"))])
+    assert isinstance(error, WaitError)
+    assert "no room" in error.summary
+    assert "az aks nodepool scale" in error.hint and "requests" in error.hint
+
+
+def test_a_pod_without_a_network_is_not_told_as_a_slow_registry() -> None:
+    """The pods' range is used up: no container ever runs, and nothing but a condition of the pod says why."""
+    waiting = {
+        "phase": "Pending",
+        "conditions": [{"type": "PodReadyToStartContainers", "status": "False"}],
+        "containerStatuses": [ours(waiting={"reason": "ContainerCreating"})],
+    }
+    dead = {"phase": "Failed", "reason": "DeadlineExceeded", "message": LATE, "containerStatuses": []}
+    error = refused([(0, waiting), (601, dead)])
+    assert "no network" in error.summary
+    assert "no address is left" in error.detail
+    assert "registry" not in error.detail + error.hint
+
+
+def test_a_pod_that_somebody_deleted() -> None:
+    class CleanedUp(Cluster):
+        def pod(self, namespace: str, name: str) -> dict[str, Any]:
+            if self._time.now() - self._born > 5:
+                raise KubeApiError(404, "NotFound", f'pods "{name}" not found', "GET pod of cluster test")
+            return super().pod(namespace, name)
+
+    time = Time()
+    cluster = CleanedUp(time, [(0, {"phase": "Running", "containerStatuses": [ours(running={})]})])
+    with pytest.raises(CloudError) as caught:
+        Probe(link(), cluster, time).run([Question("a.corp.example")], [])  # type: ignore[arg-type]
+    assert "took the probe's pod away" in caught.value.summary
+    assert "not by cloudlink" in caught.value.detail
+    assert "probe] namespace" in caught.value.hint
+
+
+def test_a_log_that_the_node_has_lost() -> None:
+    error = refused(
+        [(0, {"phase": "Succeeded", "containerStatuses": [ENDED]})],
+        "unable to retrieve container logs for containerd://abc",
+    )
+    assert "run the command again" in error.hint and "python3" not in error.hint
+
+
+def test_a_pod_that_was_ended_at_its_deadline_took_too_long() -> None:
+    """Not the image is to blame. The kubelet ends its containers, which shows a moment later."""
+    killed = ours(terminated={"exitCode": 137, "reason": "Error"})
+    over = {
+        "phase": "Failed",
+        "reason": "DeadlineExceeded",
+        "message": "Pod was active too long",
+        "containerStatuses": [killed],
+    }
+    error = refused([(0, {"phase": "Pending"}), (6, over)], log="")
+    assert "too long" in error.hint
+    assert "python3" not in error.hint

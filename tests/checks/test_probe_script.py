@@ -24,8 +24,8 @@ import dns.rcode
 import dns.rrset
 import pytest
 
-from cloudlink.checks.names.diagnose import certificate_names
-from cloudlink.checks.names.probe import NameFacts, ProbeFacts, Question, parse, request
+from cloudlink.checks.names.answers import NameFacts, ProbeFacts, Question, parse, request
+from cloudlink.checks.names.certificates import certificate_names
 from cloudlink.checks.names.script import SCRIPT
 from cloudlink_sandbox.tls import Authority
 
@@ -142,10 +142,11 @@ def run(
     *questions: Question,
     endpoints: tuple[str, ...] = ("127.0.0.1",),
     deadline: float = 90,
+    measure: bool = False,
 ) -> ProbeFacts:
     resolv = home / "resolv.conf"
     resolv.write_text("search default.svc.cluster.local\nnameserver 127.0.0.1\noptions ndots:5\n")
-    asked: dict[str, Any] = request(questions, [IPv4Address(e) for e in endpoints])
+    asked: dict[str, Any] = request(questions, [IPv4Address(e) for e in endpoints], measure=measure)
     asked |= {"port": server.port, "resolv": str(resolv), "timeout": 0.3, "deadline": deadline}
     done = subprocess.run(
         [sys.executable, "-I", "-c", SCRIPT],
@@ -286,3 +287,11 @@ def test_there_is_a_result_when_the_time_is_up(server: NameServer, tmp_path: Pat
     (name,) = facts.names
     assert {q.outcome for q in name.queries} == {c.outcome for c in name.connects} == {"error"}
     assert "not asked" in name.queries[0].error
+
+
+def test_the_way_is_measured_where_that_is_asked_for(server: NameServer, tmp_path: Path) -> None:
+    facts = run(server, tmp_path, Question("plain.corp.example"), measure=True)
+    (way,) = facts.ways
+    assert way.server == "127.0.0.1" and way.packet == 1500 and len(way.ms) == 5, "loopback carries more than that"
+    assert way.told and way.told > 1500 and way.segment and way.segment > 1448
+    assert run(server, tmp_path, Question("plain.corp.example")).ways == ()

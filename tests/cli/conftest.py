@@ -42,7 +42,10 @@ def repair(place: Cli) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests here share a link and tell its life in order: within a file they stay as they are written."""
+    files: dict[Path, int] = {}
     places = [i for i, item in enumerate(items) if HERE in item.path.parents]
-    told = sorted((items[i] for i in places), key=lambda item: (str(item.path), item.location[1] or 0))
+    for i in places:
+        files.setdefault(items[i].path, i)
+    told = sorted((items[i] for i in places), key=lambda item: (files[item.path], item.location[1] or 0))
     for place, item in zip(places, told, strict=True):
         items[place] = item

@@ -242,3 +242,19 @@ def test_a_hub_and_a_spoke_from_plan_to_names(tmp_path: Any) -> None:
         assert after.json["health"] == "healthy", after.out
         asked = place.cloudlink("verify-dns")
         assert asked.code == 0, asked.out
+
+
+def test_a_cluster_behind_a_proxy_that_is_asked_for_the_zones_names(place: Cli) -> None:
+    clusters = Owner(place).clouds.azure.containers.managed_clusters
+    read = clusters.get("test", "test").as_dict()
+
+    def put(no_proxy: list[str]) -> None:
+        config = {"httpProxy": "http://proxy.corp:3128", "httpsProxy": "http://proxy.corp:3128", "noProxy": no_proxy}
+        body = {**read, "properties": {**read["properties"], "httpProxyConfig": config}}
+        clusters.begin_create_or_update("test", "test", body, polling=False)
+        Owner(place).later(900)
+
+    put(["10.0.0.0/8"])
+    assert "The cluster sends its pods' HTTP through a proxy" in told(place, 0)
+    put(["10.0.0.0/8", ".prod.corp.example"])
+    assert "through a proxy" not in told(place, 0)

@@ -62,10 +62,10 @@ def test_a_refusal_of_a_cloud_leaves_no_traceback(config: Path, capsys: pytest.C
 def test_the_process_ends_with_code_one_and_the_traceback(config: Path) -> None:
     program = (
         "import sys\n"
-        "from cloudlink import connect, session\n"
+        "from cloudlink.session import run\n"
         "def connect(*_):\n"
         "    raise AttributeError('a typo of ours')\n"
-        "session.connect = connect\n"
+        "run.connect = connect\n"
         "sys.argv = ['cloudlink', 'plan', '--config', sys.argv[1]]\n"
         "from cloudlink.cli import main\n"
         "main()\n"
@@ -77,3 +77,18 @@ def test_the_process_ends_with_code_one_and_the_traceback(config: Path) -> None:
     assert "AttributeError: a typo of ours" in ran.stderr
     assert "Traceback" in ran.stderr
     assert "malformed" not in ran.stderr
+
+
+@pytest.mark.parametrize(("began", "json", "named"), [(True, False, True), (False, False, False), (True, True, False)])
+def test_a_run_that_began_something_and_did_not_end_well_names_its_log(
+    config: Path, capsys: pytest.CaptureFixture[str], began: bool, json: bool, named: bool
+) -> None:
+    with (
+        pytest.raises(CloudError),
+        open_session("up", config=config, sandbox=False, json=json, color=False, writes=True) as session,
+    ):
+        session.began = began
+        raise CloudError("AWS refuses", "It is so.")
+    shown = capsys.readouterr()
+    assert (session.log_file.name in "".join((shown.out + shown.err).split())) is named
+    assert session.log_file.exists()

@@ -88,7 +88,7 @@ def test_verify_dns_as_json(linked: Cli) -> None:
     assert linked.inventory()["pods"] == before, "the pod is removed"
 
 
-def test_verify_dns_of_one_name_and_of_a_stranger(linked: Cli) -> None:
+def test_verify_dns_of_one_name_and_of_an_unknown_one(linked: Cli) -> None:
     result = linked.cloudlink("verify-dns", "anything.prod.corp.example", "--json")
     assert [n["name"] for n in result.json["names"]] == ["anything.prod.corp.example"]
     assert result.code == 0

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cloudlink.clouds.aws.parse import rules_of_vpc
+from cloudlink.clouds.aws.parse_resolver import rules_of_vpc
 from tests.support.cli import Cli, make_cli
 from tests.support.manual_edits import ManualEdits
 

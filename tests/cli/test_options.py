@@ -140,10 +140,10 @@ def test_without_a_config_it_is_said_which_is_missing(place: Cli) -> None:
 @pytest.fixture
 def as_if_real(place: Cli, monkeypatch: pytest.MonkeyPatch) -> Cli:
     """The clouds of the sandbox, reached as the real ones are: without --sandbox, so that the question is asked."""
-    from cloudlink import session
+    from cloudlink.session import run
 
     clouds = place.clouds()
-    monkeypatch.setattr(session, "connect", lambda link, clock, endpoints: clouds)
+    monkeypatch.setattr(run, "connect", lambda link, clock, endpoints: clouds)
     return place
 
 
@@ -170,7 +170,7 @@ def test_on_a_terminal_only_yes_means_yes(as_if_real: Cli, monkeypatch: pytest.M
     before = as_if_real.writes()
     result = as_if_real.cloudlink("up", sandbox=False)
     assert result.code == 9
-    assert "Make these changes? [y/N]" in result.err
+    assert "Make these changes to the link demo in AWS 123456789012 (as " in result.err
     assert "Nothing was changed" in result.err
     assert as_if_real.writes() == before
 
@@ -185,7 +185,7 @@ def test_teardown_asks_as_well(as_if_real: Cli, monkeypatch: pytest.MonkeyPatch,
     result = as_if_real.cloudlink("teardown", sandbox=False)
     assert result.code == code
     assert applied == ([removal] if code == 0 else [])
-    assert ("cloudlink teardown --yes" if not answer else "Remove these? [y/N]") in result.err
+    assert ("cloudlink teardown --yes" if not answer else "Remove the link demo in AWS") in result.err
 
 
 @pytest.mark.parametrize("how", ["answer", "option"])

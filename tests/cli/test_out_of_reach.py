@@ -42,7 +42,8 @@ def test_a_reader_is_shown_what_a_reader_may_see(place: Cli, fault: Any) -> None
     assert place.cloudlink("status").code == 0
     fault("denied", "azure.POST:*")
     status = place.cloudlink("status", "--json")
-    assert status.code == 8
+    assert status.code == 4
+    assert "Microsoft.Network/virtualNetworkGateways/getBgpPeerStatus/action" in status.err
     assert status.json["health"] == "unknown"
     seen = outcomes(status)
     assert {n for n, o in seen.items() if o == "not seen"} == {"bgp", "routes-azure", "forward"}
@@ -50,6 +51,15 @@ def test_a_reader_is_shown_what_a_reader_may_see(place: Cli, fault: Any) -> None
     assert [t["up"] for t in status.json["tunnels"]] == [True] * 4
     (reason,) = {c["detail"] for c in status.json["checks"] if c["name"] == "bgp"}
     assert "permission" in reason
+    # what was not seen is not told as missing
+    shown = " ".join(place.cloudlink("status", "--all").out.split())
+    assert "absent" not in shown and "has learned no route" not in shown
+    assert "what it has learned could not be read" in shown
+    summary = " ".join(place.cloudlink("status").out.split())
+    assert "All 4 tunnels are up" in summary
+    cause, _, task = summary.partition(" to do ")
+    assert "Ask for a role that allows" in task
+    assert cause.count("getBgpPeerStatus") == 1, "Azure's own sentence is not repeated after ours"
 
 
 def test_clusters_out_of_reach_leave_the_rest_to_be_seen(place: Cli, fault: Any) -> None:
@@ -94,6 +104,8 @@ def test_lost_tags_a_cluster_that_is_left_and_a_kill_before_the_subnet_goes(plac
     fault("cut-before", "kube.*")
     down = place.cloudlink("teardown", "--leave-coredns", "--json")
     assert down.code == 8, down.out + down.err
+    said = {line["address"]: line["why"] for line in down.lines if line["type"] == "kept"}
+    assert said["dns_forward.forward"] == "left as asked", "it is ours"
     report = down.lines[-1]["teardown"]
     assert {k["address"] for k in report["kept"]} == {
         "azure_vpn.gateway",

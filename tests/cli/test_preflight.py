@@ -50,7 +50,7 @@ def mistake(place: Cli) -> tuple[str, str, str]:
     return found[0]["path"], found[0]["found"], found[0]["allowed"]
 
 
-class Ground(ManualEdits):
+class TemporaryEdits(ManualEdits):
     """What somebody else's setup looks like; every change is taken back."""
 
     @contextlib.contextmanager
@@ -190,7 +190,7 @@ class Ground(ManualEdits):
         self.later(600)
 
 
-OVERLAPS: dict[str, tuple[Callable[[Ground], Any], str, str]] = {
+OVERLAPS: dict[str, tuple[Callable[[TemporaryEdits], Any], str, str]] = {
     "VPC's second range and VNet": (lambda g: g.vpc_range("10.20.128.0/20"), "azure.vnet", "10.20.128.0/20 and VNet"),
     "VPC and peered VNet": (
         lambda g: g.peered("10.10.128.0/20"),
@@ -218,7 +218,7 @@ OVERLAPS: dict[str, tuple[Callable[[Ground], Any], str, str]] = {
 }
 
 
-MAY_HURT: dict[str, tuple[Callable[[Ground], Any], str]] = {
+MAY_HURT: dict[str, tuple[Callable[[TemporaryEdits], Any], str]] = {
     "pods in a range of the VPC without targets": (
         lambda g: g.vpc_range("10.244.16.0/20"),
         "10.244.16.0/20 and AKS pod CIDR 10.244.0.0/16: pods would look for these addresses inside the cluster",
@@ -240,14 +240,14 @@ def test_what_may_hurt_is_a_warning_of_the_plan(place: Cli, case: str) -> None:
     disturb, words = MAY_HURT[case]
     before = place.cloudlink("plan", "--json")
     assert not any(words in w for w in before.json["warnings"])
-    with disturb(Ground(place)):
+    with disturb(TemporaryEdits(place)):
         planned = place.cloudlink("plan", "--json")
     assert planned.code == before.code, planned.out + planned.err
     assert any(words in w for w in planned.json["warnings"]), planned.json["warnings"]
 
 
 def test_a_static_route_over_the_whole_vnet_is_an_obstacle(place: Cli) -> None:
-    with Ground(place).route("10.20.0.0/16"):
+    with TemporaryEdits(place).route("10.20.0.0/16"):
         error = refused(place, 3)
     assert error["summary"] == "The plan cannot be carried out"
 
@@ -255,7 +255,7 @@ def test_a_static_route_over_the_whole_vnet_is_an_obstacle(place: Cli) -> None:
 @pytest.mark.parametrize("case", OVERLAPS)
 def test_what_the_clouds_hold_is_compared_with_the_configuration(place: Cli, case: str) -> None:
     disturb, path, found = OVERLAPS[case]
-    with disturb(Ground(place)):
+    with disturb(TemporaryEdits(place)):
         at, said, allowed = mistake(place)
     assert at == path
     assert found in said
@@ -263,11 +263,11 @@ def test_what_the_clouds_hold_is_compared_with_the_configuration(place: Cli, cas
 
 
 def test_everything_wrong_is_told_at_once_and_by_plan_too(place: Cli) -> None:
-    ground = Ground(place)
+    edits = TemporaryEdits(place)
     with (
-        ground.vpc_range("10.20.128.0/20"),
-        ground.attached_gateway(),
-        ground.subnet("GatewaySubnet", "10.20.255.0/28"),
+        edits.vpc_range("10.20.128.0/20"),
+        edits.attached_gateway(),
+        edits.subnet("GatewaySubnet", "10.20.255.0/28"),
     ):
         assert {m["path"] for m in refused(place, 3)["mistakes"]} == {
             "azure.vnet",
@@ -291,39 +291,39 @@ def test_everything_wrong_is_told_at_once_and_by_plan_too(place: Cli) -> None:
     [(65_515, "aws.gateway", "65515"), (65_000, "azure.vpn_gateway.asn", "65000")],
 )
 def test_the_number_of_an_adopted_gateway_must_suit_azure(place: Cli, asn: int, path: str, found: str) -> None:
-    ground = Ground(place)
-    made = ground.ec2.create_vpn_gateway(Type="ipsec.1", AmazonSideAsn=asn)["VpnGateway"]["VpnGatewayId"]
-    ground.later(60)
+    edits = TemporaryEdits(place)
+    made = edits.ec2.create_vpn_gateway(Type="ipsec.1", AmazonSideAsn=asn)["VpnGateway"]["VpnGatewayId"]
+    edits.later(60)
     try:
         place.replace('# gateway = "create"', f'gateway = "{made}"')
         at, said, _ = mistake(place)
         assert (at, found in said) == (path, True)
     finally:
-        ground.ec2.delete_vpn_gateway(VpnGatewayId=made)
-        ground.later(60)
+        edits.ec2.delete_vpn_gateway(VpnGatewayId=made)
+        edits.later(60)
 
 
 def test_an_inside_range_that_the_adopted_gateway_uses_already(place: Cli) -> None:
-    ground = Ground(place)
-    ec2 = ground.ec2
+    edits = TemporaryEdits(place)
+    ec2 = edits.ec2
     made = ec2.create_vpn_gateway(Type="ipsec.1", AmazonSideAsn=64_700)["VpnGateway"]["VpnGatewayId"]
     customer = ec2.create_customer_gateway(Type="ipsec.1", PublicIp="192.0.2.9", BgpAsn=64_701)["CustomerGateway"]
-    ground.later(60)
+    edits.later(60)
     options = {"TunnelOptions": [{"TunnelInsideCidr": "169.254.21.4/30"}, {"TunnelInsideCidr": "169.254.99.0/30"}]}
     vpn = ec2.create_vpn_connection(
         Type="ipsec.1", CustomerGatewayId=customer["CustomerGatewayId"], VpnGatewayId=made, Options=options
     )["VpnConnection"]["VpnConnectionId"]
-    ground.later(900)
+    edits.later(900)
     try:
         place.replace('# gateway = "create"', f'gateway = "{made}"')
         at, said, _ = mistake(place)
         assert (at, said) == ("vpn.inside_pool", "169.254.21.4/30")
     finally:
         ec2.delete_vpn_connection(VpnConnectionId=vpn)
-        ground.later(900)
+        edits.later(900)
         ec2.delete_vpn_gateway(VpnGatewayId=made)
         ec2.delete_customer_gateway(CustomerGatewayId=customer["CustomerGatewayId"])
-        ground.later(60)
+        edits.later(60)
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def host(target: LoadBalancerTarget) -> Callable[[Link], Link]:
 CASES: dict[str, tuple[Callable[[Link], Link], str]] = {
     "VPC": (aws(vpc_id="vpc-0000000000000dead"), "vpc-0000000000000dead"),
     "EKS cluster": (aws(eks_cluster="nowhere"), "nowhere"),
-    "virtual private gateway": (aws(adopt_gateway="vgw-0000000000000dead"), "vgw-0000000000000dead"),
+    "virtual private gateway": (aws(gateway="vgw-0000000000000dead"), "vgw-0000000000000dead"),
     "route table": (aws(route_tables=("rtb-0000000000000dead",)), "rtb-0000000000000dead"),
     "resource group": (azure(resource_group="nowhere"), "nowhere"),
     "VNet": (azure(vnet="nowhere"), "nowhere"),
@@ -91,7 +91,9 @@ def test_all_that_is_missing_is_named_at_once(place: Cli) -> None:
 def test_a_load_balancer_that_faces_the_internet(place: Cli) -> None:
     clouds = place.clouds()
     subnets = [s["SubnetId"] for s in clouds.aws.subnets(place.link.aws.vpc_id)]
-    clouds.aws.elbv2.create_load_balancer(Name="shop", Subnets=subnets, Scheme="internet-facing", Type="network")
+    clouds.aws.client("elbv2").create_load_balancer(
+        Name="shop", Subnets=subnets, Scheme="internet-facing", Type="network"
+    )
     error = refusal(place, host(LoadBalancerTarget("shop"))(place.link))
     assert (error.exit_code, [f.summary for f in error.findings]) == (3, ["The load balancer is not internal"])
 
@@ -107,7 +109,7 @@ def test_all_targets_that_cannot_be_reached_are_named_at_once(place: Cli) -> Non
         ][:2]
         for v in (elsewhere, place.link.aws.vpc_id)
     }
-    make = clouds.aws.elbv2.create_load_balancer
+    make = clouds.aws.client("elbv2").create_load_balancer
     make(Name="outside", Subnets=subnets[place.link.aws.vpc_id], Scheme="internet-facing", Type="network")
     make(Name="beyond", Subnets=subnets[elsewhere], Scheme="internal", Type="network")
     hosts = tuple(Host(n, LoadBalancerTarget(n)) for n in ("gone", "outside", "beyond"))

@@ -124,16 +124,16 @@ def strip_places(clouds: Any) -> None:
     ]
     ec2.delete_tags(Resources=ids, Tags=[{"Key": "cloudlink-vpc"}, {"Key": "cloudlink-vnet"}])
     for item in azure.resources_by_tag():
-        tags = {k: item["tags"][k] for k in ("cloudlink-vpc", "cloudlink-vnet") if k in item["tags"]}
+        tags = {k: item.tags[k] for k in ("cloudlink-vpc", "cloudlink-vnet") if k in item.tags}
         azure.resources.tags.begin_update_at_scope(
-            item["id"], {"operation": "Delete", "properties": {"tags": tags}}
+            item.id, {"operation": "Delete", "properties": {"tags": tags}}
         ).result()
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["with state", "state lost"])
 def test_marks_of_an_earlier_version_are_read_and_completed(linked: Cli, lost: bool) -> None:
     clouds = linked.clouds()
-    azure_tags = {i["id"]: i["tags"] for i in clouds.azure.resources_by_tag()}
+    azure_tags = {i.id: i.tags for i in clouds.azure.resources_by_tag()}
     strip_places(clouds)
     if lost:
         linked.state.unlink()
@@ -143,7 +143,7 @@ def test_marks_of_an_earlier_version_are_read_and_completed(linked: Cli, lost: b
     assert done.code == 0, done.out + done.err
     assert "Nothing to do" in linked.cloudlink("plan").out
     clouds = linked.clouds()
-    assert {i["id"]: i["tags"] for i in clouds.azure.resources_by_tag()} == azure_tags
+    assert {i.id: i.tags for i in clouds.azure.resources_by_tag()} == azure_tags
     gateway = next(
         g
         for g in clouds.aws.ec2.describe_vpn_gateways()["VpnGateways"]

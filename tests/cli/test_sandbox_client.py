@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import inspect
+import sys
 from ipaddress import IPv4Network
 from pathlib import Path
 from types import ModuleType
@@ -70,12 +71,34 @@ def test_where_it_is_not_installed_one_message_says_what_to_type(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
 ) -> None:
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda **_: ())
+    monkeypatch.setattr(sandbox_client, "_load", sandbox_client._load.__wrapped__)  # as in a new process
     monkeypatch.chdir(tmp_path)
     assert run(list(command)) == 2
     said = capsys.readouterr()
     assert "pip install . ./sandbox" in said.err
     assert "Traceback" not in said.err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("prefix", "how"),
+    [
+        ("/opt/a/.local/share/pipx/venvs/cloudlink-cli", "pipx inject cloudlink-cli ./sandbox"),
+        ("/opt/a/.local/share/uv/tools/cloudlink-cli", "uv tool install . --with ./sandbox"),
+        ("/opt/a/b c/.venv", "-m pip install . ./sandbox"),
+    ],
+)
+def test_the_hint_is_for_how_cloudlink_was_installed(monkeypatch: pytest.MonkeyPatch, prefix: str, how: str) -> None:
+    """And from a checkout: under the sandbox's name a registry may hold a stranger's package."""
+    monkeypatch.setattr(sys, "prefix", prefix)
+    monkeypatch.setattr(sys, "executable", "/opt/a/b c/.venv/bin/python")
+    said = sandbox_client.install_hint()
+    assert (
+        said.startswith("In a checkout of cloudlink: ")
+        and said.endswith(how)
+        and "install cloudlink-sandbox" not in said
+    )
+    assert "pip install ." not in said or "'/opt/a/b c/.venv/bin/python' -m pip" in said
 
 
 def test_its_errors_become_ours(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -77,6 +78,10 @@ def test_the_whole_way_with_kill_interruption_and_lost_state(place: Cli) -> None
     with begin(place, "teardown") as killed:
         wait_for_writes(place, 5)
         killed.send_signal(signal.SIGKILL)
+    halfway = place.cloudlink("status")
+    assert halfway.code == 8
+    assert "A teardown was interrupted" in halfway.out
+    assert re.search(r"next +cloudlink teardown --sandbox\n", halfway.out)
     down = place.cloudlink("teardown", "--json")
     assert down.code == 0, down.out + down.err
     result = down.lines[-1]

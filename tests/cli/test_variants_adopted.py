@@ -4,6 +4,7 @@ Manager, and an AKS cluster that lets users in through Entra ID only. Afterwards
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,7 @@ GATEWAY = "vgw-0aaaabbbbccccdddd"
 ZONE = "Z0ADOPTEDZONE0000001"
 TABLES = ("rtb-0aaaabbbbccccddd1", "rtb-0aaaabbbbccccddd2")
 SUBNETS = ("subnet-0aaaabbbbccccddd1", "subnet-0aaaabbbbccccddd2")
-STRANGER = {"Name": "mail.prod.corp.example.", "Type": "A", "TTL": 300, "ResourceRecords": [{"Value": "10.10.7.7"}]}
+FOREIGN = {"Name": "mail.prod.corp.example.", "Type": "A", "TTL": 300, "ResourceRecords": [{"Value": "10.10.7.7"}]}
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +32,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
 
 @pytest.fixture(scope="module")
 def stood(place: Cli) -> dict[str, Any]:
-    """What is there before cloudlink comes: a stranger's record in the zone, and one table that has the routes already."""
+    """What is there before cloudlink comes: a foreign record in the zone, and one table that has the routes already."""
     assert place.sandbox("start").code == 0
     clouds = place.clouds()
-    batch = {"Changes": [{"Action": "CREATE", "ResourceRecordSet": STRANGER}]}
+    batch = {"Changes": [{"Action": "CREATE", "ResourceRecordSet": FOREIGN}]}
     clouds.aws.route53.change_resource_record_sets(HostedZoneId=ZONE, ChangeBatch=batch)
     clouds.aws.ec2.enable_vgw_route_propagation(GatewayId=GATEWAY, RouteTableId=TABLES[1])
     place.control("POST", "clock", {"advance": 120})
@@ -44,11 +45,14 @@ def stood(place: Cli) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def built(place: Cli, stood: dict[str, Any]) -> Result:
     assert stood
-    return place.cloudlink("up")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("COLUMNS", "100")  # the rows of a plan have room in it, whatever runs the tests
+        return place.cloudlink("up")
 
 
 def test_up_links_what_is_there(place: Cli, built: Result) -> None:
     assert built.code == 0, built.out + built.err
+    assert re.search(rf"adopted: +aws_vpn.gateway .*{GATEWAY}", built.out), built.out
     clouds = place.clouds()
     connections = [c for c in clouds.aws.ec2.describe_vpn_connections()["VpnConnections"] if c["State"] == "available"]
     assert {c["VpnGatewayId"] for c in connections} == {GATEWAY}
@@ -73,7 +77,7 @@ def test_routes_are_in_the_listed_tables_only(place: Cli, built: Result) -> None
     assert {t["id"] for t in place.cloudlink("status", "--json").json["route_tables"]} == set(TABLES)
 
 
-def test_names_work_beside_the_strangers(place: Cli, built: Result) -> None:
+def test_names_work_beside_foreign_ones(place: Cli, built: Result) -> None:
     assert built.code == 0
     result = place.cloudlink("verify-dns", "sentry.prod.corp.example", "--json")
     assert (result.code, result.json["names"][0]["verdict"]) == (0, "ok")
@@ -95,7 +99,7 @@ def test_a_second_up_writes_nothing(place: Cli, built: Result) -> None:
     assert place.writes() == before
 
 
-def test_a_name_that_a_stranger_has_is_refused(place: Cli, built: Result) -> None:
+def test_a_name_that_somebody_else_has_is_refused(place: Cli, built: Result) -> None:
     assert built.code == 0
     text = place.config.read_text()
     place.replace('name = "postgres"', 'name = "mail"')
@@ -107,7 +111,7 @@ def test_a_name_that_a_stranger_has_is_refused(place: Cli, built: Result) -> Non
     finally:
         place.config.write_text(text)
     records = place.clouds().aws.route53.list_resource_record_sets(HostedZoneId=ZONE)["ResourceRecordSets"]
-    assert STRANGER in records
+    assert FOREIGN in records
 
 
 def test_teardown_leaves_what_was_adopted_as_it_stood(place: Cli, built: Result, stood: dict[str, Any]) -> None:

@@ -184,7 +184,7 @@ def first_environment(programs: Path, folder: Path) -> dict[str, str]:
         "HTTP_PROXY": nowhere,
         "https_proxy": nowhere,
         "http_proxy": nowhere,
-        # what the clients ask, and are told, is judged as in every other test
+        # what the clients ask, and are told, is checked as in every other test
         transcript.VARIABLE: os.environ[transcript.VARIABLE],
     }
 

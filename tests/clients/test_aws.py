@@ -28,6 +28,45 @@ def test_a_wrong_key_is_refused(clients: Clients) -> None:
     assert "AuthFailure" in said.err or "SignatureDoesNotMatch" in said.err
 
 
+@pytest.mark.program("aws assumes a role with a one-time code, and is refused with another")
+def test_a_role_with_a_code(clients: Clients) -> None:
+    role = "arn:aws:iam::123456789012:role/ops"
+    ((serial, code),) = clients.cloudlink("sandbox", "status", "--json").json["mfa"].items()
+    assume = f"sts assume-role --role-arn {role} --role-session-name me --serial-number {serial} --token-code"
+    assert "invalid MFA one time pass code" in clients.refused(f"aws {assume} 000000")
+    keys = clients.aws(f"{assume} {code}")["Credentials"]
+    mine = {
+        "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": keys["SessionToken"],
+    }
+    said = clients.ok("aws", "sts", "get-caller-identity", "--output", "json", **mine)
+    assert json.loads(said.out)["Arn"] == "arn:aws:sts::123456789012:assumed-role/ops/me"
+    token = clients.ok("aws", "eks", "get-token", "--cluster-name", "production", "--output", "json", **mine)
+    assert json.loads(token.out)["status"]["token"].startswith("k8s-aws-v1.")
+
+
+@pytest.mark.program(
+    "aws makes a listener, and is refused where the type of load balancer has no such protocol or attribute"
+)
+def test_listeners(clients: Clients, cluster: dict[str, object]) -> None:
+    vpc = cluster["resourcesVpcConfig"]["vpcId"]  # type: ignore[index]
+    arn = clients.aws("elbv2 describe-load-balancers --names sentry-internal")["LoadBalancers"][0]["LoadBalancerArn"]
+    make = "elbv2 create-target-group --name mine --protocol HTTP --port 80 --target-type ip --vpc-id"
+    group = clients.aws(f"{make} {vpc} --matcher HttpCode=200-299")["TargetGroups"][0]["TargetGroupArn"]
+    listen = f"elbv2 create-listener --load-balancer-arn {arn} --default-actions Type=forward,TargetGroupArn={group}"
+    said = clients.refused(f"aws {listen} --protocol TCP --port 8081")
+    assert "Listener protocol 'TCP' must be one of 'HTTPS, HTTP'" in said
+    made = clients.aws(f"{listen} --protocol HTTP --port 8081")["Listeners"][0]["ListenerArn"]
+    change = f"elbv2 modify-load-balancer-attributes --load-balancer-arn {arn} --attributes"
+    assert "not supported on load balancers" in clients.refused(
+        f"aws {change} Key=dns_record.client_routing_policy,Value=any_availability_zone"
+    )
+    clients.aws(f"{change} Key=idle_timeout.timeout_seconds,Value=120")
+    clients.aws(f"elbv2 delete-listener --listener-arn {made}")
+    clients.aws(f"elbv2 delete-target-group --target-group-arn {group}")
+
+
 @pytest.mark.program("aws lists clusters, waits for them, and makes their tokens")
 def test_clusters_and_their_tokens(clients: Clients, cluster: dict[str, object]) -> None:
     assert cluster["status"] == "ACTIVE"

@@ -13,8 +13,8 @@ GATEWAY = "--resource-group contoso-hub"
 
 @pytest.fixture(scope="session")
 def group(clients: Clients) -> str:
-    clients.az("group create --name strangers --location westeurope --tags team=one")
-    return "strangers"
+    clients.az("group create --name others --location westeurope --tags team=one")
+    return "others"
 
 
 @pytest.mark.program("az signs in as a service principal, and is told why it cannot")

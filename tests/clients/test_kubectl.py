@@ -150,7 +150,7 @@ def test_nobody_without_a_token(clients: Clients, context: str) -> None:
     config = yaml.safe_load((clients.folder / ".cloudlink/sandbox/demo/kubeconfig").read_text())
     for user in config["users"]:
         user["user"] = {"token": "made-up"}
-    path = clients.folder / "strangers.yaml"
+    path = clients.folder / "others.yaml"
     path.write_text(yaml.safe_dump(config))
     said = clients.run("kubectl", "--context", context, "get", "pods", KUBECONFIG=str(path))
     assert said.code != 0

@@ -81,7 +81,7 @@ def redirect(to: str) -> Callable[[socket.socket, bytes], bytes]:
 _BOMB = plain(200, gzip.compress(b'{"a":"' + b" " * 60_000_000 + b'"}', 1), "Content-Encoding: gzip")
 
 
-def bomb(_sock: socket.socket, _request: bytes) -> bytes:
+def bomb(_sock: socket.socket | None, _request: bytes) -> bytes:
     return _BOMB
 
 
@@ -106,7 +106,7 @@ def dripping_head(sock: socket.socket, _request: bytes) -> None:
         time.sleep(0.05)
 
 
-def deep(_sock: socket.socket, _request: bytes) -> bytes:
+def deep(_sock: socket.socket | None, _request: bytes) -> bytes:
     return plain(200, b"[" * 100_000 + b"]" * 100_000)
 
 

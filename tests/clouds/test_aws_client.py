@@ -154,7 +154,7 @@ def test_throttled_reads_are_repeated_and_creates_are_not(sandbox: AwsSandbox) -
 
 
 def test_a_quota_is_named(sandbox: AwsSandbox) -> None:
-    for _ in range(4):  # a stranger has the fifth
+    for _ in range(4):  # somebody else has the fifth
         sandbox.aws.ec2.create_vpn_gateway(Type="ipsec.1")
     error = raised(sandbox.aws.ec2.create_vpn_gateway, Type="ipsec.1")
     ours = sandbox.aws.translate(error)
@@ -206,6 +206,25 @@ def test_an_answer_that_cannot_be_parsed_is_not_shown() -> None:
     assert isinstance(ours, UnreachableError)
     assert "hush" not in f"{ours}{ours.hint}"
     assert aws_errors.unknown_outcome(error)
+
+
+@pytest.mark.parametrize(
+    ("service", "operation"), [("eks", "ListClusters"), ("route53resolver", "ListTagsForResource")]
+)
+def test_an_answer_that_is_not_text_is_not_shown_and_is_no_bug(service: str, operation: str) -> None:
+    """botocore lets Python's own error through for the services that speak JSON."""
+    import botocore.session
+    from botocore.parsers import create_parser
+
+    model = botocore.session.get_session().get_service_model(service)
+    answer = {"status_code": 200, "headers": {}, "body": b"hush \xff\xfe"}
+    shape = model.operation_model(operation).output_shape
+    error = raised(lambda: create_parser(model.metadata["protocol"]).parse(answer, shape))
+    ours = aws_errors.translate(error)
+    assert isinstance(ours, UnreachableError)
+    assert "hush" not in f"{ours}{ours.hint}"
+    assert aws_errors.unknown_outcome(error)
+    assert aws_errors.translate(raised(b"\xff".decode)) is None  # a file of ours
 
 
 def test_what_is_not_amazons_stays_as_it_is() -> None:

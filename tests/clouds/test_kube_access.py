@@ -270,6 +270,19 @@ def test_refusals(
     assert kube_errors.missing(caught.value) is (status[:3] == "404")
 
 
+def test_a_cluster_that_says_when_it_may_be_asked_again(authority: Authority, served: tuple[Api, str]) -> None:
+    """As a date, which some proxies in front of an API write."""
+    api, url = served
+    said, until = "Sat, 28 Nov 2026 10:00:00 GMT", "Sat, 28 Nov 2026 10:00:40 GMT"
+    answer(api, "429 TooManyRequests", b"later", ("Retry-After", until), ("Date", said))
+    try:
+        with pytest.raises(kube_errors.KubeApiError) as caught:
+            client(Access("test", url, authority.ca_pem)).config_map("a", "b")
+    finally:
+        answer(api, "200 OK", b'{"kind": "ConfigMap"}')
+    assert kube_errors.retryable(caught.value) == 40.0
+
+
 def test_an_answer_that_is_no_json(authority: Authority, served: tuple[Api, str]) -> None:
     api, url = served
     answer(api, "200 OK", b"<html>")
@@ -311,7 +324,7 @@ def test_not_being_allowed_to_see_it_is_something_else() -> None:
         Kube("test", refused, ReadCache(WallClock())).config_map("a", "b")
 
 
-def test_strangers_errors_are_left_alone() -> None:
+def test_other_errors_are_left_alone() -> None:
     assert kube_errors.translate(ValueError("x")) is None
     assert kube_errors.retryable(ValueError("x")) is None
     assert not kube_errors.unknown_outcome(ValueError("x"))
@@ -328,6 +341,10 @@ def test_load_balancers(authority: Authority, served: tuple[Api, str], kind: str
         answer(api, "200 OK", b'{"status": {"loadBalancer": {}}}')
         with pytest.raises(MissingError, match="no load balancer"):
             cluster.load_balancer_of(kind, "apps", "web")
+        answer(api, "200 OK", b'{"status": {"loadBalancer": {"ingress": [{"ip": "10.10.1.7"}]}}}')
+        with pytest.raises(MissingError, match="not behind a load balancer of AWS") as caught:
+            cluster.load_balancer_of(kind, "apps", "web")
+        assert 'addresses = ["10.10.1.7"]' in caught.value.hint
         answer(api, "404 NotFound", b'{"kind": "Status", "reason": "NotFound"}')
         with pytest.raises(MissingError, match="no such"):
             cluster.load_balancer_of(kind, "apps", "web")

@@ -5,13 +5,22 @@ from __future__ import annotations
 import json
 import socket
 from email.utils import formatdate
+from http.client import RemoteDisconnected
 from pathlib import Path
 from typing import Any
 
 import pytest
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ServiceRequestError
-from botocore.exceptions import ClientError, EndpointConnectionError, HTTPClientError, ProxyConnectionError, SSLError
-from urllib3.exceptions import MaxRetryError, NameResolutionError
+from botocore.exceptions import (
+    ClientError,
+    EndpointConnectionError,
+    HTTPClientError,
+    ProfileNotFound,
+    ProxyConnectionError,
+    SSLError,
+)
+from urllib3.exceptions import MaxRetryError, NameResolutionError, ProtocolError
+from urllib3.exceptions import SSLError as UrllibSslError
 
 from cloudlink.clouds.answers import ForeignAddress
 from cloudlink.clouds.aws import errors as aws_errors
@@ -24,7 +33,7 @@ from cloudlink.clouds.kube.access import Access, eks_access
 from cloudlink.clouds.kube.client import Kube
 from cloudlink.clouds.network import bypassed, explain, proxy_for
 from cloudlink.core.polling import WallClock
-from cloudlink.errors import CloudlinkError
+from cloudlink.errors import CloudlinkError, NoContactError
 from cloudlink_sandbox.tls import Authority
 from tests.clouds.hostile_peer import peer, plain
 
@@ -223,6 +232,219 @@ def test_the_reason_that_the_sdk_gave_is_shown_with_what_mends_it(reason: str, s
     assert "ManagedIdentity" not in error.detail and "aka.ms" not in error.detail
 
 
+RETRIES = "AzureCliCredential: ERROR: HTTPSConnectionPool(host='login.microsoftonline.com', port=443): Max retries exceeded with url: /t/v2.0/token (Caused by {})"
+
+
+@pytest.mark.parametrize(
+    ("cause", "summary", "said"),
+    [
+        (
+            "ProxyError('Unable to connect to proxy', NewConnectionError('<x>: [Errno 111] Connection refused'))",
+            "The proxy does not answer",
+            "Connection refused",
+        ),
+        (
+            "ProxyError('Unable to connect to proxy', OSError('Tunnel connection failed: 407 Proxy Authentication Required'))",
+            "The proxy wants a sign-in of its own",
+            "407",
+        ),
+        (
+            "ProxyError('Cannot connect to proxy.', OSError('Tunnel connection failed: 503 Service Unavailable'))",
+            "The proxy refuses the connection",
+            "503 Service Unavailable",
+        ),
+        (
+            "ProxyError('Unable to connect to proxy', OSError('Tunnel connection failed: 403 Forbidden'))",
+            "The proxy refuses the connection",
+            "403 Forbidden",
+        ),
+        (
+            "NameResolutionError(\"Failed to resolve 'x.com' ([Errno -3] Temporary failure in name resolution)\")",
+            "A name does not resolve",
+            "Temporary failure in name resolution",
+        ),
+        (
+            "NewConnectionError('<x>: Failed to establish a new connection: [Errno 101] Network is unreachable')",
+            "Microsoft Entra cannot be reached",
+            "Network is unreachable",
+        ),
+    ],
+)
+def test_az_that_cannot_reach_entra_wants_no_other_sign_in(
+    cause: str, summary: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    text = CHAIN + NOT_SET_UP + "\t" + RETRIES.format(cause) + TAIL
+    error = azure_errors.translate(ClientAuthenticationError(message=text))
+    assert error is not None and error.summary == summary and said in error.detail
+    assert isinstance(error, NoContactError) and error.exit_code == 5 and "az login" not in error.hint
+
+
+def test_az_that_is_not_installed() -> None:
+    """``az login`` alone would end with "command not found"."""
+    text = CHAIN + NOT_SET_UP + "\tAzureCliCredential: Azure CLI not found on path" + TAIL
+    error = azure_errors.translate(ClientAuthenticationError(message=text))
+    assert error is not None and "not installed" in error.detail
+    assert "https://aka.ms/install-azcli" in error.hint and "AZURE_CLIENT_ID" in error.hint
+    signed_out = azure_errors.translate(
+        ClientAuthenticationError(message=CHAIN + NOT_SET_UP + "\tAzureCliCredential: Please run 'az login'" + TAIL)
+    )
+    assert signed_out is not None and signed_out.hint == "az login"
+
+
+def test_az_that_does_not_start() -> None:
+    text = "\tAzureCliCredential: Traceback (most recent call last): ModuleNotFoundError: No module named 'azure.cli'"
+    error = azure_errors.translate(ClientAuthenticationError(message=CHAIN + NOT_SET_UP + text + TAIL))
+    assert error is not None and "broken" in error.summary and "az version" in error.hint
+
+
+def test_a_proxy_that_lets_nobody_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:secret@proxy.example:3128")
+    inner = ProxyConnectionError(
+        proxy_url="http://proxy.example:3128", error=OSError("Tunnel connection failed: 403 Forbidden")
+    )
+    error = aws_errors.translate(inner)
+    assert error is not None and error.summary == "The proxy refuses the connection"
+    assert "403 Forbidden" in error.detail and "secret" not in f"{error.detail}{error.hint}"
+
+
+PAGE = "<html><body>Blocked by the company's policy</body></html>"
+
+
+@pytest.mark.parametrize("status", [403, 407, 503, 511])
+def test_a_page_in_a_clouds_place_is_no_refusal_of_the_clouds(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cloud says a code of its own: neither a permission is missing then, nor is the cloud ill."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    ours = aws("DescribeVpcs", str(status), "Forbidden", status)
+
+    response = Response(status, None)
+    error = HttpResponseError(message=PAGE, response=response)  # type: ignore[arg-type]
+    error.status_code = status
+    theirs = azure_errors.translate(error)
+    for found in (ours, theirs):
+        assert isinstance(found, NoContactError) and found.exit_code == 5
+        assert "answered in its place" in found.summary and "proxy.example" in found.detail
+    assert aws("DescribeVpcs", "UnauthorizedOperation", "no", 403).exit_code == 4
+    assert azure(403, "AuthorizationFailed", "no").exit_code == 4
+
+
+FORMS_OF_AWS = [
+    (
+        "CreateTags",
+        "InvalidParameterValue",
+        "For 'Name', use the capitalization specified by the tag policy.",
+        "tag policy",
+    ),
+    ("CreateRoute", "RouteAlreadyExists", "x", "exists in AWS already"),
+    ("CreateLogGroup", "ResourceAlreadyExistsException", "x", "exists in AWS already"),
+    ("DeleteVpnGateway", "DependencyViolation", "x", "still uses the object"),
+    ("DeleteHostedZone", "HostedZoneNotEmpty", "x", "still uses the object"),
+    ("DeleteCustomerGateway", "IncorrectState", "The customer gateway is in use.", "still uses the object"),
+    ("CreateLogGroup", "OperationAbortedException", "x", "Another change is under way"),
+    ("ModifyManagedPrefixList", "PrefixListVersionMismatch", "x", "Another change is under way"),
+    ("CreateVpnConnection", "InvalidTransitGatewayState", "x", "Another change is under way"),
+    ("GetSecretValue", "DecryptionFailure", "x", "KMS"),
+    ("DescribeVpcs", "SubscriptionRequiredException", "x", "cannot use this service"),
+    (
+        "CreateVpnConnection",
+        "InvalidParameterValue",
+        "Value (1) for parameter TunnelInsideCidr",
+        "does not take a value",
+    ),
+    ("DescribeLoadBalancers", "ValidationError", "x", "does not take a value"),
+    (
+        "AssumeRole",
+        "ValidationError",
+        "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.",
+        "as long as asked",
+    ),
+    (
+        "AssumeRole",
+        "AccessDenied",
+        "MultiFactorAuthentication failed with invalid MFA one time pass code.",
+        "one-time code (MFA) was not accepted",
+    ),
+    (
+        "GetSessionToken",
+        "AccessDenied",
+        "MultiFactorAuthentication failed, unable to validate MFA code.",
+        "one-time code (MFA) was not accepted",
+    ),
+    (
+        "DeleteResolverEndpoint",
+        "InvalidRequestException",
+        "[RSLVR-00600] Cannot delete resolver endpoint unless its related resolver rules are deleted.",
+        "Rules of others use",
+    ),
+    ("DescribeVpcs", "SomethingNobodyKnows", "x", "AWS refused a call"),
+]
+FORMS_OF_AZURE = [
+    (409, "DisabledSubscription", "subscription is disabled"),
+    (409, "VirtualNetworkInUse", "still uses the object"),
+    (409, "InUseRouteTableCannotBeDeleted", "still uses the object"),
+    (409, "ResourceGroupDeletionBlocked", "still uses the object"),
+    (412, "PreconditionFailed", "was changed in Azure while"),
+    (409, "OperationPreempted", "was changed in Azure while"),
+    (400, "InvalidAvailabilityZone", "availability zone"),
+    (400, "InvalidTagNameLength", "take a tag"),
+    (400, "SkuNotSupportedInRegion", "does not offer this SKU"),
+    (400, "InvalidRequestFormat", "does not take a value"),
+    (403, "SomethingNobodyKnows", "does not let this sign-in"),
+    (400, "SomethingNobodyKnows", "Azure refused the request"),
+]
+
+
+@pytest.mark.parametrize(("operation", "code", "message", "said"), FORMS_OF_AWS)
+def test_a_code_of_awss_that_nobody_has_listed_is_told_by_its_form(
+    operation: str, code: str, message: str, said: str
+) -> None:
+    found = aws(operation, code, message)
+    assert said in found.summary and found.hint and code in found.detail
+
+
+@pytest.mark.parametrize(("status", "code", "said"), FORMS_OF_AZURE)
+def test_a_code_of_azures_that_nobody_has_listed_is_told_by_its_form(status: int, code: str, said: str) -> None:
+    found = azure(status, code, "m")
+    assert said in found.summary and found.hint and code in found.detail
+    assert found.exit_code == (4 if status == 403 else 5)
+
+
+@pytest.mark.parametrize(("profile", "named"), [(None, "AWS_PROFILE"), ("prod", "aws.profile")])
+def test_a_profile_that_is_not_there_is_told_with_who_names_it(profile: str | None, named: str) -> None:
+    error = aws_errors.translate(ProfileNotFound(profile="prod"), profile)
+    assert error is not None and named in error.detail and named in error.hint and error.exit_code == 4
+
+
+ASSERTION = (
+    "AADSTS700024: Client assertion is not within its valid time range. Current time: {}, assertion valid from {}, expiry "
+    "time of assertion {}. Review the documentation."
+)
+
+
+@pytest.mark.parametrize(
+    ("current", "begins", "ends", "summary"),
+    [
+        ("2024-06-21T10:41:11.0510669Z", "2024-06-21T10:22:13.0000000Z", "2024-06-21T10:32:13.0000000Z", "pipeline"),
+        ("2024-06-21T10:41:11.0510669Z", "2024-06-21T11:22:13.0000000Z", "2024-06-21T11:32:13.0000000Z", "clock"),
+        ("{ahead}", "{now}", "{soon}", "clock"),
+    ],
+)
+def test_an_assertion_that_is_over_is_told_from_a_wrong_clock(
+    current: str, begins: str, ends: str, summary: str
+) -> None:
+    import time
+
+    def at(text: str) -> str:
+        now = time.time()
+        moments = {"{ahead}": now + 3600, "{now}": now, "{soon}": now + 600}
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moments[text])) if text in moments else text
+
+    reason = "AzureCliCredential: ERROR: " + ASSERTION.format(at(current), at(begins), at(ends))
+    error = azure_errors.translate(ClientAuthenticationError(message=CHAIN + NOT_SET_UP + f"\t{reason}" + TAIL))
+    assert error is not None and error.exit_code == 4
+    assert summary in error.summary
+
+
 # --- AWS ----------------------------------------------------------------------------------------------------
 
 WHO = "User: arn:aws:sts::123456789012:assumed-role/dev/me is not authorized to perform: ec2:CreateVpnGateway on resource: r"
@@ -290,6 +512,18 @@ WHO = "User: arn:aws:sts::123456789012:assumed-role/dev/me is not authorized to 
             4,
             "clock",
             "Set the clock",
+        ),
+        (
+            "AttachVpnGateway",
+            "UnauthorizedOperation",
+            (
+                "User: arn:aws:sts::123456789012:assumed-role/dev/me is not authorized to perform: ec2:AttachVpnGateway on "
+                "resource: arn:aws:ec2:eu-central-1:999988887777:vpc/vpc-1 because no resource-based policy allows the "
+                "ec2:AttachVpnGateway action"
+            ),
+            4,
+            "belongs to another account",
+            "Only account 999988887777",
         ),
         ("X", "RequestExpired", "Request has expired.", 4, "expired", "aws sso login"),
         (
@@ -387,6 +621,36 @@ def os_error(text: str) -> OSError:
             "A certificate was not issued",
             "ec2.eu-central-1.amazonaws.com",
             "AWS_CA_BUNDLE",
+        ),
+        (
+            SSLError(
+                endpoint_url="https://ec2.eu-central-1.amazonaws.com",
+                error="[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate is not yet valid (_ssl.c:1006)",
+            ),
+            {},
+            "clock is wrong",
+            "ec2.eu-central-1.amazonaws.com",
+            "timedatectl",
+        ),
+        (
+            SSLError(
+                endpoint_url="https://ec2.eu-central-1.amazonaws.com",
+                error="[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired (_ssl.c:1006)",
+            ),
+            {},
+            "A certificate has expired",
+            "ec2.eu-central-1.amazonaws.com",
+            "date -u",
+        ),
+        (
+            SSLError(
+                endpoint_url="https://ec2.eu-central-1.amazonaws.com",
+                error="[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: Hostname mismatch, certificate is not valid for 'ec2.eu-central-1.amazonaws.com'. (_ssl.c:1006)",
+            ),
+            {},
+            "for another host",
+            "ec2.eu-central-1.amazonaws.com",
+            "getent hosts ec2.eu-central-1.amazonaws.com",
         ),
         (
             EndpointConnectionError(
@@ -514,7 +778,8 @@ WHO_K = 'User "u" cannot patch resource "configmaps" in API group "" in the name
         ),
         (422, "field is immutable when `immutable` is set", 5, "immutable", "coredns-custom"),
         (403, "no reason at all", 5, "forbids it", "admission policy or a quota"),
-        (404, 'namespaces "tools" not found', 5, "no such object", ""),
+        (404, 'namespaces "tools" not found', 5, "no such object", "kubectl get namespaces"),
+        (404, 'configmaps "coredns-custom" not found', 5, "no such object", ""),
         (401, "Unauthorized", 4, "does not accept our sign-in", "az login"),
     ],
 )
@@ -526,6 +791,13 @@ def test_a_clusters_refusals(status: int, message: str, exit_code: int, summary:
     assert message in error.detail
 
 
+def test_a_cluster_that_hangs_up_is_told_without_the_names_of_exceptions() -> None:
+    hung_up = ProtocolError("Connection aborted.", RemoteDisconnected("Remote end closed connection without response"))
+    error = kube_errors.translate(MaxRetryError(None, "/api", hung_up))  # type: ignore[arg-type]
+    assert error is not None and error.detail.startswith("The connection was closed before the answer was whole. ")
+    assert "RemoteDisconnected" not in str(error)
+
+
 def test_a_401_of_eks_names_the_access_entry_of_the_role() -> None:
     role = "arn:aws:iam::123456789012:role/ops"
     access = eks_access("prod", "https://A.gr7.x.eks.amazonaws.com", "", lambda: "t", principal=lambda: role)
@@ -534,6 +806,16 @@ def test_a_401_of_eks_names_the_access_entry_of_the_role() -> None:
     error = kube_errors.translate(refused)
     assert error is not None
     assert f"aws eks create-access-entry --cluster-name prod --principal-arn {role}" in error.hint
+
+
+def test_a_401_of_eks_without_access_entries_names_the_config_map_and_the_role_without_its_path() -> None:
+    role = "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/eu-central-1/AWSReservedSSO_ops_1"
+    access = eks_access(
+        "prod", "https://A.gr7.x.eks.amazonaws.com", "", lambda: "t", principal=lambda: role, by_config_map=True
+    )
+    said = access.unauthorized()
+    assert "rolearn arn:aws:iam::123456789012:role/AWSReservedSSO_ops_1 (" in said
+    assert "aws-auth" in said and "create-access-entry" not in said and "API_AND_CONFIG_MAP" in said
 
 
 def test_a_proxy_that_opens_a_clusters_tls(tmp_path: Path) -> None:
@@ -547,6 +829,26 @@ def test_a_proxy_that_opens_a_clusters_tls(tmp_path: Path) -> None:
     error = kube_errors.translate(caught.value)
     assert error is not None
     assert "opens TLS" in error.detail and "127.0.0.1" in error.detail and "NO_PROXY" in error.hint
+
+
+def test_a_clusters_certificate_that_has_expired() -> None:
+    cause = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired (_ssl.c:1006)"
+    error = kube_errors.translate(UrllibSslError(cause))
+    assert error is not None and error.exit_code == 5
+    assert error.summary == "A certificate has expired" and "az aks rotate-certs" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(403, "RequestDisallowedByAzure"), (403, "RequestDisallowedByPolicy"), (401, "Unauthorized")]
+)
+def test_a_write_that_wants_a_second_factor_is_no_matter_of_the_region(status: int, code: str) -> None:
+    words = (
+        "Resource 'x' was disallowed by Azure: Users must use MFA for Create operation. Users must authenticate with "
+        "multi-factor authentication to create or update resources."
+    )
+    error = azure(status, code, words)
+    assert error.exit_code == 4
+    assert "second factor" in error.summary and "az login" in error.hint and "azure.location" not in error.hint
 
 
 def test_a_private_clusters_name_does_not_resolve() -> None:
@@ -614,3 +916,5 @@ def test_a_dead_proxy_is_named_by_all_three_sdks(monkeypatch: pytest.MonkeyPatch
         error = translate(caught.value)
         assert error is not None and error.summary == "The proxy does not answer", side
         assert "HTTPS_PROXY (http://127.0.0.1:9)" in error.detail and "secret" not in str(error)
+        # whom the SDK asked, where it says so: never the proxy's own address in its place
+        assert "(127.0.0.1)" not in error.detail, side

@@ -11,23 +11,35 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, cast
 
 import pytest
 from azure.core.credentials import AccessToken
 
 from cloudlink import connect
-from cloudlink.checks.preflight.signin import judge
+from cloudlink.checks.preflight import signin as preflight_signin
 from cloudlink.clouds.aws import errors as aws_errors
 from cloudlink.clouds.aws import signin
 from cloudlink.clouds.aws.client import Aws
-from cloudlink.clouds.azure.credential import CachedCredential, Identity, identity_of
+from cloudlink.clouds.azure.credential import CachedCredential, Identity, Lasting, identity_of, lasting
 from cloudlink.clouds.azure.session import AzureSession
+from cloudlink.core.plan import Action, Change, Plan
 from cloudlink.core.polling import WallClock
-from cloudlink.errors import AccessError, CredentialsError
+from cloudlink.errors import (
+    AccessError,
+    CloudError,
+    CredentialsError,
+    MissingError,
+    NoContactError,
+    ObstaclesError,
+    Severity,
+    UnreachableError,
+)
 from tests.support.aws_sandbox import aws_link
+from tests.support.clocks import FakeClock
 
 CONFIG = """\
 [profile base]
@@ -96,7 +108,7 @@ def test_the_session_of_the_aws_command_is_used(profile: str, tmp_path: Path, mo
     session_in_cache(tmp_path, 3000)
     aws = Aws(region="eu-central-1", profile=profile, clock=WallClock())
     aws.sign_in()
-    ends = aws.session_end()
+    ends = aws.lasting().ends
     assert ends is not None and 2900 < ends - time.time() < 3100
 
 
@@ -112,14 +124,113 @@ def test_a_code_that_ended_in_the_middle_of_a_run() -> None:
 def test_keys_that_never_end_have_no_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAX")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
-    assert Aws(region="eu-central-1", clock=WallClock()).session_end() is None
+    assert Aws(region="eu-central-1", clock=WallClock()).lasting() == signin.Lasting()
 
 
-@pytest.mark.parametrize(("left", "takes", "warned"), [(3600, 3000, False), (2000, 3000, True), (-5, 3000, True)])
-def test_a_session_that_is_shorter_than_the_build_is_warned_of(left: float, takes: float, warned: bool) -> None:
-    findings = list(judge(left, takes))
-    assert bool(findings) is warned
-    assert all("minutes more" in f.detail and "duration_seconds" in f.hint for f in findings)
+def test_temporary_keys_that_say_when_they_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `aws configure export-credentials --format env` prints them."""
+    ends = int(time.time()) + 3000
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "ASIAX",
+        "AWS_SECRET_ACCESS_KEY": "s",
+        "AWS_SESSION_TOKEN": "t",
+        "AWS_CREDENTIAL_EXPIRATION": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(ends)),
+    }.items():
+        monkeypatch.setenv(name, value)
+    lasting = Aws(region="eu-central-1", clock=WallClock()).lasting()
+    assert lasting.ends == ends and lasting.known and "stay as they are" in lasting.why
+
+
+def test_temporary_keys_that_do_not_say_when_they_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(name, "ASIAX")
+    lasting = Aws(region="eu-central-1", clock=WallClock()).lasting()
+    assert (lasting.ends, lasting.known) == (None, False)
+
+
+@pytest.mark.parametrize(("refresh", "ends"), [({}, 9000), ({"refreshToken": "r"}, None)])
+def test_a_sign_in_with_identity_center(refresh: dict[str, str], ends: float | None) -> None:
+    """The role's keys are renewed until the token ends that they are fetched with."""
+
+    class Fetcher:
+        _start_url, _sso_session_name = "https://x.awsapps.com/start", None
+
+        def _token_loader(self, *_: Any) -> dict[str, str]:
+            return {"accessToken": "a", "expiresAt": "1970-01-01T02:30:00UTC", **refresh}
+
+        def fetch_credentials(self) -> None: ...
+
+    class Keys:
+        method, token, _expiry_time = "sso", "t", None
+        _refresh_using = Fetcher().fetch_credentials
+
+    class Core:
+        full_config: ClassVar[dict[str, Any]] = {}
+        profile = None
+
+    class Session:
+        _session = Core()
+
+    found = signin.lasting(Session(), Keys(), "prod")
+    assert found.ends == ends and found.again == "aws sso login --profile prod"
+
+
+class Sides:
+    """Both sign-ins, and a plan."""
+
+    def __init__(self, aws: signin.Lasting, azure: Lasting, action: Action = Action.CREATE) -> None:
+        clock = type("Clock", (), {"now": staticmethod(lambda: 1000.0)})
+        self.aws: Any = type("Aws", (), {"clock": clock, "lasting": lambda _: aws})()
+        self.who = Identity("me", "t")
+        self.azure: Any = type("Azure", (), {"lasting": lambda _: azure, "identity": lambda _: self.who})()
+        self.plan = Plan((Change("azure_vpn.gateway", "gateway", action),))
+
+
+@pytest.mark.parametrize(
+    ("aws", "azure", "action", "summaries"),
+    [
+        (signin.Lasting(4600), Lasting(4600), Action.CREATE, []),
+        (signin.Lasting(3000), Lasting(), Action.CREATE, ["The AWS session ends before the build does"]),
+        (signin.Lasting(995), Lasting(), Action.NO_OP, ["The AWS session ends before the build does"]),
+        (signin.Lasting(3000), Lasting(), Action.NO_OP, []),
+        (signin.Lasting(), Lasting(1600), Action.CREATE, ["The Azure session ends before the build does"]),
+        (
+            signin.Lasting(known=False),
+            Lasting(),
+            Action.CREATE,
+            ["Whether the AWS session lasts as long as the build"],
+        ),
+        (signin.Lasting(known=False), Lasting(), Action.UPDATE, []),
+    ],
+)
+def test_a_session_that_is_shorter_than_the_build_is_warned_of(
+    aws: signin.Lasting, azure: Lasting, action: Action, summaries: list[str]
+) -> None:
+    findings = list(preflight_signin.find(cast(Any, Sides(aws, azure, action))))
+    assert [f.summary for f in findings] == summaries
+    assert all(f.severity is not Severity.OBSTACLE for f in findings)
+    assert all("minutes" in f.detail and "same command again" in f.hint for f in findings)
+
+
+@pytest.mark.parametrize(
+    ("claims", "action", "warned"),
+    [
+        ({"upn": "me", "amr": ["pwd"]}, Action.CREATE, True),
+        ({"upn": "me", "amr": ["pwd"], "idtyp": "user"}, Action.UPDATE, True),
+        ({"upn": "me", "amr": ["pwd"]}, Action.NO_OP, False),
+        ({"upn": "me", "amr": ["rsa", "mfa"]}, Action.CREATE, False),
+        ({"upn": "me"}, Action.CREATE, False),
+        ({"appid": "a-1", "idtyp": "app", "amr": ["pwd"]}, Action.CREATE, False),
+    ],
+)
+def test_a_user_without_a_second_factor_is_told_before_the_first_write(
+    claims: dict[str, Any], action: Action, warned: bool
+) -> None:
+    sides = Sides(signin.Lasting(), Lasting(), action)
+    sides.who = identity_of(token(**claims))
+    found = list(preflight_signin.find(cast(Any, sides)))
+    assert [f.summary for f in found] == ["The sign-in to Azure has no second factor"] * warned
+    assert all(f.severity is Severity.WARNING and "az login" in f.hint for f in found)
 
 
 # --- Azure --------------------------------------------------------------------------------------------------
@@ -154,6 +265,29 @@ def test_a_token_is_asked_for_once_for_all_pipelines() -> None:
     assert [asked[0] for asked in inner.asked] == ["a/.default", "cluster/.default", "a/.default"]
 
 
+def test_one_refusal_answers_all_who_wait_for_it_and_the_next_one_asks_again() -> None:
+    """A network that is lost takes half a minute of each attempt: twenty threads must not try one after the other."""
+    asked = []
+    waiting = threading.Event()
+
+    class Lost:
+        def get_token(self, *scopes: str, **_options: Any) -> AccessToken:
+            asked.append(scopes)
+            waiting.wait(5)
+            raise OSError("no connection")
+
+    credential = CachedCredential(Lost())
+    with ThreadPoolExecutor(8) as pool:
+        answers = [pool.submit(credential.get_token, "a/.default") for _ in range(8)]
+        threading.Event().wait(0.3)  # until all of them wait
+        waiting.set()
+        errors = [a.exception() for a in answers]
+    assert {type(e) for e in errors} == {OSError} and len(asked) == 1
+    with pytest.raises(OSError, match="no connection"):
+        credential.get_token("a/.default")
+    assert len(asked) == 2
+
+
 def test_a_token_is_renewed_before_its_end_and_when_azure_wants_another() -> None:
     inner = Counting()
     credential = CachedCredential(inner, now=lambda: inner.at)
@@ -182,7 +316,7 @@ def token(**claims: Any) -> str:
     [
         (token(upn="me@corp.example", tid="t"), Identity("me@corp.example", "t")),
         (token(unique_name="live.com#me", tid="t", appid="a", idtyp="user"), Identity("live.com#me", "t")),
-        (token(appid="a-1", tid="t", idtyp="app"), Identity("application a-1", "t")),
+        (token(appid="a-1", tid="t", idtyp="app"), Identity("application a-1", "t", "a-1")),
         ("no token", Identity("", "")),
         ("a.b.c", Identity("", "")),
         (f"x.{base64.urlsafe_b64encode(b'[1]').decode()}.y", Identity("", "")),
@@ -192,47 +326,186 @@ def test_who_a_token_is_for(text: str, identity: Identity) -> None:
     assert identity_of(text) == identity
 
 
+GITHUB, AKS = "https://token.actions.githubusercontent.com", "https://westeurope.oic.prod-aks.azure.com/t/"
+
+
+@pytest.mark.parametrize(
+    ("issuer", "ends"),
+    [(GITHUB, 5000.0), ("https://vstoken.dev.azure.com/x", 5000.0), ("https://gitlab.corp", 5000.0), (AKS, None)],
+)
+def test_an_identity_of_a_pipeline_cannot_be_exchanged_again(issuer: str, ends: float | None, tmp_path: Path) -> None:
+    """The file of a pod is written anew by its node, that of a job is not."""
+    (tmp_path / "token").write_text(token(iss=issuer, exp=1600))
+    environ = {"AZURE_FEDERATED_TOKEN_FILE": str(tmp_path / "token")}
+    assert lasting("WorkloadIdentityCredential", 5000.0, environ, tmp_path).ends == ends
+
+
+@pytest.mark.parametrize(
+    ("entry", "client", "ends"),
+    [
+        ({"client_id": "app", "client_assertion": token(iss=GITHUB, exp=1600)}, "app", 5000.0),
+        ({"client_id": "app", "client_assertion": token(iss=GITHUB, exp=1600)}, "another", None),
+        ({"client_id": "app", "client_assertion": token(iss=GITHUB, exp=1600)}, "", None),
+        ({"client_id": "app", "client_secret": "s"}, "app", None),
+        ({"client_id": "app", "client_assertion": "no token"}, "app", None),
+    ],
+)
+def test_az_that_was_signed_in_by_a_pipeline(
+    entry: dict[str, str], client: str, ends: float | None, tmp_path: Path
+) -> None:
+    (tmp_path / ".azure").mkdir()
+    (tmp_path / ".azure" / "service_principal_entries.json").write_text(json.dumps([entry, "x"]))
+    assert lasting("AzureCliCredential", 5000.0, {}, tmp_path, client).ends == ends
+    moved = {"AZURE_CONFIG_DIR": str(tmp_path / "elsewhere")}
+    assert lasting("AzureCliCredential", 5000.0, moved, tmp_path, client).ends is None
+
+
+@pytest.mark.parametrize("way", ["ManagedIdentityCredential", "EnvironmentCredential", "AzurePowerShellCredential", ""])
+def test_ways_that_renew_themselves(way: str, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(token(iss=GITHUB, exp=1600))
+    environ = {"AZURE_FEDERATED_TOKEN_FILE": str(tmp_path / "token")}
+    assert lasting(way, 5000.0, environ, tmp_path) == Lasting()
+
+
+def test_the_way_that_gave_the_token_is_known() -> None:
+    class Chain:
+        _successful_credential: Any = None
+
+        def get_token(self, *_: str, **_options: Any) -> AccessToken:
+            self._successful_credential = Counting()
+            return AccessToken("t", int(time.time()) + 3600)
+
+    credential = CachedCredential(Chain())
+    credential.get_token("a")
+    assert credential.way == "Counting"
+
+
+def test_a_token_is_used_to_its_end_where_there_is_no_other() -> None:
+    inner = Counting()
+    credential = CachedCredential(inner, now=lambda: inner.at)
+    first = credential.get_token("a/.default").token
+
+    def refuse(*_: str, **_options: Any) -> AccessToken:
+        raise CredentialsError("AADSTS700024")
+
+    inner.get_token = refuse  # type: ignore[method-assign]
+    inner.at += 3500  # four minutes and some before its end, when another one is asked for
+    assert credential.get_token("a/.default").token == first
+    inner.at += 200
+    with pytest.raises(CredentialsError):
+        credential.get_token("a/.default")
+
+
 # --- both ---------------------------------------------------------------------------------------------------
 
 
 class Cloud:
-    def __init__(self, error: Exception | None = None, account: Exception | None = None) -> None:
-        self._error, self._account = error, account
+    """signing: what the sign-in raises; asked: what each further question raises, and nothing where the list has ended."""
+
+    region, home_region = "eu-south-1", "us-east-1"
+
+    def __init__(self, signing: Exception | None = None, asked: Sequence[Exception | None] = ()) -> None:
+        self._signing, self._asked = signing, list(asked)
+        self.questions = 0
 
     def sign_in(self) -> None:
-        if self._error:
-            raise self._error
+        if self._signing:
+            raise self._signing
 
-    def account(self) -> str:
-        if self._account:
-            raise self._account
-        return "1"
+    def contact(self) -> None:
+        self.questions += 1
+        if self._asked and (error := self._asked.pop(0)):
+            raise error
+
+    def region_states(self) -> dict[str, str]:
+        return {"eu-south-1": "not-opted-in"}
 
     def translate(self, error: Exception) -> Exception:
         return error
 
 
+def signing_in(aws: Cloud, azure: Cloud, *, ask: bool = True) -> None:
+    connect._sign_in(cast(Any, aws), cast(Any, azure), FakeClock(), ask=ask)
+
+
 AWS_ENDED, AZURE_ENDED = CredentialsError("The sign-in to AWS has expired"), CredentialsError("Not signed in to Azure")
+NO_NETWORK = NoContactError("A name does not resolve")
+NO_ACTION = CredentialsError("A permission is missing in AWS")
+WRONG_KEYS = CredentialsError("AWS does not accept the credentials", code="AuthFailure")
 
 
 @pytest.mark.parametrize(
-    ("aws", "azure"), [(Cloud(AWS_ENDED), Cloud(AZURE_ENDED)), (Cloud(account=AWS_ENDED), Cloud(AZURE_ENDED))]
+    ("aws", "azure"),
+    [
+        (Cloud(AWS_ENDED), Cloud(AZURE_ENDED)),
+        (Cloud(asked=[AWS_ENDED]), Cloud(AZURE_ENDED)),
+        (Cloud(AWS_ENDED), Cloud(asked=[AZURE_ENDED])),
+        (Cloud(asked=[AWS_ENDED]), Cloud(asked=[AZURE_ENDED])),
+    ],
 )
-def test_what_is_wrong_with_both_sign_ins_is_said_at_once(aws: Any, azure: Any) -> None:
+def test_what_is_wrong_with_both_sign_ins_is_said_at_once(aws: Cloud, azure: Cloud) -> None:
     with pytest.raises(AccessError) as caught:
-        connect._sign_in(aws, azure)
+        signing_in(aws, azure)
     assert {f.summary for f in caught.value.findings} == {AWS_ENDED.summary, AZURE_ENDED.summary}
     assert {f.topic for f in caught.value.findings} == {"sign-in"}
     assert caught.value.exit_code == 4
 
 
 def test_one_problem_is_said_by_itself() -> None:
-    azure: Any = Cloud(AZURE_ENDED)
-    aws: Any = Cloud()
     with pytest.raises(CredentialsError) as caught:
-        connect._sign_in(aws, azure)
+        signing_in(Cloud(), Cloud(AZURE_ENDED))
     assert caught.value is AZURE_ENDED
-    connect._sign_in(aws, aws)
+    signing_in(Cloud(), Cloud())
+
+
+def test_a_network_that_is_not_there_is_told_before_anything_is_read() -> None:
+    aws, azure = Cloud(asked=[NO_NETWORK] * 9), Cloud(asked=[NO_NETWORK] * 9)
+    with pytest.raises(NoContactError) as caught:
+        signing_in(aws, azure)
+    assert caught.value is NO_NETWORK and caught.value.exit_code == 5
+    assert aws.questions == azure.questions == 2
+
+
+def test_a_network_that_is_not_there_hides_no_missing_sign_in() -> None:
+    with pytest.raises(AccessError) as caught:
+        signing_in(Cloud(asked=[NO_NETWORK] * 9), Cloud(AZURE_ENDED))
+    assert [f.summary for f in caught.value.findings] == [NO_NETWORK.summary, AZURE_ENDED.summary]
+
+
+@pytest.mark.parametrize(
+    "error", [NO_ACTION, UnreachableError("AWS failed to answer"), CloudError("Azure asks to slow down"), None]
+)
+def test_whatever_else_is_answered_is_left_to_those_who_read(error: Exception | None) -> None:
+    aws, azure = Cloud(asked=[error]), Cloud(asked=[error])
+    signing_in(aws, azure)
+    assert aws.questions == azure.questions == 1
+
+
+def test_a_subscription_that_is_not_seen_is_told_at_once() -> None:
+    gone = MissingError("The Azure subscription was not found")
+    with pytest.raises(MissingError):
+        signing_in(Cloud(), Cloud(asked=[gone]))
+
+
+def test_a_network_that_comes_back_in_time() -> None:
+    aws = Cloud(asked=[NO_NETWORK])
+    signing_in(aws, Cloud())
+    assert aws.questions == 2
+
+
+def test_keys_that_only_this_region_refuses() -> None:
+    with pytest.raises(ObstaclesError) as caught:
+        signing_in(Cloud(asked=[WRONG_KEYS]), Cloud())
+    assert caught.value.findings[0].summary == "The AWS region is not enabled for this account"
+    with pytest.raises(AccessError) as both:
+        signing_in(Cloud(asked=[WRONG_KEYS]), Cloud(AZURE_ENDED))
+    assert [f.summary for f in both.value.findings] == [caught.value.findings[0].summary, AZURE_ENDED.summary]
+
+
+def test_a_sandbox_is_not_asked() -> None:
+    aws, azure = Cloud(), Cloud()
+    signing_in(aws, azure, ask=False)
+    assert aws.questions == azure.questions == 0
 
 
 # --- the end ------------------------------------------------------------------------------------------------

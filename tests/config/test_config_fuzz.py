@@ -16,7 +16,7 @@ from cloudlink import config
 from cloudlink.config.schema import TABLES, Key, Table
 from cloudlink.errors import ConfigError
 from cloudlink.link import Link
-from tests.config.config_texts import CREATES, EXAMPLE, SMALLEST, parsed
+from tests.support.config_texts import CREATES, EXAMPLE, SMALLEST, parsed
 
 TEXTS = (EXAMPLE.read_text(), SMALLEST, CREATES)
 VALUES = (

@@ -8,7 +8,9 @@ import pytest
 
 from cloudlink import config
 from cloudlink.errors import ConfigError
-from tests.config.config_texts import CREATES, SMALLEST, add, mistakes, parsed, swap
+from cloudlink.view.error import error_lines
+from cloudlink.view.text import Look, text_of
+from tests.support.config_texts import CREATES, SMALLEST, add, mistakes, parsed, swap
 
 HOST = '[[dns.hosts]]\nname = "{}"\nload_balancer = "x"\n'
 
@@ -26,6 +28,7 @@ CASES: dict[str, tuple[str, str, str, str]] = {
     # keys and tables
     "misspelt key": (swap("eks_cluster", "eks_clutser"), "aws.eks_clutser", "eks_cluster", "eks_cluster"),
     "misspelt table": (swap("[azure.vpn_gateway]", "[azure.vpn_gatway]"), "azure.vpn_gatway", "vnet", "vpn_gateway"),
+    "misspelt table that its own tables make exist": (swap("[dns]", "[dsn]"), "dsn", "dns", "dns"),
     "key in the wrong table": (add("azure", 'zone = "x"'), "azure.zone", "one of cloud", "dns.zone"),
     "unknown key, nothing near": (add("aws", "qqqqq = 1"), "aws.qqqqq", "one of region", ""),
     "key that TOML would quote": (add("aws", '"a\\u0007b" = 1'), 'aws."a\\u0007b"', "one of region", ""),
@@ -73,8 +76,8 @@ CASES: dict[str, tuple[str, str, str, str]] = {
     "less than the request": (add("probe", 'limits = { memory = "16Mi" }'), "probe.limits.memory", "at least 32Mi", ""),
     "pull secret": (add("probe", 'image_pull_secret = "A"'), "probe.image_pull_secret", "Kubernetes name", "a"),
     # tags
-    "tags as a value": ('tags = "x"\n' + SMALLEST, "tags", "at most 40", ""),
-    "tags as a list": ("tags = []\n" + SMALLEST, "tags", "at most 40", ""),
+    "tags as a value": ('tags = "x"\n' + SMALLEST, "tags", "at most 40", '[tags] with team = "platform"'),
+    "tags as a list": ("tags = []\n" + SMALLEST, "tags", "at most 40", '[tags] with team = "platform"'),
     "tag that is no string": ("tags = {CostCenter = 4711}\n" + SMALLEST, "tags.CostCenter", "a string", '"4711"'),
     "tag that AWS keeps": ('tags = {"aws:x" = "1"}\n' + SMALLEST, 'tags."aws:x"', "AWS keeps", ""),
     "tag that Azure keeps": ('tags = {"microsoft-x" = "1"}\n' + SMALLEST, "tags.microsoft-x", "Azure keeps", ""),
@@ -313,6 +316,33 @@ CASES: dict[str, tuple[str, str, str, str]] = {
         "",
     ),
     "key storage": (add("vpn", 'psk_storage = "SecretsManager"'), "vpn.psk_storage", "standard or", "secrets-manager"),
+    "large tunnels on a virtual private gateway": (
+        add("vpn", 'bandwidth = "large"'),
+        "vpn.bandwidth",
+        "unless aws.gateway is create-transit",
+        "standard",
+    ),
+    "limited routes on a virtual private gateway": (
+        add("aws", "limit_routes = true"),
+        "aws.limit_routes",
+        "unless aws.gateway is create-transit",
+        "false",
+    ),
+    "the gateway of a hub of Virtual WAN": (
+        add(
+            "azure.vpn_gateway",
+            'adopt = "/subscriptions/00000000-1111-2222-3333-444444444444/resourceGroups/g/providers/Microsoft.Network/vpnGateways/hub"',
+        ),
+        "azure.vpn_gateway.adopt",
+        "Virtual WAN is not supported",
+        "",
+    ),
+    "blackhole routes in a table that others share": (
+        add("aws", 'gateway = "tgw-0a1b2c3d"\nblackholes = "100.64.0.0/16"'),
+        "aws.blackholes",
+        "nothing, without aws.limit_routes = true",
+        "",
+    ),
     # policy
     "cipher AWS refuses": (policy('esp_encryption = "AES192"'), "vpn.policy.esp_encryption", "AWS does not", "AES256"),
     "cipher in Azure's words": (
@@ -558,6 +588,30 @@ def test_bytes_that_are_no_toml(tmp_path: Path, content: bytes, path: str, words
     assert words in mistake.allowed
     assert caught.value.file == str(file)
     assert mistake.found.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("content", "excerpt"),
+    [
+        ("x = [\n", "1 | x = [\n         ^"),
+        ('name = "demo"\n[aws\n', "2 | [aws\n        ^"),
+        ('[dns]\nzone = "geheim\n', '2 | zone = "xxxxxx\n                  ^'),
+        ("name demo\n", "1 | xxxx xxxx\n         ^"),
+        ("a = 1\na = 2\n", "2 | a = x\n         ^"),
+        ("x = 1\n\x00", "2 | x\n    ^"),
+    ],
+)
+def test_what_is_no_toml_is_shown_with_its_line_and_a_caret(tmp_path: Path, content: str, excerpt: str):
+    """Without what is in its value, which might be a secret that was put there by mistake."""
+    file = tmp_path / "config.toml"
+    file.write_text(content)
+    with pytest.raises(ConfigError) as caught:
+        config.load(file)
+    (mistake,) = caught.value.mistakes
+    assert mistake.excerpt == excerpt
+    shown = [text_of(each) for each in error_lines(caught.value, Look(80, unicode=True))]
+    for row in excerpt.splitlines():
+        assert f"    {row}" in shown
 
 
 def test_a_missing_file(tmp_path: Path):

@@ -23,8 +23,9 @@ def test_every_row_has_five_cells():
 
 def test_keys_stand_in_their_tables():
     for table in TABLES:
+        path = table.path.replace("dns.zones", "dns")  # the same keys, in a table of their own for each zone
         for key in table.keys:
-            assert key.path == (f"{table.path}.{key.name}" if table.path else key.name)
+            assert key.path == (f"{path}.{key.name}" if path else key.name)
             assert key.meaning.endswith(".")
 
 

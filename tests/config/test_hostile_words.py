@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from cloudlink.checks.names.probe import manifest, request
+from cloudlink.checks.names.answers import request
+from cloudlink.checks.names.pod import manifest
 from cloudlink.checks.names.verify import questions
 from cloudlink.clouds.aws import errors as aws_errors
+from cloudlink.clouds.azure.parse_object import azure_object
 from cloudlink.clouds.kube.access import aks_access
 from cloudlink.clouds.ownership import owner_of
 from cloudlink.config.schema import TABLES, Key, Table
@@ -24,12 +26,12 @@ from cloudlink.config.value_types import ValueType
 from cloudlink.errors import UsageError
 from cloudlink.link import Link
 from cloudlink.log import open_log
-from cloudlink.steps.azure_vpn.resource import foreign_object
+from cloudlink.steps.azure_resource import foreign_object
 from cloudlink.steps.dns_forward import corefile
 from cloudlink.steps.dns_forward.corefile_grammar import servers
 from tests.clouds.test_kube_access import kubeconfig
-from tests.config.config_texts import EXAMPLE, SMALLEST, parsed
 from tests.config.test_config_fuzz import answer, set_value
+from tests.support.config_texts import EXAMPLE, SMALLEST, parsed
 
 LINK = parsed(EXAMPLE.read_text(), sandbox=True)
 HOSTILE = (
@@ -91,13 +93,13 @@ def test_a_command_to_type_is_one_command_whatever_it_names() -> None:
         assert error is not None
         assert shlex.split(error.hint, comments=True)[-1:] == [word], error.hint
     words = "/subscriptions/x/resourceGroups/a(b) $(id);/y"
-    conflict = foreign_object({"id": words}, owner_of(LINK), "azure_vpn.gateway")
+    conflict = foreign_object(azure_object({"id": words}), owner_of(LINK), "azure_vpn.gateway")
     assert words in shlex.split(conflict.hint.splitlines()[0].partition(": ")[2])
 
 
 def test_a_corefile_holds_one_server_whatever_the_names() -> None:
     """Zone and link are checked when the configuration is read; upstreams are addresses and nothing else."""
-    text = corefile.written(owner_of(LINK), corefile.block(LINK.dns.zone, (IPv4Address("10.0.0.1"),)))
+    text = corefile.written(owner_of(LINK), corefile.block(LINK.dns.zone_names, (IPv4Address("10.0.0.1"),)))
     (server,) = servers([("", text)])
     assert [a.removesuffix(":53") for a in server.addresses] == [LINK.dns.zone]
     for word in HOSTILE:

@@ -76,13 +76,13 @@ def test_a_long_wait_costs_few_reads_and_is_not_ended_late() -> None:
     deletion = times_of_reads(420, 623, pace=DELETION)
     assert deletion[0] == 147 and len(deletion) <= 19 and deletion[-1] - 623 < 30
     creation = times_of_reads(1400, 1558)
-    assert creation[0] == 1190 and len(creation) <= 20 and creation[-1] - 1558 < 20
+    assert creation[0] == 1190 and len(creation) <= 14 and creation[-1] - 1558 < 30
 
 
 def test_something_with_slack_is_first_read_later_but_not_by_all_of_it() -> None:
     """Three in a row share it."""
     assert times_of_reads(180, 0, slack=800)[0] == 180 * 0.85 + 100
-    assert times_of_reads(10, 0, slack=800)[0] == 8.5 + 10, "twice the usual time at most"
+    assert times_of_reads(10, 0, slack=800)[0] == 10 + 10, "twice the usual time at most"
 
 
 def test_a_timeout_names_the_last_observation() -> None:
@@ -140,3 +140,8 @@ def test_a_fast_clock() -> None:
     assert clock.now() >= 6.0
     clock.stop()
     assert clock.wait(10_000)
+
+
+def test_what_takes_seconds_is_not_looked_at_before_it_has_usually_ended() -> None:
+    assert times_of_reads(12, 0)[0] == 12
+    assert times_of_reads(31, 0)[0] == pytest.approx(31 * 0.85)

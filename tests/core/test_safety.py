@@ -11,9 +11,11 @@ import pytest
 
 from cloudlink.core import apply, waiting
 from cloudlink.core import events as ev
-from cloudlink.core.plan import Action, spec_hash
+from cloudlink.core.engine import Engine
+from cloudlink.core.plan import Action, FieldChange, spec_hash
+from cloudlink.core.ports import ErrorPolicy
 from cloudlink.core.resource import Node, Observed, Outputs, Ownership, Phase, Receipt, Receipts, Started, Timing
-from cloudlink.errors import CloudError, CloudlinkError
+from cloudlink.errors import CloudError, CloudlinkError, LostContactError
 
 from .toy import POLICY, InstantClock, MemoryStore, RemadeToy, Spec, SteppingClock, Toy, ToyCloud, engine
 
@@ -52,6 +54,33 @@ def test_after_an_unanswered_create_there_is_time_between_the_reads(cloud: ToyCl
     # one for the plan, one before the create, then those that search for it
     gaps = [later - earlier for earlier, later in itertools.pairwise(at[1:6])]
     assert gaps == list(apply.READ_PAUSES_AFTER_UNKNOWN)
+
+
+@pytest.mark.parametrize(("field", "stops"), [("tag CostCenter", False), ("value", True)])
+def test_a_tag_that_somebody_puts_back_stops_no_build(cloud: ToyCloud, field: str, stops: bool) -> None:
+    """A policy of the cloud's owner may replace a tag at each write. Anything else that does not stay is an error."""
+
+    class PutBack(Toy):
+        def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[Spec, str] | None:
+            found = super().find(receipts, fresh=fresh)
+            return found and replace(found, lacking=(FieldChange(field, "9", "4711"),))
+
+        def complete_marks(self, found: Observed[Spec, str]) -> Started:
+            cloud.writes.append(f"tags {self.address}")
+            return Started(found.id)
+
+    nodes: list[Node[Any]] = [
+        PutBack(address="s.a", title="A", cloud=cloud),
+        Toy(address="s.b", title="B", cloud=cloud),
+    ]
+    if stops:
+        with pytest.raises(CloudError, match="does not stay"):
+            up(nodes, cloud, MemoryStore())
+        assert cloud.writes.count("tags s.a") > 5
+    else:
+        up(nodes, cloud, MemoryStore())
+        assert cloud.writes.count("tags s.a") == 1
+        assert "create s.b" in cloud.writes
 
 
 @pytest.mark.parametrize("kind", [Toy, RemadeToy])
@@ -417,3 +446,136 @@ def test_outputs_of_nothing_are_not_known() -> None:
     assert dict(Receipts()) == {}
     with pytest.raises(Exception, match=r"s\.a"):
         Outputs()[Toy(address="s.a", title="A", cloud=ToyCloud(InstantClock()))]
+
+
+def test_what_decides_about_a_write_or_ends_a_wait_is_read_fresh(cloud: ToyCloud) -> None:
+    """Only the plan may look at what was read before."""
+    reads: list[bool] = []
+
+    class Watched(Toy):
+        def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[Spec, str] | None:
+            reads.append(fresh)
+            return super().find(receipts, fresh=fresh)
+
+    nodes: list[Node[Any]] = [Watched(address="s.a", title="A", cloud=cloud)]
+    store = MemoryStore()
+    up(nodes, cloud, store)
+    assert reads[0] is False and reads.count(False) == 1 and len(reads) >= 3
+    reads.clear()
+    made = engine(nodes, cloud, store)
+    list(made.apply(made.plan(destroy=True)))
+    assert reads[0] is False and reads.count(False) == 1 and len(reads) >= 3
+
+
+def test_keys_of_one_at_a_time_do_not_hold_up_each_other() -> None:
+    """Two of one key wait for each other; those of another key, and those without one, do not."""
+    cloud = ToyCloud(SteppingClock(), takes=400)
+
+    class One(Toy):
+        serial = "one"
+
+    class Other(Toy):
+        serial = "other"
+
+    nodes: list[Node[Any]] = [
+        One(address="s.one[0]", title="", cloud=cloud),
+        One(address="s.one[1]", title="", cloud=cloud),
+        Other(address="s.other", title="", cloud=cloud),
+        Toy(address="s.free", title="", cloud=cloud),
+    ]
+    up(nodes, cloud, MemoryStore())
+    ready = {t.name: t.ready_at for t in cloud.things.values()}
+    first, second = sorted((ready["s.one[0]"], ready["s.one[1]"]))
+    assert second - first >= cloud.takes
+    assert ready["s.other"] < second and ready["s.free"] < second
+
+
+def test_an_error_names_its_object_and_keeps_the_name_it_has(cloud: ToyCloud) -> None:
+    class Says(Toy):
+        named: ClassVar[str] = ""
+
+        def create(self, spec: Spec) -> Started:
+            raise CloudError("No", resource=self.named)
+
+    for named, told in (("", "s.a"), ("s.other", "s.other")):
+        Says.named = named
+        with pytest.raises(CloudError) as raised:
+            up([Says(address="s.a", title="A", cloud=cloud)], cloud, MemoryStore())
+        assert raised.value.resource == told
+
+
+def test_a_receipt_that_was_lost_is_written_for_the_object_it_is_of(cloud: ToyCloud) -> None:
+    """Of what is as wanted, in a run that changes something else."""
+    store = MemoryStore()
+    a = one(cloud)
+    up([a, Toy(address="s.b", title="B", cloud=cloud, parents=(a,))], cloud, store)
+    store.items = {}
+    up([a, Toy(address="s.b", title="B", cloud=cloud, parents=(a,), value="w")], cloud, store)
+    assert {k: (r.address, r.id) for k, r in store.items.items()} == {
+        "s.a": ("s.a", "s.a#1"),
+        "s.b": ("s.b", "s.b#2"),
+    }
+
+
+class Gone(Exception):
+    """What a cloud says of something that was just made, and of what somebody has deleted."""
+
+
+def patient(seconds: float) -> ErrorPolicy:
+    return ErrorPolicy(
+        translate=lambda e: CloudError("It does not exist") if isinstance(e, Gone) else POLICY.translate(e),
+        retry_after=lambda e: seconds if isinstance(e, Gone) else POLICY.retry_after(e),
+        unknown_outcome=POLICY.unknown_outcome,
+        not_seen_yet=lambda e: isinstance(e, Gone),
+    )
+
+
+class Unseen(Toy):
+    """Its creates are refused as if what it hangs on were not there."""
+
+    timing = Timing(create=5, delete=5, deadline=7200)
+
+    def create(self, spec: Spec) -> Started:
+        if self.cloud.trouble["create s.a"]:
+            self.cloud.trouble["create s.a"].pop()
+            raise Gone
+        return super().create(spec)
+
+
+def made_with(policy: ErrorPolicy, cloud: ToyCloud) -> list[ev.Event]:
+    node = Unseen(address="s.a", title="A", cloud=cloud)
+    run = Engine([node], clock=cloud.clock, store=MemoryStore(), error_policy=policy, workers=2)
+    return list(run.apply(run.plan()))
+
+
+def test_what_was_just_made_is_waited_for_and_what_is_gone_is_not_waited_for_as_long(cloud: ToyCloud) -> None:
+    cloud.trouble["create s.a"] = ["gone"] * 12
+    made_with(patient(10.0), cloud)
+
+    cloud.things.clear()
+    cloud.trouble["create s.a"] = ["gone"] * 1000
+    before = cloud.clock.now()
+    with pytest.raises(CloudError, match="does not exist"):
+        made_with(patient(10.0), cloud)
+    assert waiting.VISIBLE_WITHIN <= cloud.clock.now() - before < 2 * waiting.VISIBLE_WITHIN
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(240.0, "waiting: It does not exist, again in 4 min"), (10.0, "waiting: It does not exist")]
+)
+def test_a_long_wait_says_how_long(cloud: ToyCloud, seconds: float, said: str) -> None:
+    cloud.trouble["create s.a"] = ["gone"]
+    told = [e.detail for e in made_with(patient(seconds), cloud) if isinstance(e, ev.Progress)]
+    assert said in told
+
+
+def test_a_network_that_is_lost_is_told_without_the_resource_that_was_read_just_then() -> None:
+    reads = waiting.Waiting(clock=InstantClock(), store=MemoryStore(), error_policy=POLICY, tell=lambda _: None)
+    for error, resource in ((LostContactError("lost"), ""), (CloudError("refused"), "s.a")):
+
+        def fail(error: CloudlinkError = error) -> None:
+            raise error
+
+        with pytest.raises(CloudlinkError) as caught:
+            reads.read("s.a", fail)
+        assert caught.value.resource == resource

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar
 
-from cloudlink.core.resource import Node, Observed, Phase, Receipts, Timing
+from cloudlink.core.plan import Action, Plan
+from cloudlink.core.resource import Node, Observed, Outputs, Phase, Receipts, Timing
 from cloudlink.core.schedule import Schedule
 
-from .toy import MemoryStore, SteppingClock, Toy, ToyCloud, engine
+from .toy import MemoryStore, Spec, SteppingClock, Toy, ToyCloud, engine
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,6 +27,14 @@ class SeenToy(Toy):
         found = super().find(receipts, fresh=fresh)
         self.seen.extend([found.phase] if found else [])
         return found
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Freed(Toy):
+    """Wanted without what it needed."""
+
+    def spec(self, outputs: Outputs) -> Spec:
+        return Spec(self.value, self.kind, ())
 
 
 def diamond(cloud: ToyCloud) -> list[Node[Any]]:
@@ -75,3 +84,37 @@ def test_what_has_slack_is_looked_at_rarely() -> None:
     list(made.apply(made.plan()))
     assert short.seen[-1] is Phase.READY
     assert len(short.seen) <= 9, "later, and less often"
+
+
+def test_what_an_isolated_plan_changes_lets_go_before_what_it_removes_goes() -> None:
+    """And nothing else is read, written or waited for."""
+    cloud, store = ToyCloud(SteppingClock()), MemoryStore()
+    nodes = diamond(cloud)
+    made = engine(nodes, cloud, store)
+    list(made.apply(made.plan()))
+    changed = [*nodes[:3], Freed(address="s.last", title="", cloud=cloud, parents=tuple(nodes[1:3]), value="paused")]
+    again = engine(changed, cloud, store)
+    removal = again.plan(destroy=True)
+    wanted = again.replanned(destroy=False)
+    changes = []
+    for change in removal.changes:
+        if change.address == "s.last":
+            update = wanted.of("s.last")
+            assert update is not None and update.action is Action.UPDATE
+            changes.append(update)
+        elif change.address == "s.first":
+            changes.append(dataclasses.replace(change, action=Action.NO_OP))
+        else:
+            changes.append(change)
+    plan = Plan(tuple(changes), isolated=True)
+    run = Schedule(again.graph, plan, again.snapshot)
+    assert {(t.kind, t.address) for t in run.tasks} == {
+        ("apply", "s.last"),
+        ("delete", "s.short"),
+        ("delete", "s.long"),
+    }
+    assert [t.address for t in run.ready()] == ["s.last"]
+    cloud.writes.clear()
+    list(again.apply(plan))
+    assert cloud.writes[0] == "update s.last"
+    assert sorted(cloud.writes[1:]) == ["delete s.long", "delete s.short"]

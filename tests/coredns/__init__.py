@@ -1,1 +1,1 @@
-"""The real CoreDNS, of the versions that AKS ships, as the judge of what cloudlink writes and of what the sandbox says."""
+"""The real CoreDNS, of the versions that AKS ships, against what cloudlink writes and what the sandbox says."""

@@ -1,6 +1,6 @@
 """What people put into coredns-custom, and whether CoreDNS starts with it.
 
-Each is judged by the real CoreDNS, by cloudlink's own check and by the sandbox, beside cloudlink's own key.
+Each is put to the real CoreDNS, by cloudlink's own check and by the sandbox, beside cloudlink's own key.
 """
 
 from __future__ import annotations
@@ -247,4 +247,37 @@ CASES = (
     _override("a second reload in an override", ALWAYS, "reload 10s\n"),
     _override("a second loadbalance in an override", ALWAYS, "loadbalance round_robin\n"),
     Case("hosts in two overrides", NEVER, {f"{k}.override": "hosts {\n    192.0.2.1 a.example\n}\n" for k in "xy"}),
+)
+
+# Grammar of one plugin, which the check of what is written beside other keys does not look into.
+REWRITES = (
+    _line("rewrite", NEVER),
+    _line("rewrite nothing", NEVER),
+    _line("rewrite nothing a b", NEVER),
+    _line("rewrite stop", NEVER),
+    _line("rewrite name a.example", NEVER),
+    _line("rewrite name stop a.example b.example", NEVER),
+    _line("rewrite stop {\n        name regex (.*)\\.a\\.example {1}.b.example\n        answer auto\n    }"),
+    _line("rewrite continue name suffix .a.example .b.example answer auto"),
+    _line("rewrite name suffix .a.example .b.example answer", NEVER),
+    _line("rewrite name suffix .a.example .b.example auto", NEVER),
+    _line("rewrite name suffix .a.example .b.example answer other", NEVER),
+    _line("rewrite name suffix .a.example .b.example answer auto answer name x y", NEVER),
+    _line("rewrite name regex (.*)\\.a\\.example {2}.b.example"),
+    _line("rewrite name regex (.*)\\.a\\.example {1}.{2}.b.example", NEVER),
+    _line("rewrite name regex (.* b.example", NEVER),
+    _line("rewrite name regex (?=a).* b.example", NEVER),
+    _line("rewrite type A AAAA"),
+    _line("rewrite type A NOTHING", NEVER),
+    _line("rewrite ttl suffix .a.example 30-60"),
+    _line("rewrite ttl a.example -", NEVER),
+    _line("rewrite ttl a.example 60-30", NEVER),
+    _line("rewrite edns0 local set 0xffee 0x61626364"),
+    _line("rewrite edns0 local", NEVER),
+    _line("rewrite class IN CH"),
+    _line("rewrite class IN", NEVER),
+    _line("rewrite answer name a b", NEVER),
+    _line("rewrite cname exact a.example. b.example.", (1, 11, 0)),
+    _line("rewrite rcode suffix .a.example NXDOMAIN NOERROR", (1, 11, 2)),
+    _line("rewrite rcode suffix .a.example NEVER NOERROR", NEVER),
 )

@@ -1,4 +1,4 @@
-"""Three judges of one table: the real CoreDNS, cloudlink's own check, and the sandbox."""
+"""Three readers of one table: the real CoreDNS, cloudlink's own check, and the sandbox."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from cloudlink_sandbox.kube.addons import ADDON_CONFIGMAPS
 from cloudlink_sandbox.kube.corefile import BrokenCorefile
 from cloudlink_sandbox.kube.plugins import configure
 from tests.coredns.catalogue import CASES, ZONE, Case
+from tests.coredns.catalogue_plugins import MORE
 from tests.coredns.conftest import Starter
 from tests.coredns.process import Running
 from tests.coredns.test_written_block import KEY, our_key
@@ -27,13 +28,13 @@ def sandbox_says(keys: dict[str, str], version: str) -> str:
 
 
 @pytest.mark.program("Of every file of the failure catalogue the sandbox says what the real CoreDNS does")
-@pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
+@pytest.mark.parametrize("case", (*CASES, *MORE), ids=lambda c: c.name)
 def test_all_three_agree(begin: Starter, version: str, case: Case) -> None:
     keys = {**case.keys, **our_key(53, "127.0.0.11")}
     begun = begin(keys)
     starts = isinstance(begun, Running)
     # The rest of the log says why, should this fail.
     assert starts == case.starts_with(version), begun.log
-    conflicts = corefile.examine(keys, KEY, ZONE, version_of(version)).conflicts
+    conflicts = corefile.examine(keys, KEY, (ZONE,), version_of(version)).conflicts
     sandbox = sandbox_says(keys, version)
     assert (not conflicts, not sandbox) == (starts, starts), f"{conflicts}\n{sandbox}\n{begun.log}"

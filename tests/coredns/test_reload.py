@@ -54,7 +54,7 @@ def test_a_broken_key_is_refused_by_a_running_one_and_stops_a_new_one(begin: Sta
     new = begin(broken)
     assert isinstance(new, Refused)
     assert "Unknown directive 'nonsense'" in new.log
-    assert corefile.examine(broken, KEY, ZONE).conflicts
+    assert corefile.examine(broken, KEY, (ZONE,)).conflicts
 
     running.mount(ours)  # and back: it goes on as if nothing had been
     running.mount({**ours, "x.server": "other.example:53 {\n    whoami\n}\n"})

@@ -18,7 +18,7 @@ COMMAND = [sys.executable, "-c", "from cloudlink.cli import main; main()"]
 # The end is being told when the second Ctrl-C comes.
 TOLD_TWICE = """
 import os, signal, sys
-from cloudlink import session as module
+from cloudlink.session import opening as module
 from cloudlink.errors import Interrupted
 real = module.open_view
 def open_view(*arguments, **named):

@@ -7,10 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from reliability.__main__ import PROOFS, WEIGHTS, share
 from reliability.crash_state import CrashState
 from reliability.harness import Harness
 from reliability.kill import BY_DESIGN, told
-from reliability.ownership import _same, receipt
+from reliability.ownership import receipt, same
 from reliability.random_sequences import Step, shortest
 from reliability.results import Point, Results
 from reliability.secrets import occurrences
@@ -27,6 +28,17 @@ def test_a_second_object_is_a_difference() -> None:
     assert difference([one, one], [one]) == [f"- {one}"]
     assert difference([one], [one.replace("available", "pending")])[0].startswith("~ aws vpn gateway")
     assert not difference([one], [one])
+
+
+def test_an_hour_is_shared_out_and_what_one_proof_leaves_goes_to_the_next() -> None:
+    left, names = 60.0, list(PROOFS)
+    for number in range(len(names)):
+        mine = share(names[number:], left)
+        assert 0 < mine <= left
+        left -= mine / 2
+    assert share(["kill", "files"], 15.0) == 14.0
+    assert share(["mutants"], left) == left
+    assert set(WEIGHTS) <= set(PROOFS)
 
 
 def test_a_key_is_found_however_it_is_written() -> None:
@@ -48,12 +60,12 @@ def test_the_exception_made_by_design_is_narrow() -> None:
     assert not BY_DESIGN.match('- azure resource {"id": "/x/virtualNetworks/v/subnets/GatewaySubnet"}')
 
 
-def test_a_strangers_thing_that_changes_is_seen() -> None:
+def test_a_foreign_object_that_changes_is_seen() -> None:
     before = {("aws route table", "rtb-1"): '{"Routes": []}', ("aws vpc", "vpc-1"): '{"dns": true}'}
-    assert "changed" in _same(before, {**before, ("aws route table", "rtb-1"): '{"Routes": [1]}'}, lost=False)
-    assert "gone" in _same(before, {("aws vpc", "vpc-1"): '{"dns": true}'}, lost=False)
-    assert "left" in _same(before, {**before, ("aws vpn gateway", "vgw-1"): "{}"}, lost=False)
-    assert not _same(before, before, lost=False)
+    assert "changed" in same(before, {**before, ("aws route table", "rtb-1"): '{"Routes": [1]}'}, lost=False)
+    assert "gone" in same(before, {("aws vpc", "vpc-1"): '{"dns": true}'}, lost=False)
+    assert "left" in same(before, {**before, ("aws vpn gateway", "vgw-1"): "{}"}, lost=False)
+    assert not same(before, before, lost=False)
 
 
 def test_a_receipt_that_is_not_the_difference_is_seen() -> None:

@@ -16,12 +16,14 @@ from cloudlink.secret import Secret, masked
 SOURCE = Path(cloudlink.__file__).parent
 ALLOWED = {
     "connect.py": "the EKS token goes to the Kubernetes client",
+    "discovery.py": "the EKS token goes to the Kubernetes client",
     "clouds/aws/client.py": "the sandbox's AWS key goes to boto3",
     "clouds/azure/session.py": "the sandbox's client secret goes to azure-identity",
     "clouds/kube/client.py": "the cluster's token goes into the Authorization header",
     "clouds/kube/access.py": "a client key goes into a 0600 file, because ssl takes no other",
-    "steps/aws_vpn/connections.py": "a new pre-shared key goes to AWS in the create call",
-    "steps/azure_vpn/connections.py": "a pre-shared key goes to Azure",
+    "clouds/aws/requests.py": "a new pre-shared key goes to AWS in the create call, or in the one that changes it",
+    "rehearse/run.py": "the keys of a rehearsal go to the daemons' first process, through a pipe",
+    "clouds/azure/body_connection.py": "a pre-shared key goes to Azure",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -12,12 +13,15 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 from subprocess import CompletedProcess
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
 from botocore.config import Config
 
-from cloudlink_sandbox import shell
+from cloudlink_sandbox import client, shell
+from cloudlink_sandbox.errors import SilentSandbox
+from cloudlink_sandbox.own_files import own_folder, write_own
 
 README = (Path(__file__).parents[2] / "sandbox" / "README.md").read_text(encoding="utf-8")
 # Python imports it at its start, also in the process that the command starts.
@@ -64,6 +68,7 @@ def command(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str
 
 
 @pytest.mark.own("cloudlink-sandbox starts, shows, breaks and stops the clouds of a world file without cloudlink")
+@pytest.mark.own("Another start has the addresses of the first, but for a port that is somebody else's by now")
 def test_from_start_to_stop(command: Command, environment: dict[str, str]) -> None:
     gone = subprocess.run([sys.executable, "-c", "import cloudlink"], env=environment, capture_output=True, check=False)
     assert gone.returncode == 1, "cloudlink can be imported, so that nothing is proved here"
@@ -104,9 +109,13 @@ def test_from_start_to_stop(command: Command, environment: dict[str, str]) -> No
     assert "kept" in command("stop").stdout
     command("start")  # the world of the last start, and its clouds
     assert "eu-west-1" in command("env").stdout
+    assert json.loads(command("status", "--json").stdout)["urls"] == shown["urls"]
     assert "No sandbox" not in command("stop").stdout
     assert "No sandbox was running" in command("stop").stdout
-    command("start")
+    with socket.create_server(("127.0.0.1", urlsplit(shown["urls"]["aws"]).port or 0)):
+        command("start")
+    urls = json.loads(command("status", "--json").stdout)["urls"]
+    assert {name for name, url in urls.items() if url != shown["urls"][name]} == {"aws"}
     assert "gone" in command("reset").stdout
     assert "No sandbox is running" in command("status").stdout
 
@@ -165,7 +174,10 @@ def test_the_variables_of_the_readme_are_exported() -> None:
 def test_the_blocks_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from cloudlink_sandbox.world_file import read
 
-    (block,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    block, *more = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    for other in more:
+        (tmp_path / "world.toml").write_text(other)
+        read(tmp_path / "world.toml")
     (tmp_path / "world.toml").write_text(block)
     assert read(tmp_path / "world.toml").aws.services[0].name == "vault"
     monkeypatch.chdir(tmp_path)
@@ -176,3 +188,19 @@ def test_the_blocks_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert printed.startswith("http://127.0.0.1:")
     with pytest.raises(OSError):
         urllib.request.urlopen(printed.strip(), timeout=1)
+
+
+@pytest.mark.own("A sandbox that is stopped or too busy is told by its process, and none is started in its place")
+def test_a_sandbox_that_is_silent_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its clouds would seem to be empty: a link would be told as absent, and built again."""
+    monkeypatch.setattr(client, "ANSWER_SECONDS", 0.2)
+    own_folder(tmp_path / "home")
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel takes connections for a process that is stopped
+        address = {"pid": os.getpid(), "control": f"http://127.0.0.1:{silent.getsockname()[1]}", "token": "t"}
+        write_own(tmp_path / "home" / client.ADDRESS_FILE, json.dumps(address).encode())
+        for ask in (client.find, client.stop, client.reset, lambda home: client.start(home, {}, speed=1)):
+            with pytest.raises(SilentSandbox) as caught:
+                ask(tmp_path / "home")
+            assert f"kill -CONT {os.getpid()}" in caught.value.hint
+    assert (tmp_path / "home" / client.ADDRESS_FILE).exists()
+    assert client.find(tmp_path / "home") is None, "where nothing listens, none is there"

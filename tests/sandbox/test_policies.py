@@ -7,9 +7,11 @@ from ipaddress import IPv4Address, IPv4Network
 from itertools import product
 from typing import Any
 
+from cloudlink.clouds.aws import parse_ipsec
+from cloudlink.clouds.azure.parse_ipsec import azure_ipsec_policy
 from cloudlink.config import schema
 from cloudlink.config.value_types import ValidationError
-from cloudlink.ipsec import IpsecPolicy, aws_tunnel_options, azure_ipsec_policy
+from cloudlink.ipsec import IpsecPolicy
 from cloudlink_sandbox.aws import tunnel_options
 from cloudlink_sandbox.azure import ipsec_policies
 from cloudlink_sandbox.negotiation import proposals_mismatch
@@ -49,7 +51,7 @@ def test_both_clouds_take_what_the_configuration_takes_and_agree() -> None:
                 sa_lifetime=lifetime,
                 dpd_timeout=silence,
             )
-            aws = tunnel_options.changed(asked, aws_tunnel_options(policy)).proposals()
+            aws = tunnel_options.changed(asked, parse_ipsec.tunnel_options(policy)).proposals()
             given = ipsec_policies.accept_policy(azure_ipsec_policy(policy))
             azure = ipsec_policies.proposals([given], "IKEv2")
             assert proposals_mismatch(aws, azure) == "", policy

@@ -44,15 +44,17 @@ def victim(tmp_path: Path) -> Path:
 
 
 def cloudlink(
-    place: Path, *arguments: str, limit: int | None = None, **streams: object
+    place: Path, *arguments: str, limit: int | None = None, memory: int | None = None, **streams: object
 ) -> subprocess.CompletedProcess[str]:
-    """In a process of its own. limit: bytes that a file may get; more is refused, as on a full disk."""
+    """In a process of its own. limit: bytes that a file may get; more is refused, as on a full disk. memory: bytes, too."""
     if not (place / "config.toml").exists():
         (place / "config.toml").write_text(EXAMPLE.read_text())
 
     def before() -> None:
         if limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        if memory is not None:
+            resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 
     asked: dict[str, object] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "timeout": 60}
     return subprocess.run(  # type: ignore[call-overload,no-any-return]
@@ -219,17 +221,24 @@ def test_a_closed_stream_is_no_place_for_another_file(tmp_path: Path, closed: in
     assert (closed == 2) or "standard output is closed" in done.stderr
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "a" + ".a" * 49_999 + " = 1\n",
-        "[" + ".".join(["a"] * 49_999) + "]\n",
-        'x = {"a"' + ' . "a"' * 30_000 + " = 1}\n",
-        "x = " + "[" * 50_000 + "]" * 50_000 + "\n",
-        "".join(f"[a{n}]\n" for n in range(30_000)),
-    ],
-    ids=["dotted key", "table", "inline table", "lists", "many tables"],
-)
+NESTED = {
+    "dotted key": "a" + ".a" * 49_999 + " = 1\n",
+    "table": "[" + ".".join(["a"] * 49_999) + "]\n",
+    "inline table": 'x = {"a"' + ' . "a"' * 30_000 + " = 1}\n",
+    "lists": "x = " + "[" * 50_000 + "]" * 50_000 + "\n",
+    "many tables": "".join(f"[a{n}]\n" for n in range(30_000)),
+}
+
+
+@pytest.mark.parametrize("text", NESTED.values(), ids=NESTED)
+def test_a_configuration_of_many_nested_keys_is_refused_in_little_memory(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.toml").write_text(text)
+    done = cloudlink(tmp_path, "plan", memory=300_000_000)
+    assert done.returncode == 3, done.stderr
+    assert "The configuration is not valid" in done.stderr
+
+
+@pytest.mark.parametrize("text", NESTED.values(), ids=NESTED)
 def test_a_configuration_of_many_nested_keys_is_refused_soon(tmp_path: Path, text: str) -> None:
     from cloudlink.config import load
     from cloudlink.errors import ConfigError
@@ -241,3 +250,17 @@ def test_a_configuration_of_many_nested_keys_is_refused_soon(tmp_path: Path, tex
         load(path)
     assert time.process_time() - start < 5
     assert len(raised.value.mistakes) <= 201
+
+
+def test_the_mode_of_a_file_that_has_another_name_as_well_is_left(folder: Path, victim: Path) -> None:
+    state_path(folder, NAME).hardlink_to(victim)
+    with pytest.raises(StateError, match="damaged"), StateFile(state_path(folder, NAME), NAME, readonly=True):
+        pass
+    assert mode(victim) == 0o644
+
+
+def test_a_lock_that_has_another_name_as_well_is_refused(folder: Path, victim: Path) -> None:
+    (folder / f"{NAME}.state.json.lock").hardlink_to(victim)
+    with pytest.raises(StateError, match="hard link"), StateFile(state_path(folder, NAME), NAME):
+        pass
+    assert victim.read_text() == "keep\n"

@@ -61,6 +61,39 @@ def test_the_previous_serial_is_kept(path: Path) -> None:
     assert list(previous["resources"]) == [RECEIPT.address]
 
 
+def test_the_command_that_wrote_last_is_known(path: Path) -> None:
+    with StateFile(path, "demo", command="cloudlink up") as state:
+        state.put(RECEIPT)
+    with StateFile(path, "demo", command="cloudlink teardown") as state:
+        assert state.written_by == "cloudlink up"
+        state.put(RECEIPT)
+    with StateFile(path, "demo", command="status", readonly=True) as state:
+        assert state.written_by == "cloudlink teardown"
+    content = json.loads(path.read_text())
+    del content["command"]  # as versions before 0.2 wrote it
+    path.write_text(json.dumps(content))
+    with StateFile(path, "demo", readonly=True) as state:
+        assert state.written_by == "" and RECEIPT.address in state.receipts()
+
+
+def with_note(note: object) -> bytes:
+    """A file whose note of what was there before is this."""
+    receipt = {"id": "x", "phase": "ready", "spec_hash": "", "owned": "shared", "since": 1.0, "before": note}
+    content = {"format": FORMAT, "link": "demo", "serial": 1, "resources": {"resolver.vpc_dns": receipt}}
+    return json.dumps(content).encode()
+
+
+@pytest.mark.parametrize(
+    "note", [None, [], ["rtb-1"], {"support": True, "hostnames": False}, {"ours": ["169.254.21.2"]}]
+)
+def test_a_note_is_read_as_it_was_written(path: Path, note: object) -> None:
+    path.parent.mkdir()
+    path.write_bytes(with_note(note))
+    path.chmod(0o600)
+    with StateFile(path, "demo") as state:
+        assert state.receipts()["resolver.vpc_dns"].prior_state == note
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
@@ -72,6 +105,7 @@ def test_the_previous_serial_is_kept(path: Path) -> None:
         (json.dumps({"format": FORMAT + 1}).encode(), "newer version"),
         (json.dumps({"format": FORMAT, "link": "other", "serial": 1, "resources": {}}).encode(), "another link"),
         (json.dumps({"format": FORMAT, "link": "demo", "serial": 1, "resources": {"a": 1}}).encode(), "damaged"),
+        *((with_note(note), "damaged") for note in (5, "rtb-1", [1], [["rtb-1"]], {"support": 1}, {"there": [1]})),
     ],
 )
 def test_a_file_that_is_not_ours_is_refused_and_left(path: Path, content: bytes, says: str) -> None:

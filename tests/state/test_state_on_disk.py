@@ -15,7 +15,7 @@ import pytest
 from cloudlink import state as module
 from cloudlink.core.resource import Ownership, Receipt
 from cloudlink.errors import StateError
-from cloudlink.state import FORMAT, Disk, StateFile, state_path
+from cloudlink.state import FORMAT, Disk, StateFile, document, state_path
 
 FORMATS = Path(__file__).parent / "state_formats"
 RECEIPT = Receipt("aws_vpn.gateway", "vgw-1", "ready", "abc", Ownership.OWNED, 12.5, "", {"was": True})
@@ -181,9 +181,9 @@ def test_there_is_a_fixture_for_each_format() -> None:
 def test_an_older_file_is_taken_through_every_migration_between(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As it will be when there are three formats: the second calls ``id`` otherwise, the third has no ``intent``."""
     old = json.loads((FORMATS / "format-1.json").read_text())
-    monkeypatch.setattr(module, "FORMAT", 3)
+    monkeypatch.setattr(document, "FORMAT", 3)
     monkeypatch.setattr(
-        module, "MIGRATIONS", {1: lambda c: {**c, "format": 2}, 2: lambda c: {**c, "format": 3, "new": 1}}
+        document, "MIGRATIONS", {1: lambda c: {**c, "format": 2}, 2: lambda c: {**c, "format": 3, "new": 1}}
     )
     path.parent.mkdir(mode=0o700)
     path.write_text(json.dumps(old))

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from cloudlink.clouds.aws.parse_vpc import route_tables
 from cloudlink.core.plan import diff
 from cloudlink.core.resource import Observed, Outputs, Ownership, Phase
 from cloudlink.errors import CloudError, ConflictError, MissingError
 from cloudlink.ipsec import IpsecPolicy
-from cloudlink.link import AddressTarget, Host, Link
+from cloudlink.link import AddressTarget, Host, KubernetesTarget, Link
 from cloudlink.steps.aws_vpn.gateway import gateway_of_vpc
 from cloudlink.steps.aws_vpn.routes import propagating, table_of
 from cloudlink.steps.aws_vpn.step import AwsVpn
@@ -31,7 +32,7 @@ from tests.support.aws_sandbox import (
 from tests.support.contract import NO_RECEIPTS, bring_up, check_contract, receipt_of, settle, settle_gone, take_down
 from tests.support.links import INSIDE_RANGES
 
-MakeGround = Callable[..., AwsSandbox]
+MakeSandbox = Callable[..., AwsSandbox]
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +42,13 @@ def server() -> Iterator[tuple[Server, str]]:
 
 
 @pytest.fixture
-def ground_of(server: tuple[Server, str], tmp_path: Path) -> MakeGround:
+def sandbox_of(server: tuple[Server, str], tmp_path: Path) -> MakeSandbox:
     return lambda link=None: make_aws_sandbox(link or aws_link(), tmp_path, *server)
 
 
 @pytest.fixture
-def sandbox(ground_of: MakeGround) -> AwsSandbox:
-    return ground_of()
+def sandbox(sandbox_of: MakeSandbox) -> AwsSandbox:
+    return sandbox_of()
 
 
 def step_of(sandbox: AwsSandbox, link: Link | None = None) -> AwsVpn:
@@ -105,7 +106,7 @@ def test_gateway_contract(sandbox: AwsSandbox) -> None:
         Outputs(),
         wait=sandbox.wait,
         make_twin=twin,
-        strangers=sandbox.strangers,
+        foreign_objects=sandbox.foreign_objects,
         writes=sandbox.writes,
     )
 
@@ -118,7 +119,9 @@ def tags_of(sandbox: AwsSandbox, number: str) -> list[dict[str, str]]:
 def test_attachment_contract(sandbox: AwsSandbox) -> None:
     step = step_of(sandbox)
     outputs = built(sandbox, step, step.gateway)
-    check_contract(step.attachment, outputs, wait=sandbox.wait, strangers=sandbox.strangers, writes=sandbox.writes)
+    check_contract(
+        step.attachment, outputs, wait=sandbox.wait, foreign_objects=sandbox.foreign_objects, writes=sandbox.writes
+    )
 
 
 def test_customer_gateway_contract(sandbox: AwsSandbox) -> None:
@@ -136,14 +139,14 @@ def test_customer_gateway_contract(sandbox: AwsSandbox) -> None:
         from_azure(),
         wait=sandbox.wait,
         make_twin=twin,
-        strangers=sandbox.strangers,
+        foreign_objects=sandbox.foreign_objects,
         writes=sandbox.writes,
     )
 
 
 @pytest.mark.parametrize("storage", ["standard", "secrets-manager"])
-def test_connection_contract(ground_of: MakeGround, storage: str) -> None:
-    sandbox = ground_of(aws_link(aws={"psk_storage": storage}))
+def test_connection_contract(sandbox_of: MakeSandbox, storage: str) -> None:
+    sandbox = sandbox_of(aws_link(aws={"psk_storage": storage}))
     step = step_of(sandbox)
     outputs = built(sandbox, step, step.gateway, step.customer_gateways[0])
 
@@ -163,7 +166,7 @@ def test_connection_contract(ground_of: MakeGround, storage: str) -> None:
         outputs,
         wait=sandbox.wait,
         make_drift=drift,
-        strangers=sandbox.strangers,
+        foreign_objects=sandbox.foreign_objects,
         writes=sandbox.writes,
     )
     assert {end.inside for end in found.outputs.tunnels} == {
@@ -180,15 +183,15 @@ def test_propagation_contract(sandbox: AwsSandbox) -> None:
         table = sorted(found.spec.tables)[0]
         sandbox.hand.disable_vgw_route_propagation(GatewayId=found.spec.gateway, RouteTableId=table)
 
-    check_contract(step.propagation, outputs, wait=sandbox.wait, make_drift=drift, writes=sandbox.writes)
+    check_contract(step.routes, outputs, wait=sandbox.wait, make_drift=drift, writes=sandbox.writes)
 
 
 # --- pre-shared keys ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("storage", ["standard", "secrets-manager"])
-def test_each_tunnel_gives_back_its_own_key(ground_of: MakeGround, storage: str) -> None:
-    sandbox = ground_of(aws_link(aws={"psk_storage": storage}))
+def test_each_tunnel_gives_back_its_own_key(sandbox_of: MakeSandbox, storage: str) -> None:
+    sandbox = sandbox_of(aws_link(aws={"psk_storage": storage}))
     step = step_of(sandbox)
     outputs = built(sandbox, step, step.gateway, step.customer_gateways[0], step.connections[0])
     out = outputs[step.connections[0]]
@@ -254,6 +257,7 @@ def test_looking_costs_one_call_for_each_kind(sandbox: AwsSandbox) -> None:
         "DescribeCustomerGateways",
         "DescribeLoadBalancers",
         "DescribeRouteTables",
+        "DescribeSubnets",  # those of fixed addresses, and of what a Service or Ingress gets
         "DescribeVpnConnections",
         "DescribeVpnGateways",
     ]
@@ -275,7 +279,7 @@ def test_a_vpc_with_another_gateway_is_a_conflict_before_anything_is_made(sandbo
     assert sandbox.calls("CreateVpnGateway") == calls
     held = gateway_of_vpc(sandbox.aws, VPC)
     assert held is not None
-    assert held["VpnGatewayId"] == other
+    assert held.id == other
 
 
 def test_another_asn_needs_another_gateway(sandbox: AwsSandbox) -> None:
@@ -312,9 +316,9 @@ def test_gateway_in_use_is_refused_for_a_while(sandbox: AwsSandbox) -> None:
 ADOPTED = "vgw-0aaaabbbbccccdddd"
 
 
-def test_adopted_gateway_is_used_and_kept(ground_of: MakeGround) -> None:
+def test_adopted_gateway_is_used_and_kept(sandbox_of: MakeSandbox) -> None:
     hosts = (Host("db", AddressTarget((IPv4Address("10.20.0.9"),))),)  # nothing that uses the main table
-    sandbox = ground_of(aws_link(aws={"adopt_gateway": ADOPTED, "asn": 64_700}, dns={"hosts": hosts}))
+    sandbox = sandbox_of(aws_link(aws={"gateway": ADOPTED, "asn": 64_700}, dns={"hosts": hosts}))
     main = main_table(sandbox)
     sandbox.hand.enable_vgw_route_propagation(GatewayId=ADOPTED, RouteTableId=main)
     step = step_of(sandbox)
@@ -326,7 +330,7 @@ def test_adopted_gateway_is_used_and_kept(ground_of: MakeGround) -> None:
     assert (attachment.owned, attachment.spec) == (Ownership.ADOPTED, step.attachment.spec(outputs))
 
     outputs = sandbox.read(outputs.with_(step.attachment, attachment.outputs), step.route_tables)
-    propagation = step.propagation
+    propagation = step.routes
     found = propagation.find(NO_RECEIPTS)
     assert found is not None
     assert found.owned is Ownership.SHARED
@@ -351,11 +355,11 @@ def main_table(sandbox: AwsSandbox) -> str:
 
 
 def test_adopted_gateway_that_is_missing_or_elsewhere(sandbox: AwsSandbox) -> None:
-    missing: Any = step_of(sandbox, aws_link(aws={"adopt_gateway": "vgw-0123456789abcdef0"})).gateway
+    missing: Any = step_of(sandbox, aws_link(aws={"gateway": "vgw-0123456789abcdef0"})).gateway
     with pytest.raises(MissingError, match="vgw-0123456789abcdef0"):
         missing.read(Outputs())
-    strangers = next(g for g in sandbox.aws.vpn_gateways() if g["AmazonSideAsn"] == 65_010)["VpnGatewayId"]
-    elsewhere: Any = step_of(sandbox, aws_link(aws={"adopt_gateway": strangers})).gateway
+    foreign_objects = next(g for g in sandbox.aws.vpn_gateways() if g["AmazonSideAsn"] == 65_010)["VpnGatewayId"]
+    elsewhere: Any = step_of(sandbox, aws_link(aws={"gateway": foreign_objects})).gateway
     with pytest.raises(ConflictError, match="another VPC"):
         elsewhere.read(Outputs())
 
@@ -363,7 +367,7 @@ def test_adopted_gateway_that_is_missing_or_elsewhere(sandbox: AwsSandbox) -> No
 # --- customer gateways --------------------------------------------------------------------------------------
 
 
-def test_a_strangers_customer_gateway_of_the_same_address_is_not_taken(sandbox: AwsSandbox) -> None:
+def test_a_foreign_customer_gateway_of_the_same_address_is_not_taken(sandbox: AwsSandbox) -> None:
     other = sandbox.hand.create_customer_gateway(Type="ipsec.1", IpAddress="20.0.0.1", BgpAsn=65_000)
     step = step_of(sandbox)
     outputs = built(sandbox, step, step.customer_gateways[0])
@@ -387,18 +391,48 @@ def test_wide_asn(sandbox: AwsSandbox) -> None:
 def test_tables_of_the_cluster_and_of_the_load_balancers(sandbox: AwsSandbox) -> None:
     step = step_of(sandbox)
     outputs = sandbox.read(Outputs(), step.cluster)
-    tables = sandbox.aws.route_tables(VPC)
+    tables = route_tables(sandbox.aws.route_tables(VPC))
     wanted = {table_of(subnet, tables) for subnet in outputs[step.cluster].subnets}
     assert len(wanted) == 2
     # The load balancers' subnets have no table of their own: they use the main one.
     assert step.route_tables.read(outputs).ids == wanted | {main_table(sandbox)}
 
 
+def test_a_table_of_databases_and_one_of_subnets_for_load_balancers(sandbox_of: MakeSandbox) -> None:
+    """A fixed address, and a Service of EKS: their subnets have tables of their own, into which the routes to Azure must go."""
+    hosts = (
+        Host("db", AddressTarget((IPv4Address("10.20.40.9"),))),
+        Host("web", KubernetesTarget("service", "web", "a")),
+    )
+    sandbox = sandbox_of(aws_link(dns={"hosts": hosts}))
+    step, hand = step_of(sandbox), sandbox.hand
+    before = step.route_tables.read(sandbox.read(Outputs(), step.cluster)).ids
+    made = {}
+    for number, tags in (
+        (40, {}),
+        (41, {"kubernetes.io/role/internal-elb": "1"}),
+        (42, {"kubernetes.io/role/internal-elb": "1", "kubernetes.io/cluster/another": "shared"}),
+        (43, {}),
+    ):
+        subnet = hand.create_subnet(VpcId=VPC, CidrBlock=f"10.20.{number}.0/24")["Subnet"]["SubnetId"]
+        if tags:
+            hand.create_tags(Resources=[subnet], Tags=[{"Key": k, "Value": v} for k, v in tags.items()])
+        table = hand.create_route_table(VpcId=VPC)["RouteTable"]["RouteTableId"]
+        hand.associate_route_table(RouteTableId=table, SubnetId=subnet)
+        made[number] = table
+    again = AwsVpn(sandbox.link, sandbox.again(), PUBLIC_IPS)
+    found = again.route_tables.read(sandbox.read(Outputs(), again.cluster))
+    assert found.ids == before | {made[40], made[41]} == found.needed
+    outputs = built(sandbox, again, again.cluster, again.gateway, again.attachment, again.route_tables, again.routes)
+    told = route_tables(sandbox.aws.route_tables(VPC, fresh=True))
+    assert {made[40], made[41]} <= propagating(told, outputs[again.gateway].id)
+
+
 def test_exactly_the_listed_tables(sandbox: AwsSandbox) -> None:
     main = main_table(sandbox)
     step = step_of(sandbox, aws_link(aws={"route_tables": (main,)}))
-    outputs = built(sandbox, step, step.cluster, step.gateway, step.attachment, step.route_tables, step.propagation)
-    assert propagating(sandbox.aws.route_tables(VPC, fresh=True), outputs[step.gateway].id) == {main}
+    outputs = built(sandbox, step, step.cluster, step.gateway, step.attachment, step.route_tables, step.routes)
+    assert propagating(route_tables(sandbox.aws.route_tables(VPC, fresh=True)), outputs[step.gateway].id) == {main}
 
 
 def test_a_listed_table_that_is_not_there(sandbox: AwsSandbox) -> None:
@@ -411,7 +445,7 @@ def test_propagation_too_early_is_worth_another_try(sandbox: AwsSandbox) -> None
     step = step_of(sandbox)
     outputs = built(sandbox, step, step.cluster, step.gateway, step.route_tables)
     with pytest.raises(Exception) as caught:
-        step.propagation.create(step.propagation.spec(outputs))
+        step.routes.create(step.routes.spec(outputs))
     assert sandbox.aws.retryable(caught.value)
     assert sandbox.aws.translate(caught.value) is not None
 
@@ -503,7 +537,7 @@ def test_another_policy_is_an_update_and_other_ranges_a_replacement(sandbox: Aws
 
 
 def test_whole_step_up_and_down(sandbox: AwsSandbox) -> None:
-    before = sandbox.strangers()
+    before = sandbox.foreign_objects()
     step = step_of(sandbox)
     everything(sandbox, step)
     facts = sandbox.cloud.facts()
@@ -511,8 +545,8 @@ def test_whole_step_up_and_down(sandbox: AwsSandbox) -> None:
     assert {(str(t.customer_ip), t.inside) for t in facts.tunnels} == {
         (f"20.0.0.{t.vpn + 1}", t.inside) for t in sandbox.link.tunnels
     }
-    order = (*step.connections, step.propagation, step.attachment, *step.customer_gateways, step.gateway)
+    order = (*step.connections, step.routes, step.attachment, *step.customer_gateways, step.gateway)
     for resource in order:
         found = resource.find(NO_RECEIPTS, fresh=True)  # type: ignore[attr-defined]
         take_down(resource, found, sandbox.wait)  # type: ignore[arg-type]
-    assert sandbox.strangers() == before
+    assert sandbox.foreign_objects() == before

@@ -17,10 +17,19 @@ from azure.core.exceptions import (
 from azure.identity import CredentialUnavailableError
 
 from cloudlink.clouds.azure.errors import missing, retryable, transient, translate, unknown_outcome, words_of
+from cloudlink.clouds.azure.parse_object import azure_object
 from cloudlink.core.resource import Phase
-from cloudlink.errors import CloudError, CloudlinkError, CredentialsError, MissingError, UnreachableError
-from cloudlink.steps.azure_vpn import resource as azure_resource
-from cloudlink.steps.azure_vpn.network import aks_cluster, virtual_network
+from cloudlink.errors import (
+    CloudError,
+    CloudlinkError,
+    CredentialsError,
+    MissingError,
+    NoContactError,
+    UnreachableError,
+)
+from cloudlink.steps import azure_resource
+from cloudlink.steps.azure_vpn.aks import cluster_outputs
+from cloudlink.steps.azure_vpn.virtual_network import virtual_network
 from tests.support.azure_sandbox import azure_link
 
 RECORDINGS = Path(__file__).parents[3] / "shared" / "azure-recordings"
@@ -73,7 +82,7 @@ def find_owned(error: Exception, **more: Any) -> CloudlinkError:
         (answer(401, "InvalidAuthenticationTokenTenant"), CredentialsError, "Not signed in to Azure"),
         (ClientAuthenticationError("no"), CredentialsError, "Not signed in to Azure"),
         (CredentialUnavailableError("none"), CredentialsError, "Not signed in to Azure"),
-        (ServiceRequestError("refused"), UnreachableError, "Azure gave no answer that can be read"),
+        (ServiceRequestError("refused"), NoContactError, "Azure cannot be reached"),
     ],
 )
 def test_translation(error: Exception, kind: type[CloudlinkError], summary: str) -> None:
@@ -94,7 +103,7 @@ def test_permission_names_the_action_and_the_request() -> None:
     assert error.code == "AuthorizationFailed"
 
 
-def test_strangers_errors_are_not_ours() -> None:
+def test_other_errors_are_not_ours() -> None:
     for error in (ValueError("x"), KeyError("y"), TimeoutError()):
         assert translate(error) is None
         assert retryable(error) is None
@@ -210,7 +219,7 @@ def test_recorded_errors() -> None:
     ],
 )
 def test_recorded_phases(name: str, phase: Phase) -> None:
-    assert azure_resource.phase(recorded(name)["body"]) is phase
+    assert azure_resource.phase(azure_object(recorded(name)["body"]).state) is phase
 
 
 def nodes() -> dict[str, Any]:
@@ -221,7 +230,7 @@ def nodes() -> dict[str, Any]:
     from tests.support.azure_sandbox import AWS_GATEWAY, AWS_VPNS
 
     azure = Azure(azure_link(), None, clock := WallClock(), ReadCache(clock))
-    return {n.address: n for n in AzureVpn(AzureSite(azure_link(), azure), AWS_VPNS, AWS_GATEWAY).nodes()}
+    return {n.address: n for n in AzureVpn(AzureSite(azure_link(), azure), AWS_VPNS, AWS_GATEWAY, ()).nodes()}
 
 
 def test_recorded_objects_can_be_read() -> None:
@@ -241,7 +250,7 @@ def test_recorded_objects_can_be_read() -> None:
     assert isinstance(ip.parse_outputs(body).address, IPv4Address)
     assert ip.parse_outputs(recorded("publicip_standard_put_201")["body"]) is None
     assert virtual_network(recorded("vnet_get_200")["body"]).prefixes
-    cluster = aks_cluster(recorded("aks_get_200_succeeded")["body"])
+    cluster = cluster_outputs(recorded("aks_get_200_succeeded")["body"])
     assert cluster.version.startswith("1.")
     assert cluster.pod_cidr is not None
 
@@ -364,7 +373,7 @@ def test_any_form_of_more_information_is_survived(info: Any) -> None:
 def test_the_two_hints_on_zones_send_nobody_round_in_a_circle() -> None:
     none = find_owned(answer(400, "LocationNotSupportAvailabilityZones"))
     wanted = find_owned(answer(400, "VmssVpnGatewayPublicIpsMustHaveZonesConfigured"))
-    assert none.hint == "Set azure.vpn_gateway.zones to []."
+    assert none.hint == "Set azure.vpn_gateway.zones = []. If it is so already, choose another azure.location."
     assert "that the location has" in wanted.hint
     assert "az account list-locations" in wanted.hint
     assert '["1"' not in wanted.hint

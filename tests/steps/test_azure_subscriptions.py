@@ -34,7 +34,7 @@ def test_each_object_is_where_its_subscription_is(server: Server) -> None:
     used = gateway.properties["ipConfigurations"][0]["properties"]["subnet"]["id"]
     assert used.lower() == subnet.id.key
     assert gateway.tags[VNET_TAG].startswith(HUB)
-    ours = {str(r["id"]).split("/")[2] for r in sandbox.azure.resources_by_tag()}
+    ours = {r.id.split("/")[2] for r in sandbox.azure.resources_by_tag()}
     assert ours == {SUBSCRIPTION}
 
 

@@ -16,7 +16,7 @@ from cloudlink_sandbox.kube import corefile as sandbox_corefile
 
 ADDRESSES = (IPv4Address("10.1.2.10"), IPv4Address("10.1.1.10"))
 OWNER = Owner("demo", "vpc-1", "sub/rg/vnet")
-WANTED = corefile.block("corp.example", ADDRESSES)
+WANTED = corefile.block(("corp.example",), ADDRESSES)
 
 
 def test_the_text() -> None:
@@ -43,7 +43,7 @@ def test_the_text() -> None:
 )
 @settings(max_examples=60, deadline=None)
 def test_reading_is_the_way_back(labels: list[str], addresses: set[IPv4Address]) -> None:
-    wanted = corefile.block(".".join(labels), tuple(addresses))
+    wanted = corefile.block((".".join(labels),), tuple(addresses))
     text = written(OWNER, wanted)
     assert read(text) == wanted
     assert heads(text) == (Head(wanted.zone, "dns", 53),)
@@ -116,7 +116,7 @@ KEY = corefile.key_of("demo")
 
 
 def test_our_own_key_is_no_conflict() -> None:
-    assert examine({KEY: written(OWNER, WANTED)}, KEY, "corp.example") == corefile.Examination((), ())
+    assert examine({KEY: written(OWNER, WANTED)}, KEY, ("corp.example",)) == corefile.Examination((), ())
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_our_own_key_is_no_conflict() -> None:
     ],
 )
 def test_conflicts(keys: dict[str, str], conflict: str) -> None:
-    (found,) = examine(keys, KEY, "corp.example").conflicts
+    (found,) = examine(keys, KEY, ("corp.example",)).conflicts
     assert conflict in found
 
 
@@ -152,7 +152,7 @@ def test_conflicts(keys: dict[str, str], conflict: str) -> None:
     ],
 )
 def test_no_conflicts(keys: dict[str, str]) -> None:
-    assert examine(keys, KEY, "corp.example") == corefile.Examination((), ())
+    assert examine(keys, KEY, ("corp.example",)) == corefile.Examination((), ())
 
 
 def test_options_and_plugins_know_their_first_version() -> None:
@@ -160,17 +160,17 @@ def test_options_and_plugins_know_their_first_version() -> None:
         "x.server": "a.b {\n forward . 10.1.1.1 {\n  next NXDOMAIN\n }\n}\n",
         "y.server": "c.d {\n multisocket 2\n}\n",
     }
-    assert examine(keys, KEY, "corp.example", (1, 12, 1)) == corefile.Examination((), ())
-    (unreadable,) = examine(keys, KEY, "corp.example", (1, 9, 4)).conflicts
+    assert examine(keys, KEY, ("corp.example",), (1, 12, 1)) == corefile.Examination((), ())
+    (unreadable,) = examine(keys, KEY, ("corp.example",), (1, 9, 4)).conflicts
     assert "no plugin multisocket" in unreadable
-    (unknown,) = examine({"x.server": keys["x.server"]}, KEY, "corp.example", (1, 11, 3)).conflicts
+    (unknown,) = examine({"x.server": keys["x.server"]}, KEY, ("corp.example",), (1, 11, 3)).conflicts
     assert "forward of CoreDNS 1.11.3 has no option next" in unknown
 
 
 def test_of_a_newer_coredns_nothing_is_called_unknown() -> None:
     keys = {"x.server": "a.b {\n novelty\n forward . 10.1.1.1 {\n  faster\n }\n}\n"}
-    assert examine(keys, KEY, "corp.example", (2, 0, 0)).conflicts == ()
-    assert examine(keys, KEY, "corp.example").conflicts
+    assert examine(keys, KEY, ("corp.example",), (2, 0, 0)).conflicts == ()
+    assert examine(keys, KEY, ("corp.example",)).conflicts
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,9 @@ def test_the_version_that_an_image_names(image: str, version: tuple[int, int, in
 
 
 def test_warnings() -> None:
-    seen = examine({"x.server": "eu.corp.example {\n}\n", "corp.example": "corp.example {\n}\n"}, KEY, "corp.example")
+    seen = examine(
+        {"x.server": "eu.corp.example {\n}\n", "corp.example": "corp.example {\n}\n"}, KEY, ("corp.example",)
+    )
     assert seen.conflicts == ()
     assert seen.shadowed == ("eu.corp.example",)
     assert any("ignores it" in w for w in seen.warnings)
@@ -223,7 +225,7 @@ NAMES = "hosts {\n 10.1.2.3 billing.corp.example pay.corp.example\n 10.1.2.4 oth
     ],
 )
 def test_names_that_other_keys_answer_today_go_to_aws(keys: dict[str, str], told: tuple[str, ...]) -> None:
-    seen = examine(keys, KEY, "corp.example")
+    seen = examine(keys, KEY, ("corp.example",))
     assert seen.conflicts == ()
     (sentence,) = seen.taken
     assert all(words in sentence for words in told), sentence
@@ -240,7 +242,7 @@ def test_names_that_other_keys_answer_today_go_to_aws(keys: dict[str, str], told
     ],
 )
 def test_other_keys_that_lose_no_name(keys: dict[str, str]) -> None:
-    assert examine(keys, KEY, "corp.example").taken == ()
+    assert examine(keys, KEY, ("corp.example",)).taken == ()
 
 
 OWN = ".:53 {\n errors\n hosts /etc/coredns/private.hosts\n forward . 10.9.9.9\n import custom/*.override\n}\nimport custom/*.server\n"
@@ -249,39 +251,39 @@ OWN = ".:53 {\n errors\n hosts /etc/coredns/private.hosts\n forward . 10.9.9.9\n
 def test_the_clusters_own_corefile_is_read() -> None:
     """hosts stands in it already on clusters whose API is private."""
     keys = {"names.override": NAMES}
-    assert examine(keys, KEY, "corp.example").conflicts == ()
-    (conflict,) = examine(keys, KEY, "corp.example", base=OWN).conflicts
+    assert examine(keys, KEY, ("corp.example",)).conflicts == ()
+    (conflict,) = examine(keys, KEY, ("corp.example",), base=OWN).conflicts
     assert "names.override" in conflict
     assert "hosts may appear once" in conflict
     # cache, which the usual one has, is free here
-    assert examine({"c.override": "cache 10\n"}, KEY, "corp.example").conflicts
-    assert examine({"c.override": "cache 10\n"}, KEY, "corp.example", base=OWN).conflicts == ()
+    assert examine({"c.override": "cache 10\n"}, KEY, ("corp.example",)).conflicts
+    assert examine({"c.override": "cache 10\n"}, KEY, ("corp.example",), base=OWN).conflicts == ()
 
 
 def test_the_key_is_named_where_the_clusters_own_line_comes_after_it() -> None:
     base = ".:53 {\n import custom/*.override\n hosts /etc/x\n}\nimport custom/*.server\n"
-    (conflict,) = examine({"names.override": NAMES}, KEY, "corp.example", base=base).conflicts
+    (conflict,) = examine({"names.override": NAMES}, KEY, ("corp.example",), base=base).conflicts
     assert "names.override" in conflict
 
 
 def test_a_zone_of_the_clusters_own_corefile() -> None:
     base = OWN + "corp.example:53 {\n forward . 10.9.9.9\n}\n"
-    (conflict,) = examine({}, KEY, "corp.example", base=base).conflicts
+    (conflict,) = examine({}, KEY, ("corp.example",), base=base).conflicts
     assert "corp.example" in conflict
 
 
 def test_a_corefile_that_cannot_be_read_is_taken_for_the_usual_one() -> None:
-    assert examine({"c.override": "cache 10\n"}, KEY, "corp.example", base=".:53 {\n").conflicts
+    assert examine({"c.override": "cache 10\n"}, KEY, ("corp.example",), base=".:53 {\n").conflicts
 
 
 def test_keys_that_are_not_text() -> None:
-    (conflict,) = examine({}, KEY, "corp.example", not_text=("other.server", "picture.png")).conflicts
+    (conflict,) = examine({}, KEY, ("corp.example",), not_text=("other.server", "picture.png")).conflicts
     assert "The key other.server is not text in UTF-8" in conflict
 
 
 def test_an_option_that_coredns_has_lost_is_found_before_the_restart() -> None:
     keys = {"rw.server": "shop.example:53 {\n errors\n kubernetes cluster.local {\n  upstream\n }\n}\n"}
-    (conflict,) = examine(keys, KEY, "corp.example", (1, 11, 3)).conflicts
+    (conflict,) = examine(keys, KEY, ("corp.example",), (1, 11, 3)).conflicts
     assert "rw.server" in conflict
     assert "no option upstream" in conflict
-    assert examine(keys, KEY, "corp.example", (1, 6, 6)).conflicts == ()
+    assert examine(keys, KEY, ("corp.example",), (1, 6, 6)).conflicts == ()

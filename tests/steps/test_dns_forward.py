@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from cloudlink.clouds.kube.client import Kube
 from cloudlink.clouds.kube.errors import KubeApiError
 from cloudlink.core.plan import diff
 from cloudlink.core.resource import Ownership, Phase
-from cloudlink.errors import ConflictError, CredentialsError, MissingError
+from cloudlink.errors import ConflictError, CredentialsError, MissingError, UnhealthyError
 from cloudlink.steps.dns_forward.step import DnsForward
 from tests.sandbox.kube.small_world import RESOLVERS, ZONE
 from tests.support.contract import check_contract
@@ -63,6 +64,32 @@ def test_a_run_with_nothing_to_do_makes_two_calls_and_status_reads_the_corefile(
     assert len(sandbox.world.context.journal.calls()) - before == 3
 
 
+def test_the_zone_goes_nowhere_before_a_pod_has_reached_it(sandbox: KubeSandbox) -> None:
+    """Over what somebody else has joined: asked before the key is written, and again only where it goes elsewhere."""
+    asked: list[tuple[IPv4Address, ...]] = []
+
+    def silent(addresses: tuple[IPv4Address, ...]) -> None:
+        asked.append(addresses)
+        raise UnhealthyError("A pod does not reach the inbound endpoint")
+
+    forward = replace(sandbox.forward, reach=silent)
+    wanted = forward.spec(sandbox.outputs)
+    with pytest.raises(UnhealthyError):
+        forward.create(wanted)
+    assert asked == [wanted.upstreams]
+    assert KEY not in sandbox.custom()
+    assert not [w for w in sandbox.writes() if "PATCH" in w]
+
+    sandbox.up()
+    found = sandbox.find()
+    assert found is not None
+    forward.update(found, wanted)  # the same addresses: a restart, or a line of the key
+    assert len(asked) == 1
+    with pytest.raises(UnhealthyError):
+        forward.update(found, replace(wanted, upstreams=(IPv4Address("10.1.9.9"),)))
+    assert "10.1.9.9" not in sandbox.custom()[KEY]
+
+
 def test_two_writes_and_the_key_first(sandbox: KubeSandbox) -> None:
     wanted = sandbox.forward.spec(sandbox.outputs)
     assert wanted is not None
@@ -100,7 +127,7 @@ def test_the_contract_of_all_resources(sandbox: KubeSandbox) -> None:
         sandbox.outputs,
         wait=wait,
         make_drift=drift,
-        strangers=lambda: {k: v for k, v in sandbox.custom().items() if k != KEY},
+        foreign_objects=lambda: {k: v for k, v in sandbox.custom().items() if k != KEY},
         writes=lambda: len(sandbox.writes()),
     )
 
@@ -313,12 +340,40 @@ def test_the_view_says_what_is_wrong(sandbox: KubeSandbox) -> None:
     assert "not as cloudlink wrote it" in sandbox.forward.status(RESOLVERS).problem
 
 
-BROKEN = "shop.example:53 {\n    errors\n    kubernetes cluster.local {\n        pods_of_mine\n    }\n}\n"
+@pytest.mark.parametrize("imported", ["import custom/*.override", "# import custom/*.server", ""])
+def test_a_key_that_the_clusters_corefile_does_not_import_is_told(sandbox: KubeSandbox, imported: str) -> None:
+    sandbox.up()
+    own = sandbox.client().config_map("kube-system", "coredns")["data"]["Corefile"]
+    without = own.replace("\nimport custom/*.server", f"\n{imported}")
+    assert without != own
+    sandbox.client().patch_config_map("kube-system", "coredns", {"data": {"Corefile": without}})
+    sandbox.another_run()
+    said = sandbox.forward.status(RESOLVERS)
+    assert f"does not read the key {KEY}" in said.problem and "does not import custom/*.server" in said.problem
+    assert "import custom/*.server" in said.task and "mount" in said.task, "another up would put nothing right"
 
 
-def test_a_mistake_that_was_in_another_key_before_is_told_and_the_old_pods_stay(sandbox: KubeSandbox) -> None:
+def test_a_key_whose_configmap_coredns_does_not_mount_is_told(sandbox: KubeSandbox) -> None:
+    sandbox.up()
+    volumes = [{"name": "config-volume", "configMap": {"name": "coredns"}}]
+    patch = {"spec": {"template": {"spec": {"volumes": volumes}}}}
+    sandbox.client().patch_deployment("kube-system", "coredns", patch)
+    sandbox.time.wait(120)
+    sandbox.another_run()
+    said = sandbox.forward.status(RESOLVERS)
+    assert "do not mount the ConfigMap coredns-custom" in said.problem and said.task
+
+
+# what no reading of the key can tell: whether the pods have these files
+BROKEN = "tls://shop.example:853 {\n    errors\n    FILES\n    forward . 10.9.9.9\n}\n"
+
+
+@pytest.mark.parametrize("files", ["tls /certs/tls.crt /certs/tls.key", "root /config\n    tls cert.pem key.pem"])
+def test_a_mistake_that_was_in_another_key_before_is_told_and_the_old_pods_stay(
+    sandbox: KubeSandbox, files: str
+) -> None:
     """The restart meets what a running CoreDNS had not taken up. The undo does not restart once more."""
-    sandbox.set_key("rw.server", BROKEN)
+    sandbox.set_key("rw.server", BROKEN.replace("FILES", files))
     template = sandbox.kube.deployment("kube-system", "coredns")["spec"]["template"]
     pods = {p["metadata"]["name"] for p in sandbox.kube.pods("kube-system", "k8s-app=kube-dns")}
     before = sandbox.forward.rollback_state()

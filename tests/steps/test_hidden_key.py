@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from azure.core.exceptions import HttpResponseError
 
-from cloudlink.checks.tunnels import _keys_differ
+from cloudlink.checks.tunnel_causes import _keys_differ
 from cloudlink.clouds.azure.errors import hides
 from cloudlink.core.plan import diff, spec_hash
 from cloudlink.core.resource import Outputs

@@ -7,23 +7,28 @@ from typing import Any
 
 import pytest
 
+from cloudlink.clouds.azure.parse_object import AzureObject
+from cloudlink.clouds.kube import parse_pods
 from cloudlink.clouds.kube.errors import KubeApiError, retryable, translate
 from cloudlink.clouds.malformed import parsing
 from cloudlink.clouds.ownership import owner_of
 from cloudlink.core.plan import Action, Adopted, Change, Plan, spec_hash
-from cloudlink.core.resource import Ownership, Phase, Receipt, Receipts
+from cloudlink.core.resource import Ownership, Phase, Receipt, Receipts, Started
 from cloudlink.errors import CloudError, ConflictError, CredentialsError
+from cloudlink.link import AzureSubnet, NewNetwork
 from cloudlink.steps import STEPS, step_names
 from cloudlink.steps.aws_vpn.gateway import gateway_of_vpc, refuse_second_gateway
-from cloudlink.steps.azure_vpn.network import MADE_SUBNET_TAG, GatewaySubnetResource
+from cloudlink.steps.azure_vpn.gateway_subnet import MADE_SUBNET_TAG, GatewaySubnetResource
+from cloudlink.steps.azure_vpn.virtual_network import NetworkSpec, NewVirtualNetwork
 from cloudlink.steps.dns_forward import corefile
+from cloudlink.steps.dns_forward.coredns import held_up
 from cloudlink.steps.dns_forward.step import Forward, ForwardSpec
 from cloudlink.steps.outputs import Endpoint
 from cloudlink.sweep import leftovers, report
-from tests.support.aws_sandbox import VPC
-from tests.support.aws_sandbox import aws_link as a_link
+from tests.support.links import make_link
 
-LINK = a_link()
+LINK = make_link(azure={"gateway_subnet": IPv4Network("10.1.255.0/27")})
+VPC = LINK.aws.vpc_id
 NETWORK = "/subscriptions/sub/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/vnet"
 SUBNET = f"{NETWORK}/subnets/GatewaySubnet"
 
@@ -95,6 +100,55 @@ def test_whose_the_gateway_subnet_is(azure: FakeAzure, receipt: Receipt | None, 
 # --- what the PUT of a VNet keeps ---------------------------------------------------------------------------
 
 
+class Written:
+    """Takes what is written."""
+
+    def __init__(self) -> None:
+        self.body: dict[str, Any] = {}
+
+    def put_vnet(self, body: dict[str, Any]) -> Started:
+        self.body = body
+        return Started("vnet")
+
+
+def put_of(there: dict[str, Any] | None) -> dict[str, Any]:
+    subnet, azure = AzureSubnet("nodes", IPv4Network("10.1.1.0/24")), Written()
+    prefixes = (IPv4Network("10.1.0.0/16"),)
+    resource = NewVirtualNetwork(
+        address="azure_vpn.network",
+        title="",
+        link=LINK,
+        azure=azure,  # type: ignore[arg-type]
+        group=None,  # type: ignore[arg-type]
+        wanted=NewNetwork(prefixes, subnet),
+    )
+    resource.put(NetworkSpec("westeurope", frozenset(prefixes), subnet), {"ours": "yes"}, there)
+    return azure.body
+
+
+def test_the_put_of_a_vnet_keeps_what_others_have_in_it() -> None:
+    theirs = {"name": "db", "properties": {"addressPrefix": "10.1.8.0/24", "delegations": [{"name": "sql"}]}}
+    peering = {"name": "hub", "properties": {"allowGatewayTransit": True}}
+    ours = {"name": "Nodes", "properties": {"addressPrefixes": ["10.1.0.0/24"], "routeTable": {"id": "/r"}}}
+    servers = {"dnsServers": ["10.1.0.4"]}
+    held = {"subnets": [theirs, ours], "virtualNetworkPeerings": [peering], "dhcpOptions": servers}
+    body = put_of({"properties": held})
+    assert body["tags"] == {"ours": "yes"}
+    assert body["properties"] == {
+        "addressSpace": {"addressPrefixes": ["10.1.0.0/16"]},
+        "subnets": [theirs, {**ours, "properties": {"addressPrefix": "10.1.1.0/24", "routeTable": {"id": "/r"}}}],
+        "virtualNetworkPeerings": [peering],
+        "dhcpOptions": servers,
+    }
+
+
+def test_a_new_vnet_has_our_subnet_alone() -> None:
+    assert put_of(None)["properties"] == {
+        "addressSpace": {"addressPrefixes": ["10.1.0.0/16"]},
+        "subnets": [{"name": "nodes", "properties": {"defaultOutboundAccess": False, "addressPrefix": "10.1.1.0/24"}}],
+    }
+
+
 # --- a second gateway ---------------------------------------------------------------------------------------
 
 
@@ -133,7 +187,7 @@ def test_our_own_is_no_second_gateway() -> None:
     refuse_second_gateway(LINK, there, own="vgw-theirs")  # type: ignore[arg-type]
     assert gateway_of_vpc(there, VPC) is None  # type: ignore[arg-type]
     found = gateway_of_vpc(there, VPC, fresh=True)  # type: ignore[arg-type]
-    assert found and found["VpnGatewayId"] == "vgw-theirs"
+    assert found and found.id == "vgw-theirs"
 
 
 # --- CoreDNS ------------------------------------------------------------------------------------------------
@@ -151,7 +205,7 @@ class FakeKube:
     def __init__(self, **status: Any) -> None:
         self.status = status
         self.text = corefile.written(
-            owner_of(LINK), corefile.block(LINK.dns.zone, tuple(Endpoint("e", {}).addresses.values()))
+            owner_of(LINK), corefile.block(LINK.dns.zone_names, tuple(Endpoint("e", {}).addresses.values()))
         )
 
     def config_map(self, namespace: str, name: str) -> dict[str, Any]:
@@ -181,7 +235,7 @@ def forward(kube: FakeKube) -> Forward:
 
 def crash(**status: Any) -> str:
     resource = forward(FakeKube(**status))
-    return resource._crash(resource._state(fresh=True))
+    return resource.coredns.crash(resource.coredns.state(fresh=True))
 
 
 def test_one_restart_of_coredns_is_no_crash() -> None:
@@ -191,6 +245,42 @@ def test_one_restart_of_coredns_is_no_crash() -> None:
     waiting = {"waiting": {"reason": "CrashLoopBackOff"}}
     assert "not an IP address" in crash(restartCount=1, ready=False, state=waiting)
     assert crash(restartCount=0, ready=False, state={"waiting": {"reason": "ContainerCreating"}}) == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (
+            {
+                "conditions": [
+                    {
+                        "type": "PodScheduled",
+                        "status": "False",
+                        "reason": "Unschedulable",
+                        "message": "0/3 nodes are available: Insufficient cpu",
+                    }
+                ]
+            },
+            "no node takes the new pod coredns-1: 0/3 nodes are available: Insufficient cpu",
+        ),
+        (
+            {
+                "containerStatuses": [
+                    {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling mcr"}}}
+                ]
+            },
+            "the new pod coredns-1 does not begin: ImagePullBackOff: Back-off pulling mcr",
+        ),
+        ({"containerStatuses": [{"state": {"waiting": {"reason": "ContainerCreating"}}}]}, ""),
+        ({"conditions": [{"type": "Ready", "status": "True"}]}, ""),
+    ],
+)
+def test_why_a_new_pod_of_coredns_does_not_begin(status: dict[str, Any], said: str) -> None:
+    one = parse_pods.pod(
+        {"metadata": {"name": "coredns-1", "annotations": {"cloudlink.dev/x": "new"}}, "status": status}
+    )
+    assert held_up((one,), "cloudlink.dev/x", "new") == said
+    assert held_up((one,), "cloudlink.dev/x", "of an older text") == ""
 
 
 @pytest.mark.parametrize(
@@ -246,13 +336,15 @@ class Tagged:
         assert owner == owner_of(LINK)
         return self.found
 
-    def resources_by_tag(self) -> list[dict[str, str]]:
+    def resources_by_tag(self) -> list[AzureObject]:
         return self.found
 
 
 def test_the_sweep_asks_both_clouds() -> None:
     aws = Tagged(("vgw-1", "virtual private gateway"))
-    azure = Tagged({"id": "/subscriptions/s/ip", "type": "Microsoft.Network/publicIPAddresses"})
+    azure = Tagged(
+        AzureObject("/subscriptions/s/ip", "ip", "westeurope", "", {}, "Microsoft.Network/publicIPAddresses")
+    )
     rows = list(leftovers(LINK, aws, azure))  # type: ignore[arg-type]
     assert [(id_, kind) for id_, kind, _ in rows] == [
         ("vgw-1", "virtual private gateway"),

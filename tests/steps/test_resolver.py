@@ -6,21 +6,20 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given as given_any
 from hypothesis import strategies as st
 
+from cloudlink.clouds.aws.parse_groups import Rule, permission_of, rules_of
+from cloudlink.clouds.aws.parse_zones import ZoneRecord, plain_name, record_of, record_set, records
 from cloudlink.core.plan import diff
 from cloudlink.core.resource import Observed, Outputs, Ownership, Phase
 from cloudlink.errors import CloudError, ConflictError, MissingError
 from cloudlink.link import AddressTarget, Host, KubernetesTarget, Link, LoadBalancerTarget
 from cloudlink.steps.outputs import EksCluster, VirtualNetwork
 from cloudlink.steps.resolver.endpoint import spread
-from cloudlink.steps.resolver.hosted_zone import plain_name
-from cloudlink.steps.resolver.records import ZoneRecord, record_of, record_set
-from cloudlink.steps.resolver.security_group import Rule, permission_of, rules_of
 from cloudlink.steps.resolver.step import Resolver
 from cloudlink_sandbox.aws.cloud import AwsCloud
 from cloudlink_sandbox.aws.resolver import endpoints_of
@@ -38,7 +37,7 @@ from tests.support.aws_sandbox import (
 )
 from tests.support.contract import NO_RECEIPTS, bring_up, check_contract, receipt_of, settle, settle_gone, take_down
 
-MakeGround = Callable[..., AwsSandbox]
+MakeSandbox = Callable[..., AwsSandbox]
 CLUSTER = Fixed(address="aws_vpn.cluster", title="EKS cluster")
 
 
@@ -62,13 +61,13 @@ def server() -> Iterator[tuple[Server, str]]:
 
 
 @pytest.fixture
-def ground_of(server: tuple[Server, str], tmp_path: Path) -> MakeGround:
+def sandbox_of(server: tuple[Server, str], tmp_path: Path) -> MakeSandbox:
     return lambda link=None: make_aws_sandbox(link or aws_link(), tmp_path, *server)
 
 
 @pytest.fixture
-def sandbox(ground_of: MakeGround) -> AwsSandbox:
-    return ground_of()
+def sandbox(sandbox_of: MakeSandbox) -> AwsSandbox:
+    return sandbox_of()
 
 
 def step_of(sandbox: AwsSandbox, link: Link | None = None) -> Resolver:
@@ -99,6 +98,11 @@ def change(sandbox: AwsSandbox, zone: str, action: str, record: dict[str, Any]) 
     sandbox.aws.route53.change_resource_record_sets(
         HostedZoneId=zone, ChangeBatch={"Changes": [{"Action": action, "ResourceRecordSet": record}]}
     )
+
+
+def read_back(record: dict[str, Any]) -> ZoneRecord:
+    (found,) = records([record])
+    return record_of(found)
 
 
 def an_address(name: str, *values: str) -> dict[str, Any]:
@@ -149,11 +153,16 @@ def test_security_group_contract(sandbox: AwsSandbox) -> None:
 
     group = step_of(sandbox).security_group
     check_contract(
-        group, Outputs(), wait=sandbox.wait, make_twin=twin, strangers=sandbox.strangers, writes=sandbox.writes
+        group,
+        Outputs(),
+        wait=sandbox.wait,
+        make_twin=twin,
+        foreign_objects=sandbox.foreign_objects,
+        writes=sandbox.writes,
     )
 
 
-def test_a_strangers_group_of_our_name_is_a_conflict(sandbox: AwsSandbox) -> None:
+def test_a_foreign_group_of_our_name_is_a_conflict(sandbox: AwsSandbox) -> None:
     made = sandbox.hand.create_security_group(GroupName="cloudlink-demo-resolver", Description="x", VpcId=VPC)
     with pytest.raises(ConflictError, match=made["GroupId"]):
         step_of(sandbox).security_group.find(NO_RECEIPTS)
@@ -175,7 +184,12 @@ def test_ingress_contract(sandbox: AwsSandbox) -> None:
         )
 
     found = check_contract(
-        step.ingress, outputs, wait=sandbox.wait, make_drift=drift, strangers=sandbox.strangers, writes=sandbox.writes
+        step.ingress,
+        outputs,
+        wait=sandbox.wait,
+        make_drift=drift,
+        foreign_objects=sandbox.foreign_objects,
+        writes=sandbox.writes,
     )
     assert found.spec is not None
     assert {(r.protocol, r.first_port, r.source) for r in found.spec.rules} == {
@@ -258,7 +272,7 @@ def test_endpoint_contract(sandbox: AwsSandbox) -> None:
         wait=sandbox.wait,
         make_drift=drift,
         make_twin=twin,
-        strangers=sandbox.strangers,
+        foreign_objects=sandbox.foreign_objects,
         writes=sandbox.writes,
     )
     assert found.outputs is not None
@@ -369,8 +383,10 @@ def test_subnets_elsewhere(sandbox: AwsSandbox) -> None:
 def test_zone_contract(sandbox: AwsSandbox) -> None:
     step = step_of(sandbox)
     other = sandbox.hand.create_vpc(CidrBlock="10.99.0.0/16")["Vpc"]["VpcId"]
+    drifted: list[str] = []
 
     def drift(found: Observed[Any, Any]) -> None:
+        drifted.append(found.id)
         zone = {"HostedZoneId": found.id}
         sandbox.aws.route53.associate_vpc_with_hosted_zone(**zone, VPC={"VPCRegion": REGION, "VPCId": other})
         sandbox.aws.route53.disassociate_vpc_from_hosted_zone(**zone, VPC={"VPCRegion": REGION, "VPCId": VPC})
@@ -379,13 +395,22 @@ def test_zone_contract(sandbox: AwsSandbox) -> None:
         made = sandbox.aws.route53.create_hosted_zone(Name="twin.example", CallerReference="cloudlink/demo/twin")
         return lambda: sandbox.aws.route53.delete_hosted_zone(Id=made["HostedZone"]["Id"])
 
+    def wait(seconds: float) -> None:
+        """Once our VPC is back the other one leaves: a zone that others use is kept."""
+        sandbox.wait(seconds)
+        for id_ in drifted:
+            if len(sandbox.aws.route53.get_hosted_zone(Id=id_)["VPCs"]) > 1:
+                vpc = {"VPCRegion": REGION, "VPCId": other}
+                sandbox.aws.route53.disassociate_vpc_from_hosted_zone(HostedZoneId=id_, VPC=vpc)
+                drifted.clear()
+
     check_contract(
         step.zone,  # type: ignore[arg-type]
         Outputs(),
-        wait=sandbox.wait,
+        wait=wait,
         make_drift=drift,
         make_twin=twin,
-        strangers=sandbox.strangers,
+        foreign_objects=sandbox.foreign_objects,
         writes=sandbox.writes,
     )
 
@@ -416,11 +441,47 @@ def test_a_zone_with_foreign_records_is_kept(sandbox: AwsSandbox) -> None:
     take_down(zone, found, sandbox.wait)
 
 
+def test_a_zone_that_others_have_associated_with_their_vpcs_is_kept(sandbox: AwsSandbox) -> None:
+    """Another team resolves the link's names too: deleting the zone would take it off their VPC in silence."""
+    zone: Any = step_of(sandbox).zone
+    number = built(sandbox, zone)[zone].id
+    theirs = sandbox.hand.create_vpc(CidrBlock="10.99.0.0/16")["Vpc"]["VpcId"]
+    vpc = {"VPCRegion": REGION, "VPCId": theirs}
+    sandbox.aws.route53.associate_vpc_with_hosted_zone(HostedZoneId=number, VPC=vpc)
+    sandbox.wait(60)
+    found = zone.find(NO_RECEIPTS, fresh=True)
+    with pytest.raises(ConflictError, match="serves other VPCs") as caught:
+        zone.delete(found, None)
+    assert theirs in str(caught.value) and "disassociate-vpc-from-hosted-zone" in caught.value.hint
+    assert sandbox.calls("DeleteHostedZone") == 0
+    sandbox.aws.route53.disassociate_vpc_from_hosted_zone(HostedZoneId=number, VPC=vpc)
+    sandbox.wait(60)
+    take_down(zone, zone.find(NO_RECEIPTS, fresh=True), sandbox.wait)
+
+
+def test_an_endpoint_that_was_changed_to_ipv6_is_made_anew(sandbox: AwsSandbox) -> None:
+    step = step_of(sandbox)
+    built(sandbox, step.security_group, step.subnets, step.endpoint)
+
+    def six(parsed: Any, **_: Any) -> None:
+        for endpoint in parsed.get("ResolverEndpoints") or ():
+            endpoint["ResolverEndpointType"] = "IPV6"
+        for address in parsed.get("IpAddresses") or ():
+            address["Ipv6"] = f"fd00::{address.pop('Ip').rpartition('.')[2]}"
+
+    again = sandbox.again()
+    for name in ("ListResolverEndpoints", "ListResolverEndpointIpAddresses"):
+        again.route53resolver.meta.events.register(f"after-call.route53resolver.{name}", six)
+    found = dataclasses.replace(step.endpoint, aws=again).find(NO_RECEIPTS, fresh=True)
+    assert found is not None and (found.phase, found.outputs) == (Phase.FAILED, None)
+    assert "over IPv6 alone" in found.detail
+
+
 def test_another_zone_of_the_name_is_a_conflict(sandbox: AwsSandbox) -> None:
     vpc = {"VPCRegion": REGION, "VPCId": VPC}
     sandbox.aws.route53.create_hosted_zone(Name="corp.example", CallerReference="by hand", VPC=vpc)
     zone: Any = step_of(sandbox).zone
-    assert zone.find(NO_RECEIPTS) is None, "a stranger's zone is not ours by its name"
+    assert zone.find(NO_RECEIPTS) is None, "a foreign zone is not ours by its name"
     with pytest.raises(Exception) as caught:
         zone.create(zone.spec(Outputs()))
     ours = sandbox.aws.translate(caught.value)
@@ -431,8 +492,8 @@ def test_another_zone_of_the_name_is_a_conflict(sandbox: AwsSandbox) -> None:
 ADOPTED = "Z0ADOPTEDZONE0000000"
 
 
-def test_adopted_zone_is_cleaned_without_a_state_file_and_kept(ground_of: MakeGround) -> None:
-    sandbox = ground_of(aws_link(dns={"adopt_zone": ADOPTED}))
+def test_adopted_zone_is_cleaned_without_a_state_file_and_kept(sandbox_of: MakeSandbox) -> None:
+    sandbox = sandbox_of(aws_link(dns={"adopt_zone": ADOPTED}))
     step = step_of(sandbox)
     change(sandbox, ADOPTED, "CREATE", an_address("theirs.corp.example", "10.0.0.1"))
     before = records_by_hand(sandbox, ADOPTED)
@@ -447,8 +508,18 @@ def test_adopted_zone_is_cleaned_without_a_state_file_and_kept(ground_of: MakeGr
     assert records_by_hand(sandbox, ADOPTED) == before
 
 
-def test_adopted_zone_that_cannot_serve(ground_of: MakeGround) -> None:
-    sandbox = ground_of(aws_link(dns={"adopt_zone": ADOPTED}))
+@dataclasses.dataclass
+class ZoneOf:
+    """AWS, as far as it answers for one zone."""
+
+    answer: Any
+
+    def zone(self, number: str) -> Any:
+        return self.answer
+
+
+def test_adopted_zone_that_cannot_serve(sandbox_of: MakeSandbox) -> None:
+    sandbox = sandbox_of(aws_link(dns={"adopt_zone": ADOPTED}))
     missing: Any = step_of(sandbox, aws_link(dns={"adopt_zone": "Z0NOTHERE"})).zone
     with pytest.raises(MissingError, match="Z0NOTHERE"):
         missing.read(Outputs())
@@ -460,6 +531,16 @@ def test_adopted_zone_that_cannot_serve(ground_of: MakeGround) -> None:
     ).zone
     with pytest.raises(CloudError, match="does not serve"):
         elsewhere.read(Outputs())
+    kept = cast(Any, step_of(sandbox, aws_link(dns={"adopt_zone": ADOPTED})).zone)
+    answer = sandbox.aws.zone(ADOPTED)
+    by = {
+        "ServicePrincipal": "servicediscovery.amazonaws.com",
+        "Description": "arn:aws:servicediscovery:x:1:namespace/ns-1",
+    }
+    told = {**answer, "HostedZone": {**answer["HostedZone"], "LinkedService": by}}
+    with pytest.raises(CloudError, match=r"servicediscovery\.amazonaws\.com") as caught:
+        dataclasses.replace(kept, aws=ZoneOf(told)).read(Outputs())
+    assert "kept by a service of AWS" in caught.value.summary
     public = sandbox.aws.route53.create_hosted_zone(Name="corp.example", CallerReference="public")["HostedZone"]["Id"]
     open_zone: Any = step_of(sandbox, aws_link(dns={"adopt_zone": public.rpartition("/")[2]})).zone
     with pytest.raises(CloudError, match="public"):
@@ -489,10 +570,16 @@ def test_records_contract(sandbox: AwsSandbox) -> None:
         {"Name": "corp.example", "Type": "MX", "TTL": 5, "ResourceRecords": [{"Value": "10 mail.corp.example"}]},
     )
     found = check_contract(
-        step.records, outputs, wait=sandbox.wait, make_drift=drift, strangers=others, writes=sandbox.writes, keep=True
+        step.records,
+        outputs,
+        wait=sandbox.wait,
+        make_drift=drift,
+        foreign_objects=others,
+        writes=sandbox.writes,
+        keep=True,
     )
     there = records_by_hand(sandbox, zone)
-    balancer = outputs[step.targets].load_balancers["app"]
+    balancer = outputs[step.targets].load_balancers["app.corp.example"]
     assert there["app.corp.example", "A"]["AliasTarget"]["HostedZoneId"] == balancer.hosted_zone_id
     assert there["app.corp.example", "A"]["AliasTarget"]["DNSName"].removesuffix(".") == balancer.dns_name
     assert "AliasTarget" in there["*.corp.example", "A"]
@@ -510,13 +597,13 @@ def test_records_go_in_one_batch(sandbox: AwsSandbox) -> None:
     assert sandbox.calls("ChangeResourceRecordSets") == calls + 1
 
 
-def test_five_hundred_names_of_thirty_addresses(ground_of: MakeGround) -> None:
+def test_five_hundred_names_of_thirty_addresses(sandbox_of: MakeSandbox) -> None:
     """As many calls as Route 53's 1,000 values in a call ask for, and no more; all of it is read back and goes again."""
     hosts = tuple(
         Host(f"n{i:03d}", AddressTarget(tuple(IPv4Address(f"10.20.{i % 200}.{j}") for j in range(1, 31))))
         for i in range(500)
     )
-    sandbox = ground_of(aws_link(dns={"hosts": hosts}))
+    sandbox = sandbox_of(aws_link(dns={"hosts": hosts}))
     step = step_of(sandbox)
     given = built(sandbox, step.zone, step.targets)
     calls = sandbox.calls("ChangeResourceRecordSets")
@@ -559,8 +646,8 @@ def test_somebody_elses_record_is_not_overwritten(sandbox: AwsSandbox, kind: str
         step.records.create(step.records.spec(outputs))
 
 
-def test_in_an_adopted_zone_even_an_equal_record_of_a_stranger_stays_his(ground_of: MakeGround) -> None:
-    sandbox = ground_of(aws_link(dns={"adopt_zone": ADOPTED}))
+def test_in_an_adopted_zone_even_an_equal_foreign_record_stays(sandbox_of: MakeSandbox) -> None:
+    sandbox = sandbox_of(aws_link(dns={"adopt_zone": ADOPTED}))
     step = step_of(sandbox)
     outputs = sandbox.read(eks_given(sandbox), step.zone, step.targets)
     apex = {**an_address("corp.example", "10.20.0.9", "10.20.0.10"), "TTL": sandbox.link.dns.record_ttl}
@@ -579,8 +666,8 @@ def test_a_lost_owner_record_is_made_again(sandbox: AwsSandbox) -> None:
     bring_up(step.records, outputs, sandbox.wait)
 
 
-def test_two_links_share_an_adopted_zone(ground_of: MakeGround) -> None:
-    sandbox = ground_of(aws_link(dns={"adopt_zone": ADOPTED}))
+def test_two_links_share_an_adopted_zone(sandbox_of: MakeSandbox) -> None:
+    sandbox = sandbox_of(aws_link(dns={"adopt_zone": ADOPTED}))
     first = step_of(sandbox)
     outputs = sandbox.read(eks_given(sandbox), first.zone, first.targets)
     bring_up(first.records, outputs, sandbox.wait)
@@ -612,13 +699,13 @@ ADDRESSES = st.lists(st.ip_addresses(v=4).map(int), min_size=1, max_size=5, uniq
     )
 )
 def test_records_there_and_back(record: ZoneRecord) -> None:
-    assert record_of(record_set(record)) == record
+    assert read_back(record_set(record)) == record
 
 
 def test_the_order_of_values_means_nothing() -> None:
     one, two = an_address("x", "10.0.0.2", "10.0.0.10"), an_address("x", "10.0.0.10", "10.0.0.2")
-    assert record_of(one) == record_of(two)
-    assert record_of(one).values == ("10.0.0.2", "10.0.0.10")
+    assert read_back(one) == read_back(two)
+    assert read_back(one).values == ("10.0.0.2", "10.0.0.10")
 
 
 def test_names_as_route_53_spells_them() -> None:
@@ -632,10 +719,10 @@ def test_names_as_route_53_spells_them() -> None:
 def test_targets(sandbox: AwsSandbox) -> None:
     step = step_of(sandbox)
     targets = step.targets.read(eks_given(sandbox))
-    assert set(targets.load_balancers) == {"app", "*"}
-    assert targets.addresses == {"@": (IPv4Address("10.20.0.9"), IPv4Address("10.20.0.10"))}
+    assert set(targets.load_balancers) == {"app.corp.example", "*.corp.example"}
+    assert targets.addresses == {"corp.example": (IPv4Address("10.20.0.9"), IPv4Address("10.20.0.10"))}
     assert sandbox.calls("DescribeNetworkInterfaces") == 0
-    arns = [{"LoadBalancerArn": b.arn} for b in targets.load_balancers.values()]
+    arns = [b.arn for b in targets.load_balancers.values()]
     private = sandbox.aws.load_balancer_addresses(arns)
     assert all(len(addresses) == 2 for addresses in private.values())
     assert all(IPv4Address(a) in IPv4Network("10.20.0.0/16") for addresses in private.values() for a in addresses)
@@ -663,7 +750,9 @@ def test_an_address_outside_the_vpc_is_no_endpoints(sandbox: AwsSandbox, address
 
 def test_a_public_load_balancer_is_refused(sandbox: AwsSandbox) -> None:
     subnets = [s["SubnetId"] for s in sandbox.aws.subnets(VPC)][:2]
-    sandbox.aws.elbv2.create_load_balancer(Name="shopfront", Subnets=subnets, Scheme="internet-facing", Type="network")
+    sandbox.aws.client("elbv2").create_load_balancer(
+        Name="shopfront", Subnets=subnets, Scheme="internet-facing", Type="network"
+    )
     step = step_of(sandbox, aws_link(dns={"hosts": (Host("shop", LoadBalancerTarget("shopfront")),)}))
     with pytest.raises(CloudError, match="internet-facing"):
         step.targets.read(Outputs())
@@ -686,7 +775,7 @@ def test_a_target_that_is_not_there(sandbox: AwsSandbox, target: Any, says: str)
 
 
 def test_whole_step_up_and_down(sandbox: AwsSandbox) -> None:
-    before = sandbox.strangers()
+    before = sandbox.foreign_objects()
     step = step_of(sandbox)
     built(sandbox, *step.nodes())
     facts = sandbox.cloud.facts()
@@ -713,4 +802,4 @@ def test_whole_step_up_and_down(sandbox: AwsSandbox) -> None:
         resource: Any = node
         resource.delete(resource.find(NO_RECEIPTS, fresh=True), None)
         settle_gone(resource, sandbox.wait)
-    assert sandbox.strangers() == before
+    assert sandbox.foreign_objects() == before

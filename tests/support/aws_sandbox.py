@@ -122,7 +122,7 @@ class AwsSandbox:
             outputs = outputs.with_(lookup, lookup.read(outputs))
         return outputs
 
-    def strangers(self) -> Any:
+    def foreign_objects(self) -> Any:
         """Everything in the account's VPN and DNS that does not carry our link's name."""
         ec2 = self.aws.ec2
 

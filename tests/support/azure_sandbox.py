@@ -128,7 +128,7 @@ class AzureSandbox:
     def reconnect(self, link: Link | None = None) -> tuple[Azure, AzureVpn]:
         """What another run of cloudlink would build."""
         azure = Azure(link or self.link, self.endpoints, self.time, ReadCache(self.time))
-        return azure, AzureVpn(AzureSite(link or self.link, azure), AWS_VPNS, AWS_GATEWAY)
+        return azure, AzureVpn(AzureSite(link or self.link, azure), AWS_VPNS, AWS_GATEWAY, ())
 
     def node(self, address: str) -> Any:
         return next(n for n in self.step.nodes() if n.address == address)

@@ -19,6 +19,7 @@ from cloudlink.core.polling import WallClock
 from cloudlink.link import Link
 from cloudlink.session import sandbox_place
 from cloudlink_sandbox import client as sandbox_program
+from tests.support.swift_time import swift_commands
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 SPEED = 150
@@ -67,7 +68,7 @@ class Cli:
         before = Path.cwd()
         os.chdir(self.folder)
         try:
-            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), swift_commands():
                 code = run([*arguments, *(["--sandbox"] if sandbox else [])])
         finally:
             os.chdir(before)

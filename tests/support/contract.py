@@ -1,18 +1,18 @@
 """What every resource must do, whatever cloud it is in, as one function for the step tests.
 
-    check_contract(resource, given, wait=..., make_drift=..., make_twin=..., strangers=..., writes=...)
+    check_contract(resource, given, wait=..., make_drift=..., make_twin=..., foreign_objects=..., writes=...)
 
 resource: a Resource, absent before. given: outputs of everything it needs (the real ones, from the sandbox).
 wait(seconds): moves the sandbox's clock on. It does not move otherwise.
 make_drift(found): changes the object by hand, through a client of the test's own; None: nothing can be changed.
 make_twin(found): makes a second object with our tags by hand and gives back how to remove it; None: cannot exist.
-strangers(): everything that is not ours, comparable; must be equal before and after.
+foreign_objects(): everything that is not ours, comparable; must be equal before and after.
 writes(): how many writing calls the cloud has answered so far.
 Returns the Found after the last update, which is deleted again at the end unless keep=True.
 
 The steps: absent -> create -> found READY with an equal spec and outputs -> found again without the receipt ->
 looking makes no write -> drift by hand shows -> update, one round after the other, until nothing differs ->
-two with our tags are a conflict -> delete -> gone -> delete again is harmless -> strangers untouched.
+two with our tags are a conflict -> delete -> gone -> delete again is harmless -> foreign objects untouched.
 """
 
 from __future__ import annotations
@@ -90,11 +90,11 @@ def check_contract(
     wait: Callable[[float], None],
     make_drift: Callable[[Observed[Any, Any]], None] | None = None,
     make_twin: Callable[[Observed[Any, Any]], Callable[[], object]] | None = None,
-    strangers: Callable[[], Any] = _nothing,
+    foreign_objects: Callable[[], Any] = _nothing,
     writes: Callable[[], int] = _nothing,
     keep: bool = False,
 ) -> Observed[Any, Any]:
-    before = strangers()
+    before = foreign_objects()
     wanted = resource.spec(outputs)
     assert wanted is not None
     assert resource.spec(outputs) == wanted, "spec is pure"
@@ -134,11 +134,11 @@ def check_contract(
         wait(120)
         found = settle(resource, wait)
 
-    assert strangers() == before, "something of somebody else's was touched"
+    assert foreign_objects() == before, "something of somebody else's was touched"
     if keep:
         return found
     take_down(resource, found, wait)
-    assert strangers() == before, "something of somebody else's was deleted"
+    assert foreign_objects() == before, "something of somebody else's was deleted"
     return found
 
 

@@ -112,12 +112,21 @@ class ManualEdits:
                 self.change_record("DELETE", record)
 
     def disassociate_zone(self) -> None:
-        """A private zone needs some VPC, so it gets the stranger's first."""
+        """A private zone needs some VPC, so it gets the foreign one first."""
         zone, here = self.zone(), self.place.link.aws.vpc_id
         region = self.place.link.aws.region
-        other = next(v["VpcId"] for v in self.ec2.describe_vpcs()["Vpcs"] if v["VpcId"] != here)
-        self.route53.associate_vpc_with_hosted_zone(HostedZoneId=zone, VPC={"VPCRegion": region, "VPCId": other})
+        if len(self.route53.get_hosted_zone(Id=zone)["VPCs"]) == 1:  # else an earlier round has given it one
+            other = next(v["VpcId"] for v in self.ec2.describe_vpcs()["Vpcs"] if v["VpcId"] != here)
+            self.route53.associate_vpc_with_hosted_zone(HostedZoneId=zone, VPC={"VPCRegion": region, "VPCId": other})
         self.route53.disassociate_vpc_from_hosted_zone(HostedZoneId=zone, VPC={"VPCRegion": region, "VPCId": here})
+
+    def only_our_vpc(self) -> None:
+        """Take what ``disassociate_zone`` has given it off the zone again."""
+        zone, region = self.zone(), self.place.link.aws.region
+        for vpc in self.route53.get_hosted_zone(Id=zone)["VPCs"]:
+            if vpc["VPCId"] != self.place.link.aws.vpc_id:
+                where = {"VPCRegion": region, "VPCId": vpc["VPCId"]}
+                self.route53.disassociate_vpc_from_hosted_zone(HostedZoneId=zone, VPC=where)
 
     # --- Azure -------------------------------------------------------------------------------------------
 

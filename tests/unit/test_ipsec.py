@@ -8,14 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloudlink.clouds.aws.parse_ipsec import policy_of, tunnel_options
+from cloudlink.clouds.azure.parse_ipsec import azure_ipsec_policy, from_azure
 from cloudlink.ipsec import (
     IpsecPolicy,
-    aws_tunnel_options,
-    azure_ipsec_policy,
     for_aws,
     for_azure,
-    from_aws_tunnel_options,
-    from_azure,
 )
 
 ciphers = st.sampled_from(["AES128", "AES256", "AES128-GCM", "AES256-GCM"])
@@ -49,8 +47,8 @@ def as_answered(options: dict[str, object]) -> dict[str, object]:
 
 @given(policies)
 def test_aws_gives_back_what_it_was_given(policy: IpsecPolicy):
-    options = aws_tunnel_options(policy)
-    assert from_aws_tunnel_options(options) == from_aws_tunnel_options(as_answered(options)) == for_aws(policy)
+    options = tunnel_options(policy)
+    assert policy_of(options) == policy_of(as_answered(options)) == for_aws(policy)
 
 
 @given(policies)
@@ -67,13 +65,13 @@ def test_the_normal_forms_are_normal(policy: IpsecPolicy):
 
 @given(policies, policies)
 def test_policies_that_a_cloud_can_tell_apart_stay_apart(one: IpsecPolicy, other: IpsecPolicy):
-    assert (aws_tunnel_options(one) == aws_tunnel_options(other)) == (for_aws(one) == for_aws(other))
+    assert (tunnel_options(one) == tunnel_options(other)) == (for_aws(one) == for_aws(other))
     one, other = replace(one, dpd_timeout=45), replace(other, dpd_timeout=45)
     assert (azure_ipsec_policy(one) == azure_ipsec_policy(other)) == (for_azure(one) == for_azure(other))
 
 
 def test_the_spellings_of_the_default_policy():
-    assert aws_tunnel_options(IpsecPolicy()) == {
+    assert tunnel_options(IpsecPolicy()) == {
         "IKEVersions": [{"Value": "ikev2"}],
         "Phase1EncryptionAlgorithms": [{"Value": "AES256"}],
         "Phase1IntegrityAlgorithms": [{"Value": "SHA2-256"}],
@@ -132,7 +130,7 @@ def test_azure_has_two_spellings_for_group_14_and_any_case():
         (
             {"RekeyFuzzPercentage": 0},
             "deviations",
-            "RekeyFuzzPercentage 0 (AWS renews keys at another moment than was set up)",
+            "RekeyFuzzPercentage 0 (AWS renews keys at another time than was set up)",
         ),
         (
             {"EnableTunnelLifecycleControl": True},
@@ -149,7 +147,7 @@ def test_azure_has_two_spellings_for_group_14_and_any_case():
     ],
 )
 def test_what_nobody_asked_for_is_different_on_aws(change: dict[str, object], field: str, reads: object):
-    found = from_aws_tunnel_options(as_answered(aws_tunnel_options(IpsecPolicy())) | change)
+    found = policy_of(as_answered(tunnel_options(IpsecPolicy())) | change)
     assert getattr(found, field) == reads
     assert found != for_aws(IpsecPolicy())
 
@@ -176,19 +174,19 @@ def test_what_nobody_asked_for_is_different_on_azure(change: dict[str, object], 
 
 def test_options_that_aws_leaves_out_are_at_its_defaults():
     """Of a connection that was made without them AWS does not say them, and nothing differs."""
-    said = aws_tunnel_options(IpsecPolicy())
+    said = tunnel_options(IpsecPolicy())
     for name in ("RekeyMarginTimeSeconds", "RekeyFuzzPercentage", "ReplayWindowSize", "EnableTunnelLifecycleControl"):
         del said[name]
-    assert from_aws_tunnel_options(said) == for_aws(IpsecPolicy())
+    assert policy_of(said) == for_aws(IpsecPolicy())
 
 
-@pytest.mark.parametrize("name", list(aws_tunnel_options(IpsecPolicy())))
+@pytest.mark.parametrize("name", list(tunnel_options(IpsecPolicy())))
 def test_no_option_that_is_asked_for_can_be_changed_unseen(name: str):
     """Whatever the link asks of AWS is compared: another value of it is another policy."""
-    said = aws_tunnel_options(IpsecPolicy())
+    said = tunnel_options(IpsecPolicy())
     now = said[name]
     other = [{"Value": "other"}] if isinstance(now, list) else not now if isinstance(now, bool) else 7
-    assert from_aws_tunnel_options({**said, name: other}) != for_aws(IpsecPolicy())
+    assert policy_of({**said, name: other}) != for_aws(IpsecPolicy())
 
 
 def test_a_connection_without_a_policy_says_so_once():
@@ -197,9 +195,9 @@ def test_a_connection_without_a_policy_says_so_once():
     assert found != for_azure(IpsecPolicy())
 
 
-@given(st.dictionaries(st.sampled_from([*aws_tunnel_options(IpsecPolicy()), "IkeVersions", "DpdTimeoutSeconds"]), junk))
+@given(st.dictionaries(st.sampled_from([*tunnel_options(IpsecPolicy()), "IkeVersions", "DpdTimeoutSeconds"]), junk))
 def test_nothing_that_aws_says_is_a_reason_to_crash(found: dict[str, object]):
-    assert isinstance(from_aws_tunnel_options(found), IpsecPolicy)
+    assert isinstance(policy_of(found), IpsecPolicy)
 
 
 @given(st.dictionaries(st.sampled_from([*azure_ipsec_policy(IpsecPolicy())]), junk), junk)

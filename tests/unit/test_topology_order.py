@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cloudlink.clouds.aws.parse_balancers import LoadBalancer
 from cloudlink.config import parse
 from cloudlink.core.graph import Graph
 from cloudlink.core.plan import Action, Change, Plan
@@ -71,3 +72,12 @@ def test_once_coredns_has_let_go_the_rest_goes_as_before() -> None:
     ready = {task.address for task in run.ready()}
     assert {"resolver.records", "aws_vpn.route_propagation"} <= ready
     assert "aws_vpn.attachment" not in ready
+
+
+@pytest.mark.parametrize(
+    ("gateway", "why"), [("create", "a virtual private gateway does not pass"), ("create-transit", "that VPC alone")]
+)
+def test_why_a_load_balancer_of_another_vpc_is_refused_names_the_gateway_that_there_is(gateway: str, why: str) -> None:
+    targets = topology(EXAMPLE.replace("[aws]\n", f'[aws]\ngateway = "{gateway}"\n')).resolver.targets
+    with pytest.raises(CloudError, match=why):
+        targets._refuse_elsewhere("app.corp.example", LoadBalancer("app", "arn", "vpc-0b", ()))

@@ -75,3 +75,27 @@ def test_a_program_gets_it_as_a_line_of_its_own() -> None:
     assert (halted["because"], halted["made"], halted["monthly_cost"]) == ("r.endpoint", ["a.gateway"], 153.3)
     (failed,) = [line for line in lines if line["type"] == "failed"]
     assert failed["error"]["hint"] == REFUSED.hint
+
+
+@pytest.mark.parametrize(
+    ("price", "words"),
+    [(153.3, "about 153 USD a month"), (0.5, "about 0.50 USD a month"), (None, "no price is known for this cloud")],
+)
+def test_what_exists_costs_what_it_costs(price: float | None, words: str) -> None:
+    """Half a dollar is not nothing, and without a price list of that cloud nothing is made up."""
+    out = io.StringIO()
+    view = open_view(
+        "plain",
+        out=out,
+        err=out,
+        color=False,
+        clock=FakeClock(samples.START),
+        command="up",
+        link="x",
+        sandbox_speed=None,
+    )
+    for event in events()[:-1]:
+        view.event(event)
+    view.event(Halted(samples.START + 900, "r.endpoint", ("a.gateway",), price))
+    view.close()
+    assert words in " ".join(out.getvalue().split())

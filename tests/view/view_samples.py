@@ -8,6 +8,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
 from cloudlink.checks.report import (
+    Advice,
     AwsTunnelView,
     AzureTunnelView,
     BgpView,
@@ -20,6 +21,7 @@ from cloudlink.checks.report import (
     NameReport,
     Outcome,
     RouteTableStatus,
+    Stage,
     StatusReport,
     TeardownReport,
     TunnelStatus,
@@ -266,6 +268,7 @@ DEGRADED = StatusReport(
         ("app.corp.example", "A alias", "internal-prod-1234567890.eu-central-1.elb.amazonaws.com"),
         ("vault.corp.example", "A", "10.10.2.9"),
     ),
+    other_records=12,
     forward="coredns-custom has cloudlink-prod-test.server: corp.example to 10.10.1.4, 10.10.2.4",
     checks=(
         Check("policy", "IPsec policy is the same on both sides", Outcome.PASSED),
@@ -283,6 +286,23 @@ DEGRADED = StatusReport(
         Drift("dns_forward.forward", "Forwarding of corp.example in CoreDNS", "not there", by_hand=False),
     ),
     next=("cloudlink up", "cloudlink verify-dns"),
+    headline="3 of 4 tunnels are up. Traffic flows, but Azure instance 1 hangs on a single tunnel.",
+    since=START - 240,
+    path=(
+        Stage("tunnels 3/4", Outcome.WARNING),
+        Stage("routes", Outcome.FAILED),
+        Stage("DNS", Outcome.PASSED),
+        Stage("1 name", Outcome.SKIPPED),
+    ),
+    advice=Advice(
+        "Tunnel 3: the pre-shared keys differ.",
+        tunnels=("tunnel 3",),
+        consequences=("BGP sessions",),
+        others=("routes on AWS",),
+        command="cloudlink up",
+        effect="touches tunnel 3 only; about 2 min; the others stay up",
+        waiting="Safe to wait: traffic passes through the other tunnels.",
+    ),
 )
 
 HEALTHY = replace(
@@ -294,10 +314,41 @@ HEALTHY = replace(
     checks=DEGRADED.checks[:1],
     drift=(),
     next=("cloudlink verify-dns",),
+    headline="All 4 tunnels are up and carry routes.",
+    since=START - 11_520,
+    path=tuple(Stage(name, Outcome.PASSED) for name in ("tunnels 4/4", "routes", "DNS", "1 name")),
+    advice=Advice("", command="cloudlink verify-dns", effect="asks each name from a pod that lives for half a minute"),
+)
+DOWN = replace(
+    DEGRADED,
+    health=Health.DOWN,
+    tunnels=tuple(_status(i, up=False) for i in range(4)),
+    checks=(),
+    drift=(),
+    next=("cloudlink status --wait 10m",),
+    headline="No tunnel is up: nothing passes between AKS and the VPC.",
+    path=(
+        Stage("tunnels 0/4", Outcome.FAILED),
+        *(Stage(name, Outcome.SKIPPED) for name in ("routes", "DNS", "1 name")),
+    ),
+    advice=Advice(
+        "All 4 tunnels are without IPsec, lost within 4 s; both sides are configured alike.",
+        tunnels=tuple(f"tunnel {i + 1}" for i in range(4)),
+        consequences=("BGP sessions", "routes on Azure", "routes on AWS"),
+        command="cloudlink status --wait 10m",
+        effect="changes nothing; ends as soon as the link is healthy",
+        task="If it is still so then, the same command names what to reset.",
+        waiting="Safe to wait: nothing is being changed, and such outages mostly end by themselves.",
+    ),
 )
 
 ABSENT = StatusReport(
-    "prod-test", Health.ABSENT, "cloudlink has made nothing for this link.", (), next=("cloudlink up",)
+    "prod-test",
+    Health.ABSENT,
+    "cloudlink has made nothing for this link.",
+    (),
+    next=("cloudlink up",),
+    advice=Advice("", command="cloudlink up", effect="shows first what it builds and what that costs"),
 )
 
 DNS = DnsReport(
@@ -329,6 +380,11 @@ DNS = DnsReport(
         ),
     ),
     ("Asked from a pod in namespace default that is gone again.",),
+    Advice(
+        "vault.corp.example: The security group of the endpoint does not let UDP 53 in from 10.244.0.0/16.",
+        command="cloudlink up",
+        effect="puts right what differs: rules that let Azure ask",
+    ),
 )
 
 TEARDOWN = TeardownReport(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import signal
 import sys
 from pathlib import Path
@@ -21,7 +20,9 @@ def main() -> int:
     options = parser.parse_args()
 
     from cloudlink_sandbox.errors import SandboxError
+    from cloudlink_sandbox.own_files import write_own
     from cloudlink_sandbox.process import Sandbox
+    from cloudlink_sandbox.saved_world import NotData
     from cloudlink_sandbox.world_file import WorldFile, read
 
     try:
@@ -29,19 +30,19 @@ def main() -> int:
     except SandboxError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
-    sandbox = Sandbox(options.home, speed=options.speed)
-    sandbox.load()
+    try:
+        sandbox = Sandbox(options.home, speed=options.speed)
+        sandbox.load()
+    except SandboxError as error:
+        sys.stderr.write(f"{error.detail}\n")
+        return error.exit_code
     sandbox.seed(world)
     sandbox.start()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sandbox.stop_soon())
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     address = options.home / ADDRESS_FILE
-    temporary = address.with_suffix(".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as out:
-        json.dump(sandbox.address(), out)
-    temporary.replace(address)
+    write_own(address, json.dumps(sandbox.address()).encode())
     try:
         # wakes only to see whether it is still needed: an idle sandbox costs nothing
         while not sandbox.stopping.wait(min(60.0, max(1.0, options.idle / 4))):
@@ -49,7 +50,10 @@ def main() -> int:
                 break
     finally:
         address.unlink(missing_ok=True)
-        sandbox.save()
+        try:
+            sandbox.save()
+        except (OSError, NotData) as error:
+            sys.stderr.write(f"The clouds are not kept: {error}\n")
         sandbox.stop()
     return 0
 

@@ -18,11 +18,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cloudlink_sandbox.errors import InvalidRequest, SandboxError
+from cloudlink_sandbox.errors import InvalidRequest, SandboxError, SavedWorldRefused, SilentSandbox
+from cloudlink_sandbox.own_files import open_own, own_folder, read_own, write_own
 
 ADDRESS_FILE = "address.json"
 WORLD_FILE = "world.json"
 START_SECONDS = 60.0
+ANSWER_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Running:
     address: dict[str, Any] = field(repr=False)  # the content of the address file, with the made-up keys
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """One request to the control interface. Raises SandboxError, and InvalidRequest for what it refuses."""
+        """One request to the control interface. Raises SandboxError, InvalidRequest for what it refuses, and SilentSandbox where
+        it is there and does not answer."""
         request = urllib.request.Request(  # noqa: S310 - http on loopback, from our own file
             f"{self.control}/{path}",
             method=method,
@@ -45,12 +48,19 @@ class Running:
         )
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(request, timeout=30) as answer:
+            with opener.open(request, timeout=ANSWER_SECONDS) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             said = json.loads(error.read() or b"{}").get("error", str(error))
             raise InvalidRequest("The sandbox refused that", f"{said}.") from error
         except (OSError, ValueError) as error:
+            if isinstance(error, TimeoutError) or isinstance(getattr(error, "reason", None), TimeoutError):
+                raise SilentSandbox(
+                    "The sandbox does not answer",
+                    f"Its process {self.pid} is there, and said nothing for {ANSWER_SECONDS:.0f} s.",
+                    f"Run the same command again if the machine is busy; if the process is stopped: kill -CONT {self.pid}; to "
+                    f"end it without keeping its clouds: kill -9 {self.pid}",
+                ) from error
             raise SandboxError(
                 "The sandbox does not answer",
                 f"{self.control}: {error}.",
@@ -59,15 +69,18 @@ class Running:
 
 
 def find(home: Path) -> Running | None:
-    """The sandbox that lives in this folder, if it answers."""
+    """The sandbox that lives in this folder, if there is one. Raises SilentSandbox for one that does not answer: in the place of a
+    process that lives no second one may be started, which would have none of its clouds."""
     try:
-        address = json.loads((home / ADDRESS_FILE).read_text(encoding="utf-8"))
+        address = json.loads(read_own(home / ADDRESS_FILE))
         running = Running(home, int(address["pid"]), str(address["control"]), str(address["token"]), address)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, SandboxError):
         return None
     try:
         os.kill(running.pid, 0)
         running.call("GET", "status")
+    except SilentSandbox:
+        raise
     except (ProcessLookupError, PermissionError, SandboxError):
         return None
     return running
@@ -76,19 +89,19 @@ def find(home: Path) -> Running | None:
 @contextlib.contextmanager
 def _one_at_a_time(home: Path) -> Iterator[None]:
     try:
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(home / "start.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
+        own_folder(home)
+        descriptor = open_own(home / "start.lock", os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+    except OSError as error:  # a folder of others, a disk that is full or read-only
         raise SandboxError(
             "The sandbox has no place to live",
-            f"{home} cannot be written: {error.strerror}.",
-            "Run it in a folder that you may write to.",
+            f"{home} cannot be written: {error.strerror or error}.",
+            "Run it in a folder that you may write to, on a disk that has room.",
         ) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def start(home: Path, world: dict[str, Any], *, speed: float, idle: float = 1800.0) -> tuple[Running, bool]:
@@ -103,12 +116,11 @@ def start(home: Path, world: dict[str, Any], *, speed: float, idle: float = 1800
         if (running := find(home)) is not None:  # started by another command in the meantime
             running.call("POST", "fixtures", world)
             return running, False
-        home.chmod(0o700)
         (home / ADDRESS_FILE).unlink(missing_ok=True)
         world_file = home / WORLD_FILE
-        world_file.write_text(json.dumps(world, indent=1), encoding="utf-8")
+        write_own(world_file, json.dumps(world, indent=1).encode())
         log_path = home / "sandbox.log"
-        with log_path.open("wb") as log:
+        with os.fdopen(open_own(log_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as log:
             process = subprocess.Popen(
                 [
                     sys.executable,
@@ -131,10 +143,14 @@ def start(home: Path, world: dict[str, Any], *, speed: float, idle: float = 1800
             )
         began = time.monotonic()
         while time.monotonic() - began < START_SECONDS:
-            if (home / ADDRESS_FILE).exists() and (running := find(home)) is not None:
-                return running, True
+            with contextlib.suppress(SilentSandbox):  # until all of it has started
+                if (home / ADDRESS_FILE).exists() and (running := find(home)) is not None:
+                    return running, True
+            if process.poll() == SavedWorldRefused.exit_code:
+                said = read_own(log_path).decode(errors="replace").strip().splitlines()[-1:]
+                raise SavedWorldRefused(" ".join(said))
             if process.poll() is not None:
-                tail = log_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
+                tail = read_own(log_path).decode(errors="replace").strip().splitlines()[-3:]
                 raise SandboxError(
                     "The sandbox did not start",
                     f"Its process ended with code {process.returncode}: {' / '.join(tail)}",
@@ -165,7 +181,8 @@ def stop(home: Path) -> bool:
 
 
 def reset(home: Path) -> None:
-    """End it and forget its clouds."""
+    """End it and forget its clouds. Raises SandboxError for a folder that is not the user's."""
     stop(home)
-    if home.exists():
+    if home.is_symlink() or home.exists():
+        own_folder(home)
         shutil.rmtree(home)

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 
+def busy() -> float:
+    """How many processes there are for each processor of this machine, at least 1: so many times what a program does takes
+    longer than on an idle one."""
+    try:
+        return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    except (OSError, AttributeError):  # a system that does not tell
+        return 1.0
+
+
 class SandboxClock:
-    """now() in sandbox seconds since the epoch. speed: sandbox seconds per second of wall time; 0 stands still.
+    """now() in sandbox seconds since the epoch. speed: sandbox seconds per second of wall time; 0: the clock does not move.
 
     ``frozen()`` holds it still for the calling thread alone: what is answered in one call is of one moment.
     """
@@ -20,6 +30,7 @@ class SandboxClock:
         self._base = time.time() if start is None else start
         self._wall = time.monotonic()
         self._held = threading.local()
+        self._moved = 0.0  # by hand
 
     @property
     def speed(self) -> float:
@@ -31,6 +42,12 @@ class SandboxClock:
             return held
         with self._lock:
             return self._now()
+
+    def real(self) -> float:
+        """Seconds since the epoch as the wall counts them, and what was moved forward by hand: the time of leases and
+        locks, whose holders count in it whatever the clouds' speed is."""
+        with self._lock:
+            return time.time() + self._moved
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
@@ -60,6 +77,7 @@ class SandboxClock:
             raise ValueError("a clock does not run backwards")
         with self._lock:
             self._base += seconds
+            self._moved += seconds
         if getattr(self._held, "at", None) is not None:
             self._held.at += seconds
 

@@ -1,4 +1,4 @@
-"""What each command does and says, whoever offers it. A program with these commands under a name of its own says so.
+"""What each command does and prints, for ``cloudlink sandbox`` and ``cloudlink-sandbox``. A program with these commands under a name of its own says so.
 
 Everything but ``start`` and ``reset`` is about the sandbox that runs in a folder (``home``). All of it raises SandboxError.
 """
@@ -13,6 +13,8 @@ from typing import Any
 
 from cloudlink_sandbox import client, shell
 from cloudlink_sandbox.errors import COMMAND, InvalidRequest
+from cloudlink_sandbox.own_files import own_folder, write_own
+from cloudlink_sandbox.replay import ANSWERS_FILE
 
 DEFAULT_SPEED = 60.0
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
@@ -24,6 +26,21 @@ def start(home: Path, world: dict[str, Any], *, speed: float | None, default_spe
     if not started and speed is not None:
         running.call("POST", "clock", {"speed": speed})
     return f"The sandbox {'has started' if started else 'was running already'} (process {running.pid})."
+
+
+def start_recorded(home: Path, world: dict[str, Any], exchanges: list[Any], read_at: float) -> str:
+    """One whose clouds only say what was recorded. read_at: when that was, seconds since the epoch. Raises InvalidRequest where a
+    sandbox has this folder already."""
+    if client.find(home) is not None or any((home / name).exists() for name in (ANSWERS_FILE, client.WORLD_FILE)):
+        raise InvalidRequest(
+            "There is a sandbox here already",
+            f"{home} has clouds, which are not overwritten.",
+            "Use an empty folder, or forget them: {command} reset",
+        )
+    own_folder(home)
+    content = json.dumps({"read_at": read_at, "exchanges": exchanges})
+    write_own(home / ANSWERS_FILE, content.encode())
+    return start(home, world, speed=None, default_speed=1.0)
 
 
 def stop(home: Path) -> str:
@@ -50,6 +67,8 @@ def status(home: Path, *, as_json: bool, command: str = COMMAND) -> str:
         f"Its clock shows {stamp} and runs at {seen['speed']:g} times the usual speed.",
         *(f"  {name:6} {url}" for name, url in seen["urls"].items()),
         f"  CA     {seen['ca_file']}",
+        f"Isolation: {seen['pods']}.",
+        *(f"  MFA    {serial} shows {code} now" for serial, code in seen["mfa"].items()),
     ]
     for ip, server in seen["name_servers"].items():
         host, _, port = server["address"].rpartition(":")
@@ -77,7 +96,8 @@ def clock(home: Path, *, speed: float | None, advance: str | None) -> str:
     if advance is not None:
         body["advance"] = seconds(advance)
     answer = _running(home).call("POST", "clock", body)
-    return f"The sandbox's clock runs at {answer['speed']:g} times the usual speed."
+    shown = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(float(answer["now"])))
+    return f"The sandbox's clock shows {shown} and runs at {answer['speed']:g} times the usual speed."
 
 
 def fault_add(
@@ -112,6 +132,13 @@ def fault_list(home: Path, *, as_json: bool) -> str:
     lines += [] if lines else ["No fault is in force."]
     lines += ["", "Kinds:", *(f"  {kind:17} {meaning}" for kind, meaning in answer["kinds"].items())]
     return "\n".join(lines)
+
+
+def fault_kinds() -> dict[str, str]:
+    """Each with what it means. Asks no sandbox."""
+    from cloudlink_sandbox.faults import FaultKind
+
+    return {kind.value: kind.meaning for kind in FaultKind}
 
 
 def fault_remove(home: Path, number: int | None) -> str:

@@ -12,6 +12,7 @@ from cloudlink_sandbox.clock import SandboxClock
 from cloudlink_sandbox.durations import Durations
 from cloudlink_sandbox.facts import AwsFacts, AzureFacts
 from cloudlink_sandbox.faults import FaultRegistry
+from cloudlink_sandbox.grants import Grants
 from cloudlink_sandbox.journal import Journal
 from cloudlink_sandbox.world import World
 
@@ -60,6 +61,7 @@ class SandboxContext:
     aws_facts: Callable[[], AwsFacts] = _unset  # type: ignore[assignment]
     azure_facts: Callable[[], AzureFacts] = _unset  # type: ignore[assignment]
     version: int = 0
+    grants: Grants = field(default_factory=Grants)
 
     def __post_init__(self) -> None:
         self.lock = FrozenClock(self.clock)

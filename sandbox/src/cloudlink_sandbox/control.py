@@ -6,6 +6,8 @@ GET  /faults            all faults in force
 POST /faults            {"kind", "target", "times", "skip", "seconds", "duration"}; the answer warns of a target that
                         matches nothing
 DELETE /faults[/<id>]   one, or all
+GET  /grants            the actions that the caller may call, null: all; and those that were needed
+POST /grants            {"actions": [...]}: only these from now on; DELETE: all
 GET  /journal           every API call so far; DELETE forgets them
 GET  /world             each AWS tunnel and what keeps it from being up
 GET  /clusters          both clouds' Kubernetes clusters, each with what a kubeconfig needs
@@ -102,6 +104,14 @@ class Control:
             case "DELETE", "faults", number:
                 if not context.faults.remove(int(number)):
                     raise _HttpError("404 Not Found", f"there is no fault {number}")
+                return {}
+            case "GET", "grants":
+                return context.grants.json()
+            case "POST", "grants":
+                context.grants.limit([str(a) for a in body["actions"]])
+                return {}
+            case "DELETE", "grants":
+                context.grants.allow_all()
                 return {}
             case "GET", "journal":
                 return context.journal.json()

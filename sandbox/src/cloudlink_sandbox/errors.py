@@ -36,3 +36,20 @@ class InvalidRequest(SandboxError):
     """What was asked for cannot be: the world file, the command line, a call to the control interface."""
 
     exit_code = 2
+
+
+class SilentSandbox(SandboxError):
+    """Its process lives and takes connections, and does not answer: it is stopped, or the machine is too busy."""
+
+
+class SavedWorldRefused(SandboxError):
+    """The saved world is not taken up."""
+
+    exit_code = 7
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            "The saved clouds of the sandbox are not read",
+            why,
+            "Start a new sandbox: {command} reset, then start it. Its clouds and the state of the link in it start empty.",
+        )

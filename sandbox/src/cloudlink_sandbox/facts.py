@@ -52,6 +52,7 @@ class AwsTunnel:
     any_traffic: bool = True
     sa_seconds: float = 3_600.0
     most_prefixes: int = 100
+    unannounced: frozenset[IPv4Network] = frozenset()  # ranges of the VPCs that the gateway does not announce
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Subnet:
 
 @dataclass(frozen=True)
 class Rule:
-    """An inbound rule of a security group. protocol: tcp, udp, icmp or -1 (all)."""
+    """A rule of a security group. protocol: tcp, udp, icmp or -1 (all). source: of an outbound rule, the destination."""
 
     protocol: str
     from_port: int
@@ -145,15 +146,80 @@ class Zone:
 
 
 @dataclass(frozen=True)
+class NameFilter:
+    """A rule of DNS Firewall on a VPC. domains: with a final dot, but for ``*``. The first that fits decides."""
+
+    vpc_id: str
+    domains: tuple[str, ...]
+    action: str  # ALLOW, ALERT, BLOCK
+    response: str  # of BLOCK: NODATA, NXDOMAIN, OVERRIDE
+    instead: str = ""  # of OVERRIDE: the name that is given in place of the answer
+    ttl: int = 0
+    kind: str = ""  # of the question; empty: all
+
+
+@dataclass(frozen=True)
+class VpcSender:
+    """An address in the VPC that sends. leaving: outbound rules of its security groups; None: everything goes out."""
+
+    address: IPv4Address
+    subnet_id: str
+    leaving: tuple[Rule, ...] | None = None
+
+
+@dataclass(frozen=True)
+class EksCluster:
+    """nodes: one for each of the first subnets. dns_service: of its CoreDNS."""
+
+    name: str
+    vpc_id: str
+    service_cidr: IPv4Network
+    dns_service: IPv4Address
+    version: str
+    nodes: tuple[VpcSender, ...]
+
+
+@dataclass(frozen=True)
 class ForwardingRule:
     """A Resolver rule that sends a domain's questions elsewhere, in the VPCs that it is associated with.
 
-    targets is empty for a SYSTEM rule, which takes a domain out of a wider FORWARD rule.
+    targets, with their ports, are empty for a SYSTEM rule, which takes a domain out of a wider FORWARD rule. asks_from: the
+    outbound endpoint's addresses that work.
     """
 
     domain: str  # lower case, no trailing dot; "" is everything
     vpc_ids: frozenset[str]
-    targets: tuple[IPv4Address, ...]
+    targets: tuple[tuple[IPv4Address, int], ...]
+    asks_from: tuple[VpcSender, ...] = ()
+
+
+@dataclass(frozen=True)
+class TransitRoutes:
+    """Where a transit gateway sends what a VPC gives it: the table of the VPC's attachment.
+
+    static: to a VPN connection or a VPC, or to nowhere. learns: VPN connections whose routes propagate into it.
+    """
+
+    gateway_id: str
+    vpc_id: str
+    static: tuple[tuple[IPv4Network, str | None], ...]
+    learns: frozenset[str]
+
+
+@dataclass(frozen=True)
+class DirectConnect:
+    """A gateway of VPCs that a Direct Connect gateway is associated with, and a virtual interface on that.
+
+    router: AS number of the router at the interface's other end. allowed: what is announced there, within the VPC's ranges.
+    """
+
+    id: str  # of the association
+    gateway_id: str
+    vpc_ids: tuple[str, ...]
+    asn: int
+    router: int
+    allowed: tuple[IPv4Network, ...]
+    working: bool
 
 
 @dataclass(frozen=True)
@@ -165,6 +231,10 @@ class AwsFacts:
     zones: tuple[Zone, ...]
     tunnels: tuple[AwsTunnel, ...]
     forwarding: tuple[ForwardingRule, ...] = ()
+    transit: tuple[TransitRoutes, ...] = ()
+    direct_connects: tuple[DirectConnect, ...] = ()
+    clusters: tuple[EksCluster, ...] = ()
+    filters: tuple[NameFilter, ...] = ()  # of DNS Firewall, in their order
 
 
 @dataclass(frozen=True)
@@ -188,6 +258,21 @@ class AzureGateway:
     instances: tuple[AzureInstance, ...]
     vnet_id: str
     ready: bool
+    bgp: bool = True
+    ready_at: float = 0.0  # since when, sandbox seconds: its instances speak BGP with each other from then on
+
+
+@dataclass(frozen=True)
+class ExpressRoute:
+    """A gateway of ExpressRoute that is connected with a circuit. router: AS number of the router behind the circuit's
+    private peering; microsoft: of Microsoft's routers in between, from whose address the gateway learns."""
+
+    id: str  # of the connection
+    gateway_id: str
+    router: int
+    microsoft: int
+    address: IPv4Address
+    working: bool
 
 
 @dataclass(frozen=True)
@@ -207,7 +292,6 @@ class AzureConnection:
     peer_ip: IPv4Address
     peer_bgp: IPv4Address | None
     peer_asn: int
-    peer_prefixes: tuple[IPv4Network, ...]
     psk: str = field(repr=False)
     proposals: Proposals
     initiates: bool
@@ -224,15 +308,17 @@ class AzureConnection:
 class VnetSubnet:
     """propagates: false when a route table with disableBgpRoutePropagation is on it.
 
-    routes: the user's own, to a next hop type as Azure spells it. leaving: the outbound rules of its network security
-    group in the order of their priority, the default ones left out.
+    routes: the user's own, to a next hop type as Azure spells it. beating: those of them that win against BGP's. leaving: the outbound rules of its network security
+    group in the order of their priority, the default ones left out; entering: its inbound ones.
     """
 
     id: str
     prefixes: tuple[IPv4Network, ...]
     propagates: bool
     routes: tuple[tuple[IPv4Network, str], ...] = ()
+    beating: frozenset[IPv4Network] = frozenset()
     leaving: tuple[PacketRule, ...] = ()
+    entering: tuple[PacketRule, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -247,6 +333,7 @@ class Vnet:
     advertised: tuple[IPv4Network, ...]
     subnets: tuple[VnetSubnet, ...]
     hubs: tuple[str, ...] = ()
+    dns_servers: tuple[IPv4Address, ...] = ()  # its own, in place of Azure's
 
 
 @dataclass(frozen=True)
@@ -265,7 +352,9 @@ class AksPool:
 class AksCluster:
     """unreachable: why its API server does not answer a caller on the internet; empty when it does.
 
-    source: where a pod's packets come from outside the VNet (``node`` or ``pod``)."""
+    source: where a pod's packets come from outside the VNet (``node`` or ``pod``). policy_engine: what carries out
+    NetworkPolicies, which have no effect otherwise: azure, calico, cilium, own or nothing. pod_environment: variables
+    that AKS adds to containers."""
 
     id: str
     name: str
@@ -279,6 +368,45 @@ class AksCluster:
     version: str
     pools: tuple[AksPool, ...] = ()
     unreachable: str = ""
+    policy_engine: str = ""
+    pod_environment: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class VnetRule:
+    """A rule of a DNS forwarding ruleset, for a VNet that the ruleset is linked to.
+
+    domain: lower case, no trailing dot; "" is everything. leaves: the VNet and the subnet of the outbound endpoint, and the
+    address that it asks from.
+    """
+
+    vnet_id: str
+    domain: str
+    targets: tuple[tuple[IPv4Address, int], ...]
+    leaves_vnet: str
+    leaves_subnet: str
+    source: IPv4Address
+
+
+@dataclass(frozen=True)
+class VnetZone:
+    """A private zone of Azure's. vnets: ids of those that it is linked to, in lower case; redirects: those of them in which a
+    name that it does not have is asked of the public DNS."""
+
+    name: str  # lower case, no trailing dot
+    vnets: frozenset[str]
+    records: tuple[Record, ...] = ()
+    redirects: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class VnetInbound:
+    """An inbound endpoint of a DNS resolver: it answers as Azure's own resolver does in its VNet."""
+
+    id: str
+    address: IPv4Address
+    vnet_id: str
+    subnet_id: str
 
 
 @dataclass(frozen=True)
@@ -287,3 +415,7 @@ class AzureFacts:
     gateways: dict[str, AzureGateway]
     connections: tuple[AzureConnection, ...]
     clusters: tuple[AksCluster, ...]
+    express_routes: tuple[ExpressRoute, ...] = ()
+    rules: tuple[VnetRule, ...] = ()
+    zones: tuple[VnetZone, ...] = ()
+    inbound: tuple[VnetInbound, ...] = ()

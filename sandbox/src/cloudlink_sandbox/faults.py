@@ -27,6 +27,7 @@ class FaultKind(StrEnum):
     THROTTLED = "throttled"
     ERROR = "error"
     BUSY = "busy"
+    CONFLICT = "conflict"
     SLOW = "slow"
     CUT_BEFORE = "cut-before"
     CUT_AFTER = "cut-after"
@@ -65,6 +66,7 @@ _ABOUT = {
     FaultKind.THROTTLED: (Scope.CALLS, "the call answers as the cloud does when it is called too often"),
     FaultKind.ERROR: (Scope.CALLS, "the call answers 5xx"),
     FaultKind.BUSY: (Scope.AZURE, "Azure answers that another operation works on the object (409)"),
+    FaultKind.CONFLICT: (Scope.AWS, "S3 answers that the write meets another one at the same moment (409)"),
     FaultKind.SLOW: (Scope.CALLS, "the call takes `seconds` of wall time longer"),
     FaultKind.CUT_BEFORE: (Scope.CALLS, "the connection is cut before the call has an effect"),
     FaultKind.CUT_AFTER: (Scope.CALLS, "the call has its effect, then the connection is cut"),
@@ -84,7 +86,7 @@ _ABOUT = {
 }
 
 PREFIXES = {
-    Scope.CALLS: ("aws", "azure", "entra", "kube"),
+    Scope.CALLS: ("aws", "azure", "entra", "kube", "blob"),
     Scope.AWS: ("aws",),
     Scope.AZURE: ("azure", "entra"),
     Scope.BOTH: ("aws", "azure"),

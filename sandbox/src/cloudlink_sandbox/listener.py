@@ -5,12 +5,14 @@ werkzeug's own server closes the connection after each answer; with TLS that wou
 
 from __future__ import annotations
 
+import contextlib
 import io
 import socket
+import socketserver
 import ssl
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
@@ -46,6 +48,12 @@ class _RequestHandler(BaseHTTPRequestHandler):
             # every method is the application's business
             setattr(self, f"do_{self.command}", self._serve)
         return parsed
+
+    def handle_expect_100(self) -> bool:
+        """A client that waits for this before it sends its body must not wait for the buffer to fill."""
+        told = super().handle_expect_100()
+        self.wfile.flush()
+        return told
 
     def _body(self) -> bytes:
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
@@ -194,10 +202,39 @@ class Listener(ThreadingHTTPServer):
     def url(self) -> str:
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.server_port}"
 
+    @property
+    def serving(self) -> bool:
+        return self._thread.is_alive()
+
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
-        if self._thread.is_alive():
-            self.shutdown()
+        if self.serving:
+            end_loops([self])
         self.server_close()
+
+
+def end_loops(servers: Sequence[socketserver.TCPServer]) -> None:
+    """End their ``serve_forever``, all at once and without waiting for the next of the polls: each is woken by a
+    connection or a packet of ours, which nobody answers any more."""
+    ending = [threading.Thread(target=server.shutdown, daemon=True) for server in servers]
+    for thread in ending:
+        thread.start()
+    for server, thread in zip(servers, ending, strict=True):
+        while thread.is_alive():
+            with contextlib.suppress(OSError), socket.socket(socket.AF_INET, server.socket_type) as waker:
+                waker.settimeout(0.2)
+                waker.connect(server.server_address)
+                waker.send(b"")
+            thread.join(0.02)
+
+
+def listener_at(port: int, app: WsgiApp, tls: ssl.SSLContext | None = None) -> Listener:
+    """On this port if it is free, else on another. port 0: on any."""
+    try:
+        return Listener(app, tls, port)
+    except OSError:
+        if not port:
+            raise
+        return Listener(app, tls)

@@ -30,8 +30,10 @@ def mismatch(aws: AwsTunnel, azure: AzureConnection) -> str:
         return why
     if not aws.any_traffic:
         return "the traffic selectors differ: AWS's connection is limited to ranges, Azure's is not"
-    if not _renews(aws, azure) and aws.proposals.ike_versions & azure.proposals.ike_versions == {1}:
-        return _NO_PFS  # IKEv1 needs the group for the first keys already
+    if aws.proposals.ike_versions & azure.proposals.ike_versions == {1} and not _group_in_common(
+        aws, azure, asked_by_aws=aws.initiates and azure.responds
+    ):
+        return _NO_PFS  # IKEv1 needs the group for the first keys already, which whoever opens the tunnel asks for
     if not (aws.initiates and azure.responds) and not azure.initiates:
         return "neither side opens the tunnel"
     return ""
@@ -52,7 +54,7 @@ def ike_phase(
     begun = max(changed, lost) + takes
     if now < begun:
         return IkePhase(up=False, since=max(changed, lost), why="IKE is being negotiated")
-    if _renews(aws, azure):
+    if renews(aws, azure):
         return IkePhase(up=True, since=begun)
     # In IKEv2 the first keys need no group of their own, the next ones do (RFC 7296, 1.2 and 1.3). Assumption: when
     # they cannot be renewed, both sides begin from the start, which takes as long as the first time.
@@ -64,13 +66,17 @@ def ike_phase(
     return IkePhase(up=False, since=began + holds, why=f"{_NO_PFS}: the keys could not be renewed")
 
 
-def _renews(aws: AwsTunnel, azure: AzureConnection) -> bool:
-    """Whether a PFS group suits both. Who opens the tunnel proposes, and AWS always wants one: without a custom policy
-    Azure accepts many, but proposes none. https://learn.microsoft.com/azure/vpn-gateway/vpn-gateway-about-vpn-devices"""
-    wanted = aws.proposals.pfs_groups
-    if aws.initiates and azure.responds:
-        return bool(wanted & azure.proposals.pfs_groups)
-    return bool(wanted & (azure.proposals.pfs_groups if azure.own_pfs is None else azure.own_pfs))
+def renews(aws: AwsTunnel, azure: AzureConnection) -> bool:
+    """Whether the keys can be renewed. The side with the shorter lifetime asks for it, AWS where both have the same: its
+    margin before the end is the larger one. AWS always asks for a group, Azure without a policy of its own for none,
+    though it accepts many. https://docs.aws.amazon.com/vpn/latest/s2svpn/VPNTunnels.html (rekey margin time)
+    https://learn.microsoft.com/azure/vpn-gateway/vpn-gateway-about-vpn-devices"""
+    return _group_in_common(aws, azure, asked_by_aws=aws.sa_seconds <= azure.sa_seconds)
+
+
+def _group_in_common(aws: AwsTunnel, azure: AzureConnection, *, asked_by_aws: bool) -> bool:
+    asked = azure.proposals.pfs_groups if asked_by_aws or azure.own_pfs is None else azure.own_pfs
+    return bool(aws.proposals.pfs_groups & asked)
 
 
 def proposals_mismatch(a: Proposals, b: Proposals) -> str:

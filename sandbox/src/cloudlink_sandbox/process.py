@@ -5,31 +5,36 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
-import pickle
 import secrets
+import ssl
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from cloudlink_sandbox import replay, saved_world
 from cloudlink_sandbox.aws.cloud import AwsCloud
 from cloudlink_sandbox.azure import AzureCloud
+from cloudlink_sandbox.azure.blob_service import BlobService
 from cloudlink_sandbox.azure.locations import api_server_names
 from cloudlink_sandbox.azure.managed_clusters import AAD_SERVER_APP
 from cloudlink_sandbox.clock import SandboxClock
 from cloudlink_sandbox.context import SandboxContext
 from cloudlink_sandbox.control import Control
 from cloudlink_sandbox.durations import Durations
+from cloudlink_sandbox.errors import SavedWorldRefused
 from cloudlink_sandbox.facts import AksCluster
 from cloudlink_sandbox.faults import Fault, FaultKind, FaultRegistry, warning
 from cloudlink_sandbox.journal import Journal
+from cloudlink_sandbox.kube import isolation
 from cloudlink_sandbox.kube.kinds import PODS
 from cloudlink_sandbox.kube.server import KubeCloud
-from cloudlink_sandbox.listener import Listener
+from cloudlink_sandbox.listener import end_loops, listener_at
+from cloudlink_sandbox.own_files import own_folder, read_own, write_own
 from cloudlink_sandbox.tls import Authority
 from cloudlink_sandbox.wire.service import Wire
 from cloudlink_sandbox.world_file import WorldFile
@@ -37,29 +42,28 @@ from cloudlink_sandbox.world_file import WorldFile
 ACCESS_KEY = "SANDBOXACCESSKEY0001"
 TENANT = "5a4db0c5-0000-4000-8000-000000000001"
 CLIENT_ID = "5a4db0c5-0000-4000-8000-000000000002"
-WORLD_FILE = "world.pickle"
+WORLD_FILE = "clouds.saved"
+PORTS_FILE = "ports.json"  # of the last start: what was written down of them stays true where they are free
+OLD_WORLD_FILE = "world.pickle"  # which could hold a program
 
 
-@dataclass
-class _Saved:
-    """What is pickled, behind the line that says which versions did it: others cannot read it, and do not try."""
-
-    seeded: WorldFile | None
-    clock: SandboxClock
-    faults: FaultRegistry
-    aws: Any
-    azure: Any
-    aks: Any
-    eks: Any
-    aks_token: str
-
-
-def _versions() -> bytes:
-    """The first line of a saved world: another moto, or another sandbox (also one between two releases), begins with new clouds."""
+def _versions() -> str:
+    """Of a saved world: another moto, or another sandbox (also one between two releases), begins with new clouds."""
     source = hashlib.sha256()
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         source.update(path.read_bytes())
-    return f"cloudlink-sandbox {version('cloudlink-sandbox')} moto {version('moto')} {source.hexdigest()}".encode()
+    return f"cloudlink-sandbox {version('cloudlink-sandbox')} moto {version('moto')} {source.hexdigest()}"
+
+
+def _ports(home: Path) -> dict[str, int]:
+    """Of an earlier start; none where there was none, or nothing that could be read. Raises ForeignFile."""
+    try:
+        kept = json.loads(read_own(home / PORTS_FILE))
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(kept, dict):
+        return {}
+    return {n: p for n, p in kept.items() if isinstance(p, int) and not isinstance(p, bool) and 1024 <= p <= 65_535}
 
 
 class Sandbox:
@@ -73,8 +77,11 @@ class Sandbox:
     ) -> None:
         self._versions = _versions()  # of the code that runs, should its files change meanwhile
         self.home = home
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        home.chmod(0o700)
+        own_folder(home)
+        authority = Authority(home)
+        self.replay = replay.read(home, authority.ca_pem)
+        if self.replay is not None:  # at the moment at which it was recorded
+            speed, start = 1.0, self.replay.read_at
         self.context = SandboxContext(
             SandboxClock(speed, start), FaultRegistry(), Journal(), durations or Durations(), home
         )
@@ -87,25 +94,39 @@ class Sandbox:
         self._used = time.monotonic()
         self.stopping = threading.Event()
 
-        authority = Authority(home)
         self.ca_file = authority.ca_file
-        self._ca_pem = Path(authority.ca_file).read_text(encoding="ascii")
+        self._ca_pem = authority.ca_pem
         self.aws = AwsCloud(self.context, access_key=ACCESS_KEY, secret_key=self._aws_secret)
         self.azure = AzureCloud(self.context, tenant=TENANT, client_id=CLIENT_ID, client_secret=self._azure_secret)
+        self.blobs = BlobService(self.context, self.azure.parts.entra)
         self.aks = KubeCloud(self.context, name="aks", authenticate=self._aks_user)
         self.eks = KubeCloud(self.context, name="eks", authenticate=self._eks_user)
+        self.aks.world = lambda: self._seeded
+        self.azure.world = lambda: self._seeded
+        self.eks.world = lambda: self._seeded
         self.context.aws_facts = self.aws.facts
         self.context.azure_facts = self.azure.facts
-        self.wire = Wire(self.context, self.aks)
+        self.wire = Wire(self.context, self.aks, self.eks)
 
         tls = authority.server_context(*api_server_names())
-        self._listeners = {
-            "aws": Listener(self.aws.app),
-            "azure": Listener(self.azure.app, tls),
-            "aks": Listener(self.aks.app, tls),
-            "eks": Listener(self.eks.app, tls),
-            "control": Listener(Control(self, self.token)),
+        ports = _ports(home)
+        apps: dict[str, tuple[Any, ssl.SSLContext | None]] = {
+            "aws": (self.aws.app, None),
+            "azure": (self.azure.app, tls),
+            "blob": (self.blobs.app, tls),
+            "aks": (self.aks.app, tls),
+            "eks": (self.eks.app, tls),
+            "control": (Control(self, self.token), None),
         }
+        if self.replay is not None:
+            clouds: tuple[replay.Cloud, ...] = ("aws", "azure", "aks", "eks")
+            apps |= {name: (self.replay.app(name, apps[name][0]), apps[name][1]) for name in clouds}
+        self._listeners = {name: listener_at(ports.get(name, 0), *app) for name, app in apps.items()}
+        kept = {name: listener.server_port for name, listener in self._listeners.items()}
+        if kept != ports:
+            write_own(home / PORTS_FILE, json.dumps(kept).encode())
+        if self.replay is not None:
+            self.replay.urls = {name: listener.url for name, listener in self._listeners.items()}
         self.azure.base_url = self._listeners["azure"].url
         self.aks.base_url = self._listeners["aks"].url
         self.eks.base_url = self._listeners["eks"].url
@@ -136,6 +157,7 @@ class Sandbox:
             listener.start()
 
     def stop(self) -> None:
+        end_loops([one for one in self._listeners.values() if one.serving])
         for listener in self._listeners.values():
             listener.stop()
         self.wire.stop()
@@ -164,6 +186,7 @@ class Sandbox:
             "azure_tenant": TENANT,
             "azure_client_id": CLIENT_ID,
             "azure_client_secret": self._azure_secret,
+            "blob_url": self._listeners["blob"].url,
             "ca_file": str(self.ca_file),
         }
 
@@ -181,7 +204,16 @@ class Sandbox:
             "faults": len(self.context.faults.in_force()),
             "urls": {name: listener.url for name, listener in self._listeners.items() if name != "control"},
             "ca_file": str(self.ca_file),
+            "pods": isolation.said(),
+            "mfa": self.aws.sessions.shown(),
         }
+
+    def _aks_clusters(self) -> list[AksCluster]:
+        """The first one, and those that the world file names beside it."""
+        more = {aks.name.lower() for aks in self.world_file().azure.more_aks}
+        found = self.context.azure_facts().clusters
+        beside = [c for c in found if c.name.lower() in more]
+        return [*[c for c in found if c not in beside][:1], *beside]
 
     def clusters(self) -> list[dict[str, Any]]:
         """What a kubeconfig needs for every cluster of the world file. ca: base64 of PEM."""
@@ -190,12 +222,13 @@ class Sandbox:
             found: list[dict[str, Any]] = [
                 {
                     "cloud": "aks",
+                    "context": f"aks-{c.name}" if index else "aks",
                     "name": c.name,
                     "server": self.aks.url_of(c.id),
                     "ca": ca,
                     "token": self._aks_token,
                 }
-                for c in self.context.azure_facts().clusters[:1]
+                for index, c in enumerate(self._aks_clusters())
             ]
             found += [
                 {"cloud": "eks", "name": name, "region": region, "server": self.eks.url_of(name), "ca": ca}
@@ -205,21 +238,24 @@ class Sandbox:
         return found
 
     def name_servers(self) -> dict[str, dict[str, str]]:
-        """Address -> what it is, and the loopback address (UDP and TCP) that answers as it does to a node of AKS.
+        """Address -> what it is, and the loopback address (UDP and TCP) that answers as it does to a node of AKS, of the
+        first of several clusters.
 
         Its listeners are opened when somebody asks for them first.
         """
         with self.context.lock:
-            clusters = self.context.azure_facts().clusters
-            if len(clusters) != 1:  # whose node asks would have to be said
+            clusters = self._aks_clusters()
+            others = [c for c in self.context.azure_facts().clusters if c not in clusters]
+            if not clusters or others:  # whose node asks would have to be said
                 return {}
+            asker = self.aks.by_name(clusters[0].id)
             what = {str(clusters[0].dns_service): "AKS cluster DNS"}
             what |= {
                 str(i.address): "Resolver endpoint" for i in self.context.aws_facts().interfaces if i.kind == "resolver"
             }
         found = {}
         for ip, name in what.items():
-            host, port = self.wire.dns_address_of(ip)
+            host, port = self.wire.dns_address_of(ip, asker)
             found[ip] = {"what": name, "address": f"{host}:{port}"}
         return found
 
@@ -231,6 +267,7 @@ class Sandbox:
     def _calls(self) -> Iterator[str]:
         yield from self.aws.calls()
         yield from self.azure.app.calls()
+        yield from self.blobs.calls()
         yield from self.aks.calls()
 
     def _names(self, kind: FaultKind) -> Iterator[str]:
@@ -260,7 +297,10 @@ class Sandbox:
                 return False
             self.aws.seed(world)
             self.azure.seed(world)
+            for container in world.azure.blob_containers:
+                self.blobs.add_container(container.account, container.name)
             self.eks.seed(world.aws, load_balancer_of=self._load_balancer_of)
+            self.aks.apply(world.azure)
             self._seeded = world
             self.context.touch()
         return True
@@ -279,47 +319,73 @@ class Sandbox:
     # --- keeping it -------------------------------------------------------------------------------------
 
     def save(self) -> Path:
-        """Everything in one file, readable by the same versions only. Written beside and renamed."""
+        """Everything in one file, readable by the same versions only. Written beside and renamed.
+
+        Raises OSError, also where this user's key cannot be kept.
+        """
+        key = saved_world.user_key()
         with self.context.lock:
-            saved = _Saved(
-                self._seeded,
-                self.context.clock,
-                self.context.faults,
-                self.aws.snapshot(),
-                self.azure.snapshot(),
-                self.aks.snapshot(),
-                self.eks.snapshot(),
-                self._aks_token,
-            )
-            data = self._versions + b"\n" + pickle.dumps(saved)
+            data = saved_world.sealed(self._snapshot(), self._versions, key)
         path = self.home / WORLD_FILE
         temporary = path.with_suffix(".new")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        temporary.unlink(missing_ok=True)  # whatever was left there, a link among others, is not written through
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "wb") as out:
             out.write(data)
         temporary.replace(path)
         return path
 
+    def _snapshot(self) -> dict[str, Any]:
+        return {
+            "seeded": self._seeded,
+            "clock": self.context.clock.__getstate__(),
+            "faults": self.context.faults.__getstate__(),
+            "aws": self.aws.snapshot(),
+            "azure": self.azure.snapshot(),
+            "blobs": self.blobs.accounts,
+            "aks": self.aks.snapshot(),
+            "eks": self.eks.snapshot(),
+            "aks_token": self._aks_token,
+        }
+
     def load(self) -> bool:
-        """Take up what was saved. False when there is nothing that these versions can read."""
+        """Take up what was saved. False when there is nothing, or other versions wrote it.
+
+        Raises SavedWorldRefused for what this user's sandbox did not write so.
+        """
+        if (self.home / OLD_WORLD_FILE).is_symlink() or (self.home / OLD_WORLD_FILE).exists():
+            raise SavedWorldRefused(
+                f"{self.home / OLD_WORLD_FILE} is of an older sandbox, in a form that could hold a program."
+            )
+        if self.replay is not None:
+            return False
         path = self.home / WORLD_FILE
         try:
-            versions, _, pickled = path.read_bytes().partition(b"\n")
-            if versions != self._versions:
-                return False
-            saved: _Saved = pickle.loads(pickled)  # noqa: S301 - our own file in a 0700 folder
-        except (OSError, pickle.UnpicklingError, EOFError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise SavedWorldRefused(f"{path}: {error.strerror}.") from error
+        with os.fdopen(descriptor, "rb") as file:
+            content = file.read()
+        try:
+            key = saved_world.user_key()
+        except OSError as error:
+            raise SavedWorldRefused(f"The key that it is sealed with cannot be read: {error}.") from error
+        saved = saved_world.opened(content, self._versions, key)
+        if saved is None:
             return False
         with self.context.lock:
             speed = self.context.clock.speed
-            self.context.clock.__setstate__(saved.clock.__getstate__())
+            self.context.clock.__setstate__(saved["clock"])
             self.context.clock.set_speed(speed)
-            self.context.faults.__setstate__(saved.faults.__getstate__())
-            self._aks_token = saved.aks_token
-            self.aws.restore(saved.aws)
-            self.azure.restore(saved.azure)
-            self.aks.restore(saved.aks)
-            self.eks.restore(saved.eks)
-            self._seeded = saved.seeded
+            self.context.faults.__setstate__(saved["faults"])
+            self._aks_token = saved["aks_token"]
+            self.aws.restore(saved["aws"])
+            self.azure.restore(saved["azure"])
+            self.blobs.accounts = saved["blobs"]
+            self.aks.restore(saved["aks"])
+            self.eks.restore(saved["eks"])
+            self._seeded = saved["seeded"]
             self.context.touch()
         return True

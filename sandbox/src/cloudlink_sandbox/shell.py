@@ -5,10 +5,11 @@ az, aws and kubectl are turned to it; so are most programs that read the same va
 
 from __future__ import annotations
 
-import os
 import shlex
 from pathlib import Path
 from typing import Any
+
+from cloudlink_sandbox.own_files import write_own
 
 KUBECONFIG = "kubeconfig"
 AZURE_FOLDER = "azure"
@@ -78,24 +79,26 @@ def write_kubeconfig(home: Path, address: dict[str, Any], clusters: list[dict[st
     if not isinstance(config, dict):
         config = {"apiVersion": "v1", "kind": "Config", "preferences": {}}
     for section, word in (("clusters", "cluster"), ("users", "user"), ("contexts", "context")):
-        theirs = [e for e in config.get(section) or () if e.get("name") not in ("aks", "eks")]
-        config[section] = theirs + [{"name": c["cloud"], word: _entry(word, c, address)} for c in clusters]
+        ours = ("aks", "eks", *map(_context, clusters))
+        theirs = [e for e in config.get(section) or () if e.get("name") not in ours]
+        config[section] = theirs + [{"name": _context(c), word: _entry(word, c, address)} for c in clusters]
     names = [c["name"] for c in config["contexts"]]
     if config.get("current-context") not in names:
         config["current-context"] = names[0] if names else ""
-    temporary = path.with_suffix(".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as out:
-        yaml.safe_dump(config, out, sort_keys=False)
-    temporary.replace(path)
+    write_own(path, yaml.safe_dump(config, sort_keys=False).encode())
     return path
+
+
+def _context(cluster: dict[str, Any]) -> str:
+    """Its name: ``aks``, ``eks``, or ``aks-NAME`` of an AKS cluster beside the first."""
+    return str(cluster.get("context") or cluster["cloud"])
 
 
 def _entry(word: str, cluster: dict[str, Any], address: dict[str, Any]) -> dict[str, Any]:
     if word == "cluster":
         return {"server": cluster["server"], "certificate-authority-data": cluster["ca"]}
     if word == "context":
-        return {"cluster": cluster["cloud"], "user": cluster["cloud"]}
+        return {"cluster": _context(cluster), "user": _context(cluster)}
     if cluster["cloud"] == "aks":
         return {"token": cluster["token"]}
     region = cluster["region"]

@@ -5,10 +5,8 @@ Azure's SDKs and kubectl refuse to send a token over plain HTTP, so that the san
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import ipaddress
-import os
 import ssl
 from pathlib import Path
 
@@ -16,6 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from cloudlink_sandbox.own_files import read_own, write_own
 
 _YEARS = datetime.timedelta(days=365 * 5)
 _CLOCK_SKEW = datetime.timedelta(days=1)
@@ -35,7 +35,7 @@ class Authority:
         if not (self.ca_path.exists() and self._ca_key_path.exists()):
             self._make_authority()
         self._key = _load_key(self._ca_key_path)
-        self._certificate = x509.load_pem_x509_certificate(self.ca_path.read_bytes())
+        self._certificate = x509.load_pem_x509_certificate(read_own(self.ca_path))
 
     @property
     def ca_file(self) -> str:
@@ -44,7 +44,7 @@ class Authority:
 
     @property
     def ca_pem(self) -> str:
-        return self.ca_path.read_text(encoding="ascii")
+        return read_own(self.ca_path).decode("ascii")
 
     def server_context(self, *names: str) -> ssl.SSLContext:
         """TLS for a listener on loopback that also answers to ``names``."""
@@ -82,8 +82,8 @@ class Authority:
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
             .sign(self._key, hashes.SHA256())
         )
-        chain = certificate.public_bytes(serialization.Encoding.PEM) + self.ca_path.read_bytes()
-        write_private(path, _pem(key) + chain)
+        chain = certificate.public_bytes(serialization.Encoding.PEM) + read_own(self.ca_path)
+        write_own(path, _pem(key) + chain)
         return path
 
     def _make_authority(self) -> None:
@@ -103,30 +103,19 @@ class Authority:
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .sign(key, hashes.SHA256())
         )
-        write_private(self._ca_key_path, _pem(key))
-        self.ca_path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Whole or not at all, readable by the owner alone from the first moment."""
-    fresh = path.with_name(f"{path.name}.{os.getpid()}")
-    with contextlib.suppress(FileNotFoundError):
-        fresh.unlink()
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as out:
-        out.write(data)
-    fresh.replace(path)
+        write_own(self._ca_key_path, _pem(key))
+        write_own(self.ca_path, certificate.public_bytes(serialization.Encoding.PEM))
 
 
 def load_or_make_key(path: Path) -> ec.EllipticCurvePrivateKey:
     """The P-256 key in this file, which is made with mode 0600 when it is missing."""
     if not path.exists():
-        write_private(path, _pem(ec.generate_private_key(ec.SECP256R1())))
+        write_own(path, _pem(ec.generate_private_key(ec.SECP256R1())))
     return _load_key(path)
 
 
 def _load_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    key = serialization.load_pem_private_key(path.read_bytes(), None)
+    key = serialization.load_pem_private_key(read_own(path), None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise TypeError(f"{path} holds no elliptic curve key")
     return key

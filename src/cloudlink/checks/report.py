@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import enum
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Literal
+
+from cloudlink.core.also_learned import AlsoLearned
 
 
 class Health(enum.StrEnum):
     """One verdict on the whole link.
 
-    degraded: each Azure instance has a tunnel up, but fewer than four are, or something beside the tunnels is wrong.
+    degraded: each Azure instance has a tunnel up, but not all are, or something beside the tunnels is wrong.
     no redundancy: tunnels are up on one Azure instance only. absent: cloudlink made nothing, or took it down.
+    paused: what costs by the hour was taken away on purpose, until a resume.
     unknown: what was seen is well, but not all that matters could be read.
     """
 
@@ -21,6 +25,7 @@ class Health(enum.StrEnum):
     NO_REDUNDANCY = "no redundancy"
     DOWN = "down"
     ABSENT = "absent"
+    PAUSED = "paused"
     UNKNOWN = "unknown"
 
 
@@ -63,7 +68,7 @@ class BgpView:
 
 @dataclass(frozen=True)
 class TunnelStatus:
-    """One of the four expected tunnels, matched by inside address and outside IP."""
+    """One of the expected tunnels, matched by inside address and outside IP."""
 
     address: str  # ``tunnel[0]`` to ``tunnel[3]``
     inside: str
@@ -74,7 +79,16 @@ class TunnelStatus:
     up: bool
     why: str = ""  # the likely cause when it is not up
     fix: str = ""  # what to do
+    # What sort of cause: ``repair`` (the configurations differ), ``changing`` (a cloud is at it), ``silent`` (alike, but no
+    # IPsec), ``session`` (IPsec, but no BGP), ``hidden`` (not all could be compared), ``person``; empty: it is up.
+    kind: str = ""
     concern: str = ""  # what will take it down, although it is up
+    evidence: str = ""  # what AWS's end wrote last of why it is not up, where its log is on and may be read
+    evidence_at: float | None = None  # seconds since the epoch
+    # the same of Azure's gateway, where its logs go to a workspace
+    azure_evidence: str = ""
+    azure_evidence_at: float | None = None
+    key_changed: float | None = None  # when its key was made, seconds since the epoch; None: not known
 
     @property
     def name(self) -> str:
@@ -94,14 +108,54 @@ class Check:
     fix: str = ""
 
 
+# Stable name of each check (for programs), and its title (for people), in the order in which they are shown.
+CHECKS = {
+    "tunnels": "Four tunnels are up",
+    "bgp": "Four BGP sessions carry routes",
+    "lasting": "The tunnels will stay up",
+    "transit": "The transit gateway leads both ways",
+    "routes-azure": "Azure has learned the VPC's ranges",
+    "routes-aks": "The cluster's packets find the gateway",
+    "routes-aws": "AWS's route tables lead to the VNet",
+    "filters": "No packet filter drops what the link carries",
+    "endpoint": "The inbound endpoint works",
+    "zone": "The zone belongs to the VPC",
+    "records": "Every configured name has a record",
+    "targets": "What the names point at exists",
+    "rules": "No Resolver rule takes the zone away",
+    "forward": "CoreDNS forwards the zone",
+    "names-back": "The VPC asks Azure for its zones",
+}
+
+
+_FORWARD_BY_VNET = "The VNet forwards the zone"
+
+
+def titled(checks: Iterable[Check], *, by_vnet: bool) -> tuple[Check, ...]:
+    """by_vnet: the VNet's own resolver forwards the zones, and not CoreDNS."""
+    return tuple(replace(c, title=_FORWARD_BY_VNET) if by_vnet and c.name == "forward" else c for c in checks)
+
+
+def check(name: str, outcome: Outcome, detail: str, fix: str = "") -> Check:
+    return Check(name, CHECKS[name], outcome, detail, fix)
+
+
 @dataclass(frozen=True)
 class RouteTableStatus:
     """One AWS route table."""
 
     id: str
-    propagating: bool
-    routes: tuple[str, ...]  # prefixes of the VNet that are in it by propagation
+    propagating: bool | None  # None: a transit gateway propagates nothing into it, and static routes lead there
+    routes: tuple[str, ...]  # prefixes of the VNet that are in it by propagation, or by these static routes
     missing: tuple[str, ...]  # those that are not
+    static: tuple[
+        str, ...
+    ] = ()  # prefixes of the VNet that somebody's own routes to a virtual private gateway lead to it
+
+    @property
+    def well(self) -> bool:
+        """Whether all is in it. Static routes alone do as well: then nothing was learned, and nothing is missing."""
+        return not self.missing and (self.propagating is not False or not self.routes)
 
 
 @dataclass(frozen=True)
@@ -119,6 +173,40 @@ class Drift:
     title: str
     what: str
     by_hand: bool = True  # somebody changed it; else an up or a teardown has not done it yet
+    who: str = ""  # who that was, where a cloud tells
+    seconds: float = 0.0  # that an ``up`` usually takes for it
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A piece of the path from AKS to the names, and whether it lets pass."""
+
+    name: str
+    outcome: Outcome  # skipped: what lies before it lets nothing pass
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What to make of it all: one cause and one thing to do."""
+
+    cause: str  # one or two sentences; empty: nothing is wrong
+    tunnels: tuple[str, ...] = ()  # those that are down because of it
+    consequences: tuple[str, ...] = ()  # titles of checks that fail because of it
+    others: tuple[str, ...] = ()  # what else is wrong
+    command: str = ""  # to type next; empty: there is none
+    effect: str = ""  # of the command
+    task: str = ""  # what a person has to do, where no command is enough
+    waiting: str = ""  # whether waiting is safe
+
+
+@dataclass(frozen=True)
+class ClusterForward:
+    """CoreDNS of one of several AKS clusters."""
+
+    name: str
+    forward: str  # one line on its key
+    problem: str  # what is wrong with it, or empty
+    unread: str  # why it is not known; empty: it is
 
 
 @dataclass(frozen=True)
@@ -133,11 +221,42 @@ class StatusReport:
     learned: tuple[str, ...] = ()  # VPC prefixes that Azure has learned
     endpoint: EndpointStatus | None = None
     zone: str = ""
-    records: tuple[tuple[str, str, str], ...] = ()  # (name, kind, target)
+    records: tuple[tuple[str, str, str], ...] = ()  # ours: (name, kind, target)
+    other_records: int = 0  # others' in the zone
     forward: str = ""  # one line on the CoreDNS key
     checks: tuple[Check, ...] = ()
     drift: tuple[Drift, ...] = ()
     next: tuple[str, ...] = ()  # commands to type
+    headline: str = ""  # the verdict on the tunnels alone
+    since: float | None = None  # seconds since the epoch: when the tunnels became so; None: not known
+    path: tuple[Stage, ...] = ()
+    advice: Advice = Advice("")
+    also_learned: tuple[AlsoLearned, ...] = ()  # what each side has learned beyond what the link is for: no error
+    also_unseen: str = ""  # why not all of it, or whose it is, could be read
+    transport: str = "vpn"  # existing: somebody else has joined the networks, and there are no tunnels of ours
+    clusters: tuple[ClusterForward, ...] = ()  # of several AKS clusters each
+
+    @property
+    def well(self) -> bool:
+        """Whether nothing is wrong that could be put right: healthy, or without redundancy because Azure's gateway, which
+        cloudlink does not switch, has one instance."""
+        if self.health is not Health.NO_REDUNDANCY:
+            return self.health is Health.HEALTHY
+        return self._one_instance and not any(
+            c.outcome in (Outcome.FAILED, Outcome.UNSEEN) and c.name != "bgp" for c in self.checks
+        )
+
+    @property
+    def well_as_seen(self) -> bool:
+        """Whether nothing is wrong with what could be read: what could not may be."""
+        if self.health is Health.NO_REDUNDANCY:
+            return self._one_instance and not any(c.outcome is Outcome.FAILED and c.name != "bgp" for c in self.checks)
+        return self.health in (Health.HEALTHY, Health.UNKNOWN)
+
+    @property
+    def _one_instance(self) -> bool:
+        """Whether the gateway has one instance, whose tunnels are all up without a concern."""
+        return len({t.instance for t in self.tunnels}) == 1 and all(t.up and not t.concern for t in self.tunnels)
 
 
 HopResult = Literal[
@@ -174,6 +293,20 @@ class NameReport:
     # cause and fix: for people
     cause: str = ""
     fix: str = ""
+    cluster: str = ""  # on whose pod it was asked, where there are several AKS clusters
+
+
+@dataclass(frozen=True)
+class WayStatus:
+    """The way from a pod to one address of the endpoint, as it was measured there."""
+
+    address: str
+    ms: float | None  # the quickest round trip; None: nothing was answered
+    packet: int | None  # octets of the largest packet that passes whole, up to 1500
+    told: int | None  # what the way says of itself (path MTU discovery)
+    segment: int | None  # octets that TCP sends at once
+    error: str = ""
+    cluster: str = ""  # on whose pod it was measured, where there are several AKS clusters
 
 
 @dataclass(frozen=True)
@@ -182,6 +315,28 @@ class DnsReport:
     health: Health
     names: tuple[NameReport, ...]
     notes: tuple[str, ...] = ()
+    advice: Advice = Advice("")
+    ways: tuple[WayStatus, ...] = ()  # measured by ``cloudlink test``
+    unproved: tuple[str, ...] = ()  # what names that are ``ok`` leave open; sentences for people
+
+
+@dataclass(frozen=True)
+class PauseReport:
+    """What a pause did. Prices are in USD a month."""
+
+    link: str
+    since: float  # seconds since the epoch
+    answer: str  # what names get meanwhile: servfail, nxdomain, public or an address
+    names: str  # the same for people
+    deleted: tuple[tuple[str, str, str], ...]
+    kept: tuple[tuple[str, str, str], ...]  # what it did not make, and so leaves
+    endpoint: tuple[tuple[str, str], ...]  # (subnet, address), of the endpoint before, and again after
+    monthly: float | None  # of the link that is never paused; None: no price is known for one of the clouds
+    monthly_paused: float | None
+    # hours of a day and days of a week on which the link is used, and what is saved then
+    hours: float
+    days: int
+    saved: float | None
 
 
 @dataclass(frozen=True)
@@ -192,7 +347,7 @@ class Left:
     id: str
     why: str
     hint: str  # commands to type
-    asked: bool = False  # the user said that it may stay
+    asked: bool = False  # it is to stay: the user said so, or its tags say that it is somebody else's
 
 
 @dataclass(frozen=True)

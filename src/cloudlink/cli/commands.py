@@ -4,14 +4,36 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.main import get_command
 
-from cloudlink.cli import output, plan, sandbox, status, teardown, up, verify_dns
+from cloudlink.cli import (
+    doctor,
+    gather,
+    init,
+    logs,
+    output,
+    pause,
+    permissions,
+    plan,
+    rehearse,
+    report,
+    resume,
+    rotate_keys,
+    sandbox,
+    schema,
+    status,
+    teardown,
+    test,
+    unlock,
+    up,
+    verify_dns,
+)
 from cloudlink.errors import CloudlinkError, OutputError
 
 app = typer.Typer(
@@ -26,11 +48,34 @@ app = typer.Typer(
         "Try it without an account: cloudlink up --sandbox"
     ),
 )
-app.command("plan")(plan.plan)
-app.command("up")(up.up)
-app.command("status", short_help="Show the four tunnels, routes, names, and what differs.")(status.status)
-app.command("verify-dns", short_help="Prove the names from a pod on AKS, hop by hop.")(verify_dns.verify_dns)
-app.command("teardown", short_help="Remove exactly what cloudlink made.")(teardown.teardown)
+app.command("init", epilog=init.EXAMPLES)(init.init)
+app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
+app.command("plan", epilog=plan.EXAMPLES)(plan.plan)
+app.command("up", epilog=up.EXAMPLES)(up.up)
+app.command(
+    "status", short_help="Show what passes, one cause and what to do; --all for the rest.", epilog=status.EXAMPLES
+)(status.status)
+app.command("verify-dns", short_help="Prove the names from a pod on AKS, hop by hop.", epilog=verify_dns.EXAMPLES)(
+    verify_dns.verify_dns
+)
+app.command("rehearse", short_help="Send real packets through real daemons.", epilog=rehearse.EXAMPLES)(
+    rehearse.rehearse
+)
+app.command("teardown", short_help="Remove exactly what cloudlink made.", epilog=teardown.EXAMPLES)(teardown.teardown)
+app.command("pause", short_help="Remove what costs by the hour, until resume.", epilog=pause.EXAMPLES)(pause.pause)
+app.command("resume", short_help="End a pause: the same link, in minutes.", epilog=resume.EXAMPLES)(resume.resume)
+app.command("test", epilog=test.EXAMPLES)(test.test)
+app.command("rotate-keys", short_help="Give the tunnels new keys, one by one.", epilog=rotate_keys.EXAMPLES)(
+    rotate_keys.rotate_keys
+)
+app.command("logs", short_help="Switch the tunnels' logs on or off; show what they say.", epilog=logs.EXAMPLES)(
+    logs.logs
+)
+app.command("gather", epilog=gather.EXAMPLES)(gather.gather)
+app.command("report", short_help="Write the link's state as one HTML page.", epilog=report.EXAMPLES)(report.report)
+app.command("permissions", epilog=permissions.EXAMPLES)(permissions.permissions)
+app.command("schema", epilog=schema.EXAMPLES)(schema.schema)
+app.command("unlock", epilog=unlock.EXAMPLES)(unlock.unlock)
 app.add_typer(sandbox.app, name="sandbox")
 
 
@@ -61,15 +106,25 @@ def run(arguments: list[str]) -> int:
     except OSError as error:
         if error.errno not in (errno.EPIPE, errno.EIO):
             raise
-        # the reader of our output (head, less) or the terminal has gone: no message of ours can reach anybody
+        # the reader of our output (head, less) or the terminal has gone: no message can reach anybody
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
 
 
+@functools.cache
+def _command() -> Any:  # what typer makes has no type that can be named
+    return get_command(app)
+
+
 def _run(arguments: list[str]) -> int:
-    command = get_command(app)
+    from cloudlink.cli.other_words import ours
+
+    command = _command()
     try:
+        arguments, taken = ours(arguments)
+        for text in taken:
+            sys.stderr.write(f"{text}\n")
         result = command.main(args=arguments, prog_name="cloudlink", standalone_mode=False)
         return int(result or 0)
     except typer.Exit as end:

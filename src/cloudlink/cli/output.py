@@ -8,9 +8,9 @@ import os
 import sys
 from typing import Any
 
-from cloudlink.errors import OutputError
+from cloudlink.errors import OutputError, OutputGone
 
-_GONE = (errno.EPIPE, errno.EIO)  # the reader, or the terminal: nobody is there to be told
+_GONE = (errno.EPIPE, errno.EIO)  # the reader, or the terminal
 
 
 class _Guarded:
@@ -37,7 +37,7 @@ class _Guarded:
 
 def _failed(error: OSError) -> OSError | OutputError:
     if error.errno in _GONE:
-        return error
+        return OutputGone(error.errno, error.strerror)
     return OutputError(
         "The output cannot be written",
         f"Writing to standard output failed: {error.strerror}. What was begun in the clouds is in the state file.",
@@ -75,7 +75,7 @@ def say(error: OutputError) -> None:
 
 def let_go(code: int) -> int:
     """The exit code, once everything that can be said is said. What is left unsaid goes nowhere: else Python would try
-    once more while it ends, and put a code of its own (120) in the place of ours."""
+    once more while it ends, and put a code of its own (120) instead of cloudlink's."""
     for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
         try:
             stream.flush()

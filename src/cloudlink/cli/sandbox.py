@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cloudlink.cli import completion
 from cloudlink.cli.options import Config, Json
 
 if TYPE_CHECKING:
@@ -27,8 +28,21 @@ Speed = Annotated[
 
 
 @app.command()
-def start(config: Config = None, speed: Speed = None) -> int:
+def start(
+    config: Config = None,
+    speed: Speed = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="BUNDLE",
+            help="Answer as the clouds did when cloudlink gather made this file; put its configuration here.",
+        ),
+    ] = None,
+) -> int:
     """Start it, unless it runs."""
+    if bundle is not None:
+        return _start_from(bundle, config, speed)
     from cloudlink.sandbox_client import commands
     from cloudlink.sandbox_world import description
     from cloudlink.session import sandbox_place
@@ -37,6 +51,25 @@ def start(config: Config = None, speed: Speed = None) -> int:
         place = sandbox_place(config, make=True)
         typer.echo(found.start(place.home, description(place.link), speed=speed, default_speed=place.speed))
     typer.echo("Next: cloudlink up --sandbox")
+    return 0
+
+
+def _start_from(file: Path, config: Path | None, speed: float | None) -> int:
+    from cloudlink.errors import UsageError
+    from cloudlink.sandbox_client import commands
+    from cloudlink.session.from_bundle import unpack_here
+
+    if config is not None or speed is not None:
+        raise UsageError(
+            "--from stands alone",
+            "The configuration and the time are those of the bundle.",
+            f"cloudlink sandbox start --from {file}",
+        )
+    recorded = unpack_here(file)
+    with commands() as found:
+        typer.echo(found.start_recorded(recorded.home, recorded.world, recorded.exchanges, recorded.read_at))
+    typer.echo(f"It answers as the clouds of {recorded.link} did at {recorded.said}. Nothing can be changed in it.")
+    typer.echo("Next: cloudlink status --sandbox")
     return 0
 
 
@@ -88,7 +121,7 @@ def clock(
 
 @fault.command("add")
 def fault_add(
-    kind: Annotated[str, typer.Argument(help="See: cloudlink sandbox fault list")],
+    kind: Annotated[str, typer.Argument(autocompletion=completion.faults, help="See: cloudlink sandbox fault list")],
     target: Annotated[str, typer.Argument(help="What it hits; shell patterns work, such as 'aws.CreateVpn*'.")],
     config: Config = None,
     times: Annotated[int, typer.Option(help="How many calls it hits; 0: until removed.")] = 0,

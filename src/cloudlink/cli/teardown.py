@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
-from cloudlink.cli.options import Color, Config, Json, Sandbox, Yes
+from cloudlink.cli.confirm import confirm
+from cloudlink.cli.options import Color, Config, Json, Sandbox, Yes, examples
+
+EXAMPLES = examples(
+    "cloudlink teardown",
+    "cloudlink teardown --yes --json",
+    "cloudlink teardown --leave-coredns",
+)
 
 
 def teardown(
@@ -24,7 +30,6 @@ def teardown(
     color: Color = None,
 ) -> int:
     """Remove what cloudlink made, restore what it altered, leave everything else."""
-    from cloudlink.errors import DeclinedError
     from cloudlink.session import open_session
 
     with open_session("teardown", config=config, sandbox=sandbox, json=json, color=color, writes=True) as session:
@@ -32,14 +37,10 @@ def teardown(
         if made.writes:
             session.show_plan(made)
             if not (yes or sandbox):
-                if json or not sys.stdin.isatty():
-                    raise DeclinedError(
-                        "Nobody to ask",
-                        "teardown deletes objects in two clouds and there is no terminal to confirm it on; nothing was changed.",
-                        "Say so on the command line: cloudlink teardown --yes",
-                    )
-                if not session.view.confirm("Remove these?"):
-                    raise DeclinedError(
-                        "Declined", "Nothing was changed.", "Run cloudlink teardown again when you are ready."
-                    )
+                confirm(
+                    lambda: session.confirmed(made, "Remove"),
+                    "teardown",
+                    effect="teardown deletes objects in two clouds",
+                    json=json,
+                )
         return session.teardown(made)

@@ -12,15 +12,18 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+from cloudlink.clouds.contact import CONTACT, place_of
 from cloudlink.errors import CloudError, UnreachableError
 
 MOST_BYTES = 16 * 1024 * 1024
 MOST_SECONDS = 60.0  # for the head of an answer, and again for its body
 MOST_DEPTH = 100  # of objects and lists in each other
 _PIECE = 65_536
+_LONGEST_WAIT = 86_400.0  # seconds; what asks for more is no number of seconds
 _PORTS = {"https": 443, "http": 80}
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACKETS = re.compile(rb"[\[\]{}]")
@@ -33,6 +36,24 @@ class UnboundedAnswer(UnreachableError):
 
 class ForeignAddress(CloudError):
     """An answer sends us somewhere else. Nothing was sent there."""
+
+
+def seconds_to_wait(retry_after: str | None, date: str | None = None) -> float | None:
+    """What ``Retry-After`` asks for: a number of seconds, or a date, which counts from the answer's own ``Date`` (this
+    machine's clock may be wrong). None: there is nothing to wait for. https://www.rfc-editor.org/rfc/rfc9110#name-retry-after
+    """
+    from email.utils import parsedate_to_datetime
+
+    asked = (retry_after or "").strip()
+    try:
+        seconds = float(asked)
+    except ValueError:
+        try:
+            until = parsedate_to_datetime(asked).timestamp()
+            seconds = until - (parsedate_to_datetime(date).timestamp() if date else time.time())
+        except (ValueError, TypeError):
+            return None
+    return seconds if 0 < seconds < _LONGEST_WAIT else None
 
 
 def origin(url: str) -> tuple[str, str, int]:
@@ -54,7 +75,7 @@ def require_same_origin(url: str, base: str) -> None:
         raise ForeignAddress(
             "An answer names an address on another host",
             f"An answer of {_shown(base)} sends us to {_shown(url)}. Nothing was sent there: a token or a key could go "
-            "to a stranger.",
+            "to somebody else.",
             "Run the command again. If it stays, something between here and the cloud answers in its place: ask who "
             "runs this network.",
         )
@@ -148,31 +169,47 @@ def require_depth(body: bytes, most: int = MOST_DEPTH) -> None:
             )
 
 
-def bound_heads(manager: Any, seconds: float | None = None) -> None:
-    """Make urllib3's pool manager give up on an answer whose head comes byte by byte.
+def bound_heads(manager: Any, seconds: float | None = None, *, always_there: bool = True) -> None:
+    """Make urllib3's pool manager give up on an answer whose head comes byte by byte, and where only is read on a host that is
+    there no more (see ``contact``).
 
-    A read's time-out starts again with every byte, so that it alone bounds nothing.
+    A read's time-out starts again with every byte, so that it alone bounds nothing. always_there: its hosts can be reached from
+    everywhere, as those of the clouds; a cluster's may be private.
     """
     manager.pool_classes_by_scheme = {
-        scheme: _bounded_pool(pool, MOST_SECONDS if seconds is None else seconds)
+        scheme: _bounded_pool(pool, MOST_SECONDS if seconds is None else seconds, always_there)
         for scheme, pool in manager.pool_classes_by_scheme.items()
     }
 
 
-def _bounded_pool(pool: Any, seconds: float) -> Any:
+def _bounded_pool(pool: Any, seconds: float, always_there: bool) -> Any:
     if getattr(pool.ConnectionCls, "is_bounded", False):
         return pool
 
     class Connection(pool.ConnectionCls):  # type: ignore[misc]
         is_bounded = True
 
+        def connect(self) -> None:
+            CONTACT.require()
+            began = CONTACT.now()
+            try:
+                super().connect()
+            except Exception as error:
+                CONTACT.no_connection(place_of(self), began, error, always_there=always_there)
+                raise
+
         def getresponse(self, *arguments: Any, **options: Any) -> Any:
             too_late = threading.Event()
             watch = threading.Timer(seconds, _shut, (getattr(self, "sock", None), too_late))
             watch.daemon = True
             watch.start()
+            gone = threading.Event()
             try:
-                answer = super().getresponse(*arguments, **options)
+                shut = partial(_shut, getattr(self, "sock", None), gone)
+                with CONTACT.listening(place_of(self), shut, always_there=always_there):
+                    answer = super().getresponse(*arguments, **options)
+                    if gone.is_set():
+                        raise TimeoutError("the host is there no more")
             finally:
                 watch.cancel()
             if too_late.is_set():  # Python takes a head that was cut off for a whole one

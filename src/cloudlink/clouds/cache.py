@@ -66,3 +66,23 @@ class ReadCache:
         with self._guard:
             for kind in list(self._entries):
                 self._versions[kind] += 1
+
+    def part(self, name: str) -> ReadCache:
+        """For reads of one cluster of several, whose kinds are the others' as well: what is forgotten here stays there. ``clear``
+        of either forgets everything."""
+        return _Part(self, name)
+
+
+class _Part(ReadCache):
+    def __init__(self, whole: ReadCache, name: str) -> None:
+        super().__init__(whole._clock)
+        self._whole, self._name = whole, name
+
+    def get(self, kind: str, call: Callable[[], T], *, fresh: bool = False) -> T:
+        return self._whole.get(f"{kind} {self._name}", call, fresh=fresh)
+
+    def invalidate(self, *kinds: str) -> None:
+        self._whole.invalidate(*(f"{kind} {self._name}" for kind in kinds))
+
+    def clear(self) -> None:
+        self._whole.clear()

@@ -19,3 +19,4 @@ class Endpoints:
     azure_client_id: str
     azure_client_secret: Secret
     ca_file: str  # PEM file with the sandbox's certificate authority
+    blob_url: str = ""  # of all storage accounts, whose names come first in the path

@@ -6,22 +6,24 @@ from cloudlink.clouds.aws import errors as aws_errors
 from cloudlink.clouds.azure import errors as azure_errors
 from cloudlink.clouds.kube import errors as kube_errors
 from cloudlink.core.ports import ErrorPolicy
-from cloudlink.errors import CloudlinkError
+from cloudlink.errors import CloudlinkError, LostContactError
 from cloudlink.link import Link
 
 
 def error_policy(link: Link) -> ErrorPolicy:
-    """link: what to sign in to again, and where to look, stands in the hints."""
+    """link: the hints name what to sign in to again and where to look."""
     side = link.azure
 
     def translate(error: Exception) -> CloudlinkError | None:
         return (
-            aws_errors.translate(error, link.aws.profile)
-            or azure_errors.translate(error, tenant=side.tenant, subscription=side.subscription, location=side.location)
+            aws_errors.translate(error, link.aws.profile, link.aws.region)
+            or azure_errors.translate(
+                error, tenant=side.tenant, subscription=side.subscription, location=side.location, cloud=side.cloud
+            )
             or kube_errors.translate(error)
         )
 
-    return ErrorPolicy(translate, retry_after, unknown_outcome)
+    return ErrorPolicy(translate, retry_after, unknown_outcome, not_seen_yet, azure_errors.failed_in_passing)
 
 
 def retry_after(error: Exception) -> float | None:
@@ -34,6 +36,13 @@ def retry_after(error: Exception) -> float | None:
 
 def unknown_outcome(error: Exception) -> bool:
     """Whether a write that ended so may have had its effect."""
+    if isinstance(error, LostContactError):
+        return False  # nothing was being written, and another read would wait as long
     return (
         aws_errors.unknown_outcome(error) or azure_errors.unknown_outcome(error) or kube_errors.unknown_outcome(error)
     )
+
+
+def not_seen_yet(error: Exception) -> bool:
+    """Whether something that was made a moment ago is not known everywhere yet, or else is gone."""
+    return aws_errors.not_seen_yet(error) or azure_errors.not_seen_yet(error)

@@ -1,6 +1,6 @@
 """Malformed answers: well-formed JSON or XML of wrong types or with missing fields. They raise MalformedError.
 
-Code that reads an answer takes the documented shape for granted. So it stands in a function of its own, guarded by
+Code that reads an answer takes the documented shape for granted. So it is in a function of its own, guarded by
 :func:`parsing`, and a cloud (or a proxy in between) that answers something else is told from a bug in cloudlink, which
 raises the same exceptions anywhere else.
 """
@@ -38,8 +38,21 @@ def parsing(what: str) -> Iterator[None]:
 
 def _is_an_sdks(error: Exception) -> bool:
     """Such as a certificate that does not fit, which is a ValueError too: the error policy knows what it means. A body
-    that is not UTF-8 comes out of azure-core as Python's own error."""
+    that is not UTF-8 comes out of both as Python's own error."""
     return type(error).__module__ not in _OURS_OR_PYTHONS or isinstance(error, UnicodeDecodeError)
+
+
+def is_not_text(error: Exception, sdk: str) -> bool:
+    """Whether an SDK met a body that is not UTF-8. Both of them let Python's own error through then, so that only its way
+    tells where it is from. sdk: the package, such as ``botocore``."""
+    if not isinstance(error, UnicodeDecodeError):
+        return False
+    step = error.__traceback__
+    while step is not None:
+        if str(step.tb_frame.f_globals.get("__name__", "")).startswith(f"{sdk}."):
+            return True
+        step = step.tb_next
+    return False
 
 
 def _is_bug(error: Exception) -> bool:

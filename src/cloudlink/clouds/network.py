@@ -11,14 +11,18 @@ import os
 import re
 import ssl
 from collections.abc import Iterator, Mapping
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, ip_address
 from urllib.parse import urlsplit
 
 from cloudlink.clouds.answers import is_loopback
-from cloudlink.errors import CloudlinkError, UnreachableError
+from cloudlink.clouds.local_settings import named_by
+from cloudlink.clouds.proxies import VARIABLES, unreadable_proxy, url_of_proxy
+from cloudlink.errors import CloudlinkError, NoContactError
 
-_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 _HOST = re.compile(r"host='([^']+)'|https?://([A-Za-z0-9.-]+)|resolve '([^']+)'")
+# As other programs quote them, such as ``az``.
+_CLASSES = re.compile(r"\b(ProxyError|NameResolutionError|ConnectTimeoutError)\(")
+_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3} [A-Za-z ]*[A-Za-z]|\d{3})")
 _SOCKS = ("Missing dependencies for SOCKS", "No module named 'socks'", "socks5h://", "socks5://", "socks4://")
 _OWN_AUTHORITY = (
     "If your company opens TLS, give its root certificate in a PEM file: export AWS_CA_BUNDLE=FILE (AWS) and "
@@ -34,50 +38,115 @@ def explain(error: BaseException, who: str, environ: Mapping[str, str] | None = 
     environ = os.environ if environ is None else environ
     chain = list(_chain(error))
     text = " ".join(str(e) for e in chain)
-    names = {type(e).__name__ for e in chain}
-    host = _host(text)
+    names = {type(e).__name__ for e in chain} | set(_CLASSES.findall(text))
+    host = _host(text, environ)
     if found := _socks(who, text, environ):
         return found
-    if bundle := _bundle(chain, text, environ):
-        return UnreachableError(
+    bundle = _bundle(chain, text, environ)
+    if bundle and "CA" not in bundle and "CERT" not in bundle:
+        return NoContactError(
+            "A file that TLS is set to use cannot be opened",
+            f"{who}{_at(host)} was not asked: the file that {bundle} names cannot be read or written by this user.",
+            f"Correct or unset {bundle}.",
+        )
+    if bundle:
+        return NoContactError(
             "The file of certificate authorities cannot be read",
             f"{who}{_at(host)} was not asked: the file that {bundle} names is not there, or not to be read by this user.",
             f"Correct or unset {bundle}.",
         )
     if "407" in text and "roxy" in text:
-        return UnreachableError(
+        return NoContactError(
             "The proxy wants a sign-in of its own",
             f"{who} is asked through {_proxy(environ)}, which answered 407 Proxy Authentication Required.",
             "Give user and password in the variable: export HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT",
         )
+    if refused := _TUNNEL.search(text):
+        return NoContactError(
+            "The proxy refuses the connection",
+            f"{who}{_at(host)} is asked through {_proxy(environ)}, which answered {refused[1]}: it does not let this machine, or "
+            "this user, go there.",
+            f"Ask who runs the proxy to allow {host or 'the host'} on port 443, or name it in NO_PROXY if there is another way.",
+        )
     if names & {"ProxyError", "ProxyConnectionError", "ProxySchemeUnknown"} or "Unable to connect to proxy" in text:
-        return UnreachableError(
+        return NoContactError(
             "The proxy does not answer",
             f"{who}{_at(host)} is asked through {_proxy(environ)}, and that cannot be reached: {_innermost(chain)}.",
             "Correct or unset that variable, or name the host in NO_PROXY.",
         )
     if "CERTIFICATE_VERIFY_FAILED" in text or any(isinstance(e, ssl.SSLCertVerificationError) for e in chain):
+        if of_its_time_or_name := _certificate(who, host, text):
+            return of_its_time_or_name
+        if "Missing Authority Key Identifier" in text or "Basic Constraints of CA cert" in text:
+            return NoContactError(
+                "The company's certificate authority is not what newer Pythons accept",
+                f"{who}{_at(host)} shows a certificate whose authority lacks what RFC 5280 asks for ({_verify_words(text)}). "
+                "Python checks that from 3.13 on, although the file of authorities holds it.",
+                "Ask who runs the proxy for a newer root, or run cloudlink with Python 3.12 or 3.11.",
+            )
         through = f" It is asked through {_proxy(environ)}." if _variable(environ) else ""
-        return UnreachableError(
+        return NoContactError(
             "A certificate was not issued by an authority that is trusted",
             f"{who}{_at(host)} shows a certificate that cannot be verified ({_verify_words(text)}): a proxy opens TLS, or "
             f"something answers in its place.{through} Nothing was sent.",
             _OWN_AUTHORITY,
         )
     if "NameResolutionError" in names or "gaierror" in names or "Failed to resolve" in text:
-        return UnreachableError(
+        return NoContactError(
             "A name does not resolve",
             f"{who}{_at(host)}: the name is not known to this machine's DNS ({_innermost(chain)}).",
             "Check the network, the VPN and DNS of this machine, then run the command again.",
         )
     if names & {"ConnectTimeoutError", "ConnectTimeout", "ServiceRequestTimeoutError"}:
         tip = _no_proxy_tip(environ)
-        return UnreachableError(
+        return NoContactError(
             "No connection in time",
             f"{who}{_at(host)} does not take a connection: packets are dropped on the way.{tip}",
             "Check the network, the VPN and any proxy (HTTPS_PROXY), then run the command again.",
         )
     return None
+
+
+def _certificate(who: str, host: str, text: str) -> NoContactError | None:
+    """One whose authority is not what is wrong with it."""
+    if "certificate is not yet valid" in text:
+        return NoContactError(
+            "This machine's clock is wrong",
+            f"{who}{_at(host)} shows a certificate that is not valid before a time that this machine's clock has not reached. "
+            "Nothing was sent.",
+            "Set the clock (timedatectl set-ntp true; WSL: wsl --shutdown), then run the command again.",
+        )
+    if "certificate has expired" in text:
+        return NoContactError(
+            "A certificate has expired",
+            f"{who}{_at(host)} shows a certificate whose time is over by this machine's clock. Nothing was sent.",
+            "See whether the clock is right (date -u). If it is, whoever runs the host, or the proxy before it, has to renew the "
+            "certificate.",
+        )
+    if "ostname mismatch" in text or "IP address mismatch" in text:
+        return NoContactError(
+            "A certificate is for another host",
+            f"{who}{_at(host)} is answered by something whose certificate is for another host ({_verify_words(text)}): a sign-in "
+            "page of this network, a proxy, or a DNS that leads elsewhere. Nothing was sent.",
+            f"See where the name leads from here: getent hosts {host or 'HOST'}; and what answers: curl -v https://{host or 'HOST'}",
+        )
+    return None
+
+
+# Statuses that proxies, filters and sign-in pages give in a cloud's place. A cloud's own refusal says a code of its own.
+BETWEEN = frozenset({403, 407, 451, 502, 503, 504, 511})
+
+
+def between(who: str, status: int, said: str) -> NoContactError:
+    """Ours for an answer without any code of the cloud's. said: how it begins."""
+    through = f" It was asked through {_proxy(os.environ)}." if _variable(os.environ) else ""
+    return NoContactError(
+        f"Something between here and {who} answered in its place",
+        f"HTTP {status} came without an error code of {who}'s: it is the page of a proxy, a firewall or a sign-in of this "
+        f"network.{through} {said}".strip(),
+        "Open the cloud's portal from this machine to see the page, and ask who runs this network; then run the command again.",
+        code=str(status),
+    )
 
 
 def proxy_for(url: str, environ: Mapping[str, str] | None = None) -> str:
@@ -86,6 +155,28 @@ def proxy_for(url: str, environ: Mapping[str, str] | None = None) -> str:
     if is_loopback(url) or not _variable(environ) or bypassed(urlsplit(url).hostname or "", environ):
         return ""
     return _proxy(environ)
+
+
+def proxy_address(url: str, environ: Mapping[str, str] | None = None) -> str:
+    """The proxy's own address, user and password included, for an SDK that does not look for it itself; empty: none.
+
+    What is on this machine or its link (169.254.0.0/16: metadata, containers' credentials) is never behind one.
+    """
+    environ = os.environ if environ is None else environ
+    host = urlsplit(url).hostname or ""
+    if not proxy_for(url, environ) or _link_local(host):
+        return ""
+    variable = _variable(environ)
+    if (address := environ.get(variable, "")) and not url_of_proxy(address):
+        raise unreadable_proxy(variable)
+    return address
+
+
+def _link_local(host: str) -> bool:
+    try:
+        return ip_address(host).is_link_local
+    except ValueError:
+        return False
 
 
 def bypassed(host: str, environ: Mapping[str, str]) -> bool:
@@ -106,9 +197,12 @@ def bypassed(host: str, environ: Mapping[str, str]) -> bool:
 
 def _bundle(chain: list[BaseException], text: str, environ: Mapping[str, str]) -> str:
     """The variable with the file of authorities that cannot be opened; empty: that is not what happened."""
-    unreadable = any(isinstance(e, FileNotFoundError | PermissionError | IsADirectoryError) for e in chain)
+    unreadable = [e for e in chain if isinstance(e, FileNotFoundError | PermissionError | IsADirectoryError)]
     if not unreadable and "TLS CA certificate bundle" not in text:
         return ""
+    if path := next((str(e.filename) for e in unreadable if isinstance(e, OSError) and e.filename), ""):
+        # some other file that is opened for TLS, as SSLKEYLOGFILE names it, is none of these
+        return named_by(path, environ)
     return next((v for v in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if environ.get(v)), "")
 
 
@@ -116,7 +210,7 @@ def _socks(who: str, text: str, environ: Mapping[str, str]) -> CloudlinkError | 
     address = environ.get(_variable(environ), "") if _variable(environ) else ""
     if not address.lower().startswith("socks") or not any(mark in text for mark in (*_SOCKS, "roxy", "SOCKS")):
         return None
-    return UnreachableError(
+    return NoContactError(
         "A SOCKS proxy cannot be used",
         f"{who} would be asked through {_proxy(environ)}. AWS's SDK takes http:// proxies only, Azure's needs PySocks.",
         "Use the HTTP port of that proxy: export HTTPS_PROXY=http://HOST:PORT, or unset the variable and use a VPN.",
@@ -124,7 +218,7 @@ def _socks(who: str, text: str, environ: Mapping[str, str]) -> CloudlinkError | 
 
 
 def _variable(environ: Mapping[str, str]) -> str:
-    return next((name for name in _VARIABLES if environ.get(name)), "")
+    return next((name for name in VARIABLES if environ.get(name)), "")
 
 
 def _proxy(environ: Mapping[str, str]) -> str:
@@ -132,11 +226,10 @@ def _proxy(environ: Mapping[str, str]) -> str:
     variable = _variable(environ)
     if not variable:
         return "a proxy of this machine's settings"
-    try:
-        parts = urlsplit(environ[variable])
+    place = "an address that cannot be read"
+    if url := url_of_proxy(environ[variable]):
+        parts = urlsplit(url)
         place = f"{parts.scheme}://{parts.hostname or ''}" + (f":{parts.port}" if parts.port else "")
-    except ValueError:
-        place = "an address that cannot be read"
     return f"the proxy of {variable} ({place})"
 
 
@@ -166,12 +259,15 @@ def _innermost(chain: list[BaseException]) -> str:
     for one in reversed(chain):
         if isinstance(one, OSError) and one.strerror:
             return str(one.strerror)
-    return "no connection"
+    quoted = re.search(r"\[Errno -?\d+\] ([A-Z][A-Za-z ]+)", " ".join(map(str, chain)))
+    return quoted[1] if quoted else "no connection"
 
 
-def _host(text: str) -> str:
-    found = _HOST.search(text)
-    return next((g for g in found.groups() if g), "") if found else ""
+def _host(text: str, environ: Mapping[str, str]) -> str:
+    """The host that the SDK asked, where the error names it: the first one in it that is not the proxy."""
+    proxy = urlsplit(url_of_proxy(environ.get(_variable(environ), ""))).hostname
+    hosts = (next(filter(None, found.groups())) for found in _HOST.finditer(text))
+    return next((host for host in hosts if host != proxy), "")
 
 
 def _at(host: str) -> str:

@@ -8,11 +8,13 @@ can name what was found, what is allowed, which cloud wants it so, and what was 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from cloudlink.config import checks, reading
 from cloudlink.config.build import build
 from cloudlink.config.document import parse_toml, read_text
+from cloudlink.config.lines import line_of, lines
 from cloudlink.config.reference import reference
 from cloudlink.errors import ConfigError, Mistake
 from cloudlink.link import Link
@@ -38,5 +40,6 @@ def parse(text: str, file: str, *, sandbox: bool = False) -> Link:
         more = Mistake("file", f"{len(mistakes) - MOST_TOLD} more mistakes of this kind", "the keys of the reference")
         mistakes = [*mistakes[:MOST_TOLD], more]
     if mistakes:
-        raise ConfigError(tuple(mistakes), file=file)
+        found = lines(text)
+        raise ConfigError(tuple(replace(m, line=line_of(m.path, found)) for m in mistakes), file=file)
     return build(document, sandbox=sandbox)

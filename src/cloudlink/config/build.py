@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network
+
 from cloudlink import addressing
 from cloudlink.config import schema
 from cloudlink.config.fixtures import fixtures
-from cloudlink.config.reading import Document, Values
+from cloudlink.config.reading import Document, Values, ZoneValues
 from cloudlink.ipsec import IpsecPolicy
 from cloudlink.link import (
     AddressTarget,
     AwsSide,
     AzureSide,
     AzureSubnet,
+    BackZone,
+    ClusterPlace,
     DnsSide,
     Host,
     Link,
     LoadBalancerTarget,
     NewCluster,
     NewNetwork,
+    PrivateZone,
     ProbeSettings,
     Target,
     Tunnel,
@@ -39,10 +44,18 @@ def build(document: Document, *, sandbox: bool) -> Link:
             endpoint_subnets=document[schema.ENDPOINT_SUBNETS],
             adopt_zone=document[schema.HOSTED_ZONE],
             record_ttl=document[schema.TTL],
+            more_zones=tuple(map(_zone, document.zones)),
+            forward=document[schema.FORWARD],
+            outbound_subnet=document[schema.OUTBOUND_SUBNET],
+            back=tuple(BackZone(v[schema.BACK_ZONE], v[schema.BACK_ID]) for v in document.backs),
+            inbound_subnet=document[schema.INBOUND_SUBNET],
         ),
         probe=_probe(document),
         sandbox=fixtures(document) if sandbox else None,
+        state=document[schema.STATE_LOCATION],
+        state_region=document[schema.STATE_REGION],
         tags=document[schema.TAGS],
+        transport=document[schema.TRANSPORT],
     )
 
 
@@ -53,10 +66,17 @@ def _aws(document: Document) -> AwsSide:
         vpc_id=document[schema.AWS_VPC],
         eks_cluster=document[schema.AWS_CLUSTER],
         asn=document[schema.AWS_ASN],
-        adopt_gateway=document[schema.AWS_GATEWAY],
+        gateway=document[schema.AWS_GATEWAY] or "create",
         route_tables=document[schema.AWS_ROUTE_TABLES],
         psk_storage=document[schema.PSK_STORAGE],
+        bandwidth=document[schema.BANDWIDTH],
+        limit_routes=bool(document[schema.LIMIT_ROUTES]),
+        blackholes=_sorted(document[schema.BLACKHOLES]),
     )
+
+
+def _sorted(ranges: tuple[IPv4Network, ...] | None) -> tuple[IPv4Network, ...]:
+    return tuple(sorted(set(ranges or ())))
 
 
 def _probe(document: Document) -> ProbeSettings:
@@ -84,7 +104,7 @@ def _azure(document: Document) -> AzureSide:
         location=document[schema.AZURE_LOCATION],
         vnet=document[schema.VNET_NAME],
         vnet_resource_group=document[schema.VNET_GROUP] or group,
-        gateway_subnet=document[schema.GATEWAY_SUBNET],
+        gateway_subnet=document.get(schema.GATEWAY_SUBNET),
         sku=document[schema.GATEWAY_SKU],
         zones=document[schema.GATEWAY_ZONES],
         asn=document[schema.GATEWAY_ASN],
@@ -94,8 +114,17 @@ def _azure(document: Document) -> AzureSide:
         new_network=_new_network(document),
         new_cluster=_new_cluster(document),
         vnet_in=_other(document[schema.VNET_SUBSCRIPTION], document[schema.AZURE_SUBSCRIPTION]),
+        adopt_gateway=document[schema.GATEWAY_ADOPT],
         aks_in=_other(document[schema.AKS_SUBSCRIPTION], document[schema.AZURE_SUBSCRIPTION]),
+        more_clusters=tuple(cluster(document, values) for values in document.clusters),
     )
+
+
+def cluster(document: Document, values: Values) -> ClusterPlace:
+    """One of [[azure.clusters]]; what it leaves out is as for the first."""
+    group = values[schema.CLUSTER_GROUP] or document[schema.AKS_GROUP] or document[schema.AZURE_GROUP]
+    subscription = values[schema.CLUSTER_SUBSCRIPTION] or document[schema.AKS_SUBSCRIPTION]
+    return ClusterPlace(values[schema.CLUSTER_NAME], group, _other(subscription, document[schema.AZURE_SUBSCRIPTION]))
 
 
 def _other(subscription: str | None, links: str) -> str | None:
@@ -144,6 +173,15 @@ def _tunnels(document: Document) -> tuple[Tunnel, Tunnel, Tunnel, Tunnel]:
         inside = addressing.allocate(pool or addressing.AZURE_INSIDE)
     first, second, third, fourth = inside
     return Tunnel(0, 0, first), Tunnel(1, 0, second), Tunnel(2, 1, third), Tunnel(3, 1, fourth)
+
+
+def _zone(zone: ZoneValues) -> PrivateZone:
+    return PrivateZone(
+        name=zone.values[schema.ZONE],
+        hosts=tuple(map(_host, zone.hosts)),
+        adopt=zone.values[schema.HOSTED_ZONE],
+        record_ttl=zone.values[schema.TTL],
+    )
 
 
 def _host(values: Values) -> Host:

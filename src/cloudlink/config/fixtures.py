@@ -19,8 +19,10 @@ _MOST_VPC_CIDRS = 5  # AWS's quota for one VPC
 
 def fixtures(document: Document) -> SandboxFixtures:
     """The document must have no mistakes."""
-    gateway = document[schema.GATEWAY_SUBNET]
-    addresses = [a for host in document.hosts for a in host[schema.HOST_ADDRESSES] or ()]
+    joined = document[schema.TRANSPORT] == "existing"
+    adopted = not joined and document[schema.GATEWAY_ADOPT] is not None
+    gateway = document[schema.GATEWAY_SUBNET] if not (joined or adopted) else _room_for_gateway(document)
+    addresses = [a for host in document.all_hosts for a in host[schema.HOST_ADDRESSES] or ()]
     named = [*_named(document), *map(IPv4Network, addresses)]
 
     new_network = document[schema.VNET_CREATE]
@@ -48,6 +50,11 @@ def fixtures(document: Document) -> SandboxFixtures:
             _candidates("10.0.0.0/16", "10.1.0.0/16"), named
         )
 
+    named += [pods, services]
+    peered: list[IPv4Network] = []
+    for _ in document.clusters if document[schema.SANDBOX_MORE_CLUSTERS] == "peered" else ():
+        peered.append(_first_free(_candidates(*(f"10.{n}.0.0/16" for n in range(30, 60))), [*named, *peered]))
+
     eks_subnets, balancer_subnets = document[schema.SANDBOX_EKS_SUBNETS], document[schema.SANDBOX_LB_SUBNETS]
     return SandboxFixtures(
         vpc_cidrs=vpc,
@@ -61,7 +68,24 @@ def fixtures(document: Document) -> SandboxFixtures:
         aks_version=document[schema.SANDBOX_VERSION],
         aks_sign_in=document[schema.SANDBOX_SIGN_IN],
         speed=document[schema.SANDBOX_SPEED],
+        wire=document[schema.SANDBOX_WIRE] if joined else None,
+        wire_gateway_subnet=gateway if joined else None,
+        gateway=document[schema.SANDBOX_GATEWAY] if adopted else None,
+        gateway_subnet=gateway if adopted else None,
+        peered=tuple(peered),
     )
+
+
+def _room_for_gateway(document: Document) -> IPv4Network:
+    """Of somebody else's gateway: at the end of the VNet's first range, else somewhere free."""
+    nodes, vnet = document[schema.SANDBOX_AKS_SUBNET], document[schema.SANDBOX_VNET_PREFIXES]
+    taken = [nodes] if nodes is not None else []
+    for prefix in vnet or ():
+        for part in reversed(list(prefix.subnets(new_prefix=max(27, prefix.prefixlen)))):
+            if not _overlaps(part, taken):
+                return part
+    named = list(_named(document))
+    return next(_first_free(_candidates("10.20.0.0/16"), named).subnets(new_prefix=27))
 
 
 def _named(document: Document) -> Iterator[IPv4Network]:
@@ -101,7 +125,12 @@ def _vpc(addresses: Sequence[IPv4Address], named: Sequence[IPv4Network]) -> tupl
     fixed = {IPv4Network(address) for address in addresses}
     others = [network for network in named if network not in fixed]
     around = {_around(IPv4Network(address), others, shortest=16, longest=28) for address in addresses}
-    free = sorted(network for network in collapse_addresses(around) if not _overlaps(network, others))
+    free = sorted(
+        part
+        for network in collapse_addresses(around)
+        if not _overlaps(network, others)
+        for part in network.subnets(new_prefix=max(16, network.prefixlen))  # AWS takes none larger than /16
+    )
     if any(network.prefixlen <= 20 for network in free):
         free.sort(key=lambda network: network.prefixlen)  # the largest first: the cluster's subnets go there
         return tuple(free[:_MOST_VPC_CIDRS])
@@ -131,7 +160,9 @@ def _eks_subnets(
         for cidr in vpc
         if address in cidr
     }
-    for part in vpc[0].subnets(new_prefix=_subnet_size(vpc[0])):
+    balancers = document[schema.SANDBOX_LB_SUBNETS] or ()  # AWS takes no subnets that overlap
+    parts = list(vpc[0].subnets(new_prefix=_subnet_size(vpc[0])))
+    for part in [part for part in parts if not _overlaps(part, balancers)] or parts:
         if len(homes) >= wanted:
             break
         homes.add(part)

@@ -1,4 +1,4 @@
-"""How AWS, Azure, Kubernetes and DNS let things be named. One kind for each.
+"""The names that AWS, Azure, Kubernetes and DNS accept: a value type for each.
 
 https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
 https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
@@ -7,11 +7,12 @@ https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from cloudlink.config.shown import shown, shown_key
 from cloudlink.config.value_types import ValidationError, ValueType, closest, invalid, text
 from cloudlink.errors import Mistake
-from cloudlink.link import KubernetesTarget
+from cloudlink.link import KubernetesTarget, StateLocation
 
 LINK_NAME = text(
     "1 to 30 lower-case letters, digits and hyphens, starting with a letter (it is part of every object's name)",
@@ -41,7 +42,11 @@ def _aws_id(prefix: str, noun: str) -> ValueType[str]:
 AWS_REGION = text("an AWS region such as eu-central-1", _REGION, near=_near_region)
 AWS_PROFILE = text("the name of a profile in AWS's shared configuration files", longest=128)
 VPC_ID = _aws_id("vpc", "a VPC")
-VIRTUAL_PRIVATE_GATEWAY_ID = _aws_id("vgw", "a virtual private gateway")
+GATEWAY_OF_AWS = text(
+    '"create-transit", or the id of a virtual private gateway or transit gateway, vgw- or tgw- and 8 or 17 hexadecimal digits',
+    r"create-transit|(vgw|tgw)-([0-9a-f]{8}|[0-9a-f]{17})",
+    near=lambda value: "create-transit" if re.search(r"transit|tgw(?!-[0-9a-f])", value.lower()) else value.lower(),
+)
 SUBNET_ID = _aws_id("subnet", "a subnet")
 ROUTE_TABLE_ID = _aws_id("rtb", "a route table")
 EKS_CLUSTER = text(
@@ -66,7 +71,7 @@ def _read_load_balancer(value: object) -> str:
         if match[2] == "gwy":
             raise invalid(value, f"{allowed}; a Gateway Load Balancer has no name to point at")
         return value
-    if isinstance(value, str) and value.endswith(".amazonaws.com"):
+    if isinstance(value, str) and value.endswith((".amazonaws.com", ".amazonaws.com.cn")):
         # internal-NAME-1234567890.eu-central-1.elb.amazonaws.com (ALB), NAME-0123456789abcdef.elb... (NLB)
         name = value.partition(".")[0].removeprefix("internal-").rpartition("-")[0]
         near = name if re.fullmatch(_LOAD_BALANCER_NAME, name) else ""
@@ -97,6 +102,27 @@ RESOURCE_GROUP = text(
     "1 to 90 letters, digits, underscores, hyphens, periods and parentheses, not ending in a period",
     r"[\w().-]{0,89}[\w()-]",
 )
+_GATEWAY_OF_VNET = text(
+    "the name of a VPN gateway, or its id as /subscriptions/.../virtualNetworkGateways/NAME",
+    r"[A-Za-z0-9]([A-Za-z0-9._-]{0,78}[A-Za-z0-9_])?"
+    r"|(?i:/subscriptions/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/resourceGroups/)[\w().-]{1,90}"
+    r"(?i:/providers/Microsoft\.Network/virtualNetworkGateways/)[A-Za-z0-9]([A-Za-z0-9._-]{0,78}[A-Za-z0-9_])?",
+    longest=400,
+)
+_OF_VIRTUAL_WAN = re.compile(r"/(vpnGateways|virtualHubs|virtualWans|expressRouteGateways)/", re.I)
+
+
+def _read_gateway(value: object) -> str:
+    """A hub of Virtual WAN has gateways of another kind, which take connections to sites and no custom BGP addresses of ours."""
+    if isinstance(value, str) and _OF_VIRTUAL_WAN.search(value):
+        raise invalid(
+            value,
+            'the gateway of a VNet: one in a hub of Virtual WAN is not supported, and over it link.transport = "existing"',
+        )
+    return _GATEWAY_OF_VNET.read(value)
+
+
+AZURE_GATEWAY = replace(_GATEWAY_OF_VNET, read=_read_gateway)
 VNET_NAME = text(
     "2 to 64 letters, digits, underscores, hyphens and periods; starts with a letter or digit",
     r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}[A-Za-z0-9_]",
@@ -111,15 +137,48 @@ AKS_CLUSTER = text(
 )
 NODE_SIZE = text(
     "a VM size such as Standard_D2s_v5",
-    r"Standard_[A-Za-z0-9]+(_[A-Za-z0-9-]+)*",
+    r"Standard_[A-Za-z0-9-]+(_[A-Za-z0-9-]+)*",
     longest=64,
     near=lambda value: "Standard_" + re.sub(r"(?i)^standard[ _-]?", "", value.strip()),
 )
 
+# --- Object stores
+
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+# https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
+_KEY = r"(?P<key>[A-Za-z0-9._=@+-]+(/[A-Za-z0-9._=@+-]+)*)"
+_S3 = re.compile(rf"s3://(?P<bucket>[a-z0-9](?!.*\.\.)[a-z0-9.-]{{1,61}}[a-z0-9])/{_KEY}")
+_AZBLOB = re.compile(
+    rf"azblob://(?P<account>[a-z0-9]{{3,24}})/(?P<bucket>[a-z0-9](?!.*--)[a-z0-9-]{{1,61}}[a-z0-9])/{_KEY}"
+)
+_LONGEST_KEY = 900  # S3 takes 1024 bytes, and the lock's key is a little longer
+
+
+def _read_state_location(value: object) -> StateLocation:
+    allowed = STATE_LOCATION.allowed
+    if not isinstance(value, str):
+        raise invalid(value, allowed)
+    parts = value.split("/")
+    steps = any(part in (".", "..") for part in parts[3:])
+    if (found := _S3.fullmatch(value)) and not steps and len(found["key"]) <= _LONGEST_KEY:
+        return StateLocation("s3", "", found["bucket"], found["key"])
+    if (found := _AZBLOB.fullmatch(value)) and not steps and len(found["key"]) <= _LONGEST_KEY:
+        return StateLocation("azblob", found["account"], found["bucket"], found["key"])
+    near = ""
+    blob = re.fullmatch(r"https://([a-z0-9]+)\.blob\.core\.[a-z.]+/(.+)", value)
+    if blob is not None:
+        near = f"azblob://{blob[1]}/{blob[2]}"
+    if near and not _AZBLOB.fullmatch(near):
+        near = ""
+    raise invalid(value, allowed, near)
+
+
+STATE_LOCATION = ValueType("string", "s3://BUCKET/KEY or azblob://ACCOUNT/CONTAINER/KEY", _read_state_location)
+
 # --- Kubernetes
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-KUBERNETES_VERSION = text("a Kubernetes version such as 1.33 or 1.33.2, in quotes", r"1\.[0-9]{2}(\.[0-9]{1,3})?")
+KUBERNETES_VERSION = text("a Kubernetes version such as 1.35 or 1.35.2, in quotes", r"1\.[0-9]{2}(\.[0-9]{1,3})?")
 NAMESPACE = text("a Kubernetes namespace: 1 to 63 lower-case letters, digits and hyphens", _LABEL)
 KUBERNETES_NAME = text("a Kubernetes name: 1 to 63 lower-case letters, digits and hyphens", _LABEL)
 IMAGE = text(
@@ -178,6 +237,42 @@ ZONE = ValueType(
     "string", "a DNS name of two or more labels in lower case, without a trailing dot, such as corp.example", _read_zone
 )
 
+# Names that EKS, or AWS's own services, are resolved by. A rule for one of them, or a parent, breaks the cluster.
+_TAKEN_IN_AWS = (
+    "cluster.local",
+    "in-addr.arpa",
+    "ip6.arpa",
+    "compute.internal",
+    "ec2.internal",
+    "amazonaws.com",
+    "eks.aws",
+)
+_MOST_LABELS = 34
+
+
+def _read_back_zone(value: object) -> str:
+    allowed = BACK_ZONE.allowed
+    zone = text(allowed, rf"{_LABEL}(\.{_LABEL})+", longest=253).read(value)
+    if zone.rpartition(".")[2].isdigit() or zone.count(".") >= _MOST_LABELS:
+        raise invalid(zone, f"{allowed}; Azure's private zones have 2 to {_MOST_LABELS} labels")
+    for taken in _TAKEN_IN_AWS:
+        if zone == taken or taken.endswith(f".{zone}") or zone.endswith(f".{taken}"):
+            raise invalid(zone, f"another zone: EKS or AWS resolves {taken} itself")
+    return zone
+
+
+BACK_ZONE = ValueType(
+    "string",
+    "the name of a private DNS zone in lower case, without a trailing dot, such as privatelink.blob.core.windows.net",
+    _read_back_zone,
+)
+PRIVATE_ZONE_ID = text(
+    "the id of a private DNS zone, /subscriptions/.../privateDnsZones/NAME",
+    r"(?i:/subscriptions/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/resourceGroups/)[\w().-]{1,90}"
+    r"(?i:/providers/Microsoft\.Network/privateDnsZones/)[A-Za-z0-9._-]{1,253}",
+    longest=600,
+)
+
 # --- tags of both clouds: what either refuses is refused here, since every object gets the same ones
 
 MOST_TAGS = 40  # AWS and Azure take 50 for an object; cloudlink's own are among them
@@ -217,7 +312,7 @@ def _tag_mistake(key: str, value: object, taken: dict[str, str]) -> Mistake | No
 
 def _read_tags(value: object) -> tuple[tuple[str, str], ...]:
     if not isinstance(value, dict):
-        raise invalid(value, TAGS.allowed)
+        raise invalid(value, TAGS.allowed, '[tags] with team = "platform"')
     mistakes: list[Mistake] = []
     taken: dict[str, str] = {}
     for key, word in value.items():

@@ -20,7 +20,8 @@ def _section(table: Table) -> str:
 
 def _default(key: Key[object]) -> str:
     if key.required:
-        return "*required*"
+        without = " or ".join(f"`transport = {w}`" if w == "existing" else f"`{w}`" for w in key.not_with)
+        return f"*required*, but not with {without}" if without else "*required*"
     written = key.written_default
     if not written:
         return "–"

@@ -29,7 +29,13 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 Cloud = Literal["public", "usgovernment", "china"]
 PskStorage = Literal["standard", "secrets-manager"]
+Bandwidth = Literal["standard", "large"]
 SignIn = Literal["certificate", "entra"]
+Transport = Literal["vpn", "existing"]
+Forward = Literal["coredns", "vnet"]
+SandboxGateway = Literal["active-active", "active-standby", "point-to-site"]
+MoreClusters = Literal["vnet", "peered"]
+Wire = Literal["vpn", "transit-gateway", "expressroute", "none"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +46,7 @@ class Key(Generic[T_co]):
     required: bool
     default: T_co | None = None
     written_default: str = ""  # the default in TOML or in words, for the reference
+    not_with: tuple[str, ...] = ()  # what makes a required key needless: a transport, or another key of its table
 
     @property
     def name(self) -> str:
@@ -63,8 +70,8 @@ class Table:
         return self.path.rpartition(".")[2]
 
 
-def _required(path: str, kind: ValueType[T], meaning: str) -> Key[T]:
-    return Key(path, kind, meaning, required=True)
+def _required(path: str, kind: ValueType[T], meaning: str, *, not_with: tuple[str, ...] = ()) -> Key[T]:
+    return Key(path, kind, meaning, required=True, not_with=not_with)
 
 
 def _defaulted(path: str, kind: ValueType[T], default: T, written: str, meaning: str) -> Key[T]:
@@ -113,6 +120,19 @@ TAGS: Key[tuple[tuple[str, str], ...]] = _defaulted(
     "put on an object stay.",
 )
 
+# --- [link]
+TRANSPORT: Key[Transport] = _defaulted(
+    "link.transport",
+    choice(
+        cast("dict[str, Transport]", {name: name for name in ("vpn", "existing")}),
+        meant={"ipsec": "vpn", "expressroute": "existing", "directconnect": "existing", "none": "existing"},
+    ),
+    "vpn",
+    '"vpn"',
+    "What carries the packets. `vpn`: tunnels that cloudlink makes. `existing`: what joins the two networks already "
+    "(somebody's VPN, transit gateway, Direct Connect with ExpressRoute); cloudlink makes names and proves them over it.",
+)
+
 # --- [aws]
 AWS_REGION = _required("aws.region", names.AWS_REGION, "Region of the VPC.")
 AWS_PROFILE = _optional(
@@ -129,17 +149,33 @@ AWS_ASN = _defaulted(
 )
 AWS_GATEWAY = _defaulted(
     "aws.gateway",
-    word_or("create", names.VIRTUAL_PRIVATE_GATEWAY_ID),
+    word_or("create", names.GATEWAY_OF_AWS),
     None,
     '"create"',
-    "Make a virtual private gateway, or adopt this one: it is used, and never deleted.",
+    "Make a virtual private gateway (or, create-transit, a transit gateway), or adopt this one of either kind: it is used, and never deleted.",
 )
 AWS_ROUTE_TABLES = _defaulted(
     "aws.route_tables",
     word_or("auto", listing(names.ROUTE_TABLE_ID, 1, 200, of="route table ids")),
     None,
     '"auto"',
-    "Where routes to Azure are propagated; auto: the tables of the cluster's and the endpoint's subnets.",
+    "Where routes to Azure are propagated, or written for a transit gateway; auto: the tables of the subnets of the cluster, the endpoint and what names point at.",
+)
+
+LIMIT_ROUTES = _defaulted(
+    "aws.limit_routes",
+    BOOLEAN,
+    False,
+    "false",
+    "Give the VPN connections a route table of their own on the transit gateway, so that Azure learns the VPC alone.",
+)
+
+BLACKHOLES = _optional(
+    "aws.blackholes",
+    one_or_more(network(8, 32), 100, of="ranges"),
+    "Ranges of either side that must not be reached over the link; needs aws.limit_routes. They get blackhole routes in the VPN "
+    "connections' table, and in the VPC's on a transit gateway of cloudlink's own.",
+    '["100.64.0.0/16"]',
 )
 
 # --- [azure]
@@ -155,7 +191,11 @@ AZURE_CLOUD: Key[Cloud] = _defaulted(
 )
 AZURE_TENANT = _optional("azure.tenant", names.GUID, "Tenant to sign in to.", "the signed-in one")
 AZURE_SUBSCRIPTION = _required("azure.subscription", names.GUID, "Subscription that pays for the gateway.")
-AZURE_GROUP = _required("azure.resource_group", names.RESOURCE_GROUP, "Where the gateway and its parts are made.")
+AZURE_GROUP = _required(
+    "azure.resource_group",
+    names.RESOURCE_GROUP,
+    "Where the gateway and its parts are made; also the VNet's and the cluster's, unless they have one of their own.",
+)
 AZURE_CREATE_GROUP = _defaulted(
     "azure.create_resource_group", BOOLEAN, False, "false", "Make that resource group (and delete it at teardown)."
 )
@@ -180,12 +220,20 @@ VNET_PREFIXES = _optional(
 CLUSTER_SUBNET_NAME = _required("azure.vnet.cluster_subnet.name", names.SUBNET_NAME, "Name of the nodes' subnet.")
 CLUSTER_SUBNET_PREFIX = _required("azure.vnet.cluster_subnet.prefix", _VNET_RANGE, "Its address range.")
 
+GATEWAY_ADOPT = _optional(
+    "azure.vpn_gateway.adopt",
+    names.AZURE_GATEWAY,
+    "The VNet's VPN gateway, if it has one: it is used, gets the tunnels' inside addresses, and is otherwise left as it is. "
+    "By name, in azure.resource_group, or by its resource id.",
+    "one is made",
+)
 GATEWAY_SUBNET = _required(
     "azure.vpn_gateway.subnet_prefix",
     network(
         16, addressing.SMALLEST_GATEWAY_SUBNET, problem=_azure_range_problem, why="Azure advises /27 or larger for it"
     ),
     "Range of GatewaySubnet, which is made if the VNet has none. Must be free in the VNet, or be its present range.",
+    not_with=("existing", "adopt"),
 )
 _SKUS = [f"VpnGw{size}AZ" for size in range(1, 6)]
 _NO_BGP = "it has neither BGP with custom addresses nor active-active mode"
@@ -265,6 +313,14 @@ PSK_STORAGE: Key[PskStorage] = _defaulted(
     "standard",
     '"standard"',
     "Where AWS keeps the pre-shared keys that cloudlink generates; Secrets Manager costs extra.",
+)
+
+BANDWIDTH: Key[Bandwidth] = _defaulted(
+    "vpn.bandwidth",
+    choice(cast("dict[str, Bandwidth]", {name: name for name in ("standard", "large")})),
+    "standard",
+    '"standard"',
+    "Of each tunnel on AWS's side: up to 1.25 Gbit/s, or up to 5 for large, which costs more and needs a transit gateway.",
 )
 
 _WEAK = "both clouds take it, but it is too weak to be used"
@@ -410,6 +466,42 @@ HOSTED_ZONE = _defaulted(
 )
 TTL = _defaulted("dns.ttl", integer(1, 86_400), 60, "60", "Seconds that answers with fixed addresses may be kept.")
 
+FORWARD: Key[Forward] = _defaulted(
+    "dns.forward",
+    choice(
+        cast("dict[str, Forward]", {name: name for name in ("coredns", "vnet")}),
+        meant={"default": "coredns", "resolver": "vnet", "private-resolver": "vnet"},
+    ),
+    "coredns",
+    '"coredns"',
+    "Who sends the zones' names to AWS. `coredns`: CoreDNS on the AKS cluster, for its pods. `vnet`: Azure DNS Private Resolver, "
+    "for nodes and virtual machines as well; it costs by the month.",
+)
+OUTBOUND_SUBNET = _optional(
+    "dns.outbound_subnet_prefix",
+    network(24, 28, problem=_azure_range_problem, why="a DNS resolver's subnet is a /28 to a /24"),
+    'Range of the subnet that Private Resolver asks from; only with `dns.forward = "vnet"`.',
+    "a free /28 of the VNet",
+)
+
+INBOUND_SUBNET = _optional(
+    "dns.inbound_subnet_prefix",
+    network(24, 28, problem=_azure_range_problem, why="a DNS resolver's subnet is a /28 to a /24"),
+    "Range of the subnet in which Private Resolver answers AWS; only with `[[dns.back]]`.",
+    "a free /28 of the VNet",
+)
+BACK_ZONE = _required(
+    "dns.back.zone",
+    names.BACK_ZONE,
+    "The private DNS zone, linked to the VNet. It neither is, nor holds, nor lies in a zone that Azure gets from AWS.",
+)
+BACK_ID = _optional(
+    "dns.back.private_zone",
+    names.PRIVATE_ZONE_ID,
+    "Its id, where it is in another subscription than the VNet.",
+    "the one that is linked to the VNet",
+)
+
 HOST_NAME = _required("dns.hosts.name", names.HOST_LABEL, "The name, below the zone.")
 HOST_LOAD_BALANCER = _optional("dns.hosts.load_balancer", names.LOAD_BALANCER, "Points at this load balancer.")
 HOST_SERVICE = _optional(
@@ -483,6 +575,15 @@ PROBE_SERVICE_ACCOUNT = _optional(
     "the namespace's default",
 )
 
+# --- [state]
+STATE_LOCATION = _optional(
+    "state.location",
+    names.STATE_LOCATION,
+    "Keeps the state in an object store, so that several machines can run this link, one at a time.",
+    "a file: .cloudlink/NAME.state.json beside this one",
+)
+STATE_REGION = _optional("state.region", names.AWS_REGION, "Region of that bucket.", "aws.region")
+
 # --- [sandbox]
 _FITTING = "a range that nothing above uses"
 SANDBOX_VPC_CIDRS = _optional(
@@ -515,7 +616,7 @@ SANDBOX_SERVICE_CIDR = _optional(
     "sandbox.aks_service_cidr", _AKS_SERVICE_RANGE, "Its services' range.", '"10.0.0.0/16", or another'
 )
 SANDBOX_VERSION = _defaulted(
-    "sandbox.aks_version", names.KUBERNETES_VERSION, "1.33", '"1.33"', "Its Kubernetes version."
+    "sandbox.aks_version", names.KUBERNETES_VERSION, "1.35", '"1.35"', "Its Kubernetes version."
 )
 SANDBOX_SIGN_IN: Key[SignIn] = _defaulted(
     "sandbox.aks_sign_in",
@@ -524,16 +625,78 @@ SANDBOX_SIGN_IN: Key[SignIn] = _defaulted(
     '"certificate"',
     "How the cluster lets users in.",
 )
+SANDBOX_WIRE: Key[Wire] = _defaulted(
+    "sandbox.wire",
+    choice(cast("dict[str, Wire]", {name: name for name in ("vpn", "transit-gateway", "expressroute", "none")})),
+    "vpn",
+    '"vpn"',
+    'What joins the two networks there; only with `link.transport = "existing"`.',
+)
+SANDBOX_GATEWAY: Key[SandboxGateway] = _defaulted(
+    "sandbox.gateway",
+    choice(
+        cast("dict[str, SandboxGateway]", {name: name for name in ("active-active", "active-standby", "point-to-site")})
+    ),
+    "active-active",
+    '"active-active"',
+    "What the gateway there is that `azure.vpn_gateway.adopt` names: with two instances, with one, or with two and a third "
+    "address for point-to-site.",
+)
 SANDBOX_SPEED = _defaulted(
     "sandbox.speed", number(1, 10_000), 60.0, "60", "How many times faster than the real clouds."
 )
 
+SANDBOX_MORE_CLUSTERS: Key[MoreClusters] = _defaulted(
+    "sandbox.more_clusters",
+    choice(cast("dict[str, MoreClusters]", {name: name for name in ("vnet", "peered")})),
+    "vnet",
+    '"vnet"',
+    "Where the clusters of [[azure.clusters]] are there: in the VNet, or each in a VNet of its own that is peered with it.",
+)
+_HOST_KEYS = (HOST_NAME, HOST_LOAD_BALANCER, HOST_SERVICE, HOST_INGRESS, HOST_ADDRESSES, HOST_PORTS, HOST_TLS_PORTS)
+CLUSTER_NAME = _required("azure.clusters.name", names.AKS_CLUSTER, "Its name.")
+CLUSTER_GROUP = _optional(
+    "azure.clusters.resource_group", names.RESOURCE_GROUP, "Its resource group.", "that of azure.aks"
+)
+CLUSTER_SUBSCRIPTION = _optional("azure.clusters.subscription", names.GUID, "Its subscription.", "that of azure.aks")
+CLUSTERS = Table(
+    "azure.clusters",
+    "One AKS cluster more beside that of [azure.aks], in the VNet or in a VNet that is peered with it; at most 20 of these.",
+    (CLUSTER_NAME, CLUSTER_GROUP, CLUSTER_SUBSCRIPTION),
+    repeated=True,
+    optional=True,
+)
+ZONES = Table(
+    "dns.zones",
+    "One zone more beside that of [dns], answered by the same endpoint; at most 20 of these.",
+    (ZONE, HOSTED_ZONE, TTL),
+    repeated=True,
+    optional=True,
+)
+BACK = Table(
+    "dns.back",
+    "One private DNS zone of Azure's whose names pods on EKS and machines in the VPC get; at most 20 of these.",
+    (BACK_ZONE, BACK_ID),
+    repeated=True,
+    optional=True,
+)
 TABLES: tuple[Table, ...] = (
     Table("", "The link.", (NAME, TAGS)),
+    Table("link", "What carries the packets.", (TRANSPORT,)),
     Table(
         "aws",
         "The side with EKS.",
-        (AWS_REGION, AWS_PROFILE, AWS_VPC, AWS_CLUSTER, AWS_ASN, AWS_GATEWAY, AWS_ROUTE_TABLES),
+        (
+            AWS_REGION,
+            AWS_PROFILE,
+            AWS_VPC,
+            AWS_CLUSTER,
+            AWS_ASN,
+            AWS_GATEWAY,
+            AWS_ROUTE_TABLES,
+            LIMIT_ROUTES,
+            BLACKHOLES,
+        ),
     ),
     Table(
         "azure",
@@ -549,8 +712,8 @@ TABLES: tuple[Table, ...] = (
     ),
     Table(
         "azure.vpn_gateway",
-        "The VPN gateway, always active-active.",
-        (GATEWAY_SUBNET, GATEWAY_SKU, GATEWAY_ZONES, GATEWAY_ASN),
+        "The VPN gateway: one that is made, always active-active, or one that exists.",
+        (GATEWAY_ADOPT, GATEWAY_SUBNET, GATEWAY_SKU, GATEWAY_ZONES, GATEWAY_ASN),
     ),
     Table(
         "azure.aks",
@@ -567,7 +730,8 @@ TABLES: tuple[Table, ...] = (
             AKS_SERVICE_CIDR,
         ),
     ),
-    Table("vpn", "The four tunnels.", (INSIDE_POOL, INSIDE_CIDRS, PSK_STORAGE)),
+    CLUSTERS,
+    Table("vpn", "The tunnels.", (INSIDE_POOL, INSIDE_CIDRS, PSK_STORAGE, BANDWIDTH)),
     Table(
         "vpn.policy",
         "How the tunnels encrypt; only what both clouds support.",
@@ -583,13 +747,25 @@ TABLES: tuple[Table, ...] = (
             DPD_TIMEOUT,
         ),
     ),
-    Table("dns", "Names in AWS for pods in Azure.", (ZONE, ENDPOINT_SUBNETS, HOSTED_ZONE, TTL)),
+    Table(
+        "dns",
+        "Names in AWS for pods in Azure.",
+        (ZONE, ENDPOINT_SUBNETS, HOSTED_ZONE, TTL, FORWARD, OUTBOUND_SUBNET, INBOUND_SUBNET),
+    ),
     Table(
         "dns.hosts",
         "One name; 1 to 500 of these, each with exactly one target.",
-        (HOST_NAME, HOST_LOAD_BALANCER, HOST_SERVICE, HOST_INGRESS, HOST_ADDRESSES, HOST_PORTS, HOST_TLS_PORTS),
+        _HOST_KEYS,
         repeated=True,
     ),
+    ZONES,
+    Table(
+        "dns.zones.hosts",
+        "One name in that zone, as in [[dns.hosts]]; of all zones together at most 500.",
+        _HOST_KEYS,
+        repeated=True,
+    ),
+    BACK,
     Table(
         "probe",
         "The pod that verify-dns asks from.",
@@ -606,6 +782,7 @@ TABLES: tuple[Table, ...] = (
             PROBE_SERVICE_ACCOUNT,
         ),
     ),
+    Table("state", "Where the state of this link is kept: what cloudlink made.", (STATE_LOCATION, STATE_REGION)),
     Table(
         "sandbox",
         "What exists in the local clouds of --sandbox. The real clouds are read instead.",
@@ -620,9 +797,20 @@ TABLES: tuple[Table, ...] = (
             SANDBOX_SERVICE_CIDR,
             SANDBOX_VERSION,
             SANDBOX_SIGN_IN,
+            SANDBOX_WIRE,
+            SANDBOX_GATEWAY,
+            SANDBOX_MORE_CLUSTERS,
             SANDBOX_SPEED,
         ),
     ),
 )
 HOST_TARGETS: tuple[Key[Any], ...] = (HOST_LOAD_BALANCER, HOST_SERVICE, HOST_INGRESS, HOST_ADDRESSES)
 MOST_HOSTS = 500
+MOST_ZONES = 20  # beside the first
+MOST_BACK = 20
+MOST_CLUSTERS = 20  # beside the first
+
+
+def keys_of(table: str) -> tuple[Key[Any], ...]:
+    """Of the table with this path. Raises StopIteration where there is none."""
+    return next(t.keys for t in TABLES if t.path == table)

@@ -5,10 +5,11 @@ A ValueType reads one TOML value into what the domain wants, or raises Validatio
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Generic, TypeVar
 
@@ -21,7 +22,7 @@ H = TypeVar("H", bound=Hashable)
 
 
 class ValidationError(Exception):
-    """A value is not what its key takes. Paths are relative to the key: empty, or ``[2]`` within a list."""
+    """A value that its key does not accept. Paths are relative to the key: empty, or ``[2]`` within a list."""
 
     def __init__(self, *mistakes: Mistake) -> None:
         super().__init__(mistakes)
@@ -33,6 +34,8 @@ class ValueType(Generic[T]):
     type: str  # TOML's word for it
     allowed: str  # what is accepted, as messages and the reference show it
     read: Callable[[object], T]
+    # what JSON Schema can say of it, for editors; they may accept more than ``read`` does, never less
+    schema: Mapping[str, Any] = field(default_factory=dict)
 
 
 def invalid(value: object, allowed: str, near_miss: str = "") -> ValidationError:
@@ -78,7 +81,9 @@ def text(
         guesses += [stripped, stripped.lower(), stripped.rstrip("."), stripped.lower().rstrip(".")]
         raise invalid(value, allowed, next((guess for guess in guesses if fits(guess)), ""))
 
-    return ValueType("string", allowed, read)
+    everywhere = not lower and not re.search(r"\\w|\(\?i", pattern)  # Python's and JavaScript's meaning is the same
+    form = {} if not everywhere else {"pattern": f"^(?:{pattern})$", "maxLength": longest}
+    return ValueType("string", allowed, read, {"type": "string", **form})
 
 
 def integer(least: int, most: int, allowed: str = "", *, why: str = "") -> ValueType[int]:
@@ -93,7 +98,7 @@ def integer(least: int, most: int, allowed: str = "", *, why: str = "") -> Value
             raise invalid(value, words)
         return value
 
-    return ValueType("integer", words, read)
+    return ValueType("integer", words, read, {"type": "integer", "minimum": least, "maximum": most})
 
 
 def number(least: float, most: float) -> ValueType[float]:
@@ -106,17 +111,23 @@ def number(least: float, most: float) -> ValueType[float]:
             raise invalid(value, words)
         return float(value)
 
-    return ValueType("number", words, read)
+    return ValueType("number", words, read, {"type": "number", "minimum": least, "maximum": most})
+
+
+_TRUTH = {
+    **dict.fromkeys(("true", "yes", "on", "1", "enabled"), "true"),
+    **dict.fromkeys(("false", "no", "off", "0", "disabled"), "false"),
+}
 
 
 def _read_boolean(value: object) -> bool:
     if not isinstance(value, bool):
-        near = str(value).lower() if isinstance(value, str) and value.lower() in ("true", "false") else ""
+        near = _TRUTH.get(str(value).strip().lower(), "") if isinstance(value, str) else ""
         raise invalid(value, "true or false (without quotes)", near)
     return value
 
 
-BOOLEAN = ValueType("boolean", "true or false", _read_boolean)
+BOOLEAN = ValueType("boolean", "true or false", _read_boolean, {"type": "boolean"})
 
 
 def choice(
@@ -140,7 +151,7 @@ def choice(
             near = (meant or {}).get(value.casefold(), "") or ("" if reason else closest(value, names))
         raise invalid(value, f"{words} ({reason})" if reason else words, near)
 
-    return ValueType(type_, words, read)
+    return ValueType(type_, words, read, {"enum": list(values)})
 
 
 def listing(item: ValueType[H], least: int, most: int, *, of: str, too_many: str = "") -> ValueType[tuple[H, ...]]:
@@ -151,12 +162,9 @@ def listing(item: ValueType[H], least: int, most: int, *, of: str, too_many: str
     def read(value: object) -> tuple[H, ...]:
         if not isinstance(value, list):
             near = ""
-            if isinstance(value, str):
-                try:
-                    item.read(value)
-                    near = f"[{shown(value)}]"
-                except ValidationError:
-                    near = ""
+            with contextlib.suppress(ValidationError):
+                item.read(value)
+                near = f"[{shown(value)}]"
             raise invalid(value, f"a list: {words}", near)
         if not least <= len(value) <= most:
             raise invalid(value, f"{words}; {too_many}" if too_many and len(value) > most else words)
@@ -175,7 +183,8 @@ def listing(item: ValueType[H], least: int, most: int, *, of: str, too_many: str
             raise ValidationError(*mistakes)
         return tuple(read_items)
 
-    return ValueType(f"list of {item.type}s", f"{words}, each: {item.allowed}", read)
+    form = {"type": "array", "items": item.schema, "minItems": least, "maxItems": most, "uniqueItems": True}
+    return ValueType(f"list of {item.type}s", f"{words}, each: {item.allowed}", read, form)
 
 
 def word_or(word: str, other: ValueType[T]) -> ValueType[T | None]:
@@ -195,7 +204,8 @@ def word_or(word: str, other: ValueType[T]) -> ValueType[T | None]:
             near = error.mistakes[0].near_miss or (word if closest(value, [word]) else "")
             raise invalid(value, words, near) from None
 
-    return ValueType("string" if other.type == "string" else f"string or {other.type}", words, read)
+    kind = "string" if other.type == "string" else f"string or {other.type}"
+    return ValueType(kind, words, read, {"anyOf": [{"const": word}, other.schema]})
 
 
 def one_or_more(item: ValueType[H], most: int, *, of: str) -> ValueType[tuple[H, ...]]:
@@ -205,7 +215,8 @@ def one_or_more(item: ValueType[H], most: int, *, of: str) -> ValueType[tuple[H,
     def read(value: object) -> tuple[H, ...]:
         return several.read(value) if isinstance(value, list) else (item.read(value),)
 
-    return ValueType(f"{item.type} or list", f"{item.allowed}; or a list of them", read)
+    form = {"anyOf": [item.schema, several.schema]}
+    return ValueType(f"{item.type} or list", f"{item.allowed}; or a list of them", read, form)
 
 
 _CIDR = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3}){3})/([0-9]{1,2})")
@@ -242,7 +253,7 @@ def network(
             raise invalid(value, f"another range: {reason}")
         return found
 
-    return ValueType("string", words, read)
+    return ValueType("string", words, read, {"type": "string", "pattern": f"^{_CIDR.pattern}$"})
 
 
 def _read_private_address(value: object) -> IPv4Address:
@@ -270,4 +281,5 @@ PRIVATE_ADDRESS = ValueType(
     "string",
     "a private IPv4 address (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10)",
     _read_private_address,
+    {"type": "string", "format": "ipv4"},
 )

@@ -14,12 +14,12 @@ from typing import Any, TypeVar
 
 from cloudlink.core import events as ev
 from cloudlink.core.graph import Graph
-from cloudlink.core.plan import Action, Change, differences, exceeds_approval, spec_hash
+from cloudlink.core.plan import Action, Change, FieldChange, differences, exceeds_approval, spec_hash
 from cloudlink.core.polling import Clock, Stopped, retry
 from cloudlink.core.ports import ErrorPolicy, Store
 from cloudlink.core.resource import Lookup, Observed, Outputs, Ownership, Phase, Receipt, Resource, Started
-from cloudlink.core.schedule import End, Schedule, Task, typical_seconds_of, verb_of
-from cloudlink.core.waiting import WORK_PATIENCE, Waiting
+from cloudlink.core.schedule import End, Schedule, Task, typical_seconds_of, usual_range_of, verb_of
+from cloudlink.core.waiting import VISIBLE_WITHIN, WORK_PATIENCE, Waiting
 from cloudlink.errors import CloudError, CloudlinkError, DeclinedError
 
 T = TypeVar("T")
@@ -29,6 +29,8 @@ T = TypeVar("T")
 READ_PAUSES_AFTER_UNKNOWN = (1.0, 4.0, 10.0, 15.0)
 PAUSE_BEFORE_DELETING_AGAIN = 4.0
 MAX_UNKNOWN_OUTCOMES = 3  # writes of one resource that may go unanswered in one run
+LONG_WAIT = 60.0  # seconds until the next try that are said, so that nobody takes the wait for a run that hangs
+MAX_REPEATS = 3  # of a write whose operation ended as failed for something that passes
 MAX_ROUNDS = 24  # updates of one resource in one run, one write each
 
 
@@ -61,6 +63,8 @@ class Job:
     run: Schedule
     slack: float
     unknown_left: int = MAX_UNKNOWN_OUTCOMES + 1
+    repeats_left: int = MAX_REPEATS
+    repeating: bool = False  # the last write's operation failed so, and is to be repeated
     written: bool = False  # a write of this run had, or may have had, its effect
     before: list[Any] = field(default_factory=list)  # its rollback_state before the first write; empty: none yet
 
@@ -87,7 +91,7 @@ class Worker:
         """What goes on in the clouds right now, by address: shown when the run is interrupted."""
 
     def work(self, task: Task, run: Schedule) -> End:
-        """One task, from beginning to end. Raises what is a bug."""
+        """Carry out one task. Raises bugs only: a cloud's error is part of the result."""
         try:
             return self._work(task, run)
         except Stopped:
@@ -148,11 +152,13 @@ class Worker:
                 node.title,
                 verb_of(change.action),
                 typical_seconds_of(node, change.action),
+                usual_range_of(node, change.action, job.slack),
             )
         )
         if found is not None and found.phase is Phase.DELETING:
             self._until_gone(job, found)
             found = None
+        written: tuple[FieldChange, ...] = ()  # what the last update was to change
         for round_number in range(MAX_ROUNDS):
             if found is None:
                 self._check_approved(node, Action.CREATE, change)
@@ -161,8 +167,8 @@ class Worker:
             elif found.phase is Phase.CREATING:
                 found = self._until_ready(job, "create", read_first=True)
                 changed = True
-            elif found.phase is Phase.FAILED and round_number > 0:
-                raise self.waiting.failed(node, found, None, before=self._before(job))
+            elif found.phase is Phase.FAILED and round_number > 0 and not job.repeating:
+                raise self.waiting.failed(node, found, before=self._before(job))
             elif found.phase is Phase.FAILED and node.on_failure is Action.REPLACE:
                 self._check_approved(node, Action.REPLACE, change)
                 self._remove(job, found)
@@ -171,15 +177,18 @@ class Worker:
                 fields = differences(found, spec)
                 if (not fields and found.phase is Phase.READY) or found.owned is Ownership.ADOPTED:
                     break
+                if found.phase is Phase.READY and fields == written and all(f.is_tag for f in fields):
+                    break  # a policy of the cloud's owner puts its own value back at each write: no reason to stop a build
                 if node.immutable & {f.field for f in fields}:
                     self._check_approved(node, Action.REPLACE, change)
                     self._remove(job, found)
                     found = None
                     continue
-                if not changed:  # what this run has written itself may need several writes
+                approved = node.arises_by_itself and change.action is Action.CREATE
+                if not changed and not approved:  # what this run has written itself may need several writes
                     self._check_approved(node, Action.UPDATE, change)
                 found = self._update(job, found, spec)
-                changed = True
+                changed, written = True, fields
         else:
             assert found is not None
             names = ", ".join(f.field for f in differences(found, spec)) if found.spec else "its state"
@@ -211,7 +220,7 @@ class Worker:
     # --- receipts ----------------------------------------------------------------------------------------
 
     def _persist(self, receipt: Receipt | None, address: str) -> None:
-        """Have the main thread save it; come back when it is on disk. Raises what saving raised."""
+        """Have the main thread save it; return when it is on disk. Raises the error of saving."""
         message = Save(receipt, address, threading.Event(), [])
         self._queue.put(message)
         message.saved.wait()
@@ -229,6 +238,8 @@ class Worker:
         """The receipt of something that is as wanted; None when it is kept already."""
         if found is None or found.spec is None or found.phase is not Phase.READY:
             return None
+        if node.unwanted:
+            return None
         spec = node.spec(outputs)
         return None if differences(found, spec) else self._new_receipt(node, found, spec)
 
@@ -238,15 +249,23 @@ class Worker:
             self._persist(receipt, node.address)
 
     def _new_receipt(self, node: Resource[Any, Any], found: Observed[Any, Any], spec: Any) -> Receipt | None:
-        """Of something that nothing is being done to any more; None when the state file has it so already."""
+        """The receipt of an object that is at rest; None when the state file has the same already."""
         old = self._store.receipts().of(node)
-        new = Receipt(node.address, found.id, found.phase.value, spec_hash(spec), found.owned, self._clock.now())
+        new = Receipt(
+            node.address,
+            found.id,
+            found.phase.value,
+            spec_hash(spec),
+            found.owned,
+            self._clock.now(),
+            place=node.place,
+        )
         if old is not None:
             new = replace(new, since=old.since, prior_state=old.prior_state)
         return new if new != old else None
 
     def _intend(self, job: Job, found: Observed[Any, Any] | None, spec: Any, intent: str) -> None:
-        """Note on disk what is about to be done, before it is."""
+        """Save the intent before the write."""
         self._check_halted(job)
         node = job.node
         old = self._store.receipts().of(node)
@@ -261,6 +280,7 @@ class Worker:
                 old.since if old else self._clock.now(),
                 intent,
                 prior_state if prior_state is not None else node.prior_state(found),
+                node.place,
             ),
             node.address,
         )
@@ -304,7 +324,7 @@ class Worker:
         return False
 
     def _warn_of_duplicate(self, node: Resource[Any, Any]) -> None:
-        """A promise that cannot be kept by design is said at once, with what to check."""
+        """Warn, with the command to check, where a repeated create may have made a second object."""
         if command := node.duplicate_check_command():
             text = (
                 f"The create of {node.title} was not answered, and no read showed it for "
@@ -326,11 +346,12 @@ class Worker:
         return self._until_ready(job, "update", started)
 
     def _delete(self, job: Job, change: Change) -> bool:
-        """Whether there was anything to delete."""
+        """Delete it and wait until it is gone. Returns whether there was anything to delete."""
         node = job.node
         self._check_halted(job)
         verb: ev.Verb = "restore" if change.action is Action.RESTORE else "delete"
-        self._tell(ev.Begun(self._clock.now(), node.address, node.title, verb, node.timing.delete))
+        usual = usual_range_of(node, Action.DELETE, job.slack)
+        self._tell(ev.Begun(self._clock.now(), node.address, node.title, verb, node.timing.delete, usual))
         found = self.waiting.find(node)
         if found is None:
             self._persist(None, node.address)
@@ -382,10 +403,11 @@ class Worker:
             old.since if old else self._clock.now(),
             "delete",
             old.prior_state if old else None,
+            node.place,
         )
 
     def _until_answered(self, job: Job, once: Callable[[], T], pause: float) -> T:
-        """A write again and again while nobody knows its outcome, up to the cap."""
+        """Repeat a write while its outcome is unknown, at most as often as the cap allows."""
 
         def again(error: Exception, _elapsed: float) -> float | None:
             return pause if isinstance(error, UnknownOutcome) and error.attempts_left > 0 else None
@@ -396,7 +418,7 @@ class Worker:
             raise self.waiting.translated(unknown.error, job.node.address) from unknown.error
 
     def _attempt(self, job: Job, call: Callable[[], T]) -> T:
-        """One write, repeated while the cloud says that it is only not possible yet. Raises UnknownOutcome
+        """One write, repeated while the cloud says that it is not possible yet. Raises UnknownOutcome
         when nobody knows whether it had its effect, and our own errors."""
         node = job.node
 
@@ -411,11 +433,15 @@ class Worker:
             if isinstance(error, CloudlinkError | Stopped | NotBegun):
                 return None
             wait = self._error_policy.retry_after(error)
-            if wait is None or elapsed >= max(node.timing.deadline, WORK_PATIENCE):
+            longest = max(node.timing.deadline, WORK_PATIENCE)
+            if self._error_policy.not_seen_yet(error):
+                longest = VISIBLE_WITHIN
+            if wait is None or elapsed >= longest:
                 return None
             translated = self._error_policy.translate(error)
             said = translated.code or translated.summary if translated else "busy"
-            self._tell(ev.Progress(self._clock.now(), node.address, f"waiting: {said}"))
+            again = f", again in {wait / 60:.0f} min" if wait >= LONG_WAIT else ""
+            self._tell(ev.Progress(self._clock.now(), node.address, f"waiting: {said}{again}"))
             return wait
 
         try:
@@ -440,9 +466,18 @@ class Worker:
         self, job: Job, verb: str, started: Started | None = None, *, read_first: bool = False
     ) -> Observed[Any, Any]:
         self.in_flight[job.node.address] = "being created" if verb == "create" else "being changed"
-        return self.waiting.until_ready(
-            job.node, verb, started, before=self._before(job), slack=job.slack, read_first=read_first
+        found = self.waiting.until_ready(
+            job.node,
+            verb,
+            started,
+            before=self._before(job),
+            slack=job.slack,
+            read_first=read_first,
+            repeatable=job.repeats_left > 0 and job.node.on_failure is Action.UPDATE,
         )
+        job.repeating = found.phase is Phase.FAILED
+        job.repeats_left -= job.repeating
+        return found
 
     def _until_gone(self, job: Job, found: Observed[Any, Any], started: Started | None = None) -> None:
         self.in_flight[job.node.address] = "being deleted"

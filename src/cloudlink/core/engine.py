@@ -1,4 +1,4 @@
-"""Carries out a plan: in order, in parallel, waiting, retrying, saving and reporting, once for all resources.
+"""Carries out a plan: in order, in parallel, waiting, retrying, saving and reporting, in one place for all resources.
 
 Workers call clouds. The thread that iterates over :meth:`Engine.apply` alone owns the state file and the screen:
 workers hand it what is to be saved and wait until it is on disk before they write to a cloud.
@@ -18,8 +18,8 @@ from cloudlink.core.plan import Action, Plan
 from cloudlink.core.planner import Snapshot, first_error, make_plan, take_snapshot
 from cloudlink.core.polling import Clock
 from cloudlink.core.ports import ErrorPolicy, Store
-from cloudlink.core.resource import Node, Outputs, Ownership, Phase, Resource
-from cloudlink.core.schedule import End, Schedule, Task, typical_seconds_of, verb_of
+from cloudlink.core.resource import Node, Outputs, Ownership, Phase, Receipt, Resource
+from cloudlink.core.schedule import End, Schedule, Task, typical_seconds_of, usual_range_of, verb_of
 from cloudlink.errors import CloudlinkError, Interrupted
 
 
@@ -67,8 +67,16 @@ class Engine:
             raise error
         return make_plan(self.graph, self._store.receipts(), self.snapshot, destroy=destroy)
 
+    def receipt(self, address: str) -> Receipt | None:
+        """What the state knows of a resource, also of one that is gone."""
+        return self._store.receipts().get(address)
+
+    def replanned(self, *, destroy: bool) -> Plan:
+        """The other plan from the same read: of the whole link's removal, or of what is wanted."""
+        return make_plan(self.graph, self._store.receipts(), self.snapshot, destroy=destroy)
+
     def read(self, address: str, call: Callable[[], Any]) -> Any:
-        """A read outside the graph with the same patience. Raises cloudlink's own errors; only a bug is raised as it is."""
+        """A read outside the graph, retried in the same way. Raises CloudlinkError; a bug is raised as it is."""
         return self._worker.waiting.read(address, call)
 
     def record_receipts(self) -> None:
@@ -76,6 +84,7 @@ class Engine:
 
         Called on the main thread, after a plan without changes.
         """
+        self._forget_absent()
         outputs = Outputs(self.snapshot.outputs)
         for address, found in self.snapshot.found.items():
             node = self.graph.nodes[address]
@@ -86,12 +95,14 @@ class Engine:
 
     # --- apply -------------------------------------------------------------------------------------------
 
-    def apply(self, plan: Plan, *, monthly_cost: Callable[[Collection[str]], float] = _no_price) -> Iterator[ev.Event]:
+    def apply(
+        self, plan: Plan, *, monthly_cost: Callable[[Collection[str]], float | None] = _no_price
+    ) -> Iterator[ev.Event]:
         """Carry the plan out; yields events, at least one Tick a quarter second.
 
         What does not depend on a failed object goes on. But when a cloud refuses something for good, the link cannot be
         completed: nothing more is begun then, except that a removal removes all it can. Raises the first failure at the
-        end, or Interrupted. monthly_cost: of the objects with these addresses, roughly, in USD.
+        end, or Interrupted. monthly_cost: of the objects with these addresses, roughly, in USD; None: not known.
         """
         run = Schedule(self.graph, plan, self.snapshot)
         failures: list[CloudlinkError] = []
@@ -99,8 +110,8 @@ class Engine:
         bug: BaseException | None = None
         stopping = False
         yield from self._announce(plan, run)
-        if run.destroying:
-            self._record_ownership(run)
+        self._record_ownership(run)
+        self._forget_absent()
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="work")
         try:
             while True:
@@ -159,7 +170,7 @@ class Engine:
 
     def _announce(self, plan: Plan, run: Schedule) -> Iterator[ev.Event]:
         for kept in plan.kept:
-            yield ev.Kept(self._clock.now(), kept.address, kept.title, "cloudlink did not make it")
+            yield ev.Kept(self._clock.now(), kept.address, kept.title, kept.why)
         for address, change in run.changes.items():
             if change.action is not Action.NO_OP:
                 node = self.graph.nodes[address]
@@ -171,6 +182,7 @@ class Engine:
                     verb_of(change.action),
                     self._waits(run, address),
                     typical_seconds_of(node, change.action),
+                    usual_range_of(node, change.action),
                 )
 
     def _record_ownership(self, run: Schedule) -> None:
@@ -178,13 +190,23 @@ class Engine:
         tag says that its subnet is ours, is still known to be ours afterwards, also to the next run."""
         for address in run.changes:
             node, found = self.graph.nodes[address], self.snapshot.found.get(address)
+            assert isinstance(node, Resource)
+            if not (run.destroying or node.unwanted):
+                continue
             if Task("delete", address) not in run.tasks or found is None or address in self._store.receipts():
                 continue
-            assert isinstance(node, Resource)
             self._store.put(self._worker.removal_receipt(node, found))
 
+    def _forget_absent(self) -> None:
+        """Of what is wanted no more and is gone, nothing is remembered."""
+        for address, found in self.snapshot.found.items():
+            node = self.graph.nodes[address]
+            unwanted = isinstance(node, Resource) and node.unwanted
+            if unwanted and found is None and address in self._store.receipts():
+                self._store.remove(address)
+
     def _existing(self) -> Iterable[str]:
-        """What was found to exist of ours when the plan was made."""
+        """Our objects that existed when the plan was made."""
         return (a for a, f in self.snapshot.found.items() if f is not None and f.owned is Ownership.OWNED)
 
     def _interrupted(self, left: Iterable[str]) -> Interrupted:
@@ -201,7 +223,7 @@ class Engine:
         )
 
     def _under_way(self, left: Iterable[str]) -> list[str]:
-        """What the clouds are busy with: what this run began, and what was seen of an earlier one and is ``left``."""
+        """Operations that go on in the clouds: those of this run, and ``left``, those of an earlier one."""
         words = {Phase.CREATING: "being created or changed", Phase.DELETING: "being deleted"}
         earlier = {
             a: words[f.phase] for a in left if (f := self.snapshot.found.get(a)) is not None and f.phase in words
@@ -209,7 +231,7 @@ class Engine:
         return [f"{address} ({what})" for address, what in sorted({**earlier, **self._worker.in_flight}.items())]
 
     def _drain(self, run: Schedule) -> None:
-        """Serve the workers until the last one has ended; tells nobody."""
+        """Serve the workers until the last one has ended, without events."""
         while run.running:
             message = self._queue.get()
             if isinstance(message, Save):
@@ -218,7 +240,10 @@ class Engine:
                 run.end(message)
 
     def _waits(self, run: Schedule, address: str) -> tuple[str, ...]:
-        return tuple(n for n in self.graph.needs[address] if run.busy(n))
+        """Its predecessors: what it needs; in a removal, what needs it."""
+        removed = run.changes[address].action in (Action.DELETE, Action.RESTORE)
+        first = self.graph.dependents[address] if removed else self.graph.needs[address]
+        return tuple(n for n in first if run.busy(n))
 
     def _reap(self, task: Task) -> Callable[[Future[End]], None]:
         def reap(future: Future[End]) -> None:

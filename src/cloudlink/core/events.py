@@ -31,6 +31,7 @@ class Queued(Event):
     verb: Verb
     needs: tuple[str, ...]  # addresses of what it still waits for
     typical_seconds: float
+    usual_range: tuple[float, float] = (0.0, 0.0)  # seconds that eight of ten take; zeros: not known
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Begun(Event):
     title: str
     verb: Verb
     typical_seconds: float
+    usual_range: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Halted(Event):
 
     because: str  # the address of what was refused
     made: tuple[str, ...]  # addresses of what this run has made
-    monthly_cost: float  # roughly, in USD, of what exists of the link now; 0: nothing, or not known
+    monthly_cost: float | None  # roughly, in USD, of what exists of the link now; None: no price is known
 
 
 @dataclass(frozen=True)
@@ -101,4 +103,4 @@ class Note(Event):
 
 @dataclass(frozen=True)
 class Tick(Event):
-    """Nothing happened for a moment; lets a view move its clocks."""
+    """A tick while nothing happens, so that a view can move its clocks."""

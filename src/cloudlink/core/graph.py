@@ -1,4 +1,4 @@
-"""Order among nodes: what must be there before what, and what must be gone before what."""
+"""The order of nodes, for creation and for removal."""
 
 from __future__ import annotations
 

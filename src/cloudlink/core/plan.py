@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
+from cloudlink.core.also_learned import AlsoLearned
+from cloudlink.digests import digest
 from cloudlink.errors import Finding, Severity
 from cloudlink.secret import Secret
 
 
 class Action(enum.StrEnum):
-    """One closed set with one glyph each: the single source for screen and JSON."""
+    """What is done to one resource, with the sign that screens show for it."""
 
     NO_OP = "no-op"
     DEFER = "defer"  # known after apply: depends on something that does not exist yet
@@ -32,7 +33,7 @@ class Action(enum.StrEnum):
 
     @property
     def removes(self) -> bool:
-        """Whether it ends what cloudlink has made or altered, be it to make it again."""
+        """Whether it deletes or restores what cloudlink made or altered; a replacement does as well."""
         return self in (Action.DELETE, Action.REPLACE, Action.RESTORE)
 
 
@@ -67,6 +68,11 @@ class FieldChange:
     new: str
     reason: str = ""  # why the difference matters
 
+    @property
+    def is_tag(self) -> bool:
+        """Whether it is a tag that the user configured: what the link does is the same without it."""
+        return self.field.startswith("tag ")
+
 
 @dataclass(frozen=True)
 class Change:
@@ -79,6 +85,7 @@ class Change:
     fields: tuple[FieldChange, ...] = ()
     id: str = ""
     drift: bool = False  # the receipt's spec equals the wanted one, so the object was changed outside cloudlink
+    who: str = ""  # who changed it, where a cloud tells; for people
 
     @property
     def step(self) -> str:
@@ -87,11 +94,16 @@ class Change:
 
 @dataclass(frozen=True)
 class Adopted:
-    """What a removal leaves, because cloudlink did not make it."""
+    """What a removal leaves, and why; of any other plan what is used as it is."""
 
     address: str
     title: str
     id: str
+    why: str = "cloudlink did not make it"
+
+    @property
+    def step(self) -> str:
+        return self.address.partition(".")[0]
 
 
 @dataclass(frozen=True)
@@ -105,6 +117,7 @@ class Accounts:
     azure_subscription_name: str
     azure_tenant: str
     azure_user: str
+    azure_session_end: float | None = None  # as aws_session_end
 
 
 @dataclass(frozen=True)
@@ -114,8 +127,13 @@ class Plan:
     changes: tuple[Change, ...]  # in the order in which the topology names the resources
     warnings: tuple[str, ...] = ()
     kept: tuple[Adopted, ...] = ()  # of a removal: what is left
+    adopted: tuple[Adopted, ...] = ()  # of any other plan: what cloudlink did not make and uses
     findings: tuple[Finding, ...] = ()  # of the checks before the first write
     accounts: Accounts | None = None
+    also_learned: tuple[AlsoLearned, ...] = ()  # what each side will learn beyond what the link is for
+    isolated: bool = False
+    """Nothing but what it changes is read or written for it, and what it changes lets go of what it removes before that goes:
+    a pause."""
 
     @property
     def writes(self) -> tuple[Change, ...]:
@@ -142,32 +160,47 @@ def diff(found: Any, wanted: Any) -> tuple[FieldChange, ...]:
             continue
         if isinstance(old, frozenset) and isinstance(new, frozenset):
             old, new = old - new, new - old  # what both have would hide the difference
-        changes.append(FieldChange(f.name, *_difference(old, new)))
+        changes.append(FieldChange(f.name, *_difference(old, new, f.metadata.get("each", ""))))
     return tuple(changes)
 
 
-def _difference(old: Any, new: Any) -> tuple[str, str]:
-    """Of records (and of lists of records of the same length) only the fields that differ: the others would hide them."""
+def _difference(old: Any, new: Any, each: str = "") -> tuple[str, str]:
+    """Of records (and of lists of records of the same length) only the fields that differ: the others would hide them.
+
+    each: what one member of a list is called.
+    """
     if isinstance(old, tuple) and isinstance(new, tuple) and len(old) == len(new) and any(map(_is_record, new)):
         pairs = [_difference(a, b) for a, b in zip(old, new, strict=True)]
         same = ("", "")
-        return _in_turn([same if p[0] == p[1] and a == b else p for p, a, b in zip(pairs, old, new, strict=True)])
-    if _is_record(old) and type(old) is type(new):
-        names = [f.name for f in dataclasses.fields(old) if getattr(old, f.name) != getattr(new, f.name)]
-        one, other = (", ".join(f"{n} {show(getattr(v, n))}" for n in names) for v in (old, new))
+        return _in_turn([same if p[0] == p[1] and a == b else p for p, a, b in zip(pairs, old, new, strict=True)], each)
+    if _is_record(old) and type(old) is type(new) and not _has_words(old):
+        fields = [f for f in dataclasses.fields(old) if getattr(old, f.name) != getattr(new, f.name)]
+        one, other = (", ".join(_show_field(v, f) for f in fields) for v in (old, new))
         return one, other
     return show(old), show(new)
 
 
-def _in_turn(pairs: list[tuple[str, str]]) -> tuple[str, str]:
-    """Of the members that differ, with their numbers where there are several."""
-    marked = [(f"{i}: " if len(pairs) > 1 else "", *pair) for i, pair in enumerate(pairs, 1) if pair != ("", "")]
+def _in_turn(pairs: list[tuple[str, str]], each: str) -> tuple[str, str]:
+    """The members that differ, with their numbers where there are several."""
+    name = f"{each} " if each else ""
+    marked = [(f"{name}{i}: " if len(pairs) > 1 else "", *pair) for i, pair in enumerate(pairs, 1) if pair != ("", "")]
     one, other = ("; ".join(f"{mark}{pair[side]}" for mark, *pair in marked) for side in (0, 1))
     return one, other
 
 
 def _is_record(value: Any) -> bool:
     return dataclasses.is_dataclass(value) and not isinstance(value, type)
+
+
+def _has_words(record: Any) -> bool:
+    """Whether a record says itself how it is shown."""
+    return "__str__" in vars(type(record))
+
+
+def _show_field(record: Any, field: dataclasses.Field[Any]) -> str:
+    """Name and value. A field's metadata may name other words for both: ``shown``, and ``empty`` for an empty value."""
+    value, name = getattr(record, field.name), field.metadata.get("shown", field.name.replace("_", " "))
+    return f"{name} {show(value) if value or 'empty' not in field.metadata else field.metadata['empty']}"
 
 
 def differences(found: Any, wanted: Any) -> tuple[FieldChange, ...]:
@@ -185,7 +218,7 @@ def show(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     if _is_record(value):
-        return ", ".join(f"{f.name} {show(getattr(value, f.name))}" for f in dataclasses.fields(value))
+        return str(value) if _has_words(value) else ", ".join(_show_field(value, f) for f in dataclasses.fields(value))
     if isinstance(value, Mapping):
         return ", ".join(f"{k}={show(v)}" for k, v in value.items()) or "(none)"
     if isinstance(value, frozenset):
@@ -214,4 +247,4 @@ def _plain(value: Any) -> Any:
 def spec_hash(spec: Any) -> str:
     """A short stable hash of a spec for the receipt; secrets do not enter it."""
     text = json.dumps(_plain(spec), sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return digest(text, 16)

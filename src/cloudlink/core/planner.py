@@ -1,4 +1,4 @@
-"""From what is wanted and what is found to a plan. Reads only."""
+"""Makes a plan from what is wanted and what is found. Reads only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cloudlink.core.resource import (
     Resource,
     UnknownOutput,
 )
-from cloudlink.errors import CloudlinkError, ConflictError, MissingError, UnreachableError
+from cloudlink.errors import CloudlinkError, ConflictError, LostContactError, MissingError, UnreachableError
 
 
 @dataclass
@@ -83,6 +83,8 @@ def take_snapshot(
                 snapshot.outputs[address] = read(address, node, Outputs(snapshot.outputs))
         except UnknownOutput:
             continue
+        except LostContactError:
+            raise  # of what is left nothing can be read either
         except CloudlinkError as error:
             if partial or (tolerant and isinstance(node, Lookup) and isinstance(error, MissingError)):
                 snapshot.missing[address] = error
@@ -102,13 +104,14 @@ def make_plan(graph: Graph, receipts: Receipts, snapshot: Snapshot, *, destroy: 
     """One change for each resource, in the order in which the topology names them."""
     changes = _removal(graph, receipts, snapshot) if destroy else _building(graph, receipts, snapshot)
     ordered = tuple(changes[a] for a, n in graph.nodes.items() if isinstance(n, Resource))
-    return Plan(ordered, kept=tuple(_kept(graph, snapshot)) if destroy else ())
+    adopted = tuple(_adopted(graph, snapshot))
+    return Plan(ordered, kept=adopted) if destroy else Plan(ordered, adopted=adopted)
 
 
-def _kept(graph: Graph, snapshot: Snapshot) -> Iterator[Adopted]:
+def _adopted(graph: Graph, snapshot: Snapshot) -> Iterator[Adopted]:
     for address, node in graph.nodes.items():
         if isinstance(node, Resource):
-            found = snapshot.found[address]
+            found = snapshot.found.get(address)
             id_ = found.id if found is not None and found.owned is Ownership.ADOPTED else ""
         elif isinstance(node, Lookup) and address in snapshot.outputs:
             id_ = node.adopted(snapshot.outputs[address])
@@ -183,6 +186,10 @@ def _change(
     def say(action: Action, why: str, **more: Any) -> Change:
         return Change(node.address, node.title, action, why, id=found.id if found else "", **more)
 
+    if node.unwanted:
+        if found is None or found.owned is Ownership.ADOPTED:
+            return say(Action.NO_OP, "does not exist" if found is None else "kept: cloudlink did not make it")
+        return say(Action.DELETE, "no more in the configuration")
     receipt = receipts.of(node)
     removed = found is None and receipt is not None and bool(receipt.id) and not receipt.intent
     try:

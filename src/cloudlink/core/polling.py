@@ -1,4 +1,4 @@
-"""Time, the one loop that tries again, and the wait for something to become true that is built on it."""
+"""The clock, the retry loop, and polling, which is built on it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Clock(Protocol):
-    """Where all waiting goes through, so that tests and the sandbox can run it at their own speed."""
+    """The clock of every wait, so that tests and the sandbox can run at their own speed."""
 
     def now(self) -> float:
         """Seconds since the epoch, in the clouds' time (the sandbox's clock runs fast)."""
@@ -82,17 +82,18 @@ def retry(call: Callable[[], T], pause: Callable[[Exception, float], float | Non
 
 @dataclass(frozen=True)
 class Pace:
-    """How something that was just begun is read."""
+    """How often something that was just begun is read."""
 
     first_read: float  # the share of its usual time after which it is read first
     longest_gap: float = 30.0  # seconds between two reads, where others wait for it
 
 
 # Creations vary little and end rarely before; deletions from a third of their usual time to twice as long.
-CREATION = Pace(0.85, 20.0)
+CREATION = Pace(0.85)
 DELETION = Pace(0.35)
 STEADY_DELETION = Pace(0.85)  # of what is never gone much sooner than usual
 LONGEST_GAP_WITH_SLACK = 60.0
+SHORT = 30.0  # seconds: an early look at what takes so little saves a second or two, and costs a call
 
 
 def intervals(typical_seconds: float, elapsed: float, slack: float = 0.0, *, pace: Pace = CREATION) -> float:
@@ -102,10 +103,16 @@ def intervals(typical_seconds: float, elapsed: float, slack: float = 0.0, *, pac
     time that has passed, an eighth of it. Where something may end ``slack`` seconds late and delay nothing, it is read
     later still: by an eighth of the slack, for several that follow each other share it.
     """
-    begin = typical_seconds * pace.first_read + min(slack / 8, typical_seconds)
+    share = 1.0 if typical_seconds <= SHORT and pace is not DELETION else pace.first_read
+    begin = typical_seconds * share + min(slack / 8, typical_seconds)
     if elapsed < begin:
         return max(begin - elapsed, 1.0)
     return min(max(elapsed / 8, 2.0), max(pace.longest_gap, min(slack / 8, LONGEST_GAP_WITH_SLACK)))
+
+
+def lateness(typical_seconds: float, slack: float) -> float:
+    """How much later something with slack is seen to have ended, at most."""
+    return min(slack / 8, typical_seconds) + min(slack / 8, LONGEST_GAP_WITH_SLACK)
 
 
 # Time alone does not end a wait: a laptop that slept through the deadline reads a few times more before it gives up.
@@ -113,7 +120,7 @@ MIN_READS = 5
 
 
 class _NotYet(Exception):
-    """What was read is not what is waited for."""
+    """What was read is not yet what is waited for."""
 
 
 def poll(

@@ -27,13 +27,17 @@ class ErrorPolicy:
     translate: Callable[[Exception], CloudlinkError | None]  # to our error; None: not an SDK's
     retry_after: Callable[[Exception], float | None]  # seconds until the same call makes sense again; None: never
     unknown_outcome: Callable[[Exception], bool]  # whether a write that ended so may have had its effect
+    # whether it says that what was just made is not there: believed after a while, and not after the whole deadline
+    not_seen_yet: Callable[[Exception], bool] = lambda _: False
+    # whether the reason of an operation that ended as failed (``Started.reason``) says that the same write may succeed
+    failed_in_passing: Callable[[str], bool] = lambda _: False
 
     def may_pass(self, error: Exception) -> bool:
         """Whether the same call may succeed a little later."""
         return self.retry_after(error) is not None or self.unknown_outcome(error)
 
     def is_final(self, error: CloudlinkError) -> bool:
-        """Whether somebody has to do something first: denied, a conflict, a quota, a policy, what is not there."""
+        """Whether a retry cannot help before the user acts: access denied, a conflict, a quota, a policy, a missing object."""
         if isinstance(error, UnreachableError | WaitError):
             return False
         cause = error.__cause__

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
+from cloudlink.core.permissions import Permissions
 from cloudlink.core.plan import Action, FieldChange
 from cloudlink.core.polling import DELETION, Pace
 
@@ -49,6 +50,7 @@ class Receipt:
     since: float  # seconds since the epoch
     intent: str = ""  # "create", "update" or "delete": a write was begun and its outcome is not known yet; else empty
     prior_state: Any = None  # JSON-able: what a shared object was like before we altered it, to restore on teardown
+    place: str = ""  # where it is, of a resource that may be in several places; empty: the address says it
 
 
 class Receipts(Mapping[str, Receipt]):
@@ -67,7 +69,10 @@ class Receipts(Mapping[str, Receipt]):
         return len(self._items)
 
     def of(self, node: Node[Any]) -> Receipt | None:
-        return self._items.get(node.address)
+        """None also where the receipt is of the same address in another place, which the configuration named before."""
+        found, place = self._items.get(node.address), node.place if isinstance(node, Resource) else ""
+        elsewhere = found is not None and place and found.place and found.place.lower() != place.lower()
+        return None if elsewhere else found
 
 
 @dataclass(frozen=True)
@@ -135,6 +140,9 @@ class Timing:
     update: float = 5
     delete: float = 5
     deadline: float = 600  # the longest wait for any of them
+    # Eight of ten operations take between these shares of their typical seconds, our reads of them included
+    spread: tuple[float, float] = (0.4, 1.9)
+    create_spread: tuple[float, float] | None = None  # of creates, where it is another
     delete_pace: Pace = DELETION
 
 
@@ -142,8 +150,9 @@ class Timing:
 class Node(ABC, Generic[OutT]):
     """A vertex of the graph."""
 
-    address: str  # ``step.name`` or ``step.name[i]``
+    address: str  # ``step.name``, ``step.name[i]`` or ``step.name[which]``
     title: str  # for people
+    permissions: ClassVar[Permissions] = Permissions()
 
     @property
     def step(self) -> str:
@@ -195,6 +204,12 @@ class Resource(Node[OutT], Generic[SpecT, OutT]):
     """Resources with the same key are written one after the other, each until it is ready."""
     on_failure: ClassVar[Action] = Action.UPDATE
     """How to repair one that the cloud left in a failed state: write it again, or replace it."""
+    arises_by_itself: ClassVar[bool] = False
+    """The cloud may have made it by itself when it is its turn, in its own way: changing that is what was approved as a create."""
+    unwanted: bool = False
+    """The configuration names it no more: it is only ever deleted, once what used it has let go of it."""
+    place: str = ""
+    """Where it is, for its receipt: of what may be in several places, one of which the configuration names no more some day."""
 
     @abstractmethod
     def spec(self, outputs: Outputs) -> SpecT:

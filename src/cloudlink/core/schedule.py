@@ -9,6 +9,7 @@ from cloudlink.core import events as ev
 from cloudlink.core.graph import Graph
 from cloudlink.core.plan import Action, Plan, differences
 from cloudlink.core.planner import Snapshot
+from cloudlink.core.polling import lateness
 from cloudlink.core.resource import Outputs, Ownership, Resource
 from cloudlink.errors import CloudlinkError
 
@@ -48,7 +49,10 @@ class Schedule:
         gone = (Action.DELETE, Action.RESTORE, Action.NO_OP)
         self.destroying = bool(deleting) and all(c.action in gone for c in self.changes.values())
         self.tasks: set[Task] = {Task("delete", a) for a in deleting}
-        if not self.destroying:
+        self._isolated = plan.isolated
+        if plan.isolated:
+            self.tasks |= {Task("apply", a) for a, c in self.changes.items() if c.action not in gone}
+        elif not self.destroying:
             # only what can matter: everything that acts, and whatever those need
             acting = [a for a, c in self.changes.items() if c.action is not Action.NO_OP]
             wanted = graph.below(acting) if acting else frozenset()
@@ -90,7 +94,11 @@ class Schedule:
 
     def _blockers(self, task: Task) -> list[Task]:
         if task.kind == "delete":
-            return [t for d in self.graph.dependents[task.address] if (t := Task("delete", d)) in self.tasks]
+            # what is only deleted waits until what used it has been changed not to; the first half of a replacement cannot
+            for_good = self._isolated or self.changes[task.address].action is Action.DELETE
+            kinds = ("delete", "apply") if for_good else ("delete",)
+            dependents = self.graph.dependents[task.address]
+            return [t for d in dependents for kind in kinds if (t := Task(kind, d)) in self.tasks]
         before = [t for n in self.graph.needs[task.address] if (t := Task("apply", n)) in self.tasks]
         own = Task("delete", task.address)
         if own in self.tasks:
@@ -213,6 +221,17 @@ def verb_of(action: Action) -> ev.Verb:
         Action.NO_OP: "read",
     }
     return verbs[action]
+
+
+_SEEN_LATE = 10.0  # seconds: the last read, and what the cloud needs to show it
+
+
+def usual_range_of(node: Resource[Any, Any], action: Action, slack: float = 0.0) -> tuple[float, float]:
+    """Seconds that eight of ten take. slack: how late it may end and delay nothing: so much later it is read."""
+    creates = action in (Action.CREATE, Action.DEFER)
+    seconds = typical_seconds_of(node, action)
+    low, high = (node.timing.create_spread if creates else None) or node.timing.spread
+    return seconds * low, seconds * high + _SEEN_LATE + lateness(seconds, slack)
 
 
 def typical_seconds_of(node: Resource[Any, Any], action: Action) -> float:

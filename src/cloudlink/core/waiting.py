@@ -9,7 +9,7 @@ from cloudlink.core import events as ev
 from cloudlink.core.polling import CREATION, Clock, Pace, Stopped, TimedOut, poll, retry
 from cloudlink.core.ports import ErrorPolicy, Store
 from cloudlink.core.resource import Observed, Ownership, Phase, Resource, Started, UnknownOutput
-from cloudlink.errors import CloudError, CloudlinkError, WaitError
+from cloudlink.errors import CloudError, CloudlinkError, LostContactError, WaitError
 
 T = TypeVar("T")
 
@@ -22,6 +22,7 @@ READ_PATIENCE = 60.0
 WORK_PATIENCE = 900.0
 # Reads in a row that show an object READY that was to be deleted: then its deletion has failed.
 READY_READS_BEFORE_DELETE_FAILED = 3
+PAUSE_BEFORE_REPEAT = 20.0  # of a write whose operation failed for something that passes
 LONGEST_PAUSE = 15.0  # between two tries of a read that was not answered
 
 
@@ -54,7 +55,10 @@ class Waiting:
 
         try:
             return retry(call, pause, self._clock)
-        except (CloudlinkError, UnknownOutput, Stopped):
+        except (UnknownOutput, Stopped):
+            raise
+        except CloudlinkError as error:
+            _name(error, address)
             raise
         except Exception as error:
             raise self.translated(error, address) from error
@@ -72,8 +76,7 @@ class Waiting:
         translated = error if isinstance(error, CloudlinkError) else self._error_policy.translate(error)
         if translated is None:
             raise error
-        if not translated.resource:
-            translated.resource = address
+        _name(translated, address)
         return translated
 
     # --- waits -------------------------------------------------------------------------------------------
@@ -87,10 +90,11 @@ class Waiting:
         before: Any = None,
         slack: float = 0.0,
         read_first: bool = False,
+        repeatable: bool = False,
     ) -> Observed[Any, Any]:
         """Raises CloudError when it ends as failed, WaitError at its deadline; both after the resource's rollback.
 
-        before: what the resource's ``rollback_state`` was before this run's first write.
+        repeatable: one that failed for something that passes is given back, to be written again. before: what the resource's ``rollback_state`` was before this run's first write.
         """
         begin = self._clock.now()
 
@@ -128,17 +132,24 @@ class Waiting:
             ) from None
         assert seen is not None
         if seen.phase is Phase.FAILED:
-            raise self.failed(node, seen, started, before=before)
+            reason = self._reason(started)
+            if repeatable and self._error_policy.failed_in_passing(reason):
+                words = f"failed for something that passes ({reason.partition(':')[0]}), again in {PAUSE_BEFORE_REPEAT:.0f} s"
+                self._tell(ev.Progress(self._clock.now(), node.address, words))
+                self.pause(PAUSE_BEFORE_REPEAT)
+                return seen
+            raise self.failed(node, seen, reason, before=before)
         return seen
 
     def failed(
-        self, node: Resource[Any, Any], found: Observed[Any, Any], started: Started | None, *, before: Any = None
+        self, node: Resource[Any, Any], found: Observed[Any, Any], reason: str = "", *, before: Any = None
     ) -> CloudError:
-        """The error for an object that the cloud left in a failed state, after the resource's rollback."""
+        """The error for an object that the cloud left in a failed state, after the resource's rollback.
+        reason: the cloud's own."""
         rolled_back = node.rollback(found, before)
         return CloudError(
             "The operation failed in the cloud",
-            f"{node.title} ended as failed: {self._why(found, started)}. {rolled_back}".strip(),
+            f"{node.title} ended as failed: {_why(found, reason)}. {rolled_back}".strip(),
             "Correct what the cloud names, then run cloudlink up again.",
             resource=node.address,
         )
@@ -186,7 +197,7 @@ class Waiting:
         if left is not None and back:
             raise CloudError(
                 "The deletion failed in the cloud",
-                f"{node.title} is still there, its deletion ended as failed: {self._why(left, started)}.",
+                f"{node.title} is still there, its deletion ended as failed: {_why(left, self._reason(started))}.",
                 "Run the same command again: it repeats the deletion.",
                 resource=node.address,
             )
@@ -223,16 +234,24 @@ class Waiting:
         except Exception as error:
             raise self.translated(error, node.address) from error
 
-    def _why(self, found: Observed[Any, Any], started: Started | None) -> str:
-        """The cloud's own reason, as far as it gives one."""
-        reason = ""
-        if started is not None:
-            try:
-                reason = started.reason()
-            except Exception as error:
-                if not isinstance(error, CloudlinkError) and self._error_policy.translate(error) is None:
-                    raise  # a bug; any other failure is passed over, for the reason is a courtesy
-        return ". ".join(s.rstrip(".") for s in (reason, found.detail) if s) or "no reason was given"
+    def _reason(self, started: Started | None) -> str:
+        """The cloud's own, as far as it gives one; empty: it gives none, or there is nothing to ask."""
+        try:
+            return started.reason() if started is not None else ""
+        except Exception as error:
+            if not isinstance(error, CloudlinkError) and self._error_policy.translate(error) is None:
+                raise  # a bug; any other failure is passed over, for the reason is a courtesy
+            return ""
+
+
+def _why(found: Observed[Any, Any], reason: str) -> str:
+    return ". ".join(s.rstrip(".") for s in (reason, found.detail) if s) or "no reason was given"
+
+
+def _name(error: CloudlinkError, address: str) -> None:
+    """A network that is lost is none of the resource's that was read just then."""
+    if not error.resource and not isinstance(error, LostContactError):
+        error.resource = address
 
 
 def _said(last: Observed[Any, Any] | None) -> str:

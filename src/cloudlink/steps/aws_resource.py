@@ -1,25 +1,30 @@
-"""What all EC2 objects that bear our tags have in common."""
+"""What all EC2 objects with our tags have in common."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
-from cloudlink.clouds.aws.client import Aws, AwsObject
-from cloudlink.clouds.aws.tags import find_owned, is_unmarked, lacking
-from cloudlink.clouds.malformed import parsing
+from cloudlink.clouds.aws.client import Aws
+from cloudlink.clouds.aws.parse_ec2 import Ec2Object
+from cloudlink.clouds.aws.tags import Mark, find_owned, foreign_object, is_unmarked, name_for, without_our_tags
 from cloudlink.clouds.ownership import owner_of
 from cloudlink.core.resource import Observed, OutT, Ownership, Phase, Receipts, Resource, SpecT, Started
 from cloudlink.link import Link
+from cloudlink.steps.permissions import DryRunnable
+
+
+def gateway_phase(state: str) -> Phase:
+    """Of AWS's word for a gateway or an attachment: pending, pendingAcceptance, available, modifying, deleting."""
+    return {"available": Phase.READY, "deleting": Phase.DELETING}.get(state, Phase.CREATING)
 
 
 @dataclass(frozen=True)
 class Parsed:
     """An object of AWS's in our words."""
 
-    id: str
     phase: Phase
     spec: Any
     outputs: Any
@@ -27,50 +32,55 @@ class Parsed:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class AwsResource(Resource[SpecT, OutT]):
-    """An object that is tagged in its create call, and found by the receipt's id or by its tags."""
+class AwsResource(Resource[SpecT, OutT], DryRunnable):
+    """An object that is tagged in its create call, and found by its tags."""
 
     link: Link
     aws: Aws
-    key: ClassVar[str]  # the field that holds the id
-    kind: ClassVar[str]  # for people, such as ``AWS's VPN connections``
-    stale: ClassVar[tuple[str, ...]]  # the reads that a write makes stale
+    foreign_stays: bool = False  # one of our state without our tags is left, not refused: so that a teardown goes on
 
     @abstractmethod
-    def listed(self, *, fresh: bool) -> Iterable[AwsObject]:
+    def listed(self, *, fresh: bool) -> Iterable[Ec2Object]:
         """All objects of the kind, ours or not."""
 
     @abstractmethod
-    def vpc_of(self, item: AwsObject) -> str:
+    def vpc_of(self, item: Ec2Object) -> str:
         """The VPC that an object without a place in its tags serves; empty: nothing shows it."""
 
     @abstractmethod
-    def parse(self, item: AwsObject, *, fresh: bool) -> Parsed:
+    def parse(self, item: Ec2Object, *, fresh: bool) -> Parsed:
         """fresh: as in ``find``, should the rest of it be elsewhere."""
 
     @abstractmethod
     def remove(self, id_: str) -> None:
         """The call that deletes it."""
 
+    def mark(self, name: str) -> Mark:
+        """For the create call. name: of the link's part, such as ``gateway``."""
+        return mark_of(self.link, self.address, name)
+
     def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[SpecT, OutT] | None:
-        items = self.listed(fresh=fresh)
-        owner = owner_of(self.link)
-        with parsing(self.kind):
-            found = find_owned(
-                items,
-                key=self.key,
-                owner=owner,
-                address=self.address,
-                receipt=receipts.of(self),
-                region=self.link.aws.region,
-                vpc_of=self.vpc_of,
-            )
-            if found is None:
+        owner, receipt, there = owner_of(self.link), receipts.of(self), tuple(self.listed(fresh=fresh))
+        found = find_owned(
+            there,
+            owner=owner,
+            address=self.address,
+            receipt=receipt,
+            region=self.link.aws.region,
+            vpc_of=self.vpc_of,
+        )
+        if found is None:
+            foreign = without_our_tags(there, owner, self.address, receipt)
+            if foreign is None:
                 return None
-            p = self.parse(found, fresh=fresh)
-            unmarked = p.phase is Phase.READY and is_unmarked(found, owner)
-            more = lacking(found, owner) if p.phase is Phase.READY else ()
-        return Observed(p.id, p.phase, p.spec, p.outputs, Ownership.OWNED, p.detail, unmarked, more)
+            refusal = foreign_object(foreign, owner, self.address, self.link.aws.region)
+            if self.foreign_stays:
+                return Observed(foreign.id, Phase.READY, None, None, Ownership.ADOPTED, refusal.hint)
+            raise refusal
+        p = self.parse(found, fresh=fresh)
+        unmarked = p.phase is Phase.READY and is_unmarked(found, owner)
+        more = owner.lacking(found.tags) if p.phase is Phase.READY else ()
+        return Observed(found.id, p.phase, p.spec, p.outputs, Ownership.OWNED, p.detail, unmarked, more)
 
     def update(self, found: Observed[SpecT, OutT], spec: SpecT) -> Started:
         raise AssertionError(f"{self.address} cannot be changed in place")
@@ -86,6 +96,8 @@ class AwsResource(Resource[SpecT, OutT]):
             if self.aws.missing(error):
                 return None
             raise
-        finally:
-            self.aws.cache.invalidate(*self.stale)
         return Started(found.id)
+
+
+def mark_of(link: Link, address: str, name: str) -> Mark:
+    return Mark(owner_of(link), address, name_for(link.name, name))

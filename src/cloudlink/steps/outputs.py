@@ -24,15 +24,31 @@ class EksCluster:
 
 @dataclass(frozen=True)
 class VpnGateway:
-    """A virtual private gateway."""
+    """What the tunnels end on: a virtual private gateway, or a transit gateway."""
 
     id: str
     asn: int
 
 
 @dataclass(frozen=True)
+class TransitGateway(VpnGateway):
+    """association_table, propagation_table: where it puts what is attached by itself; empty: nowhere."""
+
+    association_table: str = ""
+    propagation_table: str = ""
+
+
+@dataclass(frozen=True)
+class TransitTable:
+    """A route table of a transit gateway."""
+
+    id: str
+
+
+@dataclass(frozen=True)
 class CustomerGateway:
     id: str
+    added: frozenset[IPv4Address] = frozenset()  # to an Azure gateway of somebody else's, as its tag says
 
 
 @dataclass(frozen=True)
@@ -139,6 +155,21 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
+class AzureInbound:
+    """Azure's inbound endpoint, which the VPC asks."""
+
+    id: str
+    address: IPv4Address
+
+
+@dataclass(frozen=True)
+class ResolverRule:
+    """A rule that sends a zone's names to Azure."""
+
+    id: str
+
+
+@dataclass(frozen=True)
 class HostedZone:
     id: str
     name: str
@@ -156,7 +187,7 @@ class LoadBalancer:
 
 @dataclass(frozen=True)
 class Targets:
-    """What each configured name points at: label -> load balancer, or fixed addresses."""
+    """What each configured name points at: full name -> load balancer, or fixed addresses."""
 
     load_balancers: dict[str, LoadBalancer]
     addresses: dict[str, tuple[IPv4Address, ...]]
@@ -165,3 +196,10 @@ class Targets:
 @dataclass(frozen=True)
 class Nothing:
     """For resources from which nobody needs anything."""
+
+
+@dataclass(frozen=True)
+class DnsPart:
+    """A part of what carries names out of the VNet: ours, or somebody else's."""
+
+    id: str

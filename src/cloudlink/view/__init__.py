@@ -10,10 +10,12 @@ import os
 from collections.abc import Mapping
 from typing import Literal, Protocol, TextIO, TypeAlias
 
-from cloudlink.checks.report import DnsReport, StatusReport, TeardownReport
+from cloudlink.checks.doctor import DoctorReport
+from cloudlink.checks.report import DnsReport, PauseReport, StatusReport, TeardownReport
 from cloudlink.core.events import Event
 from cloudlink.core.plan import Plan
 from cloudlink.core.polling import Clock
+from cloudlink.day_two.reports import LogsReport, RotationReport, TrialReport
 from cloudlink.errors import CloudlinkError
 from cloudlink.link import Link
 
@@ -29,17 +31,33 @@ class View(Protocol):
 
     def plan(self, plan: Plan, *, link: Link) -> None: ...
 
-    def status(self, report: StatusReport) -> None:
-        """In full; of ``up``: the verdict and what is not as it should be."""
+    def status(self, report: StatusReport, *, everything: bool = False) -> None:
+        """The verdict, one cause and one thing to do. everything: each tunnel, route, name and check as well."""
         ...
 
-    def watch(self, report: StatusReport) -> None:
+    def watch(self, report: StatusReport, *, everything: bool = False) -> None:
         """One look of many: on a terminal it takes the place of the one before and fits the screen."""
         ...
 
-    def dns(self, report: DnsReport) -> None: ...
+    def doctor(self, report: DoctorReport) -> None: ...
+
+    def dns(self, report: DnsReport, *, everything: bool = False) -> None:
+        """A line a name. everything: each hop as well."""
+        ...
+
+    def trials(self, report: TrialReport) -> None: ...
+
+    def rotation(self, report: RotationReport) -> None:
+        """Before it: what is to be done; after it: what was."""
+        ...
+
+    def logs(self, report: LogsReport) -> None:
+        """Before a change: what is to be done; after it: what was. Without one: what is on, and the last reasons."""
+        ...
 
     def teardown(self, report: TeardownReport) -> None: ...
+
+    def pause(self, report: PauseReport) -> None: ...
 
     def error(self, error: CloudlinkError) -> None: ...
 
@@ -77,21 +95,36 @@ def open_view(
     command: str,
     link: str,
     sandbox_speed: float | None,
+    given: str = "",
 ) -> View:
     """color: None decides by the streams and NO_COLOR; only the live view has colours at all.
 
     command: ``up``, ``teardown``, ``plan``, ``status`` or ``verify-dns``. link: its name. sandbox_speed: None
-    against real clouds.
+    against real clouds. given: further options that commands to type next need, such as `` --config x.toml``.
     """
     if kind == "json":
         from cloudlink.view.json_lines import JsonView
 
-        return JsonView(out=out, err=err, clock=clock, command=command, link=link, sandbox=sandbox_speed is not None)
+        return JsonView(
+            out=out,
+            err=err,
+            clock=clock,
+            command=command,
+            link=link,
+            given=" --sandbox" * (sandbox_speed is not None) + given,
+        )
     if kind == "plain":
         from cloudlink.view.plain import PlainView
 
         return PlainView(
-            out=out, err=err, clock=clock, command=command, link=link, sandbox_speed=sandbox_speed, env=os.environ
+            out=out,
+            err=err,
+            clock=clock,
+            command=command,
+            link=link,
+            sandbox_speed=sandbox_speed,
+            env=os.environ,
+            given=given,
         )
     from cloudlink.view.live import LiveView
 
@@ -104,4 +137,5 @@ def open_view(
         link=link,
         sandbox_speed=sandbox_speed,
         env=os.environ,
+        given=given,
     )

@@ -1,13 +1,16 @@
-"""The state of everything during a run: events folded into one picture, without any text or terminal."""
+"""The state of everything during a run: a model made from events, without text or terminal."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from cloudlink.core.events import Begun, Done, Event, Failed, Kept, Progress, Queued, Reading, Skipped, Verb
 from cloudlink.errors import CloudlinkError
 from cloudlink.view.words import step_of, step_order
+
+_SPREAD = (0.4, 1.9)  # of what tells no range of its own
 
 State = Literal["waiting", "running", "done", "failed", "skipped", "kept"]
 
@@ -22,6 +25,7 @@ class Item:
     state: State = "waiting"
     needs: tuple[str, ...] = ()
     typical_seconds: float = 0.0
+    usual_range: tuple[float, float] = (0.0, 0.0)
     begun: float = 0.0  # seconds since the epoch
     seconds: float = 0.0
     detail: str = ""
@@ -32,6 +36,13 @@ class Item:
     def step(self) -> str:
         return step_of(self.address)
 
+    @property
+    def usually(self) -> tuple[float, float]:
+        """Seconds that eight of ten take."""
+        if any(self.usual_range):
+            return self.usual_range
+        return self.typical_seconds * _SPREAD[0], self.typical_seconds * _SPREAD[1]
+
 
 @dataclass
 class Board:
@@ -40,6 +51,7 @@ class Board:
     items: dict[str, Item] = field(default_factory=dict)
     began: float | None = None
     now: float = 0.0
+    simulated: bool = False  # the clock is a sandbox's, whose speed makes our own milliseconds minutes
     reading: int | None = None  # number of objects, while what exists is being read
 
     def take(self, event: Event) -> Item | None:
@@ -57,16 +69,13 @@ class Board:
         title = "" if isinstance(event, Progress) else event.title
         item = self.items.setdefault(event.address, Item(event.address, title))
         if isinstance(event, Queued):
-            item.state, item.verb, item.needs, item.typical_seconds = (
-                "waiting",
-                event.verb,
-                event.needs,
-                event.typical_seconds,
-            )
+            item.state, item.verb, item.needs = "waiting", event.verb, event.needs
+            item.typical_seconds, item.usual_range = event.typical_seconds, event.usual_range
         elif isinstance(event, Begun):
             if item.state != "running" or item.verb != event.verb:
                 item.begun = event.at
-            item.state, item.verb, item.typical_seconds = "running", event.verb, event.typical_seconds
+            item.state, item.verb = "running", event.verb
+            item.typical_seconds, item.usual_range = event.typical_seconds, event.usual_range
         elif isinstance(event, Progress):
             item.detail = event.detail
         elif isinstance(event, Done):
@@ -104,6 +113,15 @@ class Board:
 
     def left(self) -> float:
         """Seconds that the longest chain of unfinished work usually still takes."""
+        return self._longest(lambda item: item.typical_seconds)
+
+    def left_range(self) -> tuple[float, float]:
+        """The same as the shortest and the longest that is usual."""
+        return self._longest(lambda item: item.usually[0], overdue=0.0), self._longest(lambda item: item.usually[1])
+
+    def _longest(self, usual: Callable[[Item], float], *, overdue: float = 0.1) -> float:
+        """Of all chains of unfinished work. usual: seconds of one item. overdue: the share of it that is taken to be left
+        of what has run for longer: its end is near, but nobody knows how near."""
         known: dict[str, float] = {}
 
         def until(address: str) -> float:
@@ -113,10 +131,9 @@ class Board:
             item = self.items.get(address)
             if item is None or item.state not in ("waiting", "running"):
                 return 0.0
-            own = item.typical_seconds
+            own = usual(item)
             if item.state == "running":
-                # Over its usual time: the end is near, but nobody knows how near.
-                own = max(item.typical_seconds - self.elapsed(item), item.typical_seconds * 0.1)
+                own = max(own - self.elapsed(item), own * overdue)
             known[address] = own + max((until(need) for need in item.needs), default=0.0)
             return known[address]
 

@@ -1,4 +1,4 @@
-"""An error as a screen: what is wrong, why it matters, what to do, and what support would ask for."""
+"""An error as a screen: what is wrong, why it matters, what to do, and the ids that support asks for."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from cloudlink.view.text import EMPTY, Line, Look, Span, advice, labelled, line,
 
 def error_lines(error: CloudlinkError, look: Look, *, also: Sequence[str] = ()) -> Iterator[Line]:
     """also: addresses of other resources that failed in the same words."""
-    word = "Stopped" if isinstance(error, Interrupted) else "Error"
-    mark = Span(f"{look.glyph('bad')} {word}:", "bad")
+    asked = isinstance(error, Interrupted)  # which is no failure
+    mark = Span(f"{look.glyph('warn')} Stopped:", "warn") if asked else Span(f"{look.glyph('bad')} Error:", "bad")
     yield from table([[mark, Span(error.summary, "strong")]], look, gap=1)
     yield from paragraph(error.detail, look, 2)
     if isinstance(error, ConfigError):
@@ -54,7 +54,9 @@ def _finding(finding: Finding, look: Look) -> Iterator[Line]:
 
 
 def _mistake(mistake: Mistake, look: Look) -> Iterator[Line]:
-    yield line("  ", Span(mistake.path, "strong"))
+    yield line("  ", Span(mistake.path, "strong"), f" in line {mistake.line}" if mistake.line else "")
+    for row in mistake.excerpt.splitlines():
+        yield line(f"    {row}"[: look.width])
     for label, text in (("found", mistake.found), ("allowed", mistake.allowed), ("meant?", mistake.near_miss)):
         if text:
             yield from labelled(label, text, look, 4, 7)

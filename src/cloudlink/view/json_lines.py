@@ -1,14 +1,15 @@
-"""The same facts for programs: JSON on stdout, in two shapes.
+"""Results and events for programs: JSON on stdout, as one object or as lines.
 
-``plan``, ``status`` and ``verify-dns`` print one object, the result or an error. ``up`` and ``teardown`` print one
-object per line as things happen, each with ``at`` (RFC 3339, UTC, in the clouds' time) and ``type``:
+``plan``, ``status``, ``rotate-keys`` and ``verify-dns`` print one object, the result or an error. ``up``, ``teardown``, ``pause``
+and ``resume`` print one object per line as things happen, each with ``at`` (RFC 3339, UTC, in the clouds' time) and ``type``:
 
     type       further keys
     reading    total                                         a read of what exists has begun
-    planned    link changes counts warnings kept findings[] accounts{}
+    planned    link changes counts warnings kept findings[] accounts{} also_learned[]
                                                              the same object as ``plan --json`` prints
-    queued     address title verb needs[] usual              will be worked on; usual: seconds it usually takes
-    begun      address title verb usual
+    queued     address title verb needs[] usual usual_range[2]  will be worked on; usual: seconds it usually takes;
+                                                             usual_range: eight of ten take between these
+    begun      address title verb usual usual_range[2]
     progress   address detail                                the cloud's own word
     done       address title verb seconds id changed
     failed     address title error{}                         error: as below
@@ -16,17 +17,21 @@ object per line as things happen, each with ``at`` (RFC 3339, UTC, in the clouds
     halted     because made[] monthly_cost                   nothing more is begun; because: the address that was refused
     kept       address title why                             teardown leaves it
     note       level text                                    level: info or warning
-    error      summary detail hint exit_code resource request_id code mistakes[]{path found allowed near_miss} findings[]
-    result     command link outcome exit_code seconds counts{} health status{} dns{} teardown{}
+    error      summary detail hint exit_code resource request_id code mistakes[]{path found allowed near_miss excerpt line} findings[]
+    result     command link outcome exit_code seconds counts{} health status{} dns{} teardown{} pause{}
 
 accounts: whose clouds these are: aws_account, aws_principal, aws_session_end (when the user has to sign in again, null where
-that is not known), azure_subscription, azure_subscription_name, azure_tenant, azure_user; null where nobody asked.
+that is not known), azure_subscription, azure_subscription_name, azure_tenant, azure_user, azure_session_end; null where
+nobody asked.
+also_learned: what each side will learn beyond the ranges that the link is for, each with side (aws or azure: that learns it),
+range, owner, where and limit; of ``status`` what it has learned.
 findings: what the checks before the first write found, each with topic, severity (obstacle, warning or not proved),
-summary, detail, hint, resource, key and mistake (null, or as above). Where one is an obstacle, ``plan`` and ``up`` end
+summary, detail, hint, resource, key, mistake (null, or as above) and explains (the resource that could not be read
+because of it). Where one is an obstacle, ``plan`` and ``up`` end
 with 3, or with 4 where access is missing, and nothing is begun; the error then lists the obstacles.
 
 ``result`` is always the last line; outcome: ``done``, ``unhealthy`` or ``error``, exit_code that of the command;
-health, status, dns and teardown are null where the command has none. Keys may be added, never renamed. verb: read, create, update, replace, delete,
+health, status, dns, teardown and pause are null where the command has none. Keys may be added, never renamed. verb: read, create, update, replace, delete,
 restore, wait or check. Notes of the one-object commands go to stderr.
 """
 
@@ -40,27 +45,29 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from cloudlink.checks.report import DnsReport, Health, StatusReport, TeardownReport
+from cloudlink.checks.doctor import DoctorReport
+from cloudlink.checks.report import DnsReport, Health, PauseReport, StatusReport, TeardownReport
 from cloudlink.core.events import Done, Event, Failed, Kept, Skipped, Tick
 from cloudlink.core.plan import Action, Change, Plan
 from cloudlink.core.polling import Clock
+from cloudlink.day_two.reports import LogsReport, RotationReport, TrialReport
 from cloudlink.errors import CloudlinkError, ConfigError, Severity
 from cloudlink.link import Link
 from cloudlink.secret import Secret
 from cloudlink.view.printer import Printer
 from cloudlink.view.prompt import answered_yes
-from cloudlink.view.text import for_sandbox, line
+from cloudlink.view.text import line, to_paste
 
-_STREAMING = frozenset({"up", "teardown"})
-_COUNTED = {
+_STREAMING = frozenset({"up", "teardown", "pause", "resume"})
+COUNTED = {
     "create": "created",
     "update": "updated",
     "replace": "replaced",
     "delete": "deleted",
     "restore": "restored",
 }  # verb -> the key of what has been done
-_KEYS = {"typical_seconds": "usual"}  # fields of events that programs know by an older name
-_NAMED_ROWS: dict[str, tuple[str, str, str]] = {
+EVENT_KEYS = {"typical_seconds": "usual"}  # fields of events that programs know by an older name
+NAMED_ROWS: dict[str, tuple[str, str, str]] = {
     "records": ("name", "kind", "target"),
     "addresses": ("address", "subnet", "state"),
     "deleted": ("address", "title", "detail"),
@@ -70,8 +77,18 @@ _NAMED_ROWS: dict[str, tuple[str, str, str]] = {
 }
 
 
-_MOMENTS = frozenset({"since", "aws_session_end"})  # seconds since the epoch
-_TO_TYPE = frozenset({"fix", "hint", "next"})  # may hold commands
+TIMESTAMPS = frozenset(
+    {
+        "since",
+        "evidence_at",
+        "azure_evidence_at",
+        "key_changed",
+        "unchanged_since",
+        "aws_session_end",
+        "azure_session_end",
+    }
+)  # seconds since the epoch
+_TO_TYPE = frozenset({"fix", "hint", "next", "command", "task"})  # may hold commands
 
 
 def as_json(thing: object) -> Any:
@@ -100,10 +117,10 @@ def as_json(thing: object) -> Any:
 
 
 def _field(name: str, value: object) -> Any:
-    if name in _MOMENTS and isinstance(value, float):
+    if name in TIMESTAMPS and isinstance(value, float):
         return timestamp(value)
-    if name in _NAMED_ROWS and isinstance(value, tuple):
-        return [dict(zip(_NAMED_ROWS[name], row, strict=True)) for row in value]
+    if name in NAMED_ROWS and isinstance(value, tuple):
+        return [dict(zip(NAMED_ROWS[name], row, strict=True)) for row in value]
     return as_json(value)
 
 
@@ -117,6 +134,7 @@ def _change(change: Change) -> dict[str, Any]:
         "fields": [as_json(f) for f in change.fields],
         "id": change.id,
         "drift": change.drift,
+        "who": change.who,
     }
 
 
@@ -128,6 +146,7 @@ def _plan(plan: Plan) -> dict[str, Any]:
         "kept": [as_json(k) for k in plan.kept],
         "findings": [as_json(f) for f in plan.findings],
         "accounts": as_json(plan.accounts),
+        "also_learned": [as_json(a) for a in plan.also_learned],
     }
 
 
@@ -149,9 +168,15 @@ def _error(error: CloudlinkError) -> dict[str, Any]:
 
 
 def _event(event: Event) -> dict[str, Any]:
-    fields = {_KEYS.get(f.name, f.name): getattr(event, f.name) for f in dataclasses.fields(event) if f.name != "at"}
-    head = {"at": timestamp(event.at), "type": _snake(type(event).__name__)}
+    fields = {
+        EVENT_KEYS.get(f.name, f.name): getattr(event, f.name) for f in dataclasses.fields(event) if f.name != "at"
+    }
+    head = {"at": timestamp(event.at), "type": event_type(type(event))}
     return {**head, **{name: as_json(value) for name, value in fields.items()}}
+
+
+def event_type(kind: type[Event]) -> str:
+    return _snake(kind.__name__)
 
 
 def timestamp(at: float) -> str:
@@ -162,13 +187,13 @@ def _snake(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
-def _for_sandbox(thing: Any, name: str = "") -> Any:
-    """The same with commands as they are typed for the sandbox."""
+def _to_paste(thing: Any, given: str, name: str = "") -> Any:
+    """The same with commands as they have to be typed here."""
     if isinstance(thing, dict):
-        return {key: _for_sandbox(value, key) for key, value in thing.items()}
+        return {key: _to_paste(value, given, key) for key, value in thing.items()}
     if isinstance(thing, list):
-        return [_for_sandbox(item, name) for item in thing]
-    return for_sandbox(thing) if isinstance(thing, str) and name in _TO_TYPE else thing
+        return [_to_paste(item, given, name) for item in thing]
+    return to_paste(thing, given) if isinstance(thing, str) and name in _TO_TYPE else thing
 
 
 def dumped(thing: Any) -> str:
@@ -179,19 +204,17 @@ def dumped(thing: Any) -> str:
 class JsonView:
     """Objects on stdout; only questions, and notes that have no line of their own, on stderr."""
 
-    def __init__(
-        self, *, out: TextIO, err: TextIO, clock: Clock, command: str, link: str, sandbox: bool = False
-    ) -> None:
+    def __init__(self, *, out: TextIO, err: TextIO, clock: Clock, command: str, link: str, given: str = "") -> None:
         self._out = out
         self._err = Printer(err, colour=False)
         self._clock = clock
         self._command = command
         self._link = link
-        self._sandbox = sandbox
+        self._given = given
         self._streaming = command in _STREAMING
         self._began = clock.now()
         self._counts: Counter[str] = Counter()
-        self._results: dict[str, Any] = {"health": None, "status": None, "dns": None, "teardown": None}
+        self._results: dict[str, Any] = {"health": None, "status": None, "dns": None, "teardown": None, "pause": None}
         self._unhealthy = False
         self._error: CloudlinkError | None = None
         self._said = False  # the one object of a command that prints one
@@ -199,7 +222,7 @@ class JsonView:
 
     def event(self, event: Event) -> None:
         if isinstance(event, Done):
-            word = _COUNTED.get(event.verb)
+            word = COUNTED.get(event.verb)
             if word and event.changed:
                 self._counts[word] += 1
         elif isinstance(event, Failed | Skipped | Kept):
@@ -215,18 +238,33 @@ class JsonView:
         else:
             self._one({"link": link.name, **as_json(plan)})
 
-    def status(self, report: StatusReport) -> None:
-        self._result("status", report, report.health)
+    def status(self, report: StatusReport, *, everything: bool = False) -> None:
+        self._result("status", report, report.health, well=report.well)
 
-    def watch(self, report: StatusReport) -> None:
+    def watch(self, report: StatusReport, *, everything: bool = False) -> None:
         self._write(as_json(report))
 
-    def dns(self, report: DnsReport) -> None:
-        self._result("dns", report, report.health)
+    def doctor(self, report: DoctorReport) -> None:
+        self._one(as_json(report))
+
+    def trials(self, report: TrialReport) -> None:
+        self._one(as_json(report))
+
+    def rotation(self, report: RotationReport) -> None:
+        self._one(as_json(report))
+
+    def logs(self, report: LogsReport) -> None:
+        self._one(as_json(report))
+
+    def dns(self, report: DnsReport, *, everything: bool = False) -> None:
+        self._result("dns", report, report.health, well=report.health is Health.HEALTHY)
 
     def teardown(self, report: TeardownReport) -> None:
         self._unhealthy |= not report.complete
         self._result("teardown", report, None)
+
+    def pause(self, report: PauseReport) -> None:
+        self._result("pause", report, None)
 
     def error(self, error: CloudlinkError) -> None:
         self._error = error
@@ -259,7 +297,7 @@ class JsonView:
             outcome, code = "unhealthy", 8
         else:
             outcome, code = "done", 0
-        counted = (*_COUNTED.values(), "failed", "skipped", "kept")
+        counted = (*COUNTED.values(), "failed", "skipped", "kept")
         self._write(
             {
                 "at": timestamp(self._clock.now()),
@@ -274,12 +312,19 @@ class JsonView:
             }
         )
 
-    def _result(self, key: str, report: StatusReport | DnsReport | TeardownReport, health: Health | None) -> None:
+    def _result(
+        self,
+        key: str,
+        report: StatusReport | DnsReport | TeardownReport | PauseReport,
+        health: Health | None,
+        *,
+        well: bool = True,
+    ) -> None:
         if not self._streaming:
             self._one(as_json(report))
             return
         self._results[key] = as_json(report)
-        self._unhealthy |= health not in (None, Health.HEALTHY)
+        self._unhealthy |= not well
         if health is not None and (key == "status" or self._results["health"] is None):
             self._results["health"] = health.value
 
@@ -288,5 +333,5 @@ class JsonView:
         self._write(thing)
 
     def _write(self, thing: Any) -> None:
-        self._out.write(dumped(_for_sandbox(thing) if self._sandbox else thing) + "\n")
+        self._out.write(dumped(_to_paste(thing, self._given) if self._given else thing) + "\n")
         self._out.flush()

@@ -1,7 +1,8 @@
-"""Progress on a terminal: one calm picture that is redrawn in place and leaves a few lines behind."""
+"""Progress on a terminal: a display that is redrawn in place and leaves a few lines at the end."""
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, TextIO
@@ -11,7 +12,7 @@ from cloudlink.core.polling import Clock
 from cloudlink.view import words
 from cloudlink.view.board import Board, Item
 from cloudlink.view.plain import timing, total_lines, totals
-from cloudlink.view.printer import console, rich_text, speaks_unicode
+from cloudlink.view.printer import console, reflows, rich_text, speaks_unicode
 from cloudlink.view.screens import TextView, halted_lines, note_lines
 from cloudlink.view.text import EMPTY, Cell, Line, Look, Span, fold, line, table, text_of
 from cloudlink.view.words import cells
@@ -37,14 +38,24 @@ class LiveView(TextView):
         link: str,
         sandbox_speed: float | None,
         env: Mapping[str, str],
+        given: str = "",
         wall: Callable[[], float] = time.monotonic,
         screen: Console | None = None,
     ) -> None:
         super().__init__(
-            out=out, err=err, color=color, clock=clock, command=command, link=link, sandbox_speed=sandbox_speed, env=env
+            out=out,
+            err=err,
+            color=color,
+            clock=clock,
+            command=command,
+            link=link,
+            sandbox_speed=sandbox_speed,
+            env=env,
+            given=given,
         )
         self._unicode = speaks_unicode(err)
         self._screen = screen or console(err, colour=self._err_colour)
+        self._reflows = reflows(env)
         self._wall = wall
         self._live: Live | None = None
         self._drawn = float("-inf")
@@ -71,12 +82,14 @@ class LiveView(TextView):
         self._above(note_lines(text, self._look()))
 
     def _above(self, lines: list[Line]) -> None:
-        """Above the picture, where it stays."""
+        """Above the display, where it stays."""
         if not lines:
             return
         if self._live is None:
             self._err.print(lines)
         else:
+            if self._broken_anew():  # a picture that fits comes first, so that what is printed takes its place
+                self._draw()
             self._live.console.print(rich_text(lines, unicode=self._unicode), soft_wrap=True)
 
     def _look(self) -> Look:
@@ -107,12 +120,31 @@ class LiveView(TextView):
         )
         if picture == self._picture:  # nothing moves where nothing has changed
             return
+        self._rise(self._broken_anew())
         self._picture = picture
         self._live.update(rich_text(picture, unicode=self._unicode), refresh=True)
+
+    def _broken_anew(self) -> int:
+        """How many rows more the picture takes since the window was made narrower: rich knows of none of them."""
+        if not self._reflows:
+            return 0
+        width = max(self._screen.width, 1)
+        return sum(max(0, cells(text_of(parts)) - 1) // width for parts in self._picture)
+
+    def _rise(self, rows: int) -> None:
+        """Clear so many rows from the picture's last one upwards, and stay above them."""
+        from rich.control import Control
+        from rich.segment import ControlType
+
+        if rows:
+            up = ((ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 2)) * rows
+            self._screen.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2), *up))
 
     def _settle(self) -> None:
         if self._live is None:
             return
+        if self._broken_anew():
+            self._draw()
         live, self._live, self._picture = self._live, None, []
         live.stop()
         self._board.reading = None
@@ -122,7 +154,7 @@ class LiveView(TextView):
 
 
 def frame(board: Board, look: Look, *, title: str, sandbox_speed: float | None, height: int = 50) -> list[Line]:
-    """The picture at one moment, no higher than ``height``: what gives way first is what is done, then what waits."""
+    """The display as lines, at most ``height``: finished items are left out first, then waiting ones."""
     for detail in (2, 1, 0):
         lines = list(_frame(board, look, title, sandbox_speed, detail))
         if len(lines) <= height:
@@ -148,10 +180,9 @@ def _objects(board: Board) -> str:
 
 def _overall(board: Board, look: Look, title: str) -> Iterator[Line]:
     finished = len(board.items) - len(board.of("waiting", "running"))
-    left = board.left()
     said = f"{finished} of {len(board.items)} done"
     said += f", {words.duration(board.worked)} so far" if board.worked >= 1 else ""
-    said += f", {words.about(left)} left" if board.of("waiting", "running") else ""
+    said += f", {words.between(*board.left_range())} left" if board.of("waiting", "running") else ""
     yield from fold(line(Span(title, "strong"), "  ", said), look.width, 2)
     width = min(look.width, 80)
     filled = int(width * board.fraction())
@@ -164,11 +195,11 @@ def _step(board: Board, look: Look, step: str, items: list[Item], detail: int) -
     yield line(mark, " ", Span(f"{words.step_title(step):<11}", "strong"), f"  {len(done)} of {len(items)} done", word)
     rows: list[list[Cell]] = []
     if detail == 2 and len(done) <= 2 and len(done) < len(items):
-        rows += [[Span(look.glyph("good"), "good"), i.address, Span(_ended(i), "dim")] for i in done]
+        rows += [[Span(look.glyph("good"), "good"), _name(i), Span(_ended(i), "dim")] for i in done]
     for item in items:
         if item.state == "failed" and item.error:
-            rows.append([Span(look.glyph("bad"), "bad"), item.address, Span(f"failed: {item.error.summary}", "bad")])
-    rows += [[Span(look.glyph("running"), "strong"), i.address, _now(board, i)] for i in items if i.state == "running"]
+            rows.append([Span(look.glyph("bad"), "bad"), _name(item), Span(f"failed: {item.error.summary}", "bad")])
+    rows += [[Span(look.glyph("running"), "strong"), _name(i), _now(board, i)] for i in items if i.state == "running"]
     waiting = [i for i in items if i.state == "waiting"]
     if detail >= 1:
         rows += [[Span(look.glyph("waiting"), "dim"), *pair] for pair in _waiting(board, waiting)]
@@ -177,8 +208,6 @@ def _step(board: Board, look: Look, step: str, items: list[Item], detail: int) -
     skipped = sum(1 for i in items if i.state == "skipped")
     if skipped:
         rows.append([Span(look.glyph("skipped"), "dim"), f"{skipped} skipped", ""])
-    if look.narrow:
-        rows = [[_without_step(cell, step) for cell in row] for row in rows]
     for row in table(rows, look, indent=2):
         yield _cropped(row, look.width)
 
@@ -208,38 +237,40 @@ def _now(board: Board, item: Item) -> Span:
     return Span("  ".join(part for part in said if part) + detail)
 
 
-def _without_step(cell: Cell, step: str) -> Cell:
-    """Below its step's title an address does not need to name the step again."""
-    if isinstance(cell, Span):
-        return Span(cell.text.replace(f"{step}.", ""), cell.tone)
-    return cell.removeprefix(f"{step}.")
-
-
 def _waiting(board: Board, waiting: list[Item]) -> Iterator[tuple[str, Span]]:
-    """Items that wait for the same kinds of things share a line: ``azure_vpn.connection[0..3]``."""
+    """Items that wait for the same kinds of things share a line: ``connections 1 to 4``."""
     grouped: dict[tuple[str, tuple[str, ...]], list[Item]] = {}
     for item in waiting:
         kinds = tuple(dict.fromkeys(_kind(need) for need in board.blockers(item)))
         grouped.setdefault((_kind(item.address), kinds), []).append(item)
     for (_, kinds), items in grouped.items():
         needs = dict.fromkeys(need for item in items for need in board.blockers(item))
-        named = [_together([need for need in needs if _kind(need) == kind]) for kind in kinds]
+        named = [_together([board.items[need] for need in needs if _kind(need) == kind]) for kind in kinds]
         what = ", ".join(named[:2]) + (f" and {len(named) - 2} more" if len(named) > 2 else "")
-        yield _together([item.address for item in items]), Span(f"waits for {what}" if what else "next", "dim")
+        wait = "waits" if len(items) == 1 else "wait"
+        yield _together(items), Span(f"{wait} for {what}" if what else "next", "dim")
 
 
 def _kind(address: str) -> str:
     return address.partition("[")[0]
 
 
-def _together(addresses: list[str]) -> str:
-    """Several addresses of one kind: ``aws_vpn.connection[0..1]``, ``azure_vpn.connection[0,2]``."""
-    if len(addresses) == 1:
-        return addresses[0]
-    numbers = sorted((a.partition("[")[2].rstrip("]") for a in addresses), key=lambda n: (len(n), n))
-    if all(n.isdigit() for n in numbers) and len(numbers) == int(numbers[-1]) - int(numbers[0]) + 1:
-        return f"{_kind(addresses[0])}[{numbers[0]}..{numbers[-1]}]"
-    return f"{_kind(addresses[0])}[{','.join(numbers)}]"
+def _name(item: Item) -> str:
+    """What people call it; what has no title is named by its address."""
+    return item.title or item.address
+
+
+def _together(items: list[Item]) -> str:
+    """Several of one kind: ``connections 1 to 4``, ``public IPs 1 and 2``."""
+    names = [_name(item) for item in items]
+    split = [re.fullmatch(r"(.*?)(\d+)", name) for name in names]
+    stems = {match[1] for match in split if match}
+    if len(names) == 1 or len(stems) != 1 or not all(split):
+        return names[0] if len(set(names)) == 1 else ", ".join(names[:2]) + (" ..." if len(names) > 2 else "")
+    numbers = sorted(int(match[2]) for match in split if match)
+    in_row = len(numbers) > 2 and len(numbers) == numbers[-1] - numbers[0] + 1
+    said = f"{numbers[0]} to {numbers[-1]}" if in_row else " and ".join(map(str, numbers))
+    return f"{stems.pop().rstrip()}s {said}"
 
 
 def _cropped(parts: Line, width: int) -> Line:
@@ -260,7 +291,7 @@ def _cropped(parts: Line, width: int) -> Line:
 
 
 def summary_lines(board: Board, look: Look) -> list[Line]:
-    """What stays on the screen when the picture is gone: a line per step, and the total."""
+    """What stays on the screen at the end: a line per step, and the total."""
     rows: list[list[Cell]] = []
     for step, items in board.steps().items():
         mark, _ = _step_mark(items, look)

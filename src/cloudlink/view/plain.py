@@ -30,9 +30,18 @@ class PlainView(TextView):
         link: str,
         sandbox_speed: float | None,
         env: Mapping[str, str],
+        given: str = "",
     ) -> None:
         super().__init__(
-            out=out, err=err, color=False, clock=clock, command=command, link=link, sandbox_speed=sandbox_speed, env=env
+            out=out,
+            err=err,
+            color=False,
+            clock=clock,
+            command=command,
+            link=link,
+            sandbox_speed=sandbox_speed,
+            env=env,
+            given=given,
         )
         self._heartbeat = max(HEARTBEAT, _HEARTBEAT_WALL * (sandbox_speed or 0.0))
         self._last: float | None = None
@@ -77,7 +86,7 @@ class PlainView(TextView):
             return (
                 ""
                 if event.verb == "read"
-                else _row(event.address, words.doing(event.verb), _typically(event.typical_seconds))
+                else _row(event.address, words.doing(event.verb), timing(self._board, self._board.items[event.address]))
             )
         if isinstance(event, Done):
             if event.verb == "read" or (not event.changed and before != "running"):
@@ -121,19 +130,16 @@ def _row(address: str, word: str, more: str = "", after: str = "") -> str:
     return text + (f"  {after}" if after else "")
 
 
-def _typically(seconds: float) -> str:
-    return words.about(seconds) if seconds >= 10 else ""
-
-
 def timing(board: Board, item: Item) -> str:
-    """``18m20s of about 23m``, and said plainly when it takes longer than usual."""
+    """``18m20s, usually 13m to 34m``, and said plainly when it takes longer than usual."""
     elapsed = board.elapsed(item)
+    usual = words.between(*item.usually)
     if elapsed < 1:
-        return _typically(item.typical_seconds)
+        return f"usually {usual}" if item.typical_seconds >= 10 else ""
     if item.typical_seconds < 10 and elapsed < 10:
         return words.duration(elapsed)
-    text = f"{words.duration(elapsed)} of {words.about(item.typical_seconds)}"
-    return f"{text}, longer than usual" if elapsed > max(item.typical_seconds * 1.25, 20) else text
+    late = elapsed > max(item.usually[1], 20) and not board.simulated
+    return f"{words.duration(elapsed)}, {f'longer than usual ({usual})' if late else f'usually {usual}'}"
 
 
 def waits(board: Board, running: list[Item]) -> str:

@@ -10,6 +10,7 @@ from cloudlink.core.plan import Action, Change, Plan
 from cloudlink.errors import Severity
 from cloudlink.link import Link
 from cloudlink.view import words
+from cloudlink.view.also_learned import also_learned_lines
 from cloudlink.view.text import (
     EMPTY,
     Cell,
@@ -40,14 +41,29 @@ TONES: dict[Action, Tone] = {
 _EXPECTED = {Action.CREATE: ("does not exist yet", "details known after"), Action.DELETE: ("cloudlink made it",)}
 
 
+def question(plan: Plan, link: Link, doing: str, monthly_cost: float | None = 0.0) -> str:
+    """What is agreed to with a yes: whose clouds these are, as whom, and what it costs. doing: ``Make these changes to``.
+
+    monthly_cost: of the whole link afterwards, in USD; 0: not said; None: no price is known for one of the clouds.
+    """
+    where = [f"AWS in {link.aws.region}", f"Azure subscription {link.azure.subscription}"]
+    if (told := plan.accounts) is not None:
+        if told.aws_account:
+            where[0] = f"AWS {told.aws_account} (as {told.aws_principal.rpartition(':')[2] or 'yourself'})"
+        named = f'"{told.azure_subscription_name}"' if told.azure_subscription_name else told.azure_subscription
+        where[1] = f"Azure {named}" + (f" (as {told.azure_user})" if told.azure_user else "")
+    price = f", which then costs {words.monthly(monthly_cost)}" if monthly_cost != 0 else ""
+    return f"{doing} the link {link.name} in {where[0]} and {where[1]}{price}?"
+
+
 def plan_lines(plan: Plan, look: Look, *, link: Link) -> Iterator[Line]:
     yield heading(f"Plan for the link {link.name}")
     yield from paragraph(
         f"AWS: {link.aws.vpc_id} in {link.aws.region}, EKS cluster {link.aws.eks_cluster}", look, 2, "dim"
     )
-    yield from paragraph(
-        f"Azure: {link.azure.vnet} in {link.azure.location}, AKS cluster {link.azure.aks_cluster}", look, 2, "dim"
-    )
+    several = "clusters" if link.azure.more_clusters else "cluster"
+    where = f"{link.azure.vnet} in {link.azure.location}, AKS {several} {link.azure.clusters_said}"
+    yield from paragraph(f"Azure: {where}", look, 2, "dim")
     for text in _whose(plan):
         yield from paragraph(text, look, 2, "dim")
     yield EMPTY
@@ -64,11 +80,13 @@ def plan_lines(plan: Plan, look: Look, *, link: Link) -> Iterator[Line]:
             unchanged = sum(1 for c in changes if c.action is Action.NO_OP)
             if unchanged:
                 yield line(Span(f"  {look.action(Action.NO_OP)} {unchanged} unchanged", "dim"))
+            used = [a for a in plan.adopted if a.step == step]
+            yield from table([["adopted:", a.address, a.title, Span(a.id, "dim")] for a in used], look, indent=2)
             yield EMPTY
-        if plan.kept:
-            yield heading("Kept: cloudlink did not make it")
+        for why in dict.fromkeys(k.why for k in plan.kept):
+            yield heading(f"Kept: {why}")
             rows: list[list[Cell]] = [
-                [look.action(Action.NO_OP), k.address, k.title, Span(k.id, "dim")] for k in plan.kept
+                [look.action(Action.NO_OP), k.address, k.title, Span(k.id, "dim")] for k in plan.kept if k.why == why
             ]
             yield from table(rows, look, indent=2)
             yield EMPTY
@@ -78,6 +96,7 @@ def plan_lines(plan: Plan, look: Look, *, link: Link) -> Iterator[Line]:
             f"Nothing to do: {words.count(len(plan.changes), 'resource')} checked, all match the configuration.",
             look,
         )
+    yield from also_learned_lines(plan.also_learned, look, planned=True, note=_others_tables(link))
     warned, unproved = plan.found(Severity.WARNING), plan.found(Severity.NOT_PROVED)
     if plan.warnings or warned or unproved:
         yield EMPTY
@@ -92,20 +111,28 @@ def plan_lines(plan: Plan, look: Look, *, link: Link) -> Iterator[Line]:
             yield from advice(finding.hint, look, 3)
 
 
+def _others_tables(link: Link) -> str:
+    joined = link.makes_vpn and link.aws.transit and link.aws.adopt_gateway
+    return f"Nothing that others have in the route tables of {joined} is changed." if joined else ""
+
+
 def _whose(plan: Plan) -> Iterator[str]:
     """Whose clouds these are: the wrong profile or subscription is seen before anything is built."""
     if (a := plan.accounts) is None:
         return
     if a.aws_account:
-        ends = f", until {datetime.fromtimestamp(a.aws_session_end, UTC):%H:%M} UTC" if a.aws_session_end else ""
-        yield f"AWS account {a.aws_account}, signed in as {a.aws_principal}{ends}"
+        yield f"AWS account {a.aws_account}, signed in as {a.aws_principal}{_until(a.aws_session_end)}"
     name = (
         f"{a.azure_subscription_name} ({a.azure_subscription})" if a.azure_subscription_name else a.azure_subscription
     )
     words = [f"Azure subscription {name}"]
     words += [f"tenant {a.azure_tenant}"] if a.azure_tenant else []
     words += [f"signed in as {a.azure_user}"] if a.azure_user else []
-    yield ", ".join(words)
+    yield ", ".join(words) + _until(a.azure_session_end)
+
+
+def _until(end: float | None) -> str:
+    return f", until {datetime.fromtimestamp(end, UTC):%H:%M} UTC" if end else ""
 
 
 def totals(plan: Plan) -> str:
@@ -133,8 +160,11 @@ def _change(change: Change, look: Look, action_width: int, address_width: int) -
     if why.startswith(_EXPECTED.get(change.action, ())):
         why = ""
     yield from paragraph(why, look, indent, "warn" if change.drift else "dim")
+    if change.who:
+        yield from labelled("who", change.who, look, indent)
     pad = max((len(f.field) for f in change.fields), default=0)
     for field in change.fields:
-        new = field.new if field.new != field.old else "another one"  # both are secret
-        shown = f"{field.old} {look.glyph('arrow')} {new}"
+        shown = f"{field.old} {look.glyph('arrow')} {field.new}"
+        if field.new == field.old:  # both are secret, and AWS is the master of keys
+            shown = "Azure takes over the key that AWS has now; this tunnel only"
         yield from labelled(field.field, shown, look, indent, pad)

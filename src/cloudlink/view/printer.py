@@ -1,4 +1,4 @@
-"""One output stream and what it can show: its width, its encoding, and whether it takes colour."""
+"""One output stream with its width, its encoding and whether it takes colour."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final, TextIO
 
 from cloudlink.view.text import Line, Look, Tone, text_of
-from cloudlink.view.words import ascii_only
+from cloudlink.view.words import ascii_only, cells
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,6 +41,12 @@ def is_dumb(env: Mapping[str, str]) -> bool:
     return env.get("TERM", "").lower() in _DUMB
 
 
+def reflows(env: Mapping[str, str]) -> bool:
+    """Whether rows that have become too long are broken anew when the window gets narrower. Nearly all terminals do so; xterm,
+    GNU screen and Linux's own console cut them."""
+    return not (env.get("XTERM_VERSION") or env.get("STY") or env.get("TERM") == "linux")
+
+
 def takes_colour(stream: TextIO, env: Mapping[str, str]) -> bool:
     """Unless the user says otherwise: terminals do; NO_COLOR (https://no-color.org) and dumb ones do not."""
     return is_terminal(stream) and not env.get("NO_COLOR") and not is_dumb(env)
@@ -60,7 +66,7 @@ def width_of(stream: TextIO, env: Mapping[str, str]) -> int:
 
 
 def speaks_unicode(stream: TextIO) -> bool:
-    """Streams without an encoding live in memory and carry everything."""
+    """A stream without an encoding is in memory and takes all characters."""
     encoding = getattr(stream, "encoding", None)
     if not encoding:
         return True
@@ -73,11 +79,9 @@ def speaks_unicode(stream: TextIO) -> bool:
 class Printer:
     """Prints lines to one stream. rich is only imported where there is colour."""
 
-    def __init__(
-        self, stream: TextIO, *, colour: bool, env: Mapping[str, str] | None = None, sandbox: bool = False
-    ) -> None:
+    def __init__(self, stream: TextIO, *, colour: bool, env: Mapping[str, str] | None = None, given: str = "") -> None:
         self._stream = stream
-        self._sandbox = sandbox
+        self._given = given
         self._env = os.environ if env is None else env
         self._unicode = speaks_unicode(stream)
         self._console = console(stream, colour=True) if colour else None
@@ -86,7 +90,7 @@ class Printer:
     @property
     def look(self) -> Look:
         """Asked again for each screen: terminals are resized."""
-        return Look(width_of(self._stream, self._env), self._unicode, self._sandbox)
+        return Look(width_of(self._stream, self._env), self._unicode, self._given)
 
     def print(self, lines: Iterable[Line]) -> None:
         if self._console is None:
@@ -102,7 +106,7 @@ class Printer:
 
     def redraw(self, lines: Iterable[Line]) -> None:
         """From the top of the screen, over what was there and no lower than its end; the screen never goes blank."""
-        shown = list(lines)[: max(os.get_terminal_size(self._stream.fileno()).lines - 1, 1)]
+        shown = _that_fit(lines, os.get_terminal_size(self._stream.fileno()))
         if self._console is None:
             text = "".join(self.encodable(text_of(parts)) + "\n" for parts in shown)
         else:
@@ -127,6 +131,18 @@ class Printer:
 
     def encodable(self, text: str) -> str:
         return text if self._unicode else ascii_only(text)
+
+
+def _that_fit(lines: Iterable[Line], size: os.terminal_size) -> list[Line]:
+    """The first lines, as many as there are rows for: a command that is longer than a row takes several."""
+    shown: list[Line] = []
+    rows = max(size.lines - 1, 1)
+    for parts in lines:
+        rows -= max(1, -(-cells(text_of(parts)) // (size.columns or 10_000)))
+        if rows < 0:
+            break
+        shown.append(parts)
+    return shown
 
 
 def console(stream: TextIO, *, colour: bool) -> Console:

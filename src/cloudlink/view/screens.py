@@ -6,21 +6,29 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import TextIO
 
-from cloudlink.checks.report import DnsReport, StatusReport, TeardownReport
+from cloudlink.checks.doctor import DoctorReport
+from cloudlink.checks.report import DnsReport, PauseReport, StatusReport, TeardownReport
 from cloudlink.core.events import Event, Halted
 from cloudlink.core.plan import Plan
 from cloudlink.core.polling import Clock
-from cloudlink.errors import CloudlinkError
+from cloudlink.day_two.reports import LogsReport, RotationReport, TrialReport
+from cloudlink.errors import CloudlinkError, is_denial
 from cloudlink.link import Link
+from cloudlink.view import words
 from cloudlink.view.board import Board
 from cloudlink.view.dns import dns_lines
+from cloudlink.view.doctor import doctor_lines
 from cloudlink.view.error import error_lines
+from cloudlink.view.logs import logs_lines
+from cloudlink.view.pause import pause_lines
 from cloudlink.view.plan import plan_lines
 from cloudlink.view.printer import Printer, takes_colour
 from cloudlink.view.prompt import answered_yes
+from cloudlink.view.rotation import rotation_lines
 from cloudlink.view.status import status_lines, up_lines, watch_lines
 from cloudlink.view.teardown import teardown_lines
 from cloudlink.view.text import EMPTY, Line, Look, Span, labelled, line, paragraph, text_of
+from cloudlink.view.trials import trial_lines
 
 
 def note_lines(text: str, look: Look, *, warning: bool = False) -> list[Line]:
@@ -34,11 +42,11 @@ def halted_lines(event: Halted, board: Board, command: str, look: Look) -> list[
     made = [board.items[a].title if a in board.items else a for a in event.made]
     said = [f"Nothing more was begun, because {event.because} was refused."]
     said.append(f"Made by this run: {', '.join(made)}." if made else "This run has made nothing.")
-    if event.monthly_cost:
-        said.append(f"What exists of the link costs about {event.monthly_cost:.0f} USD a month while it is kept.")
+    if event.monthly_cost != 0:
+        said.append(f"What exists of the link costs {words.monthly(event.monthly_cost)} while it is kept.")
     said.append(
         f"When the cause is removed, run cloudlink {command} again: it goes on from here."
-        + (" cloudlink teardown removes what was made." if event.monthly_cost or made else "")
+        + (" cloudlink teardown removes what was made." if event.monthly_cost != 0 or made else "")
     )
     return [EMPTY, *paragraph(" ".join(said), look)]
 
@@ -57,18 +65,25 @@ class TextView(ABC):
         link: str,
         sandbox_speed: float | None,
         env: Mapping[str, str],
+        given: str = "",
     ) -> None:
-        sandbox = sandbox_speed is not None
-        self._out = Printer(out, colour=takes_colour(out, env) if color is None else color, env=env, sandbox=sandbox)
+        given = " --sandbox" * (sandbox_speed is not None) + given
+        self._out = Printer(out, colour=takes_colour(out, env) if color is None else color, env=env, given=given)
         self._err_colour = takes_colour(err, env) if color is None else color
-        self._err = Printer(err, colour=self._err_colour, env=env, sandbox=sandbox)
+        self._err = Printer(err, colour=self._err_colour, env=env, given=given)
         self._clock = clock
         self._command = command
         self._link = link
         self._sandbox_speed = sandbox_speed
-        self._board = Board()
-        self._does_work = command in ("up", "teardown")  # the others only look, and their result says all
+        self._board = Board(simulated=sandbox_speed is not None)
+        self._does_work = command in (
+            "up",
+            "teardown",
+            "pause",
+            "resume",
+        )  # the others only look, and their result says all
         self._shown: list[CloudlinkError] = []
+        self._told = ""  # the cause that the last status named
         self._said = False  # something from which a result or an error should stand apart
 
     @abstractmethod
@@ -76,34 +91,54 @@ class TextView(ABC):
 
     @abstractmethod
     def _settle(self) -> None:
-        """Bring the progress to rest: something else is about to be printed."""
+        """End the progress display before something else is printed."""
 
     def plan(self, plan: Plan, *, link: Link) -> None:
         self._show(plan_lines(plan, self._out.look, link=link))
-        self._board = Board()  # what was read for the plan is no part of the work
+        self._board = Board(
+            simulated=self._sandbox_speed is not None
+        )  # what was read for the plan is no part of the work
 
-    def status(self, report: StatusReport) -> None:
+    def status(self, report: StatusReport, *, everything: bool = False) -> None:
         look = self._out.look
-        if self._command == "up":
+        self._told = report.advice.cause
+        if self._command in ("up", "resume"):
             self._show(up_lines(report, look))
         else:
-            self._show(status_lines(report, look, self._clock.now()))
+            self._show(status_lines(report, look, self._clock.now(), everything=everything))
 
-    def watch(self, report: StatusReport) -> None:
+    def watch(self, report: StatusReport, *, everything: bool = False) -> None:
         if not self._out.redraws:
-            self.status(report)
+            self._show([line(Span(f"--- {words.time_of_day(self._clock.now())} ---", "dim"))])
+            self._said = False  # what follows belongs to it
+            self.status(report, everything=everything)
             return
         self._settle()
         self._out.redraw(watch_lines(report, self._out.look, self._clock.now()))
 
-    def dns(self, report: DnsReport) -> None:
-        self._show(dns_lines(report, self._out.look, brief=self._command == "up"))
+    def doctor(self, report: DoctorReport) -> None:
+        self._show(doctor_lines(report, self._out.look))
+
+    def trials(self, report: TrialReport) -> None:
+        self._show(trial_lines(report, self._out.look))
+
+    def rotation(self, report: RotationReport) -> None:
+        self._show(rotation_lines(report, self._out.look, self._clock.now()))
+
+    def logs(self, report: LogsReport) -> None:
+        self._show(logs_lines(report, self._out.look, self._clock.now()))
+
+    def dns(self, report: DnsReport, *, everything: bool = False) -> None:
+        self._show(dns_lines(report, self._out.look, everything=everything))
 
     def teardown(self, report: TeardownReport) -> None:
         self._show(teardown_lines(report, self._out.look))
 
+    def pause(self, report: PauseReport) -> None:
+        self._show(pause_lines(report, self._out.look))
+
     def _show(self, screen: Iterable[Line]) -> None:
-        """A result, apart from the one before."""
+        """Print a result, with an empty line before it."""
         self._settle()
         self._out.print([EMPTY, *screen] if self._said else screen)
         self._said = True
@@ -112,11 +147,16 @@ class TextView(ABC):
         """In full, after every other failure of the run that has not been shown in full yet; equal ones as one. One that
         was shown when it happened is only named: it is the last thing that a reader of a long log sees."""
         self._settle()
-        if any(_same(error, shown) for shown in self._shown):
+        told_with_its_fix = bool(error.detail) and (
+            error.detail.rstrip(".") in self._told or (error.summary in self._told and not is_denial(error))
+        )
+        if told_with_its_fix or any(_same(error, shown) for shown in self._shown):
             place = f" ({error.resource})" if error.resource else ""
             self._err.print(
                 [line(Span(f"{self._err.look.glyph('bad')} Error:", "bad"), f" {error.summary}{place}: see above.")]
             )
+        if told_with_its_fix:
+            self._shown.append(error)
         told: dict[tuple[str, str, str], list[CloudlinkError]] = {}
         for each in [*(f for f in self._failures() if not _same(f, error)), error]:
             if not any(_same(each, shown) for shown in self._shown):

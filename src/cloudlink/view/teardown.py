@@ -14,10 +14,12 @@ _Rows = tuple[tuple[str, str, str], ...]
 def teardown_lines(report: TeardownReport, look: Look) -> Iterator[Line]:
     mark = Span(look.glyph("good"), "good") if report.complete else Span(look.glyph("bad"), "bad")
     yield from table([[mark, Span(_sentence(report), "strong")]], look)
+    explained = {item.address for item in report.left}  # each with its own reason, below
     sections: tuple[tuple[str, str, Tone, _Rows], ...] = (
         ("Deleted", "-", "", report.deleted),
         ("Put back as it was", "~", "", report.restored),
-        ("Kept: cloudlink did not make it", "=", "", report.kept),
+        ("Kept: cloudlink did not make it", "=", "", tuple(r for r in report.kept if r[0] not in explained)),
+        ("Kept", "=", "", tuple(r for r in report.kept if r[0] in explained)),
         (
             "Left over (run cloudlink teardown again)",
             look.glyph("bad"),
@@ -37,7 +39,7 @@ def teardown_lines(report: TeardownReport, look: Look) -> Iterator[Line]:
                 look,
                 indent=2,
             )
-        if title.startswith("Kept"):
+        if title == "Kept":
             yield from _left(report, look)
 
 

@@ -1,4 +1,4 @@
-"""Lines of text with a tone, laid out for a width: what all screens are made of, whatever prints them.
+"""Lines of text with a tone, laid out for a width; all screens are made of them.
 
 A span's text is made harmless when the span is made, so nothing that a cloud or a configuration says can
 reach a terminal as anything but characters.
@@ -15,8 +15,11 @@ from cloudlink.core.plan import Action
 from cloudlink.view import words
 from cloudlink.view.words import cells, visible
 
-# Those that take --sandbox; ``cloudlink sandbox ...`` is not among them.
-_COMMANDS = re.compile(r"\bcloudlink (?:up|plan|status|verify-dns|teardown)\b(?! --sandbox)")
+# Those that take --config and --sandbox; ``cloudlink sandbox ...`` is not among them.
+_COMMANDS = re.compile(
+    r"\bcloudlink (?:up|plan|status|verify-dns|teardown|pause|resume|report|doctor|permissions|rotate-keys|logs|test|init|gather)\b"
+    r"(?! --(?:sandbox|config))"
+)
 
 Tone = Literal["", "strong", "dim", "good", "warn", "bad"]
 
@@ -39,11 +42,11 @@ EMPTY: Line = ()
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What the place that is printed to can show."""
+    """What the output can show."""
 
     width: int = 100  # columns
     unicode: bool = True
-    sandbox: bool = False  # commands to type next are for the sandbox too
+    given: str = ""  # options that commands to type next need too, such as `` --sandbox``
 
     @property
     def narrow(self) -> bool:
@@ -113,25 +116,27 @@ def paragraph(text: str, look: Look, indent: int = 0, tone: Tone = "") -> Iterat
         yield from fold(line(" " * indent, Span(part, tone)), look.width, indent)
 
 
-def labelled(label: str, text: str, look: Look, indent: int, pad: int = 0, *, tone: Tone = "dim") -> Iterator[Line]:
+def labelled(
+    label: str, text: str, look: Look, indent: int, pad: int = 0, *, tone: Tone = "dim", text_tone: Tone = ""
+) -> Iterator[Line]:
     """``why  The keys differ ...`` with the text hanging under its own beginning. pad: width of the label."""
     pad = max(pad, cells(label))
     hang = indent + pad + 2
     first = " " * indent + label + " " * (pad - cells(label) + 2)
     for part in text.splitlines() or [""]:
-        yield from fold(line(Span(first, tone), part), look.width, hang)
+        yield from fold(line(Span(first, tone), Span(part, text_tone)), look.width, hang)
         first = " " * hang
 
 
-def for_sandbox(text: str) -> str:
-    """The commands in it as they have to be typed for the sandbox; against real clouds they would do something else."""
-    return _COMMANDS.sub(r"\g<0> --sandbox", text)
+def to_paste(text: str, given: str) -> str:
+    """The commands in it with the options that were given: without them they would be about another link, or about real
+    clouds."""
+    return _COMMANDS.sub(lambda found: found[0] + given, text)
 
 
 def advice(text: str, look: Look, indent: int, label: str = "", pad: int = 0) -> Iterator[Line]:
     """What to do next: sentences are folded, a command stays on one line so that it can be copied."""
-    if look.sandbox:
-        text = for_sandbox(text)
+    text = to_paste(text, look.given)
     is_command = not text.rstrip().endswith((".", "!", "?", ":"))
     wide = replace(look, width=max(look.width, 10_000)) if is_command else look
     yield from labelled(label, text, wide, indent, pad) if label else paragraph(text, wide, indent)

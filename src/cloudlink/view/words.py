@@ -1,7 +1,9 @@
-"""How things are said: durations, glyphs, step titles, and text from outside made harmless."""
+"""Durations, glyphs, step titles, and escaping of text from outside."""
 
 from __future__ import annotations
 
+import math
+import re
 import time
 import unicodedata
 from typing import Final, Literal
@@ -31,6 +33,7 @@ HEALTH_SENTENCES: Final = {
     Health.NO_REDUNDANCY: "has no redundancy",
     Health.DOWN: "is down",
     Health.ABSENT: "does not exist",
+    Health.PAUSED: "is paused",
     Health.UNKNOWN: "was not fully seen",
 }
 
@@ -62,6 +65,8 @@ def step_of(address: str) -> str:
 def step_title(address: str) -> str:
     """The title of the step that an address belongs to; an unknown step's own word."""
     step = step_of(address)
+    if tunnel := re.fullmatch(r"tunnel\[(\d+)\]", step):
+        return f"tunnel {int(tunnel[1]) + 1}"
     return STEP_TITLES.get(step, step)
 
 
@@ -80,7 +85,7 @@ def doing(verb: Verb) -> str:
 
 
 def did(verb: Verb, changed: bool = True) -> str:
-    """What has happened; a write that turned out to be unnecessary is said to be unchanged."""
+    """The past tense of a verb; a write that was not necessary is ``unchanged``."""
     return _VERBS[verb][1] if changed or verb in ("read", "wait", "check") else "unchanged"
 
 
@@ -159,7 +164,7 @@ def duration(seconds: float) -> str:
 
 
 def about(seconds: float) -> str:
-    """An estimate, no more exact than it is: ``about 10s``, ``about 23m``, ``about 1h05m``."""
+    """A rounded estimate: ``about 10s``, ``about 23m``, ``about 1h05m``."""
     if seconds < 57.5:
         return f"about {max(5, round(seconds / 5) * 5)}s"
     minutes = max(1, round(seconds / 60))
@@ -167,6 +172,27 @@ def about(seconds: float) -> str:
         return f"about {minutes}m"
     hours, m = divmod(round(minutes / 5) * 5, 60)
     return f"about {hours}h{m:02d}m"
+
+
+def between(low: float, high: float) -> str:
+    """A range, rounded so that it stays true: ``up to 40s``, ``14m to 32m``, ``55m to 1h10m``."""
+    if high < 57.5:
+        return f"up to {max(5, math.ceil(high / 5) * 5)}s"
+    least, most = math.floor(low / 60), math.ceil(high / 60)
+    if least < 1:
+        return f"up to {_minutes(most)}"
+    return _minutes(most) if least == most else f"{_minutes(least)} to {_minutes(most)}"
+
+
+def _minutes(minutes: int) -> str:
+    return f"{minutes}m" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02d}m"
+
+
+def monthly(price: float | None) -> str:
+    """What something costs, in USD a month; None: no price is known for its cloud."""
+    if price is None:
+        return "money by the hour (no price is known for this cloud)"
+    return f"about {price:,.0f} USD a month" if price >= 10 else f"about {price:.2f} USD a month"
 
 
 def size(octets: float) -> str:
@@ -181,6 +207,12 @@ def size(octets: float) -> str:
 def time_of_day(at: float) -> str:
     """Seconds since the epoch as local ``HH:MM:SS``."""
     return time.strftime("%H:%M:%S", time.localtime(at))
+
+
+def moment(at: float, now: float) -> str:
+    """Seconds since the epoch as local ``HH:MM``, with the day where it is another one than now."""
+    there, here = time.localtime(at), time.localtime(now)
+    return time.strftime("%H:%M" if there[:3] == here[:3] else "%d %b %H:%M", there)
 
 
 def count(number: int, singular: str, plural: str = "") -> str:

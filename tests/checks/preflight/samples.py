@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from cloudlink.config import load
+from cloudlink.connect import topology_unasked
 from cloudlink.core.plan import Action, Change, Plan
 from cloudlink.errors import Finding, Severity
 from cloudlink.link import Link
+from cloudlink.steps.permissions import Nodes, by_address
 
 EXAMPLE = Path(__file__).parents[3] / "config.example.toml"
 VPC = "vpc-0a1b2c3d4e5f60718"
@@ -48,6 +50,10 @@ def link(*, aws: dict[str, Any] | None = None, azure: dict[str, Any] | None = No
         azure=replace(found.azure, **(azure or {})),
         dns=replace(found.dns, **(dns or {})),
     )
+
+
+def nodes(of: Link | None = None) -> Nodes:
+    return by_address(topology_unasked(of or link()).nodes())
 
 
 def plan(action: Action = Action.CREATE, *only: str) -> Plan:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cloudlink.checks.preflight.aks import AksFacts, check, is_arm
-from cloudlink.clouds.azure.parse import aks_cluster
+from cloudlink.clouds.azure.parse_aks import aks_cluster
 from cloudlink.config import load
 from cloudlink.core.plan import Action, Change, Plan
 from cloudlink.errors import Finding, Severity
@@ -114,6 +114,12 @@ CASES: dict[str, tuple[dict[str, Any], Severity, str, str]] = {
     "only Windows": ({"pool": {"osType": "Windows"}}, Severity.WARNING, "Linux", "Linux"),
     "only arm64": ({"pool": {"vmSize": "Standard_D4ps_v5"}}, Severity.WARNING, "arm64", "probe.image"),
     "no node": ({"pool": {"count": 0}}, Severity.WARNING, "no node", "enlarge"),
+    "a proxy in every pod": (
+        {"httpProxyConfig": {"httpProxy": "http://p:3128", "httpsProxy": "http://p:3128", "noProxy": ["10.0.0.0/8"]}},
+        Severity.WARNING,
+        "HTTP through a proxy",
+        f"Add .{LINK.dns.zone} to noProxy",
+    ),
     "own network plugin": (
         {"networkProfile": {"networkPlugin": "none"}},
         Severity.WARNING,
@@ -221,3 +227,25 @@ def test_processors_by_the_letters_of_a_size(size: str, arm: bool) -> None:
 @pytest.mark.parametrize("broken", [{}, {"properties": None}, {"properties": {"agentPoolProfiles": None}, "sku": None}])
 def test_half_an_answer_is_no_crash(broken: dict[str, Any]) -> None:
     list(check(AksFacts(aks_cluster(broken)), LINK, NAMES))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"httpProxy": "http://p:3128", "noProxy": [LINK.dns.zone]},
+        {"httpProxy": "http://p:3128", "noProxy": [f".{LINK.dns.zone.partition('.')[2]}"]},
+        {"httpProxy": "http://p:3128", "noProxy": ["10.0.0.0/8", LINK.dns.zone.upper()]},
+        {"httpProxy": "http://p:3128", "noProxy": ["*"]},
+        {"httpProxy": "http://p:3128", "enabled": False},
+        {"noProxy": ["x"]},
+    ],
+)
+def test_a_proxy_that_the_names_do_not_go_to(config: dict[str, Any]) -> None:
+    assert found(httpProxyConfig=config) == []
+
+
+def test_a_star_in_no_proxy_is_not_understood_by_every_program() -> None:
+    """Go's programs do; requests, which Python's SDKs use, and curl go through the proxy all the same."""
+    (finding,) = found(httpProxyConfig={"httpProxy": "http://p:3128", "noProxy": [f"*.{LINK.dns.zone}"]})
+    assert f"It names *.{LINK.dns.zone}, which some programs understand; Python's and curl do not." in finding.detail
+    assert finding.hint.startswith(f"Add .{LINK.dns.zone} to noProxy")

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import IPv4Address
 
 import pytest
 
-from cloudlink.checks.preflight.aws import AwsFacts, check
+from cloudlink.checks.preflight.aws import AwsFacts, check, owner_only
 from cloudlink.checks.preflight.region import explain
 from cloudlink.clouds.aws import parse_vpc
-from cloudlink.clouds.aws.parse_vpc import (
-    Attachment,
-    Cluster,
-    LoadBalancer,
-    Route,
-    RouteTable,
-    Subnet,
-    Vpc,
-    VpnConnection,
-    VpnGateway,
-)
+from cloudlink.clouds.aws.parse_balancers import LoadBalancer
+from cloudlink.clouds.aws.parse_cluster import Cluster
+from cloudlink.clouds.aws.parse_vpc import Route, RouteTable, Subnet, Vpc
 from cloudlink.clouds.azure.parse_ranges import AzureRanges, Peering
 from cloudlink.core.plan import Action
 from cloudlink.errors import CloudlinkError, CredentialsError, Finding, ObstaclesError, Severity
-from cloudlink.link import Link
+from cloudlink.link import AddressTarget, Host, KubernetesTarget, Link, LoadBalancerTarget
 
-from .samples import VPC, first_plan, link, networks, plan, told
+from .samples import VPC, first_plan, link, networks, nodes, plan, told
 
 OBSTACLE, WARNING = Severity.OBSTACLE, Severity.WARNING
 FACTS = AwsFacts(
@@ -35,6 +28,7 @@ FACTS = AwsFacts(
     subnets=(Subnet("subnet-1", "a", None, 100), Subnet("subnet-2", "b", None, 100), Subnet("subnet-3", "c", None, 5)),
     tables=(RouteTable("rtb-main", main=True), RouteTable("rtb-1", subnets=("subnet-1",))),
     azure=AzureRanges(networks("10.20.0.0/16"), (Peering("spoke", networks("10.30.0.0/16"), True),)),
+    owner_only=owner_only(nodes()),
 )
 
 
@@ -88,53 +82,6 @@ def test_a_vpc_whose_owner_is_not_said_is_no_finding() -> None:
 def test_a_vpc_that_does_not_fit(facts: AwsFacts, key: str) -> None:
     (finding,) = findings(facts)
     assert (finding.severity, finding.key) == (OBSTACLE, key)
-
-
-# --- gateways ---------------------------------------------------------------------------------------------
-
-
-def gateway(id_: str, state: str, vpc: str = VPC, asn: int = 64_900) -> VpnGateway:
-    return VpnGateway(id_, asn, (Attachment(vpc, state),))
-
-
-@pytest.mark.parametrize("state", ["attached", "attaching"])
-def test_a_second_gateway_that_is_attached_or_attaching(state: str) -> None:
-    (finding,) = findings(replace(FACTS, gateways=(gateway("vgw-1", state),)))
-    assert finding.key == "aws.gateway"
-    assert f"vgw-1 (ASN 64900) is {state} to {VPC}" in finding.detail
-    assert 'aws.gateway = "vgw-1"' in finding.hint
-
-
-@pytest.mark.parametrize(("state", "vpc"), [("detached", VPC), ("detaching", VPC), ("attached", "vpc-2")])
-def test_a_gateway_that_leaves_or_is_elsewhere_is_no_matter(state: str, vpc: str) -> None:
-    assert findings(replace(FACTS, gateways=(gateway("vgw-1", state, vpc),))) == []
-
-
-@pytest.mark.parametrize(
-    ("gateways", "words"),
-    [
-        ((), "There is no vgw-1"),
-        ((gateway("vgw-1", "attached", "vpc-2"),), "is attached to vpc-2"),
-        ((gateway("vgw-1", "detached"), gateway("vgw-2", "attaching")), "vgw-2 (ASN 64900) is attaching"),
-        ((gateway("vgw-1", "attached", asn=65_515),), "ASN 65515"),
-        ((gateway("vgw-1", "attached", asn=65_000),), "ASN 65000 too"),
-    ],
-)
-def test_an_adopted_gateway_that_does_not_fit(gateways: tuple[VpnGateway, ...], words: str) -> None:
-    (finding,) = findings(replace(FACTS, gateways=gateways), link(aws={"adopt_gateway": "vgw-1"}))
-    assert finding.severity is OBSTACLE
-    assert words in finding.detail
-
-
-def test_inside_ranges_of_others_on_an_adopted_gateway() -> None:
-    connections = (
-        VpnConnection("vpn-1", "vgw-1", ("169.254.22.0/30",), ""),
-        VpnConnection("vpn-2", "vgw-1", ("169.254.21.0/30",), "demo"),
-        VpnConnection("vpn-3", "vgw-2", ("169.254.21.4/30",), ""),
-    )
-    facts = replace(FACTS, gateways=(gateway("vgw-1", "attached"),), connections=connections)
-    (finding,) = findings(facts, link(aws={"adopt_gateway": "vgw-1"}))
-    assert (finding.key, finding.detail) == ("vpn.inside_pool", "Another VPN connection of vgw-1 uses 169.254.22.0/30.")
 
 
 # --- subnets of the endpoint ------------------------------------------------------------------------------
@@ -217,7 +164,7 @@ def test_what_aws_says_of_routes_is_read() -> None:
         [
             {
                 "RouteTableId": "rtb-1",
-                "Associations": [{"SubnetId": "subnet-1"}, {"Main": True}],
+                "Associations": [{"SubnetId": "subnet-1"}, {"Main": True}, {"GatewayId": "vgw-9", "Main": False}],
                 "Routes": [
                     {"DestinationCidrBlock": "10.10.0.0/16", "GatewayId": "local", "Origin": "CreateRouteTable"},
                     {
@@ -229,12 +176,101 @@ def test_what_aws_says_of_routes_is_read() -> None:
                     {"DestinationPrefixListId": "pl-1", "GatewayId": "vpce-1", "Origin": "CreateRoute"},
                     {"DestinationIpv6CidrBlock": "::/0", "GatewayId": "igw-1", "Origin": "CreateRoute"},
                     {"DestinationCidrBlock": "10.0.0.0/8", "TransitGatewayId": "tgw-1", "State": "blackhole"},
+                    {"DestinationPrefixListId": "pl-2", "GatewayId": "vgw-1", "Origin": "CreateRoute"},
                 ],
             }
         ]
     )
     assert (table.id, table.main, table.subnets) == ("rtb-1", True, ("subnet-1",))
-    assert table.routes == (Route(networks("10.0.0.0/8")[0], "tgw-1", active=False),)
+    assert table.routes == (
+        Route(networks("10.20.0.0/17")[0], "vgw-1"),
+        Route(networks("10.0.0.0/8")[0], "tgw-1", active=False),
+    )
+    assert table.learned == (Route(networks("10.20.0.0/16")[0], "vgw-1"),)
+    assert [r.list_id for r in table.lists] == ["pl-2"]
+    assert table.edges == ("vgw-9",)
+
+
+def test_a_static_route_to_a_gateway_that_was_taken_away() -> None:
+    """Somebody's Terraform made the gateway anew, and the route to the one before stayed: static, so that it wins."""
+    stale = with_route("10.20.0.0/16", "vgw-old", active=False)
+    (finding,) = findings(stale)
+    assert (
+        finding.severity is OBSTACLE and "leads to vgw-old, which does not exist any more (blackhole)" in finding.detail
+    )
+    there = replace(with_route("10.20.0.0/16", "vgw-1"), gateways=frozenset({"vgw-1"}))
+    assert findings(there) == [], "it leads where the tunnels' routes lead"
+    assert findings(replace(stale, gateways=frozenset({"vgw-old"}))) != [], "what AWS calls a blackhole is one"
+
+
+def adopted(destination: str, gateway: str = "vgw-1") -> AwsFacts:
+    tables = (FACTS.tables[0], replace(FACTS.tables[1], learned=(Route(networks(destination)[0], gateway),)))
+    return replace(FACTS, tables=tables, gateways=frozenset({gateway}))
+
+
+@pytest.mark.parametrize(("destination", "told_of"), [("10.20.0.0/16", 1), ("10.20.8.0/24", 1), ("10.0.0.0/8", 0)])
+def test_an_adopted_gateway_that_leads_to_azures_range_already(destination: str, told_of: int) -> None:
+    """A data centre behind Direct Connect has the range too, and Direct Connect wins over any VPN."""
+    mine = link(aws={"gateway": "vgw-1"})
+    found = list(check(adopted(destination), mine, first_plan()))
+    assert told(found) == [(OBSTACLE, "The gateway has a way to Azure's range already")] * told_of
+    assert list(check(adopted(destination), mine, plan(Action.UPDATE, "aws_vpn.connection"))) == [], "it may be our own"
+    assert list(check(adopted(destination, "vgw-2"), mine, first_plan())) == []
+
+
+@pytest.mark.parametrize("active", [True, False])
+def test_a_gateway_whose_own_table_leads_to_a_firewall(active: bool) -> None:
+    own = RouteTable("rtb-edge", routes=(Route(networks("10.10.1.0/24")[0], "vpce-1", active),), edges=("vgw-1",))
+    facts = replace(FACTS, tables=(*FACTS.tables, own), gateways=frozenset({"vgw-1"}))
+    (finding,) = findings(facts, link(aws={"gateway": "vgw-1"}))
+    assert finding.severity is (WARNING if active else OBSTACLE)
+    assert "rtb-edge is the route table of vgw-1 itself" in finding.detail and "10.10.1.0/24" in finding.detail
+    assert findings(replace(facts, gateways=frozenset()), link(aws={"gateway": "vgw-2"})) == [], (
+        "another gateway's, or the internet's"
+    )
+
+
+def test_a_gateways_own_table_among_those_that_are_to_get_routes() -> None:
+    """AWS refuses propagation into it, with words that name neither the reason nor the key."""
+    edge = RouteTable("rtb-edge", edges=("igw-1",))
+    facts = replace(FACTS, tables=(*FACTS.tables, edge))
+    listed = link(aws={"route_tables": ("rtb-main", "rtb-1", "rtb-edge")})
+    (finding,) = findings(facts, listed)
+    assert (finding.severity, finding.key) == (OBSTACLE, "aws.route_tables")
+    assert "rtb-edge is associated with igw-1" in finding.detail
+    assert findings(facts) == [], "nothing uses it"
+
+
+def test_listed_tables_that_leave_out_where_the_answers_come_from() -> None:
+    """aws.route_tables names the nodes' table; the endpoint's other subnet has the main one."""
+    (finding,) = findings(FACTS, link(aws={"route_tables": ("rtb-1",)}))
+    assert (finding.severity, finding.key) == (WARNING, "aws.route_tables")
+    assert "does not list rtb-main, which subnet-2 uses" in finding.detail
+    assert findings(FACTS, link(aws={"route_tables": ("rtb-1", "rtb-main")})) == []
+    routed = RouteTable("rtb-main", main=True, routes=(Route(networks("10.0.0.0/8")[0], "tgw-9"),))
+    by_hand = replace(FACTS, tables=(routed, FACTS.tables[1]))
+    assert findings(by_hand, link(aws={"route_tables": ("rtb-1",)})) == [], "somebody routes there by hand"
+    to_the_internet = replace(routed, routes=(Route(networks("0.0.0.0/0")[0], "nat-1"),))
+    assert findings(replace(by_hand, tables=(to_the_internet, FACTS.tables[1])), link(aws={"route_tables": ("rtb-1",)}))
+
+
+def test_the_tables_of_databases_and_of_subnets_for_load_balancers_count() -> None:
+    """Databases have subnets and a route table of their own, and so may internal load balancers of EKS."""
+    data = Subnet("subnet-db", "a", networks("10.10.9.0/24")[0], 9)
+    balancing = Subnet("subnet-lb", "b", networks("10.10.10.0/24")[0], 9, for_balancers=True)
+    others = replace(balancing, id="subnet-other", clusters=frozenset({"staging"}))
+    own = [
+        RouteTable(f"rtb-{s.id}", subnets=(s.id,), routes=with_route("10.20.0.0/16").tables[1].routes)
+        for s in (data, balancing, others)
+    ]
+    facts = replace(FACTS, subnets=(*FACTS.subnets, data, balancing, others), tables=(*FACTS.tables, *own))
+    hosts = (
+        Host("db", AddressTarget((IPv4Address("10.10.9.7"),))),
+        Host("web", KubernetesTarget("service", "web", "main")),
+    )
+    found = findings(facts, link(dns={"hosts": hosts}))
+    assert sorted(f.detail.split()[0] for f in found) == ["rtb-subnet-db", "rtb-subnet-lb"]
+    assert findings(facts, link(dns={"hosts": (Host("sentry", LoadBalancerTarget("sentry-internal")),)})) == []
 
 
 # --- the region -------------------------------------------------------------------------------------------

@@ -13,7 +13,14 @@ import pytest
 from cloudlink.checks.preflight.azure import check, locked
 from cloudlink.checks.preflight.azure_facts import AzureFacts, Unread
 from cloudlink.checks.preflight.paths import in_use, standing
-from cloudlink.clouds.azure import parse
+from cloudlink.clouds.azure import (
+    parse_aks,
+    parse_gateway,
+    parse_network,
+    parse_pieces,
+    parse_policy,
+    parse_subscription,
+)
 from cloudlink.config import load
 from cloudlink.core.plan import Action, Change, Plan
 from cloudlink.errors import Finding, Severity
@@ -37,7 +44,7 @@ Said = dict[str, Any]
 
 def vnet(
     id_: str = VNET, prefix: str = "10.20.0.0/16", *, subnets: Said | None = None, peerings: list[Said] | None = None
-) -> parse.Vnet:
+) -> parse_network.Vnet:
     shown = [
         {"name": n, "id": f"{id_}/subnets/{n}", "properties": p}
         for n, p in ({"aks": {"addressPrefix": "10.20.0.0/22"}} if subnets is None else subnets).items()
@@ -47,7 +54,9 @@ def vnet(
         "subnets": shown,
         "virtualNetworkPeerings": peerings or [],
     }
-    return parse.vnet({"id": id_, "name": parse.last(id_), "location": "westeurope", "properties": properties})
+    return parse_network.vnet(
+        {"id": id_, "name": parse_pieces.last(id_), "location": "westeurope", "properties": properties}
+    )
 
 
 def peering(of: str, to: str, **properties: Any) -> Said:
@@ -58,22 +67,22 @@ def peering(of: str, to: str, **properties: Any) -> Said:
         "allowVirtualNetworkAccess": True,
         **properties,
     }
-    name = f"to-{parse.last(to)}"
+    name = f"to-{parse_pieces.last(to)}"
     return {"id": f"{of}/virtualNetworkPeerings/{name}", "name": name, "properties": held}
 
 
-def cluster(subnet: str = f"{VNET}/subnets/aks") -> parse.AksCluster:
+def cluster(subnet: str = f"{VNET}/subnets/aks") -> parse_aks.AksCluster:
     pool = {"name": "nodes", "vnetSubnetID": subnet}
-    return parse.aks_cluster({"id": "/x/test", "name": "test", "properties": {"agentPoolProfiles": [pool]}})
+    return parse_aks.aks_cluster({"id": "/x/test", "name": "test", "properties": {"agentPoolProfiles": [pool]}})
 
 
-def table(name: str = "rt", *, off: bool = False, **routes: tuple[str, str]) -> parse.RouteTable:
+def table(name: str = "rt", *, off: bool = False, **routes: tuple[str, str]) -> parse_network.RouteTable:
     shown = [
         {"name": n, "properties": {"addressPrefix": p, "nextHopType": h, "nextHopIpAddress": "10.20.254.4"}}
         for n, (p, h) in routes.items()
     ]
     properties = {"disableBgpRoutePropagation": off, "routes": shown}
-    return parse.route_table({"id": f"{NET}/routeTables/{name}", "name": name, "properties": properties})
+    return parse_network.route_table({"id": f"{NET}/routeTables/{name}", "name": name, "properties": properties})
 
 
 def facts(**more: Any) -> AzureFacts:
@@ -81,8 +90,8 @@ def facts(**more: Any) -> AzureFacts:
         "vnet": vnet(),
         "cluster": cluster(),
         "vpc": VPC,
-        "locations": (parse.Location("westeurope", ("1", "2", "3")),),
-        "providers": (parse.Provider("Microsoft.Network", "Registered"),),
+        "locations": (parse_subscription.Location("westeurope", ("1", "2", "3")),),
+        "providers": (parse_subscription.Provider("Microsoft.Network", "Registered"),),
     }
     return AzureFacts(**{**kept, **more})
 
@@ -95,6 +104,46 @@ def side(**changes: Any) -> Link:
     return replace(LINK, azure=replace(LINK.azure, **changes))
 
 
+@pytest.mark.parametrize("state", ["Disabled", "Expired", "Deleted"])
+def test_a_subscription_that_is_read_only(state: str) -> None:
+    """Everything can be read there, so that only a write would tell."""
+    (one,) = found(facts(subscription=parse_subscription.subscription({"displayName": "shop", "state": state})))
+    assert one.severity is Severity.OBSTACLE and one.key == "azure.subscription"
+    assert "disabled" in one.summary and '"shop"' in one.detail and state in one.detail
+
+
+@pytest.mark.parametrize("state", ["Enabled", ""])
+def test_a_subscription_in_which_one_may_write(state: str) -> None:
+    assert found(facts(subscription=parse_subscription.subscription({"displayName": "shop", "state": state}))) == []
+
+
+@pytest.mark.parametrize("state", ["Warned", "PastDue"])
+def test_a_subscription_that_will_be_disabled(state: str) -> None:
+    """Azure takes every write in it until then."""
+    seen = facts(subscription=parse_subscription.subscription({"displayName": "shop", "state": state}))
+    (one,) = found(seen)
+    assert (one.severity, one.key) == (Severity.WARNING, "azure.subscription")
+    assert state in one.detail and "the link with it" in one.detail
+    assert found(seen, plan=Plan((Change("azure_vpn.gateway", "VPN gateway", Action.NO_OP),))) == []
+
+
+@pytest.mark.parametrize(("limit", "said"), [("On", True), ("Off", False), ("CurrentPeriodOff", False), (None, False)])
+def test_a_subscription_with_a_spending_limit(limit: str | None, said: bool) -> None:
+    raw = {"displayName": "shop", "state": "Enabled", "subscriptionPolicies": {"spendingLimit": limit}}
+    seen = found(facts(subscription=parse_subscription.subscription(raw)))
+    assert [(f.severity, f.summary) for f in seen] == (
+        [(Severity.WARNING, "The Azure subscription has a spending limit")] if said else []
+    )
+
+
+def test_the_subscription_of_the_vnet_is_disabled() -> None:
+    """Its GatewaySubnet is written there."""
+    raw = {"displayName": "hub", "state": "Disabled"}
+    (one,) = found(facts(vnet_subscription=parse_subscription.subscription(raw)))
+    assert (one.severity, one.key) == (Severity.OBSTACLE, "azure.vnet.subscription")
+    assert '"hub"' in one.detail
+
+
 def test_nothing_is_said_where_nothing_is_in_the_way() -> None:
     assert found(facts()) == []
 
@@ -103,12 +152,15 @@ def test_nothing_is_said_where_nothing_is_in_the_way() -> None:
 
 ZONED: dict[str, tuple[Callable[[], tuple[AzureFacts, Link]], str]] = {
     "zones where there are none": (
-        lambda: (facts(locations=(parse.Location("ukwest", ()), parse.Location("x", ("1",)))), side(location="ukwest")),
+        lambda: (
+            facts(locations=(parse_subscription.Location("ukwest", ()), parse_subscription.Location("x", ("1",)))),
+            side(location="ukwest"),
+        ),
         "[]",
     ),
     "none where there are some": (lambda: (facts(), side(zones=())), '["1", "2", "3"]'),
     "a zone that is not there": (
-        lambda: (facts(locations=(parse.Location("westeurope", ("1", "2")),)), LINK),
+        lambda: (facts(locations=(parse_subscription.Location("westeurope", ("1", "2")),)), LINK),
         '["1", "2"]',
     ),
 }
@@ -126,12 +178,14 @@ def test_zones_that_do_not_fit_the_location(case: str) -> None:
 
 
 def test_no_zones_in_a_location_without_any_are_right() -> None:
-    without = facts(vnet=vnet(), locations=(parse.Location("ukwest", ()), parse.Location("x", ("1",))))
+    without = facts(
+        vnet=vnet(), locations=(parse_subscription.Location("ukwest", ()), parse_subscription.Location("x", ("1",)))
+    )
     assert [f.key for f in found(without, side(location="ukwest", zones=()))] == ["azure.location"]  # the VNet's
 
 
 def test_where_azure_does_not_tell_zones_that_is_said() -> None:
-    (one,) = found(facts(locations=(parse.Location("westeurope"),)))
+    (one,) = found(facts(locations=(parse_subscription.Location("westeurope"),)))
     assert one.severity is Severity.NOT_PROVED
     assert "zones" in one.summary
 
@@ -144,7 +198,7 @@ def test_zones_matter_only_while_public_addresses_are_made() -> None:
 # --- GatewaySubnet and the VNet ---------------------------------------------------------------------------------------
 
 
-def gateway_subnet(**more: Any) -> parse.Vnet:
+def gateway_subnet(**more: Any) -> parse_network.Vnet:
     return vnet(
         subnets={
             "aks": {"addressPrefix": "10.20.0.0/22"},
@@ -166,10 +220,28 @@ GATEWAY_SUBNETS: dict[str, tuple[Said, str, str]] = {
         "--remove delegations",
     ),
     "too small": ({"vnet": gateway_subnet(addressPrefix="10.20.255.0/29")}, "too small", ""),
+    "NAT gateway": (
+        {"vnet": gateway_subnet(natGateway={"id": "/x/natGateways/out"})},
+        "has a NAT gateway",
+        "--remove natGateway",
+    ),
+    "in a failed state": (
+        {"vnet": gateway_subnet(provisioningState="Failed")},
+        "GatewaySubnet is in a failed state",
+        "az network vnet subnet update",
+    ),
     "default route": (
         {"vnet": gateway_subnet(**ON_GATEWAY), "tables": (table(all=("0.0.0.0/0", "VirtualAppliance")),)},
         "default route",
         "az network route-table route delete",
+    ),
+    "a route that drops what is for the cluster": (
+        {
+            "vnet": gateway_subnet(**ON_GATEWAY),
+            "tables": (table(wider=("10.0.0.0/8", "None"), there=("10.20.0.0/16", "None")),),
+        },
+        "leads away from the cluster",
+        "--route-table-name rt --name there",
     ),
     "propagation off": (
         {"vnet": gateway_subnet(**ON_GATEWAY), "tables": (table(off=True),)},
@@ -188,6 +260,24 @@ def test_a_gateway_subnet_that_azure_refuses(case: str) -> None:
     assert hint in one.hint
 
 
+def test_a_vnet_whose_last_change_failed_takes_nothing() -> None:
+    broken = replace(vnet(), state="Failed")
+    (one,) = found(facts(vnet=broken))
+    assert (one.severity, one.summary) == (Severity.OBSTACLE, "The VNet is in a failed state")
+    assert f"az network vnet update --ids {VNET}" in one.hint
+    update = Plan((Change("azure_vpn.connection[0]", "connection 1", Action.UPDATE),))
+    assert found(facts(vnet=broken), plan=update) == []
+
+
+def test_something_else_in_the_gateway_subnet() -> None:
+    card = f"{NET}/networkInterfaces/jump-box/ipConfigurations/a"
+    gate = f"{NET}/virtualNetworkGateways/express/ipConfigurations/a"
+    (one,) = found(facts(vnet=gateway_subnet(ipConfigurations=[{"id": gate}, {"id": card}])))
+    assert (one.severity, one.key) == (Severity.WARNING, "azure.vnet.name")
+    assert one.detail.startswith("jump-box is in GatewaySubnet")
+    assert found(facts(vnet=gateway_subnet(ipConfigurations=[{"id": gate}]))) == []
+
+
 def test_routes_for_single_ranges_on_the_gateway_subnet_are_legal() -> None:
     seen = facts(vnet=gateway_subnet(**ON_GATEWAY), tables=(table(spoke=("10.30.0.0/16", "VirtualAppliance")),))
     assert found(seen) == []
@@ -199,15 +289,39 @@ def test_a_vnet_that_uses_anothers_gateway_gets_none() -> None:
     assert one.severity is Severity.OBSTACLE
 
 
+WAN = "/subscriptions/ms/resourceGroups/RG_hub_1/providers/Microsoft.Network/virtualNetworks/HV_hub_1"
+
+
+def test_a_vnet_of_virtual_wan_is_not_told_to_change_a_peering_that_is_nobodys() -> None:
+    (one,) = found(facts(vnet=vnet(peerings=[peering(VNET, WAN, useRemoteGateways=True)])))
+    assert (one.severity, one.summary) == (Severity.OBSTACLE, "The VNet is joined to a hub of Virtual WAN")
+    assert 'link.transport = "existing"' in one.hint and "vhub connection" in one.hint
+    assert "peering update" not in one.hint
+
+
+def test_a_peering_that_network_manager_keeps_is_changed_there() -> None:
+    kept = peering(VNET, SPOKE, useRemoteGateways=True)
+    kept["name"] = "ANM_1A2B_test-vnet_spoke_3C4D"
+    (one,) = found(facts(vnet=vnet(peerings=[kept])))
+    assert "Azure Virtual Network Manager keeps this peering" in one.hint and "connect-config" in one.hint
+    assert "peering update" not in one.hint
+
+
 # --- routes of the cluster's subnets ------------------------------------------------------------------------------------
 
 
-def routed(rt: parse.RouteTable) -> AzureFacts:
+def beating(prefix: str, hop: str) -> parse_network.RouteTable:
+    """A table with a route that wins against those that BGP teaches, whatever their length."""
+    route = {"name": "r", "properties": {"addressPrefix": prefix, "nextHopType": hop, "hasBgpOverride": True}}
+    return parse_network.route_table({"id": f"{NET}/routeTables/rt", "name": "rt", "properties": {"routes": [route]}})
+
+
+def routed(rt: parse_network.RouteTable) -> AzureFacts:
     subnet = {"addressPrefix": "10.20.0.0/22", "routeTable": {"id": rt.id.upper()}}
     return facts(vnet=vnet(subnets={"aks": subnet}), tables=(rt,))
 
 
-ROUTES: dict[str, tuple[parse.RouteTable, Severity | None, str]] = {
+ROUTES: dict[str, tuple[parse_network.RouteTable, Severity | None, str]] = {
     "propagation off, nothing else": (table(off=True), Severity.OBSTACLE, "--disable-bgp-route-propagation false"),
     "propagation off, all to a firewall": (
         table(off=True, all=("0.0.0.0/0", "VirtualAppliance")),
@@ -229,6 +343,9 @@ ROUTES: dict[str, tuple[parse.RouteTable, Severity | None, str]] = {
     "a part of the range to nowhere": (table(a=("10.10.4.0/24", "None")), Severity.OBSTACLE, "route delete"),
     "a wider route, which loses": (table(a=("10.0.0.0/8", "None")), None, ""),
     "everything to a firewall, which loses": (table(all=("0.0.0.0/0", "VirtualAppliance")), None, ""),
+    "a wider route, which wins against BGP": (beating("10.0.0.0/8", "None"), Severity.OBSTACLE, "route delete"),
+    "everything to the internet, against BGP": (beating("0.0.0.0/0", "Internet"), Severity.OBSTACLE, "route delete"),
+    "everything to a firewall, against BGP": (beating("0.0.0.0/0", "VirtualAppliance"), Severity.WARNING, ""),
     "a service's name": (table(s=("Storage.WestEurope", "Internet")), None, ""),
 }
 
@@ -264,6 +381,12 @@ def hub_and_spoke(hub: Said | None = None, spoke: Said | None = None, **more: An
 
 def test_a_hub_whose_peering_has_both_flags() -> None:
     assert found(hub_and_spoke({}, {})) == []
+    both = (
+        {"localSubnetNames": ["GatewaySubnet"], "remoteSubnetNames": ["aks"]},
+        {"localSubnetNames": ["aks"], "remoteSubnetNames": ["gatewaysubnet"]},
+    )
+    hub, spoke = ({"peerCompleteVnets": False, **half} for half in both)
+    assert found(hub_and_spoke(hub, spoke)) == []
 
 
 AZ_FAR = (
@@ -311,6 +434,20 @@ HUBS: dict[str, tuple[AzureFacts, Severity, str, str]] = {
         "lets no traffic through",
         f"{AZ_NEAR} --set allowVirtualNetworkAccess=true",
     ),
+    "the cluster's subnet is not among those that are peered": (
+        hub_and_spoke(
+            {}, {"peerCompleteVnets": False, "localSubnetNames": ["web"], "remoteSubnetNames": ["GatewaySubnet"]}
+        ),
+        Severity.OBSTACLE,
+        "leaves subnets out",
+        f"{AZ_NEAR} --set peerCompleteVnets=true",
+    ),
+    "the gateway's subnet is not among those that are peered": (
+        hub_and_spoke({"peerCompleteVnets": False, "localSubnetNames": ["web"], "remoteSubnetNames": ["AKS"]}, {}),
+        Severity.OBSTACLE,
+        "leaves subnets out",
+        f"{AZ_FAR} --set peerCompleteVnets=true",
+    ),
     "not in sync": (
         hub_and_spoke(
             {
@@ -349,6 +486,19 @@ def test_before_the_gateway_goes_the_spoke_is_named_that_uses_it() -> None:
     assert list(in_use(facts())) == []
 
 
+def test_before_the_gateway_goes_others_are_named_that_use_it() -> None:
+    """Of a hub: their way to AWS ends as well, and nobody has told them."""
+    seen = hub_and_spoke({}, {"useRemoteGateways": False})
+    other = vnet(
+        f"{NET}/virtualNetworks/shop",
+        "10.40.0.0/16",
+        peerings=[peering(f"{NET}/virtualNetworks/shop", VNET, useRemoteGateways=True)],
+    )
+    (one,) = in_use(replace(seen, spokes=(*seen.spokes, other)))
+    assert one.summary == "Another VNet still uses the gateway"
+    assert "of shop uses the gateway that is to be deleted" in one.detail
+
+
 def test_a_spoke_that_may_not_be_read_is_no_mistake() -> None:
     seen = replace(hub_and_spoke({}, {}), spokes=(), unread=(Unread("the VNet spoke", "no permission"),))
     (one,) = found(seen)
@@ -370,7 +520,7 @@ def test_a_vnet_of_the_same_name_elsewhere_is_told_apart() -> None:
 
 
 def test_who_else_speaks_bgp_in_the_vnet() -> None:
-    others = (parse.Neighbour("/x/rs", "RouteServer"), parse.Neighbour("/x/er", "ExpressRoute"))
+    others = (parse_gateway.Neighbour("/x/rs", "RouteServer"), parse_gateway.Neighbour("/x/er", "ExpressRoute"))
     server, express = found(facts(neighbours=others))
     assert server.severity is express.severity is Severity.WARNING
     assert "65515" in server.hint
@@ -382,9 +532,9 @@ def test_who_else_speaks_bgp_in_the_vnet() -> None:
 # --- locks ------------------------------------------------------------------------------------------------------------
 
 
-def lock(scope: str, level: str = "CanNotDelete") -> parse.Lock:
+def lock(scope: str, level: str = "CanNotDelete") -> parse_subscription.Lock:
     id_ = f"{scope}/providers/Microsoft.Authorization/locks/keep"
-    (one,) = parse.locks([{"id": id_, "name": "keep", "properties": {"level": level, "notes": "ask Ann"}}])
+    (one,) = parse_subscription.locks([{"id": id_, "name": "keep", "properties": {"level": level, "notes": "ask Ann"}}])
     assert one.scope == scope
     return one
 
@@ -396,7 +546,7 @@ REMOVE = Plan(
         Change("azure_vpn.resource_group", "group", Action.DELETE, id=GROUP),
     )
 )
-LOCKS: dict[str, tuple[parse.Lock, Plan, list[str]]] = {
+LOCKS: dict[str, tuple[parse_subscription.Lock, Plan, list[str]]] = {
     "group, delete": (lock(GROUP), REMOVE, ["VPN gateway, group"]),
     "subscription, delete": (lock(f"/subscriptions/{SUB}"), REMOVE, ["VPN gateway, group"]),
     "the object itself": (lock(GATEWAY), REMOVE, ["VPN gateway, group"]),
@@ -422,8 +572,27 @@ def test_locks_that_stop_the_plan(case: str) -> None:
 # --- providers, policies -----------------------------------------------------------------------------------------------
 
 
+def network(kind: str, *locations: str) -> parse_subscription.Provider:
+    held = {"resourceType": kind, "locations": list(locations)}
+    return parse_subscription.provider(
+        {"namespace": "Microsoft.Network", "registrationState": "Registered", "resourceTypes": [held]}
+    )
+
+
+def test_a_location_that_has_no_gateways_or_no_resolvers() -> None:
+    lacking = facts(providers=(network("virtualNetworkGateways", "North Europe", "UK South"),))
+    (one,) = found(lacking)
+    assert (one.severity, one.key) == (Severity.OBSTACLE, "azure.location")
+    assert "northeurope, uksouth" in one.hint
+    names = Plan((Change("dns_forward.resolver", "DNS resolver", Action.CREATE),))
+    (one,) = found(facts(providers=(network("dnsResolvers", "North Europe"),)), plan=names)
+    assert 'dns.forward = "coredns"' in one.hint
+    for fine in (network("virtualNetworkGateways", "West Europe"), network("virtualNetworkGateways")):
+        assert found(facts(providers=(fine,))) == []
+
+
 def test_a_provider_that_is_not_registered() -> None:
-    (one,) = found(facts(providers=(parse.Provider("Microsoft.Network", "NotRegistered"),)))
+    (one,) = found(facts(providers=(parse_subscription.Provider("Microsoft.Network", "NotRegistered"),)))
     assert one.severity is Severity.OBSTACLE
     assert one.hint.startswith(f"az provider register --subscription {SUB} --namespace Microsoft.Network")
 
@@ -432,10 +601,10 @@ CORP = "/providers/Microsoft.Management/managementGroups/corp/providers/Microsof
 RULE = {"policyDefinitionId": "/providers/Microsoft.Authorization/policyDefinitions/tags", "policyAssignmentId": CORP}
 
 
-def restricted(field: str = "tags.CostCenter", **rule: Any) -> tuple[parse.Restriction, ...]:
+def restricted(field: str = "tags.CostCenter", **rule: Any) -> tuple[parse_policy.Restriction, ...]:
     said = {"fieldRestrictions": [{"field": field, "restrictions": [{"result": "Required", "policy": RULE, **rule}]}]}
     kinds = ("Microsoft.Network/publicIPAddresses", "Microsoft.Network/virtualNetworkGateways")
-    return tuple(r for kind in kinds for r in parse.restrictions(said, kind))
+    return tuple(r for kind in kinds for r in parse_policy.restrictions(said, kind))
 
 
 def test_a_tag_that_a_policy_wants_is_named_once_with_policy_and_assignment() -> None:
@@ -460,20 +629,40 @@ def test_a_tag_that_the_policy_puts_there_itself_is_no_obstacle() -> None:
     assert found(facts(restrictions=restricted(result="Removed"))) == []
 
 
+def test_a_tag_that_the_policy_gives_another_value() -> None:
+    """An effect "modify" with "addOrReplace" writes it back after each of our writes."""
+    seen = facts(restrictions=restricted(defaultValue="x"))
+    (one,) = found(seen, replace(LINK, tags=(("CostCenter", "4711"),)))
+    assert one.severity is Severity.WARNING and '"x"' in one.detail and '"4711"' in one.detail
+    assert one.hint == '[tags]\nCostCenter = "x"'
+    assert found(seen, replace(LINK, tags=(("costcenter", "x"),))) == []
+
+
+def test_policies_compare_values_without_case() -> None:
+    """https://learn.microsoft.com/azure/governance/policy/concepts/definition-structure-policy-rule"""
+    wanted = restricted(result="Required", values=["Prod", "Test"])
+    assert found(facts(restrictions=wanted), replace(LINK, tags=(("costcenter", "prod"),))) == []
+    denied = restricted(result="Deny", values=["Prod"])
+    (one,) = found(facts(restrictions=denied), replace(LINK, tags=(("CostCenter", "PROD"),)))
+    assert one.severity is Severity.OBSTACLE
+    filled = restricted(result="Required", defaultValue="Prod")
+    assert found(facts(restrictions=filled), replace(LINK, tags=(("CostCenter", "prod"),))) == []
+
+
 def test_values_that_a_policy_denies() -> None:
     seen = facts(restrictions=restricted(result="Deny", values=["test"]))
     assert found(seen) == []
     assert len(found(seen, replace(LINK, tags=(("CostCenter", "test"),)))) == 1
 
 
-def evaluated(**expression: Any) -> tuple[parse.Restriction, ...]:
+def evaluated(**expression: Any) -> tuple[parse_policy.Restriction, ...]:
     evaluation = {
         "policyInfo": RULE,
         "evaluationResult": "NonCompliant",
         "evaluationDetails": {"evaluatedExpressions": [expression]},
     }
     said = {"contentEvaluationResult": {"policyEvaluations": [evaluation]}}
-    return parse.restrictions(said, "Microsoft.Network/publicIPAddresses")
+    return parse_policy.restrictions(said, "Microsoft.Network/publicIPAddresses")
 
 
 def test_a_policy_that_forbids_the_object() -> None:
@@ -493,6 +682,27 @@ def test_a_policy_that_misses_a_tag_in_the_whole_object() -> None:
 # --- what cannot be read -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("address", "locked_at"),
+    [
+        ("dns_forward.resolver", GROUP),
+        ("dns_forward.subnet", VNET),
+        ("dns_forward.inbound_subnet", VNET),
+        ("dns_forward.ruleset", GROUP),
+    ],
+)
+def test_a_lock_stops_what_carries_names_in_azure(address: str, locked_at: str) -> None:
+    plan = Plan((Change(address, "a part of the way of names", Action.CREATE),))
+    (one,) = found(facts(locks=(lock(locked_at, "ReadOnly"),)), plan=plan)
+    assert one.severity is Severity.OBSTACLE and "a part of the way of names" in one.detail
+    assert (
+        found(
+            facts(locks=(lock(locked_at, "ReadOnly"),)), plan=Plan((Change("dns_forward.forward", "x", Action.CREATE),))
+        )
+        == []
+    )
+
+
 def test_what_could_not_be_read_is_listed_and_blinds_nothing() -> None:
     seen = facts(unread=(Unread("that no lock is in the way", "Azure refused permission."),))
     (one,) = found(seen)
@@ -502,12 +712,12 @@ def test_what_could_not_be_read_is_listed_and_blinds_nothing() -> None:
 
 @pytest.mark.parametrize("raw", [{}, {"properties": None}, {"id": None, "properties": {"subnets": [None, {}]}}])
 def test_half_an_answer_is_no_crash(raw: Said) -> None:
-    parse.vnet(raw)
-    parse.route_table(raw)
-    parse.locks([raw])
-    parse.restrictions(raw, "x")
-    parse.locations([raw])
-    parse.policy_refusals([raw])
+    parse_network.vnet(raw)
+    parse_network.route_table(raw)
+    parse_subscription.locks([raw])
+    parse_policy.restrictions(raw, "x")
+    parse_subscription.locations([raw])
+    parse_policy.policy_refusals([raw])
 
 
 def test_a_gateway_in_another_subscription_than_its_vnet_is_not_proved() -> None:
@@ -516,3 +726,27 @@ def test_a_gateway_in_another_subscription_than_its_vnet_is_not_proved() -> None
     assert one.severity is Severity.NOT_PROVED
     assert one.key == "azure.subscription"
     assert found(facts(gateway=True), elsewhere) == []  # it stands
+
+
+def ranges_of(count: int) -> Said:
+    return {"remoteAddressSpace": {"addressPrefixes": [f"10.{64 + i // 256}.{i % 256}.0/24" for i in range(count)]}}
+
+
+def test_only_ranges_that_aws_gets_count_towards_what_it_takes() -> None:
+    """A VNet that is peered without the gateway is not advertised, however many ranges it has."""
+    beside = vnet(peerings=[peering(VNET, SPOKE, **ranges_of(150))])
+    assert [f for f in found(facts(vnet=beside)) if "Too many" in f.summary] == []
+    through = vnet(peerings=[peering(VNET, SPOKE, allowGatewayTransit=True, **ranges_of(100))])
+    (finding,) = [f for f in found(facts(vnet=through)) if "Too many" in f.summary]
+    assert "101 prefixes" in str(finding.mistake)
+    fits = vnet(peerings=[peering(VNET, SPOKE, allowGatewayTransit=True, **ranges_of(99))])
+    assert [f for f in found(facts(vnet=fits)) if "Too many" in f.summary] == []
+
+
+def test_a_transit_gateway_takes_ten_times_as_many() -> None:
+    transit = replace(LINK, aws=replace(LINK.aws, gateway="create-transit"))
+    through = vnet(peerings=[peering(VNET, SPOKE, allowGatewayTransit=True, **ranges_of(150))])
+    assert [f for f in found(facts(vnet=through), transit) if "Too many" in f.summary] == []
+    more = vnet(peerings=[peering(VNET, SPOKE, allowGatewayTransit=True, **ranges_of(1000))])
+    (finding,) = [f for f in found(facts(vnet=more), transit) if "Too many" in f.summary]
+    assert "at most 1000" in str(finding.mistake)

@@ -12,9 +12,9 @@ import pytest
 
 from cloudlink.checks.preflight import coredns
 from cloudlink.checks.preflight.coredns import CoreDnsFacts, Refusal, check, check_local_dns
-from cloudlink.clouds.azure.parse import pools_dns
+from cloudlink.clouds.azure.parse_aks import pools_dns
 from cloudlink.clouds.kube.errors import KubeApiError
-from cloudlink.clouds.kube.parse import KeyMap, key_map
+from cloudlink.clouds.kube.parse import KeyMap, deployment, key_map
 from cloudlink.core.plan import Action
 from cloudlink.errors import Finding, Severity, UnreachableError
 from tests.support.kube_sandbox import KubeSandbox
@@ -74,6 +74,53 @@ def test_one_thing_gives_one_finding(facts: dict[str, Any], severity: Severity, 
     finding = one(**facts)
     assert (finding.severity, words in finding.detail) == (severity, True), finding
     assert finding.hint or severity is not Severity.OBSTACLE
+
+
+OWN = ".:53 {\n forward . /etc/resolv.conf\n import custom/*.override\n}\n"
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"corefile": OWN}, "does not import custom/*.server"),
+        ({"corefile": OWN + "# import custom/*.server\n"}, "does not import custom/*.server"),
+        ({"corefile": OWN + "import custom/*.override\n"}, "does not import custom/*.server"),
+        ({"mounted": ("coredns",)}, "do not mount the ConfigMap coredns-custom"),
+        ({"corefile": OWN, "mounted": ()}, "custom/*.server and its pods do not mount"),
+    ],
+)
+def test_a_coredns_that_never_reads_our_key(facts: dict[str, Any], words: str) -> None:
+    finding = one(**facts)
+    assert finding.severity is Severity.OBSTACLE and words in finding.detail
+    assert "import custom/*.server" in finding.hint
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import custom/*.server",
+        "import /etc/coredns/custom/*.server",
+        "  import custom/*.server # ours",
+        "import custom/*",
+    ],
+)
+def test_a_corefile_that_reads_our_key(line: str) -> None:
+    assert found(corefile=f"{OWN}{line}\n", mounted=("coredns", "coredns-custom")) == []
+
+
+def test_a_coredns_without_pods() -> None:
+    finding = one(pods=0)
+    assert finding.severity is Severity.OBSTACLE and "0 pods" in finding.detail and "scale" in finding.hint
+
+
+def test_which_config_maps_a_deployment_mounts() -> None:
+    def of(volumes: list[dict[str, Any]]) -> tuple[str, ...] | None:
+        return deployment({"spec": {"template": {"spec": {"volumes": volumes}}}}).config_maps
+
+    assert of([]) is None
+    assert of([{"name": "t", "emptyDir": {}}]) == ()
+    several = [{"configMap": {"name": "a"}}, {"projected": {"sources": [{"configMap": {"name": "b"}}, {"secret": {}}]}}]
+    assert of(several) == ("a", "b")
 
 
 @pytest.mark.parametrize("zone", [".", "corp.example", ZONE])
@@ -215,3 +262,29 @@ def test_nothing_is_asked_where_nothing_is_written_or_the_cluster_is_away() -> N
     assert list(coredns.find(context(plan=plan(dns_forward__forward=Action.NO_OP)))) == []
     assert list(coredns.find_local_dns(context(plan=plan(dns_forward__forward=Action.NO_OP)))) == []
     assert replace(context(), failed=away).failed == away
+
+
+@pytest.mark.parametrize(
+    ("metadata", "kept_by"),
+    [
+        (
+            {"annotations": {"argocd.argoproj.io/tracking-id": "dns:/ConfigMap:kube-system/coredns-custom"}},
+            "Argo CD (application dns)",
+        ),
+        ({"labels": {"argocd.argoproj.io/instance": "dns"}}, "Argo CD (application dns)"),
+        ({"labels": {"kustomize.toolkit.fluxcd.io/name": "infra"}}, "Flux (Kustomization infra)"),
+        ({"annotations": {"meta.helm.sh/release-name": "dns"}}, "Helm (release dns)"),
+        ({"managedFields": [{"manager": "azure"}, {"manager": "Terraform", "operation": "Apply"}]}, "Terraform"),
+        ({"labels": {"app.kubernetes.io/managed-by": "azure"}, "annotations": None}, ""),
+        ({"managedFields": [{"manager": "kubectl-edit"}]}, ""),
+    ],
+)
+def test_a_config_map_that_another_tool_keeps(metadata: dict[str, Any], kept_by: str) -> None:
+    keys = key_map({"metadata": metadata, "data": {}})
+    assert keys.kept_by == kept_by
+    if not kept_by:
+        assert found(keys=keys) == []
+        return
+    finding = one(keys=keys)
+    assert finding.severity is Severity.WARNING
+    assert kept_by in finding.detail and f"cloudlink-{LINK.name}.server" in finding.hint

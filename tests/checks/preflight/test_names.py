@@ -8,19 +8,12 @@ from typing import Any
 
 import pytest
 
-from cloudlink.checks.preflight.names import NamesFacts, check, find
-from cloudlink.clouds.aws.parse import (
-    AccountZone,
-    RecordFact,
-    ResolverRule,
-    VpcZone,
-    record_facts,
-    rules_of_vpc,
-    zones_of_vpc,
-)
-from cloudlink.core.plan import Action
-from cloudlink.errors import Finding, Severity
-from cloudlink.link import AddressTarget, Host, Link
+from cloudlink.checks.preflight.names import NamesFacts, check, find, places
+from cloudlink.clouds.aws.parse_resolver import ResolverRule, rules_of_vpc
+from cloudlink.clouds.aws.parse_zones import AccountZone, FoundRecord, RecordFact, VpcZone, record_facts, zones_of_vpc
+from cloudlink.core.plan import Action, Change, Plan
+from cloudlink.errors import Finding, MalformedError, Severity
+from cloudlink.link import AddressTarget, Host, Link, PrivateZone
 
 from .context import context, link, plan
 
@@ -33,7 +26,7 @@ EXISTING = plan(resolver__zone=Action.NO_OP)
 def found(of: Link = LINK, adopted: bool = False, **facts: Any) -> list[Finding]:
     if adopted:
         of = replace(of, dns=replace(of.dns, adopt_zone="Z0OURS"))
-    return list(check(NamesFacts(**facts), of, EXISTING if adopted else plan()))
+    return list(check(NamesFacts(**facts), of, EXISTING if adopted else plan(), places(of)[0]))
 
 
 def one(of: Link = LINK, adopted: bool = False, **facts: Any) -> Finding:
@@ -118,6 +111,13 @@ def test_records_of_others_are_all_told_at_once() -> None:
     assert "other." not in finding.detail
 
 
+def test_a_record_of_others_at_the_name_of_our_owner_record() -> None:
+    finding = one(adopted=True, others=(RecordFact(f"_cloudlink-{LINK.name}.{ZONE}", "TXT"),))
+    assert finding.severity is Severity.OBSTACLE
+    assert f"_cloudlink-{LINK.name}.{ZONE} TXT" in finding.detail
+    assert not found(adopted=True, others=(RecordFact(f"_cloudlink-{LINK.name}-2.{ZONE}", "TXT"),)), "another link's"
+
+
 def test_of_our_own_zone_a_plain_a_record_may_be_ours() -> None:
     assert found(others=(RecordFact(f"app.{ZONE}", "A"),)) == []
     assert one(others=(RecordFact(f"app.{ZONE}", "A", "blue"),)).severity is Severity.OBSTACLE
@@ -141,6 +141,11 @@ def test_ipv6_and_wildcards_of_others_are_warned_of() -> None:
         ("example", Severity.WARNING, "example"),
         ("amazonaws.com", Severity.WARNING, "eks.amazonaws.com"),
         ("windows.net", Severity.WARNING, "core.windows.net"),
+        ("eu-central-1.compute.internal", Severity.WARNING, "eu-central-1.compute.internal"),
+        ("compute.internal", Severity.WARNING, "compute.internal"),
+        ("com.cn", Severity.WARNING, "amazonaws.com.cn"),
+        ("eu-central-1.rds.amazonaws.com", Severity.WARNING, "amazonaws.com has names of its own"),
+        ("privatelink.blob.core.windows.net", Severity.WARNING, "windows.net has names of its own"),
     ],
 )
 def test_zones_that_hide_what_is_needed(zone: str, severity: Severity, words: str) -> None:
@@ -184,3 +189,73 @@ def test_the_clouds_own_words() -> None:
     assert rules_of_vpc(rules, used, "vpc-1") == (ResolverRule("r1", "a.example", "FORWARD", "1"),)
     (record,) = record_facts([{"Name": "\\052.A.example.", "Type": "A", "SetIdentifier": "x"}])
     assert record == RecordFact("*.a.example", "A", "x")
+
+
+def test_another_zone_is_checked_as_the_first_and_told_by_its_own_key() -> None:
+    more = PrivateZone("data.example", (Host("db", TARGET),))
+    of = replace(LINK, dns=replace(LINK.dns, more_zones=(more,)))
+    first, other = places(of)
+    assert (other.resource, other.records) == ("resolver.zone[data.example]", "resolver.records[data.example]")
+
+    def told(facts: NamesFacts, making: bool = False) -> list[tuple[str, str]]:
+        action = Action.CREATE if making else Action.NO_OP
+        planned = Plan((Change("resolver.zone", "", Action.NO_OP), Change(other.resource, "", action)))
+        return [(f.key, f.resource) for at in (first, other) for f in check(facts, of, planned, at)]
+
+    at = other.resource
+    assert told(NamesFacts(on_vpc=(VpcZone("Z1", "data.example"),))) == []
+    assert told(NamesFacts(on_vpc=(VpcZone("Z1", "data.example"),)), making=True) == [("dns.zones[0].zone", at)]
+    assert told(NamesFacts(on_vpc=(VpcZone("Z1", "db.data.example"),))) == [("dns.zones[0].hosts", at)]
+    assert told(NamesFacts(rules=(ResolverRule("r1", "data.example"),))) == [("dns.zones[0].zone", at)]
+    taken = NamesFacts(others=(RecordFact("db.data.example", "CNAME"),))
+    assert told(taken) == [("dns.zones[0].hosts", other.records)]
+
+
+def test_a_zone_of_the_link_within_another_takes_nothing_away() -> None:
+    inner = PrivateZone(f"eu.{ZONE}", (Host("x", TARGET),))
+    hosts = (Host("app", TARGET),)
+    of = replace(LINK, dns=replace(LINK.dns, hosts=hosts, more_zones=(inner,)))
+    first, other = places(of)
+    inside = NamesFacts(on_vpc=(VpcZone("Z1", inner.name),))
+    assert list(check(inside, of, plan(), first)) == []
+    going = Plan((Change("resolver.zone[old]", "", Action.DELETE, id="Z7"),))
+    assert list(check(NamesFacts(on_vpc=(VpcZone("Z7", f"us.{ZONE}"),)), of, going, first)) == []
+    rules = NamesFacts(rules=(ResolverRule("r1", inner.name),))
+    assert [f.resource for at in (first, other) for f in check(rules, of, EXISTING, at)] == [other.resource]
+
+
+def test_a_delegation_rule_has_no_domain_and_takes_no_name_by_itself() -> None:
+    rule = {"Id": "r4", "RuleType": "DELEGATE", "DelegationRecord": "NS1.corp.example.", "OwnerId": "1"}
+    used = [{"ResolverRuleId": "r4", "VPCId": "vpc-1", "Status": "COMPLETE"}]
+    (known,) = rules_of_vpc([rule], used, "vpc-1")
+    assert (known.kind, known.delegation) == ("DELEGATE", "ns1.corp.example")
+    assert found(rules=(known,)) == []
+    forward = ResolverRule("rslvr-rr-1", ZONE)
+    assert "takes the names" in one(rules=(known, forward)).detail
+    with pytest.raises(MalformedError):
+        rules_of_vpc([{**rule, "RuleType": "FORWARD"}], used, "vpc-1")
+
+
+def test_names_that_are_delegated_to_other_name_servers() -> None:
+    records = (RecordFact(f"eu.{ZONE}", "NS"), RecordFact(f"us.{ZONE}", "NS"), RecordFact(ZONE, "NS"))
+    finding = one(adopted=True, others=records)
+    assert finding.severity is Severity.WARNING, "only a rule makes the Resolver follow it"
+    assert f"hands db.eu.{ZONE} to other name servers" in finding.detail
+    rule = ResolverRule("rslvr-rr-9", "", "DELEGATE", delegation="ns1.corp.example")
+    finding = one(adopted=True, others=records, rules=(rule,))
+    assert finding.severity is Severity.OBSTACLE and "rslvr-rr-9" in finding.detail
+    assert "dns.hosts" in finding.hint
+
+
+def test_names_that_external_dns_keeps() -> None:
+    """Its TXT record stays when the address is gone; at its name it takes any address for its own, and deletes it one day."""
+
+    def txt(name: str, said: str) -> FoundRecord:
+        return FoundRecord(f"{name}.{ZONE}", "TXT", values=(said,))
+
+    said = '"heritage=external-dns,external-dns/owner=cluster-b,external-dns/resource=ingress/web/app"'
+    for name in ("app", "a-app", "cname-app"):
+        finding = one(adopted=True, others=(txt(name, said),))
+        assert finding.severity is Severity.WARNING
+        assert f"keeps app.{ZONE} (owner cluster-b)" in finding.detail
+    assert found(adopted=True, others=(txt("app", '"v=spf1 -all"'), txt("x-app", said), txt("other", said))) == []

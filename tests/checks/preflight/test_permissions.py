@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
 from cloudlink.checks.preflight.permissions import PermissionFacts, Scope, check
 from cloudlink.clouds.aws.permissions import Proof, Verdict, read_denial, read_result
 from cloudlink.clouds.azure.parse_permissions import DenyAssignment, Grant, allowed, deny_assignments, grants
+from cloudlink.core.permissions import Permission
 from cloudlink.core.plan import Action, Change, FieldChange, Plan
+from cloudlink.core.resource import Resource
 from cloudlink.errors import Finding, Severity
-from cloudlink.steps.permissions import AKS, GROUP, NEEDS, SUBSCRIPTION, VNET, Permission, dry_runs, needed
+from cloudlink.link import Link
+from cloudlink.steps import permissions
+from cloudlink.steps.permissions import AKS, GROUP, SUBSCRIPTION, VNET, DryRun
 
-from .samples import ADDRESSES, first_plan, link, plan, told
+from .samples import ADDRESSES, first_plan, link, nodes, plan, told
 
 OBSTACLE, NOT_PROVED = Severity.OBSTACLE, Severity.NOT_PROVED
 OWNER = (Grant(("*",)),)
 READER = (Grant(("*/read",)),)
+
+
+def needed(of: Link, its_plan: Plan) -> dict[Permission, tuple[str, ...]]:
+    return permissions.needed(of, its_plan, nodes(of))
+
+
+def dry_runs(of: Link, its_plan: Plan) -> list[DryRun]:
+    return list(permissions.dry_runs(its_plan, nodes(of)))
 
 
 def facts(**changes: Any) -> PermissionFacts:
@@ -42,8 +55,20 @@ def test_who_may_do_everything_is_told_nothing() -> None:
 # --- what a plan needs ------------------------------------------------------------------------------------
 
 
-def test_every_resource_has_its_calls_in_the_table() -> None:
-    assert {a.partition("[")[0] for a in ADDRESSES} <= NEEDS.keys()
+def test_every_resource_says_what_its_calls_need() -> None:
+    for address, node in nodes().items():
+        if isinstance(node, Resource):
+            said = node.permissions
+            assert said.create, address
+            assert said.delete, address
+            assert said.update or said.by_field or not _changes_in_place(node), address
+    assert set(ADDRESSES) <= nodes().keys()
+
+
+def _changes_in_place(node: Resource[Any, Any]) -> bool:
+    """Whether some field of its spec is not immutable."""
+    hints = get_type_hints(type(node).spec)["return"]
+    return any(f.name not in node.immutable for f in dataclasses.fields(hints))
 
 
 def test_a_plan_needs_what_it_writes_and_no_more() -> None:
@@ -105,7 +130,7 @@ def test_more_can_be_tried_when_more_exists() -> None:
     assert [m for m, _ in runs].count("create_vpn_connection") == 2
     attach = dict(runs)["attach_vpn_gateway"]
     assert attach["VpnGatewayId"] == "id-aws_vpn.gateway"
-    assert "attach_vpn_gateway" in {r.method for r in dry_runs(link(aws={"adopt_gateway": "vgw-1"}), first_plan())}
+    assert "attach_vpn_gateway" in {r.method for r in dry_runs(link(aws={"gateway": "vgw-1"}), first_plan())}
 
 
 # --- AWS --------------------------------------------------------------------------------------------------
@@ -233,6 +258,7 @@ def test_a_reader_lacks_every_write() -> None:
     assert all(f.severity is OBSTACLE for f in found)
     listed = " ".join(f.detail for f in found)
     assert all(action in listed for action in actions)
+    assert all("eligible" in f.hint for f in found if "az role assignment create" in f.hint)
     assert any("az role assignment create" in f.hint and '"Network Contributor"' in f.hint for f in found)
 
 
@@ -258,6 +284,22 @@ def test_a_deny_assignment_is_named(everyone: bool, severity: Severity) -> None:
     (finding,) = findings(facts(azure={**facts().azure, GROUP: Scope("/group", OWNER, (denied,))}))
     assert finding.severity is severity
     assert "'managed app' denies Microsoft.Network/connections/write" in finding.detail
+
+
+@pytest.mark.parametrize(
+    ("scope", "below", "reached"),
+    [
+        ("/subscriptions/s", True, True),  # inherited
+        ("/subscriptions/s", False, False),  # not for what lies below
+        ("/subscriptions/S/resourceGroups/App", False, True),
+        ("/subscriptions/s/resourceGroups/app/providers/x/y/z", True, False),  # a managed application in the group
+        ("/subscriptions/s/resourceGroups/ap", True, False),
+        ("", True, True),  # of everything
+    ],
+)
+def test_what_a_deny_assignment_reaches(scope: str, below: bool, reached: bool) -> None:
+    (found,) = deny_assignments([{"properties": {"scope": scope, "doNotApplyToChildScopes": not below}}])
+    assert found.reaches("/subscriptions/s/resourceGroups/app") is reached
 
 
 def test_whom_a_deny_assignment_concerns() -> None:

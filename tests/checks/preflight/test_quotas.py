@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from cloudlink.checks.preflight.quotas import QuotaFacts, check
-from cloudlink.clouds.aws.parse_vpc import count_existing
+from cloudlink.clouds.aws.parse_ec2 import count_existing
 from cloudlink.clouds.azure.parse_usages import usages
 from cloudlink.core.plan import Action
 from cloudlink.errors import Finding, Severity
@@ -59,7 +59,7 @@ def test_what_exists_already_needs_no_room() -> None:
 
 
 def test_connections_on_an_adopted_gateway() -> None:
-    adopted = link(aws={"adopt_gateway": "vgw-1"})
+    adopted = link(aws={"gateway": "vgw-1"})
     assert findings(ROOM, adopted) == []
     (finding,) = findings(replace(ROOM, connections_by_gateway={"vgw-1": 9}), adopted)
     assert "9 of 10 VPN connections on vgw-1 are there, and the plan makes 2 more" in finding.detail

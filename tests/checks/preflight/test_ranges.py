@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from cloudlink.checks.preflight.ranges import RangeFacts, check
-from cloudlink.clouds.aws.parse_vpc import Cluster, LoadBalancer, Subnet
+from cloudlink.clouds.aws.parse_balancers import LoadBalancer
+from cloudlink.clouds.aws.parse_cluster import Cluster
+from cloudlink.clouds.aws.parse_vpc import Subnet
 from cloudlink.clouds.azure.parse_ranges import AzureRanges, Peering
 from cloudlink.errors import Severity
 
@@ -102,3 +104,13 @@ def test_a_subnet_that_lies_there_in_part_is_a_warning() -> None:
     (finding,) = check(pods("10.10.40.0/21"), link(), first_plan())
     assert finding.severity is WARNING
     assert "sentry-internal in subnet-3) may get an address there" in finding.detail
+
+
+def test_networks_of_hybrid_nodes_are_not_azures() -> None:
+    """EKS has nodes in a data centre with the VNet's range: the VPC has a way there already."""
+    hybrid = Cluster(VPC, ("subnet-1",), None, remote=networks("10.20.128.0/17", "10.85.0.0/16"))
+    found = list(check(replace(FACTS, cluster=hybrid), link(), first_plan()))
+    assert told(found) == [(OBSTACLE, "Azure has a range of the EKS cluster's hybrid nodes")]
+    assert "10.20.128.0/17" in found[0].detail
+    elsewhere = replace(hybrid, remote=networks("10.85.0.0/16", "10.10.0.0/20"))
+    assert findings(replace(FACTS, cluster=elsewhere)) == [], "the VPC's own ranges are EKS's matter"

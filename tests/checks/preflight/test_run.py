@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -69,6 +70,13 @@ def test_failed_reads_and_topics_are_listed_together_and_conflicts_come_first() 
 def test_one_cause_is_told_once() -> None:
     again = MissingError(GONE.summary, GONE.detail, GONE.hint, resource="aws_vpn.other")
     assert len(checked(GONE, again, GONE)) == 1
+
+
+def test_a_read_that_an_obstacle_explains_is_not_told_beside_it() -> None:
+    away = UnreachableError("The cluster does not answer", "Connection refused.")
+    explains = dataclasses.replace(WALL, explains="0")
+    assert [f.summary for f in checked(away, topics=(says(explains),))] == [WALL.summary]
+    assert [f.summary for f in checked(away, topics=(says(WALL),))] == [away.summary, WALL.summary]
 
 
 def test_a_topic_that_cannot_be_read_is_not_proved_and_hides_no_other() -> None:

@@ -341,7 +341,7 @@ def test_life_of_a_rule_and_its_association(resolver: Resolver, outbound: str) -
     found = api.get_resolver_rule_association(ResolverRuleAssociationId=made["Id"])["ResolverRuleAssociation"]
     assert found["Status"] == "COMPLETE"
     (in_force,) = resolver.account.cloud.facts().forwarding
-    assert (in_force.domain, in_force.vpc_ids, [str(t) for t in in_force.targets]) == (
+    assert (in_force.domain, in_force.vpc_ids, [str(t) for t, _ in in_force.targets]) == (
         "azure.example", {VPC}, ["10.1.0.4"],
     )  # fmt: skip
     same = api.create_resolver_rule(**forward(outbound, CreatorRequestId="other"))["ResolverRule"]["Id"]

@@ -58,6 +58,21 @@ def test_zones_of_a_region(account: Account, region: str, letters: str) -> None:
     assert {s["AvailabilityZone"] for s in subnets} == {region + letter for letter in letters}
 
 
+@pytest.mark.own(
+    "A world file that names another region than before makes its things there; the first region keeps its own"
+)
+def test_a_world_that_moves_to_another_region_and_back(account: Account) -> None:
+    world = a_world()
+    open_there = (replace(world.aws.servers[0], ports=(443,)),)
+    for region in ("us-west-1", "ap-northeast-1", "us-west-1"):
+        moved = a_world(region=region)
+        account.cloud.seed(replace(moved, aws=replace(moved.aws, servers=open_there)))
+        found = account.client("ec2", region=region).describe_network_interfaces()["NetworkInterfaces"]
+        (server,) = [i for i in found if i["PrivateIpAddress"] == "10.20.0.9"]
+        (known,) = account.cloud.fixtures.servers.values()
+        assert (known.interface_id, known.ports) == (server["NetworkInterfaceId"], {443})
+
+
 @pytest.mark.model(
     "EKS describes the cluster with its endpoint, certificate, service range, subnets and security group"
 )
@@ -130,7 +145,7 @@ def test_a_load_balancer_made_later(seeded: Account) -> None:
 @pytest.mark.own(
     "Somebody else's gateway, customer gateway, security group and zone are there from the start, unless the world file says no"
 )
-def test_strangers(seeded: Account) -> None:
+def test_foreign_objects(seeded: Account) -> None:
     ec2: Any = seeded.client("ec2")
     assert len(ec2.describe_vpn_gateways()["VpnGateways"]) == 1
     assert len(ec2.describe_customer_gateways()["CustomerGateways"]) == 1
@@ -167,3 +182,34 @@ def test_nothing_foreign(account: Account) -> None:
     ]
     assert ec2.describe_vpn_gateways()["VpnGateways"] == []
     assert account.client("route53").list_hosted_zones()["HostedZones"] == []
+
+
+@pytest.mark.own("A world around another VPC changes nothing of what is there")
+def test_another_vpc_leaves_what_is_there_as_it_is(account: Account) -> None:
+    world = a_world(
+        vpn_gateway=VpnGateway("vgw-0aaaaaaaaaaaaaaaa"),
+        route_tables=("rtb-0aaaaaaaaaaaaaaaa",),
+        hosted_zones=(HostedZone("Z0CORP", "corp.example"),),
+        subnet_ids=("subnet-0aaaaaaaaaaaaaaaa",),
+    )
+    account.cloud.seed(world)
+    ec2, dns, eks = account.client("ec2"), account.client("route53"), account.client("eks")
+    record = {"Name": "kept.corp.example", "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": "10.9.9.9"}]}
+    changes = {"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]}
+    dns.change_resource_record_sets(HostedZoneId="Z0CORP", ChangeBatch=changes)
+
+    def seen() -> Any:
+        vpc = [{"Name": "vpc-id", "Values": [VPC]}]
+        return (
+            dns.list_resource_record_sets(HostedZoneId="Z0CORP")["ResourceRecordSets"],
+            dns.get_hosted_zone(Id="Z0CORP")["VPCs"],
+            ec2.describe_vpn_gateways(VpnGatewayIds=["vgw-0aaaaaaaaaaaaaaaa"])["VpnGateways"],
+            ec2.describe_subnets(Filters=vpc)["Subnets"],
+            ec2.describe_route_tables(Filters=vpc)["RouteTables"],
+            eks.describe_cluster(name=world.aws.eks_cluster)["cluster"]["resourcesVpcConfig"],
+        )
+
+    before = seen()
+    account.cloud.seed(replace(world, aws=replace(world.aws, vpc="vpc-0fedcba9876543210")))
+    assert seen() == before
+    assert ec2.describe_vpcs(VpcIds=["vpc-0fedcba9876543210"])["Vpcs"], "what is new is there"

@@ -50,7 +50,7 @@ def azure_for(aws: AwsFacts) -> AzureFacts:
     connections = tuple(
         AzureConnection(
             id=f"c{n}", name=f"c{n}", gateway_id="gw", peer_ip=t.outside_ip, peer_bgp=t.inside.network_address + 1,
-            peer_asn=t.amazon_asn, peer_prefixes=(), psk=t.psk, proposals=t.proposals, initiates=False, responds=True,
+            peer_asn=t.amazon_asn, psk=t.psk, proposals=t.proposals, initiates=False, responds=True,
             bgp=True, custom_bgp={"default": t.inside.network_address + 2}, ready=True, changed_at=0.0,
         )
         for n, t in enumerate(aws.tunnels)

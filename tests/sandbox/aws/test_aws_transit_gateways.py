@@ -8,7 +8,9 @@ from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
-from aws_account import VPC, Account, refused, tag_spec
+from aws_account import REGION, VPC, Account, refused, tag_spec
+
+from cloudlink_sandbox.aws.backend import network_of
 
 ATTACHMENT = "TransitGatewayAttachmentId"
 TABLE = "TransitGatewayRouteTableId"
@@ -278,3 +280,83 @@ def test_static_routes(transit: Transit) -> None:
     assert transit.routes()["10.9.0.0/16"] == ("static", "active")
     assert ec2.delete_transit_gateway_route(**prefix)["Route"]["State"] == "deleted"
     assert "10.9.0.0/16" not in transit.routes()
+
+
+@pytest.mark.model("An attachment tells the tables to which it propagates, without those where that was taken back")
+def test_where_an_attachment_propagates(transit: Transit) -> None:
+    ec2, account = transit.ec2, transit.account
+
+    def tables(**filters: str) -> list[str]:
+        wanted = [{"Name": name.replace("_", "-"), "Values": [value]} for name, value in filters.items()]
+        found = ec2.get_transit_gateway_attachment_propagations(**{ATTACHMENT: transit.vpc}, Filters=wanted)
+        return [p[TABLE] for p in found["TransitGatewayAttachmentPropagations"]]
+
+    other = ec2.create_transit_gateway_route_table(TransitGatewayId=transit.id)["TransitGatewayRouteTable"][TABLE]
+    account.later(100)
+    ec2.enable_transit_gateway_route_table_propagation(**{TABLE: other, ATTACHMENT: transit.vpc})
+    assert sorted(tables()) == sorted([transit.table, other])
+    assert tables(transit_gateway_route_table_id=other) == [other]
+    account.later(100)
+    ec2.disable_transit_gateway_route_table_propagation(**{TABLE: other, ATTACHMENT: transit.vpc})
+    account.later(100)
+    assert tables() == [transit.table]
+    unknown = {"Filters": [{"Name": "colour", "Values": ["x"]}], ATTACHMENT: transit.vpc}
+    refused("InvalidParameterValue", 400, ec2.get_transit_gateway_attachment_propagations, **unknown)
+
+
+@pytest.mark.documentation(
+    "A range that several VPN connections bring is one route to all of them, with VpnEcmpSupport"
+)
+def test_equal_paths(transit: Transit) -> None:
+    ec2, first = transit.ec2, transit.connection()
+    asked = {"Type": "ipsec.1", "IpAddress": "20.0.0.2", "BgpAsn": 65_515}
+    cgw = ec2.create_customer_gateway(**asked)["CustomerGateway"]["CustomerGatewayId"]
+    made = ec2.create_vpn_connection(Type="ipsec.1", CustomerGatewayId=cgw, TransitGatewayId=transit.id)
+    second = made["VpnConnection"]["VpnConnectionId"]
+    transit.account.later(300)
+    transit.account.context.stand_in.learned = ((IPv4Network("10.1.0.0/16"), transit.id),)
+
+    def over() -> set[str]:
+        exact = [{"Name": "route-search.exact-match", "Values": ["10.1.0.0/16"]}]
+        (route,) = ec2.search_transit_gateway_routes(TransitGatewayRouteTableId=transit.table, Filters=exact)["Routes"]
+        return {a["ResourceId"] for a in route["TransitGatewayAttachments"]}
+
+    assert over() == {first, second}
+    ec2.modify_transit_gateway(TransitGatewayId=transit.id, Options={"VpnEcmpSupport": "disable"})
+    assert len(over()) == 1
+
+
+@pytest.mark.documentation(
+    "A range of a VPC that overlaps that of one attached before is not propagated, without an error"
+)
+def test_an_overlapping_range_is_not_propagated(transit: Transit) -> None:
+    ec2 = transit.ec2
+    other = ec2.create_vpc(CidrBlock="10.20.128.0/17")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=other, CidrBlock="10.20.200.0/24")["Subnet"]["SubnetId"]
+    asked = {"TransitGatewayId": transit.id, "VpcId": other, "SubnetIds": [subnet]}
+    ec2.create_transit_gateway_vpc_attachment(**asked)
+    transit.account.later(300)
+    assert set(transit.routes()) == {"10.20.0.0/16", "100.64.0.0/16"}
+
+
+@pytest.mark.documentation(
+    "A gateway that another account shares: attachments wait for its owner, all else is not there"
+)
+def test_a_gateway_of_another_account(bare: Transit) -> None:
+    bare.account.later(100)
+    store = network_of(bare.account.cloud.account, REGION)
+    store.transit_gateways[bare.id].owner = "210987654321"
+    (shown,) = bare.ec2.describe_transit_gateways(TransitGatewayIds=[bare.id])["TransitGateways"]
+    assert shown["OwnerId"] == "210987654321" and ":210987654321:" in shown["TransitGatewayArn"]
+    assert bare.attach()["State"] == "pendingAcceptance"
+    asked = {"Type": "ipsec.1", "IpAddress": "20.0.0.1", "BgpAsn": 65_515}
+    cgw = bare.ec2.create_customer_gateway(**asked)["CustomerGateway"]["CustomerGatewayId"]
+    refused(
+        "InvalidTransitGatewayID.NotFound", 400, bare.ec2.create_vpn_connection,
+        Type="ipsec.1", CustomerGatewayId=cgw, TransitGatewayId=bare.id,
+    )  # fmt: skip
+    filters = [{"Name": "state", "Values": ["active"]}]
+    refused(
+        "InvalidRouteTableID.NotFound", 400, bare.ec2.search_transit_gateway_routes,
+        TransitGatewayRouteTableId=shown["Options"]["AssociationDefaultRouteTableId"], Filters=filters,
+    )  # fmt: skip

@@ -15,6 +15,7 @@ from cloudlink_sandbox.clock import SandboxClock
 from cloudlink_sandbox.durations import Durations
 from cloudlink_sandbox.facts import AwsFacts
 from cloudlink_sandbox.faults import FaultRegistry
+from cloudlink_sandbox.grants import Grants
 from cloudlink_sandbox.journal import Journal
 from cloudlink_sandbox.world import World
 from cloudlink_sandbox.world_file import Aks, Aws, Vnet, WorldFile
@@ -36,6 +37,7 @@ class StillContext:
     home: Path
     clock: SandboxClock = field(default_factory=lambda: SandboxClock(0, START))
     faults: FaultRegistry = field(default_factory=FaultRegistry)
+    grants: Grants = field(default_factory=Grants)
     journal: Journal = field(default_factory=Journal)
     durations: Durations = field(default_factory=lambda: Durations(exact=True))
     lock: Any = field(default_factory=threading.RLock)

@@ -144,3 +144,20 @@ def test_what_is_not_modelled(seeded: Azure, properties: dict[str, Any], expecte
     before = read(seeded)
     assert status_and_code(change(seeded, **properties)) == (400, expected)
     assert read(seeded) == before
+
+
+@pytest.mark.documentation("A cluster behind a proxy shows its settings, and what goes round the proxy by itself")
+def test_a_cluster_behind_a_proxy(seeded: Azure) -> None:
+    config = {
+        "httpProxy": "http://proxy.corp:3128",
+        "httpsProxy": "http://proxy.corp:3128",
+        "noProxy": [".corp.example"],
+    }
+    assert change(seeded, httpProxyConfig=config).status_code == 200
+    shown = read(seeded)["httpProxyConfig"]
+    assert {k: shown[k] for k in config} == config
+    assert {".corp.example", "10.0.0.0/16", "168.63.129.16", ".svc"} <= set(shown["effectiveNoProxy"])
+    assert change(seeded).status_code == 200, "what was read can be written"
+    assert change(seeded, httpProxyConfig={"httpProxy": "proxy.corp:3128"}).status_code == 400
+    refused = change(seeded, httpProxyConfig={**config, "kind": "pac"})
+    assert status_and_code(refused) == (400, "NotModelled") or refused.status_code == 400

@@ -14,6 +14,7 @@ RG = f"{SUB}/resourceGroups/{GROUP}"
 LOCKS = "/providers/Microsoft.Authorization/locks"
 ASSIGNMENTS = "/providers/Microsoft.Authorization/policyAssignments"
 NEED_TAG = "/providers/Microsoft.Authorization/policyDefinitions/871b6d14-10aa-478d-b590-94f262ecfa99"
+GROUP_TAG = "96670d01-0a4d-4649-9c89-2d3abc0a5025"
 CHECK = "/providers/Microsoft.PolicyInsights/checkPolicyRestrictions"
 
 
@@ -192,6 +193,49 @@ def test_allowed_locations(seeded: Azure) -> None:
     made["properties"]["enforcementMode"] = "DoNotEnforce"
     seeded.call("PUT", f"{RG}{ASSIGNMENTS}/req-tag", made)
     assert seeded.call("PUT", ip, PIP).status_code == 201
+
+
+PRIVATE = "/providers/Microsoft.Authorization/policyDefinitions/7bca8353-aa3b-429b-904a-9229c4385837"
+
+
+@pytest.mark.documentation(
+    "Subnets that are not private are refused where the built-in policy denies them: microsoft/finops-toolkit#2161"
+)
+def test_subnets_should_be_private(seeded: Azure) -> None:
+    vnet = seeded.path("virtualNetworks", "net")
+    space = {"addressSpace": {"addressPrefixes": ["10.60.0.0/16"]}}
+    seeded.settle(seeded.call("PUT", vnet, {"location": "westeurope", "properties": space}), 60)
+    assign(seeded, SUB, PRIVATE)
+    open_, private = (
+        {"addressPrefix": "10.60.1.0/24"},
+        {"addressPrefix": "10.60.2.0/24", "defaultOutboundAccess": False},
+    )
+    seeded.settle(seeded.call("PUT", f"{vnet}/subnets/a", {"properties": open_}), 60)  # audits by default
+    assign(seeded, SUB, PRIVATE, effect="Deny")
+    refused = seeded.call("PUT", f"{vnet}/subnets/b", {"properties": open_})
+    assert (refused.status_code, code(refused)) == (403, "RequestDisallowedByPolicy")
+    seeded.settle(seeded.call("PUT", f"{vnet}/subnets/b", {"properties": private}), 60)
+    inline = {"location": "westeurope", "properties": {**space, "subnets": [{"name": "a", "properties": open_}]}}
+    assert code(seeded.call("PUT", vnet, inline)) == "RequestDisallowedByPolicy"
+
+    def asked(properties: object) -> list[object]:
+        content = {"type": "Microsoft.Network/virtualNetworks/subnets", "name": "c", "properties": properties}
+        details = {"resourceContent": content, "apiVersion": "2024-01-01", "scope": vnet}
+        answer = seeded.call("POST", f"{RG}{CHECK}", {"resourceDetails": details}, api="2022-03-01").json()
+        found: list[object] = answer["contentEvaluationResult"]["policyEvaluations"]
+        return found
+
+    assert len(asked(open_)) == 1
+    assert asked(private) == []
+
+
+@pytest.mark.documentation("A policy on groups is told beforehand, too: Azure/azure-cli#27562")
+def test_groups_are_told_beforehand(seeded: Azure) -> None:
+    assign(seeded, SUB, NEED_TAG.replace("871b6d14-10aa-478d-b590-94f262ecfa99", GROUP_TAG), tagName="CostCenter")
+    content = {"type": "Microsoft.Resources/subscriptions/resourceGroups", "name": "x", "location": "westeurope"}
+    details = {"resourceContent": content, "apiVersion": "2022-09-01"}
+    answer = seeded.call("POST", f"{SUB}{CHECK}", {"resourceDetails": details}, api="2022-03-01").json()
+    assert len(answer["contentEvaluationResult"]["policyEvaluations"]) == 1
 
 
 @pytest.mark.own("A policy definition that this sandbox does not have is refused, and so are unknown levels of locks")

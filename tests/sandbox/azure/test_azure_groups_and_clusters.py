@@ -61,8 +61,8 @@ def test_groups_and_resources_by_tag(seeded: Azure) -> None:
     seeded.settle(made, 60)
     found = list(client.resources.list(filter=by_tag))
     assert [(r.type, r.name) for r in found] == [("Microsoft.Network/publicIPAddresses", "pip-0")]
-    strangers = client.resources.list_by_resource_group("contoso-hub")
-    assert {r.type.split("/")[1] for r in strangers} == {
+    foreign_objects = client.resources.list_by_resource_group("contoso-hub")
+    assert {r.type.split("/")[1] for r in foreign_objects} == {
         "virtualNetworks",
         "publicIPAddresses",
         "virtualNetworkGateways",
@@ -227,10 +227,10 @@ def test_agent_pools_one_by_one(seeded: Azure) -> None:
 def test_versions_of_kubernetes(seeded: Azure) -> None:
     client = client_of(seeded, ContainerServiceClient)
     offered = client.managed_clusters.list_kubernetes_versions("westeurope").values_property
-    assert [v.version for v in offered if v.is_default] == ["1.33"]
+    assert [v.version for v in offered if v.is_default] == ["1.35"]
     cluster = client.managed_clusters.get("aks-rg", "test-aks")
     profile = client.managed_clusters.get_upgrade_profile("aks-rg", "test-aks")
-    assert profile.control_plane_profile.kubernetes_version == cluster.current_kubernetes_version == "1.33.5"
-    assert [u.kubernetes_version for u in profile.control_plane_profile.upgrades] == ["1.34.1"]
+    assert profile.control_plane_profile.kubernetes_version == cluster.current_kubernetes_version == "1.35.2"
+    assert [u.kubernetes_version for u in profile.control_plane_profile.upgrades] == ["1.36.1"]
     with pytest.raises(HttpResponseError):
         client.managed_clusters.list_kubernetes_versions("atlantis")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 import pytest
 from azure_sandbox import SUBNETS, Azure, code, gateway, put_gateway_subnet, put_ips
+
+from cloudlink_sandbox.filtering import Packet, out_of_vnet
 
 NODES = f"{SUBNETS}/aks"
 
@@ -87,6 +90,42 @@ def test_peerings_that_are_refused(built: Azure) -> None:
     body = {"properties": {"remoteVirtualNetwork": {"id": f"{hub}/{hub_name}"}, "useRemoteGateways": True}}
     both = built.call("PUT", f"{vnets}/aks-vnet/virtualNetworkPeerings/p", body)
     assert code(both) == (400, "VnetHasGatewayAndUsesRemoteGateways")
+
+
+@pytest.mark.specification("A route can win against overlapping ones of BGP, whatever their length")
+def test_a_route_that_overrides_bgp(seeded: Azure) -> None:
+    table = seeded.path("routeTables", "rt", "net-rg")
+    inside = {"addressPrefix": "10.0.0.0/8", "nextHopType": "None"}
+    routes = [{"name": n, "properties": {**inside, "hasBgpOverride": on}} for n, on in (("a", True), ("b", False))]
+    body = {"location": "westeurope", "properties": {"routes": [routes[0]]}}
+    seeded.settle(seeded.call("PUT", table, body), 60)
+    shown = seeded.call("GET", table).json()["properties"]["routes"][0]["properties"]
+    assert shown["hasBgpOverride"] is True
+    subnet = {"properties": {"addressPrefix": "10.60.0.0/22", "routeTable": {"id": table}}}
+    seeded.settle(seeded.call("PUT", NODES, subnet), 60)
+
+    def why() -> str:
+        vnets = seeded.cloud.facts().vnets.values()
+        nodes = next(s for v in vnets for s in v.subnets if s.id.endswith("/aks"))
+        packet = Packet(IPv4Address("10.60.0.4"), IPv4Address("10.10.0.1"), "tcp", 443)
+        return out_of_vnet(nodes, packet, [IPv4Network("10.10.0.0/16")])
+
+    assert "sends 10.0.0.0/8 to None" in why()
+    body["properties"] = {"routes": [routes[1]]}
+    seeded.settle(seeded.call("PUT", table, body), 60)
+    assert why() == ""
+
+
+@pytest.mark.documentation(
+    "A gateway's subnet is a /27 or larger for all sizes but Basic: MicrosoftDocs/azure-docs#111078"
+)
+@pytest.mark.belief("The code of that refusal")
+def test_a_gateway_s_subnet_that_is_too_small(seeded: Azure) -> None:
+    put_ips(seeded)
+    subnet = f"{NODES.rsplit('/', 1)[0]}/GatewaySubnet"
+    seeded.settle(seeded.call("PUT", subnet, {"properties": {"addressPrefix": "10.60.255.0/28"}}), 60)
+    refused = seeded.call("PUT", seeded.path("virtualNetworkGateways", "gw"), gateway(seeded))
+    assert code(refused) == (400, "GatewaySubnetTooSmall")
 
 
 @pytest.mark.documentation("No network security group goes with a gateway's subnet")

@@ -1,6 +1,6 @@
-"""Every kind of answer that a link has from Azure is asked for once, so that Azure's specification judges it.
+"""Every kind of answer that a link has from Azure is asked for once, so that it is checked against Azure's specification.
 
-What judges is in tests/judges, which looks at the answers in all tests; here it is made sure that none is missing.
+The check is in tests/conformance, which reads the answers in all tests; here it is made sure that none is missing.
 """
 
 from __future__ import annotations

@@ -219,7 +219,7 @@ def test_public_ips(seeded: Azure) -> None:
     path = seeded.path("publicIPAddresses", "pip")
     assert code(seeded.call("PUT", path, {"location": "westeurope"}))[1] == "IPv4BasicSkuPublicIpCountLimitReached"
     assert code(seeded.call("PUT", path, {**PIP, "zones": ["9"]}))[1] == "InvalidRequestFormat"
-    put_ips(seeded, 8)  # the stranger has two
+    put_ips(seeded, 8)  # somebody else has two
     assert code(seeded.call("PUT", path, PIP)) == (400, "PublicIPCountLimitReached")
     zoneless = {k: v for k, v in PIP.items() if k != "zones"}
     again = seeded.call("PUT", seeded.path("publicIPAddresses", "pip-0"), zoneless)

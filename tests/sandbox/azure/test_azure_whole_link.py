@@ -11,7 +11,7 @@ import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.identity import ClientSecretCredential
 from azure.mgmt.network import NetworkManagementClient
-from azure_sandbox import CLIENT, GROUP, SECRET, SUBSCRIPTION, TENANT, Azure
+from azure_sandbox import CLIENT, GROUP, SECRET, SUBSCRIPTION, TENANT, Azure, gateway, put_gateway_subnet, put_ips
 
 from cloudlink_sandbox.facts import AwsFacts, AwsTunnel, Proposals
 
@@ -269,7 +269,90 @@ def test_what_azure_tells_the_world_makes_tunnels_and_routes(seeded: Azure, netw
     routes = finish(seeded, network.virtual_network_gateways.begin_get_learned_routes(GROUP, "gw")).value
     assert "10.20.0.0/16" in {r.network for r in routes if r.origin == "EBgp"}
     poller = network.virtual_network_gateways.begin_get_advertised_routes(GROUP, "gw", peer="169.254.21.1")
-    assert {r.network for r in finish(seeded, poller).value} == {"10.60.0.0/16"}
+    assert {r.network for r in finish(seeded, poller).value} == {"10.60.0.0/16", "169.254.21.1/32"}
     seeded.context.aws = aws_facts(seeded, psk="other{}")
     seeded.advance(600)
     assert connections.get(GROUP, "tunnel-0").connection_status == "NotConnected"
+
+
+@pytest.mark.recorded(
+    "An instance tells its sibling of its peers' routes and of its peers: IBgp rows, by way of the sibling"
+)
+@pytest.mark.recorded("The row of the sibling counts what comes from it, and how long the two have spoken")
+def test_what_two_instances_tell_each_other(seeded: Azure, network: NetworkManagementClient) -> None:
+    build(seeded, network)
+    seeded.context.aws = aws_facts(seeded)
+    seeded.advance(86_400)
+    gateways = network.virtual_network_gateways
+    routes = finish(seeded, gateways.begin_get_learned_routes(GROUP, "gw")).value
+    first, second = sorted({r.local_address for r in routes})
+    told = [r for r in routes if r.local_address == first and r.origin == "IBgp"]
+    assert {(r.next_hop, r.source_peer) for r in told} == {(second, second)}
+    assert {r.network: r.as_path for r in told} == {
+        "10.20.0.0/16": "64512",
+        "169.254.21.5/32": "",
+        "169.254.22.5/32": "",
+    }
+    assert len(told) == 3  # one row for each prefix, however many tunnels bring it
+    peers = finish(seeded, gateways.begin_get_bgp_peer_status(GROUP, "gw")).value
+    sibling = next(p for p in peers if (p.local_address, p.neighbor) == (first, second))
+    assert (sibling.state, sibling.routes_received) == ("Connected", 3)
+    assert sibling.connected_duration.startswith("1.")
+    assert sibling.messages_sent > 1700 > sibling.messages_received > 1600
+    itself = next(p for p in peers if (p.local_address, p.neighbor) == (first, first))
+    assert (itself.state, itself.routes_received, itself.messages_sent) == ("Unknown", 0, 0)
+
+
+@pytest.mark.recorded("A gateway without BGP has learned nothing, and advertises its network from nowhere")
+def test_routes_of_a_gateway_without_bgp(seeded: Azure, network: NetworkManagementClient) -> None:
+    put_ips(seeded)
+    put_gateway_subnet(seeded)
+    body = gateway(seeded, enableBgp=False)
+    seeded.settle(seeded.call("PUT", seeded.path("virtualNetworkGateways", "gw"), body))
+    gateways = network.virtual_network_gateways
+    assert finish(seeded, gateways.begin_get_learned_routes(GROUP, "gw")).value == []
+    (row,) = finish(seeded, gateways.begin_get_advertised_routes(GROUP, "gw", peer="169.254.21.1")).value
+    assert (row.local_address, row.network, row.next_hop) == ("", "10.60.0.0/16", "Virtual Network")
+
+
+@pytest.mark.recorded("Point-to-site, custom routes and what else is set on a gateway are kept and shown")
+@pytest.mark.recorded("Private addresses of instances are shown where they are asked for")
+@pytest.mark.recorded("What point-to-site would have by default stands in the answer to the PUT alone")
+def test_what_a_gateway_keeps(built: Azure) -> None:
+    path = built.path("virtualNetworkGateways", "gw")
+    assert "vpnClientConfiguration" not in built.call("GET", path).json()["properties"]
+    clients = {"vpnClientAddressPool": {"addressPrefixes": ["172.31.0.0/24"]}, "vpnClientProtocols": ["OpenVPN"]}
+    two = gateway(built)["properties"]["ipConfigurations"]
+    put_ips(built, 3)
+    third = {**two[0]["properties"], "publicIPAddress": {"id": built.path("publicIPAddresses", "pip-2")}}
+    body = gateway(
+        built,
+        ipConfigurations=[*two, {"name": "c2", "properties": third}],
+        vpnClientConfiguration={**clients, "radiusServerSecret": "hidden"},
+        customRoutes={"addressPrefixes": ["10.77.0.0/16"]},
+        enablePrivateIpAddress=True,
+    )
+    answer = built.call("PUT", path, body)
+    assert answer.json()["properties"]["vpnClientConfiguration"]["vpnAuthenticationTypes"] == []
+    built.settle(answer)
+    shown = built.call("GET", path).json()["properties"]
+    assert shown["vpnClientConfiguration"] == clients
+    assert shown["customRoutes"] == {"addressPrefixes": ["10.77.0.0/16"]}
+    assert shown["vpnClientConnectionHealth"]["vpnClientConnectionsCount"] == 0
+    addresses = [c["properties"]["privateIPAddress"] for c in shown["ipConfigurations"]]
+    assert addresses[:2] == ["10.60.255.4", "10.60.255.5"]
+    assert len(addresses) == 3
+    built.settle(built.call("PUT", path, gateway(built)))  # as the other tests have it
+    built.settle(built.call("DELETE", built.path("publicIPAddresses", "pip-2")))
+
+
+@pytest.mark.own("What is merely not modelled is refused as that, not in Azure's name")
+def test_what_is_not_modelled_says_so(built: Azure) -> None:
+    for kind, name, properties in (
+        ("virtualNetworkGateways", "express", {"gatewayType": "ExpressRoute", "sku": {"name": "ErGwScale"}}),
+        ("virtualNetworkGateways", "edge", {"gatewayType": "LocalGateway", "sku": None}),
+        ("publicIPAddresses", "six", {"publicIPAddressVersion": "IPv6", "publicIPAllocationMethod": "Static"}),
+    ):
+        body = {"location": "westeurope", "sku": {"name": "Standard"}, "properties": properties}
+        answer = built.call("PUT", built.path(kind, name), body)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "NotModelledBySandbox"), answer.text

@@ -112,7 +112,6 @@ def azure_facts(version: str = "1.33") -> AzureFacts:
                 IPv4Address("52.0.0.1"),
                 IPv4Address("169.254.21.1"),
                 64512,
-                (),
                 "a-pre-shared-key",
                 _WORDS,
                 True,

@@ -140,8 +140,8 @@ def test_unknown_places(aks: Aks, certificate: Path) -> None:
 
 @pytest.mark.documentation("An unknown token is 401 Unauthorized")
 def test_only_who_is_known_gets_in(aks: Aks, certificate: Path) -> None:
-    stranger = client.CoreV1Api(api_client(aks.cloud.url_of("aks-one"), certificate, token="a-bad-token"))
-    assert refused(stranger.list_namespace) == (401, "Unauthorized")
+    foreign = client.CoreV1Api(api_client(aks.cloud.url_of("aks-one"), certificate, token="a-bad-token"))
+    assert refused(foreign.list_namespace) == (401, "Unauthorized")
 
 
 @pytest.mark.own("A fault can throttle, fail, expire or deny any call")
@@ -232,3 +232,19 @@ def test_a_slow_call_does_not_hold_others_up(aks: Aks) -> None:
     began = time.monotonic()
     aks.core.list_node()
     assert time.monotonic() - began >= 0.2
+
+
+@pytest.mark.documentation("A list with a limit comes in parts, each with the way to the next and how many are left")
+def test_lists_in_parts(aks: Aks) -> None:
+    for i in range(5):
+        aks.core.create_namespaced_config_map("default", {"metadata": {"name": f"m{i}"}})
+    first = aks.core.list_namespaced_config_map("default", limit=2)
+    assert ([m.metadata.name for m in first.items], first.metadata.remaining_item_count) == (["m0", "m1"], 3)
+    found = [m.metadata.name for m in first.items]
+    part = first
+    while part.metadata._continue:
+        part = aks.core.list_namespaced_config_map("default", limit=2, _continue=part.metadata._continue)
+        found += [m.metadata.name for m in part.items]
+    assert found == [f"m{i}" for i in range(5)]
+    with pytest.raises(ApiException, match="continue key is not valid"):
+        aks.core.list_namespaced_config_map("default", limit=2, _continue="bm9uZQ==")

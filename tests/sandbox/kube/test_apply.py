@@ -55,12 +55,17 @@ def test_server_side_apply(aks: Aks) -> None:
     assert applied(aks, {"b": "2"}, "two")[1]["data"] == {"b": "2", "c": "5"}  # c is not two's any more
 
 
-@pytest.mark.documentation(
-    "Other writes own what they change; what was there before the first apply is nobody's to take"
-)
+@pytest.mark.documentation("Who makes an object owns its fields; other writes own what they change")
+@pytest.mark.documentation("Fields that nobody owns are before-first-apply's, and not to be taken without force")
 def test_apply_and_other_writers(aks: Aks) -> None:
     before = {"metadata": {"name": "mine"}, "data": {"a": "1", "z": "0"}}
-    call(aks, "POST", "/api/v1/namespaces/default/configmaps", before)
+    made = call(aks, "POST", "/api/v1/namespaces/default/configmaps", before, fieldManager="maker")[1]
+    assert managers(made) == {("maker", "Update")}
+    assert made["metadata"]["managedFields"][0]["fieldsV1"] == {"f:data": {"f:a": {}, "f:z": {}}}
+    code, refused = applied(aks, {"a": "2"}, "one")
+    assert (code, refused["details"]["causes"][0]["message"]) == (409, 'conflict with "maker" using v1')
+    clear = {"metadata": {"managedFields": [{}]}}
+    call(aks, "PATCH", MINE, clear, "application/merge-patch+json", fieldManager="maker")
     code, refused = applied(aks, {"a": "2"}, "one")
     assert code == 409
     assert "before-first-apply" in refused["message"]
@@ -69,6 +74,17 @@ def test_apply_and_other_writers(aks: Aks) -> None:
     code, refused = applied(aks, {"a": "1"}, "one")
     assert (code, refused["details"]["causes"][0]["message"]) == (409, 'conflict with "by-hand" using v1')
     assert ("by-hand", "Update") in managers(call(aks, "GET", MINE)[1])
+
+
+@pytest.mark.documentation("Controllers own what they make, AKS's add-ons are its add-on manager's")
+def test_owners_of_what_was_there(aks: Aks) -> None:
+    space = "/api/v1/namespaces/kube-system"
+    for path, owner in (
+        (f"{space}/configmaps/coredns-custom", "kubectl-client-side-apply"),
+        (f"{space}/pods", "kube-controller-manager"),
+    ):
+        found = call(aks, "GET", path)[1]
+        assert managers(found.get("items", [found])[0]) == {(owner, "Update")}
 
 
 @pytest.mark.documentation("Lists with a key are applied item by item")

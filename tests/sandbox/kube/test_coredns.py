@@ -177,9 +177,22 @@ def test_denials_are_cached_no_longer_than_the_cap() -> None:
 @pytest.mark.own("A plugin that is not modelled answers SERVFAIL and says so in the log")
 def test_what_is_not_modelled_is_said() -> None:
     log: list[str] = []
-    d = server(Upstreams(dict(BOTH)), GOOD.replace("    cache 30", "    rewrite name a b"), log)
+    d = server(Upstreams(dict(BOTH)), GOOD.replace("    cache 30", "    rewrite class IN CH"), log)
     assert rcode(ask(d, "app.corp.example.")) == "SERVFAIL"
-    assert "rewrite" in log[0]
+    assert "rewrite class IN CH" in log[0]
+
+
+@pytest.mark.documentation(
+    "A name that a rewrite replaces is answered as the other one, under the name that was asked for"
+)
+def test_a_name_is_rewritten_and_its_answer_turned_back() -> None:
+    rule = "rewrite name orders.example kube-dns.kube-system.svc.cluster.local\n"
+    d = CoreDns(custom(a__override=rule), Upstreams(dict(BOTH)), lambda _: None)
+    reply = ask(d, "orders.example.")
+    assert addresses(reply) == ["10.0.0.10"]
+    assert [rrset.name.to_text() for rrset in reply.response.answer] == ["orders.example."]
+    assert [q.name.to_text() for q in reply.response.question] == ["orders.example."]
+    assert addresses(ask(d, "kube-dns.kube-system.svc.cluster.local.")) == ["10.0.0.10"]
 
 
 @pytest.mark.documentation("hosts and template answer, and fall through where told")

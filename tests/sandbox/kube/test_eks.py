@@ -46,7 +46,7 @@ def test_seeding_again_adds_and_keeps(eks: KubeCloud, certificate: Path) -> None
 
 
 @pytest.mark.documentation("A bad token is 401 and an unknown cluster 404, as Status objects")
-def test_strangers_and_unknown_clusters(eks: KubeCloud, certificate: Path) -> None:
+def test_a_bad_token_and_an_unknown_cluster(eks: KubeCloud, certificate: Path) -> None:
     eks.seed(with_services(), lambda *_: "")
     for url, token, code in (
         (eks.url_of("eks-one"), "k8s-aws-v1.bad", 401),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
+from cloudlink_sandbox.clock import busy
 from cloudlink_sandbox.faults import Fault
 from tests.sandbox.kube.conftest import Aks
 
@@ -95,6 +97,88 @@ def test_nothing_of_this_machine_gets_in(aks: Aks, monkeypatch: pytest.MonkeyPat
     assert os.environ["AWS_SECRET_ACCESS_KEY"] == "do-not-tell"
 
 
+def several(aks: Aks, name: str, *containers: dict[str, Any], **spec: Any) -> None:
+    made = [{"image": "python:3-slim", **c} for c in containers]
+    body = {"metadata": {"name": name}, "spec": {"restartPolicy": "Never", "containers": made, **spec}}
+    aks.core.create_namespaced_pod("default", body)
+
+
+@pytest.mark.documentation("A pod of several containers ends with the last of them, and Failed if one failed")
+@pytest.mark.documentation("The log of one of several containers must be asked for by its name")
+def test_several_containers(aks: Aks) -> None:
+    say = ["python3", "-c", "import os; print(os.environ['WHO'])"]
+    env = {w: [{"name": "WHO", "value": w}] for w in ("a", "b")}
+    several(aks, "p", {"name": "a", "command": say, "env": env["a"]}, {"name": "b", "command": ["sh", "-c", "exit 4"]})
+    pod = ended(aks)
+    assert pod.status.phase == "Failed"
+    assert [c.state.terminated.exit_code for c in pod.status.container_statuses] == [0, 4]
+    assert log(aks, container="a") == "a\n"
+    with pytest.raises(ApiException, match=r"a container name must be specified for pod p, choose one of: \[a b\]"):
+        log(aks)
+    with pytest.raises(ApiException, match="container c is not valid for pod p"):
+        log(aks, container="c")
+
+
+@pytest.mark.documentation("A container that goes on keeps the pod Running when another has ended")
+def test_one_of_two_goes_on(aks: Aks) -> None:
+    several(aks, "p", {"name": "a", "command": ["true"]}, {"name": "istio-proxy"})
+    aks.advance(30)
+    for _ in range(100):
+        pod = aks.core.read_namespaced_pod("p", "default")
+        if pod.status.container_statuses[0].state.terminated:
+            break
+        time.sleep(0.02)
+    assert pod.status.phase == "Running"
+    assert next(c for c in pod.status.conditions if c.type == "Ready").status != "True"
+
+
+@pytest.mark.documentation(
+    "Containers for initialization run one after the other, before the others, which their failure keeps out"
+)
+def test_initialization(aks: Aks) -> None:
+    say = {"image": "python:3-slim", "command": ["python3", "-c", "print('first')"]}
+    several(aks, "p", {"name": "a", "command": ["true"]}, initContainers=[{**say, "name": "i"}, {**say, "name": "j"}])
+    pod = ended(aks)
+    assert pod.status.phase == "Succeeded"
+    assert [c.state.terminated.exit_code for c in pod.status.init_container_statuses] == [0, 0]
+    assert log(aks, container="j") == "first\n"
+    broken = {"name": "i", "image": "python:3-slim", "command": ["sh", "-c", "exit 3"]}
+    several(aks, "q", {"name": "a", "command": ["true"]}, initContainers=[broken])
+    pod = ended(aks, "q")
+    assert (pod.status.phase, pod.status.container_statuses[0].state.waiting.reason) == ("Failed", "PodInitializing")
+
+
+@pytest.mark.documentation("A sidecar runs along and ends with the pod's own containers")
+def test_sidecars(aks: Aks) -> None:
+    proxy = {"name": "proxy", "image": "python:3-slim", "restartPolicy": "Always"}
+    several(aks, "p", {"name": "a", "command": ["true"]}, initContainers=[proxy])
+    pod = ended(aks)
+    assert pod.status.phase == "Succeeded"
+    assert pod.status.init_container_statuses[0].state.terminated.exit_code == 0
+
+
+@pytest.mark.documentation(
+    "An image that no registry has for the nodes is ErrImagePull, then ImagePullBackOff, and the pod stays Pending"
+)
+def test_images_that_cannot_be_pulled(aks: Aks) -> None:
+    several(aks, "p", {"name": "a", "image": "no.such.registry.example/x:1", "command": ["true"]})
+    aks.advance(10)
+    waiting = aks.core.read_namespaced_pod("p", "default").status.container_statuses[0].state.waiting
+    assert waiting.reason == "ErrImagePull"
+    assert "lookup no.such.registry.example on 168.63.129.16:53: no such host" in waiting.message
+    aks.advance(12)
+    pod = aks.core.read_namespaced_pod("p", "default")
+    waiting = pod.status.container_statuses[0].state.waiting
+    assert (pod.status.phase, waiting.reason) == ("Pending", "ImagePullBackOff")
+    assert waiting.message.startswith('Back-off pulling image "no.such.registry.example/x:1"')
+    with pytest.raises(ApiException, match="waiting to start: ImagePullBackOff"):
+        log(aks)
+    several(aks, "q", {"name": "a", "command": ["true"], "imagePullPolicy": "Never"})
+    aks.advance(10)
+    waiting = aks.core.read_namespaced_pod("q", "default").status.container_statuses[0].state.waiting
+    assert waiting.reason == "ErrImageNeverPull"
+
+
 @pytest.mark.documentation(
     "A variable comes from a config map; without it the pod waits with CreateContainerConfigError"
 )
@@ -141,6 +225,17 @@ def test_a_deadline_is_fair_to_processes_when_the_clock_runs_fast(aks: Aks) -> N
     assert log(aks) == "done\n"
 
 
+@pytest.mark.own("On a busy machine a deadline is as much longer as a process there has less of it")
+def test_a_deadline_waits_for_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(os, "getloadavg", lambda: (27.0, 0.0, 0.0))
+    assert busy() == 13.5
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.3, 0.0, 0.0))
+    assert busy() == 1.0
+    monkeypatch.delattr(os, "getloadavg")
+    assert busy() == 1.0
+
+
 @pytest.mark.documentation("A deleted pod has 30 s of grace, or none when told")
 def test_a_running_pod_gets_its_grace(aks: Aks) -> None:
     run(aks, ["python3", "-c", "import time; print('here', flush=True); time.sleep(60)"])
@@ -181,13 +276,16 @@ def test_tail_and_follow(aks: Aks) -> None:
     assert log(aks, tail_lines=1) == "3\n"
 
 
-@pytest.mark.own("Pods without a container or with more than one are refused")
+@pytest.mark.documentation("A pod without a container, and one with two of one name, are refused")
+@pytest.mark.own("Name servers of a pod's own, probes and hooks of containers are not modelled, and refused")
 @pytest.mark.parametrize(
     "spec",
     [
         {"containers": []},
-        {"containers": [{"name": "a", "image": "x"}, {"name": "b", "image": "x"}]},
-        {"containers": [{"name": "a", "image": "x"}], "initContainers": [{"name": "b", "image": "x"}]},
+        {"containers": [{"name": "a", "image": "x"}, {"name": "a", "image": "x"}]},
+        {"containers": [{"name": "a", "image": "x"}], "initContainers": [{"name": "a", "image": "x"}]},
+        {"containers": [{"name": "a", "image": "x", "restartPolicy": "Always"}]},
+        {"containers": [{"name": "a", "image": "x", "readinessProbe": {"tcpSocket": {"port": 80}}}]},
         {"containers": [{"name": "a", "image": "x"}], "dnsPolicy": "None", "dnsConfig": {"nameservers": ["10.0.0.9"]}},
     ],
 )
@@ -220,3 +318,21 @@ def test_running_pods_come_back_as_crashed_after_loading(aks: Aks) -> None:
     aks.cloud.restore(aks.cloud.snapshot())
     pod = aks.core.read_namespaced_pod("p", "default")
     assert (pod.status.phase, pod.status.container_statuses[0].state.terminated.exit_code) == ("Failed", 137)
+
+
+@pytest.mark.documentation(
+    "A cluster behind a proxy writes its variables into every container that does not decline or set them"
+)
+def test_the_variables_of_a_proxy(aks: Aks) -> None:
+    facts, added = aks.world.azure, (("HTTPS_PROXY", "http://proxy.corp:3128"), ("NO_PROXY", ".svc"))
+    aks.world.azure = replace(facts, clusters=tuple(replace(c, pod_environment=added) for c in facts.clusters))
+    run(aks, ["sleep", "1"], "plain", env=[{"name": "NO_PROXY", "value": "own"}])
+    (container,) = aks.core.read_namespaced_pod("plain", "default").spec.containers
+    assert {e.name: e.value for e in container.env} == {"NO_PROXY": "own", "HTTPS_PROXY": "http://proxy.corp:3128"}
+    annotations = {"kubernetes.azure.com/no-http-proxy-vars": "true"}
+    body = {
+        "metadata": {"name": "declines", "annotations": annotations},
+        "spec": {"containers": [{"name": "c", "image": "python:3-slim"}]},
+    }
+    aks.core.create_namespaced_pod("default", body)
+    assert not aks.core.read_namespaced_pod("declines", "default").spec.containers[0].env

@@ -69,3 +69,28 @@ def test_an_api_server_that_is_not_reached(aks: Aks) -> None:
         aks.core.list_node(_request_timeout=5)
     set_cluster(aks, unreachable="")
     assert aks.core.list_node().items
+
+
+@pytest.mark.documentation("What a pod requires of its nodes by affinity is held like a node selector")
+def test_node_affinity(aks: Aks) -> None:
+    set_cluster(aks, pools=(AksPool("pool", 2, arch="arm64"),))
+    for name, architectures in (("amd", ["amd64"]), ("any", ["amd64", "arm64"])):
+        wanted = {"key": "kubernetes.io/arch", "operator": "In", "values": architectures}
+        terms = {"nodeSelectorTerms": [{"matchExpressions": [wanted]}]}
+        create(aks, name, affinity={"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}})
+    aks.advance(30)
+    assert (phase(aks, "any")[0], phase(aks, "amd")[0]) == ("Running", "Pending")
+
+
+@pytest.mark.documentation(
+    "A pod that names its node is that node's, taints or not; one whose node is not there waits for it"
+)
+def test_pods_that_name_their_node(aks: Aks) -> None:
+    set_cluster(aks, pools=(AksPool("system", 1, (TAINT,)),))
+    node = aks.core.list_node().items[0].metadata.name
+    create(aks, "placed", nodeName=node)
+    create(aks, "waiting", nodeName="not-there")
+    aks.advance(30)
+    assert phase(aks, "placed") == ("Running", "")
+    found = aks.core.read_namespaced_pod("waiting", "default")
+    assert (found.status.phase, found.spec.node_name, found.status.conditions) == ("Pending", "not-there", None)

@@ -4,17 +4,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.sandbox.world.ground import Ground, make_ground
+from tests.sandbox.world.harness import Harness, make_harness
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    with make_ground(tmp_path_factory.mktemp("ground")) as ground:
-        yield ground
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
+    with make_harness(tmp_path_factory.mktemp("harness")) as harness:
+        yield harness
 
 
 @pytest.fixture
-def ground(built: Ground) -> Ground:
+def harness(built: Harness) -> Harness:
     """As it was built, whatever the test before has done to it."""
     assert built.sandbox.load()
     return built

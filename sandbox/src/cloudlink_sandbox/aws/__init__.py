@@ -1,4 +1,4 @@
-"""The AWS half of the sandbox: moto's parsing, serializing and plain networking, with what links need written afresh.
+"""The AWS half of the sandbox: moto's parsing, serializing and plain networking, and what links need of EC2, written for the sandbox.
 
 ``cloud.AwsCloud`` is the whole of it. Importing this package starts moto.
 """

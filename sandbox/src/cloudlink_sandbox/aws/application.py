@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hmac
 import io
 import json
 import logging
@@ -19,6 +20,7 @@ from moto.core.request import Request
 from moto.core.routing import get_service_router
 from werkzeug.exceptions import NotFound
 
+from cloudlink_sandbox.aws import actions, object_storage
 from cloudlink_sandbox.aws.account import AwsAccount
 from cloudlink_sandbox.aws.errors import (
     CONTENT_TYPES,
@@ -44,7 +46,8 @@ from cloudlink_sandbox.faults import GARBAGE
 from cloudlink_sandbox.journal import Call
 
 _log = logging.getLogger(__name__)
-_READS = ("Describe", "Get", "List", "Search", "Simulate")
+_READS = ("Describe", "Get", "List", "Search", "Simulate", "Head", "Filter", "Lookup", "Assume")
+_TAGS = re.compile(rb'"[Tt]ags"')
 _MADE = re.compile(r"<(?:\w+GatewayId|vpnConnectionId|groupId)>([a-z]+-[0-9a-f]+)<")
 _COLLECTIONS = frozenset(
     [
@@ -111,6 +114,8 @@ class Application:
         answer, cut = self._one_by_one(call, operation, environ)
         writes = not operation.startswith(_READS) and not _is_dry_run(call)
         target = _target(call) or (_made(answer) if writes else "")
+        if writes and call.service != "s3" and not (cut and answer.status == 503):  # it has not arrived
+            self._trail(call, operation, answer)
         self.account.context.journal.add(
             Call(
                 at=self.account.context.clock.now(),
@@ -125,6 +130,24 @@ class Application:
         if cut:
             _cut(environ)
         return _send(answer, environ, start_response)
+
+    def _trail(self, call: Incoming, operation: str, answer: WireAnswer) -> None:
+        """What a write leaves in CloudTrail, also where its answer does not reach the caller."""
+        said = f"{call.path} {unquote(call.body.decode('latin-1'))}"
+        if operation.startswith("Create"):  # what it is made of is not what it is about
+            said = _made(answer) or answer.body.decode("utf-8", "replace")
+        with self.account.context.lock:
+            self.account.trail.note(
+                at=self.account.context.clock.now(),
+                region=call.said.scope.region,
+                service=call.service,
+                name=operation,
+                arn=self.account.principal,
+                key=call.said.scope.access_key,
+                agent=call.headers.get("user-agent", ""),
+                said=said,
+                error=answer.headers.get("x-amzn-ErrorType", "") or ("Client.Error" if answer.status >= 400 else ""),
+            )
 
     def _one_by_one(self, call: Incoming, operation: str, environ: dict[str, Any]) -> tuple[WireAnswer, bool]:
         """A hosted zone takes one change at a time; all else may overlap."""
@@ -149,6 +172,7 @@ class Application:
             return self._tried(call, operation, environ), False
         try:
             self._check_caller(call)
+            self._check_grants(call, operation)
             fault = faults.match(target, "throttled", "error", "expired", "denied", "cut-before", also=regional)
             if fault is not None:
                 if fault.kind == "cut-before":
@@ -177,6 +201,7 @@ class Application:
         faults, places = self.account.context.faults, (f"aws.{operation}", f"aws.{call.said.scope.region}.{operation}")
         try:
             self._check_caller(call)
+            self._check_grants(call, operation)
             if any(faults.would_match(place, "denied") for place in places):
                 raise denied(call.protocol, self.account.principal, f"{call.service}:{operation}")
             return self.answer(call, operation, Request(environ))
@@ -194,14 +219,36 @@ class Application:
             return denied(call.protocol, self.account.principal, f"{call.service}:{operation}")
         return broken(call.protocol)
 
+    def _check_grants(self, call: Incoming, operation: str) -> None:
+        """Raises ApiError for an action that the caller may not."""
+        tags = (
+            "TagSpecification" in call.body.decode("latin-1")
+            if call.service == "ec2"
+            else _TAGS.search(call.body) is not None
+        )
+        logs = b"LogEnabled=true" in call.body
+        missing = self.account.context.grants.first_missing(
+            actions.needed(call.service, operation, tags=tags, logs=logs)
+        )
+        if missing:
+            raise denied(call.protocol, self.account.principal, missing)
+
     def _check_caller(self, call: Incoming) -> None:
         """Raises ApiError for a key that nobody has and for a signature that its secret did not make."""
         said = call.said
-        if said.scope.access_key != self.account.access_key:
+        secret = self.account.secret_of(said.scope.access_key)
+        if secret is None:
             raise unknown_key(call.protocol)
+        keys = self.account.acting = self.account.sessions.keys.get(said.scope.access_key)
+        if keys is not None:
+            token = call.headers.get("x-amz-security-token") or call.form().get("X-Amz-Security-Token", "")
+            if not hmac.compare_digest(token, keys.token):
+                raise unknown_key(call.protocol)
+            if self.account.sessions.ended(keys):
+                raise expired(call.protocol)
         if not is_right(
             said,
-            self.account.secret_key,
+            secret,
             method=call.method,
             path=call.path,
             query=call.query,
@@ -265,6 +312,8 @@ def _operation(call: Incoming, environ: dict[str, Any]) -> str:
         return call.form().get("Action", "")
     if call.protocol == "json":
         return call.headers.get("x-amz-target", "").rpartition(".")[2]
+    if call.protocol == "s3":
+        return object_storage.operation_of(call.method, call.path, call.query)
     with contextlib.suppress(NotFound, NotImplementedError):
         operation, _ = get_service_router(call.service).match(Request(environ))
         return str(operation.name)
@@ -275,13 +324,13 @@ _BY_ID = (
     "VpnConnectionId", "VpnConnectionId.1", "VpnGatewayId", "VpnGatewayId.1", "CustomerGatewayId",
     "CustomerGatewayId.1", "RouteTableId", "RouteTableId.1", "GroupId", "GroupId.1", "ResourceId.1",
     "ResolverEndpointId", "VpcId", "VpcId.1", "SubnetId.1", "IpAddress", "GroupName", "LoadBalancerArn",
-    "SecretId", "CreatorRequestId", "Names.member.1",
+    "SecretId", "logGroupName", "CreatorRequestId", "Names.member.1",
 )  # fmt: skip
 
 
 def _target(call: Incoming) -> str:
     """The id or name that the call is about; never a body."""
-    if call.protocol in ("rest-xml", "rest-json"):
+    if call.protocol in ("rest-xml", "rest-json", "s3"):
         parts = (unquote(part) for part in call.path.split("/"))
         return next((part for part in parts if part and part not in _COLLECTIONS), "")
     values: dict[str, Any] = {}

@@ -42,6 +42,18 @@ class SandboxEc2(EC2Backend):
         self.born: dict[str, float] = {}
         self.outside_given = 0
 
+    def create_security_group(self, *args: Any, **named: Any) -> Any:
+        """A VPC's default group lets in what comes from the group itself, besides letting everything out.
+
+        https://docs.aws.amazon.com/vpc/latest/userguide/default-security-group.html
+        """
+        group = super().create_security_group(*args, **named)
+        if group.is_default:
+            self.authorize_security_group_ingress(
+                group.id, "-1", "-1", "-1", [], source_groups=[{"GroupId": group.id}], vpc_id=group.vpc_id
+            )
+        return group
+
     def next_outside(self) -> IPv4Address:
         """A public address of a tunnel endpoint, never given twice (198.51.100.0/24, then 203.0.113.0/24)."""
         number = self.outside_given

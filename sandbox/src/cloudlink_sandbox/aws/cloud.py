@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import threading
 from collections.abc import Iterator
 from functools import cache
@@ -19,27 +18,35 @@ from moto.route53resolver.models import route53resolver_backends
 from cloudlink_sandbox.aws.account import AwsAccount
 from cloudlink_sandbox.aws.application import Application, Incoming, dispatched
 from cloudlink_sandbox.aws.backend import SandboxEc2, networks_of
+from cloudlink_sandbox.aws.cloudtrail import CloudTrailHandlers
+from cloudlink_sandbox.aws.cloudwatch_logs import LogsHandlers
+from cloudlink_sandbox.aws.direct_connect import DirectConnectHandlers
+from cloudlink_sandbox.aws.dns_firewall import DnsFirewallHandlers
 from cloudlink_sandbox.aws.ec2 import Ec2Handlers
 from cloudlink_sandbox.aws.eks import EksHandlers
-from cloudlink_sandbox.aws.errors import WireAnswer, not_modelled
+from cloudlink_sandbox.aws.errors import ApiError, WireAnswer, not_modelled
 from cloudlink_sandbox.aws.facts import facts_of
 from cloudlink_sandbox.aws.fixtures import seed
 from cloudlink_sandbox.aws.handlers import Handlers
 from cloudlink_sandbox.aws.iam import IamHandlers
 from cloudlink_sandbox.aws.load_balancers import LoadBalancerHandlers
+from cloudlink_sandbox.aws.object_storage import OPERATIONS, Bucket
+from cloudlink_sandbox.aws.profiles import ProfilesHandlers
 from cloudlink_sandbox.aws.resolver import ResolverHandlers, advance_resolver
 from cloudlink_sandbox.aws.resolver_rules import ResolverRuleHandlers, advance_rules
 from cloudlink_sandbox.aws.route53 import Route53Handlers
 from cloudlink_sandbox.aws.secrets_manager import SecretsManagerHandlers
+from cloudlink_sandbox.aws.sessions import Role, one_time_code
 from cloudlink_sandbox.aws.sts import StsHandlers, cluster_of_token
 from cloudlink_sandbox.context import SandboxContext
+from cloudlink_sandbox.errors import InvalidRequest
 from cloudlink_sandbox.facts import AwsFacts
 from cloudlink_sandbox.world_file import WorldFile
 
 _MOTO: tuple[BackendDict[Any], ...] = (ec2_backends, elbv2_backends, route53resolver_backends)
 
 
-class _ResolverHandlers(ResolverHandlers, ResolverRuleHandlers):
+class _ResolverHandlers(ResolverHandlers, ResolverRuleHandlers, DnsFirewallHandlers):
     """Everything the sandbox answers for the Resolver."""
 
 
@@ -51,10 +58,26 @@ _HANDLERS: dict[str, type[Handlers]] = {
     "route53": Route53Handlers,
     "route53resolver": _ResolverHandlers,
     "secretsmanager": SecretsManagerHandlers,
+    "logs": LogsHandlers,
+    "cloudtrail": CloudTrailHandlers,
     "eks": EksHandlers,
+    "directconnect": DirectConnectHandlers,
+    "route53profiles": ProfilesHandlers,
 }
+_KEPT = (
+    "zones",
+    "secrets",
+    "logs",
+    "trail",
+    "clusters",
+    "balancers",
+    "buckets",
+    "fixtures",
+    "direct_connect",
+    "vpc_dns",
+)  # beside moto's stores
 _ONE_AT_A_TIME = threading.RLock()  # moto's stores are global to the process
-_READS = ("Describe", "Get", "List", "Search", "Simulate")
+_READS = ("Describe", "Get", "List", "Search", "Simulate", "Filter", "Lookup", "Assume")
 
 
 @cache
@@ -79,6 +102,8 @@ class AwsCloud(AwsAccount):
 
     def answer(self, call: Incoming, operation: str, request: Request) -> WireAnswer:
         """One call, under the lock. Raises ApiError."""
+        if call.service == "s3":
+            return self._objects(call, operation)
         request.environ["HTTP_X_MOTO_ACCOUNT_ID"] = self.account
         if operation not in _operations(call.service):
             raise not_modelled(call.protocol, operation)
@@ -91,6 +116,22 @@ class AwsCloud(AwsAccount):
             finally:
                 if not operation.startswith(_READS):
                     self.context.touch()
+
+    def _objects(self, call: Incoming, operation: str) -> WireAnswer:
+        with self.context.lock:
+            # A write that meets another one, as a fault: AWS asks for it to be repeated.
+            if self.context.faults.match(f"aws.{operation}", "conflict") is not None:
+                message = "The conditional request cannot succeed due to a conflicting operation against this resource."
+                raise ApiError("ConditionalRequestConflict", message, 409)
+            return self.buckets.answer(
+                operation,
+                path=call.path,
+                query=call.query,
+                headers=call.headers,
+                body=call.body,
+                region=call.said.scope.region,
+                now=self.context.clock.real(),
+            )
 
     def _install(self) -> None:
         """Make moto's global stores ours. Called under the lock."""
@@ -144,10 +185,26 @@ class AwsCloud(AwsAccount):
         with self.context.lock, _ONE_AT_A_TIME:
             self._install()
             seed(self, world)
+            for bucket in world.aws.buckets:
+                self.buckets.by_name.setdefault(bucket.name, Bucket(bucket.name, bucket.region or world.aws.region))
+            self._let_in(world)
             self.context.touch()
+
+    def _let_in(self, world: WorldFile) -> None:
+        """The roles of the world file, and its device for one-time codes. Raises InvalidRequest for a seed that is none."""
+        device, sessions = world.aws.mfa_device, self.sessions
+        try:
+            one_time_code(device.seed, 0)
+        except ValueError as error:
+            raise InvalidRequest(
+                "aws.mfa_device.seed of the world file is no seed", f"{error}.", "It is base32: letters and 2 to 7."
+            ) from error
+        sessions.devices = {f"arn:aws:iam::{self.account}:mfa/{device.name}": device.seed}
+        sessions.roles = {r.name: Role(r.name, r.mfa, r.external_id, r.longest) for r in world.aws.roles}
 
     def calls(self) -> Iterator[str]:
         """Patterns of every call that is answered, as targets of faults name them."""
+        yield from (f"aws.{operation}" for operation in OPERATIONS)
         for service, handlers in _HANDLERS.items():
             for operation in _operations(service):
                 if handlers.answers(operation):
@@ -160,24 +217,24 @@ class AwsCloud(AwsAccount):
     def identity_of_token(self, token: str) -> str | None:
         """Who a token for EKS (``k8s-aws-v1.…``) speaks for; None when it is not good for any cluster here."""
         names = [name for _, name in self.clusters]
-        good = cluster_of_token(token, self.access_key, self.secret_key, names)
-        return self.principal if good is not None else None
+        if cluster_of_token(token, self.access_key, self.secret_key, names) is not None:
+            return self.user
+        for keys in self.sessions.keys.values():
+            good = cluster_of_token(token, keys.access_key, keys.secret_key, names)
+            if good is not None and not self.sessions.ended(keys):
+                return keys.principal
+        return None
 
     def snapshot(self) -> dict[str, Any]:
-        """Everything, picklable. One pickle for all of it: the stores refer to each other."""
+        """Everything, to be written down at once: the stores refer to each other."""
         with self.context.lock, _ONE_AT_A_TIME:
             self._install()
-            state = pickle.dumps(
-                (
-                    [dict(book) for book in _MOTO],
-                    self.zones,
-                    self.secrets,
-                    self.clusters,
-                    self.balancers,
-                    self.fixtures,
-                )
-            )
-            return {"moto": moto.__version__, "account": self.account, "state": state}
+            return {
+                "moto": moto.__version__,
+                "account": self.account,
+                "stores": [dict(book) for book in _MOTO],
+                **{name: getattr(self, name) for name in _KEPT},
+            }
 
     def restore(self, saved: dict[str, Any]) -> None:
         """Raises ValueError for what another version of moto, or another account, saved."""
@@ -185,9 +242,10 @@ class AwsCloud(AwsAccount):
             raise ValueError(f"saved with moto {saved['moto']} for account {saved['account']}: cannot be restored here")
         with self.context.lock, _ONE_AT_A_TIME:
             self._install()
-            books, *rest = pickle.loads(saved["state"])  # noqa: S301  written by snapshot(), kept in a 0700 folder
-            for book, mine in zip(_MOTO, books, strict=True):
+            for book, mine in zip(_MOTO, saved["stores"], strict=True):
                 dict.clear(book)
                 dict.update(book, mine)
-            self.zones, self.secrets, self.clusters, self.balancers, self.fixtures = rest
+            for name in _KEPT:
+                if name in saved:  # one that an older sandbox saved knows fewer
+                    setattr(self, name, saved[name])
             self.context.touch()

@@ -10,6 +10,8 @@ from cloudlink_sandbox.aws import (
     customer_gateways,
     from_moto,
     network_interfaces,
+    prefix_lists,
+    regions,
     route_tables,
     security_groups,
     tags,
@@ -34,11 +36,14 @@ HANDLERS: dict[str, Handler] = {
     # vpcs
     "DescribeVpcs": paged("Vpcs", by_moto),
     "DescribeSubnets": paged("Subnets", by_moto),
+    "CreateVpc": vpcs.create_vpc,
+    "DescribeAccountAttributes": vpcs.describe_account_attributes,
     "AssociateVpcCidrBlock": vpcs.associate_vpc_cidr_block,
     "CreateSubnet": vpcs.create_subnet,
     "ReplaceNetworkAclAssociation": vpcs.replace_network_acl_association,
     "DeleteNetworkAclEntry": vpcs.delete_network_acl_entry,
     "ReplaceNetworkAclEntry": vpcs.replace_network_acl_entry,
+    "DescribeRegions": regions.describe_regions,
     # tags
     "CreateTags": tags.create_tags,
     "DeleteTags": tags.delete_tags,
@@ -50,6 +55,12 @@ HANDLERS: dict[str, Handler] = {
     "CreateRoute": route_tables.create_route,
     "ReplaceRoute": route_tables.replace_route,
     "DeleteRouteTable": route_tables.delete_route_table,
+    # prefix lists
+    "CreateManagedPrefixList": prefix_lists.create_managed_prefix_list,
+    "DescribeManagedPrefixLists": paged("PrefixLists", prefix_lists.describe_managed_prefix_lists),
+    "GetManagedPrefixListEntries": paged("Entries", prefix_lists.get_managed_prefix_list_entries),
+    "ModifyManagedPrefixList": prefix_lists.modify_managed_prefix_list,
+    "DeleteManagedPrefixList": prefix_lists.delete_managed_prefix_list,
     # network interfaces
     "DescribeNetworkInterfaces": paged("NetworkInterfaces", network_interfaces.describe_network_interfaces),
     "DeleteNetworkInterface": network_interfaces.delete_network_interface,
@@ -103,6 +114,7 @@ HANDLERS: dict[str, Handler] = {
     "DisableTransitGatewayRouteTablePropagation": transit_route_tables.disable_transit_gateway_route_table_propagation,
     "GetTransitGatewayRouteTableAssociations": transit_route_tables.get_transit_gateway_route_table_associations,
     "GetTransitGatewayRouteTablePropagations": transit_route_tables.get_transit_gateway_route_table_propagations,
+    "GetTransitGatewayAttachmentPropagations": transit_route_tables.get_transit_gateway_attachment_propagations,
     "CreateTransitGatewayRoute": transit_route_tables.create_transit_gateway_route,
     "ReplaceTransitGatewayRoute": transit_route_tables.replace_transit_gateway_route,
     "DeleteTransitGatewayRoute": transit_route_tables.delete_transit_gateway_route,
@@ -126,4 +138,5 @@ class Ec2Handlers(Ec2Base):
 
     def before_motos(self) -> None:
         """moto's own answers know no dry run: they would do it."""
+        self.check_ids()
         self.dry_run()

@@ -16,6 +16,13 @@ from cloudlink_sandbox.aws.handlers import Handlers
 
 _ID = re.compile(r"[a-z]+(-[a-z]+)*-([0-9a-f]{8}|[0-9a-f]{17})")
 
+_IDS = {
+    "VpcId": ("vpc", "InvalidVpcID"),
+    "SubnetId": ("subnet", "InvalidSubnetID"),
+    "GroupId": ("sg", "InvalidGroupId"),
+    "RouteTableId": ("rtb", "InvalidRouteTableID"),
+}
+
 
 class Ec2Base(Handlers, EC2Response):
     """The store of this call's region, and the parts of a request that all EC2 operations read alike."""
@@ -24,7 +31,8 @@ class Ec2Base(Handlers, EC2Response):
         EC2Response.__init__(self)
 
     def by_moto(self) -> Any:
-        """What moto answers to this operation."""
+        """What moto answers to this operation. Raises ApiError for an id that is none."""
+        self.check_ids()
         return getattr(EC2Response, camelcase_to_underscores(self._get_action()))(self)
 
     def _filters_from_querystring(self) -> Any:
@@ -88,6 +96,15 @@ class Ec2Base(Handlers, EC2Response):
         """Raises ApiError DryRunOperation where a dry run was asked for: the call would have worked."""
         if self.given("DryRun"):
             raise ApiError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
+
+    def check_ids(self) -> None:
+        """Raises ApiError Malformed for ids that moto would look for without a look at them."""
+        for name, (prefix, code) in _IDS.items():
+            for several in (f"{name}s", name):
+                given = self.given(several)
+                for one in given if isinstance(given, list) else [given] if given else []:
+                    if not _ID.fullmatch(str(one)) or not str(one).startswith(f"{prefix}-"):
+                        raise ApiError(f"{code}.Malformed", f'Invalid id: "{one}" (expecting "{prefix}-...")')
 
     def well_formed(self, resource_id: str, prefix: str, code: str) -> str:
         """Raises ApiError ``<code>.Malformed`` for what cannot be an id of this kind, and ``.NotFound`` for what is not

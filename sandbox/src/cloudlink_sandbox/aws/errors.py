@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 from xml.sax.saxutils import escape
 
-Protocol = Literal["ec2", "query", "rest-xml", "json", "rest-json"]
+Protocol = Literal["ec2", "query", "rest-xml", "json", "rest-json", "s3"]
 
 PROTOCOLS: dict[str, Protocol] = {
     "ec2": "ec2",
@@ -18,7 +18,12 @@ PROTOCOLS: dict[str, Protocol] = {
     "route53": "rest-xml",
     "route53resolver": "json",
     "secretsmanager": "json",
+    "logs": "json",
+    "cloudtrail": "json",
     "eks": "rest-json",
+    "directconnect": "json",
+    "route53profiles": "rest-json",
+    "s3": "s3",
 }
 """The services that the sandbox speaks, by the name in the signature's credential scope."""
 
@@ -29,6 +34,7 @@ CONTENT_TYPES: dict[Protocol, str] = {
     "rest-xml": "text/xml",
     "json": "application/x-amz-json-1.1",
     "rest-json": "application/json",
+    "s3": "application/xml",
 }
 
 
@@ -56,6 +62,8 @@ def request_id() -> str:
 
 def on_the_wire(error: ApiError, protocol: Protocol) -> WireAnswer:
     """The bytes that botocore and every other SDK turn into an exception with this code."""
+    if protocol == "s3":
+        return _s3_refusal(error)
     number = request_id()
     code, message = escape(error.code), escape(error.message)
     if protocol in ("json", "rest-json"):
@@ -82,11 +90,26 @@ def on_the_wire(error: ApiError, protocol: Protocol) -> WireAnswer:
     return WireAnswer(error.status, headers, f'<?xml version="1.0" encoding="UTF-8"?>\n{body}'.encode())
 
 
+def _s3_refusal(error: ApiError) -> WireAnswer:
+    """S3's own envelope, which is neither Route 53's nor EC2's."""
+    number = secrets.token_hex(8).upper()
+    inner = getattr(error, "inner", "")
+    body = (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{escape(error.code)}</Code>'
+        f"<Message>{escape(error.message)}</Message>{inner}"
+        f"<RequestId>{number}</RequestId><HostId>c2FuZGJveA==</HostId></Error>"
+    )
+    headers = {"Content-Type": "application/xml", "x-amz-request-id": number, **getattr(error, "headers", {})}
+    return WireAnswer(error.status, headers, body.encode())
+
+
 def throttled(protocol: Protocol) -> ApiError:
     """Called too often. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html"""
     match protocol:
         case "ec2":
             return ApiError("RequestLimitExceeded", "Request limit exceeded.", 503)
+        case "s3":
+            return ApiError("SlowDown", "Please reduce your request rate.", 503)
         case "json":
             return ApiError("ThrottlingException", "Rate exceeded")
         case "rest-json":
@@ -108,6 +131,8 @@ def broken(protocol: Protocol) -> ApiError:
     match protocol:
         case "ec2":
             return ApiError("InternalError", "An internal error has occurred", 500)
+        case "s3":
+            return ApiError("InternalError", "We encountered an internal error. Please try again.", 500)
         case "rest-xml":
             return ApiError("ServiceUnavailable", "Service is unavailable, please try again", 503)
         case "json":
@@ -152,6 +177,10 @@ def unknown_key(protocol: Protocol) -> ApiError:
     match protocol:
         case "ec2":
             return ApiError("AuthFailure", "AWS was not able to validate the provided access credentials", 401)
+        case "s3":
+            return ApiError(
+                "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.", 403
+            )
         case "json":
             return ApiError("UnrecognizedClientException", message)
         case "rest-json":
@@ -183,5 +212,23 @@ def not_modelled(protocol: Protocol, operation: str) -> ApiError:
     match protocol:
         case "json" | "rest-json":
             return ApiError("UnknownOperationException", message, 404)
+        case "s3":
+            return ApiError("NotImplemented", message, 501)
         case _:
             return ApiError("InvalidAction", message)
+
+
+def parameter_not_modelled(protocol: Protocol, names: str, operation: str) -> ApiError:
+    """A parameter that would be dropped in silence: AWS would act on it."""
+    message = f"The parameter {names} of {operation} is not supported (the sandbox does not model it)."
+    match protocol:
+        case "json" | "rest-json":
+            return ApiError("InvalidParameterException", message)
+        case "rest-xml":
+            return ApiError("InvalidInput", message)
+        case "query":
+            return ApiError("ValidationError", message)
+        case "s3":
+            return ApiError("NotImplemented", message, 501)
+        case _:
+            return ApiError("InvalidParameterValue", message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -10,13 +11,17 @@ from moto.elbv2.models import elbv2_backends
 from cloudlink_sandbox.aws.account import AwsAccount
 from cloudlink_sandbox.aws.backend import SandboxEc2, ranges_of
 from cloudlink_sandbox.aws.objects import VpnConnection
+from cloudlink_sandbox.aws.prefix_lists import ranges_in
 from cloudlink_sandbox.aws.resolver import endpoints_of
 from cloudlink_sandbox.aws.resolver_rules import forwarding_of
 from cloudlink_sandbox.aws.route53_zones import RecordSet, plain
-from cloudlink_sandbox.aws.transit_route_tables import answers_from, vpcs_behind
+from cloudlink_sandbox.aws.transit_gateways import table_of
+from cloudlink_sandbox.aws.transit_route_tables import answers_from, blackholes_before, vpcs_behind
 from cloudlink_sandbox.facts import (
     AwsFacts,
     AwsTunnel,
+    DirectConnect,
+    EksCluster,
     ForwardingRule,
     Interface,
     PacketRule,
@@ -24,6 +29,8 @@ from cloudlink_sandbox.facts import (
     RouteTable,
     Rule,
     Subnet,
+    TransitRoutes,
+    VpcSender,
     Zone,
 )
 
@@ -37,6 +44,8 @@ def facts_of(cloud: AwsAccount, stores: list[SandboxEc2]) -> AwsFacts:
     interfaces: list[Interface] = []
     tunnels: list[AwsTunnel] = []
     forwarding: list[ForwardingRule] = []
+    transit: list[TransitRoutes] = []
+    clusters: list[EksCluster] = []
     for store in stores:
         for vpc in store.vpcs.values():
             facts.vpcs[vpc.id] = ranges_of(vpc)
@@ -45,7 +54,10 @@ def facts_of(cloud: AwsAccount, stores: list[SandboxEc2]) -> AwsFacts:
         interfaces += _balancer_interfaces(cloud, store) + _server_interfaces(cloud, store)
         for connection in store.vpn_connections.values():
             tunnels += _tunnels(cloud, store, connection)
-        forwarding += forwarding_of(cloud.account, store.region_name, cloud.now)
+        senders = _resolver_senders(cloud, store)
+        forwarding += forwarding_of(cloud, store.region_name, senders)
+        clusters += _clusters(cloud, store)
+        transit += _transit(store, cloud.now)
     return AwsFacts(
         facts.vpcs,
         facts.subnets,
@@ -54,7 +66,63 @@ def facts_of(cloud: AwsAccount, stores: list[SandboxEc2]) -> AwsFacts:
         _zones(cloud, interfaces),
         tuple(tunnels),
         tuple(forwarding),
+        tuple(transit),
+        _direct_connects(cloud, stores),
+        tuple(clusters),
+        cloud.vpc_dns.filters(),
     )
+
+
+def _direct_connects(cloud: AwsAccount, stores: list[SandboxEc2]) -> tuple[DirectConnect, ...]:
+    """Each virtual interface with each association of its gateway."""
+    found = []
+    for gateway in cloud.direct_connect.by_id.values():
+        for association in gateway.associations:
+            for interface in gateway.interfaces:
+                for store in stores:
+                    there = store.vpn_gateways.get(association.gateway_id)
+                    if there is None or store.region_name != association.region:
+                        continue
+                    vpcs = there.attached_to(cloud.now)
+                    found.append(
+                        DirectConnect(
+                            association.id,
+                            there.id,
+                            vpcs,
+                            gateway.asn,
+                            interface.asn,
+                            tuple(association.allowed)
+                            or tuple(r for v in vpcs if v in store.vpcs for r in ranges_of(store.vpcs[v])),
+                            working=association.state == "associated" and interface.state == "available",
+                        )
+                    )
+    return tuple(found)
+
+
+def _transit(store: SandboxEc2, now: float) -> list[TransitRoutes]:
+    """Of each attachment of a VPC the table that it is associated with."""
+    book = store.transit_gateway_attachments
+    live = {a.id: a for a in book.values() if a.life.at(now) in ("available", "modifying")}
+    found = []
+    for attachment in live.values():
+        table = table_of(store, attachment.id, now) if attachment.kind == "vpc" else None
+        if table is None:
+            continue
+        static = tuple(
+            (prefix, live[target].resource_id if target in live else None) for prefix, target in table.routes.items()
+        )
+        learns = {a for a, life in table.propagations.items() if life.at(now) == "enabled"}
+        connections = frozenset(live[a].resource_id for a in learns if a in live)
+        found.append(TransitRoutes(attachment.gateway_id, attachment.resource_id, static, connections))
+    return found
+
+
+def _destinations(store: SandboxEc2, route: Any) -> tuple[IPv4Network, ...]:
+    """The range of a route, or the ranges of the list that it names."""
+    if route.destination_cidr_block:
+        return (IPv4Network(route.destination_cidr_block),)
+    list_id = route.destination_prefix_list_id
+    return ranges_in(store, list_id) if list_id else ()
 
 
 def _tables(store: SandboxEc2, facts: AwsFacts, now: float) -> None:
@@ -70,10 +138,10 @@ def _tables(store: SandboxEc2, facts: AwsFacts, now: float) -> None:
             table.vpc_id,
             frozenset(store.propagations.get(table.id, ())),
             tuple(
-                (IPv4Network(r.destination_cidr_block), str(r.gateway_id or r.transit_gateway_id))
+                (prefix, str(r.gateway_id or r.transit_gateway_id))
                 for r in table.routes
-                if r.destination_cidr_block
-                and not r.local
+                for prefix in _destinations(store, r)
+                if not r.local
                 and (
                     answers_from(store, r.transit_gateway_id, table.vpc_id, now)
                     if r.transit_gateway_id
@@ -124,25 +192,20 @@ def _acl_rules(acl: Any, *, leaving: bool) -> tuple[PacketRule, ...]:
     return tuple(found)
 
 
-def _rules(store: SandboxEc2, group_ids: tuple[str, ...]) -> tuple[Rule, ...]:
-    """Inbound rules with an address range as their source; groups as sources do not reach across the tunnels."""
+def _rules(store: SandboxEc2, group_ids: Iterable[str], *, leaving: bool = False) -> tuple[Rule, ...]:
+    """Inbound or outbound rules with an address range; groups as sources do not reach across the tunnels."""
     found: list[Rule] = []
     for group_id in group_ids:
         group = store.get_security_group_from_id(group_id)
-        for rule in group.ingress_rules if group else ():
+        for rule in (group.egress_rules if leaving else group.ingress_rules) if group else ():
             source = (rule.ip_range or {}).get("CidrIp")
-            if not source:
-                continue
+            sources: tuple[IPv4Network, ...] = (IPv4Network(source),) if source else ()
+            if rule.prefix_list_id:
+                sources = ranges_in(store, rule.prefix_list_id)
             first, last = rule.from_port, rule.to_port
             every = rule.ip_protocol == "-1" or first in (None, -1)
-            found.append(
-                Rule(
-                    str(rule.ip_protocol),
-                    0 if every else int(first or 0),
-                    65_535 if every else int(last or 0),
-                    IPv4Network(source),
-                )
-            )
+            ports = (0, 65_535) if every else (int(first or 0), int(last or 0))
+            found += [Rule(str(rule.ip_protocol), *ports, one) for one in sources]
     return tuple(found)
 
 
@@ -164,6 +227,42 @@ def _resolver_interfaces(cloud: AwsAccount, store: SandboxEc2) -> list[Interface
         if endpoint.direction == "INBOUND"
         for address in endpoint.present(now)
     ]
+
+
+def _resolver_senders(cloud: AwsAccount, store: SandboxEc2) -> dict[str, tuple[VpcSender, ...]]:
+    """Of outbound endpoints, by id: the addresses from which they ask."""
+    now = cloud.now
+    return {
+        endpoint.id: tuple(
+            VpcSender(address.ip, address.subnet_id, _rules(store, endpoint.security_groups, leaving=True))
+            for address in endpoint.present(now)
+            if address.life.at(now) == "ATTACHED"
+            and not cloud.context.faults.active("endpoint-ip-down", str(address.ip))
+        )
+        for endpoint in endpoints_of(cloud.account, store.region_name).values()
+        if endpoint.direction == "OUTBOUND" and endpoint.status(now) in ("OPERATIONAL", "UPDATING", "ACTION_NEEDED")
+    }
+
+
+_MOST_NODES = 2
+
+
+def _clusters(cloud: AwsAccount, store: SandboxEc2) -> list[EksCluster]:
+    """Assumption: a cluster has a node in each of its first two subnets, with the cluster's security group."""
+    subnets = {s.id: IPv4Network(s.cidr_block) for zone in store.subnets.values() for s in zone.values()}
+    found = []
+    for (region, name), cluster in cloud.clusters.items():
+        if region != store.region_name:
+            continue
+        rules = _rules(store, (cluster.security_group_id,), leaving=True) if cluster.security_group_id else None
+        nodes = tuple(
+            VpcSender(subnets[i].broadcast_address - 2, i, rules)
+            for i in cluster.subnet_ids[:_MOST_NODES]
+            if i in subnets
+        )
+        first = cluster.service_cidr.network_address
+        found.append(EksCluster(name, cluster.vpc_id, cluster.service_cidr, first + 10, cluster.version, nodes))
+    return found
 
 
 def _balancer_interfaces(cloud: AwsAccount, store: SandboxEc2) -> list[Interface]:
@@ -228,7 +327,7 @@ def _zones(cloud: AwsAccount, interfaces: list[Interface]) -> tuple[Zone, ...]:
         Zone(
             zone.id,
             plain(zone.name),
-            frozenset(zone.vpcs),
+            frozenset(zone.vpcs) | cloud.vpc_dns.profiled("hostedzone", zone.id),
             tuple(r for r in map(record, zone.in_order()) if r is not None),
         )
         for zone in cloud.zones.zones.values()
@@ -258,6 +357,7 @@ def _tunnels(cloud: AwsAccount, store: SandboxEc2, connection: VpnConnection) ->
         AwsTunnel(
             connection_id=connection.id,
             vpc_ids=vpcs,
+            unannounced=blackholes_before(store, connection.id, now) if connection.transit_gateway_id else frozenset(),
             gateway_id=gateway_id,
             outside_ip=tunnel.options.outside,
             inside=tunnel.options.inside,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import uuid
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
@@ -17,13 +18,19 @@ from cloudlink_sandbox.aws.objects import Cluster, CustomerGateway, VpnGateway
 from cloudlink_sandbox.aws.route53_zones import HostedZone, canonical, first_records
 from cloudlink_sandbox.aws.shared_vpcs import share
 from cloudlink_sandbox.aws.timeline import Timeline
+from cloudlink_sandbox.aws.wire import seed_transit_gateway, seed_wire
+from cloudlink_sandbox.wires import plan_of
 from cloudlink_sandbox.world_file import Aws, KubernetesService, LoadBalancer, Server, WorldFile
 
 _LONG_AGO = 30 * 86_400.0
 
 
 def seed(cloud: AwsAccount, world: WorldFile) -> None:
-    """Called under the context's lock. In a VPC that is there already only new load balancers and servers are added."""
+    """Called under the context's lock. In a VPC that is there already only new load balancers and servers are added.
+
+    What has a name or an id of its own stays as it is, whatever VPC is described around it now: a cluster stays in its VPC, a
+    zone keeps its records and a gateway its attachments.
+    """
     aws = world.aws
     store = network_of(cloud.account, aws.region)
     made = cloud.now - _LONG_AGO
@@ -35,7 +42,7 @@ def seed(cloud: AwsAccount, world: WorldFile) -> None:
     if aws.vpc_owner:
         share(store.vpcs[vpc], aws.vpc_owner)
     zones = _zones(aws.region)
-    names = iter(_subnet_ids(aws))
+    names = iter(_subnet_ids(store, aws))
     eks = [
         _subnet(store, vpc, cidr, zone=zones[i % len(zones)], subnet_id=next(names), name=f"eks-{i}")
         for i, cidr in enumerate(aws.eks_subnets)
@@ -46,10 +53,11 @@ def seed(cloud: AwsAccount, world: WorldFile) -> None:
     ]
     _route_tables(store, aws, vpc, eks, balancing)
     group = store.create_security_group(f"eks-cluster-sg-{aws.eks_cluster}", "EKS created security group", vpc)
-    cloud.clusters[aws.region, aws.eks_cluster] = Cluster(
-        aws.eks_cluster, aws.region, aws.eks_version, vpc, tuple(eks), group.id, aws.eks_service_cidr, made
+    cloud.clusters.setdefault(
+        (aws.region, aws.eks_cluster),
+        Cluster(aws.eks_cluster, aws.region, aws.eks_version, vpc, tuple(eks), group.id, aws.eks_service_cidr, made),
     )
-    if aws.vpn_gateway is not None:
+    if aws.vpn_gateway is not None and aws.vpn_gateway.id not in store.vpn_gateways:
         gateway = VpnGateway(
             aws.vpn_gateway.id,
             aws.vpn_gateway.asn,
@@ -60,9 +68,16 @@ def seed(cloud: AwsAccount, world: WorldFile) -> None:
         )
         store.vpn_gateways[gateway.id] = gateway
         store.create_tags([gateway.id], {"Name": "corp-gateway"})
+    if aws.transit_gateway is not None and aws.transit_gateway.id not in store.transit_gateways:
+        seed_transit_gateway(store, aws.transit_gateway, made)
     for zone in aws.hosted_zones:
+        if zone.id.rsplit("/", 1)[-1] in cloud.zones.zones:
+            continue
         _zone(cloud, zone.id, zone.name, {vpc: aws.region}, made)
     _targets(cloud, store, aws, balancing or eks)
+    if (plan := plan_of(world)) is not None and world.azure.vnet is not None:
+        peered = [p for aks in world.azure.more_aks if aks.vnet for p in aks.vnet.prefixes]
+        seed_wire(cloud, store, aws, [*world.azure.vnet.prefixes, *peered], plan, eks)
     if world.foreign_objects:
         _foreign_objects(cloud, store, vpc, aws, made)
 
@@ -76,9 +91,10 @@ def _zones(region: str) -> tuple[str, ...]:
     return tuple(zone.name for zone in zones)[:3]
 
 
-def _subnet_ids(aws: Aws) -> Iterable[str]:
-    """Those that the world file names come first; the rest get ids of their own."""
-    yield from aws.subnet_ids
+def _subnet_ids(store: SandboxEc2, aws: Aws) -> Iterable[str]:
+    """Those that the world file names come first; the rest, and what is in another VPC already, get ids of their own."""
+    there = {name for zone in store.subnets.values() for name in zone}
+    yield from (name for name in aws.subnet_ids if name not in there)
     while True:
         yield new_id("subnet")
 
@@ -121,7 +137,7 @@ def _subnet(store: SandboxEc2, vpc: str, cidr: IPv4Network, *, zone: str, subnet
 
 def _route_tables(store: SandboxEc2, aws: Aws, vpc: str, eks: list[str], balancing: list[str]) -> None:
     """One table for the first two EKS subnets, one for the others; load balancers' subnets use the main table."""
-    named = iter(aws.route_tables)
+    named = iter([name for name in aws.route_tables if name not in store.route_tables])
 
     def table(name: str) -> str:
         made = store.create_route_table(vpc)
@@ -155,6 +171,8 @@ def _server(cloud: AwsAccount, store: SandboxEc2, wanted: Server, vpc: str) -> N
     else has, is left as it is: then nothing answers there, as in the cloud."""
     address = wanted.address
     server = cloud.fixtures.servers.get(str(address))
+    if server is not None and server.interface_id not in store.enis:  # the world file named another region before
+        server = _server_again(cloud, store, wanted)
     if server is None:
         subnet = next(
             (
@@ -179,6 +197,17 @@ def _server(cloud: AwsAccount, store: SandboxEc2, wanted: Server, vpc: str) -> N
             _let_in(store, group_id, port)
     server.ports |= set(wanted.ports)
     server.tls |= set(wanted.tls_ports)
+
+
+def _server_again(cloud: AwsAccount, store: SandboxEc2, wanted: Server) -> ServerAt | None:
+    """The machine that an earlier start has made in this region, as open as it is; None: there was none."""
+    address = str(wanted.address)
+    for interface in store.enis.values():
+        if interface.private_ip_address == address and interface.description == f"server {wanted.name}":
+            ports = {int(r.from_port) for g in interface.group_set for r in g.ingress_rules if r.from_port}
+            server = cloud.fixtures.servers[address] = ServerAt(interface.id, ports, set())
+            return server
+    return None
 
 
 def _targets(cloud: AwsAccount, store: SandboxEc2, aws: Aws, subnets: list[str]) -> None:
@@ -229,13 +258,33 @@ def _balancer(
         if port not in there:
             tls = port in wanted.tls_ports
             protocol = ("TLS" if tls else "TCP") if kind == "net" else ("HTTPS" if tls else "HTTP")
-            action = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "200"}}
-            balancers.create_listener(
-                made.arn, protocol, str(port), "ELBSecurityPolicy-TLS13-1-2-2021-06", None, [action]
-            )
+            policy: Any = "ELBSecurityPolicy-TLS13-1-2-2021-06" if tls else None
+            action = _action(balancers, made, protocol, port)
+            listener = balancers.create_listener(made.arn, protocol, str(port), policy, None, [action])
+            if tls:
+                place = f"arn:aws:acm:{store.region_name}:{cloud.account}:certificate"
+                listener.certificate = f"{place}/{uuid.uuid5(uuid.NAMESPACE_DNS, str(made.dns_name))}"
+                listener.certificates = [listener.certificate]
             for group_id in made.security_groups:
                 _let_in(store, group_id, port)
     return str(made.dns_name)
+
+
+def _action(balancers: Any, made: Any, protocol: str, port: int) -> dict[str, Any]:
+    """An application load balancer answers by itself; one for networks only forwards."""
+    if made.type != "network":
+        return {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "200"}}
+    group = balancers.create_target_group(
+        f"{made.name[:20].strip('-')}-{port}", protocol=protocol, port=port, vpc_id=made.vpc_id, target_type="ip"
+    )
+    group.load_balancer_arns = [made.arn]
+    balancers.register_targets(group.arn, [{"Id": str(_somewhere(made.subnets[0].cidr_block)), "Port": port}])
+    return {"Type": "forward", "TargetGroupArn": group.arn}
+
+
+def _somewhere(subnet: str) -> IPv4Address:
+    """A pod that the load balancer leads to; nothing else is known of it."""
+    return IPv4Network(subnet)[-6]
 
 
 def _balancer_group(store: SandboxEc2, name: str, subnet_id: str) -> str:

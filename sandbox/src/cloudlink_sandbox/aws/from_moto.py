@@ -7,7 +7,7 @@ be taken for AWS.
 from __future__ import annotations
 
 EC2 = frozenset([
-    "CreateVpc", "DeleteVpc", "DescribeVpcAttribute", "ModifyVpcAttribute", "DisassociateVpcCidrBlock",
+    "DeleteVpc", "DescribeVpcAttribute", "ModifyVpcAttribute", "DisassociateVpcCidrBlock",
     "DeleteSubnet", "ModifySubnetAttribute",
     "CreateRouteTable", "AssociateRouteTable", "DisassociateRouteTable", "ReplaceRouteTableAssociation", "DeleteRoute",
     "CreateNetworkAcl", "DeleteNetworkAcl", "DescribeNetworkAcls", "CreateNetworkAclEntry",
@@ -16,14 +16,13 @@ EC2 = frozenset([
     "CreateNetworkInterface", "DescribeNetworkInterfaceAttribute",
     "CreateInternetGateway", "AttachInternetGateway", "DetachInternetGateway", "DeleteInternetGateway",
     "DescribeInternetGateways",
-    "DescribeAccountAttributes", "DescribeAddresses", "DescribeAvailabilityZones", "DescribeDhcpOptions",
-    "DescribeInstances", "DescribeNatGateways", "DescribePrefixLists", "DescribeRegions", "DescribeVpcEndpoints",
+    "DescribeAddresses", "DescribeAvailabilityZones", "DescribeDhcpOptions",
+    "DescribeInstances", "DescribeNatGateways", "DescribePrefixLists", "DescribeVpcEndpoints",
     "DescribeVpcPeeringConnections",
 ])  # fmt: skip
 
 LOAD_BALANCERS = frozenset([
-    "DescribeLoadBalancerAttributes", "ModifyLoadBalancerAttributes", "DescribeCapacityReservation",
-    "CreateListener", "DescribeListeners", "ModifyListener", "DeleteListener", "DescribeListenerAttributes",
+    "DescribeCapacityReservation", "DescribeListeners", "DescribeListenerAttributes",
     "DescribeRules",
     "CreateTargetGroup", "DescribeTargetGroups", "ModifyTargetGroup",
     "DescribeTargetGroupAttributes", "ModifyTargetGroupAttributes", "RegisterTargets", "DeregisterTargets",

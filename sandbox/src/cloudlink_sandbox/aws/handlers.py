@@ -16,8 +16,9 @@ from moto.core.utils import camelcase_to_underscores
 from werkzeug.exceptions import HTTPException
 
 from cloudlink_sandbox.aws.account import AwsAccount
-from cloudlink_sandbox.aws.errors import ApiError, Protocol, not_modelled
+from cloudlink_sandbox.aws.errors import ApiError, Protocol, not_modelled, parameter_not_modelled
 from cloudlink_sandbox.aws.timeline import Outcome
+from cloudlink_sandbox.aws.unread_parameters import unread
 from cloudlink_sandbox.faults import Fault
 from cloudlink_sandbox.world import World
 
@@ -29,7 +30,7 @@ class Handlers(BaseResponse):
     protocol: Protocol
     region: str
     from_moto: ClassVar[frozenset[str]] = frozenset()
-    """The operations that moto answers well enough. Its others are refused, lest its gaps be taken for AWS."""
+    """The operations that moto answers well enough. Its others are refused, because their gaps would be believed to be AWS's."""
 
     def for_cloud(self, cloud: AwsAccount, protocol: Protocol) -> Handlers:
         self.cloud = cloud
@@ -57,6 +58,8 @@ class Handlers(BaseResponse):
         if not operation or not self.answers(operation):
             raise not_modelled(self.protocol, operation or self.method + " " + self.path)
         headers = self.response_headers
+        if lost := unread(self.handler(operation), type(self), operation, getattr(self, "params", None) or {}):
+            raise parameter_not_modelled(self.protocol, ", ".join(lost), operation)
         if operation in self.from_moto:
             self.before_motos()
         try:

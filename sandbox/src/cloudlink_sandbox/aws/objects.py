@@ -68,6 +68,7 @@ class VpnConnection:
     routes: list[IPv4Network] = field(default_factory=list)
     local_cidr: str = "0.0.0.0/0"
     remote_cidr: str = "0.0.0.0/0"
+    bandwidth: str = "standard"  # of each tunnel
     secret_arn: str | None = None
     next_gateways: tuple[str, str | None, str | None] | None = None
 
@@ -95,6 +96,7 @@ class TransitGateway:
     life: Timeline
     born: float
     default_table: str = ""
+    owner: str | None = None  # number of another account that shares it
 
     @property
     def asn(self) -> int:

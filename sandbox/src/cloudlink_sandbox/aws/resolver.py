@@ -328,9 +328,9 @@ class ResolverHandlers(Handlers, Route53ResolverResponse):
             "STATUS": lambda e: (e.status(now),),
         }
         for item in self.given("Filters") or []:
-            words = read.get(item["Name"].replace("_", "").upper())
+            words = read.get(str(item.get("Name") or "").replace("_", "").upper())
             if words is None:
-                raise ApiError("InvalidParameterException", f"The filter '{item['Name']}' is invalid")
+                raise ApiError("InvalidParameterException", f"The filter '{item.get('Name')}' is invalid")
             found = [e for e in found if set(words(e)) & set(item.get("Values", []))]
         return page(self, [e.json(now) for e in found], "ResolverEndpoints")
 

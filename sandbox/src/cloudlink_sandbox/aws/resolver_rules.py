@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv4Address
 from typing import Any, cast
@@ -16,12 +16,13 @@ from typing import Any, cast
 from moto.route53resolver.models import route53resolver_backends
 from moto.route53resolver.responses import Route53ResolverResponse
 
+from cloudlink_sandbox.aws.account import AwsAccount
 from cloudlink_sandbox.aws.backend import network_of
 from cloudlink_sandbox.aws.errors import ApiError
 from cloudlink_sandbox.aws.handlers import Handlers
 from cloudlink_sandbox.aws.resolver import endpoints_of, page
 from cloudlink_sandbox.aws.timeline import Timeline, as_text
-from cloudlink_sandbox.facts import ForwardingRule
+from cloudlink_sandbox.facts import ForwardingRule, VpcSender
 
 MOST_RULES = 1_000
 MOST_TARGETS = 6
@@ -94,13 +95,24 @@ def _associations_of(account: str, region: str) -> dict[str, Association]:
     return cast("dict[str, Association]", route53resolver_backends[account][region].resolver_rule_associations)
 
 
-def forwarding_of(account: str, region: str, now: float) -> list[ForwardingRule]:
-    """The rules that are in force in some VPC, in the words of the world."""
+def forwarding_of(cloud: AwsAccount, region: str, senders: Mapping[str, tuple[VpcSender, ...]]) -> list[ForwardingRule]:
+    """The rules that are in force in some VPC, in the words of the world. senders: of outbound endpoints, by id."""
+    account, now = cloud.account, cloud.now
     associations = [a for a in _associations_of(account, region).values() if a.life.at(now) == "COMPLETE"]
     return [
-        ForwardingRule(rule.domain.rstrip("."), frozenset(vpcs), tuple(IPv4Address(t["Ip"]) for t in rule.targets))
+        ForwardingRule(
+            rule.domain.rstrip("."),
+            frozenset(vpcs),
+            tuple((IPv4Address(t["Ip"]), int(t.get("Port", 53))) for t in rule.targets),
+            senders.get(rule.resolver_endpoint_id or "", ()),
+        )
         for rule in _rules_of(account, region).values()
-        if (vpcs := [a.vpc_id for a in associations if a.resolver_rule_id == rule.id])
+        if (
+            vpcs := [
+                *(a.vpc_id for a in associations if a.resolver_rule_id == rule.id),
+                *cloud.vpc_dns.profiled("resolver-rule", rule.id),
+            ]
+        )
     ]
 
 
@@ -264,9 +276,9 @@ class ResolverRuleHandlers(Handlers, Route53ResolverResponse):
     def _filtered(self, things: Iterable[Any], read: dict[str, Callable[[Any], str]]) -> list[Any]:
         found = list(things)
         for item in self.given("Filters") or []:
-            words = read.get(item["Name"].replace("_", "").upper())
+            words = read.get(str(item.get("Name") or "").replace("_", "").upper())
             if words is None:
-                raise ApiError("InvalidParameterException", f"The filter '{item['Name']}' is invalid")
+                raise ApiError("InvalidParameterException", f"The filter '{item.get('Name')}' is invalid")
             found = [t for t in found if words(t) in item.get("Values", [])]
         return found
 

@@ -24,6 +24,9 @@ from cloudlink_sandbox.aws.route53_zones import (
 )
 from cloudlink_sandbox.aws.timeline import as_datetime
 
+# https://docs.aws.amazon.com/Route53/latest/APIReference/API_GetHostedZone.html
+_LONGEST_ID = 32
+
 
 class Route53Handlers(Handlers):
     def __init__(self) -> None:
@@ -35,8 +38,15 @@ class Route53Handlers(Handlers):
         return self.cloud.zones
 
     def _zone(self, given_id: str) -> HostedZone:
-        """Raises ApiError NoSuchHostedZone."""
-        zone = self.store.zones.get(given_id.rsplit("/", 1)[-1])
+        """Raises ApiError NoSuchHostedZone, and InvalidInput for what is too long to be an id."""
+        number = given_id.removeprefix("/").removeprefix("hostedzone/")
+        if len(number) > _LONGEST_ID:
+            raise ApiError(
+                "InvalidInput",
+                f"1 validation error detected: Value '{given_id}' at 'id' failed to satisfy constraint: Member must have length "
+                f"less than or equal to {_LONGEST_ID}",
+            )
+        zone = self.store.zones.get(number)
         if zone is None:
             raise ApiError("NoSuchHostedZone", f"No hosted zone found with ID: {given_id.rsplit('/', 1)[-1]}", 404)
         return zone
@@ -198,7 +208,7 @@ class Route53Handlers(Handlers):
         zone = self._zone(self.given("HostedZoneId"))
         if not zone.private:
             raise ApiError("PublicZoneVPCAssociation", "You're trying to associate a VPC with a public hosted zone.")
-        vpc, region = self._check_vpc(zone.name, besides=zone.id)
+        vpc, region = self._check_vpc(zone.name)
         zone.vpcs[vpc] = region
         return Plain({"ChangeInfo": self._change(zone, self.given("Comment") or "")})
 

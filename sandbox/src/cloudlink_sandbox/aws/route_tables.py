@@ -12,6 +12,7 @@ from cloudlink_sandbox.aws.ec2_base import Ec2Base
 from cloudlink_sandbox.aws.errors import ApiError
 from cloudlink_sandbox.aws.filters import matches
 from cloudlink_sandbox.aws.plain import Plain
+from cloudlink_sandbox.aws.prefix_lists import find_prefix_list
 
 _TARGETS = {
     "GatewayId": "gateway_id",
@@ -81,6 +82,7 @@ def _has_routes(table: dict[str, Any], filters: Mapping[str, Sequence[str]]) -> 
 
 def describe_route_tables(call: Ec2Base) -> ActionResult:
     call.dry_run()
+    call.check_ids()
     filters = call.filters()
     of_routes = {name: filters.pop(name) for name in _ROUTE_FILTERS if name in filters}
     tables = call.store.describe_route_tables(call.given("RouteTableIds", []), filters)
@@ -135,6 +137,8 @@ def _check_target(call: Ec2Base) -> None:
     """Raises ApiError for a gateway that does not exist, or does not serve the table's VPC."""
     call.dry_run()
     table = call.store.get_route_table(call.given("RouteTableId"))
+    if list_id := call.given("DestinationPrefixListId"):
+        find_prefix_list(call, list_id)
     transit, gateway_id = call.given("TransitGatewayId"), call.given("GatewayId") or ""
     if transit and not any(
         (a.gateway_id, a.resource_id) == (transit, table.vpc_id) and a.life.at(call.now) in ("available", "modifying")

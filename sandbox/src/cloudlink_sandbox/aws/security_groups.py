@@ -8,6 +8,7 @@ from moto.core.responses import ActionResult, EmptyResult
 
 from cloudlink_sandbox.aws.ec2_base import Ec2Base
 from cloudlink_sandbox.aws.errors import ApiError
+from cloudlink_sandbox.aws.prefix_lists import find_prefix_list
 
 _FILTERS = frozenset(
     {
@@ -40,6 +41,7 @@ def describe_security_groups(call: Ec2Base) -> ActionResult:
     for name in filters:
         if name not in _FILTERS and name != "tag-key" and not name.startswith("tag:"):
             raise ApiError("InvalidParameterValue", f"The filter '{name}' is invalid")
+    call.check_ids()
     ids = call.given("GroupIds", [])
     groups = call.store.describe_security_groups(
         group_ids=ids, groupnames=call.given("GroupNames", []), filters=filters
@@ -55,6 +57,9 @@ def _authorize(call: Ec2Base, add: Any) -> ActionResult:
     group = call.store.get_security_group_by_name_or_id(call.given("GroupId") or call.given("GroupName") or "")
     before = (list(group.ingress_rules), list(group.egress_rules)) if group else ([], [])
     rules: list[Any] = []
+    for permission in call.given("IpPermissions") or ():
+        for named in permission.get("PrefixListIds") or ():
+            find_prefix_list(call, named.get("PrefixListId"))
     try:
         for asked in call._process_rules_from_querystring():
             made, _ = add(**asked)

@@ -80,19 +80,31 @@ def _hmac(key: bytes, text: str) -> bytes:
     return hmac.new(key, text.encode(), hashlib.sha256).digest()
 
 
+def _body_hash(said: Signed, headers: Mapping[str, str], body: bytes) -> str:
+    """S3's clients may leave the body out of the signature; what they say it is else has to be so.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
+    """
+    claimed = headers.get("x-amz-content-sha256", "")
+    if said.scope.service == "s3" and claimed == "UNSIGNED-PAYLOAD":
+        return claimed
+    return hashlib.sha256(body).hexdigest()
+
+
 def is_right(
     said: Signed, secret_key: str, *, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
 ) -> bool:
-    """Whether this secret key made this signature. ``path`` is as it stood on the wire (percent-encoded)."""
+    """Whether this secret key made this signature. ``path`` is as it was sent (percent-encoded)."""
     canonical = "\n".join(
         (
             method,
-            quote(path or "/", safe="/-_.~"),  # every service but S3 encodes the path twice
+            # every service but S3 encodes the path twice
+            (path or "/") if said.scope.service == "s3" else quote(path or "/", safe="/-_.~"),
             _canonical_query(query),
             *(f"{name}:{' '.join(headers.get(name, '').split())}" for name in said.headers),
             "",
             ";".join(said.headers),
-            hashlib.sha256(body).hexdigest(),
+            _body_hash(said, headers, body),
         )
     )
     to_sign = "\n".join((_ALGORITHM, said.moment, said.scope.text, hashlib.sha256(canonical.encode()).hexdigest()))

@@ -1,6 +1,6 @@
 """How often an account may ask: buckets of tokens that fill by the sandbox's clock, as AWS describes them.
 
-A clock that runs fast fills them fast, so that they are felt at the clouds' own speed only. While the clock stands still
+A clock that runs fast fills them fast, so that they are felt at the clouds' own speed only. While the clock does not move
 nobody is refused.
 https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html
 https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html
@@ -16,7 +16,7 @@ from cloudlink_sandbox.clock import SandboxClock
 Size = tuple[float, float]  # tokens when full, tokens per second
 
 _READS = ("Describe", "Get", "List", "Search")
-_ACCOUNT: dict[str, Size] = {"route53": (50, 10), "route53resolver": (5, 5)}
+_ACCOUNT: dict[str, Size] = {"route53": (50, 10), "route53resolver": (5, 5), "cloudtrail": (2, 2)}
 _EC2_READS: Size = (100, 20)
 _EC2_WRITES: Size = (50, 5)
 _OPERATIONS: dict[str, Size] = {

@@ -22,7 +22,7 @@ from cloudlink_sandbox.aws.vpn_gateways import asn_allowed
 LIMIT = 5
 """Per region. https://docs.aws.amazon.com/vpc/latest/tgw/transit-gateway-quotas.html"""
 
-_DEFAULTS: dict[str, Any] = {
+GATEWAY_DEFAULTS: dict[str, Any] = {
     "AmazonSideAsn": 64_512,
     "AutoAcceptSharedAttachments": "disable",
     "DefaultRouteTableAssociation": "enable",
@@ -32,7 +32,7 @@ _DEFAULTS: dict[str, Any] = {
     "SecurityGroupReferencingSupport": "disable",
     "MulticastSupport": "disable",
 }
-_VPC_DEFAULTS = {
+VPC_DEFAULTS = {
     "DnsSupport": "enable",
     "SecurityGroupReferencingSupport": "enable",
     "Ipv6Support": "disable",
@@ -54,6 +54,17 @@ def find_transit_gateway(call: Ec2Base, gateway_id: str) -> TransitGateway:
     call.well_formed(gateway_id, "tgw", "InvalidTransitGatewayID")
     gateway = call.store.transit_gateways.get(gateway_id)
     if gateway is None or gateway.life.at(call.now) == "deleted":
+        raise ApiError(
+            "InvalidTransitGatewayID.NotFound", f"Transit Gateway {gateway_id} was deleted or does not exist."
+        )
+    return gateway
+
+
+def own_transit_gateway(call: Ec2Base, gateway_id: str) -> TransitGateway:
+    """For what only the owner may do. Raises ApiError as if there were none where another account shares it, as AWS does:
+    https://github.com/hashicorp/terraform-provider-aws/issues/8070"""
+    gateway = ready_transit_gateway(call, gateway_id)
+    if gateway.owner:
         raise ApiError(
             "InvalidTransitGatewayID.NotFound", f"Transit Gateway {gateway_id} was deleted or does not exist."
         )
@@ -106,6 +117,7 @@ def _gateway_answer(call: Ec2Base, gateway: TransitGateway) -> dict[str, Any]:
     for what in ("Association", "Propagation"):
         if gateway.uses_default(what):
             options[f"{what}DefaultRouteTableId"] = gateway.default_table
+    account = gateway.owner or account
     return {
         "TransitGatewayId": gateway.id,
         "TransitGatewayArn": f"arn:aws:ec2:{call.region}:{account}:transit-gateway/{gateway.id}",
@@ -123,7 +135,7 @@ def _checked_options(given: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in given.items():
         if value in (None, []):
             continue
-        if name not in _DEFAULTS or (name == "MulticastSupport" and value != "disable"):
+        if name not in GATEWAY_DEFAULTS or (name == "MulticastSupport" and value != "disable"):
             raise ApiError("InvalidParameterValue", f"{name} is not supported (the sandbox does not model it).")
         if name == "AmazonSideAsn":
             if not asn_allowed(int(value)):
@@ -137,7 +149,7 @@ def _checked_options(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def create_transit_gateway(call: Ec2Base) -> Plain:
     """Not idempotent: a repeated call makes a second gateway."""
-    options = _DEFAULTS | _checked_options(call.given("Options") or {})
+    options = GATEWAY_DEFAULTS | _checked_options(call.given("Options") or {})
     tags = call.tags_for("transit-gateway")
     call.dry_run()
     live = [g for g in call.store.transit_gateways.values() if g.life.at(call.now) != "deleted"]
@@ -166,7 +178,7 @@ def describe_transit_gateways(call: Ec2Base) -> Plain:
     call.dry_run()
     ids = check_known(call.store.transit_gateways, call.given("TransitGatewayIds", []), "InvalidTransitGatewayID")
     words: dict[str, Words[Any]] = {
-        "owner-id": lambda _: (call.cloud.account,),
+        "owner-id": lambda g: (g.owner or call.cloud.account,),
         "state": lambda g: (g.life.at(call.now),),
         "transit-gateway-id": lambda g: (g.id,),
         "options.amazon-side-asn": lambda g: (str(g.asn),),
@@ -180,7 +192,7 @@ def describe_transit_gateways(call: Ec2Base) -> Plain:
 
 
 def modify_transit_gateway(call: Ec2Base) -> Plain:
-    gateway = ready_transit_gateway(call, call.given("TransitGatewayId"))
+    gateway = own_transit_gateway(call, call.given("TransitGatewayId"))
     given = call.given("Options") or {}
     options = _checked_options(given)
     attached = any(a.kind == "vpn" for a in attachments_of(call, gateway.id))
@@ -225,7 +237,7 @@ def _attachment_answer(call: Ec2Base, attachment: TransitAttachment) -> dict[str
     answer: dict[str, Any] = {
         "TransitGatewayAttachmentId": attachment.id,
         "TransitGatewayId": attachment.gateway_id,
-        "TransitGatewayOwnerId": call.cloud.account,
+        "TransitGatewayOwnerId": call.store.transit_gateways[attachment.gateway_id].owner or call.cloud.account,
         "ResourceOwnerId": call.cloud.account,
         "ResourceType": attachment.kind,
         "ResourceId": attachment.resource_id,
@@ -301,9 +313,9 @@ def create_transit_gateway_vpc_attachment(call: Ec2Base) -> Plain:
     tags = call.tags_for("transit-gateway-attachment")
     vpc = call.store.get_vpc(call.given("VpcId"))
     subnets = _subnets_of(call, vpc.id, list(call.given("SubnetIds", [])))
-    options = _VPC_DEFAULTS | {k: v for k, v in (call.given("Options") or {}).items() if v}
+    options = VPC_DEFAULTS | {k: v for k, v in (call.given("Options") or {}).items() if v}
     for name, value in options.items():
-        if name not in _VPC_DEFAULTS or value not in ("enable", "disable"):
+        if name not in VPC_DEFAULTS or value not in ("enable", "disable"):
             raise ApiError("InvalidParameterValue", f"Value ({value}) for parameter {name} is invalid.")
     if any(a.resource_id == vpc.id for a in attachments_of(call, gateway.id)):
         raise ApiError(
@@ -314,8 +326,12 @@ def create_transit_gateway_vpc_attachment(call: Ec2Base) -> Plain:
     attachment = TransitAttachment(
         new_id("tgw-attach"), gateway.id, "vpc", vpc.id, call.now, subnet_ids=subnets, options=options
     )
-    opens = begin_transition(call, attachment.life, "pending", vpc.id, good="available", bad="failed")
-    _attach(call, attachment, gateway, opens)
+    if gateway.owner and gateway.options["AutoAcceptSharedAttachments"] == "disable":
+        attachment.life = Timeline.of("pendingAcceptance", call.now)  # until its owner accepts it
+        call.store.transit_gateway_attachments[attachment.id] = attachment
+    else:
+        opens = begin_transition(call, attachment.life, "pending", vpc.id, good="available", bad="failed")
+        _attach(call, attachment, gateway, opens)
     call.keep(attachment.id, tags)
     return Plain({"TransitGatewayVpcAttachment": _vpc_attachment_answer(call, attachment)})
 
@@ -358,7 +374,7 @@ def _vpc_attachment(call: Ec2Base) -> TransitAttachment:
     attachment = find_attachment(call, call.given("TransitGatewayAttachmentId"))
     if attachment.kind != "vpc":
         raise ApiError("InvalidTransitGatewayAttachmentID.NotFound", f"{attachment.id} is no attachment of a VPC.")
-    if (state := attachment.life.at(call.now)) != "available":
+    if (state := attachment.life.at(call.now)) not in ("available", "pendingAcceptance"):
         raise ApiError("IncorrectState", f"{attachment.id} is in invalid state ({state})")
     return attachment
 
@@ -372,7 +388,7 @@ def modify_transit_gateway_vpc_attachment(call: Ec2Base) -> Plain:
         raise ApiError("InvalidParameterValue", "An attachment needs at least one subnet.")
     call.dry_run()
     attachment.subnet_ids = subnets
-    attachment.options |= {k: v for k, v in (call.given("Options") or {}).items() if k in _VPC_DEFAULTS and v}
+    attachment.options |= {k: v for k, v in (call.given("Options") or {}).items() if k in VPC_DEFAULTS and v}
     begin_transition(call, attachment.life, "modifying", attachment.resource_id, good="available", bad="available")
     return Plain({"TransitGatewayVpcAttachment": _vpc_attachment_answer(call, attachment)})
 

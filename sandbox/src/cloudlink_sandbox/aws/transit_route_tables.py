@@ -20,7 +20,7 @@ from cloudlink_sandbox.aws.transit_gateways import (
     begin_transition,
     check_known,
     find_attachment,
-    ready_transit_gateway,
+    own_transit_gateway,
     select,
     table_of,
 )
@@ -46,6 +46,19 @@ def vpcs_behind(store: SandboxEc2, connection_id: str, now: float) -> tuple[str,
     return tuple(f for f in found if f.startswith("vpc-"))
 
 
+def blackholes_before(store: SandboxEc2, connection_id: str, now: float) -> frozenset[IPv4Network]:
+    """Ranges to which the table of a VPN connection's attachment has a static blackhole, which wins over what is propagated.
+
+    Assumption: AWS announces none of them.
+    """
+    found: set[IPv4Network] = set()
+    for attachment in store.transit_gateway_attachments.values():
+        if attachment.resource_id == connection_id and attachment.life.at(now) in ("available", "modifying"):
+            table = table_of(store, attachment.id, now)
+            found |= {prefix for prefix, target in table.routes.items() if not target} if table is not None else set()
+    return frozenset(found)
+
+
 def answers_from(store: SandboxEc2, gateway_id: str, vpc_id: str, now: float) -> bool:
     """Whether what a VPC sends to its transit gateway goes on into some VPN connection."""
     return any(
@@ -61,6 +74,8 @@ def _transit_table(call: Ec2Base, table_id: str) -> TransitRouteTable:
     call.well_formed(table_id, "tgw-rtb", "InvalidRouteTableId")
     table = call.store.transit_gateways_route_tables.get(table_id)
     if table is None or table.life.at(call.now) == "deleted":
+        raise ApiError("InvalidRouteTableID.NotFound", f"Transit Gateway Route Table {table_id} does not exist.")
+    if call.store.transit_gateways[table.gateway_id].owner:  # only its owner sees it
         raise ApiError("InvalidRouteTableID.NotFound", f"Transit Gateway Route Table {table_id} does not exist.")
     return table
 
@@ -79,7 +94,7 @@ def _transit_table_answer(call: Ec2Base, table: TransitRouteTable) -> dict[str, 
 
 
 def create_transit_gateway_route_table(call: Ec2Base) -> Plain:
-    gateway = ready_transit_gateway(call, call.given("TransitGatewayId"))
+    gateway = own_transit_gateway(call, call.given("TransitGatewayId"))
     tags = call.tags_for("transit-gateway-route-table")
     call.dry_run()
     table = TransitRouteTable(new_id("tgw-rtb"), gateway.id, False, Timeline(), call.now)
@@ -107,7 +122,12 @@ def describe_transit_gateway_route_tables(call: Ec2Base) -> Plain:
 
 def delete_transit_gateway_route_table(call: Ec2Base) -> Plain:
     table = _transit_table(call, call.given("TransitGatewayRouteTableId"))
-    held = [a for a, life in table.associations.items() if life.at(call.now) != "disassociated"]
+    book = call.store.transit_gateway_attachments
+    held = [
+        a
+        for a, life in table.associations.items()
+        if life.at(call.now) != "disassociated" and a in book and book[a].life.at(call.now) != "deleted"
+    ]
     if table.is_default or held:
         raise ApiError("IncorrectState", f"Cannot delete {table.id}: it is the default one or has associations.")
     call.dry_run()
@@ -225,6 +245,24 @@ def get_transit_gateway_route_table_propagations(call: Ec2Base) -> Plain:
     return Plain({"TransitGatewayRouteTablePropagations": shown})
 
 
+def get_transit_gateway_attachment_propagations(call: Ec2Base) -> Plain:
+    """The tables to which an attachment propagates its ranges."""
+    attachment = find_attachment(call, call.given("TransitGatewayAttachmentId"))
+    filters = call.filters()
+    for name in filters:
+        if name != "transit-gateway-route-table-id":
+            raise ApiError("InvalidParameterValue", f"The filter '{name}' is invalid")
+    wanted = filters.get("transit-gateway-route-table-id")
+    shown = [
+        {"TransitGatewayRouteTableId": table.id, "State": state}
+        for table in call.store.transit_gateways_route_tables.values()
+        if (life := table.propagations.get(attachment.id)) is not None
+        and (state := life.at(call.now)) not in ("", "disabled")
+        and (wanted is None or matches(table.id, wanted))
+    ]
+    return Plain({"TransitGatewayAttachmentPropagations": shown})
+
+
 def _members(call: Ec2Base, lives: dict[str, Timeline], *, over: str) -> list[dict[str, Any]]:
     filters = call.filters()
     names = {
@@ -303,7 +341,12 @@ def _route_answer(call: Ec2Base, prefix: IPv4Network, attachment_id: str | None,
 
 
 def _propagated(call: Ec2Base, table: TransitRouteTable) -> Iterator[tuple[IPv4Network, str]]:
-    """What attachments bring: a VPC its ranges, a VPN connection its static routes or what BGP has told."""
+    """What attachments bring: a VPC its ranges, a VPN connection its static routes or what BGP has told. A range of a VPC that
+    overlaps one of a VPC that came before is left out, without an error.
+
+    https://docs.aws.amazon.com/vpc/latest/tgw/tgw-vpc-attachments.html
+    """
+    of_vpcs: list[IPv4Network] = []
     for attachment_id, life in table.propagations.items():
         attachment = call.store.transit_gateway_attachments.get(attachment_id)
         if attachment is None:
@@ -311,7 +354,33 @@ def _propagated(call: Ec2Base, table: TransitRouteTable) -> Iterator[tuple[IPv4N
         if life.at(call.now) != "enabled" or attachment.life.at(call.now) not in ("available", "modifying"):
             continue
         for prefix in _brought_by(call, attachment):
+            if attachment.kind == "vpc":
+                if any(prefix.overlaps(other) for other in of_vpcs):
+                    continue
+                of_vpcs.append(prefix)
             yield prefix, attachment_id
+
+
+def _of_propagation(call: Ec2Base, table: TransitRouteTable) -> list[dict[str, Any]]:
+    """One route for each range. Over VPN connections that bring the same it leads to all of them, where the gateway uses equal
+    paths; else one of them is taken, as is where a VPC brings it.
+
+    https://docs.aws.amazon.com/vpc/latest/tgw/how-transit-gateways-work.html
+    """
+    paths: dict[IPv4Network, list[str]] = {}
+    for prefix, attachment_id in _propagated(call, table):
+        if prefix not in table.routes:
+            paths.setdefault(prefix, []).append(attachment_id)
+    book = call.store.transit_gateway_attachments
+    equal = call.store.transit_gateways[table.gateway_id].options["VpnEcmpSupport"] == "enable"
+    found = []
+    for prefix, ids in paths.items():
+        ids.sort(key=lambda id_: book[id_].kind != "vpc")
+        answer = _route_answer(call, prefix, ids[0], "propagated")
+        if equal and book[ids[0]].kind == "vpn":
+            answer["TransitGatewayAttachments"] = [_of(book[id_]) for id_ in ids]
+        found.append(answer)
+    return found
 
 
 def _brought_by(call: Ec2Base, attachment: TransitAttachment) -> list[IPv4Network]:
@@ -327,7 +396,7 @@ def search_transit_gateway_routes(call: Ec2Base) -> Plain:
     """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_SearchTransitGatewayRoutes.html"""
     table, filters = _transit_table(call, call.given("TransitGatewayRouteTableId")), call.filters()
     routes = [_route_answer(call, p, a, "static") for p, a in table.routes.items()]
-    routes += [_route_answer(call, p, a, "propagated") for p, a in _propagated(call, table) if p not in table.routes]
+    routes += _of_propagation(call, table)
     if not filters:
         raise ApiError("MissingParameter", "The request must contain the parameter Filters")
     kept = [r for r in routes if all(_suits(r, name, values) for name, values in filters.items())]

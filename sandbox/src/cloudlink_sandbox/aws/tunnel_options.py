@@ -57,7 +57,6 @@ _APIPA = IPv4Network("169.254.0.0/16")
 _KEY = re.compile(r"[A-Za-z1-9._][A-Za-z0-9._]{7,63}")
 _NOT_MODELLED = (
     "TunnelInsideIpv6Cidr",
-    "LogOptions",
     "Phase1AdditionalKeyExchanges",
     "Phase2AdditionalKeyExchanges",
 )
@@ -86,6 +85,7 @@ class TunnelOptions:
     dpd_action: str = "clear"
     startup: str = "add"
     lifecycle_control: bool = False
+    logs: tuple[tuple[str, Any], ...] = ()  # CloudWatchLogOptions, as they were given
     given: frozenset[str] = frozenset()
 
     def json(self, *, with_key: bool) -> dict[str, Any]:
@@ -103,7 +103,14 @@ class TunnelOptions:
             if name in self.given:
                 out[_OUTPUT.get(name, name)] = getattr(self, attribute)
         out["EnableTunnelLifecycleControl"] = self.lifecycle_control
+        if self.logs:
+            out["LogOptions"] = {"CloudWatchLogOptions": dict(self.logs)}
         return out
+
+    def logs_to(self, kind: str, arn: str) -> bool:
+        """Whether a log goes to this log group. kind: empty for IKE's, ``Bgp``."""
+        said = dict(self.logs)
+        return bool(said.get(f"{kind}LogEnabled")) and said.get(f"{kind}LogGroupArn", "").removesuffix(":*") == arn
 
     def proposals(self) -> Proposals:
         """In the neutral words of the world."""
@@ -159,6 +166,30 @@ def new_key() -> str:
     return secrets.choice(string.ascii_letters) + "".join(secrets.choice(letters) for _ in range(31))
 
 
+_LOG_FORMATS = ("json", "text")
+
+
+def log_groups_of(asked: Mapping[str, Any]) -> list[str]:
+    """ARNs of the log groups that a request switches on."""
+    said = (asked.get("LogOptions") or {}).get("CloudWatchLogOptions") or {}
+    return [said[f"{k}LogGroupArn"] for k in ("", "Bgp") if said.get(f"{k}LogEnabled") and said.get(f"{k}LogGroupArn")]
+
+
+def _checked_logs(options: TunnelOptions, asked: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """Both logs after a request; what it does not name stays. Raises ApiError."""
+    said = dict(options.logs) | dict((asked.get("LogOptions") or {}).get("CloudWatchLogOptions") or {})
+    for kind in ("", "Bgp"):
+        if said.get(f"{kind}LogEnabled"):
+            if not said.get(f"{kind}LogGroupArn"):
+                raise _invalid(f"{kind}LogGroupArn is required when {kind}LogEnabled is true.")
+            if said.setdefault(f"{kind}LogOutputFormat", "json") not in _LOG_FORMATS:
+                raise _invalid(f"The value {said[f'{kind}LogOutputFormat']} for {kind}LogOutputFormat is invalid.")
+        else:
+            for name in ("LogGroupArn", "LogOutputFormat"):
+                said.pop(kind + name, None)
+    return tuple(sorted(said.items()))
+
+
 def changed(options: TunnelOptions, asked: Mapping[str, Any]) -> TunnelOptions:
     """The options after a request. Raises ApiError for a value that AWS does not take."""
     for name in _NOT_MODELLED:
@@ -194,6 +225,8 @@ def changed(options: TunnelOptions, asked: Mapping[str, Any]) -> TunnelOptions:
         if asked[name] not in words:
             raise _invalid(f"The value {asked[name]} for {name} is invalid. Valid values are {', '.join(words)}.")
         new[attribute] = asked[name]
+    if asked.get("LogOptions"):
+        new["logs"] = _checked_logs(options, asked)
     known = {*LISTS, *NUMBERS, *WORDS}
     new["given"] = options.given | {n for n in known if asked.get(n) not in (None, [])}
     result = replace(options, **new)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from ipaddress import IPv4Network
 from typing import Any
+
+from moto.core.responses import ActionResult
 
 from cloudlink_sandbox.aws.backend import ranges_of
 from cloudlink_sandbox.aws.ec2_base import Ec2Base
@@ -31,6 +34,24 @@ def associate_vpc_cidr_block(call: Ec2Base) -> Any:
         raise ApiError("CidrLimitExceeded", f"This network '{vpc.id}' has met its maximum number of allowed CIDRs.")
     call.dry_run()
     return call.by_moto()
+
+
+def create_vpc(call: Ec2Base) -> Any:
+    """Its state is pending in this answer, and available at the next read."""
+    call.dry_run()
+    answer = call.by_moto()
+    shown = copy.copy(answer.result["Vpc"])
+    shown.state = "pending"
+    return ActionResult({"Vpc": shown})
+
+
+def describe_account_attributes(call: Ec2Base) -> Any:
+    """All of them, or those that are named. Raises ApiError for one that there is not."""
+    there = call.by_moto().result["AccountAttributes"]
+    wanted = call.given("AttributeNames", [])
+    if unknown := set(wanted) - {a["AttributeName"] for a in there}:
+        raise ApiError("InvalidParameterValue", f"Value ({min(unknown)}) for parameter attributeName is invalid.")
+    return ActionResult({"AccountAttributes": [a for a in there if not wanted or a["AttributeName"] in wanted]})
 
 
 def create_subnet(call: Ec2Base) -> Any:

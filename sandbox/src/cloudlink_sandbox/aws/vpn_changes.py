@@ -15,6 +15,8 @@ from cloudlink_sandbox.aws.tunnel_options import TunnelOptions, changed
 from cloudlink_sandbox.aws.vpn_connections import (
     amazon_asn_of,
     asn_conflict,
+    check_log_groups,
+    checked_bandwidth,
     connection_json,
     find_connection,
     inside_in_use,
@@ -67,6 +69,7 @@ def modify_vpn_tunnel_options(call: Ec2Base) -> Plain:
     if not any(v not in (None, [], {}) for v in asked.values()):
         raise ApiError("InvalidParameterValue", "At least one tunnel option must be given.")
     options = changed(tunnel.options, asked)
+    check_log_groups(call, asked)
     others = inside_in_use(call, connection.vpn_gateway_id, besides=connection.id) | {
         t.options.inside for t in connection.tunnels if t is not tunnel
     }
@@ -113,14 +116,17 @@ def modify_vpn_connection(call: Ec2Base) -> Plain:
 
 
 def modify_vpn_connection_options(call: Ec2Base) -> Plain:
-    """The traffic selectors of the whole connection; both tunnels are down meanwhile."""
+    """The traffic selectors of the whole connection, or the bandwidth of its tunnels; both are down meanwhile."""
     connection = _changeable(call)
     local, remote = call.given("LocalIpv4NetworkCidr"), call.given("RemoteIpv4NetworkCidr")
-    if not local and not remote:
-        raise ApiError("InvalidParameterValue", "Give localIpv4NetworkCidr or remoteIpv4NetworkCidr.")
+    asked = call.given("TunnelBandwidth")
+    if not local and not remote and not asked:
+        raise ApiError("InvalidParameterValue", "Give localIpv4NetworkCidr, remoteIpv4NetworkCidr or tunnelBandwidth.")
+    bandwidth = checked_bandwidth(asked or connection.bandwidth, transit=bool(connection.transit_gateway_id))
     call.dry_run()
     connection.local_cidr = local or connection.local_cidr
     connection.remote_cidr = remote or connection.remote_cidr
+    connection.bandwidth = bandwidth
     _replace(call, connection, [(t, t.options) for t in connection.tunnels])
     return Plain({"VpnConnection": connection_json(call, connection, call.now)})
 

@@ -16,8 +16,8 @@ from cloudlink_sandbox.aws.filters import chosen
 from cloudlink_sandbox.aws.objects import CustomerGateway, Tunnel, VpnConnection
 from cloudlink_sandbox.aws.plain import Plain
 from cloudlink_sandbox.aws.timeline import as_datetime
-from cloudlink_sandbox.aws.transit_gateways import attach_vpn, detach_vpn, ready_transit_gateway
-from cloudlink_sandbox.aws.tunnel_options import TunnelOptions, changed, checked_inside, new_key
+from cloudlink_sandbox.aws.transit_gateways import attach_vpn, detach_vpn, own_transit_gateway
+from cloudlink_sandbox.aws.tunnel_options import TunnelOptions, changed, checked_inside, log_groups_of, new_key
 from cloudlink_sandbox.aws.vpn_configuration import Ends, document
 from cloudlink_sandbox.aws.vpn_gateways import find_vpn_gateway
 
@@ -70,10 +70,14 @@ def connection_json(
             "RemoteIpv4NetworkCidr": connection.remote_cidr,
             "OutsideIpAddressType": "PublicIpv4",
             "TunnelInsideIpVersion": "ipv4",
+            **({"TunnelBandwidth": connection.bandwidth} if connection.transit_gateway_id else {}),
             "TunnelOptions": [o.json(with_key=with_key) for o in options],
         },
         "Routes": [
-            {"DestinationCidrBlock": str(r), "Source": "Static", "State": "available"} for r in connection.routes
+            {"DestinationCidrBlock": str(r), "State": "deleted"}
+            if state == "deleted"
+            else {"DestinationCidrBlock": str(r), "Source": "Static", "State": "available"}
+            for r in connection.routes
         ],
         "Tags": call.store.tag_list_of(connection.id),
     }
@@ -88,8 +92,6 @@ def connection_json(
             connection.static,
         )
         answer["CustomerGatewayConfiguration"] = document(ends, options, with_key=with_key)
-    elif state == "deleted":
-        answer["CustomerGatewayConfiguration"] = ""
     if not created and state != "deleted":
         answer["VgwTelemetry"] = [_telemetry(call, connection, t, state) for t in connection.tunnels]
     return answer
@@ -157,10 +159,11 @@ def create_vpn_connection(call: Ec2Base) -> Plain:
     if vgw_id:
         amazon_asn = find_vpn_gateway(call, vgw_id).asn
     else:
-        transit = ready_transit_gateway(call, tgw_id)
+        transit = own_transit_gateway(call, tgw_id)
         amazon_asn = transit.asn
     options = call.given("Options") or {}
     _only_modelled(options)
+    bandwidth = checked_bandwidth(options.get("TunnelBandwidth"), transit=bool(tgw_id))
     static = bool(options.get("StaticRoutesOnly"))
     if not static and amazon_asn == customer.asn:
         raise asn_conflict()
@@ -191,6 +194,7 @@ def create_vpn_connection(call: Ec2Base) -> Plain:
     )
     connection.local_cidr = options.get("LocalIpv4NetworkCidr") or connection.local_cidr
     connection.remote_cidr = options.get("RemoteIpv4NetworkCidr") or connection.remote_cidr
+    connection.bandwidth = bandwidth
     seconds = call.sample("aws.vpn.create", str(first.options.inside))
     opens = connection.life.transition(
         call.now, "pending", seconds, ends=call.outcome(), good="available", bad="deleted"
@@ -202,6 +206,23 @@ def create_vpn_connection(call: Ec2Base) -> Plain:
     if tgw_id:
         attach_vpn(call, connection.id, transit, opens)
     return Plain({"VpnConnection": connection_json(call, connection, call.now, created=True)})
+
+
+def checked_bandwidth(asked: str | None, *, transit: bool) -> str:
+    """Of each tunnel. Raises ApiError for an unknown word, and for large tunnels on another gateway than a transit gateway.
+    Assumption: the codes; AWS only says where there are large tunnels.
+
+    https://docs.aws.amazon.com/vpn/latest/s2svpn/VPNTunnels.html
+    """
+    bandwidth = asked or "standard"
+    if bandwidth not in ("standard", "large"):
+        raise ApiError("InvalidParameterValue", f"Value ({bandwidth}) for parameter tunnelBandwidth is invalid.")
+    if bandwidth == "large" and not transit:
+        raise ApiError(
+            "InvalidParameterCombination",
+            "Large bandwidth tunnels are supported on a transit gateway or Cloud WAN only.",
+        )
+    return bandwidth
 
 
 def _only_modelled(options: dict[str, Any]) -> None:
@@ -216,6 +237,13 @@ def _only_modelled(options: dict[str, Any]) -> None:
     for name in ("LocalIpv6NetworkCidr", "RemoteIpv6NetworkCidr", "TransportTransitGatewayAttachmentId"):
         if options.get(name):
             raise ApiError("InvalidParameterValue", f"{name} is not supported (the sandbox does not model it).")
+
+
+def check_log_groups(call: Ec2Base, asked: dict[str, Any]) -> None:
+    """Raises ApiError for a log group that is not there. Assumption: the code of it; AWS only says that it must exist."""
+    for arn in log_groups_of(asked):
+        if call.cloud.logs.by_arn(arn) is None:
+            raise ApiError("InvalidParameterValue", f"The CloudWatch Logs log group {arn} does not exist.")
 
 
 def _plan_tunnels(
@@ -233,6 +261,7 @@ def _plan_tunnels(
             inside = _free_inside(used)
         used = used | {inside}
         changed(TunnelOptions(inside, new_key(), IPv4Address(0)), plan)
+        check_log_groups(call, plan)
         plans.append((inside, plan))
     return plans
 

@@ -7,7 +7,7 @@ from cloudlink_sandbox.azure.exchange import Answer, Json, Request
 from cloudlink_sandbox.azure.fields import inner
 from cloudlink_sandbox.azure.managed_clusters import ManagedClusters
 from cloudlink_sandbox.azure.operations import refuse_if_locked
-from cloudlink_sandbox.azure.pool_profiles import accept_pool, check_pools, upgrade
+from cloudlink_sandbox.azure.pool_profiles import accept_pool, check_pools, most_pods, upgrade
 from cloudlink_sandbox.azure.store import Operation, Record
 
 
@@ -36,7 +36,9 @@ class AgentPools:
             name = request.where["pool"].lower()
             pools = {str(p["name"]): p for p in record.properties["agentPoolProfiles"]}
             given = inner(request.json(), "properties", path="")  # what is left out stays as it is
-            pool = accept_pool(self.store, {**pools.get(name, {}), **given, "name": name})
+            network = record.properties["networkProfile"]
+            pods = most_pods(network["networkPlugin"], "networkPluginMode" in network)
+            pool = accept_pool(self.store, {**pools.get(name, {}), **given, "name": name}, pods)
         except ApiError as error:
             raise unenveloped(error) from None
         upgrade(pool, record.properties["currentKubernetesVersion"])

@@ -92,6 +92,14 @@ def peer_row(row: BgpRow) -> Json:
 
 def route_row(route: LearnedRoute) -> Json:
     """nextHop is absent for the gateway's own networks."""
+    if route.local_address is None:  # of a gateway without BGP, as recorded
+        return {
+            "localAddress": "",
+            "network": str(route.network),
+            "nextHop": "Virtual Network",
+            "origin": route.origin,
+            "weight": route.weight,
+        }
     row: Json = {"localAddress": str(route.local_address), "network": str(route.network)}
     if route.next_hop is not None:
         row["nextHop"] = str(route.next_hop)

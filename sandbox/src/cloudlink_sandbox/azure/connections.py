@@ -11,6 +11,7 @@ import string
 from cloudlink_sandbox.azure import errors
 from cloudlink_sandbox.azure.errors import ApiError
 from cloudlink_sandbox.azure.exchange import Answer, Json, Request
+from cloudlink_sandbox.azure.express_route import is_express_route
 from cloudlink_sandbox.azure.fields import array, choice, flag, inner, number, objects
 from cloudlink_sandbox.azure.ids import ResourceId, parse, reference
 from cloudlink_sandbox.azure.ipsec_policies import accept_policy
@@ -27,6 +28,17 @@ MODES = ("Default", "InitiatorOnly", "ResponderOnly")
 class Connections(ResourceProvider):
     kinds = ("connections",)
     word = "VirtualNetworkGatewayConnection"
+    since = {  # noqa: RUF012 - never changed
+        "expressRouteGatewayBypass": "2018-07-01",
+        "connectionProtocol": "2018-08-01",
+        "trafficSelectorPolicies": "2019-07-01",
+        "packetCaptureDiagnosticState": "2019-07-01",
+        "useLocalAzureIpAddress": "2019-12-01",
+        "dpdTimeoutSeconds": "2020-01-01",
+        "connectionMode": "2020-01-01",
+        "gatewayCustomBgpIpAddresses": "2020-01-01",
+        "authenticationType": "2020-01-01",
+    }
     lasts = ("azure.connection.create", "azure.connection.update", "azure.connection.delete")
     etag_header = False
 
@@ -87,6 +99,8 @@ class Connections(ResourceProvider):
                 raise errors.reference_not_found(str(id_of_end), str(id_))
             found.append(end)
         for other in self.store.of_type(CONNECTION):
+            if is_express_route(other.properties):
+                continue
             ends = (other.properties["virtualNetworkGateway1"]["id"], other.properties["localNetworkGateway2"]["id"])
             if other.id.key != id_.key and [e.lower() for e in ends] == [f.id.key for f in found]:
                 # Assumption: the code; that one pair can be connected once is documented.
@@ -162,7 +176,7 @@ class Connections(ResourceProvider):
             ("virtualNetworkGateway1", "VirtualNetworkGateway"),
             ("localNetworkGateway2", "LocalNetworkGateway"),
         ):
-            used = self.store.find(parse(properties[name]["id"]))
+            used = self.store.find(parse(properties[name]["id"])) if name in properties else None
             if used is not None and (state := self.store.state_of(used)) != "Succeeded":
                 raise errors.not_provisioned(str(used.id), str(id_), state, f"Put{word}Operation")
 
@@ -184,6 +198,9 @@ class Connections(ResourceProvider):
         nothing: Json = {"ingressBytesTransferred": 0, "egressBytesTransferred": 0}
         if listed or record.effective is None:
             return nothing
+        if is_express_route(record.properties):
+            up = any(e.id == str(record.id) and e.working for e in self.store.context.world().azure.express_routes)
+            return {"connectionStatus": "Connected" if up else "NotConnected", **nothing}
         view = self.store.context.world().azure_connection(str(record.id))
         return {
             "connectionStatus": view.status,
@@ -202,7 +219,8 @@ class Connections(ResourceProvider):
         mine = [
             c for c in self.store.of_type(CONNECTION) if c.properties["virtualNetworkGateway1"]["id"].lower() == id_.key
         ]
-        return Answer(200, {"value": [self.show(c, listed=True) for c in mine]})
+        version = request.api_version
+        return Answer(200, {"value": [self.for_version(self.show(c, listed=True), version) for c in mine]})
 
     # Locks: connections of one gateway are written one after another
 

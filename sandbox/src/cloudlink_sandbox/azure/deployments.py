@@ -7,6 +7,7 @@ as the real one does.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
 from typing import Any
@@ -53,6 +54,7 @@ class Deployments:
         self.store.deployments[key] = deployment
         shown = self._show(deployment)
         shown["properties"]["provisioningState"] = "Accepted"
+        shown["properties"].pop("outputResources", None)  # nothing is made yet
         url = (
             f"{request.base_url}{deployment['id']}/operationStatuses/{deployment['operation']}"
             f"?api-version={request.api_version}"
@@ -66,6 +68,8 @@ class Deployments:
         deployment = self._read(request, group.subscription, group.name, group.location)
         shown = self._show(deployment)
         shown["properties"]["provisioningState"] = "Succeeded"
+        shown["properties"].pop("outputResources", None)
+        shown["properties"]["validatedResources"] = [{"id": r["id"]} for r in deployment["resources"]]
         return Answer(200, shown)
 
     def get(self, request: Request) -> Answer:
@@ -157,7 +161,7 @@ class Deployments:
         return True
 
     def _finish(self, deployment: Json) -> None:
-        deployment["state"] = "Succeeded"
+        deployment["state"], deployment["ended"] = "Succeeded", self.store.now()
         try:
             outputs = evaluate(deployment["outputs"], self._scope(deployment))
         except ApiError as error:
@@ -174,7 +178,7 @@ class Deployments:
             "status": "Failed",
             "error": {"code": "ResourceDeploymentFailure", "message": ENDED, "details": [error]},
         }
-        deployment["state"] = "Failed"
+        deployment["state"], deployment["ended"] = "Failed", self.store.now()
         deployment["error"] = {
             "code": "DeploymentFailed",
             "message": FAILED,
@@ -213,6 +217,8 @@ class Deployments:
             "operation": f"{uuid.uuid4().int % 10**20:020}",
             "correlation": str(uuid.uuid4()),
             "started": self.store.now(),
+            "ended": None,
+            "hash": str(int(hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:16], 16)),
             "parameters": parameters_of(template, properties.get("parameters") or {}),
             "declared": {k: v.get("type", "String") for k, v in (template.get("parameters") or {}).items()},
             "variables": template.get("variables") or {},
@@ -284,17 +290,23 @@ class Deployments:
             parameters[name] = {"type": type_}
             if not str(type_).lower().startswith("secure"):
                 parameters[name]["value"] = deployment["parameters"][name]
+        ended = deployment.get("ended")
+        moment = self.store.now() if ended is None else ended
         properties: Json = {
+            "templateHash": deployment.get("hash", "0"),
             "parameters": parameters,
             "mode": "Incremental",
             "provisioningState": deployment["state"],
-            "timestamp": timestamp(deployment["started"]),
+            "timestamp": timestamp(moment),
+            "duration": f"PT{max(moment - deployment['started'], 1e-7):.7f}".rstrip("0").rstrip(".") + "S",
             "correlationId": deployment["correlation"],
-            "dependencies": [],
-            "outputResources": [{"id": r["id"]} for r in deployment["resources"] if deployment["state"] == "Succeeded"],
+            "providers": self._providers(deployment),
+            "dependencies": self._dependencies(deployment),
         }
         if deployment["shown_outputs"]:
             properties["outputs"] = deployment["shown_outputs"]
+        if deployment["state"] == "Succeeded":
+            properties["outputResources"] = [{"id": r["id"]} for r in deployment["resources"]]
         if deployment["error"]:
             properties["error"] = deployment["error"]
         return {
@@ -303,3 +315,34 @@ class Deployments:
             "type": "Microsoft.Resources/deployments",
             "properties": properties,
         }
+
+    def _providers(self, deployment: Json) -> list[Json]:
+        """The types that the template names, with the places where they are deployed."""
+        found: dict[str, dict[str, list[str | None]]] = {}
+        for resource in deployment["resources"]:
+            namespace, _, kind = resource["type"].partition("/")
+            tracked = self.providers[resource["type"].lower()].tracked
+            place = deployment["location"] if tracked else None
+            places = found.setdefault(namespace, {}).setdefault(kind, [])
+            if place not in places:
+                places.append(place)
+        return [
+            {
+                "namespace": namespace,
+                "resourceTypes": [{"resourceType": k, "locations": places} for k, places in kinds.items()],
+            }
+            for namespace, kinds in found.items()
+        ]
+
+    def _dependencies(self, deployment: Json) -> list[Json]:
+        """Of each resource that waits for others."""
+        by_id = {r["id"].lower(): r for r in deployment["resources"]}
+
+        def named(resource: Json) -> Json:
+            return {"id": resource["id"], "resourceType": resource["type"], "resourceName": resource["name"]}
+
+        return [
+            {"dependsOn": waited, **named(resource)}
+            for resource in deployment["resources"]
+            if (waited := [named(by_id[a]) for a in resource["after"] if a in by_id])
+        ]

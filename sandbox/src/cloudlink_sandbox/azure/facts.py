@@ -7,14 +7,18 @@ from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address, IPv4Network
 
 from cloudlink_sandbox.azure.asn import DEFAULT
+from cloudlink_sandbox.azure.dns_resolvers import inbound_endpoints, vnet_rules
 from cloudlink_sandbox.azure.exchange import Json
+from cloudlink_sandbox.azure.express_route import express_routes, is_express_route
 from cloudlink_sandbox.azure.fields import address
 from cloudlink_sandbox.azure.ids import ResourceId, parse
 from cloudlink_sandbox.azure.ipsec_policies import proposals
 from cloudlink_sandbox.azure.local_gateways import CONNECTION
-from cloudlink_sandbox.azure.routing_and_filtering import outbound_rules, user_routes
+from cloudlink_sandbox.azure.private_zones import linked_zones
+from cloudlink_sandbox.azure.routing_and_filtering import overriding, rules_of, user_routes
 from cloudlink_sandbox.azure.store import Record, Store
 from cloudlink_sandbox.azure.vnets import GATEWAY, SUBNET, VNET, peering_back, prefixes_of
+from cloudlink_sandbox.azure.vpn_gateways import speakers_of
 from cloudlink_sandbox.facts import (
     AksCluster,
     AksPool,
@@ -29,7 +33,7 @@ from cloudlink_sandbox.facts import (
 # https://learn.microsoft.com/azure/vpn-gateway/vpn-gateway-about-vpn-devices
 _DEFAULT_SA_SECONDS = 27_000.0
 
-# The address with which whoever uses the sandbox comes from the internet, as the API servers of AKS see it.
+# The address of the sandbox's user on the internet, as the API servers of AKS see it.
 CALLER = IPv4Address("198.51.100.10")
 
 # cluster -> (URL of its API server, PEM of the authority that signed its certificate, a token that it accepts)
@@ -45,7 +49,16 @@ def facts_of(store: Store) -> AzureFacts:
         if r.effective is not None
     )
     vnets = {str(r.id): _vnet(store, r) for r in store.of_type(VNET) if r.effective is not None}
-    return AzureFacts(vnets=vnets, gateways=gateways, connections=connections, clusters=clusters)
+    return AzureFacts(
+        vnets,
+        gateways,
+        connections,
+        clusters,
+        express_routes(store),
+        vnet_rules(store),
+        linked_zones(store),
+        inbound_endpoints(store),
+    )
 
 
 def _deleting(store: Store, record: Record) -> bool:
@@ -68,7 +81,7 @@ def _gateway(store: Store, record: Record) -> AzureGateway | None:
         return None
     network = IPv4Network(prefixes_of(subnet.properties)[0])
     instances = []
-    for i, config in enumerate(kept["ipConfigurations"]):
+    for i, config in enumerate(speakers_of(kept["ipConfigurations"], kept["activeActive"])):
         ip = store.find(parse(config["properties"]["publicIPAddress"]["id"]))
         value = address(ip.properties.get("ipAddress")) if ip is not None else None
         if value is None:
@@ -90,11 +103,15 @@ def _gateway(store: Store, record: Record) -> AzureGateway | None:
         instances=tuple(instances),
         vnet_id=_canonical(store, str(subnet_id.parent())),
         ready=record.effective is not None and not _deleting(store, record),
+        bgp=bool(kept["enableBgp"]),
+        ready_at=record.changed_at,
     )
 
 
 def _connection(store: Store, record: Record) -> AzureConnection | None:
     kept = record.effective or record.properties
+    if is_express_route(kept):
+        return None
     gateway = store.find(parse(kept["virtualNetworkGateway1"]["id"]))
     local = store.find(parse(kept["localNetworkGateway2"]["id"]))
     if gateway is None or local is None:
@@ -116,7 +133,6 @@ def _connection(store: Store, record: Record) -> AzureConnection | None:
         peer_ip=peer_ip,
         peer_bgp=address(bgp.get("bgpPeeringAddress")),
         peer_asn=int(bgp.get("asn", 0)),
-        peer_prefixes=tuple(IPv4Network(p) for p in peer["localNetworkAddressSpace"]["addressPrefixes"]),
         psk=kept["sharedKey"],
         proposals=proposals(kept["ipsecPolicies"], kept["connectionProtocol"]),
         initiates=mode != "ResponderOnly",
@@ -146,6 +162,7 @@ def _vnet(store: Store, record: Record) -> Vnet:
         advertised=tuple(advertised),
         subnets=tuple(_subnet(store, s) for s in store.children(record.id, "subnets")),
         hubs=tuple(_hubs(store, record)),
+        dns_servers=tuple(IPv4Address(s) for s in (record.properties.get("dhcpOptions") or {}).get("dnsServers", ())),
     )
 
 
@@ -193,7 +210,9 @@ def _subnet(store: Store, record: Record) -> VnetSubnet:
         prefixes=tuple(IPv4Network(p) for p in prefixes_of(kept)),
         propagates=table is None or not table.properties["disableBgpRoutePropagation"],
         routes=user_routes(table) if table is not None else (),
-        leaving=outbound_rules(group) if group is not None else (),
+        beating=overriding(table) if table is not None else frozenset(),
+        leaving=rules_of(group, "Outbound") if group is not None else (),
+        entering=rules_of(group, "Inbound") if group is not None else (),
     )
 
 
@@ -231,7 +250,25 @@ def cluster_facts(store: Store, record: Record) -> AksCluster:
         version=kept["currentKubernetesVersion"],
         pools=tuple(_pool(p) for p in pools),
         unreachable=_unreachable(kept),
+        policy_engine=_policy_engine(network),
+        pod_environment=_proxy_variables(kept.get("httpProxyConfig") or {}),
     )
+
+
+def _proxy_variables(config: Json) -> tuple[tuple[str, str], ...]:
+    if config.get("enabled") is False:
+        return ()
+    named = {
+        "HTTP_PROXY": config.get("httpProxy"),
+        "HTTPS_PROXY": config.get("httpsProxy"),
+        "NO_PROXY": ",".join(config.get("effectiveNoProxy") or ()),
+    }
+    return tuple((n, str(value)) for name, value in named.items() if value for n in (name, name.lower()))
+
+
+def _policy_engine(network: Json) -> str:
+    chosen = str(network.get("networkPolicy", "none"))
+    return chosen if chosen != "none" else "own" if network["networkPlugin"] == "none" else ""
 
 
 def _pool(kept: Json) -> AksPool:

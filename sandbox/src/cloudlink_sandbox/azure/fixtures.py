@@ -14,7 +14,7 @@ from cloudlink_sandbox.azure.operations import AKS, NETWORK
 from cloudlink_sandbox.azure.public_ips import PUBLIC_IP, assign_address
 from cloudlink_sandbox.azure.store import Group, Record, Store
 from cloudlink_sandbox.azure.vnets import GATEWAY_SUBNET
-from cloudlink_sandbox.world_file import Aks, Vnet, WorldFile, room_for_nodes
+from cloudlink_sandbox.world_file import Aks, Vnet, WorldFile, room_for_nodes, rooms_in_vnet
 
 FOREIGN_GROUP = "contoso-hub"
 NODE_SUBNET = "aks"
@@ -33,7 +33,10 @@ class Fixtures:
 
     def seed(self) -> None:
         azure = self.azure
-        for one in (azure.subscription, *(x.subscription for x in (azure.vnet, azure.aks) if x and x.subscription)):
+        for one in (
+            azure.subscription,
+            *(x.subscription for x in (azure.vnet, azure.aks, *azure.more_aks) if x and x.subscription),
+        ):
             self.store.subscriptions.setdefault(one.lower(), one)
         for name in azure.resource_groups:
             self._group(name)
@@ -42,7 +45,8 @@ class Fixtures:
             self._network(azure.vnet)
         if azure.aks is not None:
             self._group(azure.aks.resource_group, subscription=azure.aks.subscription)
-            self._cluster(azure.aks)
+            self._cluster(azure.aks, azure.vnet)
+        self._more_clusters()
         if self.world.foreign_objects:
             self._foreign_objects()
 
@@ -64,16 +68,34 @@ class Fixtures:
         self._vnet(vnet, [str(p) for p in wanted.prefixes])
         self._subnet(vnet, NODE_SUBNET, nodes, networkSecurityGroup={"id": str(group)})
 
-    def _cluster(self, aks: Aks) -> None:
+    def _more_clusters(self) -> None:
+        """Each in a subnet of the VNet of its own, or in a VNet of its own."""
+        azure, rooms = self.azure, iter(rooms_in_vnet(self.azure) or ())
+        for aks in azure.more_aks:
+            home = aks.vnet or azure.vnet
+            assert home is not None, "a world file with more clusters and no VNet is not valid"
+            self._group(aks.resource_group, subscription=aks.subscription)
+            if aks.vnet is not None:
+                self._group(home.resource_group, subscription=home.subscription)
+                self._network(home)
+                self._cluster(aks, home)
+                continue
+            vnet = self._id(home.resource_group, "virtualNetworks", home.name, home.subscription)
+            name, room = f"{NODE_SUBNET}-{aks.name}", next(rooms)
+            if self.store.find(vnet.child("subnets", name)) is None:
+                self._subnet(vnet, name, room)
+            self._cluster(aks, home, name)
+
+    def _cluster(self, aks: Aks, vnet: Vnet | None, node_subnet: str = NODE_SUBNET) -> None:
         """An AKS cluster: azure CNI overlay in a subnet of the VNet; without a VNet it has the one that AKS makes."""
         where = aks.subscription or self.azure.subscription
         id_ = ResourceId(where, aks.resource_group, AKS, ("managedClusters",), (aks.name,))
         if self.store.find(id_) is not None:
             return
         pool: Json = {"name": "nodepool1", "count": NODES, "vmSize": "Standard_D4ds_v5", "mode": "System"}
-        if (vnet := self.azure.vnet) is not None:
+        if vnet is not None:
             subnets = self._id(vnet.resource_group, "virtualNetworks", vnet.name, vnet.subscription)
-            subnet = self.store.find(subnets.child("subnets", NODE_SUBNET))
+            subnet = self.store.find(subnets.child("subnets", node_subnet))
             if subnet is not None:
                 pool["vnetSubnetID"] = str(subnet.id)
         given: Json = {
@@ -86,6 +108,8 @@ class Fixtures:
                 "podCidr": str(aks.pod_cidr),
                 "serviceCidr": str(aks.service_cidr),
                 "dnsServiceIP": str(aks.service_cidr.network_address + 10),
+                "networkPolicy": aks.network_policy,
+                "networkDataplane": "cilium" if aks.network_policy == "cilium" else "azure",
             },
         }
         if aks.sign_in == "entra":
@@ -210,6 +234,8 @@ def _apart(world: WorldFile) -> IPv4Network:
         taken += azure.vnet.prefixes
     if azure.aks is not None:
         taken += [azure.aks.pod_cidr, azure.aks.service_cidr]
+    for aks in azure.more_aks:
+        taken += [aks.pod_cidr, aks.service_cidr, *(aks.vnet.prefixes if aks.vnet else ())]
     start = zlib.crc32(azure.subscription.encode()) % 200
     for i in range(256):
         candidate = IPv4Network(f"172.31.{(start + i) % 256}.0/24")

@@ -36,7 +36,9 @@ class Governance:
         self._scope(request)
         faults = self.store.context.faults.in_force()
         denied = sorted({action for fault in faults for action in _denied_actions(fault)})
-        owner = {"actions": ["*"], "notActions": denied, "dataActions": [], "notDataActions": []}
+        allowed = self.store.context.grants.json()["allowed"]
+        actions = ["*"] if allowed is None else [a for a in allowed if a.startswith("microsoft.")]
+        owner = {"actions": actions, "notActions": denied, "dataActions": [], "notDataActions": []}
         return Answer(200, {"value": [owner]})
 
     def deny_assignments(self, request: Request) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import uuid
 import zlib
 from collections.abc import Callable
@@ -17,16 +18,26 @@ from cloudlink_sandbox.azure.facts import AksEndpoint, cluster_facts
 from cloudlink_sandbox.azure.fields import choice, flag, inner, objects
 from cloudlink_sandbox.azure.ids import ResourceId, parse
 from cloudlink_sandbox.azure.locations import location_of
+from cloudlink_sandbox.azure.nothing_dropped import without_secrets
 from cloudlink_sandbox.azure.operations import AKS, Operations, refuse_if_locked
-from cloudlink_sandbox.azure.pool_profiles import accept_pool, check_pools, refuse_unknown, upgrade
+from cloudlink_sandbox.azure.pool_profiles import accept_pool, check_pools, most_pods, refuse_unknown, upgrade
 from cloudlink_sandbox.azure.resource_provider import ResourceProvider, tags_of
 from cloudlink_sandbox.azure.store import Record, Store
 
 CLUSTER = "Microsoft.ContainerService/managedClusters"
 AAD_SERVER_APP = "6dae42f8-4368-4678-94ff-3960e28e3630"  # AKS's own Entra application, the same in every tenant
-# https://learn.microsoft.com/azure/aks/supported-kubernetes-versions; newest patch of each minor version here
-VERSIONS = {"1.31": "1.31.13", "1.32": "1.32.9", "1.33": "1.33.5", "1.34": "1.34.1"}
-DEFAULT_VERSION = "1.33"
+# https://learn.microsoft.com/azure/aks/supported-kubernetes-versions and https://github.com/Azure/AKS/blob/master/CHANGELOG.md:
+# 1.35 since March, 1.36 since June, 1.37 since October 2026. Assumption: the patches from 1.35 on.
+VERSIONS = {
+    "1.31": "1.31.13",
+    "1.32": "1.32.9",
+    "1.33": "1.33.5",
+    "1.34": "1.34.1",
+    "1.35": "1.35.2",
+    "1.36": "1.36.1",
+    "1.37": "1.37.0",
+}
+DEFAULT_VERSION = "1.35"  # Assumption: the default lags the newest with long support, 1.36, by one
 LOCAL_DNS_SINCE = "2026-08-01"  # Assumption: the first version that shows it; older ones leave it out
 # Kept and shown as they were given; they have no part in what the sandbox does.
 AS_GIVEN = (
@@ -66,6 +77,7 @@ KNOWN = frozenset(
         "identityProfile",
         "aadProfile",
         "apiServerAccessProfile",
+        "httpProxyConfig",
     )
 )
 
@@ -78,13 +90,16 @@ class ManagedClusters(ResourceProvider):
     etag_header = False
     retryable = False
 
-    def __init__(self, store: Store, operations: Operations, endpoint: Callable[[], AksEndpoint]) -> None:
+    def __init__(self, store: Store, operations: Operations, endpoint: Callable[[], AksEndpoint], tenant: str) -> None:
         super().__init__(store, operations)
         self.endpoint = endpoint
+        self.tenant = tenant
 
     def accept(self, id_: ResourceId, body: Json, old: Record | None) -> Json:
         given = inner(body, "properties", path="")
-        pools = [accept_pool(self.store, p) for p in objects(given, "agentPoolProfiles")]
+        network = inner(given, "networkProfile")
+        pods = most_pods(str(network.get("networkPlugin") or "kubenet"), bool(network.get("networkPluginMode")))
+        pools = [accept_pool(self.store, p, pods) for p in objects(given, "agentPoolProfiles")]
         if not pools:
             raise flat(400, "InvalidParameter", "The value of parameter agentPoolProfiles is invalid: it is required.")
         check_pools(pools)
@@ -92,7 +107,7 @@ class ManagedClusters(ResourceProvider):
         access = self._access(inner(given, "apiServerAccessProfile"), str(id_), old)
         wanted = str(given.get("kubernetesVersion") or "")
         version, patch = self._version(wanted, old)
-        network = self._network(inner(given, "networkProfile"), bool(pools[0].get("vnetSubnetID")))
+        network = self._network(network, bool(pools[0].get("vnetSubnetID")))
         self.check_overlap(network, pools)
         if old is not None:
             _refuse_change(old.properties["networkProfile"], network)
@@ -135,9 +150,11 @@ class ManagedClusters(ResourceProvider):
             )
             if access.get("enablePrivateClusterPublicFQDN") is False:
                 kept.pop("fqdn")
-        kept.update({field: given[field] for field in AS_GIVEN if given.get(field) not in (None, [], {})})
+        kept.update({f: without_secrets(given[f]) for f in AS_GIVEN if given.get(f) not in (None, [], {})})
         if inner(body, "identity", path="").get("type", "None") != "None":  # else a service principal's
             kept["identityProfile"] = {"kubeletidentity": _kubelet_identity(id_, kept["nodeResourceGroup"])}
+        if proxy := _proxy(inner(given, "httpProxyConfig"), network, str(id_)):
+            kept["httpProxyConfig"] = proxy
         if aad:
             kept["aadProfile"] = {
                 "managed": flag(aad, "managed", True),
@@ -196,7 +213,7 @@ class ManagedClusters(ResourceProvider):
         return wanted, wanted if wanted != minor else VERSIONS[minor]
 
     def _network(self, given: Json, byo_subnet: bool) -> Json:
-        plugin = choice(given, "networkPlugin", ("azure", "kubenet", "none"), "azure")
+        plugin = choice(given, "networkPlugin", ("azure", "kubenet", "none"), "kubenet")
         mode = given.get("networkPluginMode")
         if mode is not None:
             choice(given, "networkPluginMode", ("overlay",))
@@ -205,8 +222,12 @@ class ManagedClusters(ResourceProvider):
         network: Json = {"networkPlugin": plugin}
         if mode is not None:
             network["networkPluginMode"] = "overlay"
-        network["networkPolicy"] = choice(given, "networkPolicy", ("none", "calico", "azure", "cilium"), "none")
-        network["networkDataplane"] = choice(given, "networkDataplane", ("azure", "cilium"), "azure")
+        policy = choice(given, "networkPolicy", ("none", "calico", "azure", "cilium"), "none")
+        plane = choice(given, "networkDataplane", ("azure", "cilium"), "azure")
+        # Recorded: with kubenet they are shown where they were given, with Azure's plugin always
+        for name, value in (("networkPolicy", policy), ("networkDataplane", plane)):
+            if plugin != "kubenet" or given.get(name):
+                network[name] = value
         network["loadBalancerSku"] = choice(given, "loadBalancerSku", ("standard",), "standard")
         network["loadBalancerProfile"] = {"managedOutboundIPs": {"count": 1}, "backendPoolType": "nodeIPConfiguration"}
         if overlay:
@@ -257,7 +278,7 @@ class ManagedClusters(ResourceProvider):
             top["identity"] = {"type": kind}
             if kind == "SystemAssigned":
                 kept = (old.top.get("identity", {}).get("principalId") if old else None) or str(uuid.uuid4())
-                top["identity"]["principalId"] = kept
+                top["identity"].update(principalId=kept, tenantId=self.tenant)
         top["sku"] = {
             "name": choice(inner(body, "sku", path=""), "name", ("Base", "Automatic"), "Base", path="sku"),
             "tier": choice(inner(body, "sku", path=""), "tier", ("Free", "Standard", "Premium"), "Free", path="sku"),
@@ -271,10 +292,24 @@ class ManagedClusters(ResourceProvider):
         return shown
 
     def shape(self, record: Record, state: str, *, listed: bool) -> Json:
-        shown = super().shape(record, state, listed=listed)
+        shown = copy.deepcopy(super().shape(record, state, listed=listed))
         shown.pop("resourceGuid")
         for pool in shown["agentPoolProfiles"]:
             pool["provisioningState"] = state
+        network = shown["networkProfile"]
+        if record.effective is not None and network["outboundType"] == "loadBalancer":
+            # the address of the load balancer through which pods reach the internet, which is in the nodes' group
+            number = uuid.uuid5(uuid.NAMESPACE_URL, f"{record.id.key}/outbound")
+            place = f"/subscriptions/{record.id.subscription}/resourceGroups/{shown['nodeResourceGroup']}"
+            network["loadBalancerProfile"]["effectiveOutboundIPs"] = [
+                {"id": f"{place}/providers/Microsoft.Network/publicIPAddresses/{number}"}
+            ]
+        return shown
+
+    def first_answer(self, shown: Json) -> Json:
+        """Recorded: the answer to the PUT alone shows labels of pools that have none."""
+        for pool in shown["properties"]["agentPoolProfiles"]:
+            pool.setdefault("nodeLabels", {})
         return shown
 
     def write_state(self, record: Record, *, created: bool) -> str:
@@ -426,6 +461,35 @@ class ManagedClusters(ResourceProvider):
 
     def missing(self, id_: ResourceId) -> ApiError:
         return errors.resource_not_found(CLUSTER, id_.name, id_.group)
+
+
+def _proxy(given: Json, network: Json, id_: str) -> Json:
+    """The proxy of nodes and pods, and what goes round it. Raises ApiError.
+
+    Assumption: what AKS adds to noProxy by itself, and what it says of an address that is none.
+    https://learn.microsoft.com/azure/aks/http-proxy
+    """
+    known = ("httpProxy", "httpsProxy", "noProxy", "trustedCa", "enabled")
+    refuse_unknown(given, (*known, "effectiveNoProxy"), "httpProxyConfig", id_)
+    kept: Json = {name: given[name] for name in known if given.get(name) not in (None, "", [])}
+    for name in ("httpProxy", "httpsProxy"):
+        if name in kept and not str(kept[name]).startswith(("http://", "https://")):
+            raise flat(
+                400, "InvalidParameter", f"The value of parameter httpProxyConfig.{name} is invalid: '{kept[name]}'."
+            )
+    if kept:
+        usual = [
+            "localhost",
+            "127.0.0.1",
+            "168.63.129.16",
+            "169.254.169.254",
+            ".svc",
+            ".svc.cluster.local",
+            "konnectivity",
+        ]
+        ranges = [network["serviceCidr"], *([network["podCidr"]] if "podCidr" in network else [])]
+        kept["effectiveNoProxy"] = [*kept.get("noProxy", []), *usual, *ranges]
+    return kept
 
 
 def _newer(version: str) -> list[str]:

@@ -125,7 +125,7 @@ class Operations:
     def accepted(self, request: Request, operation: Operation, status: int, body: Any = ...) -> Answer:
         """PUT: status URL alone. DELETE: both. POST: the result URL, and for resets both."""
         headers: dict[str, str] = {}
-        if operation.namespace == NETWORK and not operation.action:
+        if operation.namespace == NETWORK:
             headers["Azure-AsyncNotification"] = "Enabled"
         if not operation.action:
             headers["Azure-AsyncOperation"] = self.status_url(request, operation)
@@ -157,7 +157,7 @@ class Operations:
         headers = {"Location": self.result_url(request, operation)}
         if not operation.action:
             headers["Azure-AsyncOperation"] = self.status_url(request, operation)
-        if operation.namespace == NETWORK and not operation.action:
+        if operation.namespace == NETWORK:
             headers["Azure-AsyncNotification"] = "Enabled"
         if not operation.done(self.store.now()):
             body = None if operation.post else ...

@@ -15,6 +15,8 @@ from cloudlink_sandbox.azure.exchange import Json
 from cloudlink_sandbox.azure.store import Store
 
 GROUPS = "Microsoft.Resources/resourceGroups"
+_GROUP_TYPES = frozenset({GROUPS.lower(), "microsoft.resources/subscriptions/resourcegroups"})  # as policies name it
+_VNETS, _SUBNETS = "microsoft.network/virtualnetworks", "microsoft.network/virtualnetworks/subnets"
 _PREFIX = "/providers/Microsoft.Authorization/policyDefinitions/"
 
 
@@ -73,6 +75,9 @@ DEFINITIONS = {
             "All",
             ("listOfResourceTypesNotAllowed",),
         ),
+        Definition(
+            "7bca8353-aa3b-429b-904a-9229c4385837", "Subnets should be private", "private-subnets", "All", ("effect",)
+        ),
     )
 }
 
@@ -108,7 +113,8 @@ class Policies:
                 f"{', '.join(f'{d.name} {d.display}' for d in DEFINITIONS.values())}.)",
             )
         parameters = given.get("parameters") or {}
-        missing = [p for p in definition.parameters if "value" not in (parameters.get(p) or {})]
+        needed = (p for p in definition.parameters if p != "effect")  # which has a default
+        missing = [p for p in needed if "value" not in (parameters.get(p) or {})]
         if missing:
             raise errors.gateway(
                 400,
@@ -132,25 +138,37 @@ class Policies:
 
     # Enforcing
 
-    def check(self, id_: str, type_: str, name: str, location: str | None, tags: dict[str, str] | None) -> None:
+    def check(
+        self,
+        id_: str,
+        type_: str,
+        name: str,
+        location: str | None,
+        tags: dict[str, str] | None,
+        properties: Json | None = None,
+    ) -> None:
         """Raises ApiError when an assignment at or above this id denies the resource as it would become."""
         denied = [
             v
-            for v in self._violations(id_, type_, location, tags)
+            for v in self._violations(id_, type_, location, tags, properties or {})
             if v.assignment["properties"]["enforcementMode"] == "Default"
         ]
         if denied:
             raise _refusal(name, denied)
 
     def _violations(
-        self, id_: str, type_: str, location: str | None, tags: dict[str, str] | None
+        self, id_: str, type_: str, location: str | None, tags: dict[str, str] | None, properties: Json
     ) -> Iterator[Violation]:
         for assignment in self.store.policies.values():
             scope = str(assignment["properties"]["scope"]).lower()
             if id_.lower() != scope and not id_.lower().startswith(scope + "/"):
                 continue
             definition = DEFINITIONS[assignment["properties"]["policyDefinitionId"].rpartition("/")[2]]
-            expression = _expression(definition, assignment["properties"]["parameters"], type_, location, tags or {})
+            parameters = assignment["properties"]["parameters"]
+            if definition.kind == "private-subnets":
+                expression = _public_subnet(parameters, type_, properties)
+            else:
+                expression = _expression(definition, parameters, type_, location, tags or {})
             if expression is not None:
                 yield Violation(assignment, definition, expression)
 
@@ -164,9 +182,10 @@ class Policies:
             raise errors.invalid_value("resourceDetails.resourceContent.type", (content or {}).get("type"))
         type_, tags = str(content["type"]), content.get("tags") or {}
         location = str(content.get("location", "")).replace(" ", "").lower() or None
-        id_ = f"{scope}/providers/{type_}/{content.get('name', 'new')}"
+        parent = str(details.get("scope") or scope)
+        id_ = f"{parent}/providers/{type_}/{content.get('name', 'new')}"
         evaluations, fields = [], []
-        for violation in self._violations(id_, type_, location, tags):
+        for violation in self._violations(id_, type_, location, tags, content.get("properties") or {}):
             assignment = violation.assignment
             policy = {
                 "policyDefinitionId": assignment["properties"]["policyDefinitionId"],
@@ -205,7 +224,7 @@ def _expression(
     definition: Definition, parameters: Json, type_: str, location: str | None, tags: dict[str, str]
 ) -> Json | None:
     """The expression by which the rule denies; None when it does not."""
-    group = type_.lower() == GROUPS.lower()
+    group = type_.lower() in _GROUP_TYPES
     if definition.kind == "types":
         refused = [str(t) for t in parameters["listOfResourceTypesNotAllowed"]["value"]]
         return _said("type", type_, "In", refused) if type_.lower() in map(str.lower, refused) else None
@@ -222,6 +241,20 @@ def _expression(
             return None
         return _said(f"tags[{name}]", value, "NotEquals", wanted)
     return None if value is not None else _said(f"tags[{name}]", None, "Exists", "false")
+
+
+def _public_subnet(parameters: Json, type_: str, properties: Json) -> Json | None:
+    """A subnet that does not say that it is private; the VNet's own list counts, too. Audits unless it was told to deny.
+
+    https://learn.microsoft.com/azure/virtual-network/ip-services/default-outbound-access
+    """
+    if str((parameters.get("effect") or {}).get("value", "Audit")).lower() != "deny":
+        return None
+    found = {_SUBNETS: [properties], _VNETS: [s.get("properties") or {} for s in properties.get("subnets") or []]}
+    if all(s.get("defaultOutboundAccess") is False for s in found.get(type_.lower(), [])):
+        return None
+    alias = "Microsoft.Network/virtualNetworks/subnets" + ("[*]" if type_.lower() == _VNETS else "")
+    return _said(f"{alias}/defaultOutboundAccess", None, "NotEquals", "false")
 
 
 def _said(field: str, value: str | None, operator: str, target: str | list[str]) -> Json:

@@ -8,7 +8,7 @@ from collections.abc import Container
 from cloudlink_sandbox.azure import errors
 from cloudlink_sandbox.azure.errors import flat
 from cloudlink_sandbox.azure.exchange import Json
-from cloudlink_sandbox.azure.fields import choice, flag, number
+from cloudlink_sandbox.azure.fields import choice, flag, inner, number
 from cloudlink_sandbox.azure.ids import parse
 from cloudlink_sandbox.azure.store import Store
 from cloudlink_sandbox.azure.vnets import SUBNET
@@ -37,8 +37,16 @@ SPOT = ("scaleSetPriority", "scaleSetEvictionPolicy", "spotMaxPrice")  # the lat
 LOCAL_DNS = ("Preferred", "Required", "Disabled")
 
 
-def accept_pool(store: Store, pool: Json) -> Json:
-    """One agent pool as it is kept. Raises ApiError."""
+def most_pods(plugin: str, overlay: bool) -> int:
+    """The pods of a node where nobody says how many.
+
+    https://learn.microsoft.com/azure/aks/quotas-skus-regions
+    """
+    return 250 if overlay else {"azure": 30, "none": 250}.get(plugin.lower(), 110)
+
+
+def accept_pool(store: Store, pool: Json, pods: int) -> Json:
+    """One agent pool as it is kept. pods: of a node, where the pool does not say how many. Raises ApiError."""
     if not pool.get("name"):
         raise flat(400, "InvalidParameter", "The value of parameter agentPoolProfiles.name is invalid.")
     name = str(pool["name"])
@@ -53,10 +61,11 @@ def accept_pool(store: Store, pool: Json) -> Json:
         "name": name,
         "count": number(pool, "count", 1, 1, 1000, path="properties.agentPoolProfiles"),
         "vmSize": size,
-        "osDiskSizeGB": number(pool, "osDiskSizeGB", 128, 0, 2048, path="properties.agentPoolProfiles"),
+        # 0 stands for the size that goes with the machine
+        "osDiskSizeGB": number(pool, "osDiskSizeGB", 128, 0, 2048, path="properties.agentPoolProfiles") or 128,
         "osDiskType": choice(pool, "osDiskType", ("Managed", "Ephemeral"), "Managed"),
         "kubeletDiskType": "OS",
-        "maxPods": number(pool, "maxPods", 110, 10, 250, path="properties.agentPoolProfiles"),
+        "maxPods": number(pool, "maxPods", pods, 10, 250, path="properties.agentPoolProfiles"),
         "type": choice(pool, "type", ("VirtualMachineScaleSets", "AvailabilitySet"), "VirtualMachineScaleSets"),
         "enableAutoScaling": flag(pool, "enableAutoScaling", False),
         "provisioningState": "Creating",
@@ -68,7 +77,7 @@ def accept_pool(store: Store, pool: Json) -> Json:
         "osType": choice(pool, "osType", ("Linux", "Windows"), "Linux"),
         "osSKU": choice(pool, "osSKU", ("Ubuntu", "AzureLinux", "Ubuntu2204", "Ubuntu2404"), "Ubuntu"),
         "nodeImageVersion": "AKSUbuntu-2204gen2containerd-202510.03.0",
-        "upgradeSettings": {"maxSurge": "10%"},
+        "upgradeSettings": {"maxSurge": "10%", **inner(pool, "upgradeSettings")},
         "enableFIPS": False,
     }
     choice(pool, "scaleSetPriority", ("Regular",), "Regular")  # spot pools are not modelled

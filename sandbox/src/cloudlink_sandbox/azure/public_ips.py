@@ -23,8 +23,17 @@ LIMIT = 10  # Standard addresses per subscription and region, as new subscriptio
 class PublicIps(ResourceProvider):
     kinds = ("publicIPAddresses",)
     word = "PublicIpAddress"
+    since = {"ipTags": "2018-01-01", "ddosSettings": "2020-01-01"}  # noqa: RUF012 - never changed
     lasts = ("azure.publicip", "azure.publicip", "azure.delete")
     steps = SHORT
+    as_given = (
+        "ddosSettings",
+        "publicIPPrefix",
+        "natGateway",
+        "linkedPublicIPAddress",
+        "deleteOption",
+        "migrationPhase",
+    )
 
     def top(self, body: Json, old: Record | None) -> Json:
         sku = inner(body, "sku", path="")
@@ -50,6 +59,8 @@ class PublicIps(ResourceProvider):
             )
         top: Json = {"zones": zones} if zones else {}
         top["sku"] = {"name": name, "tier": tier}
+        if body.get("extendedLocation"):
+            top["extendedLocation"] = body["extendedLocation"]
         return top
 
     def accept(self, id_: ResourceId, body: Json, old: Record | None) -> Json:
@@ -70,17 +81,24 @@ class PublicIps(ResourceProvider):
         if body.get("zones") and location in LOCATIONS and not zones_of(location):
             raise errors.zones_not_supported(PUBLIC_IP, id_.name, location)
         properties: Json = {
-            "publicIPAddressVersion": choice(given, "publicIPAddressVersion", ("IPv4",), "IPv4"),
+            "publicIPAddressVersion": self._version(id_, given),
             "publicIPAllocationMethod": method,
             "idleTimeoutInMinutes": number(given, "idleTimeoutInMinutes", 4, 4, 30),
             "ipTags": array(given, "ipTags"),
-            "ddosSettings": {"protectionMode": "VirtualNetworkInherited"},
+            "ddosSettings": {"protectionMode": "VirtualNetworkInherited"},  # unless something else is given
         }
-        label = inner(given, "dnsSettings").get("domainNameLabel")
+        settings = inner(given, "dnsSettings")
+        label = settings.get("domainNameLabel")
         if label:
             fqdn = f"{label}.{str(body['location']).lower()}.cloudapp.azure.com"
-            properties["dnsSettings"] = {"domainNameLabel": label, "fqdn": fqdn}
+            kept = {k: settings[k] for k in ("domainNameLabelScope", "reverseFqdn") if settings.get(k)}
+            properties["dnsSettings"] = {"domainNameLabel": label, "fqdn": fqdn, **kept}
         return properties
+
+    def _version(self, id_: ResourceId, given: Json) -> str:
+        if (version := choice(given, "publicIPAddressVersion", ("IPv4", "IPv6"), "IPv4")) == "IPv6":
+            raise errors.not_modelled("IPv6 addresses", str(id_))
+        return version
 
     def _check_count(self, id_: ResourceId, location: str) -> None:
         wanted = location.replace(" ", "").lower()

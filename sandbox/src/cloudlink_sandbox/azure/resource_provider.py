@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, ClassVar
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 from cloudlink_sandbox.azure import errors
 from cloudlink_sandbox.azure.errors import ApiError
 from cloudlink_sandbox.azure.exchange import Answer, Json, Request
 from cloudlink_sandbox.azure.ids import ResourceId
 from cloudlink_sandbox.azure.locations import location_of
+from cloudlink_sandbox.azure.nothing_dropped import as_given, dropped, without_secrets
 from cloudlink_sandbox.azure.operations import NETWORK, PLAIN, Operations, refuse_if_locked
 from cloudlink_sandbox.azure.policies import Policies
 from cloudlink_sandbox.azure.store import Record, Store, new_etag
@@ -30,6 +32,11 @@ class ResourceProvider:
     tracked: ClassVar[bool] = True  # has a location and tags of its own
     etag_header: ClassVar[bool] = True
     retryable: ClassVar[bool] = True
+    # property -> the first version of the API that has it. Recorded: versions of before 2020 leave newer ones out, later
+    # versions show some that are newer than themselves
+    since: ClassVar[Mapping[str, str]] = {}
+    in_edge_zones: ClassVar[bool] = False  # may have an extendedLocation
+    as_given: ClassVar[tuple[str, ...]] = ()  # properties that are kept and shown as they come, and do nothing here
 
     def __init__(self, store: Store, operations: Operations) -> None:
         self.store = store
@@ -47,8 +54,10 @@ class ResourceProvider:
 
     def top(self, body: Json, old: Record | None) -> Json:
         """What is beside the properties: sku, zones."""
-        del body
-        return dict(old.top) if old else {}
+        kept = dict(old.top) if old else {}
+        if self.in_edge_zones and body.get("extendedLocation"):
+            kept["extendedLocation"] = body["extendedLocation"]
+        return kept
 
     def shape(self, record: Record, state: str, *, listed: bool) -> Json:
         """The properties as they are answered."""
@@ -117,27 +126,37 @@ class ResourceProvider:
 
     def get(self, request: Request) -> Answer:
         record = self.record(request)
-        return Answer(200, self.show(record), {"ETag": record.etag} if self.etag_header else {})
+        shown = self.for_version(self.show(record), request.api_version)
+        return Answer(200, shown, {"ETag": record.etag} if self.etag_header else {})
+
+    def for_version(self, shown: Json, version: str) -> Json:
+        """With what newer versions of the API show, without what older ones do not."""
+        for name, first in self.since.items():
+            if version < first:
+                shown["properties"].pop(name, None)
+        return shown
 
     def list_group(self, request: Request) -> Answer:
         group = self.store.group(request.where["subscription"], request.where["group"])
-        return self._list(r for r in self.store.of_type(self.type) if _in_group(r, group.subscription, group.name))
+        found = (r for r in self.store.of_type(self.type) if _in_group(r, group.subscription, group.name))
+        return self._list(request, found)
 
     def list_subscription(self, request: Request) -> Answer:
         subscription = request.where["subscription"]
         self.store.check_subscription(subscription)
         wanted = subscription.lower()
-        return self._list(r for r in self.store.of_type(self.type) if r.id.subscription.lower() == wanted)
+        return self._list(request, (r for r in self.store.of_type(self.type) if r.id.subscription.lower() == wanted))
 
     def list_children(self, request: Request) -> Answer:
         group = self.store.group(request.where["subscription"], request.where["group"])
         parent = ResourceId(group.subscription, group.name, self.namespace, self.kinds[:-1], (request.where["parent"],))
         if self.store.find(parent) is None:
             raise errors.resource_not_found(parent.type, parent.name, parent.group)
-        return self._list(iter(self.store.children(parent, self.kinds[-1])))
+        return self._list(request, iter(self.store.children(parent, self.kinds[-1])))
 
-    def _list(self, records: Any) -> Answer:
-        return Answer(200, {"value": [self.show(r, listed=True) for r in records]})
+    def _list(self, request: Request, records: Iterable[Record]) -> Answer:
+        version = request.api_version
+        return Answer(200, {"value": [self.for_version(self.show(r, listed=True), version) for r in records]})
 
     def put(self, request: Request) -> Answer:
         id_ = self.id_of(request)
@@ -152,13 +171,14 @@ class ResourceProvider:
         tags = tags_of(body) if self.tracked else None
         if (id_.subscription.lower(), self.namespace.lower()) in self.store.unregistered:
             raise errors.not_registered(self.namespace)
-        Policies(self.store).check(str(id_), self.type, id_.name, location, tags)
+        Policies(self.store).check(str(id_), self.type, id_.name, location, tags, _properties(body))
         self._check_match(request, old)
         awaited = self.waits_for(id_, _properties(body), deleting=False)
         refuse_if_locked(self.store, self.operations, request, id_, awaited, retryable=self.retryable)
         properties = self.accept(id_, body, old)
         self.check_references(id_, properties)
         top = self.top(body, old)
+        properties = self._whole(Record(id_, location, properties, tags=tags, top=top), body)
         if old is None:
             record = self.store.add(Record(id_, location, properties, tags=tags, top=top))
         else:
@@ -181,7 +201,29 @@ class ResourceProvider:
             steps=self.steps,
             error=self.late_error(record),
         )
-        return self.operations.accepted(request, operation, 201 if old is None else 200, self.show(record))
+        shown = self.for_version(self.first_answer(self.show(record)), request.api_version)
+        return self.operations.accepted(request, operation, 201 if old is None else 200, shown)
+
+    def _whole(self, record: Record, body: Json) -> Json:
+        """The properties, with those that are kept as they came. Raises ApiError for what would be dropped in silence."""
+        given = _properties(body)
+        record.properties = as_given(record.properties, given, self.as_given)
+        lost = list(dropped(without_secrets({k: v for k, v in body.items() if k not in BESIDE}), self.preview(record)))
+        if lost:
+            raise errors.not_modelled(f"{', '.join(lost)} of {self.type}", str(record.id))
+        return record.properties
+
+    def first_answer(self, shown: Json) -> Json:
+        """What the answer to a PUT shows and later ones do not."""
+        return shown
+
+    def preview(self, record: Record) -> Json:
+        """What would be answered for a resource that is not kept yet, as soon as it is there."""
+        record.effective = record.properties
+        return {
+            **record.top,
+            "properties": self.shape(record, "Succeeded", listed=True),
+        }  # a list asks nothing of the world
 
     def write_state(self, record: Record, *, created: bool) -> str:
         del record, created
@@ -217,6 +259,8 @@ class ResourceProvider:
     def patch(self, request: Request) -> Answer:
         """UpdateTags: takes effect at once and does not disturb the resource."""
         record = self.record(request)
+        if more := sorted(set(request.json()) - {"tags"}):
+            raise errors.not_modelled(f"a PATCH of {', '.join(more)}", str(record.id))
         tags = tags_of(request.json())
         Policies(self.store).check(str(record.id), self.type, record.name, record.location, tags)
         awaited = self.waits_for(record.id, record.properties, deleting=False)
@@ -235,12 +279,45 @@ class ResourceProvider:
 
     def _check_match(self, request: Request, old: Record | None) -> None:
         wanted = request.headers.get("if-match")
-        if wanted and wanted != "*" and (old is None or old.etag != wanted):
+        if wanted and wanted != "*" and (old is None or old.etag.removeprefix("W/") != wanted.removeprefix("W/")):
             raise ApiError(412, "PreconditionFailed", "The precondition given in the request header If-Match failed.")
         if request.headers.get("if-none-match") == "*" and old is not None:
             raise ApiError(
                 412, "PreconditionFailed", "The precondition given in the request header If-None-Match failed."
             )
+
+
+class MadeAtOnce(ResourceProvider):
+    """A part of something that is made, changed and deleted in the call itself, without an operation. Its parent must not be
+    written meanwhile."""
+
+    tracked = False
+
+    def put(self, request: Request) -> Answer:
+        id_ = self.id_of(request)
+        old = self.store.find(id_)
+        body = request.json()
+        self._check_match(request, old)
+        refuse_if_locked(self.store, self.operations, request, id_, (id_.parent().key,), retryable=False)
+        kept = self._whole(Record(id_, None, self.accept(id_, body, old)), body)
+        record = old or self.store.add(Record(id_, None, kept))
+        record.properties = kept
+        record.effective = dict(kept)
+        record.etag = new_etag()
+        record.asked_at = self.store.now()
+        return Answer(201 if old is None else 200, self.show(record))
+
+    def delete(self, request: Request) -> Answer:
+        record = self.store.find(self.id_of(request))
+        if record is None:
+            return Answer(204)
+        self._check_match(request, record)
+        self.store.drop(record.id.key)
+        return Answer(200)
+
+
+# Read by ``put`` itself, or said by Azure alone.
+BESIDE = ("location", "tags", "id", "name", "type", "etag", "kind", "systemData")
 
 
 def _in_group(record: Record, subscription: str, group: str) -> bool:

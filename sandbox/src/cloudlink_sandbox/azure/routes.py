@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from cloudlink_sandbox.azure.agent_pools import AgentPools
 from cloudlink_sandbox.azure.exchange import Endpoint
 from cloudlink_sandbox.azure.governance import AUTHORIZATION, POLICY_INSIGHTS, scopes
+from cloudlink_sandbox.azure.log_analytics import LOG_ANALYTICS
+from cloudlink_sandbox.azure.monitor import INSIGHTS
 from cloudlink_sandbox.azure.parts import Parts
 from cloudlink_sandbox.azure.resource_provider import ResourceProvider
 from cloudlink_sandbox.azure.routing_and_filtering import RouteTables, SecurityGroups
@@ -32,6 +34,7 @@ class Route:
     named: str = ""
     writes: bool = False
     open: bool = False
+    audience: str = ""  # of another service than ARM, whose requests have no version
 
     @property
     def segments(self) -> tuple[str, ...]:
@@ -88,6 +91,7 @@ def table(parts: Parts) -> list[Route]:
         *_tags(parts),
         *_governance(parts),
         *_usages(parts),
+        *_monitor(parts),
         *_deployments(parts),
         # Operations
         Route(
@@ -120,6 +124,8 @@ def table(parts: Parts) -> list[Route]:
         *_resource(NET, "virtualNetworkGateways", gateways),
         *_resource(NET, "localNetworkGateways", parts.local_gateways),
         *_resource(NET, "connections", connections),
+        *_resource(NET, "expressRouteCircuits", parts.circuits),
+        *_names(parts),
         Route("GET", gateway + "/connections", connections.list_of_gateway, "connections"),
         Route("POST", gateway + "/reset", gateways.reset, "reset", "name", writes=True),
         Route("POST", gateway + "/getBgpPeerStatus", bgp.peer_status, "getBgpPeerStatus", "name"),
@@ -159,6 +165,34 @@ def table(parts: Parts) -> list[Route]:
             "name",
         ),
     ]
+
+
+def _names(parts: Parts) -> Iterator[Route]:
+    """DNS resolvers, forwarding rulesets and private zones."""
+    yield from _resource(NET, "dnsResolvers", parts.resolvers)
+    yield from _child(NET, "dnsResolvers", "inboundEndpoints", parts.inbound_endpoints)
+    yield from _child(NET, "dnsResolvers", "outboundEndpoints", parts.outbound_endpoints)
+    yield from _resource(NET, "dnsForwardingRulesets", parts.rulesets)
+    yield from _child(NET, "dnsForwardingRulesets", "virtualNetworkLinks", parts.ruleset_links)
+    yield from _child(NET, "dnsForwardingRulesets", "forwardingRules", parts.forwarding_rules)
+    vnet = NET + "/virtualNetworks/{name}"
+    yield Route("POST", vnet + "/listDnsResolvers", parts.resolvers.list_of_vnet, "listDnsResolvers", "name")
+    rulesets = "listDnsForwardingRulesets"
+    yield Route("POST", f"{vnet}/{rulesets}", parts.rulesets.list_of_vnet, rulesets, "name")
+    for word, endpoint in (
+        ("dnsResolverOperationStatuses", parts.resolvers.operation_status),
+        ("dnsResolverOperationResults", parts.resolvers.operation_result),
+    ):
+        yield Route("GET", f"{NET}/locations/{{location}}/{word}/{{token}}", endpoint, word)
+    yield from _resource(NET, "privateDnsZones", parts.private_zones)
+    yield from _child(NET, "privateDnsZones", "virtualNetworkLinks", parts.vnet_links)
+    yield from _child(NET, "privateDnsZones", "A", parts.a_records)
+    yield from _child(NET, "privateDnsZones", "CNAME", parts.cname_records)
+    zone = NET + "/privateDnsZones/{name}"
+    yield Route("GET", zone + "/ALL", parts.private_zones.all_records, "ALL", "name")
+    for kind in ("AAAA", "MX", "PTR", "SOA", "SRV", "TXT"):
+        yield Route("GET", f"{zone}/{kind}/{{record}}", parts.private_zones.other_records, kind, "name")
+        yield Route("PUT", f"{zone}/{kind}/{{record}}", parts.private_zones.other_records, kind, "name", writes=True)
 
 
 def _resource(under: str, type_: str, kind: ResourceProvider) -> Iterator[Route]:
@@ -236,6 +270,20 @@ def _usages(parts: Parts) -> Iterator[Route]:
     yield Route("GET", quota + "/quotas", parts.usages.quotas, "quotas", "location")
     yield Route("GET", quota + "/quotas/{name}", parts.usages.quota, "quotas", "name")
     yield Route("GET", quota + "/usages", parts.usages.quota_usages, "quotaUsages", "location")
+
+
+def _monitor(parts: Parts) -> Iterator[Route]:
+    monitor = parts.monitor
+    events = SUB + f"/providers/{INSIGHTS}/eventtypes/management/values"
+    yield Route("GET", events, monitor.events, "eventtypes")
+    settings = NET + f"/virtualNetworkGateways/{{name}}/providers/{INSIGHTS}/diagnosticSettings"
+    yield Route("GET", settings, monitor.settings, "diagnosticSettings")
+    query = "/v1" + NET + "/virtualNetworkGateways/{name}/query"
+    yield Route("POST", query, monitor.query, "query", "name", audience=LOG_ANALYTICS)
+    item = settings + "/{setting}"
+    yield Route("GET", item, monitor.setting, "diagnosticSettings", "setting")
+    yield Route("PUT", item, monitor.put_setting, "diagnosticSettings", "setting", writes=True)
+    yield Route("DELETE", item, monitor.delete_setting, "diagnosticSettings", "setting", writes=True)
 
 
 def _tags(parts: Parts) -> Iterator[Route]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Network
+from typing import Literal
 
 from cloudlink_sandbox.azure import errors
 from cloudlink_sandbox.azure.errors import ApiError
 from cloudlink_sandbox.azure.exchange import Answer, Json, Request
-from cloudlink_sandbox.azure.fields import address, choice, flag, inner, number, objects, prefix
-from cloudlink_sandbox.azure.ids import ResourceId
+from cloudlink_sandbox.azure.fields import address, array, choice, flag, inner, number, objects, prefix
+from cloudlink_sandbox.azure.ids import ResourceId, reference
+from cloudlink_sandbox.azure.nothing_dropped import dropped
 from cloudlink_sandbox.azure.operations import SHORT, refuse_if_locked
 from cloudlink_sandbox.azure.resource_provider import ResourceProvider
 from cloudlink_sandbox.azure.store import Operation, Record, new_etag
@@ -24,6 +26,22 @@ _DEFAULT_RULES = (
     ("AllowInternetOutBound", 65001, "Allow", "*", "Internet"),
     ("DenyAllOutBound", 65500, "Deny", "*", "*"),
 )
+_DESCRIPTIONS = {
+    "AllowVnetInBound": "Allow inbound traffic from all VMs in VNET",
+    "AllowAzureLoadBalancerInBound": "Allow inbound traffic from azure load balancer",
+    "DenyAllInBound": "Deny all inbound traffic",
+    "AllowVnetOutBound": "Allow outbound traffic from all VMs to all VMs in VNET",
+    "AllowInternetOutBound": "Allow outbound traffic from all VMs to Internet",
+    "DenyAllOutBound": "Deny all outbound traffic",
+}
+_SINGLE = (
+    "description",
+    "sourcePortRange",
+    "destinationPortRange",
+    "sourceAddressPrefix",
+    "destinationAddressPrefix",
+)
+_SEVERAL = ("sourcePortRanges", "destinationPortRanges", "sourceAddressPrefixes", "destinationAddressPrefixes")
 NEXT_HOPS = ("VirtualNetworkGateway", "VnetLocal", "Internet", "VirtualAppliance", "None")
 
 
@@ -64,8 +82,10 @@ class _OnSubnets(ResourceProvider):
 
     def shape(self, record: Record, state: str, *, listed: bool) -> Json:
         shown = super().shape(record, state, listed=listed)
-        for entry in shown[self.entries]:
-            entry["properties"]["provisioningState"] = state
+        shown[self.entries] = [
+            {**e, "etag": record.etag, "properties": {**e["properties"], "provisioningState": state}}
+            for e in shown[self.entries]
+        ]
         if users := self.users(record):
             shown["subnets"] = users
         return shown
@@ -89,12 +109,14 @@ class _OnSubnets(ResourceProvider):
 
     def get_entry(self, request: Request) -> Answer:
         record = self.record(request)
-        return Answer(200, self._shown_entry(record, request.where["entry"]))
+        return Answer(200, self._shown_entry(record, request.where["entry"]), {"ETag": record.etag})
 
     def put_entry(self, request: Request) -> Answer:
         record = self._parent(request)
         name = request.where["entry"]
         made = self.entry(record.id, {**request.json(), "name": name})
+        if lost := list(dropped(request.json(), made)):
+            raise errors.not_modelled(f"{', '.join(lost)} of {record.id.type}/{self.entries}", str(record.id))
         others = [e for e in record.properties[self.entries] if e["name"].lower() != name.lower()]
         new = len(others) == len(record.properties[self.entries])
         self.check_entries([*others, made])
@@ -173,7 +195,7 @@ class RouteTables(_OnSubnets):
         properties: Json = {
             "addressPrefix": prefix(target, child) if target[:1].isdigit() else target,  # or a service tag
             "nextHopType": choice(given, "nextHopType", NEXT_HOPS),
-            "hasBgpOverride": False,
+            "hasBgpOverride": flag(given, "hasBgpOverride", False),
         }
         if properties["nextHopType"] == "VirtualAppliance":
             if address(given.get("nextHopIpAddress")) is None:
@@ -189,6 +211,7 @@ class SecurityGroups(_OnSubnets):
     field = "networkSecurityGroup"
     in_use_code = "InUseNetworkSecurityGroupCannotBeDeleted"
     title = "Network security group"
+    as_given = ("flushConnection",)
     entries = "securityRules"
     entry_word = "SecurityRule"
 
@@ -200,21 +223,12 @@ class SecurityGroups(_OnSubnets):
     def entry(self, id_: ResourceId, given: Json) -> Json:
         child = self.named(id_, given)
         given = inner(given, "properties", path="")
-        kept: Json = {
-            k: given[k]
-            for k in (
-                "description",
-                "sourcePortRange",
-                "destinationPortRange",
-                "sourceAddressPrefix",
-                "destinationAddressPrefix",
-                "sourceAddressPrefixes",
-                "destinationAddressPrefixes",
-                "sourcePortRanges",
-                "destinationPortRanges",
-            )
-            if k in given
-        }
+        kept: Json = {k: given[k] for k in _SINGLE if k in given}
+        for name in _SEVERAL:
+            kept[name] = array(given, name)
+        for name in ("sourceApplicationSecurityGroups", "destinationApplicationSecurityGroups"):
+            if groups := objects(given, name):
+                kept[name] = [{"id": str(reference(g, f"properties.{name}.id"))} for g in groups]
         properties: Json = {
             **kept,
             "protocol": choice(given, "protocol", ("Tcp", "Udp", "Icmp", "Esp", "Ah", "*")),
@@ -236,13 +250,15 @@ class SecurityGroups(_OnSubnets):
         self, record: Record, state: str, name: str, priority: int, access: str, source: str, target: str
     ) -> Json:
         child = record.id.child("defaultSecurityRules", name)
-        properties = {
+        properties: Json = {
             "provisioningState": state,
+            "description": _DESCRIPTIONS[name],
             "protocol": "*",
             "sourcePortRange": "*",
             "destinationPortRange": "*",
             "sourceAddressPrefix": source,
             "destinationAddressPrefix": target,
+            **{n: [] for n in _SEVERAL},
             "access": access,
             "priority": priority,
             "direction": "Inbound" if name.endswith("InBound") else "Outbound",
@@ -268,17 +284,22 @@ _EVERYWHERE = IPv4Network("0.0.0.0/0")
 
 def user_routes(table: Record) -> tuple[tuple[IPv4Network, str], ...]:
     """Prefix and next hop type; routes to service tags are left out: none of them holds a private address."""
-    return tuple(
-        (IPv4Network(r["properties"]["addressPrefix"]), r["properties"]["nextHopType"])
-        for r in table.properties["routes"]
-        if r["properties"]["addressPrefix"][:1].isdigit()
-    )
+    return tuple((IPv4Network(r["addressPrefix"]), r["nextHopType"]) for r in _private_routes(table))
 
 
-def outbound_rules(group: Record) -> tuple[PacketRule, ...]:
-    """The user's rules in the order of their priority, one line for each combination of ranges and ports.
+def overriding(table: Record) -> frozenset[IPv4Network]:
+    """The prefixes of those that win against overlapping routes of BGP, whatever their length."""
+    return frozenset(IPv4Network(r["addressPrefix"]) for r in _private_routes(table) if r["hasBgpOverride"])
 
-    The tag VirtualNetwork holds whatever a gateway of the VNet leads to, so here it stands for everywhere; Internet and
+
+def _private_routes(table: Record) -> list[Json]:
+    return [r["properties"] for r in table.properties["routes"] if r["properties"]["addressPrefix"][:1].isdigit()]
+
+
+def rules_of(group: Record, direction: Literal["Inbound", "Outbound"]) -> tuple[PacketRule, ...]:
+    """The user's rules of one direction in the order of their priority, one line for each combination of ranges and ports.
+
+    The tag VirtualNetwork holds whatever a gateway of the VNet leads to, so here it matches every address; Internet and
     every other tag hold nothing that lies behind the link.
     https://learn.microsoft.com/azure/virtual-network/service-tags-overview
     """
@@ -286,7 +307,7 @@ def outbound_rules(group: Record) -> tuple[PacketRule, ...]:
     for rule in sorted(group.properties["securityRules"], key=lambda r: int(r["properties"]["priority"])):
         kept = rule["properties"]
         protocol = {"*": "-1", "tcp": "tcp", "udp": "udp"}.get(kept["protocol"].lower())
-        if kept["direction"] != "Outbound" or protocol is None:
+        if kept["direction"] != direction or protocol is None:
             continue
         found += [
             PacketRule(kept["access"] == "Allow", protocol, *ports, source, target)

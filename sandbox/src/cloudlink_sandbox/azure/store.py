@@ -23,7 +23,8 @@ KEPT_SECONDS = 86_400
 class Record:
     """A resource. properties: as it was last asked for. effective: what is in force, None before the first success.
 
-    changed_at: sandbox seconds when what is in force last changed. serial: order of creation.
+    changed_at: sandbox seconds when what is in force last changed; asked_at: when a PUT last asked for something, of those
+    types that show it. serial: order of creation.
     top: what is beside ``properties`` on the wire (sku, zones, identity).
     """
 
@@ -38,6 +39,7 @@ class Record:
     effective: Json | None = field(default=None, repr=False)
     changed_at: float = 0.0
     created_at: float = 0.0
+    asked_at: float = 0.0
     serial: int = 0
 
     @property
@@ -114,6 +116,9 @@ class Store:
         self.jobs: dict[str, Json] = {}
         self.deployments: dict[str, Json] = {}
         self.locks: dict[str, Json] = {}  # as they are shown
+        self.diagnostics: dict[str, Json] = {}  # settings, as they are shown; they outlive what they are of
+        self.diagnosed: dict[str, float] = {}  # since when each of them is there
+        self.activity: list[Json] = []  # what was written by whom, oldest first
         self.policies: dict[str, Json] = {}  # assignments, as they are shown
         self.unregistered: set[tuple[str, str]] = set()  # subscription and provider, both in lower case
         self.signing_key: str = uuid.uuid4().hex
@@ -128,6 +133,9 @@ class Store:
         "deployments",
         "locks",
         "policies",
+        "diagnostics",
+        "diagnosed",
+        "activity",
         "unregistered",
         "signing_key",
         "serial",

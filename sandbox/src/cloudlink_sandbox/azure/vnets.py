@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from ipaddress import IPv4Network
 
 from cloudlink_sandbox.azure import errors
@@ -10,15 +10,20 @@ from cloudlink_sandbox.azure.errors import ApiError
 from cloudlink_sandbox.azure.exchange import Answer, Json, Request
 from cloudlink_sandbox.azure.fields import address, array, check_overlap, choice, flag, inner, number, objects, prefix
 from cloudlink_sandbox.azure.ids import ResourceId, parse, reference
+from cloudlink_sandbox.azure.nothing_dropped import dropped
 from cloudlink_sandbox.azure.operations import SHORT
 from cloudlink_sandbox.azure.resource_provider import ResourceProvider
-from cloudlink_sandbox.azure.store import Record, Store
+from cloudlink_sandbox.azure.store import Record, Store, new_etag
 
 VNET = "Microsoft.Network/virtualNetworks"
 SUBNET = "Microsoft.Network/virtualNetworks/subnets"
 PEERING = "Microsoft.Network/virtualNetworks/virtualNetworkPeerings"
 GATEWAY = "Microsoft.Network/virtualNetworkGateways"
 GATEWAY_SUBNET = "GatewaySubnet"
+DNS_RESOLVERS = "Microsoft.Network/dnsResolvers"
+INBOUND = f"{DNS_RESOLVERS}/inboundEndpoints"
+OUTBOUND = f"{DNS_RESOLVERS}/outboundEndpoints"
+POOLS_SINCE = "2023-11-01"  # recorded: from then on ranges say which pools they come from
 
 Find = Callable[[ResourceId], Record | None]
 OfType = Callable[[str], Iterator[Record]]
@@ -27,6 +32,7 @@ OfType = Callable[[str], Iterator[Record]]
 class VirtualNetworks(ResourceProvider):
     kinds = ("virtualNetworks",)
     word = "VirtualNetwork"
+    in_edge_zones = True
     lasts = ("azure.vnet", "azure.vnet", "azure.delete")
     steps = SHORT
 
@@ -46,7 +52,7 @@ class VirtualNetworks(ResourceProvider):
         servers = [str(s) for s in array(inner(given, "dhcpOptions"), "dnsServers")]
         if any(address(s) is None for s in servers):
             raise errors.invalid_value("properties.dhcpOptions.dnsServers", servers)
-        if servers:
+        if servers or "dhcpOptions" in given:
             properties["dhcpOptions"] = {"dnsServers": servers}
         properties["enableDdosProtection"] = flag(given, "enableDdosProtection", False)
         properties.update(self._rare(id_, given))
@@ -69,6 +75,29 @@ class VirtualNetworks(ResourceProvider):
             kept["flowTimeoutInMinutes"] = number(given, "flowTimeoutInMinutes", None, 4, 30)
         return kept
 
+    def for_version(self, shown: Json, version: str) -> Json:
+        for subnet in shown["properties"]["subnets"]:
+            _leave_out(subnet, Subnets.since, version)
+        for peering in shown["properties"]["virtualNetworkPeerings"]:
+            _leave_out(peering, Peerings.since, version)
+        if version >= POOLS_SINCE:
+            inside = shown["properties"]
+            inside["addressSpace"] = {**inside["addressSpace"], "ipamPoolPrefixAllocations": []}
+            inside.setdefault("privateEndpointVNetPolicies", "Disabled")
+            for subnet in inside["subnets"]:
+                subnet["properties"]["ipamPoolPrefixAllocations"] = []
+            for peering in inside["virtualNetworkPeerings"]:
+                with_pools(peering)
+        return shown
+
+    def preview(self, record: Record) -> Json:
+        """Its subnets were looked at one by one."""
+        shown = super().preview(record)
+        shown["properties"]["virtualNetworkPeerings"] = [
+            show_peering("Succeeded", p, self.store) for p in self.store.children(record.id, "virtualNetworkPeerings")
+        ]
+        return shown
+
     def _check_subnets(self, id_: ResourceId, prefixes: list[str], given: Json, old: Record | None) -> None:
         """Everything is checked before anything is changed: a refused PUT leaves no half of it behind.
 
@@ -88,8 +117,12 @@ class VirtualNetworks(ResourceProvider):
         ]
         check_overlap([p for w in wanted for p in prefixes_of(w)], "NetcfgSubnetRangesOverlap", OVERLAP)
         for s, w in zip(given["subnets"], wanted, strict=True):
+            child = Record(id_.child("subnets", str(s["name"])), None, w)
+            if lost := list(dropped(inner(s, "properties"), show_subnet("Succeeded", child, self.store)["properties"])):
+                raise errors.not_modelled(f"{', '.join(lost)} of {SUBNET}", str(child.id))
             check_subnet_references(self.store.find, id_.child("subnets", str(s["name"])), w)
             refuse_fence(self.store, id_.child("subnets", str(s["name"])), w)
+            refuse_undelegated(self.store, id_.child("subnets", str(s["name"])), w)
 
     def written(self, record: Record, body: Json) -> tuple[str, ...]:
         given = inner(body, "properties", path="")
@@ -132,6 +165,11 @@ class VirtualNetworks(ResourceProvider):
 
 
 class Subnets(ResourceProvider):
+    since = {  # noqa: RUF012 - never changed
+        "delegations": "2018-08-01",
+        "privateEndpointNetworkPolicies": "2019-04-01",
+        "privateLinkServiceNetworkPolicies": "2019-04-01",
+    }
     kinds = ("virtualNetworks", "subnets")
     word = "Subnet"
     lasts = ("azure.subnet", "azure.subnet", "azure.delete")
@@ -158,6 +196,7 @@ class Subnets(ResourceProvider):
         check_overlap([*prefixes_of(properties), *taken], "NetcfgSubnetRangesOverlap", OVERLAP)
         check_subnet_references(self.store.find, id_, properties)
         refuse_fence(self.store, id_, properties)
+        refuse_undelegated(self.store, id_, properties)
         return properties
 
     def locks(self, id_: ResourceId, properties: Json) -> tuple[str, ...]:
@@ -166,6 +205,15 @@ class Subnets(ResourceProvider):
 
     def flips(self, id_: ResourceId) -> tuple[str, ...]:
         return family(self.store.children(id_.parent(), "subnets"), id_.parent())
+
+    def for_version(self, shown: Json, version: str) -> Json:
+        shown = super().for_version(shown, version)
+        if version >= POOLS_SINCE:
+            shown["properties"]["ipamPoolPrefixAllocations"] = []
+        return shown
+
+    def preview(self, record: Record) -> Json:
+        return show_subnet("Succeeded", record, self.store)
 
     def show(self, record: Record, *, listed: bool = False) -> Json:
         del listed
@@ -176,6 +224,16 @@ class Subnets(ResourceProvider):
 
 
 class Peerings(ResourceProvider):
+    since = {  # noqa: RUF012 - never changed
+        "doNotVerifyRemoteGateways": "2020-01-01",
+        "resourceGuid": "2020-01-01",
+        "peeringSyncLevel": "2020-01-01",
+        "remoteVirtualNetworkAddressSpace": "2020-01-01",
+        "peerCompleteVnets": "2020-01-01",
+        "routeServiceVips": "2020-01-01",
+    }
+    # only parts of networks that are peered: kept and shown, and the whole networks are peered here all the same
+    as_given = ("localSubnetNames", "remoteSubnetNames", "enableOnlyIPv6Peering")
     kinds = ("virtualNetworks", "virtualNetworkPeerings")
     word = "VirtualNetworkPeering"
     lasts = ("azure.vnet", "azure.vnet", "azure.delete")
@@ -203,6 +261,8 @@ class Peerings(ResourceProvider):
             "allowGatewayTransit": flag(given, "allowGatewayTransit", False),
             "useRemoteGateways": flag(given, "useRemoteGateways", False),
             "doNotVerifyRemoteGateways": flag(given, "doNotVerifyRemoteGateways", False),
+            "peerCompleteVnets": flag(given, "peerCompleteVnets", True),
+            "routeServiceVips": {},
         }
 
     def _check_ranges(self, id_: ResourceId, other: Record) -> None:
@@ -272,16 +332,40 @@ class Peerings(ResourceProvider):
         del properties
         return (id_.parent().key,)
 
+    def for_version(self, shown: Json, version: str) -> Json:
+        shown = super().for_version(shown, version)
+        return with_pools(shown) if version >= POOLS_SINCE else shown
+
+    def preview(self, record: Record) -> Json:
+        return show_peering("Succeeded", record, self.store)
+
     def show(self, record: Record, *, listed: bool = False) -> Json:
         del listed
         return show_peering(self.store.state_of(record), record, self.store)
 
 
+def _leave_out(shown: Json, since: Mapping[str, str], version: str) -> None:
+    for name, first in since.items():
+        if version < first:
+            shown["properties"].pop(name, None)
+
+
+def with_pools(peering: Json) -> Json:
+    for name in ("remoteAddressSpace", "remoteVirtualNetworkAddressSpace"):
+        peering["properties"][name] = {**peering["properties"][name], "ipamPoolPrefixAllocations": []}
+    return peering
+
+
 def _has_gateway(store: Store, vnet: ResourceId) -> bool:
-    return any(
-        parse(g.properties["ipConfigurations"][0]["properties"]["subnet"]["id"]).parent().key == vnet.key
+    return bool(_gateways_of(store, vnet))
+
+
+def _gateways_of(store: Store, vnet: ResourceId) -> list[Record]:
+    return [
+        g
         for g in store.of_type(GATEWAY)
-    )
+        if parse(g.properties["ipConfigurations"][0]["properties"]["subnet"]["id"]).parent().key == vnet.key
+    ]
 
 
 OVERLAP = "Subnet prefix {0} is not valid because it overlaps with subnet prefix {1} of the same virtual network."
@@ -329,8 +413,10 @@ def subnet_properties(id_: ResourceId, given: Json, space: list[str]) -> Json:
         if given.get(name):
             properties[name] = {"id": str(reference(given[name], f"properties.{name}.id"))}
     if endpoints := objects(given, "serviceEndpoints"):
-        properties["serviceEndpoints"] = endpoints
-    properties["delegations"] = objects(given, "delegations")
+        properties["serviceEndpoints"] = [
+            {"provisioningState": "Succeeded", "locations": ["*"], **e} for e in endpoints
+        ]
+    properties["delegations"] = [_delegation(id_, d) for d in objects(given, "delegations")]
     policies = ("Enabled", "Disabled")
     properties["privateEndpointNetworkPolicies"] = choice(
         given,
@@ -341,9 +427,28 @@ def subnet_properties(id_: ResourceId, given: Json, space: list[str]) -> Json:
     properties["privateLinkServiceNetworkPolicies"] = choice(
         given, "privateLinkServiceNetworkPolicies", policies, "Enabled"
     )
+    if given.get("sharingScope"):
+        properties["sharingScope"] = choice(given, "sharingScope", ("Tenant", "DelegatedServices"))
     if "defaultOutboundAccess" in given:
         properties["defaultOutboundAccess"] = flag(given, "defaultOutboundAccess", True)
     return properties
+
+
+def _delegation(id_: ResourceId, given: Json) -> Json:
+    child = id_.child("delegations", str(given.get("name") or "0"))
+    inside = inner(given, "properties")
+    return {
+        "name": child.name,
+        "id": str(child),
+        "etag": given.get("etag") or new_etag(),
+        "properties": {
+            "provisioningState": "Succeeded",
+            **inside,
+            # Assumption: what a service may do with a subnet that is delegated to it; most may join and no more
+            "actions": inside.get("actions") or ["Microsoft.Network/virtualNetworks/subnets/join/action"],
+        },
+        "type": f"{SUBNET}/delegations",
+    }
 
 
 def check_inside(subnets: list[Record], space: list[str]) -> None:
@@ -391,9 +496,53 @@ def users_of_subnet(of_type: OfType, subnet: Record) -> list[str]:
     return users
 
 
+def endpoints_in(of_type: OfType, subnet: Record) -> list[Record]:
+    """The endpoints of DNS resolvers in a subnet."""
+    inbound = [
+        e for e in of_type(INBOUND) if e.properties["ipConfigurations"][0]["subnet"]["id"].lower() == subnet.id.key
+    ]
+    return inbound + [e for e in of_type(OUTBOUND) if e.properties["subnet"]["id"].lower() == subnet.id.key]
+
+
+def delegated_to(properties: Json) -> list[str]:
+    """The services to which a subnet is delegated, in lower case."""
+    return [str(d["properties"].get("serviceName", "")).lower() for d in properties["delegations"]]
+
+
+def delegate(subnet: Record, service: str) -> None:
+    """As a service does by itself with a subnet that it is put into."""
+    given = {"name": service.replace("/", "."), "properties": {"serviceName": service}}
+    subnet.properties["delegations"].append(_delegation(subnet.id, given))
+    subnet.etag = new_etag()
+
+
+def refuse_undelegated(store: Store, id_: ResourceId, properties: Json) -> None:
+    """Raises ApiError for a subnet that would lose its delegation to the DNS resolver in it.
+
+    https://github.com/Azure/terraform-azurerm-caf-enterprise-scale/issues/505. Assumption: the wording.
+    """
+    old = store.find(id_)
+    if old is None or DNS_RESOLVERS.lower() in delegated_to(properties):
+        return
+    if endpoints_in(store.of_type, old):
+        raise ApiError(
+            400,
+            "SubnetMissingRequiredDelegation",
+            f"Subnet {id_} requires the delegation {DNS_RESOLVERS} to reference the service association link "
+            f"{_association(id_)}.",
+        )
+
+
 def refuse_used_subnet(of_type: OfType, subnet: Record) -> None:
     if users := users_of_subnet(of_type, subnet):
         raise errors.subnet_in_use(subnet.name, users[0])
+    if endpoints_in(of_type, subnet):
+        raise errors.subnet_in_use(subnet.name, _association(subnet.id))
+
+
+def _association(subnet: ResourceId) -> str:
+    """Assumption: the name under which a subnet shows that a DNS resolver is in it."""
+    return f"{subnet}/serviceAssociationLinks/dnsResolverLink"
 
 
 def show_subnet(state: str, record: Record, store: Store) -> Json:
@@ -401,6 +550,10 @@ def show_subnet(state: str, record: Record, store: Store) -> Json:
     users = users_of_subnet(store.of_type, record)
     if users:
         properties["ipConfigurations"] = [{"id": u} for u in users]
+    if endpoints_in(store.of_type, record):
+        inside = {"linkedResourceType": "Microsoft.Network/dnsResolvers", "allowDelete": False}
+        link = {"name": "dnsResolverLink", "id": _association(record.id), "properties": inside}
+        properties["serviceAssociationLinks"] = [link]
     return {
         "name": record.name,
         "id": str(record.id),
@@ -421,6 +574,7 @@ def show_peering(state: str, record: Record, store: Store) -> Json:
     other = peering_back(store, remote, record.id.parent().key) if remote is not None else None
     gone = remote is None or bool(record.top.get("disconnected"))
     back = other is not None and not gone and not other.top.get("disconnected")
+    gateways = _gateways_of(store, remote.id) if remote is not None else []
     space = remote.properties["addressSpace"] if remote is not None else {"addressPrefixes": []}
     return {
         "name": record.name,
@@ -433,6 +587,7 @@ def show_peering(state: str, record: Record, store: Store) -> Json:
             "peeringState": "Connected" if back else "Disconnected" if gone else "Initiated",
             "peeringSyncLevel": "FullyInSync" if back else "RemoteNotInSync",
             **record.properties,
+            **({"remoteGateways": [{"id": str(g.id)} for g in gateways]} if gateways else {}),
             "remoteAddressSpace": space,
             "remoteVirtualNetworkAddressSpace": space,
         },

@@ -11,6 +11,7 @@ from cloudlink_sandbox.azure.errors import ApiError
 from cloudlink_sandbox.azure.exchange import Answer, Json, Request
 from cloudlink_sandbox.azure.fields import address, array, choice, flag, inner, number, objects
 from cloudlink_sandbox.azure.ids import ResourceId, parse, reference
+from cloudlink_sandbox.azure.ipsec_policies import accept_policy
 from cloudlink_sandbox.azure.local_gateways import CONNECTION
 from cloudlink_sandbox.azure.locations import zones_of
 from cloudlink_sandbox.azure.operations import GATEWAY_STEPS, Operations, refuse_if_locked
@@ -22,12 +23,12 @@ from cloudlink_sandbox.azure.vnets import GATEWAY, GATEWAY_SUBNET, SUBNET, prefi
 ZONE_SKUS = ("VpnGw1AZ", "VpnGw2AZ", "VpnGw3AZ", "VpnGw4AZ", "VpnGw5AZ")
 RETIRED_SKUS = ("VpnGw1", "VpnGw2", "VpnGw3", "VpnGw4", "VpnGw5")
 OTHER_SKUS = ("Basic", "HighPerformance", "Standard", "UltraPerformance", "ErGw1AZ", "ErGw2AZ", "ErGw3AZ", "ErGwScale")
+# Recorded: 31 s before a gateway is ready it shows the addresses that it will have
+ADDRESSES_EARLIER = 40.0
+SMALLEST_SUBNET = 27
 RESET = "ResetVirtualNetworkGatewayOperation"
 # https://learn.microsoft.com/azure/vpn-gateway/vpn-gateway-howto-aws-bgp
 APIPA = (IPv4Address("169.254.21.0"), IPv4Address("169.254.22.255"))
-
-
-_KEPT = ("vpnClientConfiguration", "customRoutes", "gatewayDefaultSite", "adminState", "enableDnsForwarding")
 
 
 def connections_lock(gateway_key: str) -> str:
@@ -38,9 +39,33 @@ def connections_lock(gateway_key: str) -> str:
 class VpnGateways(ResourceProvider):
     kinds = ("virtualNetworkGateways",)
     word = "VirtualNetworkGateway"
+    in_edge_zones = True
     lasts = ("azure.vng.create", "azure.vng.update", "azure.vng.delete")
     steps = GATEWAY_STEPS
     etag_header = False
+    since = {  # noqa: RUF012 - never changed
+        "packetCaptureDiagnosticState": "2019-07-01",
+        "vpnGatewayGeneration": "2019-07-01",
+        "enablePrivateIpAddress": "2019-12-01",
+        "isMigrateToCSES": "2020-01-01",
+        "natRules": "2020-01-01",
+        "virtualNetworkGatewayPolicyGroups": "2020-01-01",
+        "enableBgpRouteTranslationForNat": "2020-01-01",
+        "disableIPSecReplayProtection": "2020-01-01",
+        "allowRemoteVnetTraffic": "2022-07-01",
+        "allowVirtualWanTraffic": "2022-07-01",
+    }
+    # what they do is not modelled
+    as_given = (
+        "vpnClientConfiguration",
+        "customRoutes",
+        "gatewayDefaultSite",
+        "adminState",
+        "enableDnsForwarding",
+        "autoScaleConfiguration",
+        "enableHighBandwidthVpnGateway",
+        "resiliencyModel",
+    )
 
     def __init__(self, store: Store, operations: Operations) -> None:
         super().__init__(store, operations)
@@ -56,6 +81,10 @@ class VpnGateways(ResourceProvider):
             if array(given, name) != (held.get(name) or []) and array(given, name):
                 raise errors.not_modelled("NAT rules and policy groups", str(id_))
         kind = choice(given, "gatewayType", ("Vpn", "ExpressRoute", "LocalGateway"), "Vpn")
+        express = ("ergw", "standard", "highperformance", "ultraperformance")
+        named = str(inner(given, "sku").get("name") or "").lower()
+        if kind == "LocalGateway" or (kind == "ExpressRoute" and named.startswith(express)):
+            raise errors.not_modelled(f"gateways of type {kind}", str(id_))
         sku = self._sku(id_, inner(given, "sku"), old, kind)
         vpn_type = choice(given, "vpnType", ("RouteBased", "PolicyBased"), "RouteBased")
         if vpn_type == "PolicyBased":
@@ -63,6 +92,8 @@ class VpnGateways(ResourceProvider):
             raise ApiError(
                 400, "PolicyBasedVpnTypeNotSupported", f"VpnType PolicyBased of gateway {id_} does not go with its SKU."
             )
+        for policy in objects(inner(given, "vpnClientConfiguration"), "vpnClientIpsecPolicies"):
+            accept_policy(policy)
         active_active = flag(given, "activeActive", False)
         configs = self._configs(id_, given, active_active, old)
         generation = "Generation2" if sku in ("VpnGw4AZ", "VpnGw5AZ") else "Generation1"
@@ -86,13 +117,15 @@ class VpnGateways(ResourceProvider):
             ),
             "allowRemoteVnetTraffic": flag(given, "allowRemoteVnetTraffic", False),
             "allowVirtualWanTraffic": flag(given, "allowVirtualWanTraffic", False),
-            # kept as they are given: what they do is not modelled
-            **{name: given[name] for name in _KEPT if given.get(name)},
         }
 
     def _sku(self, id_: ResourceId, given: Json, old: Record | None, kind: str) -> str:
         name = choice(given, "name", (*ZONE_SKUS, *RETIRED_SKUS, *OTHER_SKUS), path="properties.sku")
         tier = choice(given, "tier", (*ZONE_SKUS, *RETIRED_SKUS, *OTHER_SKUS), name, path="properties.sku")
+        kept = old is not None and old.properties["sku"]["name"] == name
+        if name in RETIRED_SKUS and kept and tier == name:
+            # Assumption: one that exists is still changed.
+            return name
         if name in RETIRED_SKUS:
             raise ApiError(
                 400,
@@ -119,7 +152,15 @@ class VpnGateways(ResourceProvider):
 
     def _configs(self, id_: ResourceId, given: Json, active_active: bool, old: Record | None) -> list[Json]:
         configs = objects(given, "ipConfigurations")
-        if active_active and len(configs) != 2:
+        clients = inner(inner(given, "vpnClientConfiguration"), "vpnClientAddressPool").get("addressPrefixes")
+        if active_active and clients and len(configs) != 3:
+            raise ApiError(
+                400,
+                "ActiveActiveP2SGatewayMustHaveExactlyThreeIpConfigurations",
+                f"Gateway {len(configs)} has {id_} IP configurations specified for gateway. ActiveActive Gateway with Vpn "
+                "client configuration must be created with three IP configurations.",
+            )
+        if active_active and not clients and len(configs) != 2:
             raise ApiError(
                 400,
                 "ActiveActiveGatewayMustHaveExactlyTwoIpConfigurations",
@@ -151,6 +192,7 @@ class VpnGateways(ResourceProvider):
                         "privateIPAllocationMethod": method,
                         "publicIPAddress": {"id": str(ip)},
                         "subnet": {"id": str(subnet)},
+                        **self._private(given, subnet, len(shown)),
                     },
                 }
             )
@@ -168,6 +210,14 @@ class VpnGateways(ResourceProvider):
             )
         self._check_configs(id_, shown, old)
         return shown
+
+    def _private(self, given: Json, subnet: ResourceId, index: int) -> Json:
+        """The instance's address in GatewaySubnet, where private addresses are asked for."""
+        found = self.store.find(subnet)
+        if not given.get("enablePrivateIpAddress") or found is None or not found.is_type(SUBNET):
+            return {}
+        first = IPv4Network(prefixes_of(found.properties)[0]).network_address
+        return {"privateIPAddress": str(first + 4 + index)}
 
     def _check_configs(self, id_: ResourceId, configs: list[Json], old: Record | None) -> None:
         subnets = {c["properties"]["subnet"]["id"].lower() for c in configs}
@@ -208,6 +258,13 @@ class VpnGateways(ResourceProvider):
         """
         if group := subnet.properties.get("networkSecurityGroup"):
             raise errors.fence_around_gateway(group["id"])
+        if (small := IPv4Network(prefixes_of(subnet.properties)[0])).prefixlen > SMALLEST_SUBNET:
+            # Assumption: the code; that all but the size Basic need a /27 is documented.
+            raise ApiError(
+                400,
+                "GatewaySubnetTooSmall",
+                f"Subnet {subnet.id} with the prefix {small} is too small for a gateway: it must be /{SMALLEST_SUBNET} or larger.",
+            )
         table = subnet.properties.get("routeTable")
         found = self.store.find(parse(table["id"])) if table else None
         if found is not None and (
@@ -264,7 +321,10 @@ class VpnGateways(ResourceProvider):
             refuse_own_asn(id_, asn)
         elif old is not None:
             asn = int(old.properties["bgpSettings"]["asn"])
-        if old is not None and old.effective is not None and "bgpPeeringAddress" in bgp:
+        chosen = old.properties["bgpSettings"].get("bgpPeeringAddress") if old is not None else None
+        if bgp.get("bgpPeeringAddress") and (old is None or old.effective is None):
+            chosen = self._chosen(bgp["bgpPeeringAddress"], len(speakers_of(configs, active_active)))
+        elif old is not None and "bgpPeeringAddress" in bgp:
             now = ",".join(d for defaults in self.default_addresses(old) for d in defaults)
             if bgp["bgpPeeringAddress"] != now:
                 raise ApiError(
@@ -272,13 +332,19 @@ class VpnGateways(ResourceProvider):
                     "VirtualNetworkGatewayBgpPeeringAddressCannotBeModified",
                     f"The BgpPeeringAddress for the virtual network gateway {id_} cannot be modified",
                 )
+        if old is not None and old.properties["activeActive"] != active_active:
+            chosen = None  # another number of instances, whose addresses Azure chooses
         entries = objects(bgp, "bgpPeeringAddresses", path="properties.bgpSettings")
-        custom: dict[str, list[str]] = {c["id"].lower(): [] for c in configs}
-        if entries and len(entries) != len(configs):
+        speakers = speakers_of(configs, active_active)
+        custom: dict[str, list[str]] = {c["id"].lower(): [] for c in speakers}
+        if old is not None and old.properties["activeActive"] and not active_active:
+            # the instance that goes takes its entry along
+            entries = [e for e in entries if str(e.get("ipconfigurationId") or "").lower() in custom]
+        if entries and len(entries) != len(speakers):
             raise ApiError(
                 400,
                 "BgpPeeringAddressesCountNotCorrect",
-                f"The number of BgpPeeringAddresses of gateway {id_} must be {len(configs)}, not {len(entries)}.",
+                f"The number of BgpPeeringAddresses of gateway {id_} must be {len(speakers)}, not {len(entries)}.",
             )
         seen: set[str] = set()
         for entry in entries:
@@ -292,7 +358,7 @@ class VpnGateways(ResourceProvider):
                     "does not name one of its ipConfigurations, or names one twice.",
                 )
             seen.add(key)
-            custom[key] = self._custom(id_, array(entry, "customBgpIpAddresses"), active_active)
+            custom[key] = self._custom(id_, array(entry, "customBgpIpAddresses"))
         everything = [a for several in custom.values() for a in several]
         if len(set(everything)) != len(everything):
             # Assumption: the code; that addresses must differ is documented.
@@ -301,13 +367,26 @@ class VpnGateways(ResourceProvider):
             )
         return {
             "asn": asn,
+            **({"bgpPeeringAddress": chosen} if chosen else {}),
             "peerWeight": number(bgp, "peerWeight", 0, 0, 100, path="properties.bgpSettings"),
             "bgpPeeringAddresses": [
-                {"ipconfigurationId": c["id"], "customBgpIpAddresses": custom[c["id"].lower()]} for c in configs
+                {"ipconfigurationId": c["id"], "customBgpIpAddresses": custom[c["id"].lower()]} for c in speakers
             ],
         }
 
-    def _custom(self, id_: ResourceId, values: list[Any], active_active: bool) -> list[str]:
+    def _chosen(self, value: object, instances: int) -> str:
+        """Of a new gateway, whose client says what its instances have; an address outside of GatewaySubnet, too."""
+        parts = [p.strip() for p in str(value).split(",")]
+        if any(address(p) is None for p in parts):
+            raise ApiError(400, "InvalidIpAddress", f"The IP Address {value} is invalid.")
+        if len(parts) != instances:
+            raise errors.invalid_value("properties.bgpSettings.bgpPeeringAddress", value, f"{instances} addresses")
+        return ",".join(parts)
+
+    def _custom(self, id_: ResourceId, values: list[Any]) -> list[str]:
+        """Assumption: an active-standby gateway takes several, too. A tutorial of 2021 names one; the list of the API, and the
+        modules that Microsoft maintains, have several in that mode.
+        """
         for value in values:
             parsed = address(value)
             if parsed is None:
@@ -319,13 +398,6 @@ class VpnGateways(ResourceProvider):
                     "CustomBgpIpAddressOutOfRange",
                     f"Custom BGP IP address {value} of gateway {id_} must lie between {APIPA[0]} and {APIPA[1]}.",
                 )
-        if len(values) > 1 and not active_active:
-            # Assumption: the code; one custom address for active-standby is documented.
-            raise ApiError(
-                400,
-                "TooManyCustomBgpIpAddresses",
-                f"Gateway {id_} is not active-active and supports one custom BGP IP address.",
-            )
         return [str(v) for v in values]
 
     def check_references(self, id_: ResourceId, properties: Json) -> None:
@@ -336,17 +408,31 @@ class VpnGateways(ResourceProvider):
                     word = "PublicIpAddress" if name == "publicIPAddress" else "Subnet"
                     raise errors.not_provisioned(str(used.id), str(id_), state, f"Put{word}Operation")
 
+    def _whole(self, record: Record, body: Json) -> Json:
+        """The address of an instance that goes is given up on purpose: the request holds it as it was read."""
+        old, given = self.store.find(record.id), inner(body, "properties", path="")
+        if old is not None and old.properties["activeActive"] and not record.properties["activeActive"]:
+            bgp = {k: v for k, v in inner(given, "bgpSettings").items() if not k.startswith("bgpPeeringAddress")}
+            body = {**body, "properties": {**given, "bgpSettings": bgp}}
+        return super()._whole(record, body)
+
     # How it is answered
 
     def default_addresses(self, record: Record) -> list[list[str]]:
-        """Active-active: the .4 and .5 of GatewaySubnet, one each. Active-standby: the last usable address."""
-        configs = record.properties["ipConfigurations"]
+        """Those that its client chose. Else, active-active: the .4 and .5 of GatewaySubnet, one each; active-standby:
+        the last usable address."""
+        return self._defaults(record.properties)
+
+    def _defaults(self, properties: Json) -> list[list[str]]:
+        configs = properties["ipConfigurations"]
+        if chosen := properties["bgpSettings"].get("bgpPeeringAddress"):
+            return [[a] for a in chosen.split(",")]
         subnet = self.store.find(parse(configs[0]["properties"]["subnet"]["id"]))
         if subnet is None:
             return [[] for _ in configs]
         network = IPv4Network(prefixes_of(subnet.properties)[0])
-        if record.properties["activeActive"]:
-            return [[str(network.network_address + 4 + i)] for i in range(len(configs))]
+        if properties["activeActive"]:
+            return [[str(network.network_address + 4 + i)] for i in range(len(speakers_of(configs, True)))]
         return [[str(network.broadcast_address - 1)]]
 
     def public_address(self, config: Json) -> str | None:
@@ -355,7 +441,7 @@ class VpnGateways(ResourceProvider):
 
     def shape(self, record: Record, state: str, *, listed: bool) -> Json:
         shown = super().shape(record, state, listed=listed)
-        built = record.effective is not None
+        built = record.effective is not None or self._nearly(record)
         shown["ipConfigurations"] = [
             {
                 "name": config["name"],
@@ -366,22 +452,19 @@ class VpnGateways(ResourceProvider):
             }
             for config in record.properties["ipConfigurations"]
         ]
-        if state == "Updating":
-            shown["vpnClientConfiguration"] = {
-                "vpnClientProtocols": ["OpenVPN", "IkeV2"],
-                "vpnAuthenticationTypes": [],
-                "vpnClientRootCertificates": [],
-                "vpnClientRevokedCertificates": [],
-                "vngClientConnectionConfigurations": [],
-                "radiusServers": [],
-                "vpnClientIpsecPolicies": [],
+        clients = record.properties.get("vpnClientConfiguration")
+        if clients and built and clients.get("vpnClientAddressPool"):
+            shown["vpnClientConnectionHealth"] = {
+                "vpnClientConnectionsCount": 0,
+                "allocatedIpAddresses": [],
+                "totalIngressBytesTransferred": 0,
+                "totalEgressBytesTransferred": 0,
             }
         bgp = record.properties["bgpSettings"]
         defaults = self.default_addresses(record)
         peers: list[Json] = []
-        for config, entry, default in zip(
-            record.properties["ipConfigurations"], bgp["bgpPeeringAddresses"], defaults, strict=True
-        ):
+        configs = speakers_of(record.properties["ipConfigurations"], record.properties["activeActive"])
+        for config, entry, default in zip(configs, bgp["bgpPeeringAddresses"], defaults, strict=True):
             peer = {
                 "ipconfigurationId": entry["ipconfigurationId"],
                 "defaultBgpIpAddresses": default if built else [],
@@ -392,10 +475,33 @@ class VpnGateways(ResourceProvider):
             peers.append(peer)
         shown_bgp: Json = {"asn": bgp["asn"] or (DEFAULT if built else 0)}
         if built:
-            shown_bgp["bgpPeeringAddress"] = ",".join(d for several in defaults for d in several)
+            # while an instance goes or comes, those that there were
+            there = defaults if state == "Succeeded" else self._defaults(record.effective or record.properties)
+            shown_bgp["bgpPeeringAddress"] = ",".join(d for several in there for d in several)
+        elif "bgpPeeringAddress" in bgp:
+            shown_bgp["bgpPeeringAddress"] = bgp["bgpPeeringAddress"]
         shown_bgp["peerWeight"] = bgp["peerWeight"]
         shown_bgp["bgpPeeringAddresses"] = peers
         shown["bgpSettings"] = shown_bgp
+        return shown
+
+    def _nearly(self, record: Record) -> bool:
+        running = self.store.operation_on(record.id.key)
+        return running is not None and running.ends_at - self.store.now() <= ADDRESSES_EARLIER
+
+    def first_answer(self, shown: Json) -> Json:
+        """The answer to a PUT alone shows what point-to-site would have."""
+        defaults = {
+            "vpnClientProtocols": ["OpenVPN", "IkeV2"],
+            "vpnAuthenticationTypes": [],
+            "vpnClientRootCertificates": [],
+            "vpnClientRevokedCertificates": [],
+            "vngClientConnectionConfigurations": [],
+            "radiusServers": [],
+            "vpnClientIpsecPolicies": [],
+        }
+        given = shown["properties"].get("vpnClientConfiguration") or {}
+        shown["properties"]["vpnClientConfiguration"] = {**defaults, **given}
         return shown
 
     # Locks, uses, actions
@@ -446,6 +552,14 @@ class VpnGateways(ResourceProvider):
     def _after_reset(self, operation: Operation) -> Json | None:
         record = self.store.resources.get(operation.target)
         return None if record is None else self.show(record)
+
+
+def speakers_of(configs: list[Json], active_active: bool) -> list[Json]:
+    """The ipConfigurations of the instances, which tunnel and speak BGP. A third one serves point-to-site alone.
+
+    Assumption: it is the last, and has no BGP address.
+    """
+    return configs[: 2 if active_active else 1]
 
 
 def _generation(sku: str) -> int:

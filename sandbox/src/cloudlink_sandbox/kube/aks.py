@@ -11,6 +11,7 @@ from cloudlink_sandbox.facts import AksCluster, AksPool
 from cloudlink_sandbox.kube.addons import ADDON_CONFIGMAPS, ADDON_LABELS, DNS_LABELS, DNS_NAMESPACE
 from cloudlink_sandbox.kube.cluster import Cluster
 from cloudlink_sandbox.kube.kinds import CONFIGMAPS, DEPLOYMENTS, NAMESPACES, NODES, SERVICES
+from cloudlink_sandbox.kube.objects import ADDON_MANAGER
 from cloudlink_sandbox.kube.plugins import coredns_version
 
 
@@ -34,16 +35,16 @@ def seed_aks(cluster: Cluster, facts: AksCluster) -> None:
     write_nodes(cluster, facts)
     store.create(
         SERVICES,
-        _service("kubernetes", "default", str(facts.service_cidr.network_address + 1), [("https", 443, "TCP")]),
+        cluster_service("kubernetes", "default", str(facts.service_cidr.network_address + 1), [("https", 443, "TCP")]),
     )
     ports = [("dns", 53, "UDP"), ("dns-tcp", 53, "TCP")]
-    dns = _service("kube-dns", DNS_NAMESPACE, str(facts.dns_service), ports)
+    dns = cluster_service("kube-dns", DNS_NAMESPACE, str(facts.dns_service), ports)
     dns["metadata"]["labels"] = {**DNS_LABELS, "kubernetes.io/name": "CoreDNS"}
     dns["spec"]["selector"] = DNS_LABELS
-    store.create(SERVICES, dns)
+    store.create(SERVICES, dns, ADDON_MANAGER)
     for content in ADDON_CONFIGMAPS.values():
-        store.create(CONFIGMAPS, content)
-    store.create(DEPLOYMENTS, _coredns(facts.version))
+        store.create(CONFIGMAPS, content, ADDON_MANAGER)
+    store.create(DEPLOYMENTS, _coredns(facts.version), ADDON_MANAGER)
     cluster.deployments.sync(DNS_NAMESPACE, "coredns")
     cluster.pods.start_now(DNS_NAMESPACE)
     cluster.deployments.sync(DNS_NAMESPACE, "coredns")
@@ -78,7 +79,7 @@ def _taint(text: str) -> dict[str, str]:
 
 
 def upgrade_aks(cluster: Cluster, facts: AksCluster) -> None:
-    """After a change of the cluster's version: its CoreDNS, whose new pods read coredns-custom afresh.
+    """After a change of the cluster's version: its CoreDNS, whose new pods read coredns-custom again.
 
     That is when a broken one, kept out by reload until then, takes the new pods down.
     """
@@ -134,7 +135,7 @@ def _node(pool: AksPool, index: int, address: str, version: str) -> dict[str, An
     }
 
 
-def _service(name: str, namespace: str, address: str, ports: list[tuple[str, int, str]]) -> dict[str, Any]:
+def cluster_service(name: str, namespace: str, address: str, ports: list[tuple[str, int, str]]) -> dict[str, Any]:
     return {
         "metadata": {"name": name, "namespace": namespace},
         "spec": {

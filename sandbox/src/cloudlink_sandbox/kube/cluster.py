@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from cloudlink_sandbox.context import SandboxContext
 from cloudlink_sandbox.facts import AksCluster
 from cloudlink_sandbox.kube.cluster_base import ClusterBase
+from cloudlink_sandbox.kube.copying import copied
 from cloudlink_sandbox.kube.deployments import Deployments
 from cloudlink_sandbox.kube.dns_pods import DnsPods
 from cloudlink_sandbox.kube.event_queue import EventQueue
@@ -29,6 +29,7 @@ class Cluster(ClusterBase):
         self.deployments = Deployments(self, self.pods)
         self._steps: dict[str, Callable[..., None]] = {
             "pod.start": self.pods.start,
+            "pod.restart": self.pods.restart,
             "pod.end": self.pods.timer_ended,
             "pod.deadline": self.pods.deadline,
             "pod.remove": self.pods.remove,
@@ -62,7 +63,7 @@ class Cluster(ClusterBase):
     def rehearsal(self) -> Iterator[None]:
         """What is written within is forgotten at its end, and no controller hears of it: for ``dryRun``."""
         kept = self.store, self.event_queue, self._addresses
-        self.store = Store(self.now, lambda *_: None, copy.deepcopy(self.store.objects), self.store.revision)
+        self.store = Store(self.now, lambda *_: None, copied(self.store.objects), self.store.revision)
         self.event_queue = EventQueue()
         try:
             yield

@@ -1,5 +1,6 @@
 """A pod's container as a process of this machine: its own empty folder, a clean environment, packets by the wire.
 
+It sees nothing else of this machine where the kernel can see to that (``isolation.py``).
 Only Python and a few shell basics can be run, whatever the image says; the image is never fetched. Python runs with
 isolation and without installed packages, as in a plain Python image, and its sockets are replaced by
 ``sandbox/wire/pod_python.py``.
@@ -21,11 +22,19 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from cloudlink_sandbox.kube import isolation
+
 _PYTHON = re.compile(r"python(3(\.\d+)?)?")
 _SHELLS = {"sh", "ash", "bash", "dash"}
 _TOOLS = ("sleep", "true", "false", "echo", "printf", "env", "date", "seq", "test")
 _LOG_LIMIT = 1 << 20
 _WALL_SECONDS = 300.0
+# Not the one of a virtual environment, beside which its owner's packages are.
+_INTERPRETER = str(Path(sys.executable).resolve())
+_SYSTEM = (
+    *("/usr", "/bin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/ssl", "/etc/pki", "/etc/localtime"),
+    *("/dev/zero", "/dev/random", "/dev/urandom"),
+)
 _LAUNCHER = Path(__file__).parents[1] / "wire" / "pod_python.py"
 
 
@@ -35,12 +44,14 @@ class CannotRun(Exception):
 
 @dataclass(frozen=True)
 class PodNetwork:
-    """port: the wire's, on loopback, for UDP and TCP. token: says which pod asks. speed: of the sandbox's clock."""
+    """port: the wire's, on loopback, for UDP and TCP. token: says which pod asks. speed: of the sandbox's clock. busy: by
+    how much longer than its time-outs a pod waits for the wire itself."""
 
     port: int
     token: str
     resolv_conf: str
     speed: float
+    busy: float = 1.0
 
 
 def timer_seconds(argv: list[str]) -> float | None:
@@ -97,6 +108,7 @@ def start_process(
         command = ["/bin/sh", *argv[1:]]
     else:
         command = [shutil.which(name) or f"/bin/{name}", *argv[1:]]
+    command = [*_bounds(folder, network), *command]
     return subprocess.Popen(command, cwd=folder / "work", env=environment, start_new_session=True, **streams)  # type: ignore[call-overload,no-any-return]
 
 
@@ -155,6 +167,18 @@ class Container:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
 
+def _bounds(folder: Path, network: PodNetwork | None) -> list[str]:
+    """What the program is started by, so that it sees nothing of the user's; nothing where the kernel cannot do that."""
+    if isolation.abi() == 0:
+        return []
+    settings = {
+        "writable": [str(folder), "/dev/null"],
+        "readable": [sys.base_prefix, str(_LAUNCHER), *_SYSTEM],
+        "ports": [] if network is None else [network.port],
+    }
+    return [_INTERPRETER, "-I", "-S", isolation.__file__, json.dumps(settings)]
+
+
 def _python(network: PodNetwork | None, hostname: str, unbuffered: bool) -> list[str]:
     settings = {"hostname": hostname}
     if network is not None:
@@ -163,5 +187,6 @@ def _python(network: PodNetwork | None, hostname: str, unbuffered: bool) -> list
             "token": network.token,
             "resolv_conf": network.resolv_conf,
             "speed": network.speed,  # type: ignore[dict-item]
+            "busy": network.busy,  # type: ignore[dict-item]
         }
-    return [sys.executable, "-I", "-S", *(["-u"] if unbuffered else []), str(_LAUNCHER), json.dumps(settings)]
+    return [_INTERPRETER, "-I", "-S", *(["-u"] if unbuffered else []), str(_LAUNCHER), json.dumps(settings)]

@@ -22,6 +22,7 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
+from cloudlink_sandbox.kube import rewrites
 from cloudlink_sandbox.kube.plugins import Block, Cache, Configuration, Forward, Kubernetes, Upstream, fqdn, within
 
 Transport = Literal["udp", "tcp"]
@@ -93,7 +94,7 @@ class CoreDns:
         key = (block.zone, name, int(question.rdtype))
         if caches and (kept := self._cached(key, query, now)):
             return Reply(kept, 0.0)
-        reply = self._uncached(block, query, name, transport, now)
+        reply = self._rewritten(block, query, name, transport, now)
         if caches and block.cache is not None:
             self._keep(block.cache, key, reply.response, now + reply.seconds)
         return reply
@@ -133,6 +134,30 @@ class CoreDns:
         self._cache[key] = (now + ttl, now, response)
 
     # --- the plugins, in the order of plugin.cfg ---------------------------------------------------------------
+
+    def _rewritten(
+        self, block: Block, query: dns.message.Message, name: str, transport: Transport, now: float
+    ) -> Reply:
+        """What the plugins behind ``rewrite`` say to the question that it makes of this one, with the answer turned back."""
+        if not block.rewrites.rules:
+            return self._uncached(block, query, name, transport, now)
+        question = query.question[0]
+        try:
+            other, kind, later = rewrites.rewritten(block.rewrites, name, int(question.rdtype))
+        except rewrites.InvalidName as error:
+            self.log(f"[ERROR] plugin/errors: 2 {name} {dns.rdatatype.to_text(question.rdtype)}: {error}")
+            return Reply(_refusal(query, "SERVFAIL"), 0.0)
+        if (other, kind) == (name, int(question.rdtype)):
+            inner = query
+        else:
+            inner = dns.message.make_query(
+                other, dns.rdatatype.RdataType(kind), use_edns=query.edns if query.edns >= 0 else False
+            )
+            inner.id, inner.flags = query.id, query.flags
+        reply = self._uncached(block, inner, other, transport, now)
+        reply.response.question = list(query.question)
+        rewrites.turn_back(reply.response, later)
+        return reply
 
     def _uncached(self, block: Block, query: dns.message.Message, name: str, transport: Transport, now: float) -> Reply:
         for template in block.templates:

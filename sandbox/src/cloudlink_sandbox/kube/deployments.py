@@ -11,10 +11,12 @@ from cloudlink_sandbox.kube.cluster_base import ClusterBase
 from cloudlink_sandbox.kube.kinds import DEPLOYMENTS, PODS, REPLICASETS
 from cloudlink_sandbox.kube.objects import Object, timestamp
 from cloudlink_sandbox.kube.pods import Pods
+from cloudlink_sandbox.kube.status import ApiError
 
 _REVISION = "deployment.kubernetes.io/revision"
 _HASH = "pod-template-hash"
 _SYNC_SECONDS = 0.2
+_AGAIN_SECONDS = 10.0  # Assumption: the controller's back-off after a pod that was refused, which really grows
 
 
 class Deployments:
@@ -25,6 +27,7 @@ class Deployments:
         self._pods = pods
         self._progress: dict[tuple[str, str], float] = {}
         self._counts: dict[tuple[str, str], tuple[int, int, int]] = {}
+        self._refused: dict[tuple[str, str], str] = {}  # what the API server said to the last pod that it did not take
 
     def changed(self, obj: Object, gone: bool) -> None:
         meta = obj["metadata"]
@@ -66,8 +69,14 @@ class Deployments:
         old_pods = [p for s in old for p in _living(store.owned(PODS, s))]
         recreate = spec.get("strategy", {}).get("type") == "Recreate"
         room = 0 if recreate and old_pods else wanted + (0 if recreate else surge) - len(new_pods) - len(old_pods)
+        self._refused.pop((namespace, name), None)
         for _ in range(min(wanted - len(new_pods), room)):
-            new_pods.append(self._new_pod(deployment, new))
+            try:
+                new_pods.append(self._new_pod(deployment, new))
+            except ApiError as error:
+                self._refused[namespace, name] = error.message
+                self._cluster.event_queue.add(self._cluster.now() + _AGAIN_SECONDS, "deployment.sync", namespace, name)
+                break
         for pod in new_pods[wanted:]:
             store.delete(PODS, namespace, pod["metadata"]["name"])
         new_pods = new_pods[:wanted]
@@ -132,6 +141,8 @@ class Deployments:
                 _condition(old, "Progressing", progressing, now),
             ],
         }
+        if why := self._refused.get((namespace, name)):
+            status["conditions"].append(_condition(old, "ReplicaFailure", ("True", "FailedCreate", why), now))
         # the real server leaves out counts of zero
         deployment["status"] = {k: v for k, v in status.items() if v != 0}
         revision = new["metadata"]["annotations"][_REVISION]

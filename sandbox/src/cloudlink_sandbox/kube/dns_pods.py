@@ -16,7 +16,7 @@ from cloudlink_sandbox.kube.cluster_base import ClusterBase
 from cloudlink_sandbox.kube.coredns import CoreDns, Network
 from cloudlink_sandbox.kube.corefile import BrokenCorefile
 from cloudlink_sandbox.kube.kinds import CONFIGMAPS, PODS
-from cloudlink_sandbox.kube.objects import Object
+from cloudlink_sandbox.kube.objects import ADDON_MANAGER, Object
 from cloudlink_sandbox.kube.plugins import Configuration, configure
 
 # Assumption: AKS's addon reconciler puts its own objects back within about a minute.
@@ -148,7 +148,7 @@ class DnsPods:
         wanted = ADDON_CONFIGMAPS[name]
         found = store.find(CONFIGMAPS, DNS_NAMESPACE, name)
         if found is None:
-            store.create(CONFIGMAPS, wanted)
+            store.create(CONFIGMAPS, wanted, ADDON_MANAGER)
         elif wanted.get("data") and found.get("data") != wanted["data"]:
             store.replace(CONFIGMAPS, {**found, "data": dict(wanted["data"])})
 
@@ -163,6 +163,11 @@ class DnsPods:
             return None
         self._turn += 1
         return self._servers[ready[self._turn % len(ready)]]
+
+    def a_pod(self) -> Object | None:
+        """One that serves, as it stands in the cluster; they are all of one template."""
+        ready = sorted(n for n in self._servers if n in self._running and self._is_ready(n))
+        return self._cluster.store.find(PODS, DNS_NAMESPACE, ready[0]) if ready else None
 
     def adopt_network(self, network: Callable[[str], Network]) -> None:
         """From now on CoreDNS forwards through this; pods that run get it too."""

@@ -47,6 +47,8 @@ KINDS = (
     Kind("", "v1", "configmaps", "ConfigMap", True, ("cm",)),
     Kind("", "v1", "secrets", "Secret", True),
     Kind("", "v1", "serviceaccounts", "ServiceAccount", True, ("sa",)),
+    Kind("", "v1", "limitranges", "LimitRange", True, ("limits",)),
+    Kind("", "v1", "resourcequotas", "ResourceQuota", True, ("quota",), subresources=("status",)),
     Kind("", "v1", "events", "Event", True, ("ev",)),
     Kind(
         "apps",
@@ -60,6 +62,7 @@ KINDS = (
     ),
     Kind("apps", "v1", "replicasets", "ReplicaSet", True, ("rs",), subresources=("status",), categories=("all",)),
     Kind("networking.k8s.io", "v1", "ingresses", "Ingress", True, ("ing",), subresources=("status",)),
+    Kind("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", True, ("netpol",)),
     Kind("authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", False, verbs=("create",)),
     Kind("authorization.k8s.io", "v1", "selfsubjectrulesreviews", "SelfSubjectRulesReview", False, verbs=("create",)),
     Kind("authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview", False, verbs=("create",)),
@@ -75,10 +78,13 @@ PODS = BY_KEY["pods"]
 SERVICES = BY_KEY["services"]
 CONFIGMAPS = BY_KEY["configmaps"]
 SECRETS = BY_KEY["secrets"]
-EVENTS = BY_KEY["events"]
+LIMIT_RANGES = BY_KEY["limitranges"]
+RESOURCE_QUOTAS = BY_KEY["resourcequotas"]
+SERVICE_ACCOUNTS = BY_KEY["serviceaccounts"]
 DEPLOYMENTS = BY_KEY["deployments"]
 REPLICASETS = BY_KEY["replicasets"]
 INGRESSES = BY_KEY["ingresses"]
+NETWORK_POLICIES = BY_KEY["networkpolicies"]
 
 
 def kind_at(group: str, version: str, plural: str) -> Kind | None:

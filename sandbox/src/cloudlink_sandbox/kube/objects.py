@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 import uuid
 from collections import deque
@@ -12,12 +11,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cloudlink_sandbox.kube import status
+from cloudlink_sandbox.kube.copying import copied
 from cloudlink_sandbox.kube.kinds import Kind
+from cloudlink_sandbox.kube.server_side import created
 
 Object = dict[str, Any]
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _KEPT_CHANGES = 2_000
+CONTROLLERS = "kube-controller-manager"
+ADDON_MANAGER = "kubectl-client-side-apply"  # AKS's, which applies as kubectl does
 
 
 def timestamp(seconds: float) -> str:
@@ -57,7 +60,7 @@ class Store:
 
     def find(self, kind: Kind, namespace: str, name: str) -> Object | None:
         found = self.objects.get(kind.key, {}).get((namespace if kind.namespaced else "", name))
-        return copy.deepcopy(found) if found is not None else None
+        return copied(found) if found is not None else None
 
     def get(self, kind: Kind, namespace: str, name: str) -> Object:
         found = self.find(kind, namespace, name)
@@ -68,19 +71,25 @@ class Store:
     def all(self, kind: Kind, namespace: str | None = None) -> list[Object]:
         """In the order of namespace and name. namespace None: all of them."""
         rows = self.objects.get(kind.key, {})
-        return [copy.deepcopy(rows[k]) for k in sorted(rows) if namespace is None or k[0] == namespace]
+        return [copied(rows[k]) for k in sorted(rows) if namespace is None or k[0] == namespace]
 
     def owned(self, kind: Kind, owner: Object) -> list[Object]:
         """Objects whose controller is this one."""
-        uid = owner["metadata"]["uid"]
+        uid, namespace, rows = (
+            owner["metadata"]["uid"],
+            owner["metadata"].get("namespace"),
+            self.objects.get(kind.key, {}),
+        )
         return [
-            o
-            for o in self.all(kind, owner["metadata"].get("namespace"))
-            if any(r.get("uid") == uid for r in o["metadata"].get("ownerReferences", ()))
+            copied(rows[place])
+            for place in sorted(rows)
+            if namespace is None or place[0] == namespace
+            if any(r.get("uid") == uid for r in rows[place]["metadata"].get("ownerReferences", ()))
         ]
 
-    def create(self, kind: Kind, obj: Object) -> Object:
-        obj = copy.deepcopy(obj)
+    def create(self, kind: Kind, obj: Object, manager: str = CONTROLLERS) -> Object:
+        """manager: who owns the fields, where the object does not say it."""
+        obj = copied(obj)
         meta = obj.setdefault("metadata", {})
         if not meta.get("name") and meta.get("generateName"):
             meta["name"] = f"{meta['generateName']}{uuid.uuid4().hex[:5]}"
@@ -99,12 +108,14 @@ class Store:
         if "spec" in obj:
             meta["generation"] = 1
         obj["apiVersion"], obj["kind"] = kind.api_version, kind.kind
+        if not meta.get("managedFields"):
+            obj = created(obj, manager, timestamp(self.now()), "Update")
         rows[namespace, name] = obj
         return self._written("ADDED", kind, obj)
 
     def replace(self, kind: Kind, obj: Object, *, bump: bool = True) -> Object:
         """bump: a changed spec raises metadata.generation. The same content again is no write."""
-        obj = copy.deepcopy(obj)
+        obj = copied(obj)
         meta = obj["metadata"]
         place = (meta.get("namespace", "") if kind.namespaced else "", meta["name"])
         old = self.objects.get(kind.key, {}).get(place)
@@ -132,9 +143,9 @@ class Store:
     def _written(self, event: str, kind: Kind, obj: Object) -> Object:
         self.revision += 1
         obj["metadata"]["resourceVersion"] = str(self.revision)
-        self.changes.append(Change(self.revision, event, kind.key, copy.deepcopy(obj)))
-        self.changed(kind, copy.deepcopy(obj), event == "DELETED")
-        return copy.deepcopy(obj)
+        self.changes.append(Change(self.revision, event, kind.key, copied(obj)))
+        self.changed(kind, copied(obj), event == "DELETED")
+        return copied(obj)
 
     def since(self, kind: Kind, revision: int) -> Iterator[Change]:
         """Changes after a revision. Raises 410 Gone when they are no longer kept."""
@@ -143,10 +154,10 @@ class Store:
         return iter([c for c in self.changes if c.revision > revision and c.key == kind.key])
 
     def snapshot(self) -> dict[str, Any]:
-        return {"objects": copy.deepcopy(self.objects), "revision": self.revision}
+        return {"objects": copied(self.objects), "revision": self.revision}
 
     def restore(self, saved: dict[str, Any]) -> None:
-        """Watches from before start afresh: their changes are not saved."""
-        self.objects = copy.deepcopy(saved["objects"])
+        """Earlier watches start again: their changes are not saved."""
+        self.objects = copied(saved["objects"])
         self.revision = saved["revision"]
         self.changes.clear()

@@ -6,10 +6,10 @@ The fourth, server-side apply, needs to know who has set what: ``server_side``.
 
 from __future__ import annotations
 
-import copy
 import json
 from typing import Any
 
+from cloudlink_sandbox.kube.copying import copied
 from cloudlink_sandbox.kube.status import ApiError, bad_request, unsupported_media
 
 # Lists that strategic merge joins by a key; all other lists are replaced. From the API's patchMergeKey marks.
@@ -50,16 +50,13 @@ def apply_patch(content_type: str, body: bytes, obj: dict[str, Any]) -> dict[str
     if kind == "application/json-patch+json":
         if not isinstance(patch, list):
             raise bad_request("error decoding patch: a JSON patch is a list of operations")
-        patched: Any = json_patch(copy.deepcopy(obj), patch)
+        patched: Any = json_patch(copied(obj), patch)
         if not isinstance(patched, dict):
             raise _cannot("the patched document is not an object")
         return patched
     if not isinstance(patch, dict):
         raise bad_request("error decoding patch: a merge patch is an object")
-    if kind == "application/merge-patch+json":
-        merged = merge(copy.deepcopy(obj), patch)
-    else:
-        merged = strategic(copy.deepcopy(obj), patch)
+    merged = (merge if kind == "application/merge-patch+json" else strategic)(copied(obj), patch)
     assert isinstance(merged, dict)
     return merged
 
@@ -141,15 +138,15 @@ def json_patch(document: Any, operations: list[Any]) -> Any:
             if _at(document, path) != operation["value"]:
                 raise _cannot(f"testing value {operation['path']} failed")
         elif op == "add":
-            document = _put(document, path, copy.deepcopy(operation["value"]))
+            document = _put(document, path, copied(operation["value"]))
         elif op == "replace":
             _at(document, path)
-            document = _put(document, path, copy.deepcopy(operation["value"]), replace=True)
+            document = _put(document, path, copied(operation["value"]), replace=True)
         elif op == "remove":
             _take(document, path)
         elif op in ("copy", "move"):
             source = _pointer(operation.get("from", ""))
-            value = copy.deepcopy(_at(document, source))
+            value = copied(_at(document, source))
             if op == "move":
                 _take(document, source)
             document = _put(document, path, value)

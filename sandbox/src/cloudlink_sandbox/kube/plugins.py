@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Literal
 
 from dns.rcode import Rcode
 
+from cloudlink_sandbox.kube import plugin_grammar, rewrites
 from cloudlink_sandbox.kube.corefile import BrokenCorefile, Directive, ServerBlock, parse
 
 Version = tuple[int, int, int]
@@ -26,7 +27,7 @@ _SAFE_FORWARD_OPTIONS = (
 _KUBERNETES_OPTION_NAMES = """endpoint tls kubeconfig namespaces labels pods endpoint_pod_names ttl noendpoints fallthrough ignore
     namespace_labels apiserver_qps apiserver_burst apiserver_max_inflight multicluster startup_timeout"""
 _MODELLED_NAMES = """errors log ready health prometheus loop reload loadbalance cache forward kubernetes template hosts
-    pprof debug bufsize nsid metadata minimal cancel root trace dnstap any"""
+    pprof debug bufsize nsid metadata minimal cancel root trace dnstap any rewrite"""
 
 _PLUGINS: dict[str, Version] = dict.fromkeys(
     _PLUGIN_NAMES.split(),
@@ -41,6 +42,9 @@ _PLUGINS: dict[str, Version] = dict.fromkeys(
     "https": (1, 14, 0),
     "https3": (1, 14, 0),
     "proxyproto": (1, 14, 2),
+    "shed": (1, 14, 7),
+    "dynupdate": (1, 15, 0),
+    "siit": (1, 15, 0),
 }
 _ONCE = {"cache", "dnssec", "errors", "grpc", "hosts", "kubernetes", "loop"}
 _ONCE |= {"nsid", "pprof", "prometheus", "ready", "tsig", "view"}
@@ -54,8 +58,15 @@ _FORWARD_OPTIONS: dict[str, Version] = dict.fromkeys(
     "max_connect_attempts": (1, 14, 0),
     "max_idle_conns": (1, 14, 1),
     "max_age": (1, 14, 3),
+    "next_on_nodata": (1, 14, 4),
+    "resolver": (1, 14, 4),
+    "read_timeout": (1, 14, 5),
+    "doh_method": (1, 14, 5),
+    "source_address": (1, 14, 6),
 }
 _RCODES = {rcode.name for rcode in Rcode} | {"NOTIMPL"}
+_ZONAL: Version = (1, 14, 7)  # of the kubernetes plugin
+_STALE_POLICY: Version = (1, 14, 7)  # of the cache plugin
 _MANY_FORWARDS: Version = (1, 9, 4)
 _MOST_UPSTREAMS = 15
 _KUBERNETES_OPTIONS = set(_KUBERNETES_OPTION_NAMES.split())
@@ -127,6 +138,7 @@ class Block:
     kubernetes: Kubernetes | None
     templates: tuple[Template, ...]
     hosts: Hosts | None
+    rewrites: rewrites.Rewrites
     unmodelled: tuple[str, ...]
 
 
@@ -137,11 +149,15 @@ class Configuration:
 
 
 def coredns_version(kubernetes: str) -> str:
-    """Which CoreDNS AKS ships with a Kubernetes version. Assumption for 1.36 and later: 1.14.3."""
+    """Which CoreDNS AKS ships with a Kubernetes version: 1.14.3 with 1.36, by its table of components.
+
+    Assumption for 1.37 and later: 1.15.0, the newest release of CoreDNS when 1.37 came.
+    https://learn.microsoft.com/azure/aks/supported-kubernetes-versions#aks-components-breaking-changes-by-version
+    """
     major, minor = (int(p) for p in [*kubernetes.lstrip("v").split("."), "0"][:2])
     if (major, minor) <= (1, 31):
         return "1.9.4"
-    return {32: "1.11.3", 33: "1.12.1", 34: "1.13.1", 35: "1.13.1"}.get(minor, "1.14.3")
+    return {32: "1.11.3", 33: "1.12.1", 34: "1.13.1", 35: "1.13.1", 36: "1.14.3"}.get(minor, "1.15.0")
 
 
 def configure(files: Mapping[str, str], version: str, own: Iterable[str] = ()) -> Configuration:
@@ -187,23 +203,24 @@ def _zone_key(key: str, server: ServerBlock) -> tuple[str, str, int]:
     scheme, found, rest = key.partition("://")
     if not found:
         scheme, rest = "dns", key
-    if scheme not in ("dns", "tls", "https", "grpc", "quic"):
-        raise BrokenCorefile(f"{server.where} - Error during parsing: unknown transport in '{key}'")
+    if scheme not in ("dns", "tls", "https", "grpc", "quic"):  # a part of the name as well
+        scheme, rest = "dns", key.replace("/", "").replace(":", "")
     zone, found, port = rest.rpartition(":")
     if not found:
         zone, port = rest, {"dns": "53", "tls": "853", "https": "443", "grpc": "443", "quic": "853"}[scheme]
-    if not port.isdigit() or not 0 < int(port) < 65536:
+    if not port:
         raise BrokenCorefile(f"{server.where} - Error during parsing: invalid port in '{key}'")
+    if not port.isdigit():  # then it is a part of the name, which nobody asks for
+        zone, port = rest, "53"
+    if int(port) > 65535:
+        raise BrokenCorefile(f"listen tcp: address {port}: invalid port")
     return scheme, _zone(zone, server.where, as_written=True), int(port)
 
 
 def _zone(text: str, where: str, *, as_written: bool = False) -> str:
     """as_written: CoreDNS leaves a server block's zone in its capitals, and then finds no question to be within it."""
-    if "/" in text:
-        try:
-            network = ip_network(text, strict=False)
-        except ValueError:
-            raise BrokenCorefile(f"{where} - Error during parsing: invalid zone '{text}'") from None
+    network = _network(text)
+    if network is not None:
         step = 8 if network.version == 4 else 4
         labels = network.network_address.reverse_pointer.split(".")
         return ".".join(labels[-(network.prefixlen // step) - 2 :]).lower() + "."
@@ -214,15 +231,31 @@ def _zone(text: str, where: str, *, as_written: bool = False) -> str:
     return zone if as_written else zone.lower()
 
 
+def _network(text: str) -> IPv4Network | IPv6Network | None:
+    try:
+        return ip_network(text, strict=False) if "/" in text else None
+    except ValueError:
+        return None
+
+
 def _plugins(
     server: ServerBlock, version: Version, zone: str, own: set[str]
-) -> tuple[tuple[Forward, ...], Cache | None, Kubernetes | None, tuple[Template, ...], Hosts | None, tuple[str, ...]]:
+) -> tuple[
+    tuple[Forward, ...],
+    Cache | None,
+    Kubernetes | None,
+    tuple[Template, ...],
+    Hosts | None,
+    rewrites.Rewrites,
+    tuple[str, ...],
+]:
     seen: set[str] = set()
     forwards: list[Forward] = []
     templates: list[Template] = []
     cache: Cache | None = None
     kubernetes: Kubernetes | None = None
     hosts: Hosts | None = None
+    rules: list[rewrites.Rule] = []
     unmodelled: list[str] = []
     for d in server.directives:
         if d.name not in _PLUGINS or version < _PLUGINS[d.name]:
@@ -234,30 +267,26 @@ def _plugins(
             case "forward":
                 forwards.append(_forward(d, version))
             case "cache":
-                cache = _cache(d, zone)
+                cache = _cache(d, zone, version)
             case "kubernetes":
-                kubernetes = _kubernetes(d, zone)
+                kubernetes = _kubernetes(d, zone, version)
             case "template":
                 made = _template(d, zone)
                 templates += [made] if made else []
                 unmodelled += [] if made else ["template"]
             case "hosts":
                 hosts = _hosts(d)
-            case "reload":
-                for text in d.args:
-                    if text != "off":
-                        _seconds(text, d)
-            case "loop" if d.args:
-                raise _wrong_count(d)
-            case "errors" if len(d.args) > 1:
-                raise _wrong_count(d)
-            case "errors" if d.args and d.args != ("stdout",):
-                raise BrokenCorefile(f"plugin/errors: {d.where} - Error during parsing: invalid log file: {d.args[0]}")
+            case "rewrite":
+                rule = rewrites.parse(d, version)
+                rules += [rule] if rule else []
+                unmodelled += [] if rule else [f"rewrite {' '.join(d.args)}".rstrip()]
             case name if name not in _MODELLED:
                 unmodelled.append(name)
+        plugin_grammar.check(d)
     if "loop" in seen and any(u.address in own for f in forwards for u in f.upstreams):
         raise BrokenCorefile(f'plugin/loop: Loop (127.0.0.1 -> :53) detected for zone "{zone}"')
-    return tuple(forwards), cache, kubernetes, tuple(templates), hosts, tuple(unmodelled)
+    turned = rewrites.Rewrites(tuple(rules), version >= rewrites.BACKWARDS)
+    return tuple(forwards), cache, kubernetes, tuple(templates), hosts, turned, tuple(unmodelled)
 
 
 def _wrong_count(d: Directive, name: str = "") -> BrokenCorefile:
@@ -280,6 +309,8 @@ def _seconds(text: str, d: Directive) -> float:
 def _whole(text: str, d: Directive) -> int:
     if not text.isdigit():
         raise BrokenCorefile(f'plugin/{d.name}: {d.where} - strconv.Atoi: parsing "{text}": invalid syntax')
+    if int(text) >= 2**32:
+        raise BrokenCorefile(f'plugin/{d.name}: {d.where} - strconv.Atoi: parsing "{text}": value out of range')
     return int(text)
 
 
@@ -302,6 +333,8 @@ def _forward(d: Directive, version: Version) -> Forward:
             raise _wrong_count(o, "forward")
         if (needs is None and not o.args and o.name != "tls") or (o.name == "tls" and len(o.args) > 3):
             raise _wrong_count(o, "forward")
+        if o.name in ("policy", "expire", "max_age") and len(o.args) > 1:
+            raise BrokenCorefile(f"plugin/forward: {o.where} - Error during parsing: unknown property '{o.args[1]}'")
         match o.name:
             case "except":
                 excepted += [_zone(z, o.where) for z in o.args]
@@ -354,7 +387,7 @@ def _upstreams(text: str) -> tuple[Upstream, ...]:
     if rest.count(":") == 1 or rest.startswith("["):
         address, _, number = rest.rpartition(":")
         address = address.strip("[]").partition("%")[0]
-        if not number.isdigit() or not 0 < int(number) < 65536:
+        if not number.isdigit():
             raise BrokenCorefile(f'plugin/forward: not an IP address or file: "{text}"')
         port = int(number)
     try:
@@ -364,7 +397,7 @@ def _upstreams(text: str) -> tuple[Upstream, ...]:
     return (Upstream(address, port, "tls" if scheme == "tls" else "dns"),)
 
 
-def _cache(d: Directive, zone: str) -> Cache:
+def _cache(d: Directive, zone: str, version: Version) -> Cache:
     args = list(d.args)
     success, denial = (3600, 5), (1800, 5)
     if args and re.fullmatch(r"[+-]?\d+", args[0]):
@@ -380,16 +413,18 @@ def _cache(d: Directive, zone: str) -> Cache:
             cap, floor = success if o.name == "success" else denial
             pair = (numbers[1] if len(numbers) > 1 else cap, numbers[2] if len(numbers) > 2 else floor)
             success, denial = (pair, denial) if o.name == "success" else (success, pair)
+        elif o.name == "serve_stale_policy" and version >= _STALE_POLICY:
+            continue
         elif o.name not in ("prefetch", "serve_stale", "servfail", "disable", "keepttl"):
             raise _wrong_count(o, "cache")
     return Cache(tuple(_zone(z, d.where) for z in args) or (zone,), success, denial)
 
 
-def _kubernetes(d: Directive, zone: str) -> Kubernetes:
+def _kubernetes(d: Directive, zone: str, version: Version) -> Kubernetes:
     ttl = 5
     fallthrough: tuple[str, ...] | None = None
     for o in d.block:
-        if o.name not in _KUBERNETES_OPTIONS:
+        if o.name not in _KUBERNETES_OPTIONS and not (o.name == "zonal" and version >= _ZONAL):
             raise BrokenCorefile(f"plugin/kubernetes: {o.where} - Error during parsing: unknown property '{o.name}'")
         if o.name == "ttl":
             ttl = _whole(o.args[0] if o.args else "", o)
@@ -432,12 +467,12 @@ def _hosts(d: Directive) -> Hosts:
             case "no_reverse" | "reload":
                 continue
             case text:
+                if fallthrough:
+                    raise BrokenCorefile(f"plugin/hosts: {o.where} - Error during parsing: unknown property '{text}'")
                 try:
                     address = ip_address(text)
                 except ValueError:
-                    raise BrokenCorefile(
-                        f"plugin/hosts: {o.where} - Error during parsing: unknown property '{text}'"
-                    ) from None
+                    continue  # a line that names no address is passed over, as in a file of hosts
                 if isinstance(address, IPv4Address):
                     entries += [(fqdn(name), address) for name in o.args]
     return Hosts(tuple(entries), ttl, fallthrough)

@@ -24,6 +24,7 @@ from cloudlink_sandbox.kube import status
 from cloudlink_sandbox.kube.cluster import Cluster
 from cloudlink_sandbox.kube.container import CannotRun
 from cloudlink_sandbox.kube.kinds import PODS
+from cloudlink_sandbox.kube.pods import chosen_container
 from cloudlink_sandbox.kube.requests import Request
 from cloudlink_sandbox.kube.websocket import Ended, WebSocket
 
@@ -43,10 +44,7 @@ class RemoteCommand:
         self._argv = query.get("command") or []
         if not self._argv:
             raise status.bad_request("you must specify at least one command for the container")
-        name = pod["spec"]["containers"][0]["name"]
-        wanted = query.get("container", [name])[0]
-        if wanted != name:
-            raise status.bad_request(f"container {wanted} is not valid for pod {request.name}")
+        self._container = chosen_container(pod, query.get("container", [""])[0])
         phase = pod["status"]["phase"]
         if phase in ("Succeeded", "Failed"):
             raise status.bad_request(f"cannot exec into a container in a completed pod; current phase is {phase}")
@@ -79,7 +77,9 @@ class RemoteCommand:
             if not self._stdin:
                 streams["stdin"] = subprocess.DEVNULL
         try:
-            self._process = cluster.pods.start_beside(request.namespace or "", request.name, self._argv, **streams)
+            self._process = cluster.pods.start_beside(
+                request.namespace or "", request.name, self._container, self._argv, **streams
+            )
         finally:
             if self._tty:
                 os.close(other)

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from cloudlink_sandbox.kube import protobuf, status
-from cloudlink_sandbox.kube.kinds import Kind, kind_at
+from cloudlink_sandbox.kube.kinds import KINDS, Kind, kind_at
 
 _BODY_LIMIT = 3 << 20  # etcd's
 _KEY = re.compile(r"[0-9a-f]{16}")  # KubeCloud.key_of
@@ -163,3 +163,28 @@ def _with_object(request: Request) -> Request:
         return request
     name, sub = (rest[1] if len(rest) > 1 else ""), (rest[2] if len(rest) > 2 else "")
     return replace(request, kind=kind, namespace=namespace, name=name, subresource=sub)
+
+
+def applied(obj: dict[str, Any]) -> Request:
+    """The request that ``kubectl apply --server-side --force-conflicts`` makes for an object. Raises ApiError."""
+    version, meta = str(obj.get("apiVersion") or ""), obj.get("metadata") or {}
+    group, _, plain = version.rpartition("/")
+    kind = next((k for k in KINDS if (k.group, k.version, k.kind) == (group, plain, obj.get("kind"))), None)
+    if kind is None:
+        raise status.bad_request(f"no matches for kind {obj.get('kind')!r} in version {version!r}")
+    namespace = str(meta.get("namespace") or "default") if kind.namespaced else None
+    name = str(meta.get("name") or "")
+    place = f"/namespaces/{namespace}" if namespace else ""
+    return Request(
+        method="PATCH",
+        path=f"{kind.root}{place}/{kind.plural}/{name}",
+        query={"fieldManager": "kubectl", "force": "true"},
+        body=json.dumps(obj).encode(),
+        content_type="application/apply-patch+yaml",
+        accept="application/json",
+        token=None,
+        agent="sandbox",
+        kind=kind,
+        namespace=namespace,
+        name=name,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from cloudlink_sandbox.faults import FaultRegistry
@@ -11,8 +12,10 @@ from cloudlink_sandbox.kube.requests import Request
 _METHODS = {"create": "POST", "update": "PUT", "patch": "PATCH", "delete": "DELETE", "deletecollection": "DELETE"}
 
 
-def review(request: Request, faults: FaultRegistry) -> tuple[int, dict[str, Any]]:
-    """(HTTP status, the answer). Everything is allowed, unless a fault denies it."""
+def review(
+    request: Request, faults: FaultRegistry, may: Callable[[str, dict[str, Any]], bool]
+) -> tuple[int, dict[str, Any]]:
+    """(HTTP status, the answer). Everything is allowed, unless a fault denies it or the grants leave it out."""
     kind = request.kind
     assert kind is not None
     if request.method != "POST":
@@ -20,7 +23,10 @@ def review(request: Request, faults: FaultRegistry) -> tuple[int, dict[str, Any]
     spec = request.json().get("spec") or {}
     match kind.kind:
         case "SelfSubjectAccessReview":
-            answer = _access(spec.get("resourceAttributes") or {}, faults)
+            asked = spec.get("resourceAttributes") or {}
+            answer = _access(asked, faults)
+            if not may(str(asked.get("verb", "")), asked):
+                answer = {"allowed": False, "reason": "no grant of the sandbox allows it"}
         case "SelfSubjectRulesReview":
             answer = {
                 "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],

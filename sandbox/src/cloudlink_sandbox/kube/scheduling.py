@@ -15,7 +15,8 @@ def choose(pod: Object, nodes: list[Object]) -> tuple[list[Object], str]:
     unselected = 0
     for node in nodes:
         labels = node["metadata"].get("labels") or {}
-        if any(labels.get(k) != v for k, v in (pod["spec"].get("nodeSelector") or {}).items()):
+        selected = all(labels.get(k) == v for k, v in (pod["spec"].get("nodeSelector") or {}).items())
+        if not selected or not _by_affinity(pod, node):
             unselected += 1
         elif taint := _untolerated(pod, node):
             tainted[taint] = tainted.get(taint, 0) + 1
@@ -32,6 +33,40 @@ def choose(pod: Object, nodes: list[Object]) -> tuple[list[Object], str]:
 
 def internal_address(node: Object) -> str:
     return next((str(a["address"]) for a in node["status"].get("addresses", ()) if a["type"] == "InternalIP"), "")
+
+
+def _by_affinity(pod: Object, node: Object) -> bool:
+    """What a pod requires of nodes; what it merely prefers decides nothing here.
+
+    https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#node-affinity
+    """
+    affinity = ((pod["spec"].get("affinity") or {}).get("nodeAffinity")) or {}
+    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
+    if not required:
+        return True
+    labels = node["metadata"].get("labels") or {}
+    return any(
+        all(_fits(labels, e) for e in term.get("matchExpressions") or ())
+        and all(_fits({"metadata.name": node["metadata"]["name"]}, e) for e in term.get("matchFields") or ())
+        for term in required["nodeSelectorTerms"]
+        if term
+    )
+
+
+def _fits(labels: Object, wanted: Object) -> bool:
+    value, values = labels.get(wanted["key"]), wanted.get("values") or []
+    match wanted["operator"]:
+        case "In":
+            return value in values
+        case "NotIn":
+            return value not in values
+        case "Exists":
+            return value is not None
+        case "DoesNotExist":
+            return value is None
+    if value is None or not value.isdigit():
+        return False
+    return int(value) > int(values[0]) if wanted["operator"] == "Gt" else int(value) < int(values[0])
 
 
 def _untolerated(pod: Object, node: Object) -> str:

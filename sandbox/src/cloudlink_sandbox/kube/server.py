@@ -4,32 +4,38 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Literal
 
+import yaml
+
 from cloudlink_sandbox.context import SandboxContext
-from cloudlink_sandbox.facts import AksCluster
+from cloudlink_sandbox.errors import InvalidRequest
+from cloudlink_sandbox.facts import AksCluster, EksCluster
 from cloudlink_sandbox.faults import GARBAGE, Fault
 from cloudlink_sandbox.journal import Call
 from cloudlink_sandbox.kube import discovery, status
 from cloudlink_sandbox.kube.aks import seed_aks, seed_namespaces, upgrade_aks, write_nodes
 from cloudlink_sandbox.kube.cluster import Cluster
-from cloudlink_sandbox.kube.eks import seed_services
+from cloudlink_sandbox.kube.eks import seed_services, write_eks_nodes
 from cloudlink_sandbox.kube.kinds import KINDS, PODS
 from cloudlink_sandbox.kube.remote_command import RemoteCommand
-from cloudlink_sandbox.kube.requests import Request, read
+from cloudlink_sandbox.kube.requests import Request, applied, read
 from cloudlink_sandbox.kube.streams import follow_log, log_tail, watch
 from cloudlink_sandbox.kube.tables import as_table
 from cloudlink_sandbox.kube.verbs import perform
-from cloudlink_sandbox.world_file import Aws
+from cloudlink_sandbox.world_file import Aks, Aws, Azure, WorldFile
+
+_log = logging.getLogger(__name__)
 
 StartResponse = Callable[..., Any]
 Body = Iterable[bytes]
 
-_EKS_VERSION = "1.33"
+_EKS_VERSION = "1.35"
 _METHODS = {
     "get": "GET",
     "list": "GET",
@@ -57,6 +63,7 @@ class KubeCloud:
         self.name = name
         self.base_url = ""
         self.clusters: dict[str, Cluster] = {}
+        self.world: Callable[[], WorldFile | None] = lambda: None  # what the sandbox was seeded with
         self.prepared: Callable[[Cluster], None] = lambda _: None  # the wire puts its networks in here
         self._authenticate = authenticate
 
@@ -98,6 +105,8 @@ class KubeCloud:
                 write_nodes(self.clusters[key], facts)
         found = self.clusters.get(key)
         if found is not None:
+            if (vpc := found.vpc()) is not None and not found.nodes():
+                write_eks_nodes(found, vpc)
             found.catch_up()
         return found
 
@@ -123,7 +132,19 @@ class KubeCloud:
                 return None
             return next((c for c in self.context.azure_facts().clusters if self.key_of(c.id) == key), None)
 
+        def world() -> Aks | None:
+            found = self.world() if self.name == "aks" else None
+            all_of_them = (found.azure.aks, *found.azure.more_aks) if found else ()
+            return next((aks for aks in all_of_them if aks and aks.name.lower() == name.lower()), None)
+
+        def vpc() -> EksCluster | None:
+            if self.name == "aks":
+                return None
+            return next((c for c in self.context.aws_facts().clusters if c.name == name), None)
+
         made = Cluster(key, name, self.context, facts)
+        made.vpc = vpc
+        made.world = world
         self.clusters[key] = made
         self.prepared(made)
         return made
@@ -140,6 +161,24 @@ class KubeCloud:
             if key not in self.clusters:
                 seed_namespaces(self._make(key, aws.eks_cluster))
             seed_services(self.clusters[key], aws.services, load_balancer_of)
+
+    def apply(self, azure: Azure) -> None:
+        """AKS: the Kubernetes objects of the world file, made or changed. Raises InvalidRequest for one that is refused."""
+        each = ((aks, text) for aks in (azure.aks, *azure.more_aks) if aks for text in aks.manifests)
+        for aks, text in each:
+            for number, obj in enumerate(o for o in yaml.safe_load_all(text) if o):
+                cluster = self.by_name(aks.name)
+                try:
+                    if cluster is None:
+                        raise status.ApiError(404, "NotFound", f"there is no one cluster {aks.name}")
+                    perform(cluster, applied(obj), self.context.faults, self._may)
+                    cluster.catch_up()
+                except status.ApiError as error:
+                    raise InvalidRequest(
+                        f"Object {number} of azure.aks.manifests in the world file was refused",
+                        error.message,
+                        "Correct it; the sandbox takes what kubectl apply takes.",
+                    ) from error
 
     def stop(self) -> None:
         """End the processes of all pods."""
@@ -179,6 +218,11 @@ class KubeCloud:
             self._note(request, e.code, began)
             extra = [("Retry-After", str(e.retry_after))] if e.retry_after is not None else []
             return _send(start_response, e.code, e.json(), extra)
+        except Exception:  # noqa: BLE001  whatever it is, the client gets an answer that it can read
+            _log.exception("a bug in the sandbox, in %s %s", request.method, request.path)
+            problem = status.internal("a bug in the sandbox; its log says more")
+            self._note(request, problem.code, began)
+            return _send(start_response, problem.code, problem.json(), [])
         self._note(request, code, began)
         if isinstance(answer, RemoteCommand):
             start_response("101 Switching Protocols", [])
@@ -189,7 +233,7 @@ class KubeCloud:
             start_response("200 OK", [("Content-Type", "application/json")])
             return [GARBAGE]
         if isinstance(answer, dict):
-            return _send(start_response, code, answer)
+            return _send(start_response, code, answer, headers)
         if isinstance(answer, bytes):
             start_response(f"{code} OK", [*headers, ("Content-Length", str(len(answer)))])
             return [answer]
@@ -205,6 +249,10 @@ class KubeCloud:
             clusters = self.context.azure_facts().clusters
             facts = clusters if not key and len(clusters) == 1 else [c for c in clusters if self.key_of(c.id) == key]
             return next((c.unreachable for c in facts), "")
+
+    def _may(self, verb: str, asked: dict[str, Any]) -> bool:
+        said = [str(asked.get(k) or "") for k in ("resource", "subresource", "namespace", "name")]
+        return self.context.grants.would_allow(_action(self.name, verb, *said))
 
     def _fault_for(self, request: Request) -> Fault | None:
         kinds = ("throttled", "error", "slow", "cut-before", "cut-after", "garbage", "expired", "denied")
@@ -225,6 +273,12 @@ class KubeCloud:
                 raise status.internal("the sandbox was asked for this error")
             case "denied":
                 raise status.forbidden(request.kind, request.name, request.namespace or "", request.verb, user or "")
+        if request.kind is not None and not request.kind.is_review:
+            # a create names nothing yet, as access control sees it
+            name = request.name
+            action = _action(self.name, request.verb, request.kind.plural, request.subresource, request.namespace, name)
+            if self.context.grants.first_missing([action]):
+                raise status.forbidden(request.kind, request.name, request.namespace or "", request.verb, user or "")
         plain = [("Content-Type", "text/plain")]
         with self.context.lock:
             cluster = self.cluster(key or self._only_key())
@@ -244,21 +298,29 @@ class KubeCloud:
             if request.method == "GET" and request.watches:
                 events = watch(cluster, request, as_table if "as=Table" in request.accept else None)
                 return 200, events, [("Content-Type", "application/json")]
-            code, answer = perform(cluster, replace(request, user=user or ""), self.context.faults)
+            cluster.warnings = []
+            code, answer = perform(cluster, replace(request, user=user or ""), self.context.faults, self._may)
+            warnings = [("Warning", f"299 - {json.dumps(w)}") for w in cluster.warnings]
             cluster.catch_up()
         if request.method == "GET" and "as=Table" in request.accept and "g=meta.k8s.io" in request.accept:
             answer = as_table(request.kind, answer, self.context.clock.now())
-        return code, answer, []
+        return code, answer, warnings
 
     def _document(self, cluster: Cluster, request: Request) -> dict[str, Any]:
         facts = cluster.facts()
-        known = discovery.version(facts.version if facts else _EKS_VERSION) if request.path == "/version" else None
+        known = (
+            discovery.version(facts.version if facts else self._eks_version()) if request.path == "/version" else None
+        )
         found = known or discovery.document(request.path)
         if found is None:
             raise status.no_such_path()
         if request.method != "GET":
             raise status.method_not_allowed()
         return found
+
+    def _eks_version(self) -> str:
+        world = self.world()
+        return world.aws.eks_version if world else _EKS_VERSION
 
     def _note(self, request: Request, code: int, began: float) -> None:
         self.context.journal.add(
@@ -276,7 +338,7 @@ class KubeCloud:
     # --- saved and loaded ------------------------------------------------------------------------------------
 
     def snapshot(self) -> dict[str, Any]:
-        """Plain data, to be pickled. Running processes are not in it; their pods come back as crashed."""
+        """Plain data, to be written down. Running processes are not in it; their pods come back as crashed."""
         with self.context.lock:
             return {key: cluster.snapshot() for key, cluster in self.clusters.items()}
 
@@ -309,3 +371,9 @@ def _cut(environ: dict[str, Any], start_response: StartResponse) -> Body:
     # a body shorter than promised is the next best cut
     start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", "1000")])
     return [b"{"]
+
+
+def _action(cluster: str, verb: str, resource: str, subresource: str, namespace: str | None, name: str) -> str:
+    """As grants name it."""
+    kind = f"{resource}/{subresource}" if subresource else resource
+    return f"{cluster}:{verb}:{kind}:{namespace or ''}:{name}"

@@ -1,17 +1,17 @@
 """Server-side apply: which manager has set which field, and what follows when one of them applies its configuration.
 
 https://kubernetes.io/docs/reference/using-api/server-side-apply/
-An object has managers only once somebody has applied to it; until then all of it belongs to ``before-first-apply``,
-as for objects that were made before their server kept track. Pure functions.
+The client that creates an object owns its fields from then on. What belongs to nobody (a client has cleared ``managedFields``) is
+``before-first-apply``'s, as for objects that were made before their server kept track. Pure functions.
 """
 
 from __future__ import annotations
 
-import copy
 import json
 from dataclasses import dataclass
 from typing import Any
 
+from cloudlink_sandbox.kube.copying import copied
 from cloudlink_sandbox.kube.patches import merge_key, strategic
 from cloudlink_sandbox.kube.status import ApiError
 
@@ -48,7 +48,7 @@ def apply(live: dict[str, Any], applied: dict[str, Any], name: str, now: str, *,
         raise _conflict({m: paths for m, paths in disputed.items() if paths})
     for manager, paths in disputed.items():
         owned[manager] = owned[manager] - frozenset(paths)
-    result = strategic(copy.deepcopy(live), applied)
+    result = strategic(copied(live), applied)
     theirs = frozenset[Path]().union(*(paths for manager, paths in owned.items() if manager != me))
     for gone in sorted(owned.get(me, frozenset()) - wanted - theirs, key=len):  # an item before what is in it
         _take(result, gone)
@@ -57,17 +57,17 @@ def apply(live: dict[str, Any], applied: dict[str, Any], name: str, now: str, *,
     return dict(result)
 
 
-def created(applied: dict[str, Any], name: str, now: str) -> dict[str, Any]:
-    """A new object that its first manager has applied."""
-    made = copy.deepcopy(applied)
-    _write(made, {}, {Manager(name, "Apply"): fields(made)}, now)
+def created(new: dict[str, Any], name: str, now: str, operation: str = "Apply") -> dict[str, Any]:
+    """A new object that its first manager has applied, or made by another write (``Update``)."""
+    made = copied(new)
+    _write(made, {}, {Manager(name, operation): fields(made)}, now)
     return made
 
 
 def updated(live: dict[str, Any], new: dict[str, Any], name: str, now: str) -> None:
     """Any other write: what it changes is its writer's from now on. Sets the managers in ``new``."""
     owned = _read(live)
-    if not owned:
+    if not owned or new["metadata"].get("managedFields") == [{}]:  # the word for: strip all of them
         new["metadata"].pop("managedFields", None)
         return
     before, after = fields(live), fields(new)
@@ -148,7 +148,7 @@ def _write(obj: dict[str, Any], old: dict[str, Any], owned: Owned, now: str) -> 
         {
             "manager": manager.name,
             "operation": manager.operation,
-            "apiVersion": obj["apiVersion"],
+            "apiVersion": obj.get("apiVersion", "v1"),
             "time": times[manager]["time"] if before.get(manager) == paths else now,
             "fieldsType": "FieldsV1",
             "fieldsV1": _tree(paths),

@@ -11,6 +11,7 @@ from cloudlink_sandbox.kube import status
 from cloudlink_sandbox.kube.cluster import Cluster
 from cloudlink_sandbox.kube.kinds import PODS
 from cloudlink_sandbox.kube.objects import Object
+from cloudlink_sandbox.kube.pods import chosen_container, container_rows
 from cloudlink_sandbox.kube.requests import Request
 from cloudlink_sandbox.kube.selectors import fields_match, labels_match
 from cloudlink_sandbox.kube.verbs import matching
@@ -85,16 +86,13 @@ def log_tail(cluster: Cluster, request: Request) -> bytes:
     """The log so far, cut as the query asks."""
     namespace = request.namespace or ""
     pod = cluster.store.get(PODS, namespace, request.name)
-    wanted = request.query.get("container")
-    name = pod["spec"]["containers"][0]["name"]
-    if wanted and wanted != name:
-        raise status.bad_request(f"container {wanted} is not valid for pod {request.name}")
-    state: dict[str, Any] = (pod["status"].get("containerStatuses") or [{"state": {}}])[0]["state"]
+    name = chosen_container(pod, request.query.get("container", ""))
+    state: dict[str, Any] = next((r["state"] for r in container_rows(pod) if r["name"] == name), {})
     reason = state.get("waiting", {}).get("reason", "")
-    if pod["status"]["phase"] == "Pending" and "terminated" not in state:
-        text = f'container "{name}" in pod "{request.name}" is waiting to start: {reason or "ContainerCreating"}'
-        raise status.bad_request(text)
-    text_ = cluster.pods.log(namespace, request.name)
+    if not state or (reason and reason != "CrashLoopBackOff"):
+        waits = "trying and failing to pull image" if reason == "ErrImagePull" else reason or "ContainerCreating"
+        raise status.bad_request(f'container "{name}" in pod "{request.name}" is waiting to start: {waits}')
+    text_ = cluster.pods.log(namespace, request.name, name)
     if (lines := request.query.get("tailLines", "")).isdigit():
         kept = text_.splitlines(keepends=True)
         text_ = b"".join(kept[len(kept) - min(len(kept), int(lines)) :])
@@ -105,7 +103,8 @@ def log_tail(cluster: Cluster, request: Request) -> bytes:
 
 def follow_log(cluster: Cluster, request: Request, text: bytes) -> Iterator[bytes]:
     namespace = request.namespace or ""
-    sent = len(cluster.pods.log(namespace, request.name))
+    name = chosen_container(cluster.store.get(PODS, namespace, request.name), request.query.get("container", ""))
+    sent = len(cluster.pods.log(namespace, request.name, name))
     ends = time.monotonic() + _LONGEST
 
     def chunks(sent: int) -> Iterator[bytes]:
@@ -114,7 +113,7 @@ def follow_log(cluster: Cluster, request: Request, text: bytes) -> Iterator[byte
             with cluster.context.lock:
                 cluster.catch_up()
                 pod = cluster.store.find(PODS, namespace, request.name)
-                whole = cluster.pods.log(namespace, request.name)
+                whole = cluster.pods.log(namespace, request.name, name)
             if len(whole) > sent:
                 yield whole[sent:]
                 sent = len(whole)

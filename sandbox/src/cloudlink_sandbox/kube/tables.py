@@ -93,6 +93,15 @@ def _ingress(ingress: Object) -> Cells:
     return [spec.get("ingressClassName", "<none>"), hosts, ",".join(i.get("hostname", "") for i in found), "80"]
 
 
+def _selector(selector: Object | None) -> str:
+    found = [f"{k}={v}" for k, v in ((selector or {}).get("matchLabels") or {}).items()]
+    found += [
+        f"{e['key']} {e['operator'].lower()} {e.get('values', '')}".strip()
+        for e in (selector or {}).get("matchExpressions") or ()
+    ]
+    return ",".join(found) or "<none>"
+
+
 _COLUMNS: dict[str, tuple[list[str], Callable[[Object], Cells]]] = {
     "Pod": (["Ready", "Status", "Restarts"], _pod),
     "Service": (["Type", "Cluster-IP", "External-IP", "Port(s)"], _service),
@@ -102,5 +111,6 @@ _COLUMNS: dict[str, tuple[list[str], Callable[[Object], Cells]]] = {
     "Secret": (["Type", "Data"], lambda o: [o.get("type", ""), str(len(o.get("data") or {}))]),
     "Namespace": (["Status"], lambda o: [o["status"]["phase"]]),
     "Node": (["Status", "Roles", "Version"], _node),
+    "NetworkPolicy": (["Pod-Selector"], lambda o: [_selector(o["spec"].get("podSelector"))]),
     "Ingress": (["Class", "Hosts", "Address", "Ports"], _ingress),
 }

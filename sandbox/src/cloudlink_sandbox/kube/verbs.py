@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 from cloudlink_sandbox.faults import FaultRegistry
-from cloudlink_sandbox.kube import status
+from cloudlink_sandbox.kube import network_policies, required, status
+from cloudlink_sandbox.kube.admission import admit, used_of
 from cloudlink_sandbox.kube.cluster import Cluster
 from cloudlink_sandbox.kube.kinds import (
     CONFIGMAPS,
     DEPLOYMENTS,
     NAMESPACES,
+    NETWORK_POLICIES,
     PODS,
+    RESOURCE_QUOTAS,
     SECRETS,
     SERVICES,
     Kind,
 )
 from cloudlink_sandbox.kube.objects import Object, timestamp
 from cloudlink_sandbox.kube.patches import apply_patch
+from cloudlink_sandbox.kube.quantities import shown
 from cloudlink_sandbox.kube.requests import Request
 from cloudlink_sandbox.kube.reviews import review
 from cloudlink_sandbox.kube.scale import scale
@@ -28,12 +33,14 @@ from cloudlink_sandbox.kube.server_side import apply, created, updated
 Answer = tuple[int, dict[str, Any]]
 
 
-def perform(cluster: Cluster, request: Request, faults: FaultRegistry) -> Answer:
-    """(HTTP status, body). Raises ApiError. Watches and logs are streamed elsewhere."""
+def perform(
+    cluster: Cluster, request: Request, faults: FaultRegistry, may: Callable[[str, dict[str, Any]], bool]
+) -> Answer:
+    """(HTTP status, body). may: whether the caller's grants allow a verb on what an access review names. Raises ApiError. Watches and logs are streamed elsewhere."""
     kind = request.kind
     assert kind is not None
     if kind.is_review:
-        return review(request, faults)
+        return review(request, faults, may)
     if request.dry_run:
         if request.dry_run != "All":
             raise status.bad_request(f"Invalid value: {request.dry_run!r}: dryRun takes All only")
@@ -62,11 +69,12 @@ def _perform(cluster: Cluster, request: Request) -> Answer:
     namespace = request.namespace or ""
     match request.method, bool(request.name):
         case "GET", True:
-            return 200, cluster.store.get(kind, namespace, request.name)
+            return 200, _shown(cluster, kind, cluster.store.get(kind, namespace, request.name))
         case "GET", False:
-            return 200, list_of(kind, matching(cluster, request), cluster.store.revision)
+            found = [_shown(cluster, kind, o) for o in matching(cluster, request)]
+            return 200, _part_of(list_of(kind, found, cluster.store.revision), request)
         case "POST", False:
-            return 201, _create(cluster, kind, namespace, request.json())
+            return 201, _create(cluster, kind, namespace, request.json(), request.manager)
         case "PUT", True:
             return 200, _update(cluster, kind, namespace, request, request.json())
         case "PATCH", True:
@@ -87,6 +95,40 @@ def matching(cluster: Cluster, request: Request) -> list[Object]:
     return [o for o in rows if labels_match(labels, o) and fields_match(fields, o)]
 
 
+def _part_of(answer: Object, request: Request) -> Object:
+    """With ``limit`` the first of a list, and how to go on. Raises ApiError for a token that was never given.
+
+    Assumption: what changed between two parts is seen; a real server shows all of them as of the first.
+    https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
+    """
+    limit, token = request.query.get("limit", ""), request.query.get("continue", "")
+    if limit and not limit.isdigit():
+        raise status.bad_request(f'strconv.ParseInt: parsing "{limit}": invalid syntax')
+    start = 0
+    if token:
+        try:
+            start = int(base64.urlsafe_b64decode(token).decode().removeprefix("from:"))
+        except ValueError:
+            raise status.bad_request("continue key is not valid: the token was not given by this server") from None
+    items = answer["items"]
+    end = start + int(limit) if limit and int(limit) else len(items)
+    if end < len(items):
+        answer["metadata"]["continue"] = base64.urlsafe_b64encode(f"from:{end}".encode()).decode()
+        if not request.query.get("labelSelector") and not request.query.get("fieldSelector"):
+            answer["metadata"]["remainingItemCount"] = len(items) - end
+    answer["items"] = items[start:end]
+    return answer
+
+
+def _shown(cluster: Cluster, kind: Kind, obj: Object) -> Object:
+    """A quota counts what there is when it is looked at."""
+    if kind is RESOURCE_QUOTAS:
+        hard = (obj.get("spec") or {}).get("hard") or {}
+        used = used_of(cluster, obj["metadata"]["namespace"], hard)
+        obj["status"] = {"hard": hard, "used": {r: shown(n, str(hard[r])) for r, n in used.items()}}
+    return obj
+
+
 def list_of(kind: Kind, items: list[Object], revision: int) -> Object:
     # items of a list do not carry kind and apiVersion on a real server either
     bare = [{k: v for k, v in o.items() if k not in ("kind", "apiVersion")} for o in items]
@@ -98,12 +140,14 @@ def list_of(kind: Kind, items: list[Object], revision: int) -> Object:
     }
 
 
-def _create(cluster: Cluster, kind: Kind, namespace: str, obj: Object, manager: str = "") -> Object:
-    """manager: who has applied it, if it was made so."""
+def _create(
+    cluster: Cluster, kind: Kind, namespace: str, obj: Object, manager: str, *, applied: bool = False
+) -> Object:
+    """manager: who makes it, by a write of its own or (applied) by server-side apply."""
     _same_kind(kind, obj)
     meta = obj.setdefault("metadata", {})
     meta.pop("managedFields", None)
-    if manager:
+    if applied:
         obj.update(created(obj, manager, timestamp(cluster.now())))
         meta = obj["metadata"]
     if kind.namespaced:
@@ -116,10 +160,11 @@ def _create(cluster: Cluster, kind: Kind, namespace: str, obj: Object, manager: 
         raise status.bad_request("resourceVersion should not be set on objects to be created")
     _check(kind, obj)
     if kind is PODS:
-        return cluster.pods.create(obj)
+        return cluster.pods.create(obj, manager)
     obj.pop("status", None)
     _fill_in(cluster, kind, obj)
-    return cluster.store.create(kind, obj)
+    cluster.warnings += admit(cluster, kind, "CREATE", obj)
+    return cluster.store.create(kind, obj, manager)
 
 
 def _fill_in(cluster: Cluster, kind: Kind, obj: Object) -> None:
@@ -146,6 +191,8 @@ def _fill_in(cluster: Cluster, kind: Kind, obj: Object) -> None:
         obj.setdefault("type", "Opaque")
         for key, value in (obj.pop("stringData", None) or {}).items():
             obj.setdefault("data", {})[key] = base64.b64encode(value.encode()).decode()
+    elif kind is NETWORK_POLICIES:
+        network_policies.fill_in(obj)
 
 
 def _same_kind(kind: Kind, obj: Object) -> None:
@@ -157,6 +204,9 @@ def _same_kind(kind: Kind, obj: Object) -> None:
 
 def _check(kind: Kind, obj: Object) -> None:
     name = obj["metadata"].get("name", "")
+    required.check(kind, obj)
+    if kind is NETWORK_POLICIES:
+        network_policies.check(obj)
     if kind in (CONFIGMAPS, SECRETS):
         data = obj.get("data")
         if data is not None and not (isinstance(data, dict) and all(isinstance(v, str) for v in data.values())):
@@ -206,6 +256,8 @@ def _update(
         new = {**old, "status": new.get("status", {})}
     elif "status" in old:
         new["status"] = old["status"]
+    if kind is NETWORK_POLICIES:
+        network_policies.fill_in(new)
     if kind is DEPLOYMENTS and new["spec"].get("selector") != old["spec"].get("selector"):
         raise status.invalid(kind, request.name, "spec.selector", "Invalid value: field is immutable")
     if request.subresource != "status" and not applied:
@@ -214,6 +266,8 @@ def _update(
         raise status.invalid(
             kind, request.name, "spec", "Forbidden: pod updates may not change fields other than the image"
         )
+    if request.subresource != "status":
+        cluster.warnings += admit(cluster, kind, "UPDATE", new)
     return cluster.store.replace(kind, new, bump=request.subresource != "status")
 
 
@@ -253,7 +307,7 @@ def _apply(cluster: Cluster, kind: Kind, namespace: str, request: Request) -> An
         raise status.bad_request("metadata.managedFields must be nil")
     live = cluster.store.find(kind, namespace, request.name)
     if live is None:
-        return 201, _create(cluster, kind, namespace, wanted, manager)
+        return 201, _create(cluster, kind, namespace, wanted, manager, applied=True)
     force = request.query.get("force") in ("1", "true", "True")
     merged = apply(live, wanted, manager, timestamp(cluster.now()), force=force)
     return 200, _update(cluster, kind, namespace, request, merged, applied=True)
@@ -266,6 +320,7 @@ def _delete(cluster: Cluster, kind: Kind, namespace: str, name: str, request: Re
     wanted = (options.get("preconditions") or {}).get("uid")
     if wanted and wanted != old["metadata"]["uid"]:
         raise status.conflict(kind, name, "Precondition failed: UID in precondition does not match")
+    admit(cluster, kind, "DELETE", old)
     if kind is PODS:
         grace = options.get("gracePeriodSeconds", request.query.get("gracePeriodSeconds"))
         return cluster.pods.delete(namespace, name, None if grace is None else float(grace))

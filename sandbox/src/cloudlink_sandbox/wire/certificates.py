@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from cloudlink_sandbox.own_files import own_folder, write_own
+
 
 class Certificates:
     """Contexts by name. folder: where keys lie while they are loaded; only its owner may read it."""
@@ -42,10 +44,9 @@ class Certificates:
 
     def _load(self, name: str) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        own_folder(self._folder)
         file = self._folder / "load-balancer.pem"
-        file.touch(mode=0o600)
-        file.write_bytes(self._pem(name))
+        write_own(file, self._pem(name))
         try:
             context.load_cert_chain(file)
         finally:

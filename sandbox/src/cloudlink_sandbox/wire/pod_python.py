@@ -1,7 +1,10 @@
 """Python as it runs in a sandbox pod: sockets and names go to the sandbox's wire instead of this machine's network.
 
 Started as a program of its own (``python -I -S pod_python.py SETTINGS [python's arguments]``), with the standard
-library alone and nothing of cloudlink. SETTINGS is JSON: hostname, port and token of the wire, resolv_conf, speed.
+library alone and nothing of cloudlink. SETTINGS is JSON: hostname, port and token of the wire, resolv_conf, speed, busy.
+
+The wire says what is lost. That it has not answered yet says nothing: on a machine that is busy a pod waits for it so many times
+longer than its time-out as processes wait for each processor.
 
 What differs from a real pod: time-outs are waited for at the speed of the sandbox's clock, 0.3 s at most; a program
 that listens is reached by nobody; IPv6 and raw sockets do not exist.
@@ -26,7 +29,11 @@ from typing import Any
 _REAL = socket.socket
 _LONGEST_WAIT = 0.3
 _WIRE_SECONDS = 10.0  # wall time within which the wire says what becomes of a packet
-_SETTINGS: dict[str, Any] = {"hostname": "pod", "port": 0, "token": "", "resolv_conf": "", "speed": 60.0}
+_WIRE_TRIES = 4
+_SETTINGS: dict[str, Any] = {"hostname": "pod", "port": 0, "token": "", "resolv_conf": "", "speed": 60.0, "busy": 1.0}
+# Options of Linux, and what a pod's interface and TCP have there
+_MTU_DISCOVER, _PMTUDISC_DO, _PMTUDISC_PROBE, _PATH_MTU, _MAXSEG = 10, 2, 3, 14, 2
+_INTERFACE_MTU, _UDP_HEADERS, _TIMESTAMPS = 1500, 28, 12
 _RESOLV_CONF = "/etc/resolv.conf"
 
 
@@ -44,11 +51,18 @@ def _timed_out(seconds: float | None) -> TimeoutError:
     return TimeoutError("timed out")
 
 
+class WireTrouble(OSError):
+    """The sandbox itself did not answer. No errno: nothing in a real network is like it."""
+
+
 class PodSocket(_REAL):
     """A socket whose other end is in the sandbox. Unix sockets are left alone."""
 
+    _patience: float | None = -1.0  # the time-out as the program has set it; below 0: it has not
     _peer: tuple[str, int] | None = None
     _unanswered = 0
+    _whole = False  # Don't Fragment
+    _mss = 1460
 
     @property
     def _inside(self) -> bool:
@@ -57,6 +71,22 @@ class PodSocket(_REAL):
     @property
     def _datagrams(self) -> bool:
         return self._inside and (self.type & 0xF) == socket.SOCK_DGRAM
+
+    # --- time-outs -------------------------------------------------------------------------------------------
+
+    def settimeout(self, value: Any) -> None:
+        if not self._inside or value is None or value < 0:
+            super().settimeout(value)
+        else:
+            super().settimeout(value * float(_SETTINGS["busy"]))
+        self._patience = value
+
+    def gettimeout(self) -> float | None:
+        patience = self._patience
+        return super().gettimeout() if patience is not None and patience < 0 else patience
+
+    def setblocking(self, flag: bool) -> None:
+        self.settimeout(None if flag else 0.0)
 
     def _target(self, address: Any) -> tuple[str, int]:
         host, port = address[0], int(address[1])
@@ -83,23 +113,46 @@ class PodSocket(_REAL):
         patience = self.gettimeout()
         if not _SETTINGS["port"]:
             raise _timed_out(patience if patience is not None else 130.0)
-        self.settimeout(_WIRE_SECONDS)
-        super().connect(("127.0.0.1", _SETTINGS["port"]))
-        head = {"token": _SETTINGS["token"], "to": target[0], "port": target[1], "timeout": patience}
-        super().sendall(json.dumps(head).encode() + b"\n")
-        line = b""
-        while not line.endswith(b"\n"):
-            got = super().recv(1)
-            if not got:
-                break
-            line += got
+        outcome = self._ask_wire(target, patience)
         self.settimeout(patience)
-        outcome = json.loads(line or b"{}").get("outcome", "dropped")
         if outcome == "refused":
             raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
         if outcome != "delivered":
             raise _timed_out(patience if patience is not None else 130.0)  # Linux gives up after about 130 s
         self._peer = target
+
+    def _ask_wire(self, target: tuple[str, int], patience: float | None) -> str:
+        """What becomes of a connection to ``target``. The wire may be slow on a busy machine, or the kernel refuse it or
+        drop it while its queue is full: that is a trouble of the sandbox's own, and says nothing about the target. So it is
+        asked again, on a new socket under the same number; and it never looks like the target's refusal.
+        """
+        head = {"token": _SETTINGS["token"], "to": target[0], "port": target[1], "timeout": patience}
+        trouble = ""
+        for attempt in range(_WIRE_TRIES):
+            if attempt:
+                time.sleep(0.05 * 2**attempt)
+                with _REAL(self.family, self.type, self.proto) as fresh:
+                    os.dup2(fresh.fileno(), self.fileno(), inheritable=False)
+            self.settimeout(_WIRE_SECONDS)
+            try:
+                super().connect(("127.0.0.1", _SETTINGS["port"]))
+                super().sendall(json.dumps(head).encode() + b"\n")
+                line = b""
+                while not line.endswith(b"\n"):
+                    got = super().recv(1)
+                    if not got:
+                        break
+                    line += got
+                if line.endswith(b"\n"):
+                    said = json.loads(line)
+                    self._mss = int(said["mss"])
+                    return str(said["outcome"])
+                trouble = "it closed the connection without an answer"
+            except OSError as error:
+                trouble = str(error)
+            except (ValueError, KeyError, TypeError):
+                trouble = "another program answers on its port"
+        raise WireTrouble(f"the sandbox's own wire did not answer, which says nothing about {target[0]}: {trouble}")
 
     def connect_ex(self, address: Any) -> int:
         try:
@@ -113,9 +166,26 @@ class PodSocket(_REAL):
     def getpeername(self) -> Any:
         return self._peer if self._peer is not None and self._inside else super().getpeername()
 
+    def setsockopt(self, level: Any, option: Any, *value: Any) -> None:
+        if self._inside and (level, option) == (socket.IPPROTO_IP, _MTU_DISCOVER):
+            self._whole = value[0] in (_PMTUDISC_DO, _PMTUDISC_PROBE)
+            return
+        super().setsockopt(level, option, *value)
+
+    def getsockopt(self, level: Any, option: Any, *size: Any) -> Any:
+        if self._inside and (level, option) == (socket.IPPROTO_IP, _PATH_MTU):
+            if self._peer is None:
+                raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+            return _INTERFACE_MTU  # nothing on the way says that less passes
+        if self._inside and (level, option) == (socket.IPPROTO_TCP, _MAXSEG) and self._peer is not None:
+            return self._mss - _TIMESTAMPS
+        return super().getsockopt(level, option, *size)
+
     # --- sending ---------------------------------------------------------------------------------------------
 
     def _send_frame(self, data: Any, target: tuple[str, int]) -> int:
+        if self._whole and len(data) + _UDP_HEADERS > _INTERFACE_MTU:
+            raise OSError(errno.EMSGSIZE, "Message too long")
         if target[0].startswith("127.") or not _SETTINGS["port"]:
             return len(data)  # nobody there: the packet is gone
         head = {"token": _SETTINGS["token"], "to": target[0], "port": target[1]}

@@ -17,21 +17,56 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from cloudlink_sandbox.clock import busy
 from cloudlink_sandbox.context import SandboxContext
 from cloudlink_sandbox.kube.cluster import Cluster
 from cloudlink_sandbox.kube.container import PodNetwork
+from cloudlink_sandbox.kube.coredns import CoreDns
 from cloudlink_sandbox.kube.kinds import PODS
+from cloudlink_sandbox.kube.plugins import configure
 from cloudlink_sandbox.kube.server import KubeCloud
+from cloudlink_sandbox.listener import end_loops
 from cloudlink_sandbox.wire.certificates import Certificates
-from cloudlink_sandbox.wire.routes import AZURE_DNS, DnsNetwork, Route, Sender, datagram, question, route
+from cloudlink_sandbox.wire.routes import (
+    AZURE_DNS,
+    DnsNetwork,
+    Route,
+    Sender,
+    VpcNetwork,
+    datagram,
+    question,
+    route,
+    vpc_dns_address,
+)
 
 _IDLE_SECONDS = 10.0
+
+# EKS's own, but for what says how it is watched. Assumption: an add-on of one version for all clusters, whose pods are always there.
+_EKS_COREDNS = "1.12.1"
+_EKS_COREFILE = """.:53 {
+    errors
+    health {
+      lameduck 5s
+    }
+    ready
+    kubernetes cluster.local in-addr.arpa ip6.arpa {
+      pods insecure
+      fallthrough in-addr.arpa ip6.arpa
+    }
+    prometheus :9153
+    forward . 169.254.169.253
+    cache 30
+    loop
+    reload
+    loadbalance
+}
+"""
 
 
 class _TcpServer(socketserver.ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
-    request_queue_size = 64
+    request_queue_size = 1024  # of pods that connect all at once; the kernel bounds it by net.core.somaxconn
 
 
 class _UdpServer(socketserver.ThreadingUDPServer):
@@ -47,18 +82,24 @@ class Wire:
         self._clouds = clouds
         self._senders: dict[str, Sender] = {}
         self._tokens: dict[tuple[str, str], str] = {}
-        self._servers: list[socketserver.BaseServer] = []
+        self._servers: list[socketserver.TCPServer] = []
         self._dns: dict[str, tuple[str, int]] = {}
         self._certificates: Certificates | None = None
         self.port = 0
         for cloud in clouds:
-            cloud.prepared = self._prepare
+            prepare = self._prepare_eks if cloud.name == "eks" else self._prepare
+            cloud.prepared = prepare
             for cluster in cloud.clusters.values():
-                self._prepare(cluster)
+                prepare(cluster)
 
     def _prepare(self, cluster: Cluster) -> None:
         cluster.pod_network = lambda pod: self._pod_network(cluster, pod)
         cluster.dns.adopt_network(lambda pod: DnsNetwork(Sender(cluster, f"kube-system/{pod}")))
+
+    def _prepare_eks(self, cluster: Cluster) -> None:
+        cluster.pod_network = lambda pod: self._pod_network(cluster, pod)
+        configuration = configure({"Corefile": _EKS_COREFILE}, _EKS_COREDNS, own=())
+        cluster.untouched_dns = CoreDns(configuration, VpcNetwork(cluster), lambda _: None)
 
     def _pod_network(self, cluster: Cluster, pod: str) -> PodNetwork:
         """pod: namespace/name."""
@@ -68,13 +109,15 @@ class Wire:
         facts = cluster.facts()
         namespace, _, name = pod.partition("/")
         spec = (cluster.store.find(PODS, namespace, name) or {}).get("spec", {})
+        vpc = cluster.vpc()
         if uses_node_dns(spec):
-            return PodNetwork(self.port, token, f"nameserver {AZURE_DNS}\n", self._context.clock.speed)
+            servers = vpc_dns_address(self._context.world(), vpc) if vpc is not None else AZURE_DNS
+            return PodNetwork(self.port, token, f"nameserver {servers}\n", self._context.clock.speed, busy())
         lines = [f"search {namespace}.svc.cluster.local svc.cluster.local cluster.local"]
-        if facts is not None:
-            lines.append(f"nameserver {facts.dns_service}")
+        if (named := vpc or facts) is not None:
+            lines.append(f"nameserver {named.dns_service}")
         lines.append("options ndots:5")
-        return PodNetwork(self.port, token, "\n".join(lines) + "\n", self._context.clock.speed)
+        return PodNetwork(self.port, token, "\n".join(lines) + "\n", self._context.clock.speed, busy())
 
     # --- listening -------------------------------------------------------------------------------------------
 
@@ -91,7 +134,7 @@ class Wire:
         class Stream(socketserver.BaseRequestHandler):
             def handle(self) -> None:
                 with contextlib.suppress(OSError):
-                    self.request.settimeout(_IDLE_SECONDS)
+                    self.request.settimeout(_IDLE_SECONDS * busy())
                     self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     stream(self.request)
 
@@ -118,8 +161,8 @@ class Wire:
         raise OSError("no port of loopback is free for TCP and UDP")
 
     def stop(self) -> None:
+        end_loops(self._servers)
         for server in self._servers:
-            server.shutdown()
             server.server_close()
         self._servers = []
         self._dns = {}
@@ -149,7 +192,7 @@ class Wire:
             return
         to, port, patience = str(head["to"]), int(head["port"]), head.get("timeout")
         where = self._route(sender, to, port)
-        connection.sendall(json.dumps({"outcome": where.outcome}).encode() + b"\n")
+        connection.sendall(json.dumps({"outcome": where.outcome, "mss": where.largest.mss}).encode() + b"\n")
         if where.outcome != "delivered":
             return
         if where.to == "load-balancer":
@@ -238,7 +281,7 @@ class Wire:
 
 
 def uses_node_dns(spec: dict[str, Any]) -> bool:
-    """Whether a pod asks whom its node asks, and not the cluster's DNS.
+    """Whether a pod asks its node's DNS servers, and not the cluster's DNS.
 
     https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/#pod-s-dns-policy
     """

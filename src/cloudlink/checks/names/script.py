@@ -8,6 +8,8 @@ It asks and reports; it draws no conclusions. The request comes as JSON in the e
     resolv     the resolver's configuration (/etc/resolv.conf)
     timeout    seconds for each try; tries: how often to ask over UDP
     deadline   seconds after which nothing more is asked
+    measure    whether to measure the way to each endpoint as well: round trips, the largest packet that passes whole, and
+               the size of TCP's segments
 
 The answer is one line of JSON behind MARK. DNS messages are built by hand, because the C library's resolver tells
 neither the response code nor who answered. TLS is spoken without verifying: what is wanted is the names in the
@@ -184,6 +186,57 @@ def handshake(sock, name):
     return found
 
 
+def padded(name, size):
+    # A question of this many octets: EDNS with padding (RFC 7830).
+    ident, message = question(name)
+    rest = size - len(message) - 15
+    message = message[:10] + struct.pack(">H", 1) + message[12:]
+    return message + struct.pack(">BHHIHHH", 0, 41, 512, 0, rest + 4, 12, rest) + bytes(rest)
+
+
+# Of Linux; Python names them from 3.13 on.
+MTU_DISCOVER, DONT_FRAGMENT, PATH_MTU, MAXSEG, HEADERS = 10, 2, 14, 2, 28
+
+
+def passes(sock, name, size, patience):
+    # Whether a packet of this size, headers included, comes through whole and is answered.
+    for _ in range(TRIES):
+        message = padded(name, size - HEADERS)
+        sock.settimeout(patience)
+        try:
+            sock.send(message)
+            while True:
+                if sock.recv(65535)[:2] == message[:2]:
+                    return True
+        except OSError:
+            pass
+    return False
+
+
+def measure(server, name):
+    found = {"server": server, "ms": [], "packet": None, "told": None, "segment": None, "error": ""}
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.setsockopt(socket.IPPROTO_IP, MTU_DISCOVER, DONT_FRAGMENT)
+            sock.connect((server, PORT))
+            for _ in range(5):
+                begun = time.monotonic()
+                if passes(sock, name, 200, TIMEOUT):
+                    found["ms"].append(round((time.monotonic() - begun) * 1000, 1))
+            if found["ms"]:
+                patience = max(0.2, max(found["ms"]) / 200)
+                low, high = 200, 1501
+                while high - low > 1 and time.monotonic() < END:
+                    middle = 1500 if (low, high) == (200, 1501) else (low + high) // 2
+                    low, high = (middle, high) if passes(sock, name, middle, patience) else (low, middle)
+                found["packet"], found["told"] = low, sock.getsockopt(socket.IPPROTO_IP, PATH_MTU)
+        with socket.create_connection((server, PORT), TIMEOUT * TRIES) as sock:
+            found["segment"] = sock.getsockopt(socket.IPPROTO_TCP, MAXSEG)
+    except Exception as error:
+        found["error"] = "%s: %s" % (type(error).__name__, error)
+    return found
+
+
 def begin(pool, call, *arguments):
     # In a thread; once the time is up nothing more is asked, so that there is a result before the pod's deadline.
     def timed():
@@ -267,7 +320,10 @@ def main():
         for name, found, connects in names
     ]
     said = control.result() if control else None
-    print("CLOUDLINK-PROBE " + json.dumps({"servers": servers, "search": search, "names": report, "control": said}))
+    ways = [begin(pool, measure, s, asked["names"][0]["name"]) for s in asked["endpoints"]] if asked.get("measure") else []
+    measured = [way.result() for way in ways]
+    found = {"servers": servers, "search": search, "names": report, "control": said, "ways": [w for w in measured if w]}
+    print("CLOUDLINK-PROBE " + json.dumps(found))
     sys.stdout.flush()
 
 

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from cloudlink.checks.preflight.context import Context
-from cloudlink.clouds.azure import parse
-from cloudlink.clouds.azure.parse import AgentPool, AksCluster
+from cloudlink.clouds.azure import parse_aks
+from cloudlink.clouds.azure.parse_aks import AgentPool, AksCluster
 from cloudlink.core.plan import Action, Plan
 from cloudlink.errors import Finding, Mistake, Severity, UnreachableError
 from cloudlink.link import Link, Toleration
 
 TOPIC = "aks"
+_FORWARD = "dns_forward.forward"  # reads CoreDNS's ConfigMap from the cluster's API
 _KEY = "azure.aks.name"
 _FAILED = ("failed", "canceled")
 _HARD_EFFECTS = ("noschedule", "noexecute")
@@ -34,8 +35,8 @@ def find(context: Context) -> Iterator[Finding]:
     if context.link.azure.new_cluster is not None:
         return
     raw = context.azure.aks_cluster()
-    cluster = parse.aks_cluster(raw) if raw else None
-    away = context.failed.get("dns_forward.forward")
+    cluster = parse_aks.aks_cluster(raw) if raw else None
+    away = context.failed.get(_FORWARD)
     reached = not isinstance(away, UnreachableError)
     yield from check(AksFacts(cluster, reached, "" if reached else str(away)), context.link, context.plan)
 
@@ -46,9 +47,9 @@ def check(facts: AksFacts, link: Link, plan: Plan) -> Iterator[Finding]:
     cluster = replace(facts.cluster, name=facts.cluster.name or link.azure.aks_cluster)
     # a run that cannot read the cluster cannot end well either
     needed = _names_change(plan) or facts.reached is False
-    yield from _state(cluster, facts, link, needed)
-    if cluster.power.lower() != "stopped":
-        yield from _reach(cluster, facts, link, needed)
+    for finding in (*_state(cluster, facts, link, needed), *_reach(cluster, facts, link, needed)):
+        obstacle = finding.severity is Severity.OBSTACLE
+        yield replace(finding, explains=_FORWARD if obstacle and facts.reached is False else "")
     yield from _nodes(cluster, link)
     yield from _network(cluster, link)
     if cluster.sku.lower() == "automatic":
@@ -96,7 +97,7 @@ def _state(cluster: AksCluster, facts: AksFacts, link: Link, needed: bool) -> It
             Severity.OBSTACLE if needed and facts.reached is False else Severity.WARNING,
             "The AKS cluster is in a failed state",
             f"Azure says that the last operation on {cluster.name} ended as {cluster.state}. {works}; an upgrade or a new "
-            "node may fail until it is mended.",
+            "node may fail until it is repaired.",
             az_aks("update", cluster, link),
         )
     elif word in ("creating", "deleting"):
@@ -118,6 +119,8 @@ def _state(cluster: AksCluster, facts: AksFacts, link: Link, needed: bool) -> It
 def _reach(cluster: AksCluster, facts: AksFacts, link: Link, needed: bool) -> Iterator[Finding]:
     """Whether an API can be reached is proved by asking it only: no answer of Azure's says where we ask from. One that
     answers now is asked last of all, half an hour later, when a machine may be somewhere else."""
+    if cluster.power.lower() == "stopped":
+        return
     severity = Severity.OBSTACLE if needed and facts.reached is False else Severity.WARNING
     said = " It answers now; CoreDNS is written last of all, so stay where it can be reached." if facts.reached else ""
     if facts.reached is False and facts.why:
@@ -149,6 +152,13 @@ def _reach(cluster: AksCluster, facts: AksFacts, link: Link, needed: bool) -> It
             f"{cluster.name} is not private and limits no addresses, but its API could not be reached.{said}",
             "Look at the network between here and the cluster (a proxy, a firewall), then run the command again.",
         )
+
+
+def _bypassed(zone: str, listed: Iterable[str]) -> bool:
+    """Whether noProxy takes all names of the zone out, for every program: of ``*.zone`` Python and curl know nothing."""
+    names = (n.strip().lower() for n in listed)
+    plain = (n.lstrip(".") for n in names if not n.startswith("*."))
+    return any(n == "*" or (n and (zone == n or zone.endswith(f".{n}"))) for n in plain)
 
 
 def is_arm(size: str) -> bool:
@@ -250,6 +260,23 @@ def _network(cluster: AksCluster, link: Link) -> Iterator[Finding]:
                 "A pool has LocalDNS",
                 f"Pool {pool.name} has LocalDNS: pods may get an old address for up to an hour after a record changes.",
             )
+    if cluster.proxy and (proxied := [z for z in link.dns.zone_names if not _bypassed(z, cluster.not_proxied)]):
+        zones = ", ".join(proxied)
+        starred = [n for n in cluster.not_proxied if n.strip().startswith("*.")]
+        also = (
+            f" It names {', '.join(starred)}, which some programs understand; Python's and curl do not."
+            if starred
+            else ""
+        )
+        yield _found(
+            Severity.WARNING,
+            "The cluster sends its pods' HTTP through a proxy",
+            f"AKS writes HTTP_PROXY and HTTPS_PROXY into every pod of {cluster.name}, and noProxy does not name {zones}: programs "
+            f"that heed them ask the proxy for names of {zones}, which does not know AWS's addresses.{also} The pod that proves the names "
+            "does without, so it would not show.",
+            f"Add .{proxied[0]} to noProxy: {az_aks('update', cluster, link)} --http-proxy-config FILE; or annotate the pods: "
+            'kubernetes.azure.com/no-http-proxy-vars: "true"',
+        )
     if cluster.plugin == "none" and not cluster.pod_ranges:
         yield _found(
             Severity.WARNING,

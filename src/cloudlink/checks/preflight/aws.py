@@ -1,78 +1,110 @@
-"""The VPC and who owns it, its virtual private gateway, its route tables, and subnets with room for the endpoint."""
+"""The VPC and who owns it, its route tables, and subnets with room for the endpoint."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 
-from cloudlink.addressing import azure_peer_asn_problem
 from cloudlink.checks.preflight.context import Context
 from cloudlink.clouds.aws import parse_vpc
 from cloudlink.clouds.aws.client import Aws
+from cloudlink.clouds.aws.parse_balancers import LoadBalancer, load_balancers
+from cloudlink.clouds.aws.parse_cluster import Cluster, cluster
+from cloudlink.clouds.aws.parse_gateways import vpn_gateways
 from cloudlink.clouds.azure import parse_ranges
 from cloudlink.clouds.azure.client import Azure
 from cloudlink.core.plan import Action, Plan
+from cloudlink.core.resource import Receipts
 from cloudlink.errors import Finding, Mistake, Severity
 from cloudlink.link import Link, LoadBalancerTarget
+from cloudlink.steps.aws_vpn.routes import by_subnets, subnets_of_targets
+from cloudlink.steps.aws_vpn.transit import locate
+from cloudlink.steps.permissions import Nodes
 from cloudlink.steps.resolver.endpoint import MOST_ADDRESSES, spread
 
 TOPIC = "aws"
-
-_OWNER_ONLY = {
-    "aws_vpn.attachment": "attach a virtual private gateway",
-    "aws_vpn.route_propagation": "change route tables",
-    "resolver.vpc_dns": "change the VPC's DNS settings",
-    "resolver.endpoint": "make a Resolver endpoint",
-    "resolver.zone": "associate a private hosted zone",
-}
-"""What only the owner of a shared VPC can do. https://docs.aws.amazon.com/vpc/latest/userguide/vpc-sharing.html"""
 
 
 @dataclass(frozen=True)
 class AwsFacts:
     account: str = ""  # of the caller
     vpc: parse_vpc.Vpc | None = None
-    cluster: parse_vpc.Cluster | None = None
+    cluster: Cluster | None = None
     subnets: tuple[parse_vpc.Subnet, ...] = ()
     tables: tuple[parse_vpc.RouteTable, ...] = ()
-    gateways: tuple[parse_vpc.VpnGateway, ...] = ()
-    connections: tuple[parse_vpc.VpnConnection, ...] = ()
-    balancers: tuple[parse_vpc.LoadBalancer, ...] = ()
+    balancers: tuple[LoadBalancer, ...] = ()
+    # by address, what only the owner of a shared VPC can do: https://docs.aws.amazon.com/vpc/latest/userguide/vpc-sharing.html
+    owner_only: Mapping[str, str] = field(default_factory=dict)
     azure: parse_ranges.AzureRanges = field(default_factory=parse_ranges.AzureRanges)
+    transit: str = ""  # id of the link's transit gateway; empty: it has none, or none yet
+    # virtual private gateways that serve the VPC, or are to: what leads there goes the same way as what the tunnels teach
+    gateways: frozenset[str] = frozenset()
 
 
 def read(link: Link, aws: Aws, azure: Azure) -> AwsFacts:
     """Shared with what the plan has read; beyond that one question for the account."""
-    named = any(isinstance(h.target, LoadBalancerTarget) for h in link.dns.hosts)
+    named = any(isinstance(h.target, LoadBalancerTarget) for _, h in link.dns.all_hosts)
     return AwsFacts(
         account=aws.account(),
         vpc=parse_vpc.vpc(aws.vpc(link.aws.vpc_id)),
-        cluster=parse_vpc.cluster(aws.eks_cluster(link.aws.eks_cluster)),
+        cluster=cluster(aws.eks_cluster(link.aws.eks_cluster)),
         subnets=parse_vpc.subnets(aws.subnets(link.aws.vpc_id)),
         tables=parse_vpc.route_tables(aws.route_tables(link.aws.vpc_id)),
-        gateways=parse_vpc.vpn_gateways(aws.vpn_gateways()),
-        connections=parse_vpc.vpn_connections(aws.vpn_connections()),
-        balancers=parse_vpc.load_balancers(aws.load_balancers()) if named else (),
+        balancers=load_balancers(aws.load_balancers()) if named else (),
         azure=parse_ranges.azure_ranges(azure.vnet() if link.azure.new_network is None else None, None),
+        transit=_transit(link, aws),
+        gateways=_gateways(link, aws),
     )
 
 
+def owner_only(nodes: Nodes) -> dict[str, str]:
+    return {a: node.permissions.owner_only for a, node in nodes.items() if node.permissions.owner_only}
+
+
+def standing(link: Link, aws: Aws, azure: Azure) -> AwsFacts:
+    """What is needed to check the routes of a link that exists: all of it has been read already."""
+    named = any(isinstance(h.target, LoadBalancerTarget) for _, h in link.dns.all_hosts)
+    return AwsFacts(
+        cluster=cluster(aws.eks_cluster(link.aws.eks_cluster)),
+        tables=parse_vpc.route_tables(aws.route_tables(link.aws.vpc_id)),
+        balancers=load_balancers(aws.load_balancers()) if named else (),
+        subnets=parse_vpc.subnets(aws.subnets(link.aws.vpc_id)) if by_subnets(link) else (),
+        azure=parse_ranges.azure_ranges(azure.vnet() if link.azure.new_network is None else None, None),
+        transit=_transit(link, aws),
+        gateways=_gateways(link, aws),
+    )
+
+
+def _gateways(link: Link, aws: Aws) -> frozenset[str]:
+    if not link.makes_vpn or link.aws.transit:
+        return frozenset()
+    here = {g.id for g in vpn_gateways(aws.vpn_gateways()) if g.exists and g.serves(link.aws.vpc_id)}
+    return frozenset({*here, *((link.aws.adopt_gateway,) if link.aws.adopt_gateway else ())})
+
+
+def _transit(link: Link, aws: Aws) -> str:
+    found = locate(link, aws, Receipts({})) if link.makes_vpn and link.aws.transit else None
+    return found.id if found is not None else ""
+
+
 def find(context: Context) -> Iterator[Finding]:
-    yield from check(read(context.link, context.aws, context.azure), context.link, context.plan)
+    facts = replace(read(context.link, context.aws, context.azure), owner_only=owner_only(context.nodes))
+    yield from check(facts, context.link, context.plan)
 
 
 def check(facts: AwsFacts, link: Link, plan: Plan) -> Iterator[Finding]:
     yield from _vpc(facts, link, plan)
-    if link.aws.adopt_gateway is None:
-        yield from _other_gateways(facts, link, plan)
-    else:
-        yield from _adopted_gateway(facts, link, link.aws.adopt_gateway)
     yield from _endpoint_subnets(facts, link, plan)
-    yield from _routes(facts, link)
+    if link.makes_vpn:
+        yield from _routes(facts, link)
+        yield from _known_already(facts, link, plan)
+        yield from _not_listed(facts, link)
+        yield from _through_an_appliance(facts, link)
+        yield from _of_a_gateway(facts, link)
 
 
-def _wrong(path: str, found: str, allowed: str, summary: str, detail: str, hint: str) -> Finding:
+def wrong(path: str, found: str, allowed: str, summary: str, detail: str, hint: str) -> Finding:
     return Finding(TOPIC, Severity.OBSTACLE, summary, detail, hint, key=path, mistake=Mistake(path, found, allowed))
 
 
@@ -82,7 +114,7 @@ def _wrong(path: str, found: str, allowed: str, summary: str, detail: str, hint:
 def _vpc(facts: AwsFacts, link: Link, plan: Plan) -> Iterator[Finding]:
     side = link.aws
     if facts.vpc is None:
-        yield _wrong(
+        yield wrong(
             "aws.vpc",
             side.vpc_id,
             f"a VPC that exists in {side.region}",
@@ -91,7 +123,7 @@ def _vpc(facts: AwsFacts, link: Link, plan: Plan) -> Iterator[Finding]:
             f"List them with: aws ec2 describe-vpcs --region {side.region}",
         )
     if facts.cluster is not None and facts.cluster.vpc and facts.cluster.vpc != side.vpc_id:
-        yield _wrong(
+        yield wrong(
             "aws.vpc",
             side.vpc_id,
             f"the VPC of the EKS cluster, {facts.cluster.vpc}",
@@ -100,7 +132,7 @@ def _vpc(facts: AwsFacts, link: Link, plan: Plan) -> Iterator[Finding]:
             f'Set aws.vpc = "{facts.cluster.vpc}", or name another cluster in aws.eks_cluster.',
         )
     if facts.vpc is not None and facts.vpc.dedicated:
-        yield _wrong(
+        yield wrong(
             "aws.vpc",
             f"{side.vpc_id} with dedicated tenancy",
             "a VPC with default tenancy; Resolver endpoints need it",
@@ -108,25 +140,36 @@ def _vpc(facts: AwsFacts, link: Link, plan: Plan) -> Iterator[Finding]:
             f"{side.vpc_id} has dedicated tenancy, and AWS makes no Resolver endpoints in such a VPC.",
             f"aws ec2 modify-vpc-tenancy --region {side.region} --vpc-id {side.vpc_id} --instance-tenancy default",
         )
+    if facts.vpc is not None and facts.vpc.encryption_control and _written(plan, "aws_vpn.attachment"):
+        yield Finding(
+            TOPIC,
+            Severity.OBSTACLE,
+            "The VPC lets no virtual private gateway in",
+            f"{side.vpc_id} has an encryption control in the mode enforce ({facts.vpc.encryption_control}), which keeps out "
+            "whatever AWS does not encrypt itself: a virtual private gateway is kept out unless it is excluded.",
+            f"Ask who keeps it, or: aws ec2 modify-vpc-encryption-control --region {side.region} "
+            f"--vpc-encryption-control-id {facts.vpc.encryption_control} --virtual-private-gateway-exclusion enable",
+            key="aws.vpc",
+        )
     if facts.vpc is not None and facts.vpc.owner and facts.account and facts.vpc.owner != facts.account:
-        yield from _shared(facts.vpc, facts.account, plan)
+        yield from _shared(facts.vpc, facts, plan)
 
 
-def _shared(vpc: parse_vpc.Vpc, account: str, plan: Plan) -> Iterator[Finding]:
+def _shared(vpc: parse_vpc.Vpc, facts: AwsFacts, plan: Plan) -> Iterator[Finding]:
     """A VPC that was shared by Resource Access Manager: its participants may use its subnets and no more."""
-    needed = [what for address, what in _OWNER_ONLY.items() if _written(plan, address)]
+    needed = [what for address, what in facts.owner_only.items() if _written(plan, address)]
     if not needed:
         return
     yield Finding(
         TOPIC,
         Severity.OBSTACLE,
         "The VPC belongs to another AWS account",
-        f"{vpc.id} is owned by account {vpc.owner} and shared with {account}, as which cloudlink is signed in. Only the "
+        f"{vpc.id} is owned by account {vpc.owner} and shared with {facts.account}, as which cloudlink is signed in. Only the "
         f"owner can {_and(needed)}; AWS refuses that to everybody else, whatever their permissions are.",
         f"Sign in to account {vpc.owner}: set aws.profile to a profile of that account, or have its owner run cloudlink.",
         key="aws.profile",
         mistake=Mistake(
-            "aws.profile", f"account {account}", f"account {vpc.owner}, which owns {vpc.id}: {_and(needed)}"
+            "aws.profile", f"account {facts.account}", f"account {vpc.owner}, which owns {vpc.id}: {_and(needed)}"
         ),
     )
 
@@ -140,94 +183,6 @@ def _and(items: list[str]) -> str:
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
 
 
-# --- its virtual private gateway --------------------------------------------------------------------------
-
-
-def _other_gateways(facts: AwsFacts, link: Link, plan: Plan) -> Iterator[Finding]:
-    vpc = link.aws.vpc_id
-    change = plan.of("aws_vpn.gateway")
-    ours = change.id if change is not None else ""
-    for other in facts.gateways:
-        state = next((a.state for a in other.attachments if a.vpc == vpc and a.state in ("attached", "attaching")), "")
-        if other.id == ours or not state:
-            continue
-        yield _wrong(
-            "aws.gateway",
-            f'"create", but {other.id} is {state} to {vpc}',
-            f'"{other.id}", to adopt it; a VPC has one virtual private gateway only',
-            "The VPC has another virtual private gateway",
-            f"{other.id} (ASN {other.asn}) is {state} to {vpc}, and a VPC has at most one.",
-            f'Adopt it: set aws.gateway = "{other.id}" and aws.asn = {other.asn}.',
-        )
-
-
-def _adopted_gateway(facts: AwsFacts, link: Link, adopted: str) -> Iterator[Finding]:
-    gateway = next((g for g in facts.gateways if g.id == adopted), None)
-    if gateway is None:
-        yield _wrong(
-            "aws.gateway",
-            adopted,
-            f"a virtual private gateway that exists in {link.aws.region}",
-            "The virtual private gateway does not exist",
-            f"There is no {adopted} in {link.aws.region}.",
-            "Correct aws.gateway, or leave it out to have one made.",
-        )
-        return
-    elsewhere = [a for a in gateway.attachments if a.vpc != link.aws.vpc_id and a.state in ("attached", "attaching")]
-    if elsewhere:
-        yield _wrong(
-            "aws.gateway",
-            f"{adopted}, which is {elsewhere[0].state} to {elsewhere[0].vpc}",
-            f"a gateway of {link.aws.vpc_id}, or one that is attached to no VPC",
-            "The virtual private gateway is attached to another VPC",
-            f"{adopted} is {elsewhere[0].state} to {elsewhere[0].vpc}; a gateway serves one VPC.",
-            "Correct aws.gateway, or leave it out to have one made.",
-        )
-    for other in facts.gateways:
-        state = next(
-            (a.state for a in other.attachments if a.vpc == link.aws.vpc_id and a.state in ("attached", "attaching")),
-            "",
-        )
-        if state and other.id != adopted:
-            yield _wrong(
-                "aws.gateway",
-                f"{adopted}, but {other.id} is {state} to {link.aws.vpc_id}",
-                f'"{other.id}": a VPC has one virtual private gateway only',
-                "The VPC has another virtual private gateway",
-                f"{other.id} (ASN {other.asn}) is {state} to {link.aws.vpc_id}, and a VPC has at most one.",
-                f'Adopt that one: set aws.gateway = "{other.id}" and aws.asn = {other.asn}.',
-            )
-    if problem := azure_peer_asn_problem(gateway.asn):
-        yield _wrong(
-            "aws.gateway",
-            f"{adopted} with ASN {gateway.asn}",
-            f"a gateway whose ASN Azure takes as a peer's: {problem}",
-            "Azure does not take the gateway's AS number",
-            f"{adopted} has the ASN {gateway.asn}, which cannot be changed, and {problem}.",
-            "Take another gateway, or leave aws.gateway out to have one made.",
-        )
-    if gateway.asn == link.azure.asn:
-        yield _wrong(
-            "azure.vpn_gateway.asn",
-            str(gateway.asn),
-            f"an ASN other than that of {adopted}",
-            "Both gateways have the same AS number",
-            f"{adopted} has the ASN {gateway.asn} too; BGP between two clouds needs two numbers.",
-            "Set azure.vpn_gateway.asn to another number.",
-        )
-    used = {inside for c in facts.connections if c.gateway == adopted and c.link != link.name for inside in c.insides}
-    for tunnel in link.tunnels:
-        if str(tunnel.inside) in used:
-            yield _wrong(
-                "vpn.inside_pool",
-                str(tunnel.inside),
-                f"ranges that no other VPN connection of {adopted} uses",
-                "An inside address range is used by another tunnel of the same gateway",
-                f"Another VPN connection of {adopted} uses {tunnel.inside}.",
-                "Set vpn.inside_pool to ranges that are free.",
-            )
-
-
 # --- subnets of the endpoint ------------------------------------------------------------------------------
 
 
@@ -238,7 +193,7 @@ def _endpoint_subnets(facts: AwsFacts, link: Link, plan: Plan) -> Iterator[Findi
     known = {s.id: s for s in facts.subnets}
     for subnet in link.dns.endpoint_subnets or ():
         if subnet not in known:
-            yield _wrong(
+            yield wrong(
                 "dns.endpoint_subnets",
                 subnet,
                 f"subnets of {link.aws.vpc_id}",
@@ -247,11 +202,25 @@ def _endpoint_subnets(facts: AwsFacts, link: Link, plan: Plan) -> Iterator[Findi
                 f"List them with: aws ec2 describe-subnets --region {link.aws.region} --filters "
                 f"Name=vpc-id,Values={link.aws.vpc_id}",
             )
-    chosen = _chosen(facts, link)
+    gone = [s for s in facts.cluster.subnets if s not in known] if facts.cluster and facts.subnets else []
+    if gone and link.dns.endpoint_subnets is None:
+        # EKS goes on naming the subnets that it was made with
+        yield wrong(
+            "dns.endpoint_subnets",
+            f"those of {link.aws.eks_cluster}, of which {_and(gone)} {'is' if len(gone) == 1 else 'are'} gone",
+            f"subnets that exist in {link.aws.vpc_id}",
+            "A subnet of the EKS cluster does not exist any more",
+            f"{link.aws.eks_cluster} still names {_and(gone)}, which {link.aws.vpc_id} does not have (any more); the Resolver "
+            "endpoint would get an address in each of the cluster's subnets.",
+            "Set dns.endpoint_subnets to two to six subnets"
+            + (f", for example of: {', '.join(_roomy(facts))}." if _roomy(facts) else "."),
+        )
+    chosen = endpoint_subnets(facts, link)
     for subnet in chosen:
-        free = known[subnet].free_addresses
+        yield from _unfit(known[subnet], facts)
+        free = None if known[subnet].without_ipv4 else known[subnet].free_addresses
         if free is not None and free < 1:
-            yield _wrong(
+            yield wrong(
                 "dns.endpoint_subnets",
                 f"{subnet} without a free address",
                 "subnets with at least one free address",
@@ -272,7 +241,24 @@ def _endpoint_subnets(facts: AwsFacts, link: Link, plan: Plan) -> Iterator[Findi
         )
 
 
-def _chosen(facts: AwsFacts, link: Link) -> list[str]:
+def _unfit(subnet: parse_vpc.Subnet, facts: AwsFacts) -> Iterator[Finding]:
+    """https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/resolver-forwarding-inbound-queries.html"""
+    where = subnet.at_the_edge
+    if not where and not subnet.without_ipv4:
+        return
+    found = f"{subnet.id}, which is in {where}" if where else f"{subnet.id}, which has IPv6 addresses only"
+    yield wrong(
+        "dns.endpoint_subnets",
+        found,
+        "subnets with IPv4 in availability zones of the region",
+        "A subnet of the endpoint is of a kind that takes none",
+        f"{found}; the Resolver endpoint needs an IPv4 address in an availability zone of the region itself.",
+        "Set dns.endpoint_subnets to two to six other subnets"
+        + (f", for example of: {', '.join(_roomy(facts))}." if _roomy(facts) else "."),
+    )
+
+
+def endpoint_subnets(facts: AwsFacts, link: Link) -> list[str]:
     """The subnets in which the endpoint gets an address, of those that exist."""
     wanted = link.dns.endpoint_subnets or (facts.cluster.subnets if facts.cluster else ())
     known = {s.id: s for s in facts.subnets}
@@ -280,7 +266,8 @@ def _chosen(facts: AwsFacts, link: Link) -> list[str]:
 
 
 def _roomy(facts: AwsFacts) -> list[str]:
-    return sorted(s.id for s in facts.subnets if (s.free_addresses or 0) > 0)[:MOST_ADDRESSES]
+    fit = (s for s in facts.subnets if (s.free_addresses or 0) > 0 and not s.at_the_edge and not s.without_ipv4)
+    return sorted(s.id for s in fit)[:MOST_ADDRESSES]
 
 
 # --- routes ------------------------------------------------------------------------------------------------
@@ -291,16 +278,139 @@ def _routes(facts: AwsFacts, link: Link) -> Iterator[Finding]:
 
     https://docs.aws.amazon.com/vpc/latest/userguide/route-tables-priority.html
     """
-    learned = _learned(facts, link)
-    for table in _used_tables(facts, link):
+    ranges = learned(facts, link)
+    for table in used_tables(facts, link):
         for route in table.routes:
-            for network in learned:
+            if route.target in (facts.gateways | {facts.transit}) and route.active:
+                continue  # the same way
+            for network in ranges:
                 if not route.destination.subnet_of(network):
                     continue
                 yield _route(table, route, network, link)
 
 
-def _route(table: parse_vpc.RouteTable, route: parse_vpc.Route, network: IPv4Network, link: Link) -> Finding:
+def _known_already(facts: AwsFacts, link: Link, plan: Plan) -> Iterator[Finding]:
+    """An adopted gateway that leads to Azure's ranges before the link is there: to a place of that range in the company, over
+    Direct Connect or another VPN. Direct Connect wins over any VPN, and the more specific route over both.
+
+    https://docs.aws.amazon.com/vpn/latest/s2svpn/vpn-route-priority.html
+    """
+    made = [c for c in plan.changes if c.address.startswith("aws_vpn.connection[")]
+    if not made or any(c.action is not Action.CREATE for c in made):
+        return  # what it has learned may be from our own tunnels
+    for network in learned(facts, link):
+        taught = {
+            r.destination: t.id
+            for t in facts.tables
+            for r in t.learned
+            if r.target == link.aws.adopt_gateway and r.destination.subnet_of(network)
+        }
+        if not taught:
+            continue
+        yield Finding(
+            TOPIC,
+            Severity.OBSTACLE,
+            "The gateway has a way to Azure's range already",
+            f"{link.aws.adopt_gateway} has taught {next(iter(taught.values()))} a route to {', '.join(map(str, taught))} although the link is not "
+            f"there yet: another VPN connection or Direct Connect announces it, so that {network} is in use elsewhere, or joined "
+            "with Azure some other way. Packets for it would go there, or now here and now there.",
+            f"See who announces it: aws ec2 describe-vpn-connections --region {link.aws.region} --filters "
+            f'Name=vpn-gateway-id,Values={link.aws.adopt_gateway}\nIf it is joined with Azure: link.transport = "existing".',
+            key="aws.gateway",
+        )
+
+
+def _of_a_gateway(facts: AwsFacts, link: Link) -> Iterator[Finding]:
+    """A table that routes what comes through a gateway takes no routes to outside the VPC, neither learned nor written."""
+    for table in used_tables(facts, link):
+        if table.edges:
+            yield wrong(
+                "aws.route_tables",
+                f"{table.id}, the route table of {_and(list(table.edges))}",
+                "tables of subnets",
+                "A route table is a gateway's own",
+                f"{table.id} is associated with {_and(list(table.edges))} and takes no routes to Azure; AWS refuses to propagate any "
+                "into it.",
+                "Take it out of aws.route_tables"
+                + (f", and give {_subnets(table)} a table of their own." if table.subnets or table.main else "."),
+            )
+
+
+def _through_an_appliance(facts: AwsFacts, link: Link) -> Iterator[Finding]:
+    """A gateway route table: what comes through an adopted gateway goes to a firewall first.
+
+    https://docs.aws.amazon.com/vpc/latest/userguide/gateway-route-tables.html
+    """
+    for table in facts.tables:
+        for gateway in sorted(facts.gateways.intersection(table.edges)):
+            for route in table.routes:
+                dead = "" if route.active else ", which is not there any more (blackhole)"
+                yield Finding(
+                    TOPIC,
+                    Severity.WARNING if route.active else Severity.OBSTACLE,
+                    "What comes from Azure is led through an appliance"
+                    if route.active
+                    else "What comes from Azure is led to nowhere",
+                    f"{table.id} is the route table of {gateway} itself, and leads what is for {route.destination} of the VPC to "
+                    f"{route.target}{dead}. "
+                    + (
+                        "A firewall there must let Azure's ranges through, and answers must go back the same way, by a route of the "
+                        f"subnets to {_and([str(n) for n in learned(facts, link)]) or 'Azure'}; a route that the tunnels teach goes past it."
+                        if route.active
+                        else "Packets for it are dropped."
+                    ),
+                    "Ask who keeps that table; without an appliance: aws ec2 disassociate-route-table --association-id ID",
+                    key="aws.gateway",
+                )
+
+
+def _not_listed(facts: AwsFacts, link: Link) -> Iterator[Finding]:
+    """Tables of what is asked from Azure that aws.route_tables leaves out."""
+    listed = link.aws.route_tables
+    if listed is None:
+        return
+    own = {s: t for t in facts.tables for s in t.subnets}
+    main = next((t for t in facts.tables if t.main), None)
+    asked = {*(link.dns.endpoint_subnets or endpoint_subnets(facts, link)), *used_subnets(facts, link, cluster=False)}
+    ranges = learned(facts, link)
+    left: dict[str, list[str]] = {}
+    for subnet in sorted(asked):
+        table = own.get(subnet, main)
+        if table is None or table.id in listed:
+            continue
+        ways = [r.destination for r in (*table.routes, *table.learned) if r.active and not r.target.startswith(_OUT)]
+        if not all(any(n.subnet_of(w) for w in ways) for n in ranges):
+            left.setdefault(table.id, []).append(subnet)
+    for table_id, subnets in left.items():
+        yield Finding(
+            TOPIC,
+            Severity.WARNING,
+            "A route table that is needed is not listed",
+            f"aws.route_tables does not list {table_id}, which {_and(subnets)} use{'s' * (len(subnets) == 1)}, where the Resolver "
+            "endpoint or what names point at has addresses: with no route back to Azure their answers are lost.",
+            f'Add "{table_id}" to aws.route_tables, or leave that key out.',
+            key="aws.route_tables",
+        )
+
+
+_OUT = ("igw-", "nat-", "eigw-", "vpce-")  # to the internet, or to a service of AWS's
+
+
+def routes_by_lists(facts: AwsFacts, lists: Mapping[str, tuple[IPv4Network, ...]], link: Link) -> Iterator[Finding]:
+    """The same for routes to managed prefix lists, which landing zones have to their transit gateway. lists: their ranges."""
+    for table in used_tables(facts, link):
+        for listed in table.lists:
+            for range_ in lists.get(listed.list_id, ()):
+                for network in learned(facts, link):
+                    if range_.subnet_of(network) and listed.target not in (facts.gateways | {facts.transit}):
+                        route = parse_vpc.Route(range_, listed.target, listed.active)
+                        yield _route(table, route, network, link, listed.list_id)
+
+
+def _route(
+    table: parse_vpc.RouteTable, route: parse_vpc.Route, network: IPv4Network, link: Link, list_id: str = ""
+) -> Finding:
+    """list_id: of the prefix list that the route is for."""
     whole = route.destination == network
     leads = f"leads to {route.target}" + ("" if route.active else ", which does not exist any more (blackhole)")
     return Finding(
@@ -309,35 +419,46 @@ def _route(table: parse_vpc.RouteTable, route: parse_vpc.Route, network: IPv4Net
         "A static route takes the way back to Azure"
         if whole
         else "A static route takes a part of the way back to Azure",
-        f"{table.id} has a static route to {route.destination} that {leads}. AWS prefers it to the route to {network} that "
-        f"the tunnels teach, so that answers from {_subnets(table)} to {'Azure' if whole else 'that part'} do not come back.",
+        f"{table.id} has a static route to {route.destination}{f' (prefix list {list_id})' if list_id else ''} that {leads}. {_wins(network, link)}, so that answers from {_subnets(table)} to {'Azure' if whole else 'that part'} do not come back.",
         f"If nothing needs it: aws ec2 delete-route --region {link.aws.region} --route-table-id {table.id} "
-        f"--destination-cidr-block {route.destination}",
-        resource="aws_vpn.route_propagation",
+        + (f"--destination-prefix-list-id {list_id}" if list_id else f"--destination-cidr-block {route.destination}"),
+        resource="aws_vpn.static_routes" if link.aws.transit else "aws_vpn.route_propagation",
     )
+
+
+def _wins(network: IPv4Network, link: Link) -> str:
+    if link.aws.transit:
+        return f"It is left as it is, and is in the way of the route to {network} through the transit gateway"
+    return f"AWS prefers it to the route to {network} that the tunnels teach"
 
 
 def _subnets(table: parse_vpc.RouteTable) -> str:
     return ", ".join(table.subnets[:3]) or "the subnets that use it"
 
 
-def _learned(facts: AwsFacts, link: Link) -> tuple[IPv4Network, ...]:
+def learned(facts: AwsFacts, link: Link) -> tuple[IPv4Network, ...]:
     """The ranges that AWS learns from Azure."""
     vnet = link.azure.new_network.prefixes if link.azure.new_network else facts.azure.vnet
     return (*vnet, *(n for p in facts.azure.peerings if p.gateway_transit for n in p.ranges))
 
 
-def _used_tables(facts: AwsFacts, link: Link) -> Iterable[parse_vpc.RouteTable]:
-    """Those that are listed, or those of the subnets of the cluster, the endpoint and the load balancers."""
+def used_tables(facts: AwsFacts, link: Link) -> Iterable[parse_vpc.RouteTable]:
+    """Those that are listed, or those of the subnets of the cluster, the endpoint and what names point at."""
     if link.aws.route_tables is not None:
         return [t for t in facts.tables if t.id in link.aws.route_tables]
-    names = {h.target.name_or_arn for h in link.dns.hosts if isinstance(h.target, LoadBalancerTarget)}
-    subnets = {
-        *(facts.cluster.subnets if facts.cluster else ()),
-        *(link.dns.endpoint_subnets or ()),
-        *(s for b in facts.balancers if b.vpc == link.aws.vpc_id and {b.name, b.arn} & names for s in b.subnets),
-    }
     own = {s: t for t in facts.tables for s in t.subnets}
     main = next((t for t in facts.tables if t.main), None)
-    used = {t.id: t for t in (own.get(s, main) for s in sorted(subnets)) if t is not None}
+    used = {t.id: t for t in (own.get(s, main) for s in used_subnets(facts, link)) if t is not None}
     return list(used.values())
+
+
+def used_subnets(facts: AwsFacts, link: Link, *, cluster: bool = True) -> list[str]:
+    """Those of the cluster, of the endpoint, and of what names point at."""
+    names = {h.target.name_or_arn for _, h in link.dns.all_hosts if isinstance(h.target, LoadBalancerTarget)}
+    subnets = {
+        *(facts.cluster.subnets if facts.cluster and cluster else ()),
+        *(link.dns.endpoint_subnets or ()),
+        *subnets_of_targets(link, facts.subnets),
+        *(s for b in facts.balancers if b.vpc == link.aws.vpc_id and {b.name, b.arn} & names for s in b.subnets),
+    }
+    return sorted(subnets)

@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from ipaddress import IPv4Network
 
 from cloudlink.checks.preflight import azure_facts
 from cloudlink.checks.preflight.azure_facts import AzureFacts
 from cloudlink.checks.preflight.context import Context
-from cloudlink.checks.preflight.parse import networks_in, vpc_ranges
 from cloudlink.checks.preflight.paths import (
     az_peering,
     az_where,
+    cluster_routes,
     finding,
     in_use,
     standing,
+    transit,
 )
+from cloudlink.clouds.aws import parse_vpc
+from cloudlink.clouds.azure import kinds
+from cloudlink.clouds.azure.client import Azure
 from cloudlink.clouds.azure.errors import toml_key
-from cloudlink.clouds.azure.parse import AZURE_OWN_ASN, GATEWAY_SUBNET, Lock, Restriction, Subnet, Vnet, last, vnet_of
+from cloudlink.clouds.azure.parse_gateway import AZURE_OWN_ASN
+from cloudlink.clouds.azure.parse_network import GATEWAY_SUBNET, Subnet, Vnet
+from cloudlink.clouds.azure.parse_pieces import last, vnet_of
+from cloudlink.clouds.azure.parse_policy import Restriction
+from cloudlink.clouds.azure.parse_subscription import Lock
 from cloudlink.core.plan import Action, Change, Plan
 from cloudlink.errors import Finding, MalformedError, Mistake, Severity
 from cloudlink.link import Link
 
 SMALLEST_GATEWAY_SUBNET = 27
-PROPAGATED_ROUTES = 100  # of a VGW; above, AWS closes the BGP session
+# What AWS takes over one VPN connection; above, it closes the BGP session. https://docs.aws.amazon.com/vpn/latest/s2svpn/vpn-limits.html
+PROPAGATED_ROUTES = 100
+ROUTES_TO_TRANSIT = 1000
 # https://docs.aws.amazon.com/vpn/latest/s2svpn/vpn-limits.html
 _MAKES = (Action.CREATE, Action.REPLACE)
 _NEW_ZONES = ("azure_vpn.public_ip", "azure_vpn.gateway")
@@ -31,32 +42,84 @@ _NEW_ZONES = ("azure_vpn.public_ip", "azure_vpn.gateway")
 
 def find(context: Context) -> Iterator[Finding]:
     link, aws, azure = context.link, context.aws, context.azure
-    vpc = networks_in(vpc_ranges(aws.vpc(link.aws.vpc_id)))
-    yield from check(azure_facts.read(link, azure, context.plan, vpc), link, context.plan)
+    vpc = parse_vpc.vpc(aws.vpc(link.aws.vpc_id))
+    facts = azure_facts.read(link, azure, context.plan, vpc.ranges if vpc else ())
+    yield from check(facts, link, context.plan)
 
 
 def find_standing(context: Context) -> Iterator[Finding]:
     """Where nothing is to be written: what keeps packets from their way all the same."""
     link, aws = context.link, context.aws
-    facts = azure_facts.read_standing(link, context.azure, lambda: networks_in(vpc_ranges(aws.vpc(link.aws.vpc_id))))
+
+    def ranges() -> tuple[IPv4Network, ...]:
+        vpc = parse_vpc.vpc(aws.vpc(link.aws.vpc_id))
+        return vpc.ranges if vpc else ()
+
+    facts = azure_facts.read_standing(link, context.azure, ranges)
     for found in standing(facts, link):
         # nothing is to be written, so that nothing can be in its way
         yield replace(found, severity=Severity.WARNING) if found.severity is Severity.OBSTACLE else found
 
 
+def standing_on_each(link: Link, azure: Azure, ranges: Callable[[], tuple[IPv4Network, ...]]) -> tuple[Finding, ...]:
+    """What keeps packets of any of the AKS clusters from their way. ranges: reads those of the VPC."""
+    found = list(standing(azure_facts.read_standing(link, azure, ranges), link))
+    for cluster in link.azure.more_clusters:
+        own = link.on(cluster)
+        facts = azure_facts.read_beside(own, azure.beside(own), ranges())
+        found += [f for f in (*cluster_routes(facts, own), *transit(facts, own)) if f not in found]
+    return tuple(found)
+
+
+def find_beside(context: Context) -> Iterator[Finding]:
+    """Of an AKS cluster beside the first, whose context it is: the way of its packets to the gateway, and ranges that pods look
+    for inside it."""
+    link, aws, azure = context.link, context.aws, context.azure
+    vpc = parse_vpc.vpc(aws.vpc(link.aws.vpc_id))
+    facts = azure_facts.read_beside(link, azure, vpc.ranges if vpc else ())
+    severe = bool(context.plan.writes)
+    for found in (*cluster_routes(facts, link), *transit(facts, link)):
+        # where nothing is to be written, nothing can be in its way
+        weaker = found.severity is Severity.OBSTACLE and not severe
+        yield replace(found, severity=Severity.WARNING) if weaker else found
+    for unread in facts.unread:
+        yield finding(
+            Severity.NOT_PROVED, f"Not proved: {unread.what}", f"It could not be read: {unread.why.rstrip('.')}."
+        )
+
+
+def find_names(context: Context) -> Iterator[Finding]:
+    """Where somebody else has joined the networks: what is in the way of the names' own objects in Azure."""
+    link, plan = context.link, context.plan
+    if any(azure_facts.in_azure(c) for c in plan.writes):
+        facts = azure_facts.read_names(link, context.azure, plan)
+        yield from _subscription(facts, link, plan)
+        yield from locked(facts.locks, link, plan)
+        yield from _providers(facts, link, plan)
+        yield from _policies(facts.restrictions, link)
+        yield from _unread(facts)
+
+
 def find_locked(context: Context) -> Iterator[Finding]:
     """Before a removal: locks that keep anything of the link from being deleted, and who uses the gateway still."""
     link, azure = context.link, context.azure
-    if context.writes("azure_vpn"):
+    if any(azure_facts.in_azure(c) for c in context.plan.writes):
         yield from locked(azure_facts.read_locks(link, azure), link, context.plan)
     if context.writes("azure_vpn.gateway"):
-        yield from in_use(azure_facts.read_standing(link, azure, tuple))
+        clusters = [(own := link.on(c), azure.beside(own)) for c in link.azure.more_clusters]
+        told: list[Finding] = []
+        for one in ((link, azure), *clusters):
+            told += [f for f in in_use(azure_facts.read_borrowers(*one)) if f not in told]
+        yield from told
 
 
 def check(facts: AzureFacts, link: Link, plan: Plan) -> Iterator[Finding]:
+    yield from _subscription(facts, link, plan)
     yield from _zones(facts, link, plan)
     if facts.vnet is not None:
-        yield from _gateway_subnet(facts.vnet, link)
+        yield from _failed(facts.vnet, plan)
+        if link.azure.adopt_gateway is None:
+            yield from _gateway_subnet(facts.vnet, link)
         yield from _vnet(facts.vnet, facts, link)
     yield from _placement(facts, link)
     yield from standing(facts, link)
@@ -64,6 +127,10 @@ def check(facts: AzureFacts, link: Link, plan: Plan) -> Iterator[Finding]:
     yield from locked(facts.locks, link, plan)
     yield from _providers(facts, link, plan)
     yield from _policies(facts.restrictions, link)
+    yield from _unread(facts)
+
+
+def _unread(facts: AzureFacts) -> Iterator[Finding]:
     for unread in facts.unread:
         yield finding(
             Severity.NOT_PROVED,
@@ -73,7 +140,7 @@ def check(facts: AzureFacts, link: Link, plan: Plan) -> Iterator[Finding]:
 
 
 def _setting(summary: str, path: str, found: str, allowed: str, near: str = "", detail: str = "") -> Finding:
-    """An obstacle that one key of the configuration mends."""
+    """An obstacle that one key of the configuration removes."""
     said = detail or f"{path} is {found}; it must be {allowed}."
     return finding(
         Severity.OBSTACLE,
@@ -149,7 +216,7 @@ def _listed(words: Iterable[str]) -> str:
 
 def _vnet(vnet: Vnet, facts: AzureFacts, link: Link) -> Iterator[Finding]:
     side = link.azure
-    if facts.other_gateways:
+    if facts.other_gateways and side.adopt_gateway is None:
         yield _setting(
             "The VNet has a VPN gateway already",
             "azure.vnet.name",
@@ -164,7 +231,18 @@ def _vnet(vnet: Vnet, facts: AzureFacts, link: Link) -> Iterator[Finding]:
             f"the location of {side.vnet}: a gateway is where its VNet is",
             f'"{vnet.location}"',
         )
-    if borrowed := next((p for p in vnet.peerings if p.uses_gateway), None):
+    borrowed = next((p for p in vnet.peerings if p.uses_gateway), None)
+    if borrowed is not None and borrowed.of_virtual_wan:
+        yield finding(
+            Severity.OBSTACLE,
+            "The VNet is joined to a hub of Virtual WAN",
+            f"The peering {borrowed.name} gives {side.vnet} the gateways of the hub {last(borrowed.remote_id)}. Azure makes no "
+            "gateway in such a VNet.",
+            'Where the hub has a VPN to AWS: link.transport = "existing". Else name another VNet in azure.vnet, or take this one '
+            "off the hub: az network vhub connection list --vhub-name HUB --resource-group GROUP",
+            key="azure.vnet.name",
+        )
+    elif borrowed is not None:
         yield finding(
             Severity.OBSTACLE,
             "The VNet uses the gateway of another VNet",
@@ -180,18 +258,47 @@ def _vnet(vnet: Vnet, facts: AzureFacts, link: Link) -> Iterator[Finding]:
             f"VNet {side.vnet} uses its own DNS servers ({', '.join(vnet.dns_servers)}); the gateway needs them to resolve "
             "public Azure names.",
         )
-    advertised = len(vnet.prefixes) + sum(len(p.remote_ranges) for p in vnet.peerings)
-    if advertised > PROPAGATED_ROUTES:
+    # ranges of a VNet that does not get the gateway by its peering are not advertised
+    advertised = len(vnet.prefixes) + sum(len(p.remote_ranges) for p in vnet.peerings if p.lends_gateway)
+    most = ROUTES_TO_TRANSIT if link.aws.transit else PROPAGATED_ROUTES
+    if advertised > most:
         yield _setting(
             "Too many ranges for AWS",
             "azure.vnet",
             f"{advertised} prefixes",
-            f"at most {PROPAGATED_ROUTES}; above, AWS closes the BGP sessions",
+            f"at most {most}; above, AWS closes the BGP sessions",
         )
+
+
+def _failed(vnet: Vnet, plan: Plan) -> Iterator[Finding]:
+    """A VNet, or GatewaySubnet, whose last change failed: Azure takes nothing in it before it is written once more.
+
+    https://learn.microsoft.com/azure/networking/troubleshoot-failed-state
+    """
+    if not _makes(plan, "azure_vpn.gateway"):
+        return
+    there = vnet.subnet(GATEWAY_SUBNET)
+    mend = f"az network vnet update --ids {vnet.id}"
+    if vnet.state.lower() == "failed":
+        what, detail = "The VNet is in a failed state", f"The last change of the VNet {vnet.name} failed"
+    elif there is not None and there.state.lower() == "failed":
+        what, detail = "GatewaySubnet is in a failed state", f"The last change of GatewaySubnet in {vnet.name} failed"
+        mend = _az_subnet(there)
+    else:
+        return
+    yield finding(
+        Severity.OBSTACLE,
+        what,
+        f"{detail}, and Azure refuses what is put into it before it is written once more as it is.",
+        f"{mend}\nIf it stays so, Azure's support has to repair it.",
+        key="azure.vnet.name",
+    )
 
 
 def _gateway_subnet(vnet: Vnet, link: Link) -> Iterator[Finding]:
     side, path = link.azure, "azure.vpn_gateway.subnet_prefix"
+    wanted = side.gateway_subnet
+    assert wanted is not None, "a link that makes a gateway has a range for its subnet"
     if not vnet.prefixes:  # said of the cloud, not of the configuration, which cannot be made to fit it
         raise MalformedError(
             "A cloud's answer is malformed",
@@ -203,21 +310,21 @@ def _gateway_subnet(vnet: Vnet, link: Link) -> Iterator[Finding]:
         yield from _existing_gateway_subnet(there)
         return
     listed = ", ".join(map(str, vnet.prefixes))
-    if not any(side.gateway_subnet.subnet_of(p) for p in vnet.prefixes):
+    if not any(wanted.subnet_of(p) for p in vnet.prefixes):
         yield _setting(
             "The gateway's subnet is outside the VNet",
             path,
-            str(side.gateway_subnet),
+            str(wanted),
             f"a range inside the VNet's ({listed})",
         )
         return
     for subnet in vnet.subnets:
         for taken in subnet.prefixes:
-            if taken.overlaps(side.gateway_subnet):
+            if taken.overlaps(wanted):
                 yield _setting(
                     "The gateway's subnet overlaps another",
                     path,
-                    str(side.gateway_subnet),
+                    str(wanted),
                     f"a range that the subnet {subnet.name} ({taken}) does not use",
                 )
 
@@ -245,6 +352,23 @@ def _existing_gateway_subnet(subnet: Subnet) -> Iterator[Finding]:
                 f"GatewaySubnet with the network security group {name}",
                 "no network security group on GatewaySubnet: Azure does not support one there",
             ),
+        )
+    if subnet.nat_gateway_id:
+        yield finding(
+            Severity.OBSTACLE,
+            "GatewaySubnet has a NAT gateway",
+            f"The NAT gateway {last(subnet.nat_gateway_id)} is on GatewaySubnet, where Azure supports none.",
+            f"{az} --remove natGateway",
+            key="azure.vnet.name",
+        )
+    if strangers := [u for u in subnet.users if "/virtualnetworkgateways/" not in u.lower()]:
+        named = ", ".join(dict.fromkeys(last(u.partition("/ipConfigurations/")[0]) for u in strangers[:3]))
+        yield finding(
+            Severity.WARNING,
+            "GatewaySubnet holds something else than gateways",
+            f"{named} is in GatewaySubnet, where Azure supports gateways only: it may refuse the gateway, or leave it too few addresses.",
+            "Move it to another subnet.",
+            key="azure.vnet.name",
         )
     if subnet.delegations:
         yield finding(
@@ -330,7 +454,7 @@ def locked(locks: Iterable[Lock], link: Link, plan: Plan) -> Iterator[Finding]:
 
 
 def _stops(lock: Lock, change: Change, link: Link) -> bool:
-    if change.step != "azure_vpn" or change.action is Action.NO_OP:
+    if not azure_facts.in_azure(change) or change.action is Action.NO_OP:
         return False
     ids = _scopes(change, link)
     deletes = change.action in (Action.DELETE, Action.REPLACE)
@@ -351,7 +475,12 @@ def _scopes(change: Change, link: Link) -> tuple[str, ...]:
         f"/subscriptions/{side.vnet_subscription}/resourceGroups/{side.vnet_resource_group}"
         f"/providers/Microsoft.Network/virtualNetworks/{side.vnet}"
     )
-    if change.address in ("azure_vpn.gateway_subnet", "azure_vpn.network"):
+    if change.address in (
+        "azure_vpn.gateway_subnet",
+        "azure_vpn.network",
+        "dns_forward.subnet",
+        "dns_forward.inbound_subnet",
+    ):
         return (vnet,)
     group = f"/subscriptions/{side.subscription}/resourceGroups/{side.resource_group}"
     if change.address == "azure_vpn.cluster":
@@ -366,42 +495,114 @@ def _within(id_: str, scope: str) -> bool:
 # --- providers and policies -----------------------------------------------------------------------------------------------
 
 
+# What is made in the link's location, each kind with the address of what makes it. Local gateways and connections are
+# wherever gateways are.
+_REGIONAL = {
+    kinds.GATEWAY: "azure_vpn.gateway",
+    kinds.DNS_RESOLVER: "dns_forward.resolver",
+    kinds.DNS_RULESET: "dns_forward.ruleset",
+}
+
+
 def _providers(facts: AzureFacts, link: Link, plan: Plan) -> Iterator[Finding]:
+    side = link.azure
     for provider in facts.providers:
-        needed = "azure_vpn.cluster" if "container" in provider.namespace.lower() else "azure_vpn"
-        if not provider.registered and _makes(plan, needed):
+        of_cluster = "container" in provider.namespace.lower()
+        needed = ("azure_vpn.cluster",) if of_cluster else ("azure_vpn", *azure_facts.IN_AZURE)
+        where = side.aks_subscription if of_cluster else side.subscription
+        if not provider.registered and _makes(plan, *needed):
             yield finding(
                 Severity.OBSTACLE,
                 "The subscription does not use this part of Azure yet",
                 f"The resource provider {provider.namespace} is {provider.state} in the subscription "
-                f"{link.azure.subscription}, so that Azure refuses every object of it.",
-                f"az provider register --subscription {link.azure.subscription} --namespace {provider.namespace} --wait",
+                f"{where}, so that Azure refuses every object of it.",
+                f"az provider register --subscription {where} --namespace {provider.namespace} --wait",
                 key="azure.subscription",
             )
+        for kind, address in _REGIONAL.items():
+            if not of_cluster and provider.lacks(kind, side.location) and _makes(plan, address):
+                yield finding(
+                    Severity.OBSTACLE,
+                    "The Azure location does not have this kind of object",
+                    f"{side.location} has no {kind}, so that Azure refuses the {'gateway' if kind == kinds.GATEWAY else 'DNS resolver'}.",
+                    f"Locations that have it: {', '.join(sorted(provider.locations[kind.lower()])[:12])}"
+                    + ("" if kind == kinds.GATEWAY else '\nOr let CoreDNS forward the names: dns.forward = "coredns"'),
+                    key="azure.location",
+                )
+
+
+def _subscription(facts: AzureFacts, link: Link, plan: Plan) -> Iterator[Finding]:
+    for found, id_, key in (
+        (facts.subscription, link.azure.subscription, "azure.subscription"),
+        (facts.vnet_subscription, link.azure.vnet_subscription, "azure.vnet.subscription"),
+    ):
+        if found is None:
+            continue
+        if found.read_only:
+            yield finding(
+                Severity.OBSTACLE,
+                "The Azure subscription is disabled",
+                f'The subscription "{found.name}" ({id_}) is {found.state}: Azure answers what is read in it and refuses every write.',
+                "Its owner has to enable it again (an unpaid bill, a spending limit, an ended trial): "
+                "https://learn.microsoft.com/azure/cost-management-billing/manage/subscription-disabled",
+                key=key,
+            )
+        elif found.ending and _makes(plan, "azure_vpn", *azure_facts.IN_AZURE):
+            yield finding(
+                Severity.WARNING,
+                "The Azure subscription is about to be disabled",
+                f'The subscription "{found.name}" ({id_}) is {found.state}: a bill is open, and when Azure disables it the gateway '
+                "stops and the link with it.",
+                "Have its owner pay: https://learn.microsoft.com/azure/cost-management-billing/manage/subscription-states",
+                key=key,
+            )
+    paid = facts.subscription
+    if paid is not None and paid.spending_limit and not paid.read_only and _makes(plan, "azure_vpn.gateway"):
+        yield finding(
+            Severity.WARNING,
+            "The Azure subscription has a spending limit",
+            f'When the credit of "{paid.name}" is used up, Azure disables the subscription, and the link is down until the next '
+            "month or for good. What the link costs is said below.",
+            "Its owner can remove the limit: https://learn.microsoft.com/azure/cost-management-billing/manage/spending-limit",
+            key="azure.subscription",
+        )
 
 
 def _policies(restrictions: Iterable[Restriction], link: Link) -> Iterator[Finding]:
     """One finding for each assignment and tag, with the kinds that it concerns."""
     given = {k.lower(): v for k, v in link.tags}
-    kinds: dict[tuple[str, ...], tuple[Restriction, list[str]]] = {}
+    concerned: dict[tuple[str, ...], tuple[Restriction, list[str]]] = {}
+    replaced: dict[tuple[str, str, str], Restriction] = {}
     for one in restrictions:
         if one.needs_tag:
             value = given.get(one.needs_tag.lower())
-            if one.fills_in or (value is not None and (not one.values or value in one.values)):
+            if one.fills_in and value is not None and value.lower() != one.fills_in.lower():
+                replaced.setdefault((one.needs_tag, one.fills_in, value), one)
+            if one.fills_in or (value is not None and (not one.values or _among(value, one.values))):
                 continue
-        elif (tag := tag_named(one.field)) and given.get(tag) not in one.values:
+        elif (tag := tag_named(one.field)) and not _among(given.get(tag), one.values):
             continue  # it refuses values that the tag does not get
         at = (one.assignment, one.policy, one.needs_tag)
-        kinds.setdefault(at, (one, []))[1].append(last(one.kind))
-    for one, several in kinds.values():
+        concerned.setdefault(at, (one, []))[1].append(last(one.kind))
+    for (tag, theirs, ours), one in replaced.items():
+        yield finding(
+            Severity.WARNING,
+            "An Azure policy may put another value into a tag",
+            f"The policy {last(one.policy) or 'without a name'} (assignment {last(one.assignment)}, in {_scope(one.assignment)}) "
+            f'writes {tag} = "{theirs}" itself, and [tags] says "{ours}". If it replaces what is there, each plan shows the '
+            "tag as changed by hand.",
+            f'[tags]\n{toml_key(tag)} = "{theirs}"',
+            key="tags",
+        )
+    for one, several in concerned.values():
         what = ", ".join(dict.fromkeys(several))
-        who = f"the policy {last(one.policy) or 'without a name'} (assignment {last(one.assignment)}, in {_scope(one.assignment)})"
+        who = f"The policy {last(one.policy) or 'without a name'} (assignment {last(one.assignment)}, in {_scope(one.assignment)})"
         if one.needs_tag:
             values = f", one of {', '.join(one.values)}" if one.values else ""
             yield finding(
                 Severity.OBSTACLE,
                 "An Azure policy wants a tag",
-                f"In this group, {who} refuses {what} without the tag {one.needs_tag}{values}.",
+                f"{who} refuses {what} without the tag {one.needs_tag}{values}.",
                 f'[tags]\n{toml_key(one.needs_tag)} = "{one.values[0] if one.values else "..."}"',
                 key="tags",
             )
@@ -410,10 +611,15 @@ def _policies(restrictions: Iterable[Restriction], link: Link) -> Iterator[Findi
             yield finding(
                 Severity.OBSTACLE,
                 "An Azure policy forbids it",
-                f"In this group, {who} refuses {what}{about}.",
+                f"{who} refuses {what}{about}.",
                 f"Ask for an exemption, or see what it wants: az policy assignment show --name {last(one.assignment)}"
                 + (f" --scope {_scope(one.assignment)}" if _scope(one.assignment).startswith("/") else ""),
             )
+
+
+def _among(value: str | None, values: Iterable[str]) -> bool:
+    """As policies compare: without case. https://learn.microsoft.com/azure/governance/policy/concepts/definition-structure-policy-rule"""
+    return value is not None and value.lower() in {v.lower() for v in values}
 
 
 def tag_named(field_: str) -> str:

@@ -1,16 +1,19 @@
-"""What a check before the first write may ask, and how the older checks' words become findings."""
+"""What a check before the first write may ask."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from cloudlink.clouds.aws.client import Aws
 from cloudlink.clouds.azure.client import Azure
 from cloudlink.clouds.kube.client import Kube
 from cloudlink.core.plan import Action, Plan
-from cloudlink.errors import CloudlinkError, Finding, Mistake, Severity
+from cloudlink.core.resource import Node
+from cloudlink.errors import CloudlinkError, Finding
 from cloudlink.link import Link
+from cloudlink.steps.dns_forward.step import FORWARD
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,10 @@ class Context:
     azure: Azure
     aks: Kube
     eks: Kube
+    nodes: Mapping[str, Node[Any]] = field(default_factory=dict)  # of the topology, by address
     failed: Mapping[str, CloudlinkError] = field(default_factory=dict)  # reads of the plan that failed, by address
+    # of the AKS clusters, where there are several: as if each was the link's only one, by label, the first one first
+    clusters: Mapping[str, Context] = field(default_factory=dict)
 
     @property
     def creates(self) -> bool:
@@ -33,24 +39,27 @@ class Context:
         """Whether the plan writes in this step; an address such as ``resolver.zone`` names one resource."""
         return any(c.address.startswith(step) for c in self.plan.writes)
 
+    def of_cluster(self, address: str, link: Link, azure: Azure, aks: Kube) -> Context:
+        """For one AKS cluster of several. address: of its key of CoreDNS, which is called here as that of a link's only one.
+        link, azure: as if it was the only one. The plan has its key's change alone, and the first cluster's all others."""
+        first = address == FORWARD
 
-Topic = Callable[[Context], Iterable[Finding]]
+        def here(other: str) -> str | None:
+            if other == address:
+                return FORWARD
+            return other if first and not other.startswith(f"{FORWARD}[") else None
 
-
-def of_mistakes(topic: str, mistakes: Iterable[Mistake]) -> Iterator[Finding]:
-    """A setting that does not fit what is there: the screen shows what was found and what is allowed."""
-    for m in mistakes:
-        yield Finding(
-            topic,
-            Severity.OBSTACLE,
-            "The configuration does not fit what is in the clouds",
-            f"{m.path} is {m.found}; allowed: {m.allowed}.",
-            f"Change {m.path} in the configuration, or what is in the cloud.",
-            key=m.path,
-            mistake=m,
+        changes = tuple(replace(c, address=name) for c in self.plan.changes if (name := here(c.address)) is not None)
+        return Context(
+            link,
+            replace(self.plan, changes=changes),
+            self.aws,
+            azure,
+            aks,
+            self.eks,
+            {name: node for at, node in self.nodes.items() if (name := here(at)) is not None},
+            {name: error for at, error in self.failed.items() if (name := here(at)) is not None},
         )
 
 
-def of_warnings(topic: str, texts: Iterable[str]) -> Iterator[Finding]:
-    for text in texts:
-        yield Finding(topic, Severity.WARNING, "", text)
+Topic = Callable[[Context], Iterable[Finding]]

@@ -9,7 +9,8 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from cloudlink.checks.preflight.context import Context
-from cloudlink.clouds.azure.parse import PoolDns, pools_dns
+from cloudlink.clouds.azure.parse_aks import PoolDns, pools_dns
+from cloudlink.clouds.kube.body import key_patch, template_patch
 from cloudlink.clouds.kube.client import Kube
 from cloudlink.clouds.kube.errors import (
     KubeApiError,
@@ -19,25 +20,26 @@ from cloudlink.clouds.kube.errors import (
     refused_by_policy,
     unknown_outcome,
 )
-from cloudlink.clouds.kube.parse import KeyMap, key_map, pod_template
+from cloudlink.clouds.kube.parse import KeyMap, deployment, key_map
 from cloudlink.clouds.ownership import owner_of
 from cloudlink.core.plan import Plan
 from cloudlink.errors import CredentialsError, Finding, Severity, UnreachableError
 from cloudlink.link import Link
 from cloudlink.steps.dns_forward import corefile
-from cloudlink.steps.dns_forward.corefile_answers import is_below
-from cloudlink.steps.dns_forward.corefile_grammar import Unreadable, servers
-from cloudlink.steps.dns_forward.corefile_rules import NEWEST, Version, version_of
-from cloudlink.steps.dns_forward.step import (
+from cloudlink.steps.dns_forward.coredns import (
     BASE_CONFIG_MAP,
     CONFIG_MAP,
     DEPLOYMENT,
+    DEPLOYMENT_READ,
     KEYS_READ,
+    LET_IT_READ,
     NAMESPACE,
     annotation_of,
-    key_patch,
-    template_patch,
+    unread,
 )
+from cloudlink.steps.dns_forward.corefile_answers import is_below
+from cloudlink.steps.dns_forward.corefile_grammar import Unreadable, servers
+from cloudlink.steps.dns_forward.corefile_rules import NEWEST, Version, version_of
 
 TOPIC = "coredns"
 FORWARD = "dns_forward.forward"
@@ -63,11 +65,15 @@ class CoreDnsFacts:
     version: Version = NEWEST
     refusals: tuple[Refusal, ...] = ()
     unproved: tuple[str, ...] = ()  # what could not be tried, and why
+    mounted: tuple[str, ...] | None = None  # ConfigMaps that CoreDNS's pods mount; None: not known
+    pods: int = 1  # that the Deployment is to have
     node_local: str | None = None  # Corefile of NodeLocal DNSCache; None: it is not there
 
 
 def find(context: Context) -> Iterator[Finding]:
     away = context.failed.get(FORWARD)
+    if context.link.dns.forward != "coredns":
+        return
     if not context.writes("dns_forward") or isinstance(away, UnreachableError | CredentialsError):
         return  # nothing to write, or it is said already that the cluster cannot be asked
     try:
@@ -78,8 +84,9 @@ def find(context: Context) -> Iterator[Finding]:
 
 
 def find_local_dns(context: Context) -> Iterator[Finding]:
-    if context.writes("dns_forward") and context.link.azure.new_cluster is None:
-        raw = context.azure.aks_with_local_dns()
+    coredns = context.link.dns.forward == "coredns"
+    if coredns and context.writes("dns_forward") and context.link.azure.new_cluster is None:
+        raw = context.azure.aks_cluster()
         yield from check_local_dns(pools_dns(raw) if raw else (), context.link)
 
 
@@ -89,7 +96,7 @@ def find_local_dns(context: Context) -> Iterator[Finding]:
 def read(link: Link, kube: Kube) -> CoreDnsFacts:
     """Raises NoCluster, and what a read of the two objects that must be there raises."""
     keys = key_map(kube.cache.get(KEYS_READ, lambda: kube.config_map(NAMESPACE, CONFIG_MAP)))
-    deployment = kube.deployment(NAMESPACE, DEPLOYMENT)
+    running = deployment(kube.cache.get(DEPLOYMENT_READ, lambda: kube.deployment(NAMESPACE, DEPLOYMENT)))
     unproved: list[str] = []
     own = _optional(lambda: kube.config_map(NAMESPACE, BASE_CONFIG_MAP), "the cluster's own Corefile", unproved)
     node_local = _optional(lambda: kube.daemon_set(NAMESPACE, NODE_LOCAL), "NodeLocal DNSCache", unproved)
@@ -101,9 +108,11 @@ def read(link: Link, kube: Kube) -> CoreDnsFacts:
     return CoreDnsFacts(
         keys,
         key_map(own or {}).text.get("Corefile", ""),
-        version_of(pod_template(deployment).images.get("coredns", "")),
+        version_of(running.images.get("coredns", "")),
         refusals,
         tuple(unproved),
+        running.config_maps,
+        running.wanted,
         cache,
     )
 
@@ -124,7 +133,7 @@ def _tried(link: Link, kube: Kube, keys: KeyMap, unproved: list[str]) -> Iterato
     https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run
     """
     key = corefile.key_of(link.name)
-    text = corefile.written(owner_of(link), corefile.block(link.dns.zone, (_PLACEHOLDER,)))
+    text = corefile.written(owner_of(link), corefile.block(link.dns.zone_names, (_PLACEHOLDER,)))
     annotations = template_patch({annotation_of(link.name): "0" * 32})
     tries: tuple[tuple[str, str, str, Callable[[], Any]], ...] = (
         (
@@ -167,7 +176,7 @@ def _attempt(what: str, attempt: Callable[[], Any], unproved: list[str]) -> Iter
 
 
 def check(facts: CoreDnsFacts, link: Link, plan: Plan) -> Iterator[Finding]:
-    zone, key = link.dns.zone, corefile.key_of(link.name)
+    zones, key = link.dns.zone_names, corefile.key_of(link.name)
     if facts.keys.immutable:
         yield _found(
             Severity.OBSTACLE,
@@ -180,7 +189,7 @@ def check(facts: CoreDnsFacts, link: Link, plan: Plan) -> Iterator[Finding]:
     seen = corefile.examine(
         facts.keys.text,
         key,
-        zone,
+        zones,
         facts.version,
         base=facts.corefile or corefile.USUAL_COREFILE,
         not_text=facts.keys.not_text,
@@ -201,15 +210,54 @@ def check(facts: CoreDnsFacts, link: Link, plan: Plan) -> Iterator[Finding]:
             sentence,
             "Add these names to dns.hosts if they are still needed, or choose a dns.zone below them.",
         )
+    yield from _unread(facts, link)
+    yield from _kept(facts, link)
     yield from _access(facts, link)
     for reason in facts.unproved:
         yield _found(Severity.NOT_PROVED, "A check of CoreDNS could not be made", f"{reason.rstrip('.')}.")
-    yield from _node_local(facts.node_local, zone)
+    for zone in zones:
+        yield from _node_local(facts.node_local, zone)
     del plan
 
 
 def _found(severity: Severity, summary: str, detail: str, hint: str = "") -> Finding:
     return Finding(TOPIC, severity, summary, detail, hint, resource=FORWARD)
+
+
+def _kept(facts: CoreDnsFacts, link: Link) -> Iterator[Finding]:
+    """Most such tools leave keys that they did not write; some write the whole object, or take it away with what it is of."""
+    if not facts.keys.kept_by:
+        return
+    key = corefile.key_of(link.name)
+    yield _found(
+        Severity.WARNING,
+        "Another tool keeps the ConfigMap of CoreDNS",
+        f"{CONFIG_MAP} in {NAMESPACE} of {link.azure.aks_cluster} is kept by {facts.keys.kept_by}. cloudlink adds the key {key} "
+        "beside the others. Where the tool writes the whole object (Terraform's kubernetes_config_map, Replace=true of Argo CD) "
+        "or prunes it, the key goes too, and pods lose AWS's names at CoreDNS's next restart; cloudlink status says so.",
+        f"Have it leave data.{key} alone: ignoreDifferences in Argo CD, kubernetes_config_map_v1_data in Terraform.",
+    )
+
+
+def _unread(facts: CoreDnsFacts, link: Link) -> Iterator[Finding]:
+    """What keeps CoreDNS from reading our key although it would start with it."""
+    where = f"{NAMESPACE} of {link.azure.aks_cluster}"
+    if kept := unread(facts.corefile, facts.mounted):
+        yield _found(
+            Severity.OBSTACLE,
+            "CoreDNS does not read coredns-custom",
+            f"In {where}, {' and '.join(kept)}, as AKS's own CoreDNS does: no key of coredns-custom has an effect there, so "
+            f"that pods would never get AWS's names. Somebody has put another CoreDNS or Corefile in its place.",
+            LET_IT_READ,
+        )
+    if facts.pods == 0:
+        yield _found(
+            Severity.OBSTACLE,
+            "CoreDNS is scaled to no pods",
+            f"The Deployment {DEPLOYMENT} in {where} is to have 0 pods: nobody answers a name in the cluster, unless something "
+            "else is in its place, which cloudlink does not know.",
+            f"kubectl scale deployment {DEPLOYMENT} --namespace {NAMESPACE} --replicas 2",
+        )
 
 
 def _access(facts: CoreDnsFacts, link: Link) -> Iterator[Finding]:
@@ -233,7 +281,7 @@ def _access(facts: CoreDnsFacts, link: Link) -> Iterator[Finding]:
                 f"The patch of {refusal.what} in namespace {NAMESPACE} was tried without effect, and refused: "
                 f"{refusal.why.rstrip('.')}. It is no missing permission: another role would not help. On AKS Automatic "
                 "AKS guards its namespaces itself.",
-                "Ask whoever keeps the policy for an exception for this user, or for AKS's own ask Azure's support.",
+                "Ask the policy's owner for an exception for this user; for a policy of AKS, ask Azure's support.",
             )
 
 
@@ -273,7 +321,11 @@ def _targets(own: str, zone: str) -> tuple[str, ...]:
 
 def check_local_dns(pools: tuple[PoolDns, ...], link: Link) -> Iterator[Finding]:
     """https://learn.microsoft.com/azure/aks/localdns-custom"""
-    zone = link.dns.zone
+    found = [finding for zone in link.dns.zone_names for finding in _local_dns(pools, link, zone)]
+    yield from dict.fromkeys(found)  # most is said of a pool, whatever the zone
+
+
+def _local_dns(pools: tuple[PoolDns, ...], link: Link, zone: str) -> Iterator[Finding]:
     for pool in pools:
         if not pool.is_on:
             continue

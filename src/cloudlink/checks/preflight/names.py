@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cloudlink.checks.preflight.context import Context
+from cloudlink.clouds.aws import parse_zones
 from cloudlink.clouds.aws.client import Aws
-from cloudlink.clouds.aws.parse import (
+from cloudlink.clouds.aws.parse_cluster import cluster
+from cloudlink.clouds.aws.parse_resolver import ResolverRule, rules_of_vpc
+from cloudlink.clouds.aws.parse_zones import (
     AccountZone,
+    FoundRecord,
     RecordFact,
-    ResolverRule,
     VpcZone,
+    ZoneRecord,
+    plain_id,
     record_facts,
-    rules_of_vpc,
     zones_of_account,
     zones_of_vpc,
 )
 from cloudlink.clouds.ownership import owner_of
 from cloudlink.core.plan import Action, Plan
 from cloudlink.errors import Finding, Severity
-from cloudlink.link import Host, Link
+from cloudlink.link import Host, Link, PrivateZone
 from cloudlink.steps.dns_forward.corefile_answers import is_below
-from cloudlink.steps.resolver.hosted_zone import plain_id
-from cloudlink.steps.resolver.records import owned_records
+from cloudlink.steps.resolver.hosted_zone import address_of
+from cloudlink.steps.resolver.records import owned_records, owner_records
 
 TOPIC = "names"
 ZONE, RECORDS = "resolver.zone", "resolver.records"
@@ -33,6 +38,9 @@ _MAKES = (Action.CREATE, Action.REPLACE)
 # What pods and the VPC need of the clouds themselves: a private zone over one of these hides it.
 _VITAL = (
     "amazonaws.com",
+    "amazonaws.com.cn",
+    "compute.internal",  # EC2's own names of machines
+    "ec2.internal",
     "eks.amazonaws.com",
     "azure.com",
     "management.azure.com",
@@ -43,6 +51,19 @@ _VITAL = (
     "mcr.microsoft.com",
     "azurecr.io",
     "azmk8s.io",
+    "azure.us",
+    "azure.cn",
+)
+# Where the clouds name what people make: a private zone below one of these hides all others of its kind.
+_SERVICES = (
+    "amazonaws.com",
+    "amazonaws.com.cn",
+    "api.aws",
+    "azure.com",
+    "windows.net",
+    "azmk8s.io",
+    "azurecr.io",
+    "azure.net",
 )
 _CLUSTER = "cluster.local"  # the cluster's own names
 
@@ -52,7 +73,7 @@ class NamesFacts:
     on_vpc: tuple[VpcZone, ...] = ()
     account: tuple[AccountZone, ...] = ()
     rules: tuple[ResolverRule, ...] = ()  # that the VPC uses
-    others: tuple[RecordFact, ...] = ()  # records of the zone that the link uses which are not its own
+    others: tuple[FoundRecord | RecordFact, ...] = ()  # records of the zone that the link uses which are not its own
     hidden: tuple[
         tuple[AccountZone, tuple[RecordFact, ...]], ...
     ] = ()  # parent zones and what is below our zone in them
@@ -61,38 +82,63 @@ class NamesFacts:
 
 def find(context: Context) -> Iterator[Finding]:
     if context.writes("resolver"):
-        yield from check(read(context.link, context.aws, context.plan), context.link, context.plan)
+        for at in places(context.link):
+            yield from check(read(context.link, context.aws, context.plan, at), context.link, context.plan, at)
+
+
+@dataclass(frozen=True)
+class Place:
+    """One of the link's zones, and where it stands in the plan and in the configuration."""
+
+    zone: PrivateZone
+    resource: str = ZONE
+    records: str = RECORDS
+    table: str = "dns"
+
+    @property
+    def is_first(self) -> bool:
+        return self.resource == ZONE
+
+
+def places(link: Link) -> tuple[Place, ...]:
+    first, *more = link.dns.zones
+    others = (
+        Place(zone, address_of("zone", zone.name), address_of("records", zone.name), f"dns.zones[{i}]")
+        for i, zone in enumerate(more)
+    )
+    return (Place(first), *others)
 
 
 # --- reading ------------------------------------------------------------------------------------------------
 
 
-def read(link: Link, aws: Aws, plan: Plan) -> NamesFacts:
+def read(link: Link, aws: Aws, plan: Plan, at: Place) -> NamesFacts:
     vpc = link.aws.vpc_id
     account = zones_of_account(aws.hosted_zones())
-    zone_id = _zone_of(link, plan)
-    others: tuple[RecordFact, ...] = ()
-    if zone_id and _acts(plan, RECORDS):
-        there = aws.records(zone_id)
+    zone_id = _zone_of(at, plan)
+    others: tuple[FoundRecord, ...] = ()
+    if zone_id and _acts(plan, at.records):
+        there = parse_zones.records(aws.records(zone_id))
         ours = set(owned_records(owner_of(link), there))
-        others = tuple(r for r in record_facts(there) if r.set_id or (r.name, r.type) not in ours)
+        others = tuple(r for r in there if r.set_id or r.key not in ours)
     hidden: list[tuple[AccountZone, tuple[RecordFact, ...]]] = []
     zones = zones_of_vpc(aws.zones_of_vpc(vpc))
-    if _makes(plan, ZONE):
+    if _makes(plan, at.resource):
         here = {z.id for z in zones}
         for parent in account:
-            if parent.name != link.dns.zone and is_below(link.dns.zone, parent.name) and _counts(parent, here):
-                below = [r for r in record_facts(aws.records_from(parent.id, link.dns.zone)) if _is_in(r, link)]
+            if parent.name != at.zone.name and is_below(at.zone.name, parent.name) and _counts(parent, here):
+                below = [r for r in record_facts(aws.records_from(parent.id, at.zone.name)) if at.zone.holds(r.name)]
                 if below:
                     hidden.append((parent, tuple(below)))
-    eks = aws.eks_cluster(link.aws.eks_cluster) or {}
+    eks = cluster(aws.eks_cluster(link.aws.eks_cluster))
+    used = aws.resolver_rule_associations(vpc)
     return NamesFacts(
         zones,
         account,
-        rules_of_vpc(aws.resolver_rules(), aws.resolver_rule_associations(vpc), vpc),
+        rules_of_vpc(aws.resolver_rules() if used else (), used, vpc),
         others,
         tuple(hidden),
-        len((eks.get("resourcesVpcConfig") or {}).get("subnetIds") or ()),
+        len(eks.subnets) if eks is not None else 0,
     )
 
 
@@ -101,14 +147,10 @@ def _counts(parent: AccountZone, on_vpc: Iterable[str]) -> bool:
     return not parent.private or parent.id in on_vpc
 
 
-def _is_in(record: RecordFact, link: Link) -> bool:
-    return is_below(record.name, link.dns.zone)
-
-
-def _zone_of(link: Link, plan: Plan) -> str:
-    if link.dns.adopt_zone is not None:
-        return plain_id(link.dns.adopt_zone)
-    change = plan.of(ZONE)
+def _zone_of(at: Place, plan: Plan) -> str:
+    if at.zone.adopt is not None:
+        return plain_id(at.zone.adopt)
+    change = plan.of(at.resource)
     return change.id if change is not None and change.action not in _MAKES else ""
 
 
@@ -125,13 +167,17 @@ def _makes(plan: Plan, address: str) -> bool:
 # --- judging ------------------------------------------------------------------------------------------------
 
 
-def check(facts: NamesFacts, link: Link, plan: Plan) -> Iterator[Finding]:
-    yield from _same_name(facts, link, plan)
-    yield from _more_specific(facts, link, plan)
-    yield from _rules(facts, link)
-    yield from _records(facts, link)
-    if _makes(plan, ZONE):
-        yield from _what_is_hidden(facts, link)
+def check(facts: NamesFacts, link: Link, plan: Plan, at: Place) -> Iterator[Finding]:
+    yield from _same_name(facts, link, plan, at)
+    yield from _more_specific(facts, link, plan, at)
+    yield from _rules(facts, link, at)
+    yield from _records(facts, link, at)
+    yield from _kept_by_external_dns(facts, at)
+    yield from _delegations(facts, link, at)
+    if _makes(plan, at.resource):
+        yield from _what_is_hidden(facts, link, at)
+    if not at.is_first:
+        return
     if link.dns.endpoint_subnets is None and facts.subnets > _MOST_ADDRESSES and _makes(plan, "resolver.endpoint"):
         yield _found(
             Severity.WARNING,
@@ -149,10 +195,10 @@ def _found(
     return Finding(TOPIC, severity, summary, detail, hint, resource=resource, key=key)
 
 
-def _same_name(facts: NamesFacts, link: Link, plan: Plan) -> Iterator[Finding]:
+def _same_name(facts: NamesFacts, link: Link, plan: Plan, at: Place) -> Iterator[Finding]:
     """A VPC uses one private zone of a name: ConflictingDomainExists."""
-    zone = link.dns.zone
-    if not _makes(plan, ZONE):
+    zone = at.zone.name
+    if not _makes(plan, at.resource):
         return
     mine = {z.id for z in facts.account}
     for other in facts.on_vpc:
@@ -160,12 +206,12 @@ def _same_name(facts: NamesFacts, link: Link, plan: Plan) -> Iterator[Finding]:
             continue
         if other.id in mine:
             hint = (
-                f'Set dns.hosted_zone = "{other.id}" to put the records into that zone (nothing else in it is touched), or '
-                "choose another dns.zone."
+                f'Set {at.table}.hosted_zone = "{other.id}" to put the records into that zone (nothing else in it is touched), or '
+                f"choose another {at.table}.zone."
             )
             owner = ""
         else:
-            hint = f"Choose another dns.zone, such as one below it: aws.{zone}. Or ask its owner to take the VPC away from it."
+            hint = f"Choose another {at.table}.zone, such as one below it: aws.{zone}. Or ask its owner to take the VPC away from it."
             owner = f" It is of {other.owner or 'another account'}, so cloudlink cannot put records into it."
         yield _found(
             Severity.OBSTACLE,
@@ -173,7 +219,8 @@ def _same_name(facts: NamesFacts, link: Link, plan: Plan) -> Iterator[Finding]:
             f"The private zone {other.id} is named {zone}, and {link.aws.vpc_id} uses it; Route 53 takes one of a name for a "
             f"VPC.{owner}",
             hint,
-            key="dns.hosted_zone" if other.id in mine else "dns.zone",
+            key=f"{at.table}.hosted_zone" if other.id in mine else f"{at.table}.zone",
+            resource=at.resource,
         )
 
 
@@ -187,45 +234,49 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
-def _more_specific(facts: NamesFacts, link: Link, plan: Plan) -> Iterator[Finding]:
+def _more_specific(facts: NamesFacts, link: Link, plan: Plan, at: Place) -> Iterator[Finding]:
     """The zone with the longest name answers, with NXDOMAIN for what is not in it."""
-    zone = link.dns.zone
+    zone = at.zone.name
+    going = {c.id for c in plan.changes if c.action is Action.DELETE}
     for other in facts.on_vpc:
-        if not other.name.endswith(f".{zone}"):
+        # those of the link are meant to, and no name of this one is in them
+        if not other.name.endswith(f".{zone}") or other.name in link.dns.zone_names or other.id in going:
             continue
-        taken = _within(link.dns.hosts, zone, other.name)
+        taken = _within(at.zone.hosts, zone, other.name)
         lost = f"the names {_listed(taken)} are never answered from {zone}" if taken else "no configured name is in it"
         yield _found(
             Severity.OBSTACLE if taken else Severity.WARNING,
             "A more specific private zone is on the VPC",
             f"The private zone {other.id} ({other.name}, of {other.owner or 'an unknown owner'}) is on {link.aws.vpc_id} and "
             f"answers for all names below {other.name}: {lost}.",
-            f"Put these names into that zone and take them out of dns.hosts, or take {link.aws.vpc_id} away from "
+            f"Put these names into that zone and take them out of {at.table}.hosts, or take {link.aws.vpc_id} away from "
             f"{other.id}."
             if taken
             else "",
-            key="dns.hosts" if taken else "",
+            key=f"{at.table}.hosts" if taken else "",
+            resource=at.resource,
         )
-    del plan
 
 
-def _rules(facts: NamesFacts, link: Link) -> Iterator[Finding]:
+def _rules(facts: NamesFacts, link: Link, at: Place) -> Iterator[Finding]:
     """A rule takes precedence over a zone of the same name; between different names the longest decides.
 
     https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/hosted-zone-private-considerations.html
     """
-    zone = link.dns.zone
-    used = {r.domain: r for r in facts.rules}
+    zone = at.zone.name
+    used = {r.domain: r for r in facts.rules if r.kind != "DELEGATE"}
     for rule in facts.rules:
         if rule.kind != "FORWARD" or not is_below(rule.domain, zone):
             continue
         taken = [
             name
-            for name in (h.fqdn(zone) for h in link.dns.hosts)
+            for name in (h.fqdn(zone) for h in at.zone.hosts)
             if is_below(name, rule.domain)
             and max((d for d in used if is_below(name, d)), key=len, default="") == rule.domain
         ]
         all_of_it = rule.domain == zone
+        if not all_of_it and (answering := link.dns.zone_of(rule.domain)) is not None and answering.name != zone:
+            continue  # it is told of the zone that answers there
         what = f"the names {_listed(taken)}" if taken else "no configured name"
         yield _found(
             Severity.OBSTACLE if taken or all_of_it else Severity.WARNING,
@@ -234,26 +285,30 @@ def _rules(facts: NamesFacts, link: Link) -> Iterator[Finding]:
             f"{rule.domain} to other servers, before any private zone is asked: it takes {what}.",
             f"aws route53resolver disassociate-resolver-rule --region {link.aws.region} --vpc-id {link.aws.vpc_id} "
             f"--resolver-rule-id {rule.id}",
-            key="dns.zone",
+            key=f"{at.table}.zone",
+            resource=at.resource,
         )
 
 
-def _records(facts: NamesFacts, link: Link) -> Iterator[Finding]:
-    zone = link.dns.zone
-    own = link.dns.adopt_zone is None
-    names = {h.fqdn(zone) for h in link.dns.hosts}
+def _records(facts: NamesFacts, link: Link, at: Place) -> Iterator[Finding]:
+    zone = at.zone.name
+    own = at.zone.adopt is None
+    names = {h.fqdn(zone) for h in at.zone.hosts}
     here = [r for r in facts.others if r.name in names]
     # in our own zone a plain A record may be ours, of which the owner record was lost: that is compared when it is written
-    wrong = sorted(r for r in here if r.type == "CNAME" or (r.type == "A" and (r.set_id or not own)))
+    wrong = [r for r in here if r.type == "CNAME" or (r.type == "A" and (r.set_id or not own))]
+    accounts = {r.name for r in owner_records(owner_of(link), zone, [ZoneRecord(n, "A", ()) for n in names])}
+    wrong = sorted([*wrong, *(r for r in facts.others if r.name in accounts and r.type in ("TXT", "CNAME"))])
     if wrong:
         yield _found(
             Severity.OBSTACLE,
-            "Records of configured names exist that cloudlink did not make",
-            f"{len(wrong)} in the zone {link.dns.adopt_zone or zone}: {_listed([str(r) for r in wrong])}. cloudlink would "
+            "Records of names that cloudlink needs exist that it did not make",
+            f"{len(wrong)} in the zone {at.zone.adopt or zone}: {_listed([str(r) for r in wrong])}. cloudlink would "
             "overwrite them, or Route 53 refuse a second kind beside them, so nothing is written.",
-            "Delete these records, or take the names out of dns.hosts.",
-            key="dns.hosts",
-            resource=RECORDS,
+            f"Delete these records, or take the names out of {at.table}.hosts; a TXT record _cloudlink-NAME is in the way of the link's "
+            "name.",
+            key=f"{at.table}.hosts",
+            resource=at.records,
         )
     v6 = sorted({r.name for r in here if r.type == "AAAA"})
     if v6:
@@ -262,7 +317,7 @@ def _records(facts: NamesFacts, link: Link) -> Iterator[Finding]:
             "Names have IPv6 addresses besides",
             f"{_listed(v6)}: AAAA records that cloudlink did not make stay, and pods with IPv6 may go there instead of "
             "through the tunnels.",
-            resource=RECORDS,
+            resource=at.records,
         )
     exact = {r.name for r in here}
     for wild in sorted({r.name for r in facts.others if r.name.startswith("*.") and r.type in ("A", "AAAA", "CNAME")}):
@@ -273,36 +328,115 @@ def _records(facts: NamesFacts, link: Link) -> Iterator[Finding]:
                 "A wildcard answers configured names today",
                 f"{wild} answers {_listed(covered)} today; with records of their own these names point at the configured "
                 "targets, for everything that uses the zone.",
-                resource=RECORDS,
+                resource=at.records,
             )
 
 
-def _what_is_hidden(facts: NamesFacts, link: Link) -> Iterator[Finding]:
+def _kept_by_external_dns(facts: NamesFacts, at: Place) -> Iterator[Finding]:
+    """external-dns knows its records by TXT records that it puts beside them, or before them in a name of their own: what it finds
+    at such a name it takes for its own, also where the address is gone and cloudlink puts one there.
+
+    https://kubernetes-sigs.github.io/external-dns/latest/docs/registry/txt/
+    """
+    names = {h.fqdn(at.zone.name) for h in at.zone.hosts}
+    owners: dict[str, str] = {}
+    for record in facts.others:
+        said = " ".join(record.values) if isinstance(record, FoundRecord) and record.type == "TXT" else ""
+        owner = _HERITAGE.search(said)
+        if owner is None:
+            continue
+        first, _, rest = record.name.partition(".")
+        kind, _, bare = first.partition("-")
+        marked = {record.name, f"{bare}.{rest}" if kind in ("a", "cname", "aaaa") else record.name}
+        owners.update(dict.fromkeys(marked & names, owner[1]))
+    if owners:
+        yield _found(
+            Severity.WARNING,
+            "external-dns keeps names that are configured",
+            f"TXT records in the zone {at.zone.adopt or at.zone.name} say that external-dns keeps {_listed(sorted(owners))} (owner "
+            f"{', '.join(sorted(set(owners.values())))}): it would change or delete the addresses that cloudlink puts there.",
+            f"Take the names out of what that external-dns serves, and delete the TXT records; or take them out of {at.table}.hosts.",
+            key=f"{at.table}.hosts",
+            resource=at.records,
+        )
+
+
+_HERITAGE = re.compile(r"heritage=external-dns,external-dns/owner=([^,\"\s]+)")
+
+
+def _delegations(facts: NamesFacts, link: Link, at: Place) -> Iterator[Finding]:
+    """NS records below the zone's own. With a delegation rule on the VPC, Route 53 Resolver follows them.
+
+    https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/outbound-delegation-tutorial.html
+    """
+    zone = at.zone.name
+    rules = [r for r in facts.rules if r.kind == "DELEGATE"]
+    for name in sorted({r.name for r in facts.others if r.type == "NS" and r.name != zone}):
+        covered = _within(at.zone.hosts, zone, name)
+        if not covered:
+            continue
+        way = (
+            f"{link.aws.vpc_id} has the delegation rule {rules[0].id}, by which they are asked there"
+            if rules
+            else "a Resolver that follows it never asks for the records that cloudlink writes"
+        )
+        yield _found(
+            Severity.OBSTACLE if rules else Severity.WARNING,
+            "Configured names are delegated to other name servers",
+            f"{name} has an NS record in the zone {at.zone.adopt or zone}, which hands {_listed(covered)} to other name "
+            f"servers: {way}.",
+            f"Delete the NS record if nothing needs it, or take the names out of {at.table}.hosts.",
+            key=f"{at.table}.hosts",
+            resource=at.records,
+        )
+
+
+def _what_is_hidden(facts: NamesFacts, link: Link, at: Place) -> Iterator[Finding]:
     """A private zone never falls through: what is not in it does not exist for the VPC, nor for the pods."""
-    zone = link.dns.zone
+    zone = at.zone.name
     if is_below(zone, _CLUSTER) or is_below(_CLUSTER, zone):
         yield _found(
             Severity.OBSTACLE,
             "The zone holds the cluster's own names",
             f"{_CLUSTER} is where Kubernetes names its services: with a block for {zone}, CoreDNS would ask AWS for them.",
-            "Choose another dns.zone.",
-            key="dns.zone",
+            f"Choose another {at.table}.zone.",
+            key=f"{at.table}.zone",
+            resource=at.resource,
         )
     if "." not in zone:
         yield _found(
             Severity.WARNING,
             "The zone is a top-level name",
             f"Every public name below {zone} is hidden from {link.aws.vpc_id} and from AKS's pods.",
-            "Choose a dns.zone of your own.",
-            key="dns.zone",
+            f"Choose a {at.table}.zone of your own.",
+            key=f"{at.table}.zone",
+            resource=at.resource,
         )
-    if vital := [name for name in _VITAL if is_below(name, zone)]:
+    region = f"{link.aws.region}.compute.internal"
+    if vital := [name for name in (*_VITAL, region) if is_below(name, zone)]:
         yield _found(
             Severity.WARNING,
             "The zone hides names that the clouds need",
             f"{_listed(vital)} would not be found any more by {link.aws.vpc_id} nor by AKS's pods.",
-            "Choose a dns.zone of your own.",
-            key="dns.zone",
+            f"Choose a {at.table}.zone of your own.",
+            key=f"{at.table}.zone",
+            resource=at.resource,
+        )
+    elif of_a_cloud := next((name for name in _SERVICES if zone != name and is_below(zone, name)), None):
+        apex = any(h.fqdn(zone) == zone for h in at.zone.hosts)
+        yield _found(
+            Severity.WARNING,
+            "The zone is one of a cloud's own",
+            f"{zone} is where {of_a_cloud} has names of its own: all of them but the configured ones would not be found any "
+            f"more by {link.aws.vpc_id} nor by AKS's pods"
+            + (
+                ", those below the name itself included."
+                if apex
+                else ", databases, clusters and endpoints of others included."
+            ),
+            f"Choose a {at.table}.zone of your own with names that point there, or as {at.table}.zone the whole name of the one thing.",
+            key=f"{at.table}.zone",
+            resource=at.resource,
         )
     for public in facts.account:
         if public.name == zone and not public.private:
@@ -315,7 +449,7 @@ def _what_is_hidden(facts: NamesFacts, link: Link) -> Iterator[Finding]:
     for parent, records in facts.hidden:
         kind = "private" if parent.private else "public"
         names = list(dict.fromkeys(str(r) for r in sorted(records)))
-        configured = {h.fqdn(zone) for h in link.dns.hosts}
+        configured = {h.fqdn(zone) for h in at.zone.hosts}
         if all(r.name in configured for r in records):
             continue
         yield _found(
@@ -323,6 +457,7 @@ def _what_is_hidden(facts: NamesFacts, link: Link) -> Iterator[Finding]:
             "The zone hides names of another zone",
             f"The {kind} zone {parent.name} ({parent.id}) has records below {zone}, which the VPC and AKS pods do not find "
             f"any more: {_listed(names)}.",
-            "Add these names to dns.hosts, or choose a dns.zone of its own.",
-            key="dns.zone",
+            f"Add these names to {at.table}.hosts, or choose a {at.table}.zone of its own.",
+            key=f"{at.table}.zone",
+            resource=at.resource,
         )

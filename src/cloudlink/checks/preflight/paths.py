@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Network
 
 from cloudlink.checks.preflight.azure_facts import AzureFacts
-from cloudlink.clouds.azure.parse import GATEWAY_SUBNET, Peering, Route, RouteTable, Subnet, Vnet, last, part, vnet_of
+from cloudlink.clouds.azure.parse_network import GATEWAY_SUBNET, Peering, Route, RouteTable, Subnet, Vnet
+from cloudlink.clouds.azure.parse_pieces import last, part, vnet_of
 from cloudlink.errors import Finding, Mistake, Severity
 from cloudlink.link import Link
 
@@ -27,7 +28,7 @@ def standing(facts: AzureFacts, link: Link) -> Iterator[Finding]:
 
 
 def keeps_away(found: Finding) -> bool:
-    """Whether a link that stands does not carry the cluster's packets for this. Before it stands, some of it is no
+    """Whether a link that exists does not carry the cluster's packets for this. Before it exists, some of it is no
     obstacle: a flag that can be set only afterwards, a firewall that may pass them on."""
     return found.severity is Severity.OBSTACLE or found.summary in (_NO_ROUTES, _NOT_USED)
 
@@ -69,6 +70,26 @@ def gateway_routes(facts: AzureFacts) -> Iterator[Finding]:
             az_propagate(table),
             key="azure.vnet.name",
         )
+    for route in _losing(table, facts):
+        yield finding(
+            Severity.OBSTACLE,
+            "A route of GatewaySubnet leads away from the cluster",
+            f"{table.name}, the route table of GatewaySubnet, sends {route.prefix} to {hop(route)} (route {route.name}): that is where the "
+            "gateway's packets for the cluster's nodes and pods go, so that no answer of AWS arrives.",
+            f"az network route-table route delete {az_where(table.id)} --route-table-name {table.name} --name {route.name}",
+            key="azure.vnet.name",
+        )
+
+
+def _losing(table: RouteTable, facts: AzureFacts) -> Iterator[Route]:
+    """Routes that drop what the gateway sends to the cluster. A wider one than the VNet's own range loses against that."""
+    homes = [prefix for vnet in vnets_of(facts) for prefix in vnet.prefixes]
+    aims = [prefix for subnet in cluster_subnets(facts) for prefix in subnet.prefixes]
+    for route in table.routes:
+        if route.range is None or route.next_hop.lower() not in ("none", "internet"):
+            continue
+        if any(route.range.subnet_of(home) for home in homes) and any(route.range.overlaps(aim) for aim in aims):
+            yield route
 
 
 # --- routes of the cluster's subnets ------------------------------------------------------------------------------------
@@ -103,9 +124,15 @@ def cluster_subnets(facts: AzureFacts) -> tuple[Subnet, ...]:
 def _one_table(table: RouteTable, subnet: Subnet, vpc: Sequence[IPv4Network]) -> Iterator[Finding]:
     ours = f"{table.name}, the route table of the cluster's subnet {subnet.name},"
     for wanted in vpc:
-        own = [r for r in table.routes if r.range is not None and r.range != EVERYTHING and r.range.overlaps(wanted)]
-        # a wider route loses against the one that the gateway learned, unless that one is kept out
-        deciding = [r for r in own if r.range is not None and (r.range.subnet_of(wanted) or not table.propagates)]
+        own = [
+            r
+            for r in table.routes
+            if r.range is not None and (r.range != EVERYTHING or r.beats_bgp) and r.range.overlaps(wanted)
+        ]
+        # a wider route loses against the one that the gateway learned, unless that one is kept out or beaten
+        deciding = [
+            r for r in own if r.range is not None and (r.range.subnet_of(wanted) or r.beats_bgp or not table.propagates)
+        ]
         lost = [r for r in deciding if r.next_hop.lower() in ("internet", "none", "vnetlocal")]
         through = [r for r in deciding if r.next_hop.lower() == "virtualappliance"]
         whole = any(r.range is not None and wanted.subnet_of(r.range) for r in own)
@@ -261,6 +288,7 @@ def _flags(
                 az_peering(near, "useRemoteGateways=true"),
                 key="azure.vnet.name",
             )
+    yield from _left_out(hub, far, near, facts)
     for half in (far, near):
         if half is not None and half.sync and half.sync.lower() != "fullyinsync":
             lacking = [str(r) for r in half.remote_ranges if r not in half.seen_ranges]
@@ -273,14 +301,45 @@ def _flags(
             )
 
 
+def _left_out(hub: Vnet, far: Peering, near: Peering | None, facts: AzureFacts) -> Iterator[Finding]:
+    """Subnet peering: what the gateway and the cluster are in must be among the subnets that are peered."""
+    used = {
+        last(s) for s in (facts.cluster.subnets if facts.cluster else ()) if vnet_of(s).lower() == far.remote_id.lower()
+    }
+    wanted: list[tuple[Peering, frozenset[str] | None, set[str]]] = [
+        (far, far.own_subnets, {GATEWAY_SUBNET}),
+        (far, far.remote_subnets, used),
+    ]
+    if near is not None:
+        wanted += [(near, near.own_subnets, used), (near, near.remote_subnets, {GATEWAY_SUBNET})]
+    lacking = {
+        half.id: half
+        for half, named, needed in wanted
+        if named is not None and any(n.lower() not in named for n in needed)
+    }
+    if lacking:
+        halves = " and ".join(f"{p.name} of {last(p.vnet_id)}" for p in lacking.values())
+        yield finding(
+            Severity.OBSTACLE,
+            "The peering leaves subnets out",
+            f"Only certain subnets are peered by {halves}, and {GATEWAY_SUBNET} of {hub.name} or {', '.join(sorted(used))} of the "
+            "cluster is not among them: their packets do not get across.",
+            "Add them to localSubnetNames and remoteSubnetNames of both halves, or peer the whole VNets: "
+            + "; ".join(az_peering(p, "peerCompleteVnets=true") for p in lacking.values()),
+            key="azure.vnet.name",
+        )
+
+
 def in_use(facts: AzureFacts) -> Iterator[Finding]:
-    """Before the gateway goes: the cluster's VNet that uses it from a spoke, which is told so first."""
+    """Before the gateway goes: the VNets that use it from a spoke, which are told so first."""
+    ours = {v.lower() for v in (facts.cluster.vnets if facts.cluster else ())}
     for spoke in facts.spokes:
+        whose = "The cluster's VNet" if spoke.id.lower() in ours else "Another VNet"
         near = spoke.peering_with(facts.vnet.id) if facts.vnet else None
         if near is not None and near.uses_gateway:
             yield finding(
                 Severity.WARNING,
-                "The cluster's VNet still uses the gateway",
+                f"{whose} still uses the gateway",
                 f"The peering {near.name} of {spoke.name} uses the gateway that is to be deleted. Azure may keep a gateway "
                 "that is in use.",
                 az_peering(near, "useRemoteGateways=false"),
@@ -289,6 +348,14 @@ def in_use(facts: AzureFacts) -> Iterator[Finding]:
 
 
 def az_peering(peering: Peering, setting: str) -> str:
+    """What to type for one setting of a peering, or who has to do it where that is nobody's to type."""
+    if peering.of_virtual_wan:
+        return f"{last(peering.remote_id)} is a hub of Virtual WAN, which keeps this peering: az network vhub connection delete"
+    if peering.of_network_manager:
+        return (
+            "Azure Virtual Network Manager keeps this peering: have whoever runs it change its connectivity configuration "
+            f"({setting}; useHubGateway in: az network manager connect-config list)"
+        )
     return (
         f"az network vnet peering update {az_where(peering.vnet_id)} --vnet-name {last(peering.vnet_id)} "
         f"--name {peering.name} --set {setting}"

@@ -6,9 +6,10 @@ moment ago. Kubernetes is asked by access reviews and a dry run, elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 
 from cloudlink.checks.preflight.context import Context
 from cloudlink.clouds.aws import permissions as aws_permissions
@@ -16,10 +17,11 @@ from cloudlink.clouds.aws.client import Aws
 from cloudlink.clouds.aws.permissions import Proof, Verdict
 from cloudlink.clouds.azure.client import Azure
 from cloudlink.clouds.azure.parse_permissions import DenyAssignment, Grant, allowed, deny_assignments, grants
+from cloudlink.core.permissions import Permission
 from cloudlink.core.plan import Plan
 from cloudlink.errors import Finding, Severity
 from cloudlink.link import Link
-from cloudlink.steps.permissions import AKS, GROUP, SUBSCRIPTION, VNET, Permission, dry_runs, needed
+from cloudlink.steps.permissions import AKS, GATEWAY_GROUP, GROUP, SUBSCRIPTION, VNET, Nodes, dry_runs, needed
 
 TOPIC = "permissions"
 
@@ -41,22 +43,32 @@ class PermissionFacts:
     azure: Mapping[str, Scope] = field(default_factory=dict)  # by place
 
 
-def read(link: Link, aws: Aws, azure: Azure, plan: Plan) -> PermissionFacts:
+def read(link: Link, aws: Aws, azure: Azure, plan: Plan, nodes: Nodes) -> PermissionFacts:
     """All questions at once. AWS: a dry run for each write that has one, one simulation for the rest. Azure: one question
-    for each place."""
-    wants = needed(link, plan)
+    for each place, and one for what is denied in each subscription."""
+    wants = needed(link, plan, nodes)
     actions = {p.action for p in wants if not p.place}
     places = {p.place for p in wants if p.place}
     with ThreadPoolExecutor(8) as pool:
         runs = [
             pool.submit(aws_permissions.dry_run, aws, run.action, run.method, run.parameters)
-            for run in dry_runs(link, plan)
+            for run in dry_runs(plan, nodes)
         ]
-        scopes = {place: pool.submit(_scope, link, azure, place) for place in places}
+        ids = {place: _id(link, azure, place) for place in places}
+        scopes = {place: pool.submit(_scope, azure, id_) for place, id_ in ids.items()}
+        denying = [pool.submit(_denied, azure, together) for together in _by_subscription(_outermost(ids.values()))]
         proofs = _settled([run.result() for run in runs])
         rest = sorted(actions - proofs.keys())
-        proofs |= {p.action: p for p in aws_permissions.simulate(aws, rest, _resources(link, aws) if rest else {})}
-        return PermissionFacts(wants, tuple(proofs.values()), {place: s.result() for place, s in scopes.items()})
+        touched = _touched(wants, link, aws) if rest else {}
+        proofs |= {p.action: p for p in aws_permissions.simulate(aws, rest, touched)}
+        denied = [d for asked in denying for d in asked.result()]
+        said = {place: _with(s.result(), denied) for place, s in scopes.items()}
+        return PermissionFacts(wants, tuple(proofs.values()), said)
+
+
+def _with(scope: Scope, denied: Iterable[DenyAssignment]) -> Scope:
+    """What is denied on it; nothing where even what is allowed could not be asked."""
+    return scope if scope.unread else replace(scope, denied=tuple(d for d in denied if d.reaches(scope.id)))
 
 
 def _settled(proofs: list[Proof]) -> dict[str, Proof]:
@@ -68,94 +80,108 @@ def _settled(proofs: list[Proof]) -> dict[str, Proof]:
     return found
 
 
-def _resources(link: Link, aws: Aws) -> dict[str, tuple[str, ...]]:
-    """What the link touches, for policies that allow an action only there. New objects have an id that AWS chooses."""
+def _touched(wants: Iterable[Permission], link: Link, aws: Aws) -> dict[str, tuple[str, ...]]:
+    """By action the ARNs of what it touches, for policies that allow an action only there. New objects have an id that AWS
+    chooses."""
     partition = aws.principal().split(":")[1] or "aws"
     account, region = aws.account(), aws.region
-
-    def ec2(*kinds: str) -> tuple[str, ...]:
-        ids = {kind: f"{prefix}-00000000000000000" for kind, prefix in _PREFIX.items()}
-        ids |= {"vpc": link.aws.vpc_id, "vpn-gateway": link.aws.adopt_gateway or "vgw-00000000000000000"}
-        return tuple(f"arn:{partition}:ec2:{region}:{account}:{kind}/{ids[kind]}" for kind in kinds)
-
-    zone = f"arn:{partition}:route53:::hostedzone/{link.dns.adopt_zone or 'Z00000000000000000000'}"
-    endpoint = f"arn:{partition}:route53resolver:{region}:{account}:resolver-endpoint/rslvr-in-00000000000000000"
-    return {
-        "ec2:CreateVpnGateway": ec2("vpn-gateway"),
-        "ec2:DeleteVpnGateway": ec2("vpn-gateway"),
-        "ec2:AttachVpnGateway": ec2("vpc", "vpn-gateway"),
-        "ec2:DetachVpnGateway": ec2("vpc", "vpn-gateway"),
-        "ec2:CreateCustomerGateway": ec2("customer-gateway"),
-        "ec2:DeleteCustomerGateway": ec2("customer-gateway"),
-        "ec2:CreateVpnConnection": ec2("vpn-connection", "vpn-gateway", "customer-gateway"),
-        "ec2:DeleteVpnConnection": ec2("vpn-connection"),
-        "ec2:ModifyVpnTunnelOptions": ec2("vpn-connection"),
-        "ec2:ModifyVpnConnectionOptions": ec2("vpn-connection"),
-        "ec2:EnableVgwRoutePropagation": ec2("route-table", "vpn-gateway"),
-        "ec2:DisableVgwRoutePropagation": ec2("route-table", "vpn-gateway"),
-        "ec2:ModifyVpcAttribute": ec2("vpc"),
-        "ec2:CreateSecurityGroup": ec2("vpc", "security-group"),
-        "ec2:DeleteSecurityGroup": ec2("security-group"),
-        "ec2:AuthorizeSecurityGroupIngress": ec2("security-group"),
-        "ec2:RevokeSecurityGroupIngress": ec2("security-group"),
-        "ec2:UpdateSecurityGroupRuleDescriptionsIngress": ec2("security-group"),
-        "ec2:CreateNetworkInterface": ec2("network-interface", "subnet", "security-group"),
-        "ec2:CreateTags": ec2("vpn-gateway"),
-        "route53:ChangeResourceRecordSets": (zone,),
-        "route53:AssociateVPCWithHostedZone": (zone,),
-        "route53:DeleteHostedZone": (zone,),
-        **{
-            f"route53resolver:{name}": (endpoint,)
-            for name in (
-                "CreateResolverEndpoint",
-                "UpdateResolverEndpoint",
-                "DeleteResolverEndpoint",
-                "AssociateResolverEndpointIpAddress",
-                "DisassociateResolverEndpointIpAddress",
-                "TagResource",
-            )
-        },
+    known = {
+        "vpc": link.aws.vpc_id,
+        _KIND.get((link.aws.adopt_gateway or "").partition("-")[0], "vpn-gateway"): link.aws.adopt_gateway
+        or "vgw-00000000000000000",
     }
 
+    zones = list(dict.fromkeys(zone.adopt or "Z00000000000000000000" for zone in link.dns.zones))
 
+    def arns(kind: str) -> Iterator[str]:
+        if kind == "hosted-zone":
+            yield from (f"arn:{partition}:route53:::hostedzone/{id_}" for id_ in zones)
+            return
+        service = "route53resolver" if kind.startswith("resolver-") else "ec2"
+        id_ = known.get(kind, f"{_PREFIX.get(kind, kind)}-00000000000000000")
+        yield f"arn:{partition}:{service}:{region}:{account}:{kind}/{id_}"
+
+    def touched(permission: Permission) -> Iterator[str]:
+        """A VPN connection is on one kind of gateway only."""
+        through = "transit-gateway" if link.aws.transit else "vpn-gateway"
+        yield from (through if kind == "vpn-gateway" else kind for kind in permission.on)
+
+    return {p.action: tuple(arn for kind in touched(p) for arn in arns(kind)) for p in wants if p.on}
+
+
+_KIND = {"tgw": "transit-gateway", "vgw": "vpn-gateway"}  # by the beginning of an id
 _PREFIX = {
+    "vpn-gateway": "vgw",
+    "transit-gateway": "tgw",
+    "transit-gateway-attachment": "tgw-attach",
+    "transit-gateway-route-table": "tgw-rtb",
     "customer-gateway": "cgw",
     "vpn-connection": "vpn",
     "route-table": "rtb",
     "security-group": "sg",
     "network-interface": "eni",
-    "subnet": "subnet",
+    "resolver-endpoint": "rslvr-in",
+    "resolver-rule": "rslvr-rr",
 }
 
 
-def _scope(link: Link, azure: Azure, place: str) -> Scope:
+def _id(link: Link, azure: Azure, place: str) -> str:
     side = link.azure
-    id_ = {
+    return {
         GROUP: azure.group_id(side.resource_group),
+        GATEWAY_GROUP: azure.group_id(link.azure_gateway[1]),
         VNET: azure.vnet_id,
         AKS: azure.aks_id,
         SUBSCRIPTION: f"/subscriptions/{side.subscription}",
     }[place]
+
+
+def _outermost(ids: Iterable[str]) -> set[str]:
+    """Those that lie in none of the others: what is asked of these answers for all."""
+    ids = {id_.rstrip("/") for id_ in ids}
+    return {i for i in ids if not any(i.lower().startswith(f"{o.lower()}/") for o in ids)}
+
+
+def _by_subscription(ids: Iterable[str]) -> list[list[str]]:
+    return [list(together) for _, together in groupby(sorted(ids, key=str.lower), lambda i: i.lower().split("/")[:3])]
+
+
+def _scope(azure: Azure, id_: str) -> Scope:
     try:
-        given = grants(azure.permissions(id_))
+        return Scope(id_, grants(azure.permissions(id_)))
     except Exception as error:
         known = azure.translate(error)
         if known is None:
             raise
         return Scope(id_, unread=f"{known.summary}: {known.detail}" if known.detail else known.summary)
+
+
+def _denied(azure: Azure, ids: Sequence[str]) -> tuple[DenyAssignment, ...]:
+    """In a subscription: one question for the whole of it, which also lists what lies below; where that may not be asked,
+    one for each place."""
+    whole = "/".join(ids[0].split("/")[:3])
+    if len(ids) > 1 and (found := _read_denied(azure, whole)) is not None:
+        return found
+    each = (d for id_ in ids for d in _read_denied(azure, id_) or ())
+    return tuple(dict.fromkeys(each))  # what is inherited stands in each of the lists
+
+
+def _read_denied(azure: Azure, id_: str) -> tuple[DenyAssignment, ...] | None:
     try:
-        return Scope(id_, given, deny_assignments(azure.deny_assignments(id_)))
+        return deny_assignments(azure.deny_assignments(id_))
     except Exception as error:
         if azure.translate(error) is None:
             raise
-        return Scope(id_, given)  # they are rare, and not everybody may read them
+        return None  # they are rare, and not everybody may read them
 
 
 # --- what it means ----------------------------------------------------------------------------------------
 
 
 def find(context: Context) -> Iterator[Finding]:
-    yield from check(read(context.link, context.aws, context.azure, context.plan), context.link, context.plan)
+    yield from check(
+        read(context.link, context.aws, context.azure, context.plan, context.nodes), context.link, context.plan
+    )
 
 
 def check(facts: PermissionFacts, link: Link, plan: Plan) -> Iterator[Finding]:
@@ -246,7 +272,8 @@ def _missing_in_azure(permission: Permission, scope: Scope, addresses: tuple[str
         Severity.OBSTACLE,
         "A permission is missing in Azure",
         f"No role gives {permission.action} on the {permission.place} {scope.id}.{_needed_for(addresses)}",
-        f'az role assignment create --assignee YOU --role "{role}" --scope {scope.id}',
+        f'az role assignment create --assignee YOU --role "{role}" --scope {scope.id}\n'
+        "A role that you are only eligible for counts once it is activated (PIM).",
         resource=addresses[0] if addresses else "",
     )
 

@@ -11,8 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from cloudlink.checks.preflight.context import Context
-from cloudlink.clouds.aws import parse_vpc
+from cloudlink.checks.preflight.names import places
+from cloudlink.clouds.aws import parse_connections
 from cloudlink.clouds.aws.client import Aws
+from cloudlink.clouds.aws.parse_ec2 import count_existing
+from cloudlink.clouds.aws.parse_zones import plain_id, zones_of_account
 from cloudlink.clouds.azure import parse_ranges
 from cloudlink.clouds.azure.client import Azure
 from cloudlink.clouds.azure.parse_usages import Usage, usages
@@ -28,6 +31,7 @@ GATEWAYS_IN_REGION = 5
 CUSTOMER_GATEWAYS_IN_REGION = 50
 ENDPOINTS_IN_REGION = 4
 ZONES_IN_ACCOUNT = 500
+RECORDS_IN_ZONE = 10_000
 RULES_IN_GROUP = 60
 RULES_FOR_PREFIX = 2  # DNS over UDP and over TCP
 
@@ -44,23 +48,27 @@ class QuotaFacts:
     customer_gateways: int = 0
     endpoints: int = 0
     zones: int = 0
+    records: Mapping[str, int] = field(default_factory=dict)  # in zones of others that the link puts names into, by id
     azure_prefixes: int = 0  # that AWS learns, each of which is let in by two rules
     azure: tuple[Usage, ...] = ()
 
 
 def read(link: Link, aws: Aws, azure: Azure, plan: Plan) -> QuotaFacts:
     """Counts what the plan has read; only Azure's counters are a question of their own."""
-    connections = parse_vpc.vpn_connections(aws.vpn_connections())
+    vpn = link.makes_vpn  # else nothing of it is made, so that nothing of it is counted
+    connections = [c for c in parse_connections.vpn_connections(aws.vpn_connections() if vpn else ()) if c.exists]
     ranges = parse_ranges.azure_ranges(azure.vnet() if link.azure.new_network is None else None, None)
     vnet = link.azure.new_network.prefixes if link.azure.new_network else ranges.vnet
     asked = _created(plan, "azure_vpn.public_ip") > 0
+    adopted = {plain_id(z.adopt) for z in link.dns.zones if z.adopt}
     return QuotaFacts(
         connections=len(connections),
         connections_by_gateway=Counter(c.gateway for c in connections),
-        gateways=len(parse_vpc.vpn_gateways(aws.vpn_gateways())),
-        customer_gateways=parse_vpc.count_existing(aws.customer_gateways()),
+        gateways=count_existing(aws.vpn_gateways() if vpn else ()),
+        customer_gateways=count_existing(aws.customer_gateways() if vpn else ()),
         endpoints=len(aws.resolver_endpoints()),
         zones=len(aws.hosted_zones()),
+        records={z.id: z.records for z in zones_of_account(aws.hosted_zones()) if z.id in adopted} if adopted else {},
         azure_prefixes=len(vnet) + sum(len(p.ranges) for p in ranges.peerings if p.gateway_transit),
         azure=usages(azure.network_usages()) if asked else (),
     )
@@ -81,7 +89,7 @@ def check(facts: QuotaFacts, link: Link, plan: Plan) -> Iterator[Finding]:
         (
             "virtual private gateways",
             facts.gateways,
-            _created(plan, "aws_vpn.gateway"),
+            0 if link.aws.transit else _created(plan, "aws_vpn.gateway"),
             GATEWAYS_IN_REGION,
             where,
             "ec2",
@@ -97,7 +105,7 @@ def check(facts: QuotaFacts, link: Link, plan: Plan) -> Iterator[Finding]:
         (
             "Resolver endpoints",
             facts.endpoints,
-            _created(plan, "resolver.endpoint"),
+            _created(plan, "resolver.endpoint") + _created(plan, "resolver.back_endpoint"),
             ENDPOINTS_IN_REGION,
             where,
             "route53resolver",
@@ -113,7 +121,12 @@ def check(facts: QuotaFacts, link: Link, plan: Plan) -> Iterator[Finding]:
     ):
         if more and there + more > most:
             yield _aws(what, there, more, most, place, _CONSOLE.format(region=region, service=service))
-    if connections and link.aws.adopt_gateway and on_gateway + connections > CONNECTIONS_ON_GATEWAY:
+    if (
+        connections
+        and link.aws.adopt_gateway
+        and not link.aws.transit
+        and on_gateway + connections > CONNECTIONS_ON_GATEWAY
+    ):
         yield _aws(
             "VPN connections",
             on_gateway,
@@ -122,6 +135,12 @@ def check(facts: QuotaFacts, link: Link, plan: Plan) -> Iterator[Finding]:
             f"on {link.aws.adopt_gateway}",
             _CONSOLE.format(region=region, service="ec2"),
         )
+    for at in places(link):
+        there = facts.records.get(plain_id(at.zone.adopt or ""), 0)
+        more = len(at.zone.hosts) + 1  # and what says whose they are
+        if there and there + more > RECORDS_IN_ZONE and _created(plan, at.records):
+            console = _CONSOLE.format(region=region, service="route53")
+            yield _aws("records", there, more, RECORDS_IN_ZONE, f"of the zone {at.zone.adopt}", console)
     rules = facts.azure_prefixes * RULES_FOR_PREFIX
     if rules > RULES_IN_GROUP and _written(plan, "resolver.ingress"):
         yield _aws(

@@ -15,6 +15,8 @@ from cloudlink.addressing import NamedRange, Overlap, overlaps
 from cloudlink.checks.preflight.context import Context
 from cloudlink.clouds.aws import parse_vpc
 from cloudlink.clouds.aws.client import Aws
+from cloudlink.clouds.aws.parse_balancers import LoadBalancer, load_balancers
+from cloudlink.clouds.aws.parse_cluster import Cluster, cluster
 from cloudlink.clouds.azure import parse_ranges
 from cloudlink.clouds.azure.client import Azure
 from cloudlink.core.plan import Plan
@@ -27,21 +29,21 @@ TOPIC = "ranges"
 @dataclass(frozen=True)
 class RangeFacts:
     vpc: tuple[IPv4Network, ...] = ()
-    cluster: parse_vpc.Cluster | None = None
+    cluster: Cluster | None = None
     subnets: tuple[parse_vpc.Subnet, ...] = ()
-    balancers: tuple[parse_vpc.LoadBalancer, ...] = ()
+    balancers: tuple[LoadBalancer, ...] = ()
     azure: parse_ranges.AzureRanges = field(default_factory=parse_ranges.AzureRanges)
 
 
 def read(link: Link, aws: Aws, azure: Azure) -> RangeFacts:
     """Load balancers are read only where names point at them, which is read for their records anyway."""
     found = parse_vpc.vpc(aws.vpc(link.aws.vpc_id))
-    named = any(isinstance(h.target, LoadBalancerTarget) for h in link.dns.hosts)
+    named = any(isinstance(h.target, LoadBalancerTarget) for _, h in link.dns.all_hosts)
     return RangeFacts(
         vpc=found.ranges if found is not None else (),
-        cluster=parse_vpc.cluster(aws.eks_cluster(link.aws.eks_cluster)),
+        cluster=cluster(aws.eks_cluster(link.aws.eks_cluster)),
         subnets=parse_vpc.subnets(aws.subnets(link.aws.vpc_id)),
-        balancers=parse_vpc.load_balancers(aws.load_balancers()) if named else (),
+        balancers=load_balancers(aws.load_balancers()) if named else (),
         azure=parse_ranges.azure_ranges(
             azure.vnet() if link.azure.new_network is None else None,
             azure.aks_cluster() if link.azure.new_cluster is None else None,
@@ -59,14 +61,28 @@ def check(facts: RangeFacts, link: Link, plan: Plan) -> Iterator[Finding]:
     services = [NamedRange("EKS service CIDR", n) for n in _one(facts.cluster.services if facts.cluster else None)]
     vnet, through_gateway, beside = _vnets(facts, link)
     for overlap in overlaps([[*vpc, *services], [*vnet, *through_gateway]]):
-        yield _meets(overlap)
+        yield _meets(overlap, link)
+    remote = [NamedRange("EKS hybrid nodes", n) for n in (facts.cluster.remote if facts.cluster else ())]
+    for overlap in overlaps([remote, [*vnet, *through_gateway]]):
+        yield _in_use_elsewhere(overlap, link)
     served = tuple(_served(facts, link))
+    yield from check_inside(facts, link)
+    for overlap in overlaps([vpc, beside]):
+        yield _swallowed(overlap, served, "azure.vnet", "Azure sends these addresses into the peering, not to AWS")
+
+
+def find_inside(context: Context) -> Iterator[Finding]:
+    """Of an AKS cluster beside the first, whose context it is: the ranges of its own pods and services."""
+    yield from check_inside(read(context.link, context.aws, context.azure), context.link)
+
+
+def check_inside(facts: RangeFacts, link: Link) -> Iterator[Finding]:
+    vpc = [NamedRange(f"VPC {link.aws.vpc_id}", n) for n in facts.vpc]
     inside = [NamedRange("AKS pod CIDR", n) for n in _pods(facts, link)]
     inside += [NamedRange("AKS service CIDR", n) for n in _services(facts, link)]
     for overlap in overlaps([vpc, inside]):
-        yield _swallowed(overlap, served, "azure.aks", "pods would look for these addresses inside the cluster")
-    for overlap in overlaps([vpc, beside]):
-        yield _swallowed(overlap, served, "azure.vnet", "Azure sends these addresses into the peering, not to AWS")
+        why = "pods would look for these addresses inside the cluster"
+        yield _swallowed(overlap, tuple(_served(facts, link)), "azure.aks", why)
 
 
 def _vnets(facts: RangeFacts, link: Link) -> tuple[list[NamedRange], list[NamedRange], list[NamedRange]]:
@@ -85,19 +101,39 @@ def _services(facts: RangeFacts, link: Link) -> Iterable[IPv4Network]:
     return (link.azure.new_cluster.service_cidr,) if link.azure.new_cluster else facts.azure.services
 
 
-def _meets(overlap: Overlap) -> Finding:
+def _meets(overlap: Overlap, link: Link) -> Finding:
+    nat = " Azure drops such routes, and NAT cannot be combined with this kind of BGP." if link.makes_vpn else ""
     return Finding(
         TOPIC,
         Severity.OBSTACLE,
         "Ranges of the two clouds overlap",
-        f"{overlap}: both sides would keep packets to {overlap.shared} for themselves. Azure drops such routes, and NAT "
-        "cannot be combined with this kind of BGP.",
+        f"{overlap}: both sides would keep packets to {overlap.shared} for themselves.{nat}",
         "Take a VPC and a VNet whose ranges do not overlap, or remove the range that overlaps where nothing uses it.",
         key="azure.vnet",
         mistake=Mistake(
             "azure.vnet",
             str(overlap),
             "ranges that do not overlap; Azure keeps such prefixes out, and NAT cannot be combined with this kind of BGP",
+        ),
+    )
+
+
+def _in_use_elsewhere(overlap: Overlap, link: Link) -> Finding:
+    """Hybrid nodes are outside AWS, and the VPC has a route to them: Azure's would be another one for the same addresses.
+
+    https://docs.aws.amazon.com/eks/latest/userguide/hybrid-nodes-networking.html
+    """
+    return Finding(
+        TOPIC,
+        Severity.OBSTACLE,
+        "Azure has a range of the EKS cluster's hybrid nodes",
+        f"{overlap}: the VPC sends packets for {overlap.shared} to the nodes or pods that {link.aws.eks_cluster} has outside AWS, "
+        "and would send them to Azure as well, so that one of the two loses its packets.",
+        "Take a VNet whose ranges do not overlap, or have the cluster's remote networks narrowed to what is in use: aws eks "
+        f"update-cluster-config --region {link.aws.region} --name {link.aws.eks_cluster} --remote-network-config ...",
+        key="azure.vnet",
+        mistake=Mistake(
+            "azure.vnet", str(overlap), f"ranges that {link.aws.eks_cluster} has no hybrid nodes or pods in"
         ),
     )
 
@@ -115,8 +151,7 @@ def _served(facts: RangeFacts, link: Link) -> Iterator[Served]:
     cluster = facts.cluster.subnets if facts.cluster else ()
     for subnet in link.dns.endpoint_subnets or cluster:
         yield Served(f"the Resolver endpoint in {subnet}", _one(networks.get(subnet)))
-    for host in link.dns.hosts:
-        name = host.fqdn(link.dns.zone)
+    for name, host in link.dns.named_hosts.items():
         match host.target:
             case AddressTarget(addresses):
                 for address in addresses:

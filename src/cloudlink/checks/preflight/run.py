@@ -1,7 +1,7 @@
 """What must hold before the first write: every obstacle is found at once, by reads alone.
 
 Each would otherwise end an ``up`` half an hour in, or leave a link that is up and carries nothing. What the clouds
-would refuse, or what would swallow the traffic, is an obstacle; what only may become a problem is a warning. Topics are
+would refuse, or what would drop the traffic, is an obstacle; what only may become a problem is a warning. Topics are
 read in parallel, and one that cannot be read hides no other: what it would have found is then not proved.
 """
 
@@ -9,46 +9,104 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from typing import Any
 
-from cloudlink.checks.preflight import aks, aws, azure, coredns, cost, names, permissions, quotas, ranges, signin
+from cloudlink.checks.preflight import (
+    aks,
+    aws,
+    azure,
+    azure_gateway,
+    back,
+    clusters,
+    coredns,
+    cost,
+    existing,
+    filters,
+    gateways,
+    mesh,
+    names,
+    network_policies,
+    permissions,
+    quotas,
+    ranges,
+    signin,
+    targets,
+    transit,
+    vnet_dns,
+    vpc_dns,
+)
 from cloudlink.checks.preflight.context import Context, Topic
-from cloudlink.clouds.malformed import parsing
 from cloudlink.errors import (
     CloudError,
     CloudlinkError,
     ConflictError,
     CredentialsError,
     Finding,
+    LostContactError,
     Severity,
     UnreachableError,
     finding_of,
     is_denial,
     refusal,
 )
+from cloudlink.link import Link
 
 TOPICS: tuple[tuple[str, Topic], ...] = (
     ("ranges", ranges.find),
     ("aws", aws.find),
+    ("aws", gateways.find),
+    ("transit gateway", transit.find),
+    ("network ACLs", filters.find_aws),
+    ("prefix lists", filters.find_prefix_lists),
+    ("security groups", filters.find_azure),
     ("azure", azure.find),
+    ("azure", azure_gateway.find),
     ("aks", aks.find),
     ("names", names.find),
+    ("names", targets.find),
     ("coredns", coredns.find),
     ("coredns", coredns.find_local_dns),
+    ("names", vnet_dns.find),
+    ("names", vpc_dns.find),
+    ("names", back.find),
+    ("coredns", network_policies.find),
+    ("aks", mesh.find),
     ("quotas", quotas.find),
     ("permissions", permissions.find),
     ("sign-in", signin.find),
     ("cost", cost.find),
 )
-"""Each topic's name, and what reads its facts and judges them."""
+"""Each topic's name, and the function that reads its facts and gives its findings."""
 
 WITHOUT_WRITES: tuple[tuple[str, Topic], ...] = (("azure", azure.find_standing),)
+OVER_EXISTING: tuple[tuple[str, Topic], ...] = (
+    *(
+        ("path", existing.find) if topic is azure.find else (name, topic)
+        for name, topic in TOPICS
+        if topic not in (gateways.find, azure_gateway.find, transit.find, filters.find_prefix_lists)
+    ),
+    ("azure", azure.find_names),
+)
+"""The same where somebody else has joined the networks."""
+
+EXISTING_WITHOUT_WRITES: tuple[tuple[str, Topic], ...] = (("path", existing.find_standing),)
 BEFORE_REMOVAL: tuple[tuple[str, Topic], ...] = (("azure", azure.find_locked),)
 
-PARSE_THEMSELVES = frozenset({"names", "coredns"})  # what they parse may have any form
-
 Guard = Callable[[str, Callable[[], Any]], Any]  # runs a read: tries again what may pass, translates the rest
+
+
+def topics_of(link: Link, *, writes: bool) -> tuple[tuple[str, Topic], ...]:
+    """writes: the plan writes something, or could not be made whole."""
+    found = _topics_of(link, writes=writes)
+    return tuple(clusters.on_each(found, link)) if link.azure.more_clusters else found
+
+
+def _topics_of(link: Link, *, writes: bool) -> tuple[tuple[str, Topic], ...]:
+    if link.makes_vpn and writes:
+        return tuple(t for t in TOPICS if link.aws.transit or t[1] is not transit.find)
+    if link.makes_vpn:
+        return WITHOUT_WRITES
+    return OVER_EXISTING if writes else EXISTING_WITHOUT_WRITES
 
 
 def check(
@@ -65,15 +123,17 @@ def check(
     for error in known:
         if not isinstance(error, CloudError | CredentialsError):
             raise error
-    found = [f for e in known for f in (e.findings or (finding_of(e),))]
-    reads = len(found)
-    found += _of_topics(context, known, guard, tuple(topics))
+    of_topics = list(_of_topics(context, known, guard, tuple(topics)))
+    explained = {context.failed[f.explains].summary for f in of_topics if f.explains in context.failed}
+    told = [e for e in known if not (isinstance(e, UnreachableError) and e.summary in explained)]
+    found = [f for e in told for f in (e.findings or (finding_of(e),))]
+    found += of_topics
     if any(isinstance(e, CredentialsError) for e in known):
         raised = refusal(tuple(found))
         assert raised is not None
         # one alone says it better itself, with its code and request id
         raise known[0] if len([f for f in found if f.severity is Severity.OBSTACLE]) == 1 else raised
-    others = [f for f in found[reads:] if f.severity is Severity.OBSTACLE]
+    others = [f for f in of_topics if f.severity is Severity.OBSTACLE]
     if known and not others and all(isinstance(e, UnreachableError) for e in known):
         raise known[0]
     return tuple(found)
@@ -95,19 +155,26 @@ def _of_topics(
 ) -> Iterator[Finding]:
     told = {(e.summary, e.detail) for e in known} | {(e.summary, "") for e in known if isinstance(e, UnreachableError)}
     with ThreadPoolExecutor(max(len(topics), 1), thread_name_prefix="preflight") as pool:
-        reads = [(name, pool.submit(_run, name, topic, context, guard)) for name, topic in topics]
-    for name, read in reads:
+        reads = [(name, topic, pool.submit(_run, name, topic, context, guard)) for name, topic in topics]
+    said: set[tuple[str, str]] = set()
+    for name, topic, read in reads:
+        on = topic if isinstance(topic, clusters.OnCluster) else None
         try:
-            yield from (f for f in read.result() if (f.summary, f.detail) not in told)
+            found = [f for f in read.result() if (f.summary, f.detail) not in told]
+            if on is not None and on.alike:
+                found = [f for f in found if (f.summary, f.detail) not in said]
+            said |= {(f.summary, f.detail) for f in found}
+            yield from map(on.said, found) if on is not None else found
+        except LostContactError:
+            raise
         except CloudlinkError as error:
             if (error.summary, error.detail) not in told and (error.summary, "") not in told:
-                yield _not_proved(name, error)
+                yield _not_proved(f"{name} on {on.label}" if on is not None else name, error)
 
 
 def _run(name: str, topic: Topic, context: Context, guard: Guard) -> list[Finding]:
     def read() -> list[Finding]:
-        with parsing("the clouds' answers") if name in PARSE_THEMSELVES else nullcontext():
-            return list(topic(context))
+        return list(topic(context))
 
     found: list[Finding] = guard(f"preflight.{name}", read)
     return found

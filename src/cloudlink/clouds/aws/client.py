@@ -1,7 +1,8 @@
 """AWS as the steps see it: clients that are built once, shared reads, and no pre-shared key in any answer.
 
-Everything that reads goes through a method here, so that one list call serves all who need it. Everything that
-writes is called on the clients themselves, by the resource that owns the object.
+Everything that reads goes through a method here, so that one list call serves all who need it; what an answer means
+is for the ``parse_*`` modules. Everything that writes is a function beside them, called by the resource that owns the
+object.
 """
 
 from __future__ import annotations
@@ -10,19 +11,31 @@ import base64
 import json
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from cloudlink import __version__
 from cloudlink.clouds import ownership
-from cloudlink.clouds.aws import cached, signin, transport
+from cloudlink.clouds.aws import (
+    cached,
+    models,
+    parse_connections,
+    parse_gateways,
+    parse_resolver,
+    parse_transit,
+    recording,
+    signin,
+    transport,
+)
 from cloudlink.clouds.aws import errors as aws_errors
-from cloudlink.clouds.aws.models import PlainModels
-from cloudlink.clouds.aws.rules import ForwardRule, forward_rules
+from cloudlink.clouds.aws.parse_offers import without_keys
+from cloudlink.clouds.aws.parse_resolver import ForwardRule, forward_rules
 from cloudlink.clouds.cache import ReadCache
 from cloudlink.clouds.endpoints import Endpoints
 from cloudlink.clouds.malformed import parsing
 from cloudlink.clouds.ownership import Owner
+from cloudlink.clouds.recorded import RECORDING
 from cloudlink.core.polling import Clock
 from cloudlink.errors import CloudError, CloudlinkError, CredentialsError
 from cloudlink.secret import Secret
@@ -33,6 +46,12 @@ if TYPE_CHECKING:
 AwsObject = Mapping[str, Any]
 
 
+_TRANSIT = (
+    "transit-gateway",
+    "transit-gateway-attachment",
+    "transit-gateway-route-table",
+)  # as the index of tags calls them
+MOST_FILTERED = 200  # values of a filter
 _EKS_TOKEN = "k8s-aws-v1.{}"  # noqa: S105 the form of a token, none itself
 _SIGNED_FOR_SECONDS = 60
 
@@ -88,28 +107,31 @@ class Aws:
                 raise
         return self._credentials
 
-    def session_end(self) -> float | None:
-        """When a session ends that only the user can renew; None: it renews itself, or that cannot be known."""
+    def lasting(self) -> signin.Lasting:
+        """How long the sign-in lasts without the user."""
         if self.endpoints is not None:
-            return None
+            return signin.Lasting()
         with self._lock:
-            return signin.end_of(self._session(), self._get_credentials())
+            return signin.lasting(self._session(), self._get_credentials(), self.profile)
 
     # --- clients ------------------------------------------------------------------------------------------
 
     def _session(self) -> boto3.Session:
         import boto3
-        import botocore.session
 
         if self._made is None:
-            core, keys = botocore.session.Session(), {}
+            core, keys = transport.session(), {}
             if self.endpoints is not None:
                 # The user's own configuration (profiles, other endpoints) must not reach into the sandbox.
-                core = botocore.session.Session(
+                core = transport.session(
                     {
                         "profile": (None, None, None, None),
                         "config_file": (None, None, os.devnull, None),
                         "credentials_file": (None, None, os.devnull, None),
+                        "sts_regional_endpoints": (None, None, "regional", None),
+                        "account_id_endpoint_mode": (None, None, "disabled", None),
+                        "request_min_compression_size_bytes": (None, None, 10240, None),
+                        "disable_request_compression": (None, None, True, None),
                     }
                 )
                 keys = {
@@ -119,8 +141,9 @@ class Aws:
             profile = None if self.endpoints else self.profile
             self._made = boto3.Session(region_name=self.region, profile_name=profile, botocore_session=core, **keys)
             if self.endpoints is None:
+                transport.bound_fetchers(core)
                 signin.ask_once(core, self.profile)
-            core.get_component("data_loader").file_loader = PlainModels()
+            core.register_component("data_loader", models.shared(core.get_component("data_loader")))
         return self._made
 
     def client(self, service: str, *, once: bool = False) -> Any:
@@ -151,6 +174,8 @@ class Aws:
             read_timeout=60,
             max_pool_connections=32,
             user_agent_extra=f"cloudlink/{__version__}",
+            request_checksum_calculation="when_required",  # S3 has Content-MD5 and TLS; its peers know no trailers
+            response_checksum_validation="when_required",
             **(plain if self.endpoints else {}),
         )
         place: dict[str, Any] = {}
@@ -159,9 +184,14 @@ class Aws:
             if self.endpoints.aws_url.startswith("https:"):
                 place["verify"] = self.endpoints.ca_file
         with self._lock:
-            return transport.bound(
-                self._session().client(cast(Any, service), config=config, region_name=region, **place)
-            )
+            made = self._session().client(cast(Any, service), config=config, region_name=region, **place)
+        if RECORDING.on:
+            recording.attach(made)
+        return made
+
+    def client_in(self, service: str, region: str) -> Any:
+        """A client of another region, for what AWS answers one region at a time."""
+        return self._make_client(service, once=False, region=region)
 
     def open(self, *services: str) -> None:
         """Make these clients now, on the calling thread. Raises botocore's errors about profiles."""
@@ -179,10 +209,6 @@ class Aws:
     @property
     def eks(self) -> Any:
         return self.client("eks")
-
-    @property
-    def elbv2(self) -> Any:
-        return self.client("elbv2")
 
     @property
     def route53(self) -> Any:
@@ -203,7 +229,7 @@ class Aws:
     # --- errors -------------------------------------------------------------------------------------------
 
     def translate(self, error: Exception) -> CloudlinkError | None:
-        return aws_errors.translate(error, self.profile)
+        return aws_errors.translate(error, self.profile, self.region)
 
     def retryable(self, error: Exception) -> float | None:
         return aws_errors.retryable(error)
@@ -214,13 +240,27 @@ class Aws:
     def missing(self, error: Exception) -> bool:
         return aws_errors.missing(error)
 
+    def denied(self, error: Exception) -> bool:
+        return aws_errors.denied(error)
+
     # --- who we are ---------------------------------------------------------------------------------------
+
+    def contact(self) -> None:
+        """Ask AWS once, and only once, for something cheap. Raises what is wrong with the way there or the keys."""
+        try:
+            self.ec2_once.describe_vpcs(MaxResults=5)
+        except Exception as error:
+            translated = self.translate(error)
+            if translated is None:
+                raise
+            raise translated from error
 
     @parsing("AWS's answers")
     def account(self) -> str:
         """The number of the account, which also proves that the credentials work."""
         return str(self._identity()["Account"])
 
+    @parsing("AWS's answers")
     def principal(self) -> str:
         """The ARN of who is signed in: a user, an assumed role, or the account itself."""
         return str(self._identity()["Arn"])
@@ -231,11 +271,9 @@ class Aws:
     @property
     def home_region(self) -> str:
         """One that is enabled in every account of the same partition."""
-        first = self.region.split("-")[0]
-        if self.region.startswith("us-gov-"):
-            return "us-gov-west-1"
-        return "cn-north-1" if first == "cn" else "us-east-1"
+        return aws_errors.home_region(self.region)
 
+    @parsing("AWS's answers")
     def region_states(self) -> dict[str, str]:
         """``opt-in-not-required``, ``opted-in`` or ``not-opted-in`` by region, asked in ``home_region``."""
         found = self._make_client("ec2", once=False, region=self.home_region).describe_regions(AllRegions=True)
@@ -312,15 +350,112 @@ class Aws:
             Filters=_in(vpc_id),
         )
 
+    def prefix_list(self, list_id: str) -> list[AwsObject]:
+        """The entries of a managed prefix list."""
+        operation, kind = "get_managed_prefix_list_entries", f"aws.prefix_list/{list_id}"
+        return self._list(kind, "ec2", operation, "Entries", fresh=False, PrefixListId=list_id)
+
+    def dhcp_options(self, id_: str) -> list[AwsObject]:
+        operation, key = "describe_dhcp_options", "DhcpOptions"
+        return self._list(f"aws.dhcp_options/{id_}", "ec2", operation, key, fresh=False, DhcpOptionsIds=[id_])
+
+    def network_acls(self, vpc_id: str) -> list[AwsObject]:
+        return self._list(
+            "aws.network_acls", "ec2", "describe_network_acls", "NetworkAcls", fresh=False, Filters=_in(vpc_id)
+        )
+
+    def transit_gateways(self, *, fresh: bool = False) -> list[AwsObject]:
+        """All of the region that this account may see, those shared with it and deleted ones too."""
+        operation, key = "describe_transit_gateways", "TransitGateways"
+        return self._list(cached.TRANSIT_GATEWAYS, "ec2", operation, key, fresh=fresh)
+
+    def transit_vpc_attachments(self, *, fresh: bool = False) -> list[AwsObject]:
+        """Those of VPCs to any transit gateway of the region, with their subnets; deleted ones too."""
+        operation, key = "describe_transit_gateway_vpc_attachments", "TransitGatewayVpcAttachments"
+        return self._list(cached.TRANSIT_VPC_ATTACHMENTS, "ec2", operation, key, fresh=fresh)
+
+    def transit_attachments(self, gateway_id: str, *, fresh: bool = False) -> list[AwsObject]:
+        """Of a transit gateway those that this account may see."""
+        return self._list(
+            f"{cached.TRANSIT_ATTACHMENTS}/{gateway_id}",
+            "ec2",
+            "describe_transit_gateway_attachments",
+            "TransitGatewayAttachments",
+            fresh=fresh,
+            Filters=[{"Name": "transit-gateway-id", "Values": [gateway_id]}],
+        )
+
+    def transit_propagations(self, attachment_id: str, *, fresh: bool = False) -> list[AwsObject]:
+        """The tables of a transit gateway into which an attachment propagates its ranges; none where it is gone."""
+        try:
+            return self._list(
+                f"{cached.TRANSIT_PROPAGATIONS}/{attachment_id}",
+                "ec2",
+                "get_transit_gateway_attachment_propagations",
+                "TransitGatewayAttachmentPropagations",
+                fresh=fresh,
+                TransitGatewayAttachmentId=attachment_id,
+            )
+        except Exception as error:
+            if self.missing(error):
+                return []
+            raise
+
+    def transit_tables(self, gateway_id: str = "", *, fresh: bool = False) -> list[AwsObject]:
+        """The route tables of a transit gateway; without an id those of all of the region. Deleted ones too."""
+        of = {"Filters": [{"Name": "transit-gateway-id", "Values": [gateway_id]}]} if gateway_id else {}
+        return self._list(
+            f"{cached.TRANSIT_TABLES}/{gateway_id}" if gateway_id else cached.TRANSIT_TABLES,
+            "ec2",
+            "describe_transit_gateway_route_tables",
+            "TransitGatewayRouteTables",
+            fresh=fresh,
+            **of,
+        )
+
+    @parsing("AWS's answers")
+    def transit_routes(self, table_id: str, *, fresh: bool = False) -> AwsObject:
+        """Of a route table of a transit gateway, as many as one answer holds. Only its owner may ask."""
+        return self.cache.get(
+            f"{cached.TRANSIT_ROUTES}/{table_id}",
+            lambda: cast(
+                AwsObject,
+                self.ec2.search_transit_gateway_routes(
+                    TransitGatewayRouteTableId=table_id,
+                    Filters=[{"Name": "state", "Values": ["active", "blackhole"]}],
+                    MaxResults=1000,
+                ),
+            ),
+            fresh=fresh,
+        )
+
+    @parsing("AWS's answers")
+    def direct_connect_associations(self, gateway_id: str) -> list[AwsObject]:
+        """Direct Connect gateways that a virtual private or transit gateway is associated with."""
+        return self.cache.get(
+            f"aws.direct_connect/{gateway_id}",
+            lambda: list(
+                self.client("directconnect").describe_direct_connect_gateway_associations(
+                    associatedGatewayId=gateway_id
+                )["directConnectGatewayAssociations"]
+            ),
+        )
+
     def mark(self, id_: str, owner: Owner) -> None:
         """Add to one of our EC2 objects the tags that say where its link is, and the configured ones."""
         try:
             self.ec2.create_tags(Resources=[id_], Tags=ownership.to_aws(owner.added_tags()))
         finally:
             self.cache.invalidate(
-                cached.VPN_GATEWAYS, cached.CUSTOMER_GATEWAYS, cached.VPN_CONNECTIONS, cached.SECURITY_GROUPS
+                cached.VPN_GATEWAYS,
+                cached.CUSTOMER_GATEWAYS,
+                cached.VPN_CONNECTIONS,
+                cached.SECURITY_GROUPS,
+                cached.TRANSIT_GATEWAYS,
+                cached.TRANSIT_VPC_ATTACHMENTS,
             )
 
+    @parsing("AWS's answers")
     def endpoint_tags(self, arn: str, *, fresh: bool = False) -> dict[str, str]:
         """Of a Resolver endpoint, which shows none when it is listed."""
 
@@ -335,6 +470,7 @@ class Aws:
         finally:
             self.cache.invalidate(f"{cached.ENDPOINT_TAGS}/{arn}")
 
+    @parsing("AWS's answers")
     def zone_tags(self, zone_id: str, *, fresh: bool = False) -> dict[str, str]:
         """Of a hosted zone, by its id without a path."""
 
@@ -363,24 +499,33 @@ class Aws:
         The index of tags lists deleted objects for an hour, so each kind that lingers is looked up by itself.
         """
         found: list[tuple[str, str]] = []
-        lists: tuple[tuple[str, str, Iterable[AwsObject]], ...] = (
-            ("VPN connection", "VpnConnectionId", self.vpn_connections(fresh=True)),
-            ("customer gateway", "CustomerGatewayId", self.customer_gateways(fresh=True)),
-            ("virtual private gateway", "VpnGatewayId", self.vpn_gateways(fresh=True)),
+        lists = (
+            ("VPN connection", parse_connections.connections(self.vpn_connections(fresh=True))),
+            ("customer gateway", parse_gateways.customer_gateways(self.customer_gateways(fresh=True))),
+            ("virtual private gateway", parse_gateways.gateways(self.vpn_gateways(fresh=True))),
         )
-        for kind, key, items in lists:
-            live = (i for i in items if i.get("State") not in ("deleted", "deleting"))
-            found += [(str(i[key]), kind) for i in live if owner.holds(ownership.from_aws(i.get("Tags")))]
-        lingering = ("vpn-connection", "customer-gateway", "vpn-gateway")
-        found += [
-            (id_, kind.replace("-", " "))
-            for (id_, kind), tags in self._index_of_tags(owner.link).items()
-            if kind not in lingering and owner.holds(tags)
-        ]
-        for endpoint in self.resolver_endpoints(fresh=True):
-            asked = self.route53resolver.list_tags_for_resource(ResourceArn=endpoint["Arn"])
-            if owner.holds(ownership.from_aws(asked.get("Tags"))) and endpoint["Status"] != "DELETING":
-                found.append((str(endpoint["Id"]), "Resolver endpoint"))
+        for kind, items in lists:
+            found += [(i.id, kind) for i in items if i.exists and owner.holds(i.tags)]
+        lingering = ("vpn-connection", "customer-gateway", "vpn-gateway", *_TRANSIT)
+        index = {key: tags for key, tags in self._index_of_tags(owner.link).items() if owner.holds(tags)}
+        found += [(id_, kind.replace("-", " ")) for id_, kind in index if kind not in lingering]
+        if any(kind in _TRANSIT for _, kind in index):
+            found += [
+                (i.id, kind)
+                for kind, items in (
+                    (
+                        "transit gateway attachment",
+                        parse_transit.vpc_attachment_objects(self.transit_vpc_attachments(fresh=True)),
+                    ),
+                    ("transit gateway", parse_transit.gateway_objects(self.transit_gateways(fresh=True))),
+                    ("transit gateway route table", parse_transit.table_objects(self.transit_tables(fresh=True))),
+                )
+                for i in items
+                if i.exists and owner.holds(i.tags)
+            ]
+        for endpoint in parse_resolver.endpoints(self.resolver_endpoints(fresh=True)):
+            if not endpoint.leaving and owner.holds(self.endpoint_tags(endpoint.arn, fresh=True)):
+                found.append((endpoint.id, "Resolver endpoint"))
         return found
 
     def _index_of_tags(self, link: str) -> dict[tuple[str, str], dict[str, str]]:
@@ -394,6 +539,7 @@ class Aws:
                 tags.setdefault((str(tag["ResourceId"]), str(tag["ResourceType"])), {})[tag["Key"]] = tag["Value"]
         return {key: found for key, found in tags.items() if found.get(ownership.LINK_TAG) == link}
 
+    @parsing("AWS's answers")
     def forward_rules(self, vpc_id: str) -> list[ForwardRule]:
         """Resolver rules that send names of this VPC to others. One call where there is none."""
         resolver = self.route53resolver
@@ -417,6 +563,22 @@ class Aws:
         )
         return [item for page in pages for item in page["NetworkInterfaces"]]
 
+    def interfaces_at(self, vpc_id: str, addresses: Iterable[str]) -> list[AwsObject]:
+        """Network interfaces of the VPC that have one of these addresses, up to 200 of them."""
+        wanted = sorted(set(addresses))[:MOST_FILTERED]
+        filters = [*_in(vpc_id), {"Name": "addresses.private-ip-address", "Values": wanted}]
+        kind = f"aws.interfaces_at/{','.join(wanted)}"
+        operation, key = "describe_network_interfaces", "NetworkInterfaces"
+        return self._list(kind, "ec2", operation, key, fresh=False, Filters=filters) if wanted else []
+
+    def interfaces_of(self, instances: Iterable[str]) -> list[AwsObject]:
+        """Network interfaces of these instances, up to 200 of them."""
+        wanted = sorted(set(instances))[:MOST_FILTERED]
+        filters = [{"Name": "attachment.instance-id", "Values": wanted}]
+        kind = f"aws.interfaces_of/{','.join(wanted)}"
+        operation, key = "describe_network_interfaces", "NetworkInterfaces"
+        return self._list(kind, "ec2", operation, key, fresh=False, Filters=filters) if wanted else []
+
     # --- shared reads: VPN --------------------------------------------------------------------------------
 
     @parsing("AWS's answers")
@@ -439,6 +601,13 @@ class Aws:
             return [without_open_keys(item) for item in self.ec2.describe_vpn_connections()["VpnConnections"]]
 
         return self.cache.get(cached.VPN_CONNECTIONS, read, fresh=fresh)
+
+    @parsing("AWS's answers")
+    def vpn_documents(self) -> list[AwsObject]:
+        """As ``vpn_connections``, each with the document that AWS makes for the other end, without the keys in it. It is
+        read each time, and not kept."""
+        found = self.ec2.describe_vpn_connections()["VpnConnections"]
+        return [without_open_keys(item, documents=True) for item in found]
 
     def stored_keys(self, arn: str, *, fresh: bool = False) -> dict[str, Secret]:
         """Pre-shared keys that AWS keeps in Secrets Manager, by the outside address of their tunnel; none yet: empty.
@@ -487,6 +656,7 @@ class Aws:
         """All of the account. Route 53 has no tags at creation, but the CallerReference is listed."""
         return self._list(cached.HOSTED_ZONES, "route53", "list_hosted_zones", "HostedZones", fresh=fresh)
 
+    @parsing("AWS's answers")
     def zones_of_vpc(self, vpc_id: str) -> list[AwsObject]:
         """All private zones that the VPC uses, those of other accounts and of AWS's services included."""
 
@@ -502,24 +672,87 @@ class Aws:
 
         return self.cache.get(f"{cached.HOSTED_ZONES}/{vpc_id}", read)
 
+    @parsing("AWS's answers")
     def records_from(self, zone_id: str, name: str) -> list[AwsObject]:
         """The first hundred records of a zone from a name on: Route 53 sorts by labels from the right, so that those below
         the name come first. Not shared."""
         page = self.route53.list_resource_record_sets(HostedZoneId=zone_id, StartRecordName=name, MaxItems="100")
         return list(page["ResourceRecordSets"])
 
-    def resolver_rules(self) -> list[AwsObject]:
+    def resolver_rules(self, *, fresh: bool = False) -> list[AwsObject]:
         """Those of the account and those shared with it."""
-        return self._list("aws.resolver_rules", "route53resolver", "list_resolver_rules", "ResolverRules", fresh=False)
+        return self._list(cached.RESOLVER_RULES, "route53resolver", "list_resolver_rules", "ResolverRules", fresh=fresh)
 
-    def resolver_rule_associations(self, vpc_id: str) -> list[AwsObject]:
+    def resolver_rule_associations(self, vpc_id: str, *, fresh: bool = False) -> list[AwsObject]:
         return self._list(
-            f"aws.resolver_rule_associations/{vpc_id}",
+            f"{cached.RULE_ASSOCIATIONS}/{vpc_id}",
             "route53resolver",
             "list_resolver_rule_associations",
             "ResolverRuleAssociations",
-            fresh=False,
+            fresh=fresh,
             Filters=[{"Name": "VPCId", "Values": [vpc_id]}],
+        )
+
+    def resolver_rule(self, id_: str) -> AwsObject:
+        """One that may be in no list of the account."""
+        found: AwsObject = value_in(self.route53resolver.get_resolver_rule(ResolverRuleId=id_), "ResolverRule")
+        return found
+
+    def firewall_associations(self, vpc_id: str) -> list[AwsObject]:
+        """Groups of DNS Firewall rules that the VPC uses."""
+        return self._list(
+            f"aws.firewall/{vpc_id}",
+            "route53resolver",
+            "list_firewall_rule_group_associations",
+            "FirewallRuleGroupAssociations",
+            fresh=False,
+            VpcId=vpc_id,
+        )
+
+    def firewall_rules(self, group_id: str) -> list[AwsObject]:
+        return self._list(
+            f"aws.firewall_rules/{group_id}",
+            "route53resolver",
+            "list_firewall_rules",
+            "FirewallRules",
+            fresh=False,
+            FirewallRuleGroupId=group_id,
+        )
+
+    def firewall_domains(self, list_id: str) -> list[str]:
+        found: list[Any] = self._list(
+            f"aws.firewall_domains/{list_id}",
+            "route53resolver",
+            "list_firewall_domains",
+            "Domains",
+            fresh=False,
+            FirewallDomainListId=list_id,
+        )
+        return found
+
+    def profile_associations(self, vpc_id: str) -> list[AwsObject]:
+        """Route 53 Profiles that the VPC uses; none where AWS has no such service in the region."""
+        if self.endpoints is None and self.region not in self._session().get_available_regions(
+            "route53profiles", partition_name=self._session().get_partition_for_region(self.region)
+        ):
+            return []
+        return self._list(
+            f"aws.profiles/{vpc_id}",
+            "route53profiles",
+            "list_profile_associations",
+            "ProfileAssociations",
+            fresh=False,
+            ResourceId=vpc_id,
+        )
+
+    def profile_resources(self, profile_id: str) -> list[AwsObject]:
+        return self._list(
+            f"aws.profile/{profile_id}",
+            "route53profiles",
+            "list_profile_resource_associations",
+            "ProfileResourceAssociations",
+            fresh=False,
+            ProfileId=profile_id,
         )
 
     def zone(self, zone_id: str, *, fresh: bool = False) -> AwsObject | None:
@@ -570,20 +803,56 @@ class Aws:
         """All application and network load balancers of the region."""
         return self._list("aws.load_balancers", "elbv2", "describe_load_balancers", "LoadBalancers", fresh=fresh)
 
+    def listeners(self, balancer: str) -> list[AwsObject]:
+        """Of the load balancer with this ARN."""
+        kind = f"aws.listeners/{balancer}"
+        return self._list(kind, "elbv2", "describe_listeners", "Listeners", fresh=False, LoadBalancerArn=balancer)
+
+    def target_groups(self, balancer: str) -> list[AwsObject]:
+        """Of the load balancer with this ARN; none: it leads to none."""
+        kind = f"aws.target_groups/{balancer}"
+        operation, key = "describe_target_groups", "TargetGroups"
+        try:
+            return self._list(kind, "elbv2", operation, key, fresh=False, LoadBalancerArn=balancer)
+        except Exception as error:
+            if self.missing(error):
+                return []
+            raise
+
     @parsing("AWS's answers")
-    def load_balancer_addresses(self, balancers: Iterable[AwsObject]) -> dict[str, tuple[str, ...]]:
+    def target_group_attributes(self, group: str) -> list[AwsObject]:
+        """Of the target group with this ARN."""
+        found = self.client("elbv2").describe_target_group_attributes(TargetGroupArn=group)
+        return list(found["Attributes"])
+
+    @parsing("AWS's answers")
+    def target_health(self, group: str) -> list[AwsObject]:
+        """The targets of the target group with this ARN, and how they are."""
+        found = self.client("elbv2").describe_target_health(TargetGroupArn=group)
+        return list(found["TargetHealthDescriptions"])
+
+    @parsing("AWS's answers")
+    def load_balancer_addresses(self, arns: Iterable[str]) -> dict[str, tuple[str, ...]]:
         """Private addresses of these load balancers, by ARN, in one call.
 
         AWS does not give them with the load balancer; its network interfaces are named after its ARN.
         https://docs.aws.amazon.com/elasticloadbalancing/latest/network/network-load-balancers.html
         """
-        wanted = {f"ELB {b['LoadBalancerArn'].split(':loadbalancer/')[1]}": b["LoadBalancerArn"] for b in balancers}
+        wanted = {f"ELB {arn.split(':loadbalancer/')[1]}": arn for arn in arns}
         found: dict[str, list[str]] = {arn: [] for arn in wanted.values()}
         for interface in self.network_interfaces(wanted) if wanted else ():
             found[wanted[interface["Description"]]].append(interface["PrivateIpAddress"])
         return {arn: tuple(sorted(addresses)) for arn, addresses in found.items()}
 
-    # --- how reads are shared -----------------------------------------------------------------------------
+    # --- how reads are shared, and writes end them -----------------------------------------------------------------------------
+
+    @contextmanager
+    def writing(self, *stale: str) -> Iterator[None]:
+        """Around a write: the reads that it may have changed are made again, whether it succeeds or fails."""
+        try:
+            yield
+        finally:
+            self.cache.invalidate(*stale)
 
     @parsing("AWS's answers")
     def _get(self, kind: str, call: Callable[[], T], *, fresh: bool) -> T | None:
@@ -610,12 +879,15 @@ class Aws:
         return self.cache.get(kind, read, fresh=fresh)
 
 
-def without_open_keys(connection: dict[str, Any]) -> dict[str, Any]:
+def without_open_keys(connection: dict[str, Any], *, documents: bool = False) -> dict[str, Any]:
     """A VPN connection as AWS answers it, with its pre-shared keys made Secrets; done in place, at once.
 
     The customer gateway configuration repeats the keys in clear and is dropped: what else it says is in Options.
+    documents: it is kept without them.
     """
-    connection.pop("CustomerGatewayConfiguration", None)
+    document = connection.pop("CustomerGatewayConfiguration", None)
+    if documents and document:
+        connection["CustomerGatewayConfiguration"] = without_keys(document)
     for tunnel in connection.get("Options", {}).get("TunnelOptions") or []:
         if "PreSharedKey" in tunnel:
             tunnel["PreSharedKey"] = Secret(tunnel["PreSharedKey"])

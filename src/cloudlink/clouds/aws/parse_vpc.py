@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network
-from typing import Any
 
-from cloudlink.clouds import ownership
-from cloudlink.errors import CloudError
-
-AwsObject = Mapping[str, Any]
+from cloudlink.clouds.aws.fields import AwsObject, networks, number, part, parts, text, text_or
+from cloudlink.clouds.malformed import parsing
+from cloudlink.clouds.ownership import from_aws
 
 _TARGETS = (
     "TransitGatewayId",
@@ -23,7 +22,6 @@ _TARGETS = (
     "CoreNetworkArn",
     "GatewayId",
 )
-_GONE = ("deleted", "deleting")
 
 
 @dataclass(frozen=True)
@@ -32,6 +30,8 @@ class Vpc:
     owner: str  # account number; empty: AWS does not say
     ranges: tuple[IPv4Network, ...]
     dedicated: bool = False  # its tenancy
+    # id of the control that lets encrypted traffic alone pass, and no virtual private gateway; empty: there is none
+    encryption_control: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,27 @@ class Subnet:
     zone: str = ""
     network: IPv4Network | None = None
     free_addresses: int | None = None  # None: AWS does not say
+    outpost: str = ""  # ARN of the Outpost that it is on
+    without_ipv4: bool = False
+    # as tags tell the AWS Load Balancer Controller: it puts internal load balancers here, of these clusters; none: of any
+    for_balancers: bool = False
+    clusters: frozenset[str] = frozenset()
+
+    def takes_balancers_of(self, cluster: str) -> bool:
+        """Whether the cluster's controller finds it. https://docs.aws.amazon.com/eks/latest/userguide/network-load-balancing.html"""
+        return self.for_balancers and (not self.clusters or cluster in self.clusters)
+
+    @property
+    def at_the_edge(self) -> str:
+        """What it is in, where that is no zone of the region itself; empty: it is one."""
+        if self.outpost:
+            return "an Outpost"
+        return f"the Local or Wavelength Zone {self.zone}" if _EDGE_ZONE.fullmatch(self.zone) else ""
+
+
+_BALANCERS, _CLUSTER = "kubernetes.io/role/internal-elb", "kubernetes.io/cluster/"
+# With a city after the region: us-west-2-lax-1a, eu-west-2-wl1-lon-wlz-1. One of the region itself: eu-west-2a.
+_EDGE_ZONE = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+-\S+")
 
 
 @dataclass(frozen=True)
@@ -52,195 +73,117 @@ class Route:
 
 
 @dataclass(frozen=True)
+class ListRoute:
+    """A static route to all ranges of a managed prefix list, which has to be read itself."""
+
+    list_id: str
+    target: str
+    active: bool = True
+
+
+@dataclass(frozen=True)
 class RouteTable:
     id: str
     main: bool = False
     subnets: tuple[str, ...] = ()
     routes: tuple[Route, ...] = ()
+    gateways: tuple[str, ...] = ()  # virtual private gateways whose routes it learns
+    learned: tuple[Route, ...] = ()  # from these
+    edges: tuple[str, ...] = ()  # gateways, what comes through which is routed by this table
+    lists: tuple[ListRoute, ...] = ()
 
 
-@dataclass(frozen=True)
-class Attachment:
-    vpc: str
-    state: str
-
-
-@dataclass(frozen=True)
-class VpnGateway:
-    id: str
-    asn: int
-    attachments: tuple[Attachment, ...] = ()
-
-
-@dataclass(frozen=True)
-class VpnConnection:
-    id: str
-    gateway: str  # virtual private or transit gateway
-    insides: tuple[str, ...]
-    link: str  # name of the link whose tag it bears
-
-
-@dataclass(frozen=True)
-class LoadBalancer:
-    name: str
-    arn: str
-    vpc: str
-    subnets: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Cluster:
-    vpc: str
-    subnets: tuple[str, ...]
-    services: IPv4Network | None
-
-
-@dataclass(frozen=True)
-class SecurityGroup:
-    id: str
-    link: str
-    inbound_rules: int  # as AWS counts them: each source of each permission is one
-
-
+@parsing("AWS's VPC")
 def vpc(found: AwsObject | None) -> Vpc | None:
     if found is None:
         return None
     associated = [
-        str(a["CidrBlock"])
-        for a in found.get("CidrBlockAssociationSet") or ()
-        if (a.get("CidrBlockState") or {}).get("State", "associated") in ("associated", "associating")
+        text(a, "CidrBlock")
+        for a in parts(found, "CidrBlockAssociationSet")
+        if text_or(part(a, "CidrBlockState"), "State", "associated") in ("associated", "associating")
     ]
     return Vpc(
-        id=str(found.get("VpcId") or ""),
-        owner=str(found.get("OwnerId") or ""),
-        ranges=_networks(associated or [found.get("CidrBlock")]),
+        id=text_or(found, "VpcId"),
+        owner=text_or(found, "OwnerId"),
+        ranges=networks(associated or [text_or(found, "CidrBlock")]),
         dedicated=found.get("InstanceTenancy") == "dedicated",
+        encryption_control=_enforced(part(found, "EncryptionControl")),
     )
 
 
+def _enforced(control: AwsObject) -> str:
+    """https://docs.aws.amazon.com/vpc/latest/userguide/vpc-encryption-controls.html"""
+    excluded = text_or(part(part(control, "ResourceExclusions"), "VirtualPrivateGateway"), "State")
+    enforces = text_or(control, "Mode") == "enforce" and text_or(control, "State") not in ("deleting", "deleted")
+    return text_or(control, "VpcEncryptionControlId") if enforces and excluded not in ("enabled", "enabling") else ""
+
+
+@parsing("AWS's subnets")
 def subnets(found: Iterable[AwsObject]) -> tuple[Subnet, ...]:
     return tuple(
         Subnet(
-            id=str(s["SubnetId"]),
-            zone=str(s.get("AvailabilityZone") or ""),
-            network=next(iter(_networks([s.get("CidrBlock")])), None),
-            free_addresses=None if s.get("AvailableIpAddressCount") is None else int(s["AvailableIpAddressCount"]),
+            id=text(s, "SubnetId"),
+            zone=text_or(s, "AvailabilityZone"),
+            network=next(iter(networks([text_or(s, "CidrBlock")])), None),
+            outpost=text_or(s, "OutpostArn"),
+            without_ipv4=bool(s.get("Ipv6Native")),
+            for_balancers=from_aws(s.get("Tags")).get(_BALANCERS) in ("", "1"),
+            clusters=frozenset(k.removeprefix(_CLUSTER) for k in from_aws(s.get("Tags")) if k.startswith(_CLUSTER)),
+            free_addresses=None if s.get("AvailableIpAddressCount") is None else number(s, "AvailableIpAddressCount"),
         )
         for s in found
     )
 
 
+@parsing("AWS's route tables")
 def route_tables(found: Iterable[AwsObject]) -> tuple[RouteTable, ...]:
     return tuple(
         RouteTable(
-            id=str(t["RouteTableId"]),
-            main=any(a.get("Main") for a in t.get("Associations") or ()),
-            subnets=tuple(str(a["SubnetId"]) for a in t.get("Associations") or () if a.get("SubnetId")),
-            routes=tuple(_static_routes(t)),
+            id=text(t, "RouteTableId"),
+            main=any(a.get("Main") for a in parts(t, "Associations")),
+            subnets=tuple(text(a, "SubnetId") for a in parts(t, "Associations") if a.get("SubnetId")),
+            routes=tuple(_routes(t, learned=False)),
+            learned=tuple(_routes(t, learned=True)),
+            edges=tuple(text(a, "GatewayId") for a in parts(t, "Associations") if a.get("GatewayId")),
+            gateways=tuple(text(g, "GatewayId") for g in parts(t, "PropagatingVgws")),
+            lists=tuple(_list_routes(t)),
         )
         for t in found
     )
 
 
-def _static_routes(table: AwsObject) -> Iterable[Route]:
-    """Routes to a virtual private gateway are left out: a static one leads where the learned one does."""
-    for route in table.get("Routes") or ():
-        target = next((str(route[key]) for key in _TARGETS if route.get(key)), "")
-        if route.get("Origin") == "EnableVgwRoutePropagation" or target == "local" or target.startswith("vgw-"):
+@parsing("AWS's VPC")
+def dhcp_options_of(vpc: AwsObject | None) -> str:
+    """Id of the options that its machines are given; empty: AWS's own."""
+    id_ = text_or(vpc, "DhcpOptionsId") if vpc is not None else ""
+    return "" if id_ == "default" else id_
+
+
+@parsing("AWS's DHCP options")
+def name_servers(found: Iterable[AwsObject]) -> tuple[str, ...]:
+    """What machines ask for names, as ``AmazonProvidedDNS`` or an address."""
+    named = (c for o in found for c in parts(o, "DhcpConfigurations") if text_or(c, "Key") == "domain-name-servers")
+    return tuple(text(v, "Value") for c in named for v in parts(c, "Values"))
+
+
+@parsing("AWS's prefix lists")
+def prefix_list(entries: Iterable[AwsObject]) -> tuple[IPv4Network, ...]:
+    return networks(text_or(e, "Cidr") for e in entries)
+
+
+def _list_routes(table: AwsObject) -> Iterable[ListRoute]:
+    """Those of AWS's own lists lead to the endpoints of its services, whose addresses are public."""
+    for route in parts(table, "Routes"):
+        target = next((text(route, key) for key in _TARGETS if route.get(key)), "")
+        if (list_id := text_or(route, "DestinationPrefixListId")) and not target.startswith("vpce-"):
+            yield ListRoute(list_id, target or "nothing", route.get("State") != "blackhole")
+
+
+def _routes(table: AwsObject, *, learned: bool) -> Iterable[Route]:
+    """Those of somebody who has written them, or those that the table has learned."""
+    for route in parts(table, "Routes"):
+        target = next((text(route, key) for key in _TARGETS if route.get(key)), "")
+        if (route.get("Origin") == "EnableVgwRoutePropagation") is not learned or target == "local":
             continue
-        for destination in _networks([route.get("DestinationCidrBlock")]):
+        for destination in networks([text_or(route, "DestinationCidrBlock")]):
             yield Route(destination, target or "nothing", route.get("State") != "blackhole")
-
-
-def vpn_gateways(found: Iterable[AwsObject]) -> tuple[VpnGateway, ...]:
-    """Those that exist: AWS lists deleted ones for an hour."""
-    return tuple(
-        VpnGateway(
-            id=str(g["VpnGatewayId"]),
-            asn=int(g.get("AmazonSideAsn") or 64_512),
-            attachments=tuple(
-                Attachment(str(a.get("VpcId") or ""), str(a.get("State") or "")) for a in g.get("VpcAttachments") or ()
-            ),
-        )
-        for g in found
-        if g.get("State") not in _GONE
-    )
-
-
-def vpn_connections(found: Iterable[AwsObject]) -> tuple[VpnConnection, ...]:
-    """Those that exist."""
-    return tuple(
-        VpnConnection(
-            id=str(c.get("VpnConnectionId") or ""),
-            gateway=str(c.get("VpnGatewayId") or c.get("TransitGatewayId") or ""),
-            insides=tuple(str(o.get("TunnelInsideCidr")) for o in (c.get("Options") or {}).get("TunnelOptions") or ()),
-            link=_link(c),
-        )
-        for c in found
-        if c.get("State") not in _GONE
-    )
-
-
-def count_existing(found: Iterable[AwsObject]) -> int:
-    """How many of a list of EC2 objects are neither deleted nor being deleted."""
-    return sum(1 for item in found if item.get("State") not in _GONE)
-
-
-def load_balancers(found: Iterable[AwsObject]) -> tuple[LoadBalancer, ...]:
-    return tuple(
-        LoadBalancer(
-            name=str(b.get("LoadBalancerName") or ""),
-            arn=str(b.get("LoadBalancerArn") or ""),
-            vpc=str(b.get("VpcId") or ""),
-            subnets=tuple(str(z["SubnetId"]) for z in b.get("AvailabilityZones") or () if z.get("SubnetId")),
-        )
-        for b in found
-    )
-
-
-def cluster(found: AwsObject | None) -> Cluster | None:
-    if found is None:
-        return None
-    network = found.get("resourcesVpcConfig") or {}
-    services = (found.get("kubernetesNetworkConfig") or {}).get("serviceIpv4Cidr")
-    return Cluster(
-        vpc=str(network.get("vpcId") or ""),
-        subnets=tuple(str(s) for s in network.get("subnetIds") or ()),
-        services=next(iter(_networks([services])), None),
-    )
-
-
-def security_groups(found: Iterable[AwsObject]) -> tuple[SecurityGroup, ...]:
-    return tuple(
-        SecurityGroup(
-            id=str(g.get("GroupId") or ""),
-            link=_link(g),
-            inbound_rules=sum(
-                len(p.get(kind) or ())
-                for p in g.get("IpPermissions") or ()
-                for kind in ("IpRanges", "Ipv6Ranges", "PrefixListIds", "UserIdGroupPairs")
-            ),
-        )
-        for g in found
-    )
-
-
-def _link(item: AwsObject) -> str:
-    return ownership.from_aws(item.get("Tags")).get(ownership.LINK_TAG, "")
-
-
-def _networks(prefixes: Iterable[Any]) -> tuple[IPv4Network, ...]:
-    """IPv4 only: cloudlink links IPv4. A malformed answer raises CloudError."""
-    found = []
-    for prefix in prefixes:
-        if not prefix or ":" in str(prefix):
-            continue
-        try:
-            found.append(IPv4Network(str(prefix)))
-        except ValueError as error:
-            raise CloudError(
-                "A cloud returned an invalid address range",
-                f"{str(prefix)[:80]!r} is not an IPv4 range.",
-                "Look at it in the cloud's console.",
-            ) from error
-    return tuple(found)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cloudlink.clouds.aws.client import Aws
+from cloudlink.clouds.aws.client import Aws, value_in
 from cloudlink.clouds.aws.errors import code_of
 
 _DENIED = ("UnauthorizedOperation", "AccessDenied", "AccessDeniedException")
@@ -126,7 +126,7 @@ def _source(aws: Aws) -> tuple[str, str]:
         return (principal, "") if ":user/" in principal else ("", f"{principal} cannot be simulated")
     try:
         # Roles of single sign-on lie in a path that the ARN of the session does not show.
-        return str(aws.client("iam").get_role(RoleName=assumed["role"])["Role"]["Arn"]), ""
+        return str(value_in(aws.client("iam").get_role(RoleName=assumed["role"]), "Role", "Arn")), ""
     except Exception as error:
         if aws.translate(error) is None:
             raise

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Any
 
-from cloudlink.errors import CloudError
+from cloudlink.clouds.azure import parse_aks, parse_network
 
 AzureObject = Mapping[str, Any]
 
@@ -30,39 +30,12 @@ class AzureRanges:
 
 
 def azure_ranges(vnet: AzureObject | None, aks: AzureObject | None) -> AzureRanges:
-    held = (vnet or {}).get("properties") or {}
-    profile = ((aks or {}).get("properties") or {}).get("networkProfile") or {}
+    network = parse_network.vnet(vnet) if vnet else parse_network.Vnet("", "")
+    cluster = parse_aks.aks_cluster(aks) if aks else parse_aks.AksCluster("", "")
     return AzureRanges(
-        vnet=_networks((held.get("addressSpace") or {}).get("addressPrefixes")),
-        peerings=tuple(_peering(p) for p in held.get("virtualNetworkPeerings") or ()),
-        pods=_networks(profile.get("podCidrs") or [profile.get("podCidr")]),
-        services=_networks(profile.get("serviceCidrs") or [profile.get("serviceCidr")]),
+        vnet=network.prefixes,
+        # What the other VNet has now, where it differs from what it had when the two were peered.
+        peerings=tuple(Peering(p.name or "?", p.remote_ranges, p.lends_gateway) for p in network.peerings),
+        pods=cluster.pod_ranges,
+        services=cluster.service_ranges,
     )
-
-
-def _peering(peering: AzureObject) -> Peering:
-    held = {**peering, **(peering.get("properties") or {})}
-    # What the other VNet has now, where it differs from what it had when the two were peered.
-    space = held.get("remoteVirtualNetworkAddressSpace") or held.get("remoteAddressSpace") or {}
-    return Peering(
-        name=str(held.get("name") or "?"),
-        ranges=_networks(space.get("addressPrefixes")),
-        gateway_transit=bool(held.get("allowGatewayTransit")),
-    )
-
-
-def _networks(prefixes: Iterable[Any] | None) -> tuple[IPv4Network, ...]:
-    """IPv4 only. A malformed answer raises CloudError."""
-    found = []
-    for prefix in prefixes or ():
-        if not prefix or ":" in str(prefix):
-            continue
-        try:
-            found.append(IPv4Network(str(prefix)))
-        except ValueError as error:
-            raise CloudError(
-                "A cloud returned an invalid address range",
-                f"{str(prefix)[:80]!r} is not an IPv4 range.",
-                "Look at it in the cloud's console.",
-            ) from error
-    return tuple(found)

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cloudlink.clouds.malformed import parsing
+
 
 @dataclass(frozen=True)
 class Usage:
@@ -23,6 +25,7 @@ class Usage:
         return self.name.lower() in ("publicipaddresses", "staticpublicipaddresses", "standardskupublicipaddresses")
 
 
+@parsing("Azure's usages")
 def usages(found: Iterable[Mapping[str, Any]]) -> tuple[Usage, ...]:
     return tuple(
         Usage(

@@ -6,6 +6,7 @@ from typing import Any
 
 from cloudlink.clouds import answers
 from cloudlink.clouds.network import explain
+from cloudlink.clouds.recorded import RECORDING
 from cloudlink.errors import CloudlinkError
 
 _POOL = 32  # connections kept open; the SDK's default of ten makes more threads repeat the TLS handshake
@@ -48,15 +49,24 @@ def transport(ca_file: str | None) -> Any:
             except (HTTPError, OSError) as error:
                 raise ServiceResponseError(f"{error}", error=error) from error
             response._content_consumed = True
+            if RECORDING.on:
+                asked = (request.method, request.url, request.body)
+                RECORDING.add("azure", *asked, response.status_code, response.headers, response.content)
             return response
 
     session = requests.Session()
+    # Else ``requests`` puts what ~/.netrc has for the host, or for any, in the token's place, and shows it to Azure.
+    session.auth = _as_it_is
     for scheme in ("https://", "http://"):
         session.mount(scheme, Adapter(pool_connections=_POOL, pool_maxsize=_POOL))
     if ca_file is not None:
         session.trust_env = False  # no proxy and no other authority between us and loopback
     verify: bool | str = True if ca_file is None else ca_file
-    return RequestsTransport(session=session, connection_verify=verify, connection_timeout=20, read_timeout=60)
+    return RequestsTransport(session=session, connection_verify=verify, connection_timeout=10, read_timeout=60)
+
+
+def _as_it_is(request: Any) -> Any:
+    return request
 
 
 def same_origin_policy(base: str) -> Any:

@@ -87,14 +87,32 @@ def aks_access(kubeconfig: bytes, azure_token: Callable[[str], str | Secret], *,
                 "Move the cluster to AKS-managed Entra sign-in: az aks update --enable-aad",
             )
         scope = f"{AKS_SERVER_ID}/.default"
-        return Access(name, server, ca, token=lambda: _secret(azure_token(scope)))
+        return Access(name, server, ca, token=lambda: _secret(azure_token(scope)), unauthorized=lambda: _ENTRA_401)
     token = Secret(str(user.get("token") or ""))
     certificate, key = _decoded(user, "client-certificate-data"), _decoded(user, "client-key-data")
     if bool(certificate) != bool(key):
         raise _unusable("it has a client certificate without its key, or the other way round")
     if not certificate and not token:
         raise _unusable("its user has neither a certificate nor a token nor an exec section")
-    return Access(name, server, ca, token=lambda: token or None, certificate=certificate, key=Secret(key))
+    return Access(
+        name,
+        server,
+        ca,
+        token=lambda: token or None,
+        certificate=certificate,
+        key=Secret(key),
+        unauthorized=lambda: _CERTIFICATE_401,
+    )
+
+
+_ENTRA_401 = (
+    "See that the sign-in is of the cluster's tenant: az aks show --query aadProfile.tenantID and az account show --query tenantId "
+    "(with the cluster's name and group); then sign in to that one: az login --tenant TENANT"
+)
+_CERTIFICATE_401 = (
+    "The cluster's certificates were renewed a moment ago, or its local accounts were switched off: run the command again, which "
+    "gets the user's kubeconfig anew"
+)
 
 
 def eks_access(
@@ -105,9 +123,10 @@ def eks_access(
     *,
     sandbox: bool = False,
     principal: Callable[[], str] = str,
+    by_config_map: bool = False,
 ) -> Access:
     """endpoint and ca (base64 PEM): as DescribeCluster gives them. sandbox: the cluster is on loopback. principal: the ARN
-    that an access entry would have to name, of the role and not of its session.
+    that an access entry would have to name, of the role and not of its session. by_config_map: the cluster takes none.
 
     Raises ForeignAddress when the endpoint is no EKS cluster's: the token is a signed proof of who we are.
     """
@@ -127,10 +146,20 @@ def eks_access(
 
     def entry() -> str:
         arn = principal() or "ROLE_ARN"
+        if by_config_map:
+            # https://docs.aws.amazon.com/eks/latest/userguide/auth-configmap.html
+            head, _, name_in_path = arn.rpartition("/")
+            plain = f"{head.partition('/')[0]}/{name_in_path}" if head else arn
+            return (
+                f"{name} takes no access entries and knows identities by its ConfigMap aws-auth: have somebody who is in it add "
+                f"mapRoles with rolearn {plain} (kubectl edit configmap aws-auth --namespace kube-system), or: aws eks "
+                f"update-cluster-config --name {name} --access-config authenticationMode=API_AND_CONFIG_MAP"
+            )
         return (
             f"aws eks create-access-entry --cluster-name {name} --principal-arn {arn}; then aws eks associate-access-policy "
             f"--cluster-name {name} --principal-arn {arn} --policy-arn "
-            "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy --access-scope type=cluster"
+            f"arn:{arn.split(':')[1] if arn.startswith('arn:') else 'aws'}:eks::aws:cluster-access-policy/AmazonEKSViewPolicy "
+            "--access-scope type=cluster"
         )
 
     return Access(name, endpoint.rstrip("/"), pem, token=lambda: _secret(token()), unauthorized=entry)

@@ -11,13 +11,15 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from cloudlink.clouds import answers
 from cloudlink.clouds.cache import ReadCache
+from cloudlink.clouds.deferred import deferred
 from cloudlink.clouds.kube.access import Access, tls_context
 from cloudlink.clouds.kube.errors import KubeApiError, NoCluster, api_error
 from cloudlink.clouds.malformed import parsing
+from cloudlink.clouds.recorded import RECORDING
 from cloudlink.errors import MissingError, UnreachableError
 
 # (connect, read) in seconds. The API of a private cluster that cannot be reached drops packets: find out soon.
@@ -36,11 +38,16 @@ class Kube:
     access: asked at the first call, for the cluster may still have to be made; raises MissingError, or an error of
     Azure's SDK with status 404, while there is none. Raises NoCluster then, :class:`KubeApiError`, and urllib3's
     errors; :func:`translate` turns the latter two
-    into cloudlink's own. cache: shared by all that read the same objects.
+    into cloudlink's own. cache: shared by all that read the same objects. kind: ``aks`` or ``eks``. beside: of an AKS cluster beside
+    the first, its ARM id, by which a recording tells them apart.
     """
 
-    def __init__(self, name: str, access: Callable[[], Access], cache: ReadCache) -> None:
+    def __init__(
+        self, name: str, access: Callable[[], Access], cache: ReadCache, kind: str = "aks", beside: str = ""
+    ) -> None:
         self.name = name
+        self.kind = kind
+        self._beside = beside.lower()
         self.cache = cache
         self._access = access
         self._opened: _Opened | None = None
@@ -117,7 +124,7 @@ class Kube:
 
     @parsing("the cluster's answers")
     def allowed(self, verb: str, group: str, resource: str, namespace: str, name: str = "") -> bool:
-        """Whether the signed-in user may do this (a SelfSubjectAccessReview; itself allowed to everybody)."""
+        """Whether the signed-in user may do this (a SelfSubjectAccessReview; itself allowed to everybody). Asked once."""
         attributes = {"verb": verb, "group": group, "resource": resource, "namespace": namespace}
         if name:
             attributes["name"] = name
@@ -126,8 +133,12 @@ class Kube:
             "kind": "SelfSubjectAccessReview",
             "spec": {"resourceAttributes": attributes},
         }
-        answer = self._json("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
-        return bool((answer.get("status") or {}).get("allowed"))
+
+        def asked() -> bool:
+            answer = self._json("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
+            return bool((answer.get("status") or {}).get("allowed"))
+
+        return self.cache.get(f"kube.allowed {self.name} {sorted(attributes.items())}", asked)
 
     @parsing("the cluster's answers")
     def load_balancer_of(self, kind: str, namespace: str, name: str) -> str:
@@ -151,6 +162,15 @@ class Kube:
             ) from error
         ingress = ((found.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
         names = [str(i["hostname"]) for i in ingress if i.get("hostname")]
+        if not names and (addresses := [str(i["ip"]) for i in ingress if i.get("ip")]):
+            raise MissingError(
+                f"The {kind} is not behind a load balancer of AWS",
+                f"The status of {kind} {name} in namespace {namespace} of cluster {self.name} names addresses "
+                f"({', '.join(addresses[:4])}) and no load balancer: something else in the cluster gives it these.",
+                f"Point the name at them, if they stay: addresses = [{', '.join(repr(a) for a in addresses[:4])}] in dns.hosts.".replace(
+                    "'", '"'
+                ),
+            )
         if not names:
             raise MissingError(
                 f"The {kind} has no load balancer yet",
@@ -160,6 +180,11 @@ class Kube:
                 f"kubectl describe {kind} {name} --namespace {namespace}",
             )
         return names[0]
+
+    @parsing("the cluster's answers")
+    def objects(self, path: str) -> list[KubeObject]:
+        """All of a kind, in every namespace. path: such as ``/api/v1/services``."""
+        return list(self._json("GET", path).get("items") or ())
 
     # --- transport ---------------------------------------------------------------------------------------
 
@@ -213,9 +238,23 @@ class Kube:
         )
         answers.refuse_redirect(response.status, response.headers, url)
         raw = answers.read_whole(response, decode=True)
+        if RECORDING.on:
+            kept = json.dumps(body) if body is not None else None
+            RECORDING.add(
+                self.kind,
+                method,
+                url,
+                kept,
+                response.status,
+                response.headers,
+                raw,
+                service=self._beside,
+                below=urlsplit(opened.access.server).path,
+            )
         if 200 <= response.status < 300:
             return raw
-        error = api_error(response.status, raw, response.headers.get("Retry-After"), self._what(method, path))
+        wait = answers.seconds_to_wait(response.headers.get("Retry-After"), response.headers.get("Date"))
+        error = api_error(response.status, raw, wait, self._what(method, path))
         if response.status == 401:
             error.hint = _hint(opened.access)
         raise error
@@ -230,12 +269,12 @@ class _Opened:
     rest: Any
 
 
-# The package's modules import each other lazily, and half-made when two threads begin at once.
-_importing = threading.Lock()
+# Above the two modules that are used. What their ``__init__`` import is the whole distribution.
+_PACKAGES = ("kubernetes", "kubernetes.client", "kubernetes.utils")
 
 
 def _transport(access: Access) -> Any:
-    with _importing:
+    with deferred(_PACKAGES):
         from kubernetes.client.configuration import Configuration
         from kubernetes.client.rest import RESTClientObject
     from urllib3.util.retry import Retry
@@ -250,7 +289,7 @@ def _transport(access: Access) -> Any:
     rest: Any = RESTClientObject(configuration)
     # The package would read the certificates from files at each new connection; a context holds them in memory.
     rest.pool_manager.connection_pool_kw["ssl_context"] = tls_context(access)
-    answers.bound_heads(rest.pool_manager)
+    answers.bound_heads(rest.pool_manager, always_there=False)
     return rest
 
 

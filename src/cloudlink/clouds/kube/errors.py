@@ -27,7 +27,8 @@ class NoCluster(MissingError):
     """The cluster itself does not exist (not yet, or not any more)."""
 
 
-def api_error(status: int, raw: bytes, retry_after: str | None, what: str) -> KubeApiError:
+def api_error(status: int, raw: bytes, wait: float | None, what: str) -> KubeApiError:
+    """wait: seconds that the answer asks for."""
     reason, message = "", raw.decode(errors="replace").strip()[:500]
     try:
         body = json.loads(raw)
@@ -35,8 +36,7 @@ def api_error(status: int, raw: bytes, retry_after: str | None, what: str) -> Ku
         body = None
     if isinstance(body, dict) and body.get("kind") == "Status":
         reason, message = str(body.get("reason") or ""), str(body.get("message") or "")
-    seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
-    return KubeApiError(status, reason, message, what, seconds)
+    return KubeApiError(status, reason, message, what, wait)
 
 
 def translate(error: Exception) -> CloudlinkError | None:
@@ -66,6 +66,13 @@ def _unreachable(error: Exception) -> CloudlinkError:
             f"{known.detail} A cluster's certificate is signed by the cluster's own authority; this one is not, which is what "
             "a proxy that opens TLS shows.",
             "Take the cluster's host out of the proxy's inspection, or name it in NO_PROXY.",
+        )
+    if known.summary == "A certificate has expired":
+        return UnreachableError(
+            known.summary,
+            f"{known.detail} Certificates of a cluster end where nobody renews them.",
+            "See whether the clock is right (date -u). If it is: az aks rotate-certs --name NAME --resource-group GROUP (that "
+            "restarts the nodes).",
         )
     if known.summary in ("A name does not resolve", "No connection in time"):
         return UnreachableError(
@@ -116,6 +123,11 @@ _ADMISSION: tuple[tuple[re.Pattern[str], str, str], ...] = (
         "Meet the rule that the message names (a probe's pod: the [probe] keys), or ask its owner for an exemption.",
     ),
     (
+        re.compile(r"Too long: (must have at most|may not be more than) \d+|Request entity too large", re.I),
+        "The object would be too large for the cluster",
+        "A ConfigMap holds 1 MiB: move large keys of coredns-custom elsewhere, or configure fewer names.",
+    ),
+    (
         re.compile(r"field is immutable when `immutable` is set"),
         "The ConfigMap is immutable",
         "It can only be deleted and made again: kubectl get configmap coredns-custom --namespace kube-system --output yaml",
@@ -124,6 +136,10 @@ _ADMISSION: tuple[tuple[re.Pattern[str], str, str], ...] = (
 _RBAC = re.compile(
     r"cannot (\w+) resource \"([^\"]+)\"(?: in API group \"([^\"]*)\")?(?: in the namespace \"([^\"]+)\")?"
 )
+_NODE_AWAY = re.compile(r"error dialing backend|containerLogs/|No agent available", re.IGNORECASE)
+_STORE_FULL = re.compile(r"mvcc: database space exceeded|etcdserver: no space")
+# Guard's words, which asks Azure for a cluster with Azure RBAC: https://github.com/kubeguard/guard
+_CHECK_FAILED = re.compile(r"Error occured during authorization check|[Cc]heckaccess requests? (have )?failed")
 _WEBHOOK_DOWN = re.compile(r"failed calling webhook \"?([^\":]+)")
 
 
@@ -132,13 +148,27 @@ def _translated(error: KubeApiError) -> CloudlinkError:
     if error.status == 401:
         return CredentialsError(
             "The cluster does not accept our sign-in",
-            f"{detail}. The identity is valid, but the cluster does not know it: EKS wants an access entry for the role, AKS "
-            "with Entra a token of its tenant.",
+            f"{detail}. The sign-in to the cloud is good, and the cluster does not know it: EKS wants an access entry for the role, "
+            "AKS with Entra a token of its tenant.",
             error.hint or "Sign in again (az login, aws sso login) and run the command again.",
+            code=error.reason,
+        )
+    if _CHECK_FAILED.search(error.message):
+        return UnreachableError(
+            "The cluster could not ask Azure what we may do",
+            f"{detail}. That says nothing of permissions.",
+            "Run the command again.",
             code=error.reason,
         )
     if known := _admission(error, detail):
         return known
+    if "system:anonymous" in error.message:
+        return CredentialsError(
+            "The cluster does not know who asks",
+            f"{detail}. It took the request for one of nobody (system:anonymous): the token did not reach it or was not read.",
+            error.hint or "Sign in again (az login, aws sso login); look for a proxy that takes headers away.",
+            code=error.reason,
+        )
     if denied := _RBAC.search(error.message):
         verb, resource, _, namespace = denied.groups()
         azure = " in Azure" in error.message or "Azure does not have opinion" in error.message
@@ -157,13 +187,34 @@ def _translated(error: KubeApiError) -> CloudlinkError:
             code=error.reason,
         )
     if error.status == 404:
-        return MissingError("The cluster has no such object", detail, code=error.reason)
+        hint = (
+            "kubectl get namespaces; name one that exists (for the probe: [probe] namespace)."
+            if error.message.startswith("namespaces ")
+            else ""
+        )
+        return MissingError("The cluster has no such object", detail, hint, code=error.reason)
     if found := _WEBHOOK_DOWN.search(error.message):
         return CloudError(
             "An admission webhook of the cluster does not answer",
             detail,
             f"Its owner has to repair it (kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations shows whose "
             f"{found[1]} is), or name a [probe] namespace that it leaves out.",
+            code=error.reason,
+        )
+    if _NODE_AWAY.search(error.message):
+        return UnreachableError(
+            "The cluster's API does not reach its node",
+            f"{detail}. Logs and commands go from the API to port 10250 of the node, through a tunnel of the cluster's own.",
+            "Look at the tunnel's pods (kubectl get pods --namespace kube-system -l app=konnectivity-agent) and at the node; "
+            "then run the command again.",
+            code=error.reason,
+        )
+    if _STORE_FULL.search(error.message):
+        return CloudError(
+            "The cluster's store is full",
+            f"{detail}. Its API takes no writes until something is deleted (etcd is full).",
+            "Delete what fills it: kubectl get --raw /metrics | grep apiserver_storage_objects shows which kinds; for a cluster that "
+            "does not recover ask Azure's or AWS's support.",
             code=error.reason,
         )
     if error.status >= 500:
@@ -175,7 +226,7 @@ def _translated(error: KubeApiError) -> CloudlinkError:
 
 def _admission(error: KubeApiError, detail: str) -> CloudlinkError | None:
     """Policies and quotas answer 403 too, but no other sign-in would help against them."""
-    if error.status not in (400, 403, 409, 422):
+    if error.status not in (400, 403, 409, 413, 422):
         return None
     for mark, summary, hint in _ADMISSION:
         if mark.search(error.message):
@@ -195,6 +246,8 @@ def retryable(error: Exception) -> float | None:
         return None
     if error.status == 409 and error.reason in ("Conflict", ""):
         return 1.0
+    if error.status == 403 and _CHECK_FAILED.search(error.message):
+        return 5.0
     if error.status in (429, 503):
         return error.retry_after or 5.0
     return None
@@ -203,7 +256,7 @@ def retryable(error: Exception) -> float | None:
 def unknown_outcome(error: Exception) -> bool:
     """Whether a write that ended so may have had its effect all the same."""
     if isinstance(error, KubeApiError):
-        return error.status >= 500
+        return error.status >= 500 and not _STORE_FULL.search(error.message)
     return isinstance(error, UnreachableError) or _is_transport(error)
 
 
@@ -219,12 +272,16 @@ def _is_transport(error: Exception) -> bool:
 
 def _plain(error: Exception) -> str:
     """urllib3 wraps the reason in its own words and objects; the innermost reason says what happened."""
+    from urllib3.exceptions import ProtocolError
+
     reason = getattr(error, "reason", None)
     while isinstance(reason, Exception) and getattr(reason, "reason", None) not in (None, reason):
         inner = reason.reason  # type: ignore[attr-defined]
         if not isinstance(inner, Exception):
             break
         reason = inner
+    if isinstance(reason or error, ProtocolError):  # its text is the exception below it as Python prints it
+        return "The connection was closed before the answer was whole"
     text = str(reason or error)
     return text.rpartition(": ")[2].rstrip(".") if text.startswith("<") else text.rstrip(".")
 
@@ -235,4 +292,9 @@ def refused_by_policy(error: Exception) -> bool:
 
 
 def no_permission(error: Exception) -> bool:
-    return isinstance(error, KubeApiError) and error.status == 403 and _admission(error, "") is None
+    return (
+        isinstance(error, KubeApiError)
+        and error.status == 403
+        and not _CHECK_FAILED.search(error.message)
+        and _admission(error, "") is None
+    )

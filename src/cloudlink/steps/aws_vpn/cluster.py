@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Network
 
 from cloudlink.clouds.aws.client import Aws
-from cloudlink.clouds.malformed import parsing
+from cloudlink.clouds.aws.parse_cluster import cluster
 from cloudlink.core.resource import (
     Lookup,
     Outputs,
@@ -21,11 +20,10 @@ class EksClusterLookup(Lookup[EksCluster]):
     link: Link
     aws: Aws
 
-    @parsing("EKS's clusters")
     def read(self, outputs: Outputs) -> EksCluster:
         """Raises MissingError for a cluster that is not there, CloudError for one in another VPC or not running."""
         side = self.link.aws
-        found = self.aws.eks_cluster(side.eks_cluster)
+        found = cluster(self.aws.eks_cluster(side.eks_cluster))
         if found is None:
             raise MissingError(
                 "The EKS cluster does not exist",
@@ -33,28 +31,34 @@ class EksClusterLookup(Lookup[EksCluster]):
                 f"List them with: aws eks list-clusters --region {side.region}",
                 resource=self.address,
             )
-        network = found["resourcesVpcConfig"]
-        if network["vpcId"] != side.vpc_id:
+        if found.elsewhere:
             raise CloudError(
-                "The EKS cluster is in another VPC",
-                f"{side.eks_cluster} is in {network['vpcId']}, but aws.vpc is {side.vpc_id}.",
-                f'Set aws.vpc to "{network["vpcId"]}", or name another cluster.',
+                "The EKS cluster is in no VPC",
+                f"{side.eks_cluster} is registered with EKS (EKS Connector) and runs elsewhere ({found.elsewhere}), so that no VPC "
+                "leads to it.",
+                "Name a cluster that EKS runs in the VPC: aws eks list-clusters --include all shows both kinds.",
                 resource=self.address,
             )
-        if found["status"] not in ("ACTIVE", "UPDATING"):
+        if found.vpc != side.vpc_id:
+            raise CloudError(
+                "The EKS cluster is in another VPC",
+                f"{side.eks_cluster} is in {found.vpc}, but aws.vpc is {side.vpc_id}.",
+                f'Set aws.vpc to "{found.vpc}", or name another cluster.',
+                resource=self.address,
+            )
+        if not found.running:
             raise CloudError(
                 "The EKS cluster is not running",
-                f"{side.eks_cluster} is {found['status']}.",
+                f"{side.eks_cluster} is {found.status}.",
                 "Wait until it is ACTIVE, then run the command again.",
                 resource=self.address,
             )
-        services = found.get("kubernetesNetworkConfig", {}).get("serviceIpv4Cidr")
         return EksCluster(
             name=side.eks_cluster,
-            vpc_id=network["vpcId"],
-            subnets=tuple(network["subnetIds"]),
-            service_cidr=IPv4Network(services) if services else None,
-            endpoint=found["endpoint"],
-            ca=found["certificateAuthority"]["data"],
-            version=found["version"],
+            vpc_id=found.vpc,
+            subnets=found.subnets,
+            service_cidr=found.services,
+            endpoint=found.endpoint,
+            ca=found.authority,
+            version=found.version,
         )

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from typing import ClassVar
 
-from cloudlink.clouds.aws import cached
-from cloudlink.clouds.aws.client import AwsObject, value_in
-from cloudlink.clouds.aws.tags import name_for, tag_specification
-from cloudlink.clouds.malformed import parsing
-from cloudlink.clouds.ownership import Claim, from_aws, owner_of
+from cloudlink.clouds.aws import parse_connections, parse_gateways, requests, vpn
+from cloudlink.clouds.aws.parse_ec2 import Ec2Object
+from cloudlink.clouds.aws.requests import Request
+from cloudlink.clouds.aws.tags import Mark, added_addresses
+from cloudlink.clouds.ownership import Claim, owner_of
+from cloudlink.core.permissions import Permissions
 from cloudlink.core.resource import Node, Outputs, Started, Timing
 from cloudlink.errors import ConflictError
-from cloudlink.steps.aws_resource import AwsResource, Parsed
+from cloudlink.steps.aws_resource import AwsResource, Parsed, gateway_phase
 from cloudlink.steps.aws_vpn.connections import vpc_of_connection
-from cloudlink.steps.aws_vpn.gateway import gateway_phase
 from cloudlink.steps.outputs import CustomerGateway, PublicIp
+from cloudlink.steps.permissions import TAG, Existing, iam
+
+NOBODYS = IPv4Address("192.0.2.1")
 
 
 @dataclass(frozen=True)
@@ -37,57 +40,61 @@ class CustomerGatewayResource(AwsResource[CustomerGatewaySpec, CustomerGateway])
 
     public_ip: Node[PublicIp]
     number: int
+    to_add: Callable[[], frozenset[IPv4Address]] = frozenset
+    """Reads which addresses cloudlink is going to add to an Azure gateway of somebody else's: the tags keep them for a run
+    that has lost the state file."""
     timing: ClassVar[Timing] = Timing(create=5, delete=5)
     immutable: ClassVar[frozenset[str]] = frozenset({"address", "asn"})
-    key: ClassVar[str] = "CustomerGatewayId"
-    kind: ClassVar[str] = "AWS's customer gateways"
-    stale: ClassVar[tuple[str, ...]] = (cached.CUSTOMER_GATEWAYS,)
+    permissions: ClassVar[Permissions] = Permissions(
+        read=(iam("ec2:DescribeCustomerGateways"),),
+        create=(iam("ec2:CreateCustomerGateway", "customer-gateway"), TAG),
+        delete=(iam("ec2:DeleteCustomerGateway", "customer-gateway"),),
+        marks=(TAG,),
+    )
 
     def spec(self, outputs: Outputs) -> CustomerGatewaySpec:
         return CustomerGatewaySpec(outputs[self.public_ip].address, self.link.azure.asn)
 
-    def listed(self, *, fresh: bool) -> Iterable[AwsObject]:
-        return self.aws.customer_gateways(fresh=fresh)
+    def listed(self, *, fresh: bool) -> Iterable[Ec2Object]:
+        return parse_gateways.customer_gateways(self.aws.customer_gateways(fresh=fresh))
 
-    def parse(self, item: AwsObject, *, fresh: bool) -> Parsed:
-        asn = int(item.get("BgpAsnExtended") or item.get("BgpAsn") or 0)
-        spec = CustomerGatewaySpec(IPv4Address(item["IpAddress"]), asn)
-        out = CustomerGateway(item["CustomerGatewayId"])
-        return Parsed(out.id, gateway_phase(item["State"]), spec, out, item["State"])
+    def parse(self, item: Ec2Object, *, fresh: bool) -> Parsed:
+        found = parse_gateways.customer_gateway(item.answer)
+        spec = CustomerGatewaySpec(found.address, found.asn)
+        return Parsed(gateway_phase(found.state), spec, CustomerGateway(found.id, found.added), found.state)
 
-    def vpc_of(self, item: AwsObject) -> str:
+    def vpc_of(self, item: Ec2Object) -> str:
         """The VPC of a connection that uses it; empty: there is none."""
-        number = item["CustomerGatewayId"]
-        users = [c for c in self.aws.vpn_connections() if c.get("CustomerGatewayId") == number]
-        users.sort(key=lambda c: c.get("State") == "deleted")
+        connections = parse_connections.vpn_connections(self.aws.vpn_connections())
+        users = [c for c in connections if c.customer_gateway == item.id]
+        users.sort(key=lambda c: c.state == "deleted")
         return next((vpc for c in users if (vpc := vpc_of_connection(self.aws, c))), "")
 
     def create(self, spec: CustomerGatewaySpec) -> Started:
         """AWS gives back an existing gateway of the same address, ASN and device name, even a foreign one: the device
         name makes ours unlike any other, and what comes back without our tags is refused with ConflictError."""
-        name = name_for(self.link.name, f"azure-{self.number + 1}")
-        wide = spec.asn > 2**31 - 1  # BgpAsn is signed
-        try:
-            made = self.aws.ec2.create_customer_gateway(
-                Type="ipsec.1",
-                IpAddress=str(spec.address),
-                DeviceName=name,
-                **({"BgpAsnExtended": spec.asn} if wide else {"BgpAsn": spec.asn}),
-                TagSpecifications=tag_specification("customer-gateway", owner_of(self.link), self.address, name),
-            )
-        finally:
-            self.aws.cache.invalidate(cached.CUSTOMER_GATEWAYS)
-        id_ = str(value_in(made, "CustomerGateway", "CustomerGatewayId"))
-        with parsing(self.kind):
-            claim = owner_of(self.link).claim(from_aws(made["CustomerGateway"].get("Tags")), self.address)
-        if claim is not Claim.OURS:
+        added = self.to_add()
+        mark = replace(self._mark, more=(added_addresses(added),)) if added else self._mark
+        made = vpn.create_customer_gateway(self.aws, spec.address, spec.asn, mark)
+        if owner_of(self.link).claim(made.tags, self.address) is not Claim.OURS:
             raise ConflictError(
                 "A customer gateway of the same address exists without cloudlink's tags",
-                f"AWS answered with {id_}, which somebody else made for {spec.address}.",
+                f"AWS answered with {made.id}, which somebody else made for {spec.address}.",
                 "Delete it if nothing uses it, then run the command again.",
                 resource=self.address,
             )
-        return Started(id_)
+        return Started(made.id)
+
+    @property
+    def _mark(self) -> Mark:
+        return self.mark(f"azure-{self.number + 1}")
 
     def remove(self, id_: str) -> None:
-        self.aws.ec2.delete_customer_gateway(CustomerGatewayId=id_)
+        vpn.delete_customer_gateway(self.aws, id_)
+
+    def creation(self, existing: Existing) -> Request:
+        """With an address of nobody's in place of Azure's, which is not known yet and on which no permission depends."""
+        return requests.create_customer_gateway(NOBODYS, self.link.azure.asn, self._mark)
+
+    def removal(self, id_: str) -> Request:
+        return requests.delete_customer_gateway(id_)

@@ -1,6 +1,6 @@
-"""The four tunnels as Azure sees them: a local network gateway for each AWS tunnel end, and a connection to each.
+"""The tunnels as Azure sees them: a local network gateway for each AWS tunnel end, and a connection to each.
 
-Four of each and not two, because every AWS tunnel has a public address and an inside range of its own.
+One of each for every tunnel, because every AWS tunnel has a public address and an inside range of its own.
 https://learn.microsoft.com/azure/vpn-gateway/vpn-gateway-howto-aws-bgp
 """
 
@@ -12,44 +12,33 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import ClassVar
 
+from cloudlink.clouds.azure import body_connection, kinds, parse_connection
 from cloudlink.clouds.azure.client import Json
+from cloudlink.clouds.azure.parse_connection import address_or_none
+from cloudlink.clouds.azure.parse_object import azure_object, find_named
+from cloudlink.clouds.azure.parse_pieces import region
 from cloudlink.core.polling import STEADY_DELETION
 from cloudlink.core.resource import Node, Observed, Outputs, Phase, Started, Timing, built_on
 from cloudlink.errors import MissingError
-from cloudlink.ipsec import IpsecPolicy, azure_ipsec_policy, for_azure, from_azure
+from cloudlink.ipsec import IpsecPolicy, for_azure
 from cloudlink.link import Tunnel
 from cloudlink.secret import Secret, UnseenSecret
-from cloudlink.steps.azure_vpn.resource import (
-    AzureResource,
-    body_of,
-    location,
-    named,
-    networks,
-    properties,
-    reference,
-    rest_of,
-)
+from cloudlink.steps.azure_resource import AzureResource
 from cloudlink.steps.outputs import (
     AwsTunnelEnd,
     AzureConnection,
     AzureGateway,
     LocalGateway,
+    Nothing,
     ResourceGroup,
     VpnConnection,
     VpnGateway,
 )
+from cloudlink.steps.permissions import GROUP, NETWORK, rbac
 
 # Everything that is written to the gateway or to a connection on it: Azure does one thing at a time there and answers
 # 409 or 429 to a second one.
 GATEWAY_SERIAL = "azure-gateway"
-
-
-def _address(text: object) -> IPv4Address | None:
-    """None for what is not an IPv4 address: a gateway found by name, a peer that is not set."""
-    try:
-        return IPv4Address(str(text))
-    except ValueError:
-        return None
 
 
 def _end(outputs: Outputs, vpn: Node[VpnConnection], tunnel: Tunnel, address: str) -> AwsTunnelEnd:
@@ -89,6 +78,7 @@ class LocalGatewayResource(AzureResource[LocalGatewaySpec, LocalGateway]):
     aws_gateway: Node[VpnGateway]
 
     timing = Timing(create=11, update=30, delete=10, deadline=1800)
+    permissions = rbac(f"{NETWORK}/localNetworkGateways", GROUP)
     immutable = frozenset({"location"})
     why_it_matters: ClassVar[Mapping[str, str]] = {
         "address": "Azure's tunnel leads to another address than AWS's end",
@@ -103,38 +93,38 @@ class LocalGatewayResource(AzureResource[LocalGatewaySpec, LocalGateway]):
 
     def spec(self, outputs: Outputs) -> LocalGatewaySpec:
         return LocalGatewaySpec(
-            location=location(self.link.azure.location),
+            location=region(self.link.azure.location),
             address=_end(outputs, self.vpn, self.tunnel, self.address).outside_ip,
             asn=outputs[self.aws_gateway].asn,
             bgp_peer=self.tunnel.aws_inside,
         )
 
     def raw(self, *, fresh: bool) -> Json | None:
-        return named(self.azure.local_gateways(fresh=fresh), self.name)
+        return find_named(self.azure.local_gateways(fresh=fresh), self.name)
 
     def parse_spec(self, raw: Json) -> LocalGatewaySpec:
-        held = properties(raw)
-        bgp = held.get("bgpSettings") or {}
+        found = parse_connection.local_gateway(raw)
         return LocalGatewaySpec(
-            location=location(raw.get("location")),
-            address=_address(held.get("gatewayIpAddress")),
-            asn=int(bgp.get("asn") or 0),
-            bgp_peer=_address(bgp.get("bgpPeeringAddress")),
-            prefixes=frozenset(networks((held.get("localNetworkAddressSpace") or {}).get("addressPrefixes"))),
+            location=found.location,
+            address=address_or_none(found.address),
+            asn=found.asn or 0,
+            bgp_peer=address_or_none(found.peer),
+            prefixes=frozenset(found.prefixes),
         )
 
     def parse_outputs(self, raw: Json) -> LocalGateway:
-        return LocalGateway(str(raw["id"]))
+        return LocalGateway(parse_connection.local_gateway(raw).id)
 
     def put(self, spec: LocalGatewaySpec, tags: dict[str, str], there: Json | None) -> Started:
-        """A name in place of the address (fqdn) is not written back: it takes one or the other."""
-        bgp = rest_of(properties(there).get("bgpSettings") or {})
-        changed = {
-            "gatewayIpAddress": str(spec.address),
-            "bgpSettings": {**bgp, "asn": spec.asn, "bgpPeeringAddress": str(spec.bgp_peer)},
-            "localNetworkAddressSpace": {"addressPrefixes": [str(p) for p in sorted(spec.prefixes)]},
-        }
-        body = body_of(there, changed, "fqdn", location=spec.location, tags=tags)
+        body = body_connection.local_gateway(
+            there,
+            location=spec.location,
+            tags=tags,
+            address=spec.address,
+            asn=spec.asn,
+            peer=spec.bgp_peer,
+            prefixes=spec.prefixes,
+        )
         return self.azure.put_local_gateway(self.name, body)
 
     def remove(self) -> Started | None:
@@ -150,6 +140,9 @@ class CustomAddress:
 
     instance: str  # its ipConfiguration
     address: IPv4Address | None
+
+    def __str__(self) -> str:
+        return f"{self.address or 'no address'} on {self.instance}"
 
 
 @dataclass(frozen=True)
@@ -169,16 +162,6 @@ class ConnectionSpec:
     selectors: frozenset[str] = frozenset()  # none, for the same reason
 
 
-# What Azure tells of a connection at work.
-_MEASURED = (
-    "connectionStatus",
-    "tunnelConnectionStatus",
-    "ingressBytesTransferred",
-    "egressBytesTransferred",
-    "packetCaptureDiagnosticState",
-)
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ConnectionResource(AzureResource[ConnectionSpec, AzureConnection]):
     """Azure's end of one tunnel.
@@ -193,9 +176,11 @@ class ConnectionResource(AzureResource[ConnectionSpec, AzureConnection]):
     gateway: Node[AzureGateway] = built_on()
     local_gateway: Node[LocalGateway] = built_on()
     vpn: Node[VpnConnection]
+    inside: Node[Nothing] | None = None  # the inside addresses on an adopted gateway
 
     # Assumption: an hour is enough. A connection begun while its gateway is updating was seen to take 35 minutes.
     timing = Timing(create=12, update=40, delete=60, deadline=3600, delete_pace=STEADY_DELETION)
+    permissions = rbac(f"{NETWORK}/connections", GROUP)
     immutable = frozenset({"location", "type", "gateway", "local_gateway", "protocol"})
     why_it_matters: ClassVar[Mapping[str, str]] = {
         "mode": "Azure only opens the tunnel, or only waits for AWS to open it",
@@ -218,7 +203,7 @@ class ConnectionResource(AzureResource[ConnectionSpec, AzureConnection]):
             for i, instance in enumerate(gateway.instances)
         ]
         return ConnectionSpec(
-            location=location(self.link.azure.location),
+            location=region(self.link.azure.location),
             type="IPsec",
             gateway=gateway.id.lower(),
             local_gateway=outputs[self.local_gateway].id.lower(),
@@ -237,30 +222,25 @@ class ConnectionResource(AzureResource[ConnectionSpec, AzureConnection]):
         return self.azure.connection(self.name, fresh=fresh)
 
     def parse_spec(self, raw: Json) -> ConnectionSpec:
-        held = properties(raw)
-        policies = held.get("ipsecPolicies") or []
-        addresses = [
-            # Connections write ipConfigurationId, gateways ipconfigurationId.
-            CustomAddress(_config_name(str(a.get("ipConfigurationId") or "")), _address(a.get("customBgpIpAddress")))
-            for a in held.get("gatewayCustomBgpIpAddresses") or []
-        ]
+        found = parse_connection.connection(raw)
+        addresses = [CustomAddress(a.config_name, a.address) for a in found.bgp_addresses]
         return ConnectionSpec(
-            location=location(raw.get("location")),
-            type=str(held.get("connectionType") or ""),
-            gateway=reference(held.get("virtualNetworkGateway1")),
-            local_gateway=reference(held.get("localNetworkGateway2")),
-            protocol=str(held.get("connectionProtocol") or ""),
-            key=held.get("sharedKey") or UnseenSecret(),
-            policy=from_azure(policies[0] if policies else None, dpd_timeout=held.get("dpdTimeoutSeconds")),
-            bgp=bool(held.get("enableBgp")),
+            location=found.location,
+            type=found.type,
+            gateway=found.gateway,
+            local_gateway=found.local_gateway,
+            protocol=found.protocol,
+            key=found.key or UnseenSecret(),
+            policy=found.policy,
+            bgp=found.bgp,
             bgp_addresses=tuple(sorted(addresses, key=lambda a: a.instance)),
-            mode=str(held.get("connectionMode") or "Default"),
-            policy_selectors=bool(held.get("usePolicyBasedTrafficSelectors")),
-            selectors=frozenset(_selector(s) for s in held.get("trafficSelectorPolicies") or ()),
+            mode=found.mode,
+            policy_selectors=found.policy_selectors,
+            selectors=found.selectors,
         )
 
     def parse_outputs(self, raw: Json) -> AzureConnection:
-        return AzureConnection(str(raw["id"]))
+        return AzureConnection(azure_object(raw).id)
 
     def update(self, found: Observed[ConnectionSpec, AzureConnection], spec: ConnectionSpec) -> Started:
         """Where only the key differs, only the key is written.
@@ -271,40 +251,29 @@ class ConnectionResource(AzureResource[ConnectionSpec, AzureConnection]):
         before = found.spec
         key_alone = before is not None and before != spec and dataclasses.replace(before, key=spec.key) == spec
         if key_alone and found.phase is Phase.READY:  # a failed one is written whole
-            return self.azure.put_shared_key(self.name, {"value": spec.key.reveal()})
+            return self.azure.put_shared_key(self.name, body_connection.shared_key(spec.key))
         return super().update(found, spec)
 
     def put(self, spec: ConnectionSpec, tags: dict[str, str], there: Json | None) -> Started:
-        gateway = self.azure.id("virtualNetworkGateways", self.azure.name("gateway"))
-        local = self.azure.id("localNetworkGateways", self.azure.name(f"local-gateway-{self.tunnel.index + 1}"))
-        held = {
-            "connectionType": spec.type,
-            "connectionProtocol": spec.protocol,
-            "virtualNetworkGateway1": {"id": gateway, "properties": {}},
-            "localNetworkGateway2": {"id": local, "properties": {}},
-            "enableBgp": spec.bgp,
-            "sharedKey": spec.key.reveal(),
-            "connectionMode": spec.mode,
-            "dpdTimeoutSeconds": spec.policy.dpd_timeout,
-            "usePolicyBasedTrafficSelectors": spec.policy_selectors,
-            "trafficSelectorPolicies": [],
-            "ipsecPolicies": [azure_ipsec_policy(spec.policy)],
-            "gatewayCustomBgpIpAddresses": [
-                {"ipConfigurationId": f"{gateway}/ipConfigurations/{a.instance}", "customBgpIpAddress": str(a.address)}
-                for a in spec.bgp_addresses
-            ],
-        }
-        if there is None:
-            held["routingWeight"] = 0
-        return self.azure.put_connection(self.name, body_of(there, held, *_MEASURED, location=spec.location, tags=tags))
+        body = body_connection.connection(
+            there,
+            location=spec.location,
+            tags=tags,
+            type_=spec.type,
+            protocol=spec.protocol,
+            gateway=self.azure.gateway_id,
+            local_gateway=self.azure.id(kinds.LOCAL_GATEWAY, self.azure.name(f"local-gateway-{self.tunnel.index + 1}")),
+            bgp=spec.bgp,
+            key=spec.key,
+            mode=spec.mode,
+            policy=spec.policy,
+            policy_selectors=spec.policy_selectors,
+            bgp_addresses=[(a.instance, a.address) for a in spec.bgp_addresses],
+        )
+        return self.azure.put_connection(self.name, body)
 
     def remove(self) -> Started | None:
         return self.azure.delete_connection(self.name)
-
-
-def _selector(policy: Json) -> str:
-    local, remote = (", ".join(policy.get(f"{side}AddressRanges") or ()) for side in ("local", "remote"))
-    return f"{local} to {remote}"
 
 
 def _config_name(id_: str) -> str:

@@ -6,31 +6,26 @@ import shlex
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
+from cloudlink.clouds.azure import body_gateway, kinds, parse_gateway, parse_network
+from cloudlink.clouds.azure.body_gateway import InstanceSettings
 from cloudlink.clouds.azure.client import GATEWAY_SUBNET, Json
-from cloudlink.clouds.malformed import parsing
+from cloudlink.clouds.azure.parse_gateway import Gateway, GatewayConfig
+from cloudlink.clouds.azure.parse_object import find_named
+from cloudlink.clouds.azure.parse_pieces import region
+from cloudlink.core.permissions import Permission
 from cloudlink.core.resource import Node, Outputs, Started, Timing, built_on
-from cloudlink.errors import ConflictError
+from cloudlink.errors import ConflictError, CredentialsError
+from cloudlink.steps.azure_resource import AzureResource
 from cloudlink.steps.azure_vpn.connections import GATEWAY_SERIAL
-from cloudlink.steps.azure_vpn.network import (
-    MADE_SUBNET_TAG,
-)
+from cloudlink.steps.azure_vpn.gateway_subnet import MADE_SUBNET_TAG
 from cloudlink.steps.azure_vpn.public_ips import INSTANCES, public_ip_name
-from cloudlink.steps.azure_vpn.resource import (
-    AzureResource,
-    body_of,
-    location,
-    named,
-    properties,
-    reference,
-    rest_of,
-    state,
-)
 from cloudlink.steps.outputs import (
     AzureGateway,
     GatewayInstance,
     GatewaySubnet,
     PublicIp,
 )
+from cloudlink.steps.permissions import GROUP, JOIN_SUBNET, NETWORK, rbac
 
 
 @dataclass(frozen=True)
@@ -62,7 +57,13 @@ class GatewayResource(AzureResource[GatewaySpec, AzureGateway]):
     subnet: Node[GatewaySubnet] = built_on()
     public_ips: tuple[Node[PublicIp], Node[PublicIp]] = built_on()
 
-    timing = Timing(create=1400, update=150, delete=420, deadline=5400)
+    timing = Timing(create=1400, update=150, delete=420, deadline=5400, create_spread=(0.58, 1.45))
+    permissions = rbac(
+        f"{NETWORK}/virtualNetworkGateways",
+        GROUP,
+        Permission(f"{NETWORK}/publicIPAddresses/join/action", GROUP),
+        JOIN_SUBNET,
+    )
     immutable = frozenset({"location", "type", "routing", "subnet", "public_ips"})
     serial = GATEWAY_SERIAL
 
@@ -73,7 +74,7 @@ class GatewayResource(AzureResource[GatewaySpec, AzureGateway]):
     def spec(self, outputs: Outputs) -> GatewaySpec:
         side, subnet = self.link.azure, outputs[self.subnet]
         return GatewaySpec(
-            location=location(side.location),
+            location=region(side.location),
             type="Vpn",
             routing="RouteBased",
             sku=side.sku,
@@ -90,43 +91,38 @@ class GatewayResource(AzureResource[GatewaySpec, AzureGateway]):
         return self.azure.gateway(fresh=fresh)
 
     def parse_spec(self, raw: Json) -> GatewaySpec:
-        held = properties(raw)
-        configs = [self._config(raw, i) for i in INSTANCES]
-        peering = _peering(raw)
-        custom = [peering.get(reference(c), {}).get("customBgpIpAddresses") or () for c in configs]
-        subnets = {reference(properties(c).get("subnet")) for c in configs if c}
+        found = parse_gateway.gateway(raw)
+        configs = [self._config(found, i) for i in INSTANCES]
         return GatewaySpec(
-            location=location(raw.get("location")),
-            type=str(held.get("gatewayType") or ""),
-            routing=str(held.get("vpnType") or ""),
-            sku=str((held.get("sku") or {}).get("name") or ""),
-            active_active=bool(held.get("activeActive")),
-            bgp=bool(held.get("enableBgp")),
-            asn=int((held.get("bgpSettings") or {}).get("asn") or 0),
-            subnet=", ".join(sorted(subnets)),
-            public_ips=tuple(reference(properties(c).get("publicIPAddress")) for c in configs),
-            bgp_addresses=tuple(tuple(sorted(IPv4Address(a) for a in addresses)) for addresses in custom),
-            made_subnet=(raw.get("tags") or {}).get(MADE_SUBNET_TAG) == "true",
+            location=found.location,
+            type=found.type,
+            routing=found.routing,
+            sku=found.sku,
+            active_active=found.active_active,
+            bgp=found.bgp,
+            asn=found.asn or 0,
+            subnet=", ".join(sorted({c.subnet for c in configs if c})),
+            public_ips=tuple(c.public_ip if c else "" for c in configs),
+            bgp_addresses=tuple(tuple(sorted(found.addresses_of(c.key).custom)) if c else () for c in configs),
+            made_subnet=found.tags.get(MADE_SUBNET_TAG) == "true",
         )
 
     def parse_outputs(self, raw: Json) -> AzureGateway | None:
         """Known when the gateway has succeeded: before that Azure does not say which instance has which address."""
-        if state(raw).lower() != "succeeded":
+        found = parse_gateway.gateway(raw)
+        if found.state.lower() != "succeeded":
             return None
         instances = []
         for i in INSTANCES:
-            address = self._public_address(i)
-            config = self._config(raw, i)
-            if config is None or address not in (
-                _peering(raw).get(reference(config), {}).get("tunnelIpAddresses") or ()
-            ):
+            address, config = self._public_address(i), self._config(found, i)
+            if config is None or address is None or address not in found.addresses_of(config.key).public:
                 return None
-            instances.append(GatewayInstance(str(config["id"]), IPv4Address(address)))
-        return AzureGateway(str(raw["id"]), int(properties(raw)["bgpSettings"]["asn"]), tuple(instances))
+            instances.append(GatewayInstance(config.id, address))
+        return AzureGateway(found.id, found.asn or 0, tuple(instances))
 
     def create(self, spec: GatewaySpec) -> Started:
         """Raises ConflictError when the VNet has a VPN gateway already: Azure would find out only after minutes."""
-        if others := self.azure.other_vpn_gateways():
+        if others := self._others():
             raise ConflictError(
                 "The VNet already has a VPN gateway",
                 f"A VNet holds one VPN gateway, and {self.link.azure.vnet} has {', '.join(others)}.",
@@ -136,64 +132,48 @@ class GatewayResource(AzureResource[GatewaySpec, AzureGateway]):
             )
         return super().create(spec)
 
-    def put(self, spec: GatewaySpec, tags: dict[str, str], there: Json | None) -> Started:
-        """bgpPeeringAddress is left out: Azure refuses to change it, and gives it itself.
+    def _others(self) -> list[str]:
+        """Empty also where a gateway that is there may not be read: ExpressRoute's, say, in the group of the network's team. Then
+        Azure itself refuses a second VPN gateway."""
+        try:
+            return self.azure.other_vpn_gateways()
+        except Exception as error:
+            if not isinstance(self.azure.translate(error), CredentialsError):
+                raise
+            return []
 
-        The ipConfigurations' ids name children of the gateway that is being made; Azure accepts that. Others' are a
-        third one, which point-to-site needs on an active-active gateway. Raises ConflictError for what a write would
-        lose because no read shows it.
-        """
-        self._refuse_to_lose(there)
-        id_ = self.azure.id("virtualNetworkGateways", self.name)
-        configs, peering = [], []
-        ours: set[str] = set()
-        for i in INSTANCES:
-            old = self._config(there, i) or {}
-            ours.add(reference(old))
-            name = str(old.get("name") or f"instance{i}")
-            public_ip = self.azure.id("publicIPAddresses", public_ip_name(self.azure, i))
-            held = {
-                "privateIPAllocationMethod": "Dynamic",
-                **rest_of(properties(old), "privateIPAddress"),
-                "publicIPAddress": {"id": public_ip},
-                "subnet": {"id": f"{self.azure.vnet_id}/subnets/{GATEWAY_SUBNET}"},
-            }
-            configs.append({"name": name, "properties": held})
-            addresses = [str(a) for a in spec.bgp_addresses[i]]
-            peering.append({"ipconfigurationId": f"{id_}/ipConfigurations/{name}", "customBgpIpAddresses": addresses})
-        others = [c for c in properties(there).get("ipConfigurations") or [] if reference(c) not in ours]
-        configs += [{"name": c["name"], "properties": rest_of(properties(c), "privateIPAddress")} for c in others]
-        peering += [
-            rest_of(entry, "defaultBgpIpAddresses", "tunnelIpAddresses")
-            for id_of_config, entry in _peering(there).items()
-            if id_of_config in {reference(c) for c in others}
-        ]
-        bgp = rest_of(properties(there).get("bgpSettings") or {}, "bgpPeeringAddress")
+    def put(self, spec: GatewaySpec, tags: dict[str, str], there: Json | None) -> Started:
+        """Raises ConflictError for what a write would lose because no read shows it."""
+        found = parse_gateway.gateway(there) if there else None
+        self._refuse_to_lose(found)
         tags = {k: v for k, v in tags.items() if k != MADE_SUBNET_TAG}
         if spec.made_subnet:
             tags[MADE_SUBNET_TAG] = "true"
-        changed = {
-            "gatewayType": spec.type,
-            "vpnType": spec.routing,
-            "sku": {"name": spec.sku, "tier": spec.sku},
-            "activeActive": spec.active_active,
-            "enableBgp": spec.bgp,
-            "ipConfigurations": configs,
-            "bgpSettings": {**bgp, "asn": spec.asn, "bgpPeeringAddresses": peering},
-        }
-        own = ["inboundDnsForwardingEndpoint", "packetCaptureDiagnosticState", "isMigrateToCSES"]
-        if self._sku_of(there) != spec.sku:
-            own.append("vpnGatewayGeneration")  # it goes with the SKU
-        return self.azure.put_gateway(body_of(there, changed, *own, location=spec.location, tags=tags))
+        body = body_gateway.gateway(
+            there,
+            id_=self.azure.id(kinds.GATEWAY, self.name),
+            location=spec.location,
+            tags=tags,
+            type_=spec.type,
+            routing=spec.routing,
+            sku=spec.sku,
+            active_active=spec.active_active,
+            bgp=spec.bgp,
+            asn=spec.asn,
+            subnet=f"{self.azure.vnet_id}/subnets/{GATEWAY_SUBNET}",
+            instances=[self._settings(found, i, spec.bgp_addresses[i]) for i in INSTANCES],
+        )
+        return self.azure.put_gateway(body)
 
-    def _sku_of(self, raw: Json | None) -> str:
-        return str((properties(raw).get("sku") or {}).get("name") or "")
+    def _settings(self, found: Gateway | None, instance: int, addresses: tuple[IPv4Address, ...]) -> InstanceSettings:
+        config = self._config(found, instance) if found else None
+        public_ip = self.azure.id(kinds.PUBLIC_IP, public_ip_name(self.azure, instance))
+        return InstanceSettings(config.key if config else "", f"instance{instance}", public_ip, addresses)
 
-    def _refuse_to_lose(self, there: Json | None) -> None:
+    def _refuse_to_lose(self, found: Gateway | None) -> None:
         """Azure never shows the secret of a RADIUS server, and a PUT without it takes it away from the people who sign
         in by it. Raises ConflictError."""
-        clients = properties(there).get("vpnClientConfiguration") or {}
-        if clients.get("radiusServerAddress") or clients.get("radiusServers"):
+        if found is not None and found.has_radius:
             raise ConflictError(
                 "The gateway has settings that cloudlink cannot write back",
                 f"Somebody has set up point-to-site with a RADIUS server on {self.name}. Azure does not show its secret, so "
@@ -205,10 +185,8 @@ class GatewayResource(AzureResource[GatewaySpec, AzureGateway]):
     def remove(self) -> Started | None:
         """Raises ConflictError while connections of others are on it: Azure would refuse, and waiting does not help."""
         prefix = self.azure.name("connection-").lower()
-        with parsing("Azure's connections"):
-            others = [
-                str(c["id"]) for c in self.azure.gateway_connections() if not str(c["name"]).lower().startswith(prefix)
-            ]
+        connections = parse_gateway.gateway_connections(self.azure.gateway_connections())
+        others = [c.id for c in connections if not c.name.lower().startswith(prefix)]
         if others:
             raise ConflictError(
                 "The gateway has connections that are not cloudlink's",
@@ -218,25 +196,16 @@ class GatewayResource(AzureResource[GatewaySpec, AzureGateway]):
             )
         return self.azure.delete_gateway()
 
-    @parsing("Azure's gateways")
-    def _public_address(self, instance: int) -> str:
-        raw = named(self.azure.public_ips(), public_ip_name(self.azure, instance))
-        return str(properties(raw).get("ipAddress") or "")
+    def _public_address(self, instance: int) -> IPv4Address | None:
+        raw = find_named(self.azure.public_ips(), public_ip_name(self.azure, instance))
+        return parse_network.public_ip(raw).address if raw else None
 
-    @parsing("Azure's gateways")
-    def _config(self, raw: Json | None, instance: int) -> Json | None:
+    def _config(self, found: Gateway, instance: int) -> GatewayConfig | None:
         """The ipConfiguration of an instance: the one that tunnels with its public address, or, as long as Azure does not
         say that yet, the one that was given its public IP."""
-        configs = {reference(c): c for c in properties(raw).get("ipConfigurations") or []}
         address = self._public_address(instance)
-        for id_, entry in _peering(raw).items():
-            if address and address in (entry.get("tunnelIpAddresses") or ()):
-                return configs.get(id_)
-        wanted = self.azure.id("publicIPAddresses", public_ip_name(self.azure, instance)).lower()
-        return next((c for c in configs.values() if reference(properties(c).get("publicIPAddress")) == wanted), None)
-
-
-def _peering(raw: Json | None) -> dict[str, Json]:
-    """BGP addresses by ipConfiguration id. (Gateways write ipconfigurationId, connections ipConfigurationId.)"""
-    entries = (properties(raw).get("bgpSettings") or {}).get("bgpPeeringAddresses") or []
-    return {str(e.get("ipconfigurationId", "")).lower(): e for e in entries}
+        for entry in found.addresses:
+            if address and address in entry.public:
+                return found.config(entry.config)
+        wanted = self.azure.id(kinds.PUBLIC_IP, public_ip_name(self.azure, instance)).lower()
+        return next((c for c in found.configs if c.public_ip == wanted), None)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 
+from cloudlink.clouds.azure import body_network, parse_network
 from cloudlink.clouds.azure.client import Azure, Json
+from cloudlink.clouds.azure.parse_object import find_named
+from cloudlink.clouds.azure.parse_pieces import region
 from cloudlink.core.polling import STEADY_DELETION
 from cloudlink.core.resource import Node, Outputs, Started, Timing
-from cloudlink.steps.azure_vpn.resource import AzureResource, body_of, location, named, properties
+from cloudlink.steps.azure_resource import AzureResource
 from cloudlink.steps.outputs import (
     PublicIp,
     ResourceGroup,
 )
+from cloudlink.steps.permissions import GROUP, NETWORK, rbac
 
 INSTANCES = (0, 1)
 
@@ -34,6 +37,7 @@ class PublicIpResource(AzureResource[PublicIpSpec, PublicIp]):
     group: Node[ResourceGroup]
 
     timing = Timing(create=4, update=4, delete=10, deadline=900, delete_pace=STEADY_DELETION)
+    permissions = rbac(f"{NETWORK}/publicIPAddresses", GROUP)
     immutable = frozenset({"location", "sku", "allocation", "zones"})
 
     @property
@@ -42,29 +46,23 @@ class PublicIpResource(AzureResource[PublicIpSpec, PublicIp]):
 
     def spec(self, outputs: Outputs) -> PublicIpSpec:
         side = self.link.azure
-        return PublicIpSpec(location(side.location), "Standard", "Static", tuple(sorted(side.zones)))
+        return PublicIpSpec(region(side.location), "Standard", "Static", tuple(sorted(side.zones)))
 
     def raw(self, *, fresh: bool) -> Json | None:
-        return named(self.azure.public_ips(fresh=fresh), self.name)
+        return find_named(self.azure.public_ips(fresh=fresh), self.name)
 
     def parse_spec(self, raw: Json) -> PublicIpSpec:
-        return PublicIpSpec(
-            location(raw.get("location")),
-            str((raw.get("sku") or {}).get("name") or ""),
-            str(properties(raw).get("publicIPAllocationMethod") or ""),
-            tuple(sorted(raw.get("zones") or ())),
-        )
+        found = parse_network.public_ip(raw)
+        return PublicIpSpec(found.location, found.sku, found.allocation, found.zones)
 
     def parse_outputs(self, raw: Json) -> PublicIp | None:
-        address = properties(raw).get("ipAddress")
-        return PublicIp(str(raw["id"]), IPv4Address(address)) if address else None
+        found = parse_network.public_ip(raw)
+        return PublicIp(found.id, found.address) if found.address else None
 
     def put(self, spec: PublicIpSpec, tags: dict[str, str], there: Json | None) -> Started:
-        changed = {"publicIPAllocationMethod": spec.allocation, "publicIPAddressVersion": "IPv4"}
-        sku = {"name": spec.sku, "tier": "Regional"}
-        zones = {"zones": list(spec.zones)} if spec.zones else {}
-        own = ("ipConfiguration", "upgradedToV2")
-        body = body_of(there, changed, *own, location=spec.location, tags=tags, sku=sku, **zones)
+        body = body_network.public_ip(
+            there, location=spec.location, tags=tags, sku=spec.sku, allocation=spec.allocation, zones=spec.zones
+        )
         return self.azure.put_public_ip(self.name, body)
 
     def remove(self) -> Started | None:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 
 from cloudlink.clouds.ownership import Owner
-from cloudlink.steps.dns_forward.corefile_answers import answers_below
+from cloudlink.steps.dns_forward.corefile_answers import answers_below, rewritten_into
 from cloudlink.steps.dns_forward.corefile_grammar import Server, Unreadable, servers
 from cloudlink.steps.dns_forward.corefile_rules import NEWEST, Version, has_plugin, problems
+from cloudlink.steps.dns_forward.pauses import Pause, lines_of, mark
 
 # Only options that CoreDNS 1.9.4 (AKS 1.31 and older) understands: an unknown one is a parse error, which a running
 # CoreDNS ignores and the next pod to start dies of. ``prefer_udp``: else the upstream's transport follows the client's.
@@ -32,14 +33,25 @@ def key_of(link: str) -> str:
 class Block:
     """Our server block."""
 
-    zone: str
+    zone: str  # several with a blank between
     upstreams: tuple[IPv4Address, ...]
     options: tuple[str, ...]  # its lines other than zone and upstreams, as written, without comments
 
 
-def block(zone: str, upstreams: tuple[IPv4Address, ...]) -> Block:
-    """As we want it."""
-    return Block(zone, tuple(sorted(upstreams)), (*_PLUGINS, *_FORWARD_OPTIONS))
+def block(zones: tuple[str, ...], upstreams: tuple[IPv4Address, ...]) -> Block:
+    """The wanted block of this link: one for all of its zones, so that each endpoint address is checked once, and what is
+    taken out is one word."""
+    return Block(joined(zones), tuple(sorted(upstreams)), (*_PLUGINS, *_FORWARD_OPTIONS))
+
+
+def joined(zones: tuple[str, ...]) -> str:
+    """As ``Block`` has them, in an order that does not depend on the configuration's."""
+    return " ".join(sorted(zones))
+
+
+def _heads_of(zone: str) -> str:
+    """How the block begins. CoreDNS splits its addresses at blanks. https://coredns.io/manual/configuration"""
+    return " ".join(f"{z}:53" for z in zone.split())
 
 
 def written(owner: Owner, wanted: Block) -> str:
@@ -49,11 +61,26 @@ def written(owner: Owner, wanted: Block) -> str:
         (
             f"{_MARK}{owner.link}. Changes made here are undone by the next `cloudlink up`.",
             f"{_PLACE}VPC {owner.vpc}, VNet {owner.vnet}",
-            f"{wanted.zone}:53 {{",
+            f"{_heads_of(wanted.zone)} {{",
             *(f"    {p}" for p in plugins),
             f"    forward . {' '.join(str(u) for u in wanted.upstreams)} {{",
             *(f"        {o}" for o in options),
             "    }",
+            "}",
+            "",
+        )
+    )
+
+
+def paused(owner: Owner, zones: tuple[str, ...], pause: Pause) -> str:
+    """The key's text while the link is paused."""
+    return "\n".join(
+        (
+            f"{_MARK}{owner.link}. The link is paused; `cloudlink resume` goes on with it.",
+            f"{_PLACE}VPC {owner.vpc}, VNet {owner.vnet}",
+            mark(pause),
+            f"{_heads_of(joined(zones))} {{",
+            *(f"    {line}" for line in lines_of(pause.answer)),
             "}",
             "",
         )
@@ -130,6 +157,8 @@ def _head(address: str, key: str) -> Head:
         raise Unreadable(f"{address} names no port", key)
     if not colon or not port.isdigit():
         zone, port = rest, str(_PORTS[transport])
+    if int(port) > 65_535:
+        raise Unreadable(f"{address} has a port that there is not", key)
     zone = zone.rstrip(".")
     if zone and not all(0 < len(label) < 64 for label in zone.split(".")):
         raise Unreadable(f"{address} is not a zone", key)
@@ -145,6 +174,16 @@ class Examination:
 
 
 @dataclass(frozen=True)
+class OnCluster:
+    """CoreDNS of one of several clusters, in a line; problem, unread: as of the whole."""
+
+    name: str
+    line: str
+    problem: str = ""
+    unread: str = ""
+
+
+@dataclass(frozen=True)
 class ForwardStatus:
     """CoreDNS as status and verify-dns show it."""
 
@@ -152,6 +191,10 @@ class ForwardStatus:
     problem: str = ""  # what is wrong with it, or empty
     warnings: tuple[str, ...] = ()
     shadowed: tuple[str, ...] = ()
+    pause: Pause | None = None
+    task: str = ""  # what a person has to do, where another ``up`` would not put the problem right
+    unread: str = ""  # why the state of one of several clusters is not known
+    on: tuple[OnCluster, ...] = ()  # of several clusters, each
 
 
 # AKS's own block, whose plugins lines in .override are added to: where the cluster's own Corefile could not be read.
@@ -175,13 +218,13 @@ import custom/*.server
 def examine(
     data: Mapping[str, str],
     key: str,
-    zone: str,
+    zones: tuple[str, ...],
     version: Version = NEWEST,
     *,
     base: str = USUAL_COREFILE,
     not_text: Collection[str] = (),
 ) -> Examination:
-    """Look at all keys but ours for what would keep our zone from working, or CoreDNS from starting again.
+    """Look at all keys but ours for what would keep our zones from working, or CoreDNS from starting again.
 
     A running CoreDNS keeps its old configuration when the new one is wrong, so that a mistake in any key goes unseen
     until the next restart, and that is what we are about to do. version: of the cluster's CoreDNS. base: the cluster's
@@ -198,7 +241,7 @@ def examine(
         for other in others
         if not other.endswith((".server", ".override"))
     ]
-    everything = others | {key: f"{zone}:53 {{\n}}\n"}
+    everything = others | {key: f"{_heads_of(joined(zones))} {{\n}}\n"}
     try:
         base = _sound(base, version)
         blocks = _blocks(everything, version, base)
@@ -209,18 +252,20 @@ def examine(
     taken: list[str] = []
     shadowed: list[str] = []
     served: dict[Head, str] = {}
-    # Ours first: that another key serves our zone too is the other's conflict, in whatever order.
+    # Ours first: that another key serves a zone of ours too is the other's conflict, in whatever order.
     for block, found in sorted(zip(blocks, heads_by_block, strict=True), key=lambda pair: pair[0].key not in ("", key)):
         for head in found:
             if head in served:
                 conflicts.append(_twice(head, served[head], block.key, key))
-            elif head.is_plain_dns and block.key != key and head.zone.endswith(f".{zone}"):
+            elif head.is_plain_dns and block.key != key and any(head.zone.endswith(f".{z}") for z in zones):
                 warnings.append(f"The key {block.key} serves {head.zone}: names below it never reach AWS.")
                 shadowed.append(head.zone)
             served.setdefault(head, block.key)
         # the cluster's own lines serve it now, whatever we make of them
         conflicts += [f"CoreDNS would not start with the key {k}: {why}." for k, why in problems(block, version) if k]
-        taken += answers_below(block, [h.zone for h in found if h.is_plain_dns], key, zone)
+        for zone in zones:
+            warnings += rewritten_into(block, key, zone)
+            taken += answers_below(block, [h.zone for h in found if h.is_plain_dns], key, zone)
     return Examination(tuple(conflicts), tuple(warnings), tuple(shadowed), tuple(dict.fromkeys(taken)))
 
 
@@ -237,6 +282,9 @@ def _blocks(keys: Mapping[str, str], version: Version, base: str) -> tuple[Serve
     return servers([("", base)], imports=keys, is_directive=lambda name: has_plugin(name, version))
 
 
+_SOUND = "a.invalid"  # the zone of the sound block
+
+
 def _unreadable(others: Mapping[str, str], error: Unreadable, version: Version, base: str) -> Iterator[str]:
     """The keys that cannot be read by themselves; where it stumbled if each can.
 
@@ -245,10 +293,10 @@ def _unreadable(others: Mapping[str, str], error: Unreadable, version: Version, 
     found: dict[str, str] = {}
     for other, text in others.items():
         try:
-            for block in _blocks({other: text, "~.server": "a.invalid {\n}\n"}, version, base):
+            for block in _blocks({other: text, "~.server": f"{_SOUND} {{\n}}\n"}, version, base):
                 [_head(a, block.key) for a in block.addresses]
         except Unreadable as own:
-            found[other] = str(own)
+            found[other] = "a block or a quote is not closed" if _SOUND in str(own) else str(own)
     for other, why in (found or {error.key: str(error)}).items():
         if not other:
             yield f"The Corefile cannot be read ({why}) with the keys of coredns-custom: CoreDNS would not start again."

@@ -37,6 +37,41 @@ def answers_below(block: Server, zones: Sequence[str], ours: str, zone: str) -> 
             yield (f"The key {key} answers names below {zone} today, which go to AWS from now on: {_listed(names)}.")
 
 
+_AZURES_DNS = ("/etc/resolv.conf", "168.63.129.16")
+
+
+def rewritten_into(block: Server, ours: str, zone: str) -> Iterator[str]:
+    """Sentences for rules that make a name of ours of another one: CoreDNS goes on with it in the same block, which asks Azure's
+    DNS for it and not AWS. https://coredns.io/plugins/rewrite"""
+    if block.key == ours:
+        return
+    forwards = [d for d in block.directives if d.name == "forward" and d.arguments]
+    for directive in (d for d in block.directives if d.name == "rewrite" and d.key):
+        for words in (directive.arguments, *directive.options):
+            old, new = _renamed(words)
+            if not new or not is_below(new, zone):
+                continue
+            ways = [d for d in forwards if d.arguments[0] == "." or is_below(new, _plain(d.arguments[0]))]
+            if all(t.removeprefix("dns://") in _AZURES_DNS for d in ways for t in d.arguments[1:]):
+                yield (
+                    f"The key {directive.key} makes {new} of {old}, and asks for it in the same server block: there Azure's DNS "
+                    f"answers, and not AWS. Pods that ask for {old} do not get there; a record of that name, or a server block of its "
+                    "own that forwards to the cluster's DNS, would."
+                )
+
+
+def _renamed(words: Sequence[str]) -> tuple[str, str]:
+    """The old and the new name of a rule for names; empty: it is none."""
+    rest = [w for w in words if w]
+    if rest and rest[0] in ("continue", "stop"):
+        rest.pop(0)
+    if len(rest) < 3 or rest.pop(0) != "name":
+        return "", ""
+    if rest[0] in _REWRITES:
+        rest.pop(0)
+    return (_plain(rest[0]), _plain(rest[1])) if len(rest) > 1 else ("", "")
+
+
 def _listed(names: Sequence[str]) -> str:
     more = len(names) - _SHOWN
     return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
@@ -54,8 +89,7 @@ def _of_directive(directive: Directive, zone: str) -> Iterator[str]:
         case "template":
             yield from (f"{z} (template)" for z in map(_plain, arguments[2:]) if is_below(z, zone))
             matches = [o[1] for o in directive.options if o[0] == "match" and len(o) > 1]
-            bare = zone.replace(".", "")
-            yield from (f"{m} (template)" for m in matches if bare in m.replace("\\", "").replace(".", "").lower())
+            yield from (f"{m} (template)" for m in matches if _bare(zone) in _bare(m))
         case "rewrite":
             yield from (f"{n} (rewrite)" for n in _rewritten(arguments) if is_below(n, zone))
             for option in directive.options:
@@ -83,6 +117,11 @@ def _rewritten(words: Sequence[str]) -> Iterator[str]:
         rest.pop(0)
     # of a regular expression, what is behind its first part: (.*)\.corp\.example
     yield re.sub(r"^[^a-z0-9_]+", "", _plain(rest[0].replace("\\", "").rstrip("$)")))
+
+
+def _bare(text: str) -> str:
+    """Letters and digits alone: a pattern may write the dots of a name as ``.``, ``\\.`` or ``[.]``."""
+    return re.sub(r"[\W_]", "", text.lower())
 
 
 def _plain(name: str) -> str:

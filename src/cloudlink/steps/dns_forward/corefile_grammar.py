@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 
 class Unreadable(Exception):
-    """CoreDNS would not start. key: where it stumbles, which need not be the key with the mistake."""
+    """CoreDNS would not start. key: where parsing stops, which need not be the key with the mistake."""
 
     def __init__(self, reason: str, key: str = "") -> None:
         super().__init__(reason)
@@ -238,7 +238,7 @@ class _Reader:
         pattern = pattern.removeprefix("/etc/coredns/")
         if not head.key and not pattern.startswith("custom/"):
             return []  # of the Corefile itself, whose folder holds nothing else
-        # relative to the file it stands in: the Corefile's folder, or that of the keys
+        # relative to the file that names it: the Corefile's folder, or that of the keys
         pattern = pattern.removeprefix("custom/")
         names = sorted(k for k in self.imports if fnmatch.fnmatchcase(k, pattern))
         if not names and not set(pattern) & set("*?[]") and "/" not in pattern:

@@ -1,7 +1,7 @@
 """What keeps CoreDNS from starting with a server block that can be read: plugins and options by version.
 
-Only what people put into coredns-custom is known here: names, what may appear once, and forward, cache, errors and loop
-in full. The rest passes, for its mistakes show when CoreDNS is restarted. https://coredns.io/plugins
+What people put into coredns-custom is known: names, what may appear once, forward and cache here, and other plugins in
+``corefile_plugins``. The rest passes, for its mistakes show when CoreDNS is restarted. https://coredns.io/plugins
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import re
 from collections.abc import Iterator
 from ipaddress import ip_address
 
+from cloudlink.steps.dns_forward import corefile_plugins
 from cloudlink.steps.dns_forward.corefile_grammar import Directive, Server
+from cloudlink.steps.dns_forward.corefile_plugins import RCODES, seconds
 
 Version = tuple[int, int, int]
 
@@ -46,16 +48,11 @@ _FORWARD_OPTIONS: dict[str, Version] = dict.fromkeys(_OLD_OPTIONS.split(), _ALWA
     "max_age": (1, 14, 3),
 }
 _FLAGS = ("force_tcp", "prefer_udp", "failfast_all_unhealthy_upstreams")
-_RCODE_NAMES = """NOERROR FORMERR SERVFAIL NXDOMAIN NOTIMP NOTIMPL REFUSED YXDOMAIN YXRRSET NXRRSET NOTAUTH NOTZONE
-    DSOTYPENI BADSIG BADVERS BADKEY BADTIME BADMODE BADNAME BADALG BADTRUNC BADCOOKIE"""
-_RCODES = frozenset(_RCODE_NAMES.split())
 _REMOVED: Version = (1, 7, 0)  # in which kubernetes lost these options
 _REMOVED_OPTIONS = ("upstream", "resyncperiod", "transfer")
 _POLICIES = ("random", "round_robin", "sequential")
 _MOST_UPSTREAMS = 15
 _CACHE_OPTIONS = ("success", "denial", "prefetch", "serve_stale", "servfail", "disable", "keepttl")
-_DURATION = re.compile(r"[+-]?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)")
-_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def version_of(text: str) -> Version:
@@ -69,7 +66,7 @@ def has_plugin(name: str, version: Version) -> bool:
 
 
 def problems(server: Server, version: Version) -> Iterator[tuple[str, str]]:
-    """(key, what is wrong with it), in no more words than fit behind "because"."""
+    """(key, what is wrong with it), as a clause that follows "because"."""
     seen: dict[str, list[str]] = {}
     for directive in server.directives:
         keys = seen.setdefault(directive.name, [])
@@ -88,14 +85,11 @@ def _plugin_problems(directive: Directive, version: Version) -> Iterator[str]:
             yield from _forward(directive, version)
         case "cache":
             yield from _cache(directive)
-        case "errors" if directive.arguments not in ((), ("stdout",)):
-            yield f"errors does not take {' '.join(directive.arguments)}"
         case "kubernetes" if version >= _REMOVED:
             for name, *_ in directive.options:
                 if name in _REMOVED_OPTIONS:
                     yield f"kubernetes of CoreDNS {'.'.join(map(str, version))} has no option {name}"
-        case "loop" if directive.arguments:
-            yield f"loop does not take {' '.join(directive.arguments)}"
+    yield from corefile_plugins.problems(directive, newer=version > NEWEST)
 
 
 def _forward(directive: Directive, version: Version) -> Iterator[str]:
@@ -113,7 +107,7 @@ def _forward(directive: Directive, version: Version) -> Iterator[str]:
         elif name in _FORWARD_OPTIONS and not _option_is_right(name, arguments):
             yield f"forward does not take {' '.join((name, *arguments))}"
     given = {name: arguments[0] for name, *arguments in directive.options if arguments}
-    age, expire = (_seconds(given.get(name, usual)) for name, usual in (("max_age", "0"), ("expire", "10s")))
+    age, expire = (seconds(given.get(name, usual)) for name, usual in (("max_age", "0"), ("expire", "10s")))
     if 0 < age < expire:
         yield f"forward's max_age {given['max_age']} is less than its expire"
 
@@ -146,35 +140,47 @@ def _option_is_right(name: str, arguments: list[str]) -> bool:
         return False
     match name:
         case "policy":
-            return arguments[0] in _POLICIES
+            return len(arguments) == 1 and arguments[0] in _POLICIES
         case "max_fails" | "max_concurrent" | "max_idle_conns" | "max_connect_attempts":
-            return arguments[0].isdecimal()
+            return arguments[0].isdecimal() and int(arguments[0]) < 2**32
         case "expire" | "max_age":
-            return _seconds(arguments[0]) >= 0
+            return len(arguments) == 1 and seconds(arguments[0]) >= 0
         case "next" | "failover":
-            return all(a.upper() in _RCODES for a in arguments)
+            return all(a.upper() in RCODES for a in arguments)
         case "health_check":
             words = iter(arguments[1:])
-            return _seconds(arguments[0]) >= 0 and all(
+            return seconds(arguments[0]) >= 0 and all(
                 w == "no_rec" or (w == "domain" and bool(next(words, ""))) for w in words
             )
     return True
-
-
-def _seconds(text: str) -> float:
-    """A duration as Go reads one; below nothing where it is none."""
-    if _DURATION.fullmatch(text) is None:
-        return -1.0
-    total = sum(float(n) * _UNITS[unit] for n, unit in re.findall(r"([\d.]+)([a-zµμ]+)", text))
-    return -total if text.startswith("-") else total
 
 
 def _cache(directive: Directive) -> Iterator[str]:
     if directive.arguments and re.fullmatch(r"[+-]?\d+", directive.arguments[0]) and int(directive.arguments[0]) <= 0:
         yield f"cache cannot keep answers for {directive.arguments[0]} s"
     for name, *arguments in directive.options:
-        right = name in _CACHE_OPTIONS
-        if name in ("success", "denial"):
-            right = bool(arguments) and all(re.fullmatch(r"[+-]?\d+", a) for a in arguments[:3])
-        if not right:
+        if not (name in _CACHE_OPTIONS and _cache_option_is_right(name, arguments)):
             yield f"cache does not take {' '.join((name, *arguments))}"
+
+
+def _cache_option_is_right(name: str, arguments: list[str]) -> bool:
+    """https://coredns.io/plugins/cache"""
+    match name:
+        case "success" | "denial":
+            numbers = [int(a) for a in arguments[:3] if re.fullmatch(r"[+-]?\d+", a)]
+            return bool(arguments) and len(numbers) == len(arguments[:3]) and all(n > 0 for n in numbers[1:2])
+        case "prefetch":
+            amount, *rest = arguments or [""]
+            percent = re.fullmatch(r"(\d+)%", rest[1]) if len(rest) > 1 else None
+            in_range = len(rest) < 2 or (percent is not None and 10 <= int(percent[1]) <= 90)
+            return amount.isdecimal() and (not rest or seconds(rest[0]) >= 0) and in_range
+        case "servfail":
+            return len(arguments) == 1 and 0 <= seconds(arguments[0]) <= 300
+        case "serve_stale":
+            known = len(arguments) < 2 or arguments[1].lower() in ("verify", "immediate")
+            return len(arguments) < 3 and (not arguments or seconds(arguments[0]) >= 0) and known
+        case "disable":
+            return bool(arguments) and arguments[0] in ("success", "denial")
+        case "keepttl":
+            return not arguments
+    return True

@@ -1,4 +1,4 @@
-"""dns_forward: CoreDNS on AKS forwards the zone to the inbound endpoint's addresses.
+"""dns_forward: CoreDNS on AKS forwards the zones to the inbound endpoint's addresses.
 
 One key of the ConfigMap ``kube-system/coredns-custom`` is ours, and one annotation on CoreDNS's pod template, which
 says with which text of that key CoreDNS was last restarted. The restart is deliberate: a running CoreDNS silently
@@ -9,19 +9,16 @@ https://learn.microsoft.com/azure/aks/coredns-custom
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from typing import Any, ClassVar
 
-from cloudlink.clouds.kube.client import Kube, KubeObject
-from cloudlink.clouds.kube.errors import KubeApiError, NoCluster, missing
-from cloudlink.clouds.kube.parse import KeyMap, key_map, pod_template, ready_pods
-from cloudlink.clouds.malformed import parsing
+from cloudlink.clouds.kube.client import Kube
+from cloudlink.clouds.kube.errors import NoCluster, missing
+from cloudlink.clouds.kube.parse_pods import ready_pods
 from cloudlink.clouds.ownership import owner_of, same_name_elsewhere
+from cloudlink.core.permissions import Permission, Permissions
 from cloudlink.core.plan import spec_hash
 from cloudlink.core.resource import (
     Node,
@@ -34,43 +31,40 @@ from cloudlink.core.resource import (
     Started,
     Timing,
 )
-from cloudlink.errors import ConflictError, CredentialsError, MissingError
+from cloudlink.errors import ConflictError
 from cloudlink.link import Link
-from cloudlink.steps.dns_forward import corefile
-from cloudlink.steps.dns_forward.corefile_rules import Version, version_of
+from cloudlink.steps.dns_forward import corefile, pauses
+from cloudlink.steps.dns_forward.coredns import (
+    CONFIG_MAP,
+    DEPLOYMENT,
+    LET_IT_READ,
+    MEND_KEY,
+    NAMESPACE,
+    CoreDns,
+    State,
+    annotation_of,
+    hash_of,
+    held_up,
+    unread,
+    waiting_for,
+)
+from cloudlink.steps.dns_forward.pauses import Pause
 from cloudlink.steps.outputs import Endpoint, Nothing
+from cloudlink.steps.permissions import AKS
 
-NAMESPACE = "kube-system"
-CONFIG_MAP = "coredns-custom"
-DEPLOYMENT = "coredns"
-_PODS = "k8s-app=kube-dns"
-BASE_CONFIG_MAP = "coredns"  # the cluster's own Corefile
-_ANNOTATIONS = "cloudlink.dev"
-_RESTARTED = "kubectl.kubernetes.io/restartedAt"
-_NAMED_KEY = re.compile(r"custom/([-\w.]+?):\d+")  # CoreDNS says where it stumbled
+FORWARD = "dns_forward.forward"
+"""The address of the key on the first AKS cluster."""
 
-_DEPLOYMENT = "kube.coredns"
-KEYS_READ = "kube.coredns-custom"  # what is read of the ConfigMap, in the cache
-_COREFILE = "kube.coredns-corefile"
-_ACCESS = "kube.access"
+Reach = Callable[[tuple[IPv4Address, ...]], None]
+"""Proves from a pod that these addresses answer on port 53. Raises UnhealthyError with what was seen."""
 
 
 @dataclass(frozen=True)
 class ForwardSpec:
-    zone: str
+    zone: str  # several with a blank between
     upstreams: tuple[IPv4Address, ...]  # sorted
     options: tuple[str, ...]  # the block's other lines
     restarted: bool  # CoreDNS runs with exactly this
-
-
-@dataclass(frozen=True)
-class _State:
-    """What the cluster says. text None: our key is not there."""
-
-    keys: KeyMap
-    text: str | None
-    applied: str  # the annotation's hash
-    deployment: KubeObject
 
 
 @dataclass(frozen=True)
@@ -82,6 +76,10 @@ class Before:
     restarted: str = ""  # when the pods were restarted, as kubectl notes it there
 
 
+# its writes go to the cluster's own API; this is how Azure lets one in there
+_WAY_IN = Permission("Microsoft.ContainerService/managedClusters/listClusterUserCredential/action", AKS)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Forward(Resource[ForwardSpec, Nothing]):
     """Our key (the ConfigMap around it belongs to AKS), and CoreDNS restarted with it: two calls, for there is nothing to wait for between them. A run that dies
@@ -89,35 +87,42 @@ class Forward(Resource[ForwardSpec, Nothing]):
     """
 
     timing: ClassVar[Timing] = Timing(create=15, update=15, delete=15, deadline=180)
+    permissions: ClassVar[Permissions] = Permissions(create=(_WAY_IN,), update=(_WAY_IN,), delete=(_WAY_IN,))
 
     link: Link
     kube: Kube = field(repr=False)
     endpoint: Node[Endpoint]
     after: tuple[Node[Any], ...] = ()
+    pause: Pause | None = None  # wanted: that CoreDNS lets go of the link and answers this meanwhile
+    # asked before the zone goes to addresses that it did not go to before; None: the tunnels are the link's own
+    reach: Reach | None = field(default=None, repr=False)
 
     @property
     def key(self) -> str:
         return corefile.key_of(self.link.name)
 
     @property
-    def annotation(self) -> str:
-        return annotation_of(self.link.name)
+    def coredns(self) -> CoreDns:
+        return CoreDns(self.kube, self.key, annotation_of(self.link.name), self.link.dns.zone_names, self.address)
 
     # --- the resource ------------------------------------------------------------------------------------
 
     def spec(self, outputs: Outputs) -> ForwardSpec:
-        wanted = corefile.block(self.link.dns.zone, tuple(outputs[self.endpoint].addresses.values()))
+        if self.pause is not None:
+            return ForwardSpec(
+                corefile.joined(self.link.dns.zone_names), (), pauses.options_of(self.pause.answer), restarted=True
+            )
+        wanted = corefile.block(self.link.dns.zone_names, tuple(outputs[self.endpoint].addresses.values()))
         return ForwardSpec(wanted.zone, wanted.upstreams, wanted.options, restarted=True)
 
-    @parsing("the cluster's ConfigMap, Deployment and pods")
     def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[ForwardSpec, Nothing] | None:
         try:
             if not fresh and (settled := self._settled(receipts)) is not None:
                 return settled
-            state = self._state(fresh=fresh)
+            state = self.coredns.state(fresh=fresh)
         except NoCluster:
             return None  # not made yet, or gone and the key with it
-        rolling = _rolling(state.deployment)
+        rolling = waiting_for(state.deployment)
         if state.text is None:
             if not state.applied and not (rolling and receipts.of(self)):
                 return None
@@ -126,24 +131,29 @@ class Forward(Resource[ForwardSpec, Nothing]):
             # The key is gone but CoreDNS was not restarted without it: somebody removed it, or a teardown died.
             return self._found(Phase.READY, _ABSENT, "the key is gone, CoreDNS was not restarted")
         if not (corefile.is_marked(state.text, self.link.name) or state.applied or receipts.of(self)):
-            raise ConflictError(
-                "A CoreDNS key with our name is not ours",
-                f"The ConfigMap {NAMESPACE}/{CONFIG_MAP} of cluster {self.kube.name} has a key {self.key} that "
-                "cloudlink did not write.",
-                f"Rename or remove it: kubectl edit configmap {CONFIG_MAP} --namespace {NAMESPACE}",
-                resource=self.address,
-            )
+            raise self._foreign()
         self._check_place(state.text)
         block = corefile.read(state.text)
-        restarted = state.applied == _hash(state.text)
+        restarted = state.applied == hash_of(state.text)
         spec = ForwardSpec(block.zone, block.upstreams, block.options, restarted)
         if not restarted:
             return self._found(Phase.READY, spec, "CoreDNS was not restarted with this")
-        if crash := self._crash(state) if rolling else "":
-            return self._found(Phase.FAILED, spec, crash)
         if rolling:
-            return self._found(Phase.CREATING, spec, rolling)
+            there = self.coredns.pods()
+            if crash := self.coredns.crash(state, there):
+                return self._found(Phase.FAILED, spec, crash)
+            held = held_up(there, self.coredns.annotation, state.applied)
+            return self._found(Phase.CREATING, spec, f"{rolling}; {held}" if held else rolling)
         return self._found(Phase.READY, spec, "", unmarked=not corefile.place_of(state.text))
+
+    def _foreign(self) -> ConflictError:
+        return ConflictError(
+            "A CoreDNS key with our name is not ours",
+            f"The ConfigMap {NAMESPACE}/{CONFIG_MAP} of cluster {self.kube.name} has a key {self.key} that "
+            "cloudlink did not write.",
+            f"Rename or remove it: kubectl edit configmap {CONFIG_MAP} --namespace {NAMESPACE}",
+            resource=self.address,
+        )
 
     def _check_place(self, text: str) -> None:
         """Raises ConflictError for the key of a link of our name that is elsewhere."""
@@ -159,14 +169,13 @@ class Forward(Resource[ForwardSpec, Nothing]):
         if receipt is None or receipt.intent or receipt.phase != Phase.READY.value:
             return None
         try:
-            data = self._config_map(fresh=False).get("data") or {}
+            text = self.coredns.keys().text.get(self.key, "")
         except NoCluster:
             raise
         except Exception as error:
             if not missing(error):
                 raise
             return None
-        text = str(data.get(self.key) or "")
         if not corefile.is_marked(text, self.link.name) or not corefile.place_of(text):
             return None
         self._check_place(text)
@@ -175,7 +184,8 @@ class Forward(Resource[ForwardSpec, Nothing]):
         return self._found(Phase.READY, spec, "") if spec_hash(spec) == receipt.spec_hash else None
 
     def create(self, spec: ForwardSpec) -> Started:
-        return self._write(spec)
+        """Raises ConflictError for a key of our name that somebody has written since it was looked for."""
+        return self._write(spec, new=True)
 
     def update(self, found: Observed[ForwardSpec, Nothing], spec: ForwardSpec) -> Started:
         return self._write(spec)
@@ -186,33 +196,32 @@ class Forward(Resource[ForwardSpec, Nothing]):
         return self._write(found.spec)
 
     def delete(self, found: Observed[ForwardSpec, Nothing], prior_state: Any) -> Started | None:
-        """Only the key goes: the ConfigMap is AKS's, and other keys are others'."""
-        state = self._state(fresh=True)
+        """Deletes the key only: the ConfigMap belongs to AKS, and its other keys to others."""
+        state = self.coredns.state(fresh=True)
         if state.text is None and not state.applied:
             return None
-        self._permission()
+        self.coredns.permission()
         if state.text is not None:
-            self._patch_key(None, state.keys.version)
-        self._restart(None)
+            self.coredns.patch_key(None, state.keys.version)
+        self.coredns.restart(None)
         return Started(self._id)
 
     def rollback_state(self) -> Before:
         """What our key holds, and the pod template's annotations that we write."""
-        state = self._state(fresh=False)
-        restarted = pod_template(state.deployment).annotations.get(_RESTARTED, "")
-        return Before(state.text, state.applied, restarted)
+        state = self.coredns.state(fresh=False)
+        return Before(state.text, state.applied, state.restarted)
 
     def rollback(self, found: Observed[ForwardSpec, Nothing] | None, before: Any) -> str:
         """Restore the key to what it held, and the pod template to what it was: the pods of the old one, which still
         serve, stay, where another restart would take them down one after the other. The cluster's own names come first."""
         before = before or Before(None)
-        state = self._state(fresh=True)
+        state = self.coredns.state(fresh=True)
         if (state.text, state.applied) == (before.text, before.applied):
             return ""
-        culprit = self._culprit(state)
-        self._patch_key(before.text, state.keys.version)
-        self._patch_template({self.annotation: before.applied or None, _RESTARTED: before.restarted or None})
-        ready, there = ready_pods(self.kube.pods(NAMESPACE, _PODS))
+        culprit = self.coredns.culprit(state)
+        self.coredns.patch_key(before.text, state.keys.version)
+        self.coredns.restore_template(before.applied, before.restarted)
+        ready, there = ready_pods(self.coredns.pods())
         what = "restored to what it was" if before.text is not None else "removed again"
         said = f"The key {self.key} was {what} and CoreDNS's pod template is as it was; {ready} of {there} CoreDNS pods serve."
         if culprit:
@@ -223,170 +232,104 @@ class Forward(Resource[ForwardSpec, Nothing]):
             )
         return said
 
-    def _culprit(self, state: _State) -> str:
-        """Another key that CoreDNS stumbles over; empty: it is ours, or none is named."""
-        named = _NAMED_KEY.search(self._crash(state))
-        return named[1] if named and named[1] != self.key else ""
-
     # --- for others --------------------------------------------------------------------------------------
 
     def warnings(self) -> tuple[str, ...]:
         """What other keys do to names of our zone. One read, shared with find."""
-        return self._examination(self._state(fresh=False)).warnings
+        return self.coredns.examination(self.coredns.state(fresh=False)).warnings
 
     def conflicts(self) -> tuple[str, ...]:
-        """Why nothing could be written now; empty when it could."""
-        return self._examination(self._state(fresh=False)).conflicts
+        """Why the key cannot be written now; empty: it can."""
+        return self.coredns.examination(self.coredns.state(fresh=False)).conflicts
+
+    def found_pause(self) -> Pause | None:
+        """None: the link is not paused, or its key is not there. One read, shared with find. Raises
+        KubeApiError and urllib3's errors."""
+        try:
+            text = self.coredns.keys().text.get(self.key, "")
+        except NoCluster:
+            return None
+        except Exception as error:
+            if not missing(error):
+                raise
+            return None
+        return pauses.pause_of(text) if corefile.is_marked(text, self.link.name) else None
 
     def status(self, wanted: tuple[IPv4Address, ...] | None = None) -> corefile.ForwardStatus:
         """The state of CoreDNS, for status and verify-dns. wanted: the endpoint's addresses now, if they are known.
 
         Raises NoCluster, KubeApiError and urllib3's errors.
         """
-        state = self._state(fresh=False)
-        seen = self._examination(state)
+        state = self.coredns.state(fresh=False)
+        seen = self.coredns.examination(state)
         line, problem = self._account(state, wanted)
-        return corefile.ForwardStatus(line, problem or " ".join(seen.conflicts), seen.warnings, seen.shadowed)
+        pause = pauses.pause_of(state.text or "")
+        if state.text is not None and (kept := unread(self.coredns.own_corefile(), state.deployment.config_maps)):
+            problem = f"CoreDNS does not read the key {self.key}: {' and '.join(kept)}"
+            return corefile.ForwardStatus(line, problem, seen.warnings, seen.shadowed, pause, LET_IT_READ)
+        task = ""
+        if state.text is not None and state.deployment.wanted == 0:
+            problem = (
+                f"CoreDNS is scaled to 0 pods (Deployment {DEPLOYMENT}), so that nobody answers a name in the cluster"
+            )
+            task = f"kubectl scale deployment {DEPLOYMENT} --namespace {NAMESPACE} --replicas 2"
+        elif (seen.conflicts and not problem) or self.coredns.blamed(problem):
+            task = MEND_KEY
+        problem = problem or " ".join(seen.conflicts)
+        return corefile.ForwardStatus(line, problem, seen.warnings, seen.shadowed, pause, task)
 
-    @parsing("the cluster's ConfigMap and Deployment")
-    def _account(self, state: _State, wanted: tuple[IPv4Address, ...] | None) -> tuple[str, str]:
+    def _account(self, state: State, wanted: tuple[IPv4Address, ...] | None) -> tuple[str, str]:
         if state.text is None:
             absent = f"the ConfigMap {NAMESPACE}/{CONFIG_MAP} has no key {self.key}"
+            if state.keys.kept_by:
+                return absent, f"{absent}; {state.keys.kept_by} keeps that ConfigMap, and may have taken it away"
             return absent, absent
         block = corefile.read(state.text)
-        line = f"{block.zone} to {', '.join(str(u) for u in block.upstreams)}"
+        if (pause := pauses.pause_of(state.text)) is not None:
+            return f"{_said(block.zone)} {'are' if ' ' in block.zone else 'is'} paused: {pause.said}", ""
+        line = f"{_said(block.zone)} to {', '.join(str(u) for u in block.upstreams)}"
         problem = ""
-        if block.zone != self.link.dns.zone:
-            problem = f"the key {self.key} serves {block.zone or 'no zone'} instead of {self.link.dns.zone}"
+        wants = corefile.joined(self.link.dns.zone_names)
+        # one that it serves beyond these harms no name of theirs: the next ``up`` takes it out
+        if not set(wants.split()) <= set(block.zone.split()):
+            problem = f"the key {self.key} serves {_said(block.zone) or 'no zone'} instead of {_said(wants)}"
         elif wanted is not None and block.upstreams != tuple(sorted(wanted)):
-            problem = (
-                f"CoreDNS forwards to {', '.join(str(u) for u in block.upstreams)}, "
-                f"the endpoint has {', '.join(str(u) for u in sorted(wanted))}"
-            )
-        elif block.options != corefile.block(block.zone, block.upstreams).options:
+            gone = [str(u) for u in block.upstreams if u not in wanted]
+            lost = f"{', '.join(gone)}, which the inbound endpoint has no more" if gone else "too few addresses"
+            problem = f"CoreDNS forwards to {lost}; it has {', '.join(str(u) for u in sorted(wanted))}"
+        elif block.options != corefile.block(tuple(block.zone.split()), block.upstreams).options:
             problem = f"the key {self.key} is not as cloudlink wrote it"
-        elif state.applied != _hash(state.text):
+        elif state.applied != hash_of(state.text):
             problem = "CoreDNS was not restarted with its key"
-        elif rolling := _rolling(state.deployment):
-            problem = self._crash(state) or rolling
+        elif rolling := waiting_for(state.deployment):
+            there = self.coredns.pods()
+            held = held_up(there, self.coredns.annotation, state.applied)
+            problem = self.coredns.crash(state, there) or (f"{rolling}; {held}" if held else rolling)
         return line, problem
-
-    def check_access(self) -> None:
-        """Raises CredentialsError when the signed-in user may not patch the ConfigMap and the Deployment."""
-        wanted = (("", "configmaps", CONFIG_MAP), ("apps", "deployments", DEPLOYMENT))
-        refused = [
-            f"{resource}/{name}"
-            for group, resource, name in wanted
-            if not self.kube.allowed("patch", group, resource, NAMESPACE, name)
-        ]
-        if refused:
-            raise CredentialsError(
-                "A permission is missing in the AKS cluster",
-                f"The signed-in user may not patch {' and '.join(refused)} in namespace {NAMESPACE} of cluster "
-                f"{self.kube.name}. cloudlink adds one key for CoreDNS there and restarts CoreDNS. On AKS Automatic "
-                "the namespace may be locked for everybody.",
-                "With Azure RBAC: the role Azure Kubernetes Service RBAC Admin on the cluster; with Kubernetes RBAC: a Role "
-                f"in {NAMESPACE} that allows get and patch on these two.",
-                resource=self.address,
-            )
 
     # --- parts -------------------------------------------------------------------------------------------
 
-    @parsing("the cluster's ConfigMap and Deployment")
-    def _state(self, *, fresh: bool) -> _State:
-        try:
-            config_map = self._config_map(fresh=fresh)
-            deployment = self.kube.cache.get(
-                _DEPLOYMENT, lambda: self.kube.deployment(NAMESPACE, DEPLOYMENT), fresh=fresh
-            )
-        except Exception as error:
-            if not missing(error):
-                raise
-            raise MissingError(
-                "The AKS cluster's CoreDNS is not as AKS makes it",
-                f"Cluster {self.kube.name} has no ConfigMap {CONFIG_MAP} or no Deployment {DEPLOYMENT} in namespace "
-                f"{NAMESPACE}. AKS creates both, and again when they are removed.",
-                f"kubectl get configmap,deployment --namespace {NAMESPACE}",
-                resource=self.address,
-            ) from error
-        keys = key_map(config_map)
-        return _State(
-            keys=keys,
-            text=keys.text.get(self.key),
-            applied=pod_template(deployment).annotations.get(self.annotation, ""),
-            deployment=deployment,
-        )
-
-    @parsing("the cluster's ConfigMap and Deployment")
-    def _examination(self, state: _State) -> corefile.Examination:
-        return corefile.examine(
-            state.keys.text,
-            self.key,
-            self.link.dns.zone,
-            _coredns_version(state.deployment),
-            base=self.own_corefile() or corefile.USUAL_COREFILE,
-            not_text=state.keys.not_text,
-        )
-
-    def own_corefile(self) -> str:
-        """The cluster's own, into which AKS imports the keys; empty: it is not there, or may not be read."""
-        try:
-            found = self.kube.cache.get(_COREFILE, lambda: self.kube.config_map(NAMESPACE, BASE_CONFIG_MAP))
-        except KubeApiError as error:
-            if error.status not in (403, 404):
-                raise
-            return ""
-        return key_map(found).text.get("Corefile", "")
-
-    def _config_map(self, *, fresh: bool) -> KubeObject:
-        return self.kube.cache.get(KEYS_READ, lambda: self.kube.config_map(NAMESPACE, CONFIG_MAP), fresh=fresh)
-
-    def _write(self, spec: ForwardSpec) -> Started:
-        state = self._state(fresh=True)
-        self._check(state)
-        text = corefile.written(owner_of(self.link), corefile.Block(spec.zone, spec.upstreams, spec.options))
+    def _write(self, spec: ForwardSpec, *, new: bool = False) -> Started:
+        """new: there was no key of this link."""
+        state = self.coredns.state(fresh=True)
+        if new and state.text is not None:
+            if not corefile.is_marked(state.text, self.link.name):
+                raise self._foreign()
+            self._check_place(state.text)
+        self.coredns.permission()
+        self.coredns.refuse_conflicts(state)
+        if self.pause is not None:
+            text = corefile.paused(owner_of(self.link), tuple(spec.zone.split()), self.pause)
+        else:
+            text = corefile.written(owner_of(self.link), corefile.Block(spec.zone, spec.upstreams, spec.options))
+            goes_elsewhere = state.text is None or corefile.read(state.text).upstreams != spec.upstreams
+            if self.reach is not None and goes_elsewhere:
+                self.reach(spec.upstreams)
         if state.text != text:
-            self._patch_key(text, state.keys.version)
+            self.coredns.patch_key(text, state.keys.version)
         # Also when the annotation says that CoreDNS was restarted with this text: the key was changed outside cloudlink since.
-        self._restart(_hash(text))
+        self.coredns.restart(hash_of(text))
         return Started(self._id, reason=self._reason)
-
-    def _check(self, state: _State) -> None:
-        self._permission()
-        found = self._examination(state)
-        if found.conflicts:
-            raise ConflictError(
-                "CoreDNS would not start with the zone added",
-                f"{' '.join(found.conflicts)} Nothing was written.",
-                f"kubectl edit configmap {CONFIG_MAP} --namespace {NAMESPACE}",
-                resource=self.address,
-            )
-
-    def _permission(self) -> None:
-        """Asked once: what was allowed at the first write still is at the second."""
-        self.kube.cache.get(_ACCESS, self.check_access)
-
-    def _patch_key(self, text: str | None, version: str) -> None:
-        patch = key_patch(self.key, text)
-        if version:
-            patch["metadata"] = {"resourceVersion": version}
-        try:
-            self.kube.patch_config_map(NAMESPACE, CONFIG_MAP, patch)
-        finally:
-            self.kube.cache.invalidate(_DEPLOYMENT, KEYS_READ)
-
-    def _restart(self, applied: str | None) -> None:
-        """As ``kubectl rollout restart`` does it, with our annotation (None: taken away)."""
-        self._patch_template(
-            {_RESTARTED: datetime.now(UTC).isoformat(timespec="milliseconds"), self.annotation: applied}
-        )
-
-    def _patch_template(self, annotations: Mapping[str, str | None]) -> None:
-        patch = template_patch(annotations)
-        try:
-            self.kube.patch_deployment(NAMESPACE, DEPLOYMENT, patch)
-        finally:
-            self.kube.cache.invalidate(_DEPLOYMENT, KEYS_READ)
 
     def _found(
         self, phase: Phase, spec: ForwardSpec, detail: str, *, unmarked: bool = False
@@ -398,95 +341,85 @@ class Forward(Resource[ForwardSpec, Nothing]):
         return f"{NAMESPACE}/{CONFIG_MAP}/{self.key}"
 
     def _reason(self) -> str:
-        return self._crash(self._state(fresh=True))
+        return self.coredns.crash(self.coredns.state(fresh=True))
 
-    @parsing("the cluster's pods")
-    def _crash(self, state: _State) -> str:
-        """Why CoreDNS does not come up with our text; empty while it may still do so."""
-        for pod in self.kube.pods(NAMESPACE, _PODS):
-            metadata = pod.get("metadata") or {}
-            if (metadata.get("annotations") or {}).get(self.annotation) != state.applied:
-                continue  # one of the old ones
-            for status in (pod.get("status") or {}).get("containerStatuses") or ():
-                restarts = int(status.get("restartCount") or 0)
-                waiting = (status.get("state") or {}).get("waiting") or {}
-                if waiting.get("reason") == "CrashLoopBackOff" or (restarts >= 2 and not status.get("ready")):
-                    return f"CoreDNS does not start with it: {self._last_words(str(metadata.get('name')), restarts)}"
-        for condition in (state.deployment.get("status") or {}).get("conditions") or ():
-            if condition.get("type") == "Progressing" and condition.get("status") == "False":
-                return f"CoreDNS's rollout does not get on: {condition.get('message') or condition.get('reason')}"
-        return ""
 
-    def _last_words(self, pod: str, restarts: int) -> str:
-        for previous in (True, False) if restarts else (False,):
-            try:
-                log = self.kube.pod_log(NAMESPACE, pod, tail=5, previous=previous)
-            except Exception as error:
-                if missing(error) or getattr(error, "status", 0) == 400:
-                    continue  # that container has left no log
-                raise
-            lines = [line.strip() for line in log.splitlines() if line.strip()]
-            if lines:
-                return lines[-1]
-        return f"pod {pod} restarts again and again and has left no log"
+def address_on(label: str) -> str:
+    """The address of the key on a cluster beside the first."""
+    return f"{FORWARD}[{label}]"
+
+
+def is_forward(address: str) -> bool:
+    """Whether it is of a key, on any of the clusters."""
+    return address == FORWARD or address.startswith(f"{FORWARD}[")
+
+
+def _said(zone: str) -> str:
+    return zone.replace(" ", ", ")
 
 
 _ABSENT = ForwardSpec("", (), (), restarted=False)
 
 
-def annotation_of(link: str) -> str:
-    """On CoreDNS's pod template: with which text of our key CoreDNS was restarted."""
-    return f"{_ANNOTATIONS}/{link}"
+@dataclass(frozen=True)
+class Beside:
+    """An AKS cluster beside the first. label: see ``AzureSide.label_of``. link: as if the cluster was its only one. place: its ARM
+    id. left: the configuration names it no more, so that our key is taken away. reach: see Forward."""
 
-
-def key_patch(key: str, text: str | None) -> dict[str, Any]:
-    return {"data": {key: text}}
-
-
-def template_patch(annotations: Mapping[str, str | None]) -> dict[str, Any]:
-    return {"spec": {"template": {"metadata": {"annotations": dict(annotations)}}}}
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _coredns_version(deployment: KubeObject) -> Version:
-    return version_of(pod_template(deployment).images.get("coredns", ""))
-
-
-def _rolling(deployment: KubeObject) -> str:
-    """What a rollout still waits for; empty when it is complete (the conditions of ``kubectl rollout status``)."""
-    status = deployment.get("status") or {}
-    replicas = (deployment.get("spec") or {}).get("replicas")
-    wanted = 1 if replicas is None else int(replicas)
-    total, updated, available = (int(status.get(k) or 0) for k in ("replicas", "updatedReplicas", "availableReplicas"))
-    if int(status.get("observedGeneration") or 0) < int((deployment.get("metadata") or {}).get("generation") or 0):
-        return "CoreDNS's restart has not started"
-    if updated < wanted:
-        return f"{updated} of {wanted} CoreDNS pods are new"
-    if total > updated:
-        return f"{total - updated} old CoreDNS pods are still there"
-    if available < updated:
-        return f"{available} of {updated} CoreDNS pods are ready"
-    return ""
+    label: str
+    link: Link
+    kube: Kube = field(repr=False)
+    place: str
+    reach: Reach | None = field(default=None, repr=False)
+    left: bool = False
 
 
 class DnsForward:
-    """The fourth step: AKS's CoreDNS asks AWS for the zone.
+    """The fourth step: AKS's CoreDNS asks AWS for the zone, on each cluster.
 
     after: what must be there before CoreDNS is told to use it, and stays until CoreDNS has let go of the zone.
+    reach: see Forward. place: the first cluster's ARM id.
     """
 
-    def __init__(self, link: Link, kube: Kube, endpoint: Node[Endpoint], after: tuple[Node[Any], ...] = ()) -> None:
-        self.forward = Forward(
-            address="dns_forward.forward",
-            title=f"CoreDNS forwards {link.dns.zone}",
-            link=link,
-            kube=kube,
-            endpoint=endpoint,
-            after=after,
+    def __init__(
+        self,
+        link: Link,
+        kube: Kube,
+        endpoint: Node[Endpoint],
+        after: tuple[Node[Any], ...] = (),
+        reach: Reach | None = None,
+        *,
+        place: str = "",
+        beside: tuple[Beside, ...] = (),
+    ) -> None:
+        several = bool(link.azure.more_clusters)
+
+        def forward(address: str, link: Link, kube: Kube, place: str, reach: Reach | None, **more: Any) -> Forward:
+            where = f" of {kube.name}" if several or beside else ""
+            return Forward(
+                address=address,
+                title=f"CoreDNS{where} forwards {link.dns.zones_said}",
+                link=link,
+                kube=kube,
+                endpoint=endpoint,
+                after=after,
+                reach=reach,
+                place=place,
+                **more,
+            )
+
+        self.forward = forward(FORWARD, link, kube, place, reach)
+        self.others = tuple(
+            forward(address_on(b.label), b.link, b.kube, b.place, b.reach) for b in beside if not b.left
+        )
+        self.left = tuple(
+            forward(address_on(b.label), b.link, b.kube, b.place, b.reach, unwanted=True) for b in beside if b.left
         )
 
+    @property
+    def forwards(self) -> tuple[Forward, ...]:
+        """Of each configured cluster, the first one first."""
+        return (self.forward, *self.others)
+
     def nodes(self) -> tuple[Node[Any], ...]:
-        return (self.forward,)
+        return (*self.forwards, *self.left)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from ipaddress import IPv4Address, IPv4Network
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from typing import Any, ClassVar, Literal
 
 from cloudlink.addressing import is_private
 from cloudlink.clouds import ownership
-from cloudlink.clouds.aws import cached
-from cloudlink.clouds.aws.client import Aws, AwsObject, value_in
-from cloudlink.clouds.aws.tags import name_for
-from cloudlink.clouds.malformed import parsing
+from cloudlink.clouds.aws import parse_resolver, parse_vpc, resolver
+from cloudlink.clouds.aws.client import Aws
+from cloudlink.clouds.aws.parse_resolver import EndpointAddress
 from cloudlink.clouds.ownership import owner_of
+from cloudlink.core.permissions import Permission, Permissions
 from cloudlink.core.plan import Action, FieldChange, spec_hash
 from cloudlink.core.resource import (
     Lookup,
@@ -32,7 +32,9 @@ from cloudlink.core.resource import (
 )
 from cloudlink.errors import CloudError, ConflictError, MissingError
 from cloudlink.link import Link
+from cloudlink.steps.aws_resource import mark_of
 from cloudlink.steps.outputs import EksCluster, Endpoint, SecurityGroup
+from cloudlink.steps.permissions import iam
 
 MOST_ADDRESSES = 6
 """AWS's quota for one endpoint. https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html"""
@@ -43,10 +45,6 @@ PATIENCE = 300.0
 GENERATION_SECONDS = 300
 """After this long a new id is asked with. Until then a repeated create is refused instead of making a second endpoint;
 whether the id of a deleted endpoint could be used again is not documented."""
-
-_GOOD = frozenset({"ATTACHED"})
-_ON_THE_WAY = frozenset({"CREATING", "ATTACHING", "REMAP_ATTACHING", "REMAP_DETACHING", "UPDATING"})
-_LEAVING = frozenset({"DETACHING", "DELETING"})
 
 
 @dataclass(frozen=True)
@@ -62,14 +60,13 @@ class EndpointSubnets(Lookup[Subnets]):
     aws: Aws
     cluster: Node[EksCluster]
 
-    @parsing("AWS's subnets")
     def read(self, outputs: Outputs) -> Subnets:
         """Raises MissingError for a subnet that the VPC does not have, or when there are fewer than two."""
         wanted = self.link.dns.endpoint_subnets
         ids = wanted if wanted is not None else outputs[self.cluster].subnets
         if wanted is None and 2 <= len(set(ids)) <= MOST_ADDRESSES:
             return Subnets(frozenset(ids))  # EKS says that they exist, and there is no choice to make: nothing to ask
-        zones = {s["SubnetId"]: s["AvailabilityZone"] for s in self.aws.subnets(self.link.aws.vpc_id)}
+        zones = {s.id: s.zone for s in parse_vpc.subnets(self.aws.subnets(self.link.aws.vpc_id))}
         unknown = sorted(set(ids) - zones.keys())
         if unknown or len(set(ids)) < 2:
             raise MissingError(
@@ -84,7 +81,7 @@ class EndpointSubnets(Lookup[Subnets]):
 
 
 def spread(zones: Mapping[str, str], most: int) -> list[str]:
-    """At most so many of these subnets, from as many availability zones as possible; always the same choice.
+    """At most ``most`` of these subnets, from as many availability zones as possible; always the same choice.
 
     zones: subnet id -> availability zone.
     """
@@ -93,6 +90,14 @@ def spread(zones: Mapping[str, str], most: int) -> list[str]:
         by_zone[zones[subnet]].append(subnet)
     rounds = sorted((place, zone, subnet) for zone, subnets in by_zone.items() for place, subnet in enumerate(subnets))
     return [subnet for _, _, subnet in rounds[:most]]
+
+
+def _resolver(operation: str) -> Permission:
+    return iam(f"route53resolver:{operation}", "resolver-endpoint")
+
+
+_TAGS = _resolver("TagResource")
+_INTERFACE = iam("ec2:CreateNetworkInterface", "network-interface", "subnet", "security-group")
 
 
 @dataclass(frozen=True)
@@ -114,68 +119,78 @@ class InboundEndpoint(Resource[EndpointSpec, Endpoint]):
     aws: Aws
     group: Node[SecurityGroup] = built_on()
     subnets: Node[Subnets]
+    # asked before a create: the addresses that it had before a pause, by subnet; AWS chooses the others
+    former: Callable[[], Mapping[str, IPv4Address]] = field(default=dict, repr=False)
     timing: ClassVar[Timing] = Timing(create=90, update=60, delete=60, deadline=900)
     immutable: ClassVar[frozenset[str]] = frozenset({"groups"})
+    permissions: ClassVar[Permissions] = Permissions(
+        create=(_resolver("CreateResolverEndpoint"), _TAGS, _INTERFACE),
+        update=(
+            _resolver("UpdateResolverEndpoint"),
+            _resolver("AssociateResolverEndpointIpAddress"),
+            _resolver("DisassociateResolverEndpointIpAddress"),
+            _INTERFACE,
+        ),
+        delete=(_resolver("DeleteResolverEndpoint"),),
+        marks=(_TAGS,),
+        owner_only="make a Resolver endpoint",
+    )
     outputs_depend_on: ClassVar[frozenset[str]] = frozenset({"subnets"})
     on_failure: ClassVar[Action] = Action.REPLACE  # where no address works, nothing is lost
+    direction: ClassVar[Literal["INBOUND", "OUTBOUND"]] = "INBOUND"
+    part: ClassVar[str] = "resolver"  # in its name
+    creators: ClassVar[str] = "cloudlink"  # how its CreatorRequestId begins
 
     def spec(self, outputs: Outputs) -> EndpointSpec:
         return EndpointSpec(frozenset({outputs[self.group].id}), outputs[self.subnets].ids)
 
-    @parsing("AWS's Resolver endpoints")
     def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[EndpointSpec, Endpoint] | None:
-        found = self._ours(receipts, fresh=fresh)
+        found = self._ours(fresh=fresh)
         if found is None:
             return None
-        number, status = found["Id"], found["Status"]
-        said = f"{status}: {found.get('StatusMessage') or ''}".removesuffix(": ")
-        if status == "DELETING":
-            return Observed(number, Phase.DELETING, None, None, Ownership.OWNED, said)
-        if status == "CREATING":
-            return Observed(number, Phase.CREATING, None, None, Ownership.OWNED, said)  # its addresses can wait
+        said = f"{found.status}: {found.message}".removesuffix(": ")
+        if found.by_ipv6 and not found.leaving:
+            said = f"{said.rstrip('.')}, over IPv6 alone: somebody has changed its type"
+        if found.leaving:
+            return Observed(found.id, Phase.DELETING, None, None, Ownership.OWNED, said)
+        if found.status == "CREATING":
+            return Observed(found.id, Phase.CREATING, None, None, Ownership.OWNED, said)  # its addresses can wait
         try:
-            placed = self.aws.endpoint_addresses(number, fresh=fresh)
+            placed = self._addresses(found.id, fresh=fresh)
         except Exception as error:
             if not self.aws.missing(error):
                 raise
             # It went between the two calls, or the list lags behind.
-            return Observed(number, Phase.DELETING, None, None, Ownership.OWNED, "has no addresses any more")
-        addresses = [a for a in placed if a.get("Status") not in _LEAVING]
-        good = [a for a in addresses if a.get("Status") in _GOOD]
-        keep = {a["SubnetId"]: a for a in sorted(good, key=lambda a: str(a["IpId"]), reverse=True)}
-        surplus = frozenset(
-            str(a["IpId"])
-            for a in addresses
-            if a.get("Status") not in _ON_THE_WAY and keep.get(a["SubnetId"], {}).get("IpId") != a["IpId"]
-        )
-        spec = EndpointSpec(
-            frozenset(found.get("SecurityGroupIds") or ()),
-            frozenset(keep),
-            frozenset(found.get("Protocols") or ("Do53",)),
-            surplus,
-        )
+            return Observed(found.id, Phase.DELETING, None, None, Ownership.OWNED, "has no addresses any more")
+        addresses = [a for a in placed if not a.leaving]
+        keep = {a.subnet: a for a in sorted((a for a in addresses if a.good), key=lambda a: a.id, reverse=True)}
+        surplus = frozenset(a.id for a in addresses if not a.on_the_way and keep.get(a.subnet) != a)
+        spec = EndpointSpec(found.groups, frozenset(keep), found.protocols, surplus)
         phase = self._phase(found, addresses)
-        out = Endpoint(number, {subnet: self._inside(a["Ip"]) for subnet, a in sorted(keep.items())})
+        out = Endpoint(found.id, {subnet: self._inside(a.address) for subnet, a in sorted(keep.items()) if a.address})
         ready = phase is Phase.READY
-        lacking = self._lacking(found["Arn"], fresh=fresh) if ready else ()
-        return Observed(number, phase, spec, out if ready else None, Ownership.OWNED, said, lacking=lacking)
+        lacking = self._lacking(found.arn, fresh=fresh) if ready else ()
+        return Observed(found.id, phase, spec, out if ready else None, Ownership.OWNED, said, lacking=lacking)
+
+    def _addresses(self, number: str, *, fresh: bool) -> tuple[EndpointAddress, ...]:
+        return parse_resolver.addresses(self.aws.endpoint_addresses(number, fresh=fresh))
 
     def _lacking(self, arn: str, *, fresh: bool) -> tuple[FieldChange, ...]:
         """The configured tags that it has not; asked only where some are configured, for it takes a call of its own."""
         return owner_of(self.link).lacking(self.aws.endpoint_tags(arn, fresh=fresh)) if self.link.tags else ()
 
     def complete_marks(self, found: Observed[EndpointSpec, Endpoint]) -> Started:
-        arn = next(e["Arn"] for e in self.aws.resolver_endpoints() if e["Id"] == found.id)
+        arn = next(e.arn for e in parse_resolver.endpoints(self.aws.resolver_endpoints()) if e.id == found.id)
         self.aws.tag_endpoint(arn, dict(self.link.tags))
         return Started(found.id)
 
-    def _inside(self, text: str) -> IPv4Address:
+    def _inside(self, address: IPv4Address) -> IPv4Address:
         """The address, if it can be the endpoint's. CoreDNS will send it every question about the zone, so one on the
         open internet is refused, whatever answered with it; a VPC may have public ranges of its own."""
-        address = IPv4Address(text)
-        vpc = None if is_private(address) else self.aws.vpc(self.link.aws.vpc_id)
-        ranges = [b["CidrBlock"] for b in (vpc or {}).get("CidrBlockAssociationSet") or ()]
-        if is_private(address) or any(address in IPv4Network(r) for r in ranges):
+        if is_private(address):
+            return address
+        vpc = parse_vpc.vpc(self.aws.vpc(self.link.aws.vpc_id))
+        if vpc is not None and any(address in network for network in vpc.ranges):
             return address
         raise CloudError(
             "The endpoint has an address outside the VPC",
@@ -186,43 +201,39 @@ class InboundEndpoint(Resource[EndpointSpec, Endpoint]):
             resource=self.address,
         )
 
-    def _phase(self, found: AwsObject, addresses: Iterable[AwsObject]) -> Phase:
+    def _phase(self, found: parse_resolver.Endpoint, addresses: Iterable[EndpointAddress]) -> Phase:
         """ACTION_NEEDED ends as ready with a surplus where the rest works, so that the broken address is exchanged,
         and as failed where nothing works."""
-        status = found["Status"]
-        if status == "OPERATIONAL":
-            waiting = any(a.get("Status") in _ON_THE_WAY for a in addresses)
-            return Phase.CREATING if waiting else Phase.READY
-        if status != "ACTION_NEEDED":
+        if found.by_ipv6:
+            return Phase.FAILED  # the link is one of IPv4, so that nobody asks it over IPv6
+        if found.status == "OPERATIONAL":
+            return Phase.CREATING if any(a.on_the_way for a in addresses) else Phase.READY
+        if found.status != "ACTION_NEEDED":
             return Phase.CREATING
-        changed = found.get("ModificationTime") or found.get("CreationTime")
-        if changed and self.aws.clock.now() - datetime.fromisoformat(changed).timestamp() < PATIENCE:
+        if found.changed is not None and self.aws.clock.now() - found.changed < PATIENCE:
             return Phase.CREATING
-        return Phase.READY if any(a.get("Status") in _GOOD for a in addresses) else Phase.FAILED
+        return Phase.READY if any(a.good for a in addresses) else Phase.FAILED
 
     @property
     def _creator(self) -> str:
-        return f"cloudlink/{self.link.name}/"
+        return f"{self.creators}/{self.link.name}/"
 
-    def _ours(self, receipts: Receipts, *, fresh: bool) -> AwsObject | None:
-        """Raises ConflictError when two live endpoints are of our making, or one is of a link of our name elsewhere."""
-        receipt = receipts.of(self)
+    def _ours(self, *, fresh: bool) -> parse_resolver.Endpoint | None:
+        """Raises ConflictError when two live endpoints have our mark, or one belongs to a link of our name elsewhere."""
         named = [
             e
-            for e in self.aws.resolver_endpoints(fresh=fresh)
-            if e.get("CreatorRequestId", "").startswith(self._creator)
-            or (receipt is not None and e["Id"] == receipt.id)
+            for e in parse_resolver.endpoints(self.aws.resolver_endpoints(fresh=fresh))
+            if e.creator.startswith(self._creator)
         ]
-        mine = [e for e in named if e["HostVPCId"] == self.link.aws.vpc_id]
+        mine = [e for e in named if e.vpc == self.link.aws.vpc_id]
         for other in named:
-            if other not in mine and other["Status"] != "DELETING":
-                place = f"VPC {other['HostVPCId']}"
-                raise ownership.same_name_elsewhere(other["Id"], place, owner_of(self.link), self.address)
-        live = [e for e in mine if e["Status"] != "DELETING"]
+            if other not in mine and not other.leaving:
+                raise ownership.same_name_elsewhere(other.id, f"VPC {other.vpc}", owner_of(self.link), self.address)
+        live = [e for e in mine if not e.leaving]
         if len(live) > 1:
             raise ConflictError(
                 "Two Resolver endpoints are of this link",
-                f"{' and '.join(sorted(e['Id'] for e in live))} were both made for the link {self.link.name}, "
+                f"{' and '.join(sorted(e.id for e in live))} were both made for the link {self.link.name}, "
                 "so cloudlink cannot tell which one is in use.",
                 "Delete the one that CoreDNS does not forward to, then run the command again.",
                 resource=self.address,
@@ -230,59 +241,52 @@ class InboundEndpoint(Resource[EndpointSpec, Endpoint]):
         return next(iter(live or mine), None)
 
     def create(self, spec: EndpointSpec) -> Started:
-        name = name_for(self.link.name, "resolver")
+        former = self.former()
         generation = int(self.aws.clock.now() // GENERATION_SECONDS)
         try:
-            made = self.aws.client("route53resolver", once=True).create_resolver_endpoint(
-                CreatorRequestId=f"{self._creator}{spec_hash(spec)}/{generation}",
-                Name=name[:64],
-                Direction="INBOUND",
-                SecurityGroupIds=sorted(spec.groups),
-                IpAddresses=[{"SubnetId": subnet} for subnet in sorted(spec.subnets)],
-                ResolverEndpointType="IPV4",
-                Protocols=sorted(spec.protocols),
-                Tags=owner_of(self.link).aws_tags(self.address, name),
+            made = resolver.create_endpoint(
+                self.aws,
+                mark_of(self.link, self.address, self.part),
+                creator=f"{self._creator}{spec_hash(spec)}/{generation}",
+                groups=spec.groups,
+                subnets={subnet: former.get(subnet) for subnet in spec.subnets},
+                protocols=spec.protocols,
+                direction=self.direction,
             )
-        finally:
-            self.aws.cache.invalidate(cached.RESOLVER_ENDPOINTS)
-        return Started(value_in(made, "ResolverEndpoint", "Id"))
+        except Exception as error:
+            lost = next((a for a in former.values() if re.search(rf"(?<![\d.]){a}(?!\d)", str(error))), None)
+            if lost is None:
+                raise
+            raise ConflictError(
+                "An address of the endpoint is not free any more",
+                f"Before the pause the inbound endpoint had {lost}, and AWS refuses it now: {error}. Firewalls that allow "
+                "only the old addresses have to be given another one.",
+                "Free the address and run cloudlink resume again, or let AWS choose: cloudlink resume --new-addresses",
+                resource=self.address,
+            ) from error
+        return Started(made)
 
     def update(self, found: Observed[EndpointSpec, Endpoint], spec: EndpointSpec) -> Started:
         """One address in a round, a new one before an old one goes; the other way round only at the quota."""
         assert found.spec is not None
-        resolver = self.aws.route53resolver
         surplus = found.spec.surplus
         missing = sorted(spec.subnets - found.spec.subnets)
-        with parsing("AWS's Resolver endpoints"):
-            now = {a["IpId"]: a for a in self.aws.endpoint_addresses(found.id, fresh=True)}
-            leaving = [a for a in now.values() if a["IpId"] in surplus or a["SubnetId"] not in spec.subnets]
-            leaving.sort(key=lambda a: (a["IpId"] not in surplus, a["IpId"]))
-        try:
-            if missing and (len(now) < MOST_ADDRESSES or not leaving):
-                resolver.associate_resolver_endpoint_ip_address(
-                    ResolverEndpointId=found.id, IpAddress={"SubnetId": missing[0]}
-                )
-            elif leaving:
-                address = {k: leaving[0][k] for k in ("IpId", "SubnetId", "Ip") if leaving[0].get(k)}
-                resolver.disassociate_resolver_endpoint_ip_address(ResolverEndpointId=found.id, IpAddress=address)
-            elif found.spec.protocols != spec.protocols:
-                resolver.update_resolver_endpoint(ResolverEndpointId=found.id, Protocols=sorted(spec.protocols))
-        finally:
-            self._wrote(found.id)
+        now = self._addresses(found.id, fresh=True)
+        leaving = [a for a in now if a.id in surplus or a.subnet not in spec.subnets]
+        leaving.sort(key=lambda a: (a.id not in surplus, a.id))
+        if missing and (len(now) < MOST_ADDRESSES or not leaving):
+            resolver.add_address(self.aws, found.id, missing[0])
+        elif leaving:
+            resolver.take_address(self.aws, found.id, leaving[0])
+        elif found.spec.protocols != spec.protocols:
+            resolver.set_protocols(self.aws, found.id, spec.protocols)
         return Started(found.id)
 
     def delete(self, found: Observed[EndpointSpec, Endpoint], prior_state: Any) -> Started | None:
         try:
-            self.aws.route53resolver.delete_resolver_endpoint(ResolverEndpointId=found.id)
+            resolver.delete_endpoint(self.aws, found.id)
         except Exception as error:
             if self.aws.missing(error):
                 return None
             raise
-        finally:
-            self._wrote(found.id)
         return Started(found.id)
-
-    def _wrote(self, number: str) -> None:
-        self.aws.cache.invalidate(
-            cached.RESOLVER_ENDPOINTS, f"{cached.ENDPOINT_ADDRESSES}/{number}", cached.SECURITY_GROUPS
-        )

@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from cloudlink.clouds.aws import cached
-from cloudlink.clouds.aws.client import Aws, AwsObject, value_in
-from cloudlink.clouds.aws.tags import find_owned, name_for, tag_specification
-from cloudlink.clouds.malformed import parsing
+from cloudlink.clouds.aws import parse_groups, requests, resolver
+from cloudlink.clouds.aws.client import Aws
+from cloudlink.clouds.aws.parse_ec2 import Ec2Object
+from cloudlink.clouds.aws.parse_groups import Rule
+from cloudlink.clouds.aws.requests import Request
+from cloudlink.clouds.aws.tags import find_owned
 from cloudlink.clouds.ownership import owner_of
+from cloudlink.core.permissions import Permissions
 from cloudlink.core.resource import (
     Node,
     Observed,
@@ -27,6 +30,11 @@ from cloudlink.errors import ConflictError
 from cloudlink.link import Link
 from cloudlink.steps.aws_resource import AwsResource, Parsed
 from cloudlink.steps.outputs import Nothing, SecurityGroup, VirtualNetwork
+from cloudlink.steps.permissions import TAG, Existing, iam
+
+_READ = iam("ec2:DescribeSecurityGroups")
+_LET_IN = iam("ec2:AuthorizeSecurityGroupIngress", "security-group")
+_SHUT_OUT = iam("ec2:RevokeSecurityGroupIngress", "security-group")
 
 
 @dataclass(frozen=True)
@@ -43,31 +51,39 @@ class ResolverGroup(AwsResource[GroupSpec, SecurityGroup]):
 
     timing: ClassVar[Timing] = Timing(create=2, delete=3)
     immutable: ClassVar[frozenset[str]] = frozenset({"vpc"})
-    key: ClassVar[str] = "GroupId"
-    kind: ClassVar[str] = "AWS's security groups"
-    stale: ClassVar[tuple[str, ...]] = (cached.SECURITY_GROUPS,)
+    permissions: ClassVar[Permissions] = Permissions(
+        read=(_READ,),
+        create=(iam("ec2:CreateSecurityGroup", "vpc", "security-group"), TAG),
+        delete=(iam("ec2:DeleteSecurityGroup", "security-group"),),
+        marks=(TAG,),
+    )
+
+    part: ClassVar[str] = "resolver"  # in its name
+
+    @property
+    def description(self) -> str:
+        return group_description(self.link)
 
     def spec(self, outputs: Outputs) -> GroupSpec:
         return GroupSpec(self.link.aws.vpc_id)
 
-    def listed(self, *, fresh: bool) -> Iterable[AwsObject]:
-        return self.aws.security_groups(self.link.aws.vpc_id, fresh=fresh)
+    def listed(self, *, fresh: bool) -> Iterable[Ec2Object]:
+        return parse_groups.groups(self.aws.security_groups(self.link.aws.vpc_id, fresh=fresh))
 
-    def vpc_of(self, item: AwsObject) -> str:
-        return str(item["VpcId"])
+    def vpc_of(self, item: Ec2Object) -> str:
+        return parse_groups.vpc_of(item.answer)
 
-    def parse(self, item: AwsObject, *, fresh: bool) -> Parsed:
-        out = SecurityGroup(item["GroupId"])
-        return Parsed(out.id, Phase.READY, GroupSpec(item["VpcId"]), out)
+    def parse(self, item: Ec2Object, *, fresh: bool) -> Parsed:
+        return Parsed(Phase.READY, GroupSpec(parse_groups.vpc_of(item.answer)), SecurityGroup(item.id))
 
     def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[GroupSpec, SecurityGroup] | None:
         """Raises ConflictError for a group of our name without our tags: names are unique in a VPC."""
         found = super().find(receipts, fresh=fresh)
         if found is not None:
             return found
-        name = name_for(self.link.name, "resolver")
-        with parsing(self.kind):
-            foreign = next((str(g["GroupId"]) for g in self.listed(fresh=False) if g["GroupName"] == name), None)
+        name = self.mark(self.part).name
+        there = parse_groups.security_groups(self.aws.security_groups(self.link.aws.vpc_id))
+        foreign = next((group.id for group in there if group.name == name), None)
         if foreign is not None:
             raise ConflictError(
                 "A security group of our name exists without cloudlink's tags",
@@ -77,46 +93,34 @@ class ResolverGroup(AwsResource[GroupSpec, SecurityGroup]):
             )
         return None
 
+    def creation(self, existing: Existing) -> Request:
+        return requests.create_group(self.link.aws.vpc_id, self.description, self.mark(self.part))
+
+    def removal(self, id_: str) -> Request:
+        return requests.delete_group(id_)
+
     def create(self, spec: GroupSpec) -> Started:
-        name = name_for(self.link.name, "resolver")
-        try:
-            made = self.aws.ec2_once.create_security_group(
-                GroupName=name,
-                Description=f"DNS from Azure to the Resolver endpoint of cloudlink {self.link.name}",
-                VpcId=spec.vpc,
-                TagSpecifications=tag_specification("security-group", owner_of(self.link), self.address, name),
-            )
-        finally:
-            self.aws.cache.invalidate(cached.SECURITY_GROUPS)
-        return Started(value_in(made, "GroupId"))
+        return Started(resolver.create_group(self.aws, spec.vpc, self.description, self.mark(self.part)))
 
     def remove(self, id_: str) -> None:
         """Refused with DependencyViolation until the endpoint's network interfaces are gone."""
-        self.aws.ec2.delete_security_group(GroupId=id_)
+        resolver.delete_group(self.aws, id_)
 
 
-def find_group(link: Link, address: str, receipts: Receipts, groups: list[AwsObject]) -> AwsObject | None:
+def group_description(link: Link) -> str:
+    return f"DNS from Azure to the Resolver endpoint of cloudlink {link.name}"
+
+
+def find_group(link: Link, address: str, receipts: Receipts, groups: Iterable[Ec2Object]) -> Ec2Object | None:
     """The endpoint's group by receipt or tags."""
     return find_owned(
         groups,
-        key="GroupId",
         owner=owner_of(link),
         address=address,
         receipt=receipts.get(address),
         region=link.aws.region,
-        vpc_of=lambda group: str(group["VpcId"]),
+        vpc_of=lambda item: parse_groups.vpc_of(item.answer),
     )
-
-
-@dataclass(frozen=True, order=True)
-class Rule:
-    """One inbound rule."""
-
-    protocol: str
-    first_port: int
-    last_port: int
-    source: str  # a prefix, or whatever else AWS lets in (a group, a prefix list)
-    description: str
 
 
 @dataclass(frozen=True)
@@ -138,6 +142,12 @@ class Ingress(Resource[IngressSpec, Nothing]):
     network: Node[VirtualNetwork]
     timing: ClassVar[Timing] = Timing(create=2, update=2, delete=2, deadline=120)
     immutable: ClassVar[frozenset[str]] = frozenset({"group"})
+    permissions: ClassVar[Permissions] = Permissions(
+        read=(_READ,),
+        create=(_LET_IN,),
+        update=(_LET_IN, _SHUT_OUT, iam("ec2:UpdateSecurityGroupRuleDescriptionsIngress", "security-group")),
+        delete=(_SHUT_OUT,),
+    )
 
     def spec(self, outputs: Outputs) -> IngressSpec:
         says = f"cloudlink {self.link.name}: DNS from Azure"
@@ -148,20 +158,19 @@ class Ingress(Resource[IngressSpec, Nothing]):
         }
         return IngressSpec(outputs[self.group].id, frozenset(rules))
 
-    @parsing("AWS's security groups")
     def find(self, receipts: Receipts, *, fresh: bool = False) -> Observed[IngressSpec, Nothing] | None:
-        groups = self.aws.security_groups(self.link.aws.vpc_id, fresh=fresh)
+        groups = parse_groups.groups(self.aws.security_groups(self.link.aws.vpc_id, fresh=fresh))
         group = find_group(self.link, self.group.address, receipts, groups)
         if group is None:
             return None
-        rules = frozenset(rule for permission in group.get("IpPermissions") or () for rule in rules_of(permission))
+        rules = parse_groups.rules(group.answer)
         if not rules:
             return None
-        spec = IngressSpec(group["GroupId"], rules)
+        spec = IngressSpec(group.id, rules)
         return Observed(spec.group, Phase.READY, spec, Nothing(), Ownership.OWNED, f"{len(rules)} rules")
 
     def create(self, spec: IngressSpec) -> Started:
-        self._call("authorize_security_group_ingress", spec.group, spec.rules)
+        resolver.change_rules(self.aws, spec.group, "let in", spec.rules)
         return Started(spec.group)
 
     def update(self, found: Observed[IngressSpec, Nothing], spec: IngressSpec) -> Started:
@@ -172,63 +181,23 @@ class Ingress(Resource[IngressSpec, Nothing]):
         missing = [wanted[key] for key in wanted.keys() - now.keys()]
         renamed = [wanted[key] for key in wanted.keys() & now.keys() if wanted[key] != now[key]]
         if missing:
-            self._call("authorize_security_group_ingress", spec.group, missing)
+            resolver.change_rules(self.aws, spec.group, "let in", missing)
         elif renamed:
-            self._call("update_security_group_rule_descriptions_ingress", spec.group, renamed)
+            resolver.change_rules(self.aws, spec.group, "describe", renamed)
         else:
-            self._call("revoke_security_group_ingress", spec.group, found.spec.rules - spec.rules)
+            resolver.change_rules(self.aws, spec.group, "shut out", found.spec.rules - spec.rules)
         return Started(spec.group)
 
     def delete(self, found: Observed[IngressSpec, Nothing], prior_state: Any) -> Started | None:
         assert found.spec is not None
         try:
-            self._call("revoke_security_group_ingress", found.id, found.spec.rules)
+            resolver.change_rules(self.aws, found.id, "shut out", found.spec.rules)
         except Exception as error:
             if self.aws.missing(error):
                 return None
             raise
         return Started(found.id)
 
-    def _call(self, operation: str, group: str, rules: Any) -> None:
-        try:
-            permissions = [permission_of(rule) for rule in sorted(rules)]
-            getattr(self.aws.ec2, operation)(GroupId=group, IpPermissions=permissions)
-        finally:
-            self.aws.cache.invalidate(cached.SECURITY_GROUPS)
-
 
 def _key(rule: Rule) -> tuple[str, int, int, str]:
     return rule.protocol, rule.first_port, rule.last_port, rule.source
-
-
-_SOURCES = (  # where AWS lists sources, and the field that names one
-    ("IpRanges", "CidrIp"),
-    ("Ipv6Ranges", "CidrIpv6"),
-    ("PrefixListIds", "PrefixListId"),
-    ("UserIdGroupPairs", "GroupId"),
-)
-
-_ALL_PORTS = -1
-
-
-def rules_of(permission: AwsObject) -> list[Rule]:
-    """AWS's form, many sources under one protocol and port range, taken apart."""
-    first, last = permission.get("FromPort", _ALL_PORTS), permission.get("ToPort", _ALL_PORTS)
-    return [
-        Rule(permission["IpProtocol"], first, last, item[name], item.get("Description", ""))
-        for sources, name in _SOURCES
-        for item in permission.get(sources) or ()
-    ]
-
-
-def permission_of(rule: Rule) -> dict[str, Any]:
-    """The way back of ``rules_of`` for one rule."""
-    if rule.source.startswith("sg-"):
-        sources, name = "UserIdGroupPairs", "GroupId"
-    elif rule.source.startswith("pl-"):
-        sources, name = "PrefixListIds", "PrefixListId"
-    else:
-        sources, name = ("Ipv6Ranges", "CidrIpv6") if ":" in rule.source else ("IpRanges", "CidrIp")
-    source = {name: rule.source, **({"Description": rule.description} if rule.description else {})}
-    ports = {} if rule.protocol == "-1" else {"FromPort": rule.first_port, "ToPort": rule.last_port}
-    return {"IpProtocol": rule.protocol, **ports, sources: [source]}

@@ -1,0 +1,71 @@
+"""What AWS says of load balancers, as frozen facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cloudlink.clouds.aws.fields import AwsObject, part, parts, text, text_or
+from cloudlink.clouds.malformed import parsing
+
+
+@dataclass(frozen=True)
+class LoadBalancer:
+    name: str
+    arn: str
+    vpc: str
+    subnets: tuple[str, ...]
+    scheme: str = "internal"  # or internet-facing; empty for a gateway load balancer
+    dns_name: str = ""
+    zone: str = ""  # the hosted zone that an alias to it names
+    groups: tuple[str, ...] = ()  # its security groups; none: it takes whatever comes
+    kind: str = "network"  # application, network, gateway
+    state: str = "active"  # provisioning, active, active_impaired, failed
+    why: str = ""  # it is in that state
+
+    @property
+    def internal(self) -> bool:
+        return self.scheme == "internal"
+
+
+@parsing("AWS's load balancers")
+def load_balancers(found: Iterable[AwsObject]) -> tuple[LoadBalancer, ...]:
+    return tuple(
+        LoadBalancer(
+            name=text(b, "LoadBalancerName"),
+            arn=text(b, "LoadBalancerArn"),
+            vpc=text_or(b, "VpcId"),
+            subnets=tuple(text(z, "SubnetId") for z in parts(b, "AvailabilityZones") if z.get("SubnetId")),
+            scheme=text_or(b, "Scheme"),
+            dns_name=_if_named(b, "DNSName"),
+            zone=_if_named(b, "CanonicalHostedZoneId"),
+            groups=tuple(str(g) for g in b.get("SecurityGroups") or ()),
+            kind=text_or(b, "Type"),
+            state=text_or(part(b, "State"), "Code"),
+            why=text_or(part(b, "State"), "Reason"),
+        )
+        for b in found
+    )
+
+
+@dataclass(frozen=True)
+class Listener:
+    port: int
+    tls: bool
+
+
+@parsing("AWS's listeners")
+def listeners(found: Iterable[AwsObject]) -> tuple[Listener, ...]:
+    """Of one load balancer, those for TCP. A gateway load balancer's have no port."""
+    heard = [b for b in found if b.get("Port") and text_or(b, "Protocol") != "UDP"]
+    return tuple(
+        sorted((Listener(int(b["Port"]), text_or(b, "Protocol") in _TLS) for b in heard), key=lambda s: s.port)
+    )
+
+
+_TLS = ("HTTPS", "TLS")
+
+
+def _if_named(found: AwsObject, key: str) -> str:
+    """A gateway load balancer has no name and no scheme."""
+    return text(found, key) if found.get("Scheme") else text_or(found, key)

@@ -1,0 +1,1 @@
+"""The rehearsal: real daemons on this machine, set up from what both clouds answer, carry real packets."""

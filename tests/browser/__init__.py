@@ -1,0 +1,1 @@
+"""What cloudlink writes for a browser, judged by one."""
