@@ -23,6 +23,8 @@ GATEWAY_GROUP = "resource group of the VPN gateway"  # of an adopted one that is
 
 NETWORK = "Microsoft.Network"
 _OF_GATEWAY = (f"{NETWORK}/virtualNetworkGateways/", "Microsoft.Insights/diagnosticSettings/")
+# How Azure lets one into a cluster's own API.
+WAY_IN = Permission("Microsoft.ContainerService/managedClusters/listClusterUserCredential/action", AKS)
 JOIN_SUBNET = Permission(f"{NETWORK}/virtualNetworks/subnets/join/action", VNET)
 
 Nodes = Mapping[str, Node[Any]]

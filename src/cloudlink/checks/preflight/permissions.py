@@ -21,7 +21,7 @@ from cloudlink.core.permissions import Permission
 from cloudlink.core.plan import Plan
 from cloudlink.errors import Finding, Severity
 from cloudlink.link import Link
-from cloudlink.steps.permissions import AKS, GATEWAY_GROUP, GROUP, SUBSCRIPTION, VNET, Nodes, dry_runs, needed
+from cloudlink.steps.permissions import AKS, GATEWAY_GROUP, GROUP, SUBSCRIPTION, VNET, WAY_IN, Nodes, dry_runs, needed
 
 TOPIC = "permissions"
 
@@ -45,8 +45,9 @@ class PermissionFacts:
 
 def read(link: Link, aws: Aws, azure: Azure, plan: Plan, nodes: Nodes) -> PermissionFacts:
     """All questions at once. AWS: a dry run for each write that has one, one simulation for the rest. Azure: one question
-    for each place, and one for what is denied in each subscription."""
-    wants = needed(link, plan, nodes)
+    for each place, and one for what is denied in each subscription. The way into a cluster that is there is not asked for: the plan
+    has used it, to read what the cluster has."""
+    wants = {p: addresses for p, addresses in needed(link, plan, nodes).items() if p != WAY_IN}
     actions = {p.action for p in wants if not p.place}
     places = {p.place for p in wants if p.place}
     with ThreadPoolExecutor(8) as pool:
