@@ -132,7 +132,7 @@ EDITS: dict[str, Change] = {
     "CoreDNS's key changes": lambda h: h.coredns_key(KEY, ALIEN),
     "CoreDNS is restarted": lambda h: h.restart_coredns("now"),
 }
-# Edits that need an argument which only a test knows; what they do to a target is no part of the link.
+# Edits that need an argument which only a test knows; what they do to a target is no part of the link. One takes another back.
 BESIDE = {
     "close_port",
     "vpn_gateway",
@@ -142,6 +142,7 @@ BESIDE = {
     "later",
     "zone",
     "records",
+    "only_our_vpc",
 }
 
 FAULTS: dict[str, Fault] = {

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from azure.core.exceptions import HttpResponseError
 
+from cloudlink.clouds.azure.body_network import same_subnet
 from tests.support.cli import Cli, make_cli
 from tests.support.manual_edits import ManualEdits
 
@@ -210,6 +212,48 @@ def test_a_lock_is_told_before_anything_is_deleted(linked: Cli) -> None:
         assert taken.code == 3
         assert linked.writes() == before
         assert "The lock keep" in " ".join((taken.out + taken.err).split())
+
+
+# Everything but what joins a route table.
+ALL_BUT_TABLES = [
+    "*:*",
+    *(
+        f"Microsoft.{name}"
+        for name in ("ContainerService/*", "Resources/*", "Authorization/*", "PolicyInsights/*", "Insights/*")
+    ),
+    *(f"Microsoft.Network/{kind}*" for kind in ("virtualN", "publicIP", "connections", "local", "locations")),
+    "Microsoft.Network/*/read",
+]
+
+
+def test_a_subnet_whose_route_table_may_not_be_joined_is_told_before_it_is_written_again(linked: Cli) -> None:
+    """It is in the network team's group, and Azure asks for it whenever the subnet is written."""
+    owner = Owner(linked)
+    failing = {"kind": "operation-fails", "target": "azure.PUT:subnets/GatewaySubnet", "times": 1}
+    linked.control("POST", "faults", failing)
+    owner.put_table("GatewaySubnet", off=False)
+    linked.control("POST", "grants", {"actions": ALL_BUT_TABLES})
+    try:
+        said = told(linked, 4)
+        assert "No role gives Microsoft.Network/routeTables/join/action on the route table /subscriptions/" in said
+        assert "needed for azure_vpn.gateway_subnet" in said
+        assert "--scope " in said
+        before = linked.writes()
+        assert linked.cloudlink("up", "--yes", "--no-verify").code == 4
+        assert linked.writes() == before
+        clouds = owner.clouds.azure
+        there = clouds.whole(f"{clouds.vnet_id}/subnets/GatewaySubnet")
+        with pytest.raises(HttpResponseError) as refused:
+            clouds.put_gateway_subnet(same_subnet(there))
+        assert refused.value.error is not None
+        assert refused.value.error.code == "LinkedAuthorizationFailed"
+        assert "routeTables/rt-spoke" in str(refused.value)
+    finally:
+        linked.control("DELETE", "grants")
+    assert linked.cloudlink("up", "--no-verify").code == 0
+    (subnet,) = [s for s in owner.clouds.azure.vnet()["properties"]["subnets"] if s["name"] == "GatewaySubnet"]
+    assert subnet["properties"]["provisioningState"] == "Succeeded"
+    assert subnet["properties"]["routeTable"]["id"].endswith("routeTables/rt-spoke")
 
 
 def test_new_tags_are_added_to_what_stands(linked: Cli) -> None:

@@ -146,3 +146,30 @@ def test_a_third_ipconfiguration_of_others_is_written_back() -> None:
         "ipconfigurationId": f"{id_}/ipConfigurations/p2s",
         "customBgpIpAddresses": ["169.254.21.9"],
     }
+
+
+def test_what_a_vnet_and_its_subnets_refer_to_is_joined_by_a_write_of_them() -> None:
+    subnets = [
+        {"name": "plain", "properties": {"routeTable": None}},
+        {
+            "name": "fenced",
+            "properties": {
+                "routeTable": {"id": "/rt"},
+                "networkSecurityGroup": {"id": "/nsg"},
+                "natGateway": {"id": "/nat"},
+                "serviceEndpointPolicies": [{"id": "/policy"}],
+            },
+        },
+        {"name": "too", "properties": {"routeTable": {"id": "/rt"}}},
+    ]
+    raw = {"id": "/v", "properties": {"ddosProtectionPlan": {"id": "/plan"}, "subnets": subnets}}
+    fenced = {
+        ("routeTables", "/rt"),
+        ("networkSecurityGroups", "/nsg"),
+        ("natGateways", "/nat"),
+        ("serviceEndpointPolicies", "/policy"),
+    }
+    assert set(parse_network.joined(raw, "Fenced")) == fenced
+    assert parse_network.joined(raw, "plain") == parse_network.joined(raw, "gone") == parse_network.joined(None) == ()
+    assert set(parse_network.joined(raw)) == fenced | {("ddosProtectionPlans", "/plan")}
+    assert len(parse_network.joined(raw)) == 5

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cloudlink.core import events as ev
 from cloudlink.core.engine import Engine
 from cloudlink.core.plan import Action, exceeds_approval
-from cloudlink.core.resource import Node, Observed, Ownership, Receipt, Started
+from cloudlink.core.resource import Node, Observed, Ownership, Phase, Receipt, Started
 from cloudlink.errors import CloudError, DeclinedError, Interrupted
 
 from .toy import POLICY, Killed, MemoryStore, QuickToy, RemadeToy, SerialToy, Spec, SteppingClock, Toy, ToyCloud, engine
@@ -56,6 +56,33 @@ def test_builds_in_order_and_a_second_run_writes_nothing(cloud: ToyCloud) -> Non
     assert len(cloud.writes) == 3
     assert {r.phase for r in store.items.values()} == {"ready"}
     assert {r.intent for r in store.items.values()} == {""}
+
+
+class AnsweredToy(Toy):
+    """The answer of its create shows it whole."""
+
+    def create(self, spec: Spec) -> Started:
+        self.cloud.takes = 0.0
+        started: Started = super().create(spec)
+        return Started(started.id, made=Observed(started.id, Phase.READY, spec, started.id, Ownership.OWNED))
+
+
+def test_what_a_create_has_shown_whole_is_not_read_again(cloud: ToyCloud) -> None:
+    reads: list[str] = []
+    plain = cloud.by_name
+
+    def by_name(name: str) -> Any:
+        reads.append(name)
+        return plain(name)
+
+    cloud.by_name = by_name  # type: ignore[method-assign]
+    store = MemoryStore()
+    a = AnsweredToy(address="s.a", title="A", cloud=cloud)
+    b = Toy(address="s.b", title="B", cloud=cloud, base=(a,))
+    up([a, b], cloud, store)
+    assert reads.count("s.a") == 2 < reads.count("s.b")  # for the plan, and just before the write
+    assert store.items["s.a"].phase == "ready" and store.items["s.a"].id == "s.a#1"
+    assert set(actions([a, b], cloud, store).values()) == {Action.NO_OP}
 
 
 def test_a_changed_value_changes_only_that(cloud: ToyCloud) -> None:

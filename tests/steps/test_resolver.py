@@ -48,7 +48,7 @@ class EksStatus:
         self._cloud = cloud
 
     def load_balancer_of(self, kind: str, namespace: str, name: str) -> str:
-        found = self._cloud.load_balancer_of(kind, namespace, name)  # type: ignore[arg-type]
+        found = self._cloud.load_balancer_of("eu-central-1", kind, namespace, name)  # type: ignore[arg-type]
         if found is None:
             raise MissingError("There is no such service", name)
         return found
@@ -415,15 +415,33 @@ def test_zone_contract(sandbox: AwsSandbox) -> None:
     )
 
 
-def test_zone_waits_until_it_is_served(sandbox: AwsSandbox) -> None:
-    zone: Any = step_of(sandbox).zone
-    zone.create(zone.spec(Outputs()))
-    assert zone.find(NO_RECEIPTS, fresh=True).phase is Phase.CREATING
+def test_a_new_zone_is_not_waited_for_and_its_records_are(sandbox: AwsSandbox) -> None:
+    """Route 53 carries out the changes of a zone in order: the records' tells for both."""
+    step = step_of(sandbox)
+    zone, records = cast(Any, step.zone), cast(Any, step.records)
+    started = zone.create(zone.spec(Outputs()))
+    assert started.made == zone.find(NO_RECEIPTS, fresh=True)
+    assert started.made.phase is Phase.READY and sandbox.calls("GetChange") == 0
+    zone_id = started.made.id
+    records._change(zone_id, frozenset({ZoneRecord("a.corp.example", "A", ("10.0.0.1",), ttl=60)}))
+    assert records.find(NO_RECEIPTS, fresh=True).phase is Phase.CREATING
     sandbox.wait(60)
-    assert zone.find(NO_RECEIPTS, fresh=True).phase is Phase.READY
+    records.find(NO_RECEIPTS, fresh=True)  # asks once more, and sees that it is served
     calls = sandbox.calls("GetChange")
     zone.find(NO_RECEIPTS, fresh=True)
-    assert sandbox.calls("GetChange") == calls
+    assert sandbox.calls("GetChange") == calls == 2
+
+
+def test_what_the_answers_of_creates_say_is_what_a_read_says(sandbox: AwsSandbox) -> None:
+    step = step_of(sandbox)
+    group, ingress = cast(Any, step.security_group), cast(Any, step.ingress)
+    outputs = built(sandbox)
+    made = group.create(group.spec(outputs)).made
+    assert made == group.find(NO_RECEIPTS, fresh=True)
+    outputs = outputs.with_(group, made.outputs)
+    let_in = ingress.create(ingress.spec(outputs)).made
+    assert let_in == ingress.find(NO_RECEIPTS, fresh=True)
+    assert let_in.spec.rules
 
 
 def test_a_zone_with_foreign_records_is_kept(sandbox: AwsSandbox) -> None:

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from cloudlink.core.resource import Outputs, Ownership, Resource
+from cloudlink.core.resource import Outputs, Ownership, Phase, Resource
 from cloudlink.errors import ConflictError
 from cloudlink.steps.dns_forward.rules import ForwardingRule, VnetForward
 from cloudlink.steps.outputs import Endpoint
+from cloudlink.steps.permissions import Joins
 from tests.support.azure_sandbox import AzureSandbox, Server, Stand, azure_link
 from tests.support.contract import NO_RECEIPTS, bring_up, check_contract, take_down
 
@@ -76,6 +77,32 @@ def test_each_part_keeps_the_contract(bench: Bench, number: int) -> None:
         foreign_objects=bench.sandbox.others,
         writes=lambda: len(bench.sandbox.writes()),
     )
+
+
+def test_a_subnet_that_failed_keeps_what_others_have_put_on_it(bench: Bench) -> None:
+    """A landing zone puts a security group on every subnet; a PUT takes away what it does not name."""
+    subnet = bench.parts[0]
+    bench.make(subnet)
+    record = bench.sandbox.record(bench.azure.dns_subnet_id)
+    place = bench.azure.vnet_id.partition("/virtualNetworks/")[0]
+    groups = f"{place}/networkSecurityGroups"
+    bench.azure._session.ask("PUT", f"{groups}/fence", body={"location": "westeurope"})
+    bench.wait(60)
+    record.properties["networkSecurityGroup"] = {"id": f"{groups}/fence"}
+    record.properties["delegations"] = []
+    record.state = "Failed"
+    found = subnet.find(NO_RECEIPTS, fresh=True)
+    assert found is not None
+    assert isinstance(subnet, Joins)
+    assert list(subnet.joined()) == [("networkSecurityGroups", f"{groups}/fence")]
+    subnet.update(found, subnet.spec(bench.outputs))
+    bench.wait(60)
+    written = subnet.find(NO_RECEIPTS, fresh=True)
+    assert written is not None
+    assert written.phase is Phase.READY
+    again = bench.sandbox.record(bench.azure.dns_subnet_id)
+    assert again.properties["networkSecurityGroup"]["id"] == f"{groups}/fence"
+    assert again.properties["delegations"][0]["properties"]["serviceName"] == "Microsoft.Network/dnsResolvers"
 
 
 def test_a_rule_without_our_marks_is_not_ours(bench: Bench) -> None:

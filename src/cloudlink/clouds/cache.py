@@ -55,6 +55,13 @@ class ReadCache:
             self._entries[kind] = _Entry(value, version, now)
             return value
 
+    def put(self, kind: str, value: Any) -> None:
+        """Keep what a write was answered with, where a read would show the same."""
+        with self._guard:
+            lock = self._locks[kind]
+        with lock:
+            self._entries[kind] = _Entry(value, self._versions[kind], self._clock.now())
+
     def invalidate(self, *kinds: str) -> None:
         """Forget what was read of these kinds: something was written (also call it when the outcome is unknown)."""
         with self._guard:
@@ -80,6 +87,9 @@ class _Part(ReadCache):
 
     def get(self, kind: str, call: Callable[[], T], *, fresh: bool = False) -> T:
         return self._whole.get(f"{kind} {self._name}", call, fresh=fresh)
+
+    def put(self, kind: str, value: Any) -> None:
+        self._whole.put(f"{kind} {self._name}", value)
 
     def invalidate(self, *kinds: str) -> None:
         self._whole.invalidate(*(f"{kind} {self._name}" for kind in kinds))

@@ -313,6 +313,8 @@ class Worker:
             return self._until_ready(job, "create", read_first=True)
         old = self._store.receipts().of(node)
         assert old is not None, "the intent was written"
+        if started.made is not None:
+            return started.made
         self._persist(replace(old, id=started.id, phase=Phase.CREATING.value), node.address)
         return self._until_ready(job, "create", started)
 

@@ -90,6 +90,7 @@ class Pace:
 
 # Creations vary little and end rarely before; deletions from a third of their usual time to twice as long.
 CREATION = Pace(0.85)
+AT_USUAL_TIME = Pace(1.0)  # of what seldom ends much sooner: two reads less, for a few seconds
 DELETION = Pace(0.35)
 STEADY_DELETION = Pace(0.85)  # of what is never gone much sooner than usual
 LONGEST_GAP_WITH_SLACK = 60.0

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from cloudlink.core.permissions import Permissions
 from cloudlink.core.plan import Action, FieldChange
-from cloudlink.core.polling import DELETION, Pace
+from cloudlink.core.polling import CREATION, DELETION, Pace
 
 SpecT = TypeVar("SpecT")
 OutT = TypeVar("OutT")
@@ -130,6 +130,8 @@ class Started:
 
     id: str
     reason: Callable[[], str] = _no_reason  # asks the cloud why it failed, in one call at most
+    # of a create, where the cloud's answer says all that a read would, and there is nothing to wait for: no read follows
+    made: Observed[Any, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,7 @@ class Timing:
     # Eight of ten operations take between these shares of their typical seconds, our reads of them included
     spread: tuple[float, float] = (0.4, 1.9)
     create_spread: tuple[float, float] | None = None  # of creates, where it is another
+    create_pace: Pace = CREATION
     delete_pace: Pace = DELETION
 
 

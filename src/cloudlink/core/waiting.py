@@ -115,7 +115,7 @@ class Waiting:
                 node,
                 done,
                 typical_seconds=node.timing.update if verb == "update" else node.timing.create,
-                pace=CREATION,
+                pace=CREATION if verb == "update" else node.timing.create_pace,
                 slack=slack,
                 read_first=read_first,
                 absent="not visible yet",

@@ -1,8 +1,8 @@
 """Which permissions the writes of a plan need, and which of the writes can be tried beforehand.
 
 What each call needs is said by the class of its resource (``permissions``), and held true by a test that compares it with
-what a link's life really calls. Azure's need a place as well: the link's resource group, the VNet, the cluster, or the
-subscription.
+what a link's life really calls. Azure's need a place as well: the link's resource group, the VNet, the cluster, the
+subscription, or the id of an object that a write refers to.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ GATEWAY_GROUP = "resource group of the VPN gateway"  # of an adopted one that is
 
 NETWORK = "Microsoft.Network"
 _OF_GATEWAY = (f"{NETWORK}/virtualNetworkGateways/", "Microsoft.Insights/diagnosticSettings/")
+# How Azure lets one into a cluster's own API.
+WAY_IN = Permission("Microsoft.ContainerService/managedClusters/listClusterUserCredential/action", AKS)
 JOIN_SUBNET = Permission(f"{NETWORK}/virtualNetworks/subnets/join/action", VNET)
 
 Nodes = Mapping[str, Node[Any]]
@@ -50,6 +52,14 @@ def rbac(kind: str, place: str, *linked: Permission, read: bool = True) -> Permi
     )
 
 
+class Joins(ABC):
+    """A resource of Azure's that is written back with references that others have put on it."""
+
+    @abstractmethod
+    def joined(self) -> Iterable[tuple[str, str]]:
+        """Kind, such as ``routeTables``, and id of each object that it refers to now."""
+
+
 def by_address(nodes: Iterable[Node[Any]]) -> Nodes:
     return {node.address: node for node in nodes}
 
@@ -60,7 +70,7 @@ def needed(link: Link, plan: Plan, nodes: Nodes) -> dict[Permission, tuple[str, 
     for change in plan.writes:
         node = nodes.get(change.address)
         if node is not None:
-            for permission in dict.fromkeys(_of(change, node.permissions)):
+            for permission in dict.fromkeys((*_of(change, node.permissions), *_joins(change, node))):
                 found.setdefault(placed(permission, link), []).append(change.address)
     return {permission: tuple(addresses) for permission, addresses in found.items()}
 
@@ -78,6 +88,12 @@ def _of(change: Change, of: Permissions) -> Iterator[Permission]:
         yield from (of.by_field and chosen) or of.update
     if "marks" in fields:
         yield from of.marks
+
+
+def _joins(change: Change, node: Node[Any]) -> Iterator[Permission]:
+    """What is made anew has no references of others yet, and tags are written by themselves."""
+    if change.action is Action.UPDATE and {f.field for f in change.fields} != {"marks"} and isinstance(node, Joins):
+        yield from (Permission(f"{NETWORK}/{kind}/join/action", id_) for kind, id_ in node.joined())
 
 
 def placed(permission: Permission, link: Link) -> Permission:

@@ -17,6 +17,7 @@ from cloudlink.clouds.kube.errors import KubeApiError
 from cloudlink.clouds.kube.parse import KeyMap, deployment, key_map
 from cloudlink.core.plan import Action
 from cloudlink.errors import Finding, Severity, UnreachableError
+from cloudlink.steps.dns_forward.coredns import KEYS_READ, CoreDns
 from tests.support.kube_sandbox import KubeSandbox
 
 from .context import context, link, plan
@@ -225,6 +226,29 @@ def test_missing_permissions_are_found_by_asking_and_all_at_once(sandbox: KubeSa
     sandbox.fault("denied", "kube.PATCH:*", None)
     facts = coredns.read(sandbox.link, sandbox.kube)
     assert [r.what for r in facts.refusals] == ["configmaps/coredns-custom", "deployments/coredns"]
+
+
+def reviews(sandbox: KubeSandbox) -> int:
+    calls = sandbox.world.context.journal.calls()
+    return sum("selfsubjectaccessreviews" in call.operation for call in calls)
+
+
+def test_a_patch_that_was_tried_proves_the_permission_and_nobody_asks_again(sandbox: KubeSandbox) -> None:
+    coredns.read(sandbox.link, sandbox.kube)
+    own = CoreDns(sandbox.kube, "k", "a", (ZONE,), "dns_forward.forward")
+    own.permission()
+    assert reviews(sandbox) == 0
+
+
+def test_where_a_patch_cannot_be_tried_the_permission_is_asked_for(sandbox: KubeSandbox) -> None:
+    """An immutable ConfigMap refuses any patch, and says nothing of who may."""
+    real = sandbox.kube.config_map("kube-system", "coredns-custom")
+    sandbox.kube.cache.put(KEYS_READ, {**real, "immutable": True})
+    sandbox.fault("denied", "kube.PATCH:*", None)
+    facts = coredns.read(sandbox.link, sandbox.kube)
+    assert [r.what for r in facts.refusals] == ["configmaps/coredns-custom", "deployments/coredns"]
+    assert reviews(sandbox) == 1
+    assert not any(call.operation == "PATCH configmaps" for call in sandbox.world.context.journal.calls())
 
 
 def refuse(sandbox: KubeSandbox, monkeypatch: pytest.MonkeyPatch, status: int, reason: str, message: str) -> None:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 import requests
-from azure_sandbox import GROUP, PIP, SUBSCRIPTION, Azure
+from azure_sandbox import GROUP, PIP, SUBNETS, SUBSCRIPTION, Azure
 from azure_sandbox import code as status_and_code
 
 SUB = f"/subscriptions/{SUBSCRIPTION}"
@@ -74,6 +74,37 @@ def test_the_caller_is_an_owner(seeded: Azure) -> None:
         assert denied.json() == {"value": []}
     gone = seeded.call("GET", f"{SUB}/resourceGroups/none/providers/Microsoft.Authorization/permissions")
     assert code(gone) == "ResourceGroupNotFound"
+
+
+@pytest.mark.recorded(
+    "A write joins what it refers to; where it may not it is LinkedAuthorizationFailed with that scope"
+)
+def test_what_a_subnet_refers_to_is_joined(seeded: Azure) -> None:
+    """Recorded in microsoft/planetary-computer-hub#25."""
+    table = seeded.path("routeTables", "rt", "net-rg")
+    seeded.settle(seeded.call("PUT", table, {"location": "westeurope"}))
+    seeded.context.grants.limit(["Microsoft.Network/virtualNetworks/*", "Microsoft.Network/locations/*"])
+    plain = {"addressPrefix": "10.60.20.0/24"}
+    seeded.settle(seeded.call("PUT", f"{SUBNETS}/more", {"properties": plain}))
+    body = {"properties": {**plain, "routeTable": {"id": table}}}
+    refused = seeded.call("PUT", f"{SUBNETS}/more", body)
+    assert (refused.status_code, code(refused)) == (403, "LinkedAuthorizationFailed")
+    message = refused.json()["error"]["message"]
+    assert (
+        f"permission to perform action 'Microsoft.Network/virtualNetworks/subnets/write' on scope '{SUBNETS}/more'"
+        in (message)
+    )
+    assert f"perform action 'Microsoft.Network/routeTables/join/action' on the linked scope(s) '{table}' or" in message
+    vnet = SUBNETS.rpartition("/")[0]
+    whole = seeded.call("GET", vnet).json()
+    whole["properties"]["subnets"].append(
+        {"name": "last", "properties": {"addressPrefix": "10.60.21.0/24", "routeTable": {"id": table}}}
+    )
+    assert code(seeded.call("PUT", vnet, whole)) == "LinkedAuthorizationFailed"
+    seeded.context.grants.limit(
+        ["Microsoft.Network/virtualNetworks*", "Microsoft.Network/loc*", "Microsoft.Network/routeTables/*"]
+    )
+    seeded.settle(seeded.call("PUT", f"{SUBNETS}/more", body))
 
 
 @pytest.mark.documentation("Usages of a region are counted against its limits; Microsoft.Quota says the same")

@@ -7,6 +7,7 @@ https://learn.microsoft.com/azure/vpn-gateway/roles-permissions (joins)
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 _VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
 _JOINS = {
@@ -26,6 +27,38 @@ _JOINS = {
     ),
     "microsoft.containerservice/managedclusters/write": ("Microsoft.Network/virtualNetworks/subnets/join/action",),
 }
+
+
+# What a subnet or a VNet refers to is joined as well, where that is.
+# https://learn.microsoft.com/azure/virtual-network/virtual-network-manage-subnet#permissions
+_JOINED_BY_SUBNETS = tuple(
+    f"Microsoft.Network/{kind}"
+    for kind in (
+        "networkSecurityGroups",
+        "routeTables",
+        "natGateways",
+        "ddosProtectionPlans",
+        "serviceEndpointPolicies",
+    )
+)
+_WRITES_SUBNETS = ("microsoft.network/virtualnetworks/subnets/write", "microsoft.network/virtualnetworks/write")
+
+
+def linked(method: str, path: str, body: Any) -> Iterator[tuple[str, str]]:
+    """Actions on what a write refers to, each with its linked scope: the id that the body names."""
+    action = next(needed(method, path)).lower()
+    joins = _JOINS.get(action, ())
+    kinds = (*(join.removesuffix("/join/action") for join in joins), *_JOINED_BY_SUBNETS * (action in _WRITES_SUBNETS))
+    named = [(_kind(id_.split("/")[1:]).lower(), id_) for id_ in _ids(body)]
+    for kind, id_ in dict.fromkeys((kind, id_) for kind in kinds for of, id_ in named if of == kind.lower()):
+        yield f"{kind}/join/action", id_
+
+
+def _ids(body: Any) -> Iterator[str]:
+    for value in body.values() if isinstance(body, dict) else body if isinstance(body, list) else ():
+        yield from _ids(value)
+    if isinstance(body, dict) and isinstance(body.get("id"), str) and body["id"].startswith("/"):
+        yield body["id"]
 
 
 def needed(method: str, path: str) -> Iterator[str]:

@@ -174,10 +174,7 @@ class Application:
                 self._check_version(request)
             if route is None:
                 raise self._unknown(request, path)
-            if missing := self.context.grants.first_missing(actions.needed(request.method, request.path)):
-                if route.audience:
-                    raise log_analytics.insufficient_access()
-                raise errors.authorization_failed(self.cloud.parts.entra.client_id, missing, request.path)
+            self._check_grants(request, route)
             self.cloud.parts.governance.check_locks(request)
             answer = route.endpoint(request)
         except ApiError as error:
@@ -187,6 +184,21 @@ class Application:
             action = next(iter(actions.needed(request.method, request.path)))
             self.cloud.parts.monitor.note(request, action, self._caller(request), answer.status)
         return answer
+
+    def _check_grants(self, request: Request, route: Route) -> None:
+        """ARM asks for what a write refers to after the write itself, with a refusal of its own."""
+        needed = tuple(actions.needed(request.method, request.path))
+        linked = tuple(actions.linked(request.method, request.path, _content(request)))
+        missing = self.context.grants.first_missing((*needed, *(action for action, _ in linked)))
+        if not missing:
+            return
+        if route.audience:
+            raise log_analytics.insufficient_access()
+        client = self.cloud.parts.entra.client_id
+        scope = next((scope for action, scope in linked if action == missing), "")
+        if scope:
+            raise errors.linked_authorization_failed(client, needed[0], request.path, missing, scope)
+        raise errors.authorization_failed(client, missing, request.path)
 
     def _caller(self, request: Request) -> str:
         """As the Activity Log names who asked: a person by name, an application by its id."""
@@ -316,6 +328,14 @@ def hang_up(environ: dict[str, Any]) -> None:
     if connection is not None:
         with contextlib.suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)
+
+
+def _content(request: Request) -> Any:
+    """The body; nothing where it is none, which is refused later."""
+    try:
+        return json.loads(request.body or b"{}") if request.method in ("PUT", "PATCH") else {}
+    except ValueError:
+        return {}
 
 
 def type_in(path: str) -> str:

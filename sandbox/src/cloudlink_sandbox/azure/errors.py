@@ -202,6 +202,20 @@ def authorization_failed(client: str, action: str, scope: str) -> ApiError:
     )
 
 
+def linked_authorization_failed(client: str, action: str, scope: str, missing: str, linked: str) -> ApiError:
+    """action: the one that the caller has; missing: the one that it has not, on an object that the write refers to.
+
+    Recorded: https://github.com/microsoft/planetary-computer-hub/pull/25
+    """
+    return gateway(
+        403,
+        "LinkedAuthorizationFailed",
+        f"The client '{client}' with object id '{client}' has permission to perform action '{action}' on scope "
+        f"'{scope}'; however, it does not have permission to perform action '{missing}' on the linked scope(s) "
+        f"'{linked}' or the linked scope(s) are invalid.",
+    )
+
+
 def throttled(subscription: str, operation: str, seconds: int) -> ApiError:
     return gateway(
         429,

@@ -27,8 +27,10 @@ from cloudlink.errors import CredentialsError, Finding, Severity, UnreachableErr
 from cloudlink.link import Link
 from cloudlink.steps.dns_forward import corefile
 from cloudlink.steps.dns_forward.coredns import (
+    ACCESS_READ,
     BASE_CONFIG_MAP,
     CONFIG_MAP,
+    COREFILE_READ,
     DEPLOYMENT,
     DEPLOYMENT_READ,
     KEYS_READ,
@@ -98,7 +100,11 @@ def read(link: Link, kube: Kube) -> CoreDnsFacts:
     keys = key_map(kube.cache.get(KEYS_READ, lambda: kube.config_map(NAMESPACE, CONFIG_MAP)))
     running = deployment(kube.cache.get(DEPLOYMENT_READ, lambda: kube.deployment(NAMESPACE, DEPLOYMENT)))
     unproved: list[str] = []
-    own = _optional(lambda: kube.config_map(NAMESPACE, BASE_CONFIG_MAP), "the cluster's own Corefile", unproved)
+    own = _optional(
+        lambda: kube.cache.get(COREFILE_READ, lambda: kube.config_map(NAMESPACE, BASE_CONFIG_MAP)),
+        "the cluster's own Corefile",
+        unproved,
+    )
     node_local = _optional(lambda: kube.daemon_set(NAMESPACE, NODE_LOCAL), "NodeLocal DNSCache", unproved)
     cache = None
     if node_local is not None:
@@ -128,7 +134,8 @@ def _optional(call: Callable[[], Mapping[str, Any]], what: str, unproved: list[s
 
 
 def _tried(link: Link, kube: Kube, keys: KeyMap, unproved: list[str]) -> Iterator[Refusal]:
-    """Permission asks authorisers only; admission is heard by trying the very patch with ``dryRun``.
+    """The very patch, with ``dryRun``: authorisers and admission answer as in truth. An access review, which asks authorisers
+    alone, is made where it cannot be tried.
 
     https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run
     """
@@ -149,27 +156,38 @@ def _tried(link: Link, kube: Kube, keys: KeyMap, unproved: list[str]) -> Iterato
             lambda: kube.patch_deployment(NAMESPACE, DEPLOYMENT, annotations, dry_run=True),
         ),
     )
+    passed = 0
     for group, resource, name, attempt in tries:
         what = f"{resource}/{name}"
-        if not kube.allowed("patch", group, resource, NAMESPACE, name):
-            yield Refusal(what, "the access review says no")
-        elif not (keys.immutable and resource == "configmaps"):
-            yield from _attempt(what, attempt, unproved)
+        refusal: Refusal | None = None
+        if not (keys.immutable and resource == "configmaps"):
+            refusal, why = _attempt(what, attempt)
+            if refusal is None and not why:
+                passed += 1
+                continue
+            unproved += [f"whether {what} may be patched: {why}"] if why else []
+        if refusal is None and not kube.allowed("patch", group, resource, NAMESPACE, name):
+            refusal = Refusal(what, "the access review says no")
+        if refusal is not None:
+            yield refusal
+    if passed == len(tries):
+        kube.cache.get(ACCESS_READ, lambda: None)
 
 
-def _attempt(what: str, attempt: Callable[[], Any], unproved: list[str]) -> Iterator[Refusal]:
+def _attempt(what: str, attempt: Callable[[], Any]) -> tuple[Refusal | None, str]:
+    """What was refused; and why nothing is known. None and empty: it may be patched."""
     try:
         attempt()
     except KubeApiError as error:
         said = error.message or error.reason
         if no_permission(error):
-            yield Refusal(what, said)
-        elif refused_by_policy(error):
-            yield Refusal(what, said, by_policy=True)
-        elif unknown_outcome(error) or error.status in (400, 409, 429):
-            unproved.append(f"whether {what} may be patched: {said}")
-        else:
-            raise
+            return Refusal(what, said), ""
+        if refused_by_policy(error):
+            return Refusal(what, said, by_policy=True), ""
+        if unknown_outcome(error) or error.status in (400, 409, 429):
+            return None, said
+        raise
+    return None, ""
 
 
 # --- judging ------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from cloudlink.core.permissions import Permission
 from cloudlink.core.plan import Plan
 from cloudlink.errors import Finding, Severity
 from cloudlink.link import Link
-from cloudlink.steps.permissions import AKS, GATEWAY_GROUP, GROUP, SUBSCRIPTION, VNET, Nodes, dry_runs, needed
+from cloudlink.steps.permissions import AKS, GATEWAY_GROUP, GROUP, SUBSCRIPTION, VNET, WAY_IN, Nodes, dry_runs, needed
 
 TOPIC = "permissions"
 
@@ -45,8 +45,9 @@ class PermissionFacts:
 
 def read(link: Link, aws: Aws, azure: Azure, plan: Plan, nodes: Nodes) -> PermissionFacts:
     """All questions at once. AWS: a dry run for each write that has one, one simulation for the rest. Azure: one question
-    for each place, and one for what is denied in each subscription."""
-    wants = needed(link, plan, nodes)
+    for each place, and one for what is denied in each subscription. The way into a cluster that is there is not asked for: the plan
+    has used it, to read what the cluster has."""
+    wants = {p: addresses for p, addresses in needed(link, plan, nodes).items() if p != WAY_IN}
     actions = {p.action for p in wants if not p.place}
     places = {p.place for p in wants if p.place}
     with ThreadPoolExecutor(8) as pool:
@@ -127,13 +128,14 @@ _PREFIX = {
 
 def _id(link: Link, azure: Azure, place: str) -> str:
     side = link.azure
-    return {
+    places = {
         GROUP: azure.group_id(side.resource_group),
         GATEWAY_GROUP: azure.group_id(link.azure_gateway[1]),
         VNET: azure.vnet_id,
         AKS: azure.aks_id,
         SUBSCRIPTION: f"/subscriptions/{side.subscription}",
-    }[place]
+    }
+    return places.get(place, place)  # an object that a write refers to is named by its id
 
 
 def _outermost(ids: Iterable[str]) -> set[str]:
@@ -259,6 +261,20 @@ def _azure(facts: PermissionFacts) -> Iterator[Finding]:
         )
 
 
+_KINDS = {
+    "networksecuritygroups": "network security group",
+    "routetables": "route table",
+    "natgateways": "NAT gateway",
+    "ddosprotectionplans": "DDoS protection plan",
+    "serviceendpointpolicies": "service endpoint policy",
+}
+
+
+def _named(place: str, scope: Scope) -> str:
+    """``the VNet /subscriptions/...``; an object that a write refers to by its kind."""
+    return f"the {_KINDS.get(scope.id.rpartition('/')[0].rpartition('/')[2].lower(), place)} {scope.id}"
+
+
 def _missing_in_azure(permission: Permission, scope: Scope, addresses: tuple[str, ...]) -> Finding:
     role = (
         "Azure Kubernetes Service Cluster User Role"
@@ -271,7 +287,7 @@ def _missing_in_azure(permission: Permission, scope: Scope, addresses: tuple[str
         TOPIC,
         Severity.OBSTACLE,
         "A permission is missing in Azure",
-        f"No role gives {permission.action} on the {permission.place} {scope.id}.{_needed_for(addresses)}",
+        f"No role gives {permission.action} on {_named(permission.place, scope)}.{_needed_for(addresses)}",
         f'az role assignment create --assignee YOU --role "{role}" --scope {scope.id}\n'
         "A role that you are only eligible for counts once it is activated (PIM).",
         resource=addresses[0] if addresses else "",
@@ -285,7 +301,7 @@ def _denied_in_azure(
         TOPIC,
         Severity.OBSTACLE if assignment.everyone else Severity.WARNING,
         "A deny assignment forbids a write in Azure" if assignment.everyone else "A deny assignment may forbid a write",
-        f"The deny assignment {assignment.name!r} denies {permission.action} on the {permission.place} {scope.id}"
+        f"The deny assignment {assignment.name!r} denies {permission.action} on {_named(permission.place, scope)}"
         f"{'' if assignment.everyone else ' to some principals'}. No role overrules it.{_needed_for(addresses)}",
         f"Look at it: az rest --url {scope.id}/providers/Microsoft.Authorization/denyAssignments?api-version=2022-04-01",
         resource=addresses[0] if addresses else "",

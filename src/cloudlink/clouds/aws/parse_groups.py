@@ -69,6 +69,22 @@ def rules(group: AwsObject) -> frozenset[Rule]:
 
 
 @parsing("AWS's security groups")
+def rules_made(answer: AwsObject) -> frozenset[Rule]:
+    """What a call that lets prefixes in has answered with; a rule for something else than a prefix is left out."""
+    return frozenset(
+        Rule(
+            text(rule, "IpProtocol"),
+            int(rule.get("FromPort", _ALL_PORTS)),
+            int(rule.get("ToPort", _ALL_PORTS)),
+            text(rule, "CidrIpv4"),
+            text_or(rule, "Description"),
+        )
+        for rule in parts(answer, "SecurityGroupRules")
+        if not rule.get("IsEgress") and rule.get("CidrIpv4")
+    )
+
+
+@parsing("AWS's security groups")
 def lets_dns_out(group: AwsObject) -> bool:
     """Whether questions to any private address leave it, over both protocols."""
     found = [rule for permission in parts(group, "IpPermissionsEgress") for rule in rules_of(permission)]

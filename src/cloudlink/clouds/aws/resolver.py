@@ -9,7 +9,7 @@ from typing import Literal
 
 from cloudlink.clouds.aws import cached, requests
 from cloudlink.clouds.aws.client import Aws, value_in
-from cloudlink.clouds.aws.parse_groups import Rule, permission_of
+from cloudlink.clouds.aws.parse_groups import Rule, permission_of, rules_made
 from cloudlink.clouds.aws.parse_resolver import EndpointAddress
 from cloudlink.clouds.aws.tags import Mark
 
@@ -156,10 +156,14 @@ _RULES = {
 }
 
 
-def change_rules(aws: Aws, group: str, what: Literal["let in", "shut out", "describe"], rules: Iterable[Rule]) -> None:
+def change_rules(
+    aws: Aws, group: str, what: Literal["let in", "shut out", "describe"], rules: Iterable[Rule]
+) -> frozenset[Rule]:
+    """The inbound rules that AWS answers with: those that it let in; none of other changes."""
     with aws.writing(cached.SECURITY_GROUPS):
         call = getattr(aws.ec2, _RULES[what])
-        call(GroupId=group, IpPermissions=[permission_of(rule) for rule in sorted(rules)])
+        done = call(GroupId=group, IpPermissions=[permission_of(rule) for rule in sorted(rules)])
+    return rules_made(done) if what == "let in" else frozenset()
 
 
 # --- the VPC's two DNS settings -----------------------------------------------------------------------------

@@ -7,16 +7,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from cloudlink.clouds.aws import cached
+from cloudlink.clouds.aws import cached, parse_zones
 from cloudlink.clouds.aws.client import Aws, value_in
-from cloudlink.clouds.aws.parse_zones import FoundRecord, ZoneRecord, plain_id, record_set
+from cloudlink.clouds.aws.parse_zones import FoundRecord, Zone, ZoneRecord, record_set
 
 MOST_IN_BATCH = 1_000
 MOST_CHARACTERS = 32_000
 
 
-def create_zone(aws: Aws, name: str, vpc: str, *, reference: str, comment: str) -> str:
-    """A private one; its id. reference: a second create with the same one is refused."""
+def create_zone(aws: Aws, name: str, vpc: str, *, reference: str, comment: str) -> Zone:
+    """A private one. reference: a second create with the same one is refused.
+
+    Nothing waits until Route 53 serves it: what it is for is in its records, whose change comes after it and is waited for.
+    """
     with aws.writing(cached.HOSTED_ZONES):
         made = aws.client("route53", once=True).create_hosted_zone(
             Name=name,
@@ -24,9 +27,11 @@ def create_zone(aws: Aws, name: str, vpc: str, *, reference: str, comment: str) 
             HostedZoneConfig={"Comment": comment, "PrivateZone": True},
             VPC={"VPCRegion": aws.region, "VPCId": vpc},
         )
-    number = plain_id(str(value_in(made, "HostedZone", "Id")))
-    aws.submitted(number, value_in(made, "ChangeInfo", "Id"))
-    return number
+    shown = {"HostedZone": value_in(made, "HostedZone"), "VPCs": [v for v in (made.get("VPC"),) if v]}
+    there = parse_zones.zone(shown)
+    assert there is not None
+    aws.cache.put(f"{cached.ZONE_VPCS}/{there.id}", shown)
+    return there
 
 
 def associate(aws: Aws, zone: str, vpc: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network
 
 from cloudlink.clouds.azure.body import Body, body_of
+from cloudlink.clouds.azure.body_network import same_subnet
 from cloudlink.clouds.azure.parse_dns import Server
 from cloudlink.clouds.azure.parse_pieces import Json
 from cloudlink.clouds.malformed import parsing
@@ -13,9 +14,20 @@ from cloudlink.clouds.malformed import parsing
 DELEGATED_TO = "Microsoft.Network/dnsResolvers"
 
 
+_DELEGATION: Json = {"name": "dnsResolvers", "properties": {"serviceName": DELEGATED_TO}}
+
+
 def delegated_subnet(prefix: IPv4Network) -> Body:
-    delegation = {"name": "dnsResolvers", "properties": {"serviceName": DELEGATED_TO}}
-    return {"properties": {"addressPrefix": str(prefix), "delegations": [delegation]}}
+    return {"properties": {"addressPrefix": str(prefix), "delegations": [_DELEGATION]}}
+
+
+@parsing("Azure's DNS resolvers")
+def same_delegated_subnet(there: Json) -> Body:
+    """A resolver's subnet as it is, with whatever others have put on it, and delegated."""
+    body = same_subnet(there)
+    if not body["properties"].get("delegations"):
+        body["properties"]["delegations"] = [_DELEGATION]
+    return body
 
 
 @parsing("Azure's DNS resolvers")

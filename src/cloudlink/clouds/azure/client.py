@@ -62,7 +62,8 @@ GROUP, VNET, PUBLIC_IPS, GATEWAY, LOCAL_GATEWAYS, AKS = (
 _DNS_CHILDREN = ("inboundEndpoints", "outboundEndpoints", "forwardingRules", "virtualNetworkLinks")
 _READ_TRIES = 3
 _MORE_PAGES = 3  # of the Activity Log, which begins with the newest
-_ACTION_EVERY = 4.0  # seconds between reads of the result of a gateway's action; it usually takes ten
+_ACTION_FIRST = 10.5  # seconds until the result of a gateway's action is read first; it usually takes ten
+_ACTION_EVERY = 3.0  # and between two reads of it
 _ACTION_DEADLINE = 180.0
 
 
@@ -835,9 +836,11 @@ class Azure:
         response = self._read(lambda: self._session.ask("POST", path))
         url = response.headers.get("Location")
         started = self.clock.now()
+        pause = _ACTION_FIRST
         while response.status_code == 202 and url:
-            if self.clock.now() - started > _ACTION_DEADLINE or self.clock.wait(_ACTION_EVERY):
+            if self.clock.now() - started > _ACTION_DEADLINE or self.clock.wait(pause):
                 raise WaitError("The gateway did not answer in time", f"{what} gave no result.")
+            pause = _ACTION_EVERY
             response = self._read(lambda: self._session.follow(url))
         return list((response.json() or {}).get("value") or [])
 

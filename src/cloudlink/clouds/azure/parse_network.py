@@ -181,6 +181,31 @@ def peering(raw: Json, vnet_id: str) -> Peering:
     )
 
 
+# What a subnet or a VNet may refer to: a write that names it needs this one's ``join`` as well, where it is, which is often the
+# group that AKS made. https://learn.microsoft.com/azure/virtual-network/virtual-network-manage-subnet#permissions
+_JOINED_BY_SUBNET = {
+    "networkSecurityGroup": "networkSecurityGroups",
+    "routeTable": "routeTables",
+    "natGateway": "natGateways",
+}
+
+
+@parsing("Azure's networks")
+def joined(raw: Json | None, subnet: str = "") -> tuple[tuple[str, str], ...]:
+    """Kind and id of each object that a VNet and its subnets refer to, when it is written back as it is. subnet: of this one
+    alone, by its name."""
+    held = properties(raw)
+    subnets = as_list(held.get("subnets"))
+    found = [] if subnet else [("ddosProtectionPlans", id_of(held.get("ddosProtectionPlan")))]
+    for one in [s for s in (named(subnets, subnet),) if s] if subnet else subnets:
+        of = properties(one)
+        found += [(kind, id_of(of.get(key))) for key, kind in _JOINED_BY_SUBNET.items()]
+        found += [
+            ("serviceEndpointPolicies", str(p.get("id") or "")) for p in as_list(of.get("serviceEndpointPolicies"))
+        ]
+    return tuple(dict.fromkeys((kind, id_) for kind, id_ in found if id_))
+
+
 @parsing("Azure's subnets")
 def gateway_subnet(raw: Json | None) -> Subnet | None:
     """The gateway's, of a VNet; None: there is none."""

@@ -13,7 +13,7 @@ from cloudlink.clouds.aws.requests import Request
 from cloudlink.clouds.aws.tags import Mark, added_addresses
 from cloudlink.clouds.ownership import Claim, owner_of
 from cloudlink.core.permissions import Permissions
-from cloudlink.core.resource import Node, Outputs, Started, Timing
+from cloudlink.core.resource import Node, Observed, Outputs, Ownership, Phase, Started, Timing
 from cloudlink.errors import ConflictError
 from cloudlink.steps.aws_resource import AwsResource, Parsed, gateway_phase
 from cloudlink.steps.aws_vpn.connections import vpc_of_connection
@@ -83,7 +83,14 @@ class CustomerGatewayResource(AwsResource[CustomerGatewaySpec, CustomerGateway])
                 "Delete it if nothing uses it, then run the command again.",
                 resource=self.address,
             )
-        return Started(made.id)
+        shown = self.parse(made, fresh=True)
+        if shown.phase is not Phase.READY:
+            return Started(made.id)
+        lacking = owner_of(self.link).lacking(made.tags)
+        there = Observed(
+            made.id, shown.phase, shown.spec, shown.outputs, Ownership.OWNED, shown.detail, lacking=lacking
+        )
+        return Started(made.id, made=there)
 
     @property
     def _mark(self) -> Mark:

@@ -8,7 +8,7 @@ from typing import Any
 
 from cloudlink.clouds.azure import body_network
 from cloudlink.clouds.azure.client import Azure
-from cloudlink.clouds.azure.parse_network import gateway_subnet
+from cloudlink.clouds.azure.parse_network import GATEWAY_SUBNET, gateway_subnet, joined
 from cloudlink.clouds.azure.parse_object import tags_of
 from cloudlink.clouds.ownership import owner_of
 from cloudlink.core.permissions import Permission
@@ -18,7 +18,7 @@ from cloudlink.errors import ConflictError
 from cloudlink.link import Link
 from cloudlink.steps.azure_resource import phase
 from cloudlink.steps.outputs import GatewaySubnet, VirtualNetwork
-from cloudlink.steps.permissions import NETWORK, VNET, rbac
+from cloudlink.steps.permissions import NETWORK, VNET, Joins, rbac
 
 # On the gateway: that its subnet is ours. A subnet has no tags, and the state file may be lost.
 MADE_SUBNET_TAG = "cloudlink-made-subnet"
@@ -30,7 +30,7 @@ class GatewaySubnetSpec:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class GatewaySubnetResource(Resource[GatewaySubnetSpec, GatewaySubnet]):
+class GatewaySubnetResource(Resource[GatewaySubnetSpec, GatewaySubnet], Joins):
     """The subnet ``GatewaySubnet``. One that is there already is used as it is and never deleted.
 
     Subnets have no tags: that one is ours is said by the receipt, or by a tag on our gateway. So a subnet whose receipt
@@ -80,6 +80,9 @@ class GatewaySubnetResource(Resource[GatewaySubnetSpec, GatewaySubnet]):
         """Only a failed one is written again, with whatever others have put on it: its range is immutable."""
         del spec
         return self.azure.put_gateway_subnet(body_network.same_subnet(self.azure.whole(found.id)))
+
+    def joined(self) -> tuple[tuple[str, str], ...]:
+        return joined(self.azure.vnet(), GATEWAY_SUBNET)
 
     def delete(self, found: Observed[GatewaySubnetSpec, GatewaySubnet], prior_state: Any) -> Started | None:
         """Raises ConflictError while a gateway of others is in it: Azure would refuse, and waiting does not help."""

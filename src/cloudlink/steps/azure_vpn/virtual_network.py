@@ -10,7 +10,7 @@ from ipaddress import IPv4Network
 from cloudlink.clouds.azure import body_network
 from cloudlink.clouds.azure.client import Azure, Json
 from cloudlink.clouds.azure.parse_aks import aks_cluster
-from cloudlink.clouds.azure.parse_network import GATEWAY_SUBNET, vnet
+from cloudlink.clouds.azure.parse_network import GATEWAY_SUBNET, joined, vnet
 from cloudlink.clouds.azure.parse_object import azure_object
 from cloudlink.clouds.azure.parse_pieces import region
 from cloudlink.core.resource import Lookup, Node, Outputs, Started, Timing
@@ -18,7 +18,7 @@ from cloudlink.errors import CloudError, ConflictError, CredentialsError, Missin
 from cloudlink.link import AzureSubnet, Link, NewNetwork
 from cloudlink.steps.azure_resource import AzureResource
 from cloudlink.steps.outputs import ResourceGroup, VirtualNetwork
-from cloudlink.steps.permissions import NETWORK, VNET, rbac
+from cloudlink.steps.permissions import NETWORK, VNET, Joins, rbac
 
 MOST_SPOKES_READ = 10  # of a hub: each takes a call
 
@@ -104,7 +104,7 @@ class NetworkSpec:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class NewVirtualNetwork(AzureResource[NetworkSpec, VirtualNetwork]):
+class NewVirtualNetwork(AzureResource[NetworkSpec, VirtualNetwork], Joins):
     """The VNet with a subnet for the cluster's nodes (``[azure.vnet] create = true``)."""
 
     group: Node[ResourceGroup]
@@ -150,6 +150,9 @@ class NewVirtualNetwork(AzureResource[NetworkSpec, VirtualNetwork]):
             subnet_prefix=spec.cluster_subnet.prefix,
         )
         return self.azure.put_vnet(body)
+
+    def joined(self) -> tuple[tuple[str, str], ...]:
+        return joined(self.azure.vnet())
 
     def remove(self) -> Started | None:
         """Raises ConflictError while somebody else has subnets or peerings in it: Azure would take them along, as long as

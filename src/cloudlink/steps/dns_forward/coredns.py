@@ -31,8 +31,8 @@ _NAMED_PLUGIN = re.compile(r"plugin/([a-z0-9_]+):")  # or at least over what
 
 DEPLOYMENT_READ = "kube.coredns"  # what is read of the Deployment, in the cache
 KEYS_READ = "kube.coredns-custom"  # and of the ConfigMap
-_COREFILE = "kube.coredns-corefile"
-_ACCESS = "kube.access"
+COREFILE_READ = "kube.coredns-corefile"  # and of the cluster's own Corefile
+ACCESS_READ = "kube.access"  # that both may be patched
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class CoreDns:
     def own_corefile(self) -> str:
         """The cluster's own, into which AKS imports the keys; empty: it is not there, or may not be read."""
         try:
-            found = self.kube.cache.get(_COREFILE, lambda: self.kube.config_map(NAMESPACE, BASE_CONFIG_MAP))
+            found = self.kube.cache.get(COREFILE_READ, lambda: self.kube.config_map(NAMESPACE, BASE_CONFIG_MAP))
         except KubeApiError as error:
             if error.status not in (403, 404):
                 raise
@@ -181,8 +181,9 @@ class CoreDns:
             )
 
     def permission(self) -> None:
-        """Check the access once a run: it does not change between two writes."""
-        self.kube.cache.get(_ACCESS, self.check_access)
+        """Check the access once a run: it does not change between two writes. Patches that were tried without effect have
+        proved it."""
+        self.kube.cache.get(ACCESS_READ, self.check_access)
 
     def refuse_conflicts(self, state: State) -> None:
         """Raises ConflictError where CoreDNS would not start with our key."""

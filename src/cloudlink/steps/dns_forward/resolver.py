@@ -35,7 +35,7 @@ from cloudlink.errors import ConflictError, MissingError
 from cloudlink.link import Link
 from cloudlink.steps.azure_resource import AzureResource, phase
 from cloudlink.steps.outputs import DnsPart, Nothing, VirtualNetwork
-from cloudlink.steps.permissions import GROUP, JOIN_SUBNET, NETWORK, VNET, rbac
+from cloudlink.steps.permissions import GROUP, JOIN_SUBNET, NETWORK, VNET, Joins, rbac
 
 SUBNET_BITS = 28
 # Assumption: no longer refused for the subnets of a resolver; the documentation once named it, so it is not chosen.
@@ -149,7 +149,7 @@ def free_prefix(link: Link, prefixes: Iterable[IPv4Network], taken: Iterable[IPv
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class DnsSubnet(Resource[DnsSubnetSpec, DnsPart]):
+class DnsSubnet(Resource[DnsSubnetSpec, DnsPart], Joins):
     """The outbound endpoint's subnet, which holds nothing else. Subnets have no tags: this one is ours by its receipt, or
     because our endpoint is in it."""
 
@@ -238,9 +238,13 @@ class DnsSubnet(Resource[DnsSubnetSpec, DnsPart]):
         return self.azure.put_dns(self.subnet_id, body_dns.delegated_subnet(spec.prefix))
 
     def update(self, found: Observed[DnsSubnetSpec, DnsPart], spec: DnsSubnetSpec) -> Started:
-        return self.create(
-            spec
-        )  # a failed one is written again: its range is immutable, and nobody else has a part in it
+        """Only a failed one is written again, with the security group or route table that others have put on it: its range is
+        immutable."""
+        del spec
+        return self.azure.put_dns(found.id, body_dns.same_delegated_subnet(self.azure.whole_dns(found.id)))
+
+    def joined(self) -> tuple[tuple[str, str], ...]:
+        return parse_network.joined(self.azure.vnet(), self.subnet_id.rpartition("/")[2])
 
     def delete(self, found: Observed[DnsSubnetSpec, DnsPart], prior_state: Any) -> Started | None:
         del prior_state

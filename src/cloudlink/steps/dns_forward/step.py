@@ -18,7 +18,7 @@ from cloudlink.clouds.kube.client import Kube
 from cloudlink.clouds.kube.errors import NoCluster, missing
 from cloudlink.clouds.kube.parse_pods import ready_pods
 from cloudlink.clouds.ownership import owner_of, same_name_elsewhere
-from cloudlink.core.permissions import Permission, Permissions
+from cloudlink.core.permissions import Permissions
 from cloudlink.core.plan import spec_hash
 from cloudlink.core.resource import (
     Node,
@@ -50,7 +50,7 @@ from cloudlink.steps.dns_forward.coredns import (
 )
 from cloudlink.steps.dns_forward.pauses import Pause
 from cloudlink.steps.outputs import Endpoint, Nothing
-from cloudlink.steps.permissions import AKS
+from cloudlink.steps.permissions import WAY_IN
 
 FORWARD = "dns_forward.forward"
 """The address of the key on the first AKS cluster."""
@@ -76,10 +76,6 @@ class Before:
     restarted: str = ""  # when the pods were restarted, as kubectl notes it there
 
 
-# its writes go to the cluster's own API; this is how Azure lets one in there
-_WAY_IN = Permission("Microsoft.ContainerService/managedClusters/listClusterUserCredential/action", AKS)
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Forward(Resource[ForwardSpec, Nothing]):
     """Our key (the ConfigMap around it belongs to AKS), and CoreDNS restarted with it: two calls, for there is nothing to wait for between them. A run that dies
@@ -87,7 +83,8 @@ class Forward(Resource[ForwardSpec, Nothing]):
     """
 
     timing: ClassVar[Timing] = Timing(create=15, update=15, delete=15, deadline=180)
-    permissions: ClassVar[Permissions] = Permissions(create=(_WAY_IN,), update=(_WAY_IN,), delete=(_WAY_IN,))
+    # its writes go to the cluster's own API
+    permissions: ClassVar[Permissions] = Permissions(create=(WAY_IN,), update=(WAY_IN,), delete=(WAY_IN,))
 
     link: Link
     kube: Kube = field(repr=False)

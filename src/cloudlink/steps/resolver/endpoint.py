@@ -17,6 +17,7 @@ from cloudlink.clouds.aws.parse_resolver import EndpointAddress
 from cloudlink.clouds.ownership import owner_of
 from cloudlink.core.permissions import Permission, Permissions
 from cloudlink.core.plan import Action, FieldChange, spec_hash
+from cloudlink.core.polling import AT_USUAL_TIME
 from cloudlink.core.resource import (
     Lookup,
     Node,
@@ -121,7 +122,7 @@ class InboundEndpoint(Resource[EndpointSpec, Endpoint]):
     subnets: Node[Subnets]
     # asked before a create: the addresses that it had before a pause, by subnet; AWS chooses the others
     former: Callable[[], Mapping[str, IPv4Address]] = field(default=dict, repr=False)
-    timing: ClassVar[Timing] = Timing(create=90, update=60, delete=60, deadline=900)
+    timing: ClassVar[Timing] = Timing(create=90, update=60, delete=60, deadline=900, create_pace=AT_USUAL_TIME)
     immutable: ClassVar[frozenset[str]] = frozenset({"groups"})
     permissions: ClassVar[Permissions] = Permissions(
         create=(_resolver("CreateResolverEndpoint"), _TAGS, _INTERFACE),

@@ -75,11 +75,16 @@ class Zone(Resource[ZoneSpec, HostedZone]):
         vpc = self.link.aws.vpc_id
         spec = ZoneSpec(found.name, vpc if vpc in found.vpcs else "", found.private)
         synced = self.aws.in_sync(number)
-        phase, said = (Phase.READY, "INSYNC") if synced else (Phase.CREATING, "PENDING")
         more: tuple[FieldChange, ...] = ()
         if self.link.tags and synced:
             more = owner_of(self.link).lacking(self.aws.zone_tags(number, fresh=fresh))
-        return Observed(number, phase, spec, HostedZone(number, spec.name), Ownership.OWNED, said, lacking=more)
+        return self._observed(number, spec, synced=synced, lacking=more)
+
+    def _observed(
+        self, number: str, spec: ZoneSpec, *, synced: bool, lacking: tuple[FieldChange, ...]
+    ) -> Observed[ZoneSpec, HostedZone]:
+        phase, said = (Phase.READY, "INSYNC") if synced else (Phase.CREATING, "PENDING")
+        return Observed(number, phase, spec, HostedZone(number, spec.name), Ownership.OWNED, said, lacking=lacking)
 
     def complete_marks(self, found: Observed[ZoneSpec, HostedZone]) -> Started:
         """The configured tags. A create takes none, so they are a write of their own, right after it: a zone that was
@@ -96,7 +101,9 @@ class Zone(Resource[ZoneSpec, HostedZone]):
             reference=f"{_reference(self.link)}{self.link.aws.vpc_id}/{generation}{self._which}",
             comment=f"cloudlink {self.link.name}: names for Azure",
         )
-        return Started(made)
+        shown = ZoneSpec(made.name, spec.vpc if spec.vpc in made.vpcs else "", made.private)
+        lacking = owner_of(self.link).lacking({})
+        return Started(made.id, made=self._observed(made.id, shown, synced=True, lacking=lacking))
 
     @property
     def _which(self) -> str:

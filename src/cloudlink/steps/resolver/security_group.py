@@ -100,7 +100,8 @@ class ResolverGroup(AwsResource[GroupSpec, SecurityGroup]):
         return requests.delete_group(id_)
 
     def create(self, spec: GroupSpec) -> Started:
-        return Started(resolver.create_group(self.aws, spec.vpc, self.description, self.mark(self.part)))
+        made = resolver.create_group(self.aws, spec.vpc, self.description, self.mark(self.part))
+        return Started(made, made=Observed(made, Phase.READY, spec, SecurityGroup(made), Ownership.OWNED))
 
     def remove(self, id_: str) -> None:
         """Refused with DependencyViolation until the endpoint's network interfaces are gone."""
@@ -166,12 +167,16 @@ class Ingress(Resource[IngressSpec, Nothing]):
         rules = parse_groups.rules(group.answer)
         if not rules:
             return None
-        spec = IngressSpec(group.id, rules)
-        return Observed(spec.group, Phase.READY, spec, Nothing(), Ownership.OWNED, f"{len(rules)} rules")
+        return self._observed(IngressSpec(group.id, rules))
 
     def create(self, spec: IngressSpec) -> Started:
-        resolver.change_rules(self.aws, spec.group, "let in", spec.rules)
-        return Started(spec.group)
+        there = IngressSpec(spec.group, resolver.change_rules(self.aws, spec.group, "let in", spec.rules))
+        if there != spec:
+            return Started(spec.group)
+        return Started(spec.group, made=self._observed(there))
+
+    def _observed(self, spec: IngressSpec) -> Observed[IngressSpec, Nothing]:
+        return Observed(spec.group, Phase.READY, spec, Nothing(), Ownership.OWNED, f"{len(spec.rules)} rules")
 
     def update(self, found: Observed[IngressSpec, Nothing], spec: IngressSpec) -> Started:
         """Let in first, describe then, shut out last: one call each, so that nothing is refused in between."""
