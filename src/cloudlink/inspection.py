@@ -29,7 +29,7 @@ from cloudlink.checks.names import unread, verify
 from cloudlink.checks.names.diagnose import answered_wrong, kept_from_dns, silent, unconnected
 from cloudlink.checks.names.probe import Probe
 from cloudlink.checks.path import PathReport
-from cloudlink.checks.preflight import filters, network_policies, vpc_dns
+from cloudlink.checks.preflight import filters, host_rules, network_policies, vpc_dns
 from cloudlink.checks.preflight import targets as behind
 from cloudlink.checks.report import (
     Check,
@@ -395,6 +395,7 @@ class Inspection:
         )
         compared = {name for name, known in addresses.items() if known}
         report = unread.told(report, link, compared, self._record_targets(), why)
+        report = replace(report, unproved=(*report.unproved, *self._unanswered(report.names, targets)))
         if report.health is not Health.HEALTHY:
             tunnels, drift = self._tunnels_health(), self._drift(asked.plan)
             stopped: tuple[Finding, ...] = ()
@@ -531,6 +532,23 @@ class Inspection:
             return status_reads.dropped(link, self.aws, azure, endpoint.addresses, balancers, advertised)
         except Exception as error:
             if not isinstance(error, CloudlinkError) and self.translate(error) is None:
+                raise
+            return ()
+
+    def _unanswered(self, names: Iterable[NameReport], targets: Targets | None) -> tuple[str, ...]:
+        """Of names that connect, those whose load balancer answers HTTP for them itself; what cannot be read is not said."""
+        known = host_rules.leading(self.link, targets) if targets is not None else {}
+        configured = {n.name: verify.configured_name(self.link.dns, n.name) for n in names if n.verdict == "ok"}
+        led = {
+            of if name.startswith(verify.CHECK_LABEL) else name: known[of]
+            for name, of in configured.items()
+            if of in known
+        }
+        try:
+            heard = host_rules.read(self.aws, (arn for arn, _ in led.values())) if led else {}
+            return tuple(one.said for one in host_rules.unanswered(heard, led))
+        except Exception as error:
+            if not isinstance(error, CloudlinkError) and error_policy(self.link).translate(error) is None:
                 raise
             return ()
 
