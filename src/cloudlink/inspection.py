@@ -9,6 +9,7 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from cloudlink.checks import (
+    advice,
     back,
     existing_status,
     interrupted,
@@ -113,7 +114,10 @@ class Inspection:
         made, half_done = self._status()
         if half_done and (held := self.holder()) is not None:
             return interrupted.running(made, *held)
-        return made
+        if made.health is Health.ABSENT:
+            return made
+        told = advice.before_up(made.advice, self._gone(), tunnels_down=any(not t.up for t in made.tunnels))
+        return made if told == made.advice else replace(made, advice=told, next=tuple(filter(None, [told.command])))
 
     def _status(self) -> tuple[StatusReport, bool]:
         """The report, and whether a command that changes the link has not ended."""
@@ -635,6 +639,14 @@ class Inspection:
     @property
     def _missing(self) -> dict[str, CloudlinkError]:
         return self.engine.snapshot.missing
+
+    def _gone(self) -> dict[str, MissingError]:
+        """What the configuration names and is not there: whatever an ``up`` would write, it ends with that."""
+        return {
+            address: error
+            for address, error in self._missing.items()
+            if isinstance(error, MissingError) and not is_forward(address)
+        }
 
     @property
     def not_signed_in(self) -> CredentialsError | None:

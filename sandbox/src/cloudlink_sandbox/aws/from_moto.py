@@ -8,7 +8,7 @@ from __future__ import annotations
 
 EC2 = frozenset([
     "DeleteVpc", "DescribeVpcAttribute", "ModifyVpcAttribute", "DisassociateVpcCidrBlock",
-    "DeleteSubnet", "ModifySubnetAttribute",
+    "ModifySubnetAttribute",
     "CreateRouteTable", "AssociateRouteTable", "DisassociateRouteTable", "ReplaceRouteTableAssociation", "DeleteRoute",
     "CreateNetworkAcl", "DeleteNetworkAcl", "DescribeNetworkAcls", "CreateNetworkAclEntry",
     "DescribeSecurityGroupRules", "RevokeSecurityGroupIngress", "RevokeSecurityGroupEgress",
