@@ -9,6 +9,7 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from cloudlink.checks import (
+    advice,
     back,
     existing_status,
     interrupted,
@@ -28,7 +29,7 @@ from cloudlink.checks.names import unread, verify
 from cloudlink.checks.names.diagnose import answered_wrong, kept_from_dns, silent, unconnected
 from cloudlink.checks.names.probe import Probe
 from cloudlink.checks.path import PathReport
-from cloudlink.checks.preflight import filters, network_policies, vpc_dns
+from cloudlink.checks.preflight import filters, host_rules, network_policies, vpc_dns
 from cloudlink.checks.preflight import targets as behind
 from cloudlink.checks.report import (
     Check,
@@ -113,7 +114,10 @@ class Inspection:
         made, half_done = self._status()
         if half_done and (held := self.holder()) is not None:
             return interrupted.running(made, *held)
-        return made
+        if made.health is Health.ABSENT:
+            return made
+        told = advice.before_up(made.advice, self._gone(), tunnels_down=any(not t.up for t in made.tunnels))
+        return made if told == made.advice else replace(made, advice=told, next=tuple(filter(None, [told.command])))
 
     def _status(self) -> tuple[StatusReport, bool]:
         """The report, and whether a command that changes the link has not ended."""
@@ -391,6 +395,7 @@ class Inspection:
         )
         compared = {name for name, known in addresses.items() if known}
         report = unread.told(report, link, compared, self._record_targets(), why)
+        report = replace(report, unproved=(*report.unproved, *self._unanswered(report.names, targets)))
         if report.health is not Health.HEALTHY:
             tunnels, drift = self._tunnels_health(), self._drift(asked.plan)
             stopped: tuple[Finding, ...] = ()
@@ -530,6 +535,23 @@ class Inspection:
                 raise
             return ()
 
+    def _unanswered(self, names: Iterable[NameReport], targets: Targets | None) -> tuple[str, ...]:
+        """Of names that connect, those whose load balancer answers HTTP for them itself; what cannot be read is not said."""
+        known = host_rules.leading(self.link, targets) if targets is not None else {}
+        configured = {n.name: verify.configured_name(self.link.dns, n.name) for n in names if n.verdict == "ok"}
+        led = {
+            of if name.startswith(verify.CHECK_LABEL) else name: known[of]
+            for name, of in configured.items()
+            if of in known
+        }
+        try:
+            heard = host_rules.read(self.aws, (arn for arn, _ in led.values())) if led else {}
+            return tuple(one.said for one in host_rules.unanswered(heard, led))
+        except Exception as error:
+            if not isinstance(error, CloudlinkError) and error_policy(self.link).translate(error) is None:
+                raise
+            return ()
+
     def _behind(self, wrong: Iterable[NameReport], targets: Targets | None) -> dict[str, tuple[Finding, ...]]:
         """Name -> what keeps connections to its load balancer from coming about, of names that resolve and stay silent; what cannot
         be read is no finding. Of few load balancers: one that is wrong is enough to say so."""
@@ -617,6 +639,14 @@ class Inspection:
     @property
     def _missing(self) -> dict[str, CloudlinkError]:
         return self.engine.snapshot.missing
+
+    def _gone(self) -> dict[str, MissingError]:
+        """What the configuration names and is not there: whatever an ``up`` would write, it ends with that."""
+        return {
+            address: error
+            for address, error in self._missing.items()
+            if isinstance(error, MissingError) and not is_forward(address)
+        }
 
     @property
     def not_signed_in(self) -> CredentialsError | None:

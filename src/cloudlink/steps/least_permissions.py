@@ -214,6 +214,9 @@ READS: tuple[Read, ...] = (
             "DescribeTargetHealth",
         )
     ),
+    # of application load balancers: whether they answer for the names that lead to them
+    _aws("elasticloadbalancing:DescribeListeners", UP, check=True, when=_has_balancers),
+    _aws("elasticloadbalancing:DescribeRules", UP, VERIFY, check=True, when=_has_balancers),
     _aws("route53:GetChange", UP, DOWN),
     _aws("route53:GetHostedZone", *_READING),
     _aws("route53:ListHostedZones", UP, DOWN),
