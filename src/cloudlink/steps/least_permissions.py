@@ -399,6 +399,9 @@ def least(
             add(Allowance(Where.AKS, "list", space, kind), (UP, RESUME))
         for space in MESH_ROOTS:
             add(Allowance(Where.AKS, "list", space, "configmaps"), (UP, RESUME))
+        for space in (link.probe.namespace, "linkerd-egress"):
+            add(Allowance(Where.AKS, "list", space, "egressnetworks.policy.linkerd.io"), (UP, RESUME))
+        add(Allowance(Where.AKS, "list", "linkerd", "configmaps"), (UP, RESUME))
     for verb, resource in _PROBE:
         add(Allowance(Where.AKS, verb, link.probe.namespace, resource), (UP, VERIFY, RESUME))
         if link.dns.back:
