@@ -81,6 +81,24 @@ def test_entras_own_trouble_is_no_missing_sign_in(code: str) -> None:
     assert told.exit_code == 5 and "signing in again would not help" in told.hint
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "EnvironmentCredential: Authentication failed: Missing dependencies for SOCKS support.",
+        "AzureCliCredential: ERROR: Missing dependencies for SOCKS support.",
+    ],
+)
+def test_a_socks_proxy_is_the_cause_whatever_way_of_signing_in_met_it(
+    said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ALL_PROXY", "socks5h://127.0.0.1:9")
+    told = of_azure(ClientAuthenticationError(message=CHAIN.rpartition("\n\t")[0] + f"\n\t{said}"))
+    assert (told.summary, told.exit_code) == ("A SOCKS proxy cannot be used", 5)
+    assert "ALL_PROXY (socks5h://127.0.0.1:9)" in told.detail and "AZURE_CLIENT" not in told.hint
+
+
 def test_a_token_that_was_taken_back() -> None:
     told = of_azure(refused(CHALLENGE.format("TokenIssuedBeforeRevocationTimestamp")))
     assert told.summary == "The sign-in to Azure was revoked, or a policy wants it anew"

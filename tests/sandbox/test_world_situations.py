@@ -11,6 +11,8 @@ import requests
 from kubernetes import client as kubernetes_client
 
 from cloudlink_sandbox.errors import InvalidRequest
+from cloudlink_sandbox.kube.kinds import SERVICES
+from cloudlink_sandbox.kube.server import eks_identity
 from cloudlink_sandbox.process import Sandbox
 from cloudlink_sandbox.world_file import InvalidWorldFile, parse, read
 
@@ -126,6 +128,25 @@ def test_a_world_of_other_people(sandbox: Sandbox, tmp_path: Path) -> None:
     assert api.read_namespaced_limit_range("small", "safe").spec.limits[0].max == {"memory": "64Mi"}
     custom = api.read_namespaced_config_map("coredns-custom", "kube-system")
     assert list(custom.data) == ["rw.override"] and list(custom.binary_data) == ["x.server"]
+
+
+@pytest.mark.own(
+    "Clusters of one name in two regions are two: each has its own API, and Services with load balancers of its region"
+)
+def test_a_cluster_of_the_same_name_in_another_region(sandbox: Sandbox, tmp_path: Path) -> None:
+    servers: dict[str, str] = {}
+    for region in ("eu-central-1", "ca-central-1", "eu-central-1"):
+        service = '[[aws.services]]\nnamespace = "vault"\nname = "vault"\nports = [8200]\n'
+        seeded(sandbox, tmp_path, f'[aws]\nregion = "{region}"\n{service}')
+        (known,) = [c for c in sandbox.clusters() if c["cloud"] == "eks"]
+        assert servers.setdefault(region, known["server"]) == known["server"]
+        with sandbox.context.lock:
+            cluster = sandbox.eks.by_name(eks_identity(region, known["name"]))
+            assert cluster is not None
+            (ingress,) = cluster.store.find(SERVICES, "vault", "vault")["status"]["loadBalancer"]["ingress"]
+        assert ingress["hostname"].endswith(f".elb.{region}.amazonaws.com")
+        assert sandbox.aws.load_balancer_of(region, "service", "vault", "vault") == ingress["hostname"]
+    assert len(set(servers.values())) == 2
 
 
 @pytest.mark.own("A cluster of the world file can be stopped, private, or open to some ranges alone")

@@ -48,7 +48,7 @@ class EksStatus:
         self._cloud = cloud
 
     def load_balancer_of(self, kind: str, namespace: str, name: str) -> str:
-        found = self._cloud.load_balancer_of(kind, namespace, name)  # type: ignore[arg-type]
+        found = self._cloud.load_balancer_of("eu-central-1", kind, namespace, name)  # type: ignore[arg-type]
         if found is None:
             raise MissingError("There is no such service", name)
         return found

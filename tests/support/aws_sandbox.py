@@ -170,7 +170,7 @@ def listening() -> Iterator[tuple[Server, str]]:
 def make_aws_sandbox(link: Link, home: Path, server: Server, url: str) -> AwsSandbox:
     context = SandboxContext(SandboxClock(0, 1_800_000_000.0), FaultRegistry(), Journal(), Durations(exact=True), home)
     cloud = AwsCloud(context)
-    cloud.eks_endpoint = lambda: "https://127.0.0.1:1"
+    cloud.eks_endpoint = lambda *_: "https://127.0.0.1:1"
     cloud.eks_certificate = lambda: "Q0E="
     context.aws_facts = cloud.facts
     context.azure_facts = lambda: AzureFacts({}, {}, (), ())

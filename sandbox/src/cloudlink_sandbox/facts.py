@@ -171,6 +171,7 @@ class VpcSender:
 class EksCluster:
     """nodes: one for each of the first subnets. dns_service: of its CoreDNS."""
 
+    region: str
     name: str
     vpc_id: str
     service_cidr: IPv4Network

@@ -12,6 +12,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from cloudlink_sandbox.faults import Fault, FaultKind, FaultRegistry, warning
 from cloudlink_sandbox.journal import Journal
 from cloudlink_sandbox.kube import isolation
 from cloudlink_sandbox.kube.kinds import PODS
-from cloudlink_sandbox.kube.server import KubeCloud
+from cloudlink_sandbox.kube.server import KubeCloud, eks_identity
 from cloudlink_sandbox.listener import end_loops, listener_at
 from cloudlink_sandbox.own_files import own_folder, read_own, write_own
 from cloudlink_sandbox.tls import Authority
@@ -131,7 +132,7 @@ class Sandbox:
         self.aks.base_url = self._listeners["aks"].url
         self.eks.base_url = self._listeners["eks"].url
         self.azure.aks_endpoint = self._aks_endpoint
-        self.aws.eks_endpoint = lambda: self.eks.url_of(self.world_file().aws.eks_cluster)
+        self.aws.eks_endpoint = lambda region, name: self.eks.url_of(eks_identity(region, name))
         self.aws.eks_certificate = lambda: base64.b64encode(self._ca_pem.encode()).decode()
 
     # --- who may in -------------------------------------------------------------------------------------
@@ -217,7 +218,7 @@ class Sandbox:
 
     def clusters(self) -> list[dict[str, Any]]:
         """What a kubeconfig needs for every cluster of the world file. ca: base64 of PEM."""
-        ca, eks_cluster = base64.b64encode(self._ca_pem.encode()).decode(), self.world_file().aws.eks_cluster
+        ca, aws = base64.b64encode(self._ca_pem.encode()).decode(), self.world_file().aws
         with self.context.lock:
             found: list[dict[str, Any]] = [
                 {
@@ -231,9 +232,15 @@ class Sandbox:
                 for index, c in enumerate(self._aks_clusters())
             ]
             found += [
-                {"cloud": "eks", "name": name, "region": region, "server": self.eks.url_of(name), "ca": ca}
+                {
+                    "cloud": "eks",
+                    "name": name,
+                    "region": region,
+                    "server": self.eks.url_of(eks_identity(region, name)),
+                    "ca": ca,
+                }
                 for region, name in self.aws.clusters
-                if name == eks_cluster
+                if (region, name) == (aws.region, aws.eks_cluster)
             ]
         return found
 
@@ -299,7 +306,7 @@ class Sandbox:
             self.azure.seed(world)
             for container in world.azure.blob_containers:
                 self.blobs.add_container(container.account, container.name)
-            self.eks.seed(world.aws, load_balancer_of=self._load_balancer_of)
+            self.eks.seed(world.aws, load_balancer_of=partial(self._load_balancer_of, world.aws.region))
             self.aks.apply(world.azure)
             self._seeded = world
             self.context.touch()
@@ -311,8 +318,8 @@ class Sandbox:
             raise RuntimeError("the sandbox has not been told what its clouds hold")
         return self._seeded
 
-    def _load_balancer_of(self, kind: str, namespace: str, name: str) -> str:
-        found = self.aws.load_balancer_of("ingress" if kind == "ingress" else "service", namespace, name)
+    def _load_balancer_of(self, region: str, kind: str, namespace: str, name: str) -> str:
+        found = self.aws.load_balancer_of(region, "ingress" if kind == "ingress" else "service", namespace, name)
         assert found is not None, "the AWS half seeds a load balancer for every Service and Ingress"
         return found
 

@@ -222,6 +222,9 @@ READS: tuple[Read, ...] = (
             "DescribeTargetHealth",
         )
     ),
+    # of application load balancers: whether they answer for the names that lead to them
+    _aws("elasticloadbalancing:DescribeListeners", UP, check=True, when=_has_balancers),
+    _aws("elasticloadbalancing:DescribeRules", UP, VERIFY, check=True, when=_has_balancers),
     _aws("route53:GetChange", UP, DOWN),
     _aws("route53:GetHostedZone", *_READING),
     # tags of the configuration, which these two do not show with the object
@@ -408,6 +411,9 @@ def least(
             add(Allowance(Where.AKS, "list", space, kind), (UP, RESUME))
         for space in MESH_ROOTS:
             add(Allowance(Where.AKS, "list", space, "configmaps"), (UP, RESUME))
+        for space in (link.probe.namespace, "linkerd-egress"):
+            add(Allowance(Where.AKS, "list", space, "egressnetworks.policy.linkerd.io"), (UP, RESUME))
+        add(Allowance(Where.AKS, "list", "linkerd", "configmaps"), (UP, RESUME))
     for verb, resource in _PROBE:
         add(Allowance(Where.AKS, verb, link.probe.namespace, resource), (UP, VERIFY, RESUME))
         if link.dns.back:

@@ -44,7 +44,7 @@ def make_account(tmp_path: Path, front: tuple[Front, str]) -> Callable[[], Accou
             SandboxClock(0, 1_800_000_000.0), FaultRegistry(), Journal(), Durations(exact=True), tmp_path
         )
         cloud = AwsCloud(context)
-        cloud.eks_endpoint = lambda: "https://127.0.0.1:1"
+        cloud.eks_endpoint = lambda *_: "https://127.0.0.1:1"
         cloud.eks_certificate = lambda: "Q0E="
         context.aws_facts = cloud.facts
         front[0].app = cloud.app

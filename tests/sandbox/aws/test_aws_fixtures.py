@@ -123,12 +123,12 @@ def test_load_balancers(seeded: Account) -> None:
 def test_load_balancers_behind_kubernetes(seeded: Account) -> None:
     cloud = seeded.cloud
     names = {b["DNSName"]: b for b in seeded.client("elbv2").describe_load_balancers()["LoadBalancers"]}
-    ingress = cloud.load_balancer_of("ingress", "ingress-nginx", "main")
-    service = cloud.load_balancer_of("service", "vault", "vault")
+    ingress = cloud.load_balancer_of(REGION, "ingress", "ingress-nginx", "main")
+    service = cloud.load_balancer_of(REGION, "service", "vault", "vault")
     assert ingress is not None
     assert service is not None
     assert (names[ingress]["Type"], names[service]["Type"]) == ("application", "network")
-    assert cloud.load_balancer_of("service", "vault", "other") is None
+    assert cloud.load_balancer_of(REGION, "service", "vault", "other") is None
 
 
 @pytest.mark.documentation("A load balancer has an interface in each of its subnets as long as it exists")

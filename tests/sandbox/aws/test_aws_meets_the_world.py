@@ -68,7 +68,7 @@ def both(tmp_path: Path, front: tuple[Any, str]) -> Both:
     front[0].app = cloud.app
     account = Account(cloud, context, front[1])  # type: ignore[arg-type]
     both = Both(account, AzureFacts({}, {}, (), ()))
-    cloud.eks_endpoint, cloud.eks_certificate = (lambda: "https://127.0.0.1:1"), (lambda: "Q0E=")
+    cloud.eks_endpoint, cloud.eks_certificate = (lambda *_: "https://127.0.0.1:1"), (lambda: "Q0E=")
     context.aws_facts, context.azure_facts = cloud.facts, lambda: both.azure
     cloud.seed(a_world())
     gateways = Gateways.of(account)

@@ -26,7 +26,7 @@ INGRESS = KubernetesService("shop", "edge", "ingress")
 def test_targets_have_their_load_balancers(eks: KubeCloud, certificate: Path) -> None:
     services = with_services(SERVICE, INGRESS)
     eks.seed(services, lambda kind, namespace, name: f"{kind}-{namespace}-{name}.elb.amazonaws.com")
-    api = api_client(eks.url_of("eks-one"), certificate)
+    api = api_client(eks.url_of("eu-central-1/eks-one"), certificate)
     service = client.CoreV1Api(api).read_namespaced_service("web", "apps")
     assert service.status.load_balancer.ingress[0].hostname == "service-apps-web.elb.amazonaws.com"
     assert [p.port for p in service.spec.ports] == [443, 8443]
@@ -38,7 +38,7 @@ def test_targets_have_their_load_balancers(eks: KubeCloud, certificate: Path) ->
 def test_seeding_again_adds_and_keeps(eks: KubeCloud, certificate: Path) -> None:
     eks.seed(with_services(SERVICE), lambda *_: "first")
     eks.seed(with_services(SERVICE, INGRESS), lambda *_: "second")
-    api = api_client(eks.url_of("eks-one"), certificate)
+    api = api_client(eks.url_of("eu-central-1/eks-one"), certificate)
     assert (
         client.CoreV1Api(api).read_namespaced_service("web", "apps").status.load_balancer.ingress[0].hostname == "first"
     )
@@ -49,8 +49,8 @@ def test_seeding_again_adds_and_keeps(eks: KubeCloud, certificate: Path) -> None
 def test_a_bad_token_and_an_unknown_cluster(eks: KubeCloud, certificate: Path) -> None:
     eks.seed(with_services(), lambda *_: "")
     for url, token, code in (
-        (eks.url_of("eks-one"), "k8s-aws-v1.bad", 401),
-        (eks.url_of("eks-two"), "a-good-token", 404),
+        (eks.url_of("eu-central-1/eks-one"), "k8s-aws-v1.bad", 401),
+        (eks.url_of("eu-west-1/eks-one"), "a-good-token", 404),
     ):
         with pytest.raises(ApiException) as e:
             client.CoreV1Api(api_client(url, certificate, token)).list_namespace()

@@ -48,7 +48,9 @@ RECORDS = (
 @pytest.fixture
 def back(world: SmallWorld) -> SmallWorld:
     nodes = tuple(VpcSender(IPv4Address(f"10.1.{i}.253"), f"subnet-{i}", None) for i in (1, 2))
-    cluster = EksCluster("eks-one", "vpc-1", IPv4Network("172.20.0.0/16"), IPv4Address("172.20.0.10"), "1.35", nodes)
+    cluster = EksCluster(
+        "eu-central-1", "eks-one", "vpc-1", IPv4Network("172.20.0.0/16"), IPv4Address("172.20.0.10"), "1.35", nodes
+    )
     world.aws = replace(world.aws, forwarding=(RULE,), clusters=(cluster,))
     vnet = world.azure.vnets["/vnet-1"]
     subnet = VnetSubnet(IN, (IPv4Network("10.20.201.0/28"),), True)
@@ -157,7 +159,7 @@ def eks_pods(back: SmallWorld, certificate: Path) -> Iterator[Aks]:
 
     cloud.seed(Aws(eks_cluster="eks-one"), lambda *_: "")
     try:
-        yield Aks(back, cloud, wire, api_client(cloud.url_of("eks-one"), certificate))
+        yield Aks(back, cloud, wire, api_client(cloud.url_of("eu-central-1/eks-one"), certificate))
     finally:
         cloud.stop()
         wire.stop()

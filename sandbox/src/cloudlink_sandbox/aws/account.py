@@ -32,16 +32,17 @@ class Fixtures:
     """What was seeded and has no place in AWS's own stores."""
 
     # (kind, namespace, name) of a Service or Ingress -> DNS name of the load balancer behind it
-    kubernetes: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    kubernetes: dict[tuple[str, str, str, str], str] = field(default_factory=dict)
     servers: dict[str, ServerAt] = field(default_factory=dict)  # by address
 
 
-def _unset() -> str:
+def _unset(*_: str) -> str:
     raise RuntimeError("the sandbox has not said yet where the EKS cluster's API is")
 
 
 class AwsAccount:
-    """eks_endpoint, eks_certificate: set by the server of the cluster's API: its URL, and its authority's PEM in base64."""
+    """eks_endpoint, eks_certificate: set by the server of the clusters' APIs: the URL of one by region and name, and their
+    authority's PEM in base64."""
 
     def __init__(
         self,
@@ -55,7 +56,7 @@ class AwsAccount:
         self.account = account
         self.access_key = access_key
         self.secret_key = secret_key
-        self.eks_endpoint: Callable[[], str] = _unset
+        self.eks_endpoint: Callable[[str, str], str] = _unset
         self.eks_certificate: Callable[[], str] = _unset
         self.zones = Zones()
         self.secrets = SecretStore(account)

@@ -210,9 +210,11 @@ class AwsCloud(AwsAccount):
                 if handlers.answers(operation):
                     yield from (f"aws.{operation}", f"aws.??-*-?.{operation}")  # the second: in a region
 
-    def load_balancer_of(self, kind: Literal["service", "ingress"], namespace: str, name: str) -> str | None:
-        """The DNS name in the status of a Service or Ingress on EKS; None when the world file has none such."""
-        return self.fixtures.kubernetes.get((kind, namespace, name))
+    def load_balancer_of(
+        self, region: str, kind: Literal["service", "ingress"], namespace: str, name: str
+    ) -> str | None:
+        """The DNS name in the status of a Service or Ingress on the region's EKS; None when no world file had one such."""
+        return self.fixtures.kubernetes.get((region, kind, namespace, name))
 
     def identity_of_token(self, token: str) -> str | None:
         """Who a token for EKS (``k8s-aws-v1.…``) speaks for; None when it is not good for any cluster here."""

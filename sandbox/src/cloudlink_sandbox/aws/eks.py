@@ -24,7 +24,7 @@ class EksHandlers(Handlers):
             "arn": f"arn:aws:eks:{cluster.region}:{account}:cluster/{cluster.name}",
             "createdAt": as_datetime(cluster.made),
             "version": cluster.version,
-            "endpoint": self.cloud.eks_endpoint(),
+            "endpoint": self.cloud.eks_endpoint(cluster.region, cluster.name),
             "roleArn": f"arn:aws:iam::{account}:role/{cluster.name}-cluster",
             "resourcesVpcConfig": {
                 "subnetIds": list(cluster.subnet_ids),

@@ -261,7 +261,7 @@ def _clusters(cloud: AwsAccount, store: SandboxEc2) -> list[EksCluster]:
             if i in subnets
         )
         first = cluster.service_cidr.network_address
-        found.append(EksCluster(name, cluster.vpc_id, cluster.service_cidr, first + 10, cluster.version, nodes))
+        found.append(EksCluster(region, name, cluster.vpc_id, cluster.service_cidr, first + 10, cluster.version, nodes))
     return found
 
 

@@ -217,7 +217,7 @@ def _targets(cloud: AwsAccount, store: SandboxEc2, aws: Aws, subnets: list[str])
         kind = "net" if one.type == "network" else "app"
         _balancer(cloud, store, one, name=one.name, kind=kind, subnets=subnets, arn=one.arn)
     for service in aws.services:
-        key = (service.kind, service.namespace, service.name)
+        key = (aws.region, service.kind, service.namespace, service.name)
         kind = "net" if service.kind == "service" else "app"
         name = f"k8s-{service.namespace[:8]}-{service.name[:8]}-{secrets.token_hex(5)}"
         found = cloud.fixtures.kubernetes.get(key)

@@ -49,6 +49,11 @@ _METHODS = {
 _PUBLIC = ("/version", "/healthz", "/livez", "/readyz")
 
 
+def eks_identity(region: str, name: str) -> str:
+    """What tells a cluster of EKS from all others: two regions may have one of the same name."""
+    return f"{region}/{name}"
+
+
 class KubeCloud:
     """All clusters of one cloud. authenticate: bearer token -> user, or None for 401.
 
@@ -71,11 +76,12 @@ class KubeCloud:
 
     @staticmethod
     def key_of(identity: str) -> str:
-        """Of a cluster's ARM id (AKS) or name (EKS)."""
+        """Of a cluster's ARM id (AKS) or what ``eks_identity`` gives."""
         return hashlib.sha256(identity.lower().encode()).hexdigest()[:16]
 
     def url_of(self, name_or_id: str) -> str:
-        """The server address for a kubeconfig. An AKS cluster may be named by its ARM id before it exists."""
+        """The server address for a kubeconfig. An AKS cluster may be named by its ARM id before it exists, one of EKS by what
+        ``eks_identity`` gives."""
         identity = name_or_id
         if self.name == "aks" and not name_or_id.startswith("/"):
             with self.context.lock:
@@ -140,7 +146,10 @@ class KubeCloud:
         def vpc() -> EksCluster | None:
             if self.name == "aks":
                 return None
-            return next((c for c in self.context.aws_facts().clusters if c.name == name), None)
+            return next(
+                (c for c in self.context.aws_facts().clusters if self.key_of(eks_identity(c.region, c.name)) == key),
+                None,
+            )
 
         made = Cluster(key, name, self.context, facts)
         made.vpc = vpc
@@ -157,7 +166,7 @@ class KubeCloud:
         if self.name != "eks":
             raise ValueError("only EKS is seeded; AKS clusters come from the Azure side")
         with self.context.lock:
-            key = self.key_of(aws.eks_cluster)
+            key = self.key_of(eks_identity(aws.region, aws.eks_cluster))
             if key not in self.clusters:
                 seed_namespaces(self._make(key, aws.eks_cluster))
             seed_services(self.clusters[key], aws.services, load_balancer_of)

@@ -180,7 +180,7 @@ _NOT_SET_UP = (
 # In the words of requests, urllib3 and Python, as the SDK and ``az`` quote them.
 _NO_CONNECTION = re.compile(
     r"Max retries exceeded|Failed to resolve|Failed to establish a new connection|Connection (refused|aborted|reset)"
-    r"|Unable to connect to proxy|Read timed out|Connect(ion)? timed? ?out"
+    r"|Unable to connect to proxy|Read timed out|Connect(ion)? timed? ?out|Missing dependencies for SOCKS"
 )
 _SEVERAL_IDENTITIES = re.compile(r"[Mm]ultiple user[ -]assigned identities")
 _NO_FILE = re.compile(r"\[Errno \d+\] [^:]+: '([^']+)'")
