@@ -10,6 +10,7 @@ import pytest
 from cloudlink.checks import advice, status
 from cloudlink.checks.report import Advice, Check, Drift, Health, Outcome, StatusReport
 from cloudlink.checks.status_reads import Facts
+from cloudlink.errors import MissingError
 from tests.checks.test_tunnels import LINK, Said
 
 SINCE = 1_800_000_000.0
@@ -40,6 +41,36 @@ def test_a_key_that_differs_is_copied_over_and_it_is_said_what_that_touches() ->
     assert (told.command, told.effect) == ("cloudlink up", "touches tunnel 2 only; about 2 min; the others stay up")
     assert told.waiting == "Safe to wait: traffic passes through the other tunnels."
     assert told.consequences == ("BGP sessions",)
+
+
+GROUP = MissingError("The resource group was not found", "There is none", "az group create --name a")
+BALANCER = MissingError("The load balancer does not exist", "a.b points at c, which is not there.", "Name another one.")
+
+
+def test_what_the_configuration_names_and_is_not_there_comes_before_an_up() -> None:
+    up = Advice("No gateway.", command="cloudlink up", effect="about 2 min", others=("not seen: CoreDNS",))
+    assert advice.before_up(up, {}, tunnels_down=True) == up
+    told = advice.before_up(up, {"azure_vpn.resource_group": GROUP}, tunnels_down=True)
+    assert (told.cause, told.command) == (
+        "The resource group was not found: There is none.",
+        "az group create --name a",
+    )
+    assert (told.task.partition(".")[0], told.consequences, told.others) == ("cloudlink up", ("tunnels",), ())
+    wait = Advice("All 4 tunnels are without IPsec.", command="cloudlink status --wait 10m")
+    told = advice.before_up(wait, {"azure_vpn.resource_group": GROUP}, tunnels_down=True)
+    assert (told.command, told.others) == (wait.command, ("The resource group was not found: There is none",))
+
+
+def test_a_name_that_leads_nowhere_keeps_an_up_from_repairing_the_rest() -> None:
+    gone = {"resolver.targets": BALANCER}
+    up = Advice("The keys differ.", command="cloudlink up", others=("a.b points at c",))
+    told = advice.before_up(up, gone, tunnels_down=True)
+    assert (told.cause, told.command, told.others) == ("The keys differ.", "", ())
+    assert told.task.startswith(
+        "cloudlink up is refused until this is put right: The load balancer does not exist: a.b"
+    )
+    by_hand = Advice("a.b points at c, which is not there.", task="Name another one.")
+    assert advice.before_up(by_hand, gone, tunnels_down=False) == by_hand
 
 
 def test_where_an_up_has_nothing_to_write_it_is_not_advised() -> None:

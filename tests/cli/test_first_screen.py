@@ -124,6 +124,39 @@ def all_connections_go(link: KeptLink) -> None:
         hand.later()
 
 
+def group_goes(link: KeptLink) -> None:
+    hand = ManualEdits(link)
+    hand.clouds.azure.resources.resource_groups.begin_delete("cloudlink-demo", polling=False)
+    for _ in range(2):
+        hand.later(3600)
+
+
+def aks_goes(link: KeptLink) -> None:
+    hand = ManualEdits(link)
+    hand.clouds.azure.containers.managed_clusters.begin_delete("test", "test", polling=False)
+    hand.later(3600)
+
+
+def network_goes(link: KeptLink) -> None:
+    """It cannot go before the gateway and the cluster in it."""
+    hand = ManualEdits(link)
+    all_connections_go(link)
+    hand.network.virtual_network_gateways.begin_delete("cloudlink-demo", "cloudlink-demo-gateway", polling=False)
+    aks_goes(link)
+    hand.network.virtual_networks.begin_delete("test", "test-vnet", polling=False)
+    hand.later(300)
+
+
+def eks_goes(link: KeptLink) -> None:
+    link.running.aws.clusters.clear()
+
+
+def balancer_goes(link: KeptLink) -> None:
+    balancers = ManualEdits(link).clouds.aws.client("elbv2")
+    found = balancers.describe_load_balancers(Names=["sentry-internal"])["LoadBalancers"][0]
+    balancers.delete_load_balancer(LoadBalancerArn=found["LoadBalancerArn"])
+
+
 RECORD_GOES = edit(lambda h: h.remove_records("sentry.prod.corp.example."))
 NO_RECORD = "No record for sentry.prod.corp.example"
 EXPIRED = fault("expired", "aws.*")
@@ -164,6 +197,24 @@ SITUATIONS: dict[str, Situation] = {
     "AWS asks to slow down": Situation(
         fault("throttled", "aws.DescribeLoadBalancers"), ("Not seen: packet filters, what names point at", "AWS is called too often"),
         "Wait a minute", health="UNKNOWN",
+    ),
+    # --- what the configuration names and cloudlink does not make is gone: an up would end with that
+    "the resource group goes": Situation(
+        group_goes, ("The resource group was not found", "so also tunnels", "then cloudlink up", "cloudlink teardown"),
+        "az group create --name cloudlink-demo --location westeurope", health="DOWN",
+    ),
+    "the AKS cluster goes": Situation(
+        aks_goes, ("The AKS cluster was not found", "have it made again; then cloudlink up"), "az aks list", health="UNKNOWN"
+    ),
+    "the VNet goes": Situation(
+        network_goes, ("The VNet was not found", "besides The AKS cluster was not found"), "az network vnet list", health="DOWN"
+    ),
+    "the EKS cluster goes": Situation(eks_goes, ("The EKS cluster does not exist",), "aws eks list-clusters", health="UNKNOWN"),
+    "a load balancer goes": Situation(balancer_goes, ("points at sentry-internal",), "Have it made again, or name another one"),
+    "a load balancer and all tunnels": Situation(
+        both(balancer_goes, all_connections_go),
+        ("All 4 tunnels: Azure has no connection", "cloudlink up --sandbox is refused until this is put right"),
+        "Have it made again, or name another one", health="DOWN",
     ),
     # --- two at once: the more severe first, none hidden
     "a tunnel and a record": Situation(both(tunnel_down, RECORD_GOES), (NO_RECORD, "besides Tunnel 2 is without IPsec")),
@@ -211,3 +262,27 @@ def test_what_up_can_repair_ends_in_health(link: KeptLink) -> None:
     assert link.cloudlink("up", "--yes", "--no-verify").code == 0
     link.later(900)
     assert json.loads(link.cloudlink("status", "--json").out)["health"] == "healthy"
+
+
+GONE = ("the resource group", "the AKS cluster", "the VNet", "the EKS cluster", "a load balancer")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", [f"{what} goes" for what in GONE])
+def test_what_up_ends_with_is_what_status_says_to_do_first(link: KeptLink, name: str) -> None:
+    """Else the two send people to each other."""
+    SITUATIONS[name].change(link)
+    told = json.loads(link.cloudlink("status", "--json").out)["advice"]
+    up = link.cloudlink("up", "--yes", "--no-verify")
+    said = " ".join((up.out + up.err).split())
+    assert up.code == 3, said
+    assert (told["command"] or told["task"].removesuffix(".")) in said, told
+
+
+@pytest.mark.long
+def test_a_paused_link_whose_resource_group_is_gone_is_not_sent_to_resume(link: KeptLink) -> None:
+    assert link.cloudlink("pause", "--yes").code == 0
+    group_goes(link)
+    told = json.loads(link.cloudlink("status", "--json").out)["advice"]
+    assert told["command"].startswith("az group create")
+    assert told["task"].startswith("cloudlink resume --sandbox. ")

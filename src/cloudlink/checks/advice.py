@@ -11,9 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from cloudlink.checks.report import Advice, Check, Drift, Health, Outcome, Stage, TunnelStatus
+from cloudlink.errors import MissingError
 from cloudlink.link import Link
 
 UP = "cloudlink up"
+RESUME = "cloudlink resume"
+TEARDOWN = "cloudlink teardown"
+PLAN = "cloudlink plan"
+_TARGETS = "resolver.targets"
 _WAIT, _WAIT_LONG = "cloudlink status --wait 10m", "cloudlink status --wait 30m"
 _NO_EFFECT = "changes nothing; ends as soon as the link is healthy"
 _OUTAGE = 600.0  # seconds in which an outage mostly ends by itself
@@ -108,6 +113,41 @@ def advise(seen: Seen) -> Advice:
         said = f"{warned.title}: {_sentence(warned.detail)}"
         return replace(_typed(warned.fix), cause=said, waiting="Safe to wait.")
     return Advice("", command="cloudlink verify-dns", effect=_NOT_TRIED)
+
+
+def before_up(told: Advice, gone: Mapping[str, MissingError], *, tunnels_down: bool) -> Advice:
+    """With what has to be there before an ``up`` or ``resume``, which else would end with it and send people back.
+
+    gone: address of what the configuration names and cloudlink does not make -> that it is not there.
+    """
+    if not gone:
+        return told
+    (where, error), *more = gone.items()
+    cause = f"{error.summary}: {_sentence(error.detail)}"
+    others = [_cut(f"{e.summary}: {e.detail}") for _, e in more if e.detail not in told.cause]
+    writes = told.command in (UP, RESUME)
+    if where.startswith(_TARGETS):  # a name leads nowhere, which its own check tells; the rest is as it is
+        if not writes:
+            return told
+        task = f"{told.command} is refused until this is put right: {cause} {_sentence(error.hint)}"
+        beside = tuple(o for o in told.others if o.removesuffix(" ...") not in error.detail)
+        return replace(told, command="", effect="", task=task, others=beside)
+    hidden = error.detail in told.cause or told.cause.startswith("Not seen: ")
+    if not (writes or told.command == PLAN or hidden):
+        return replace(told, others=(*told.others, _cut(cause), *others))
+    typed = _typed(error.hint)
+    makes, after = " create " in typed.command, told.command if writes else UP
+    task = after if makes else f"Name what there is in the configuration, or have it made again; then {after}"
+    also = ("tunnels", *told.consequences) if tunnels_down else told.consequences
+    return replace(
+        told,
+        cause=cause,
+        consequences=tuple(dict.fromkeys(also)),
+        others=(*others, *(o for o in told.others if not o.startswith("not seen: "))),
+        command=typed.command,
+        effect="makes it again, empty" if makes else "",
+        task=f"{typed.task} {task}. Where the link is not needed any more: {TEARDOWN}, which works all the same.".strip(),
+    )
 
 
 def path(tunnels: Sequence[TunnelStatus], checks: Sequence[Check], names: int) -> tuple[Stage, ...]:

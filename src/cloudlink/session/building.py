@@ -204,7 +204,8 @@ class Building(Run):
 
         clouds = self.clouds
         nodes = by_address(clouds.topology.nodes())
-        context = Context(self.link, plan, clouds.aws, clouds.azure, clouds.aks, clouds.eks, nodes, failed)
+        targets = self._engine.snapshot.outputs.get(clouds.topology.resolver.targets.address) if self._engine else None
+        context = Context(self.link, plan, clouds.aws, clouds.azure, clouds.aks, clouds.eks, nodes, failed, targets)
         return clouds.on_each_cluster(context)
 
     def _about_the_region(self, error: CredentialsError) -> CloudlinkError | None:

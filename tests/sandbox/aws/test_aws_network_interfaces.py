@@ -93,3 +93,16 @@ def test_an_endpoint_that_lost_an_interface(seeded: Account, endpoint: str) -> N
     seeded.later(60)
     assert status() == "OPERATIONAL"
     assert set(addresses()) == {"ATTACHED"}
+
+
+FREE = "10.10.63.240/28"
+
+
+@pytest.mark.documentation("A subnet with an interface in it is not deleted")
+def test_a_subnet_that_is_in_use_stays(seeded: Account, endpoint: str) -> None:
+    ec2 = seeded.client("ec2")
+    found = ec2.describe_network_interfaces(Filters=[{"Name": "group-name", "Values": ["cl"]}])["NetworkInterfaces"]
+    refused("DependencyViolation", 400, ec2.delete_subnet, SubnetId=found[0]["SubnetId"])
+    made = ec2.create_subnet(VpcId=VPC, CidrBlock=FREE)["Subnet"]["SubnetId"]
+    ec2.delete_subnet(SubnetId=made)
+    refused("InvalidSubnetID.NotFound", 400, ec2.delete_subnet, SubnetId=made)

@@ -40,6 +40,7 @@ HANDLERS: dict[str, Handler] = {
     "DescribeAccountAttributes": vpcs.describe_account_attributes,
     "AssociateVpcCidrBlock": vpcs.associate_vpc_cidr_block,
     "CreateSubnet": vpcs.create_subnet,
+    "DeleteSubnet": vpcs.delete_subnet,
     "ReplaceNetworkAclAssociation": vpcs.replace_network_acl_association,
     "DeleteNetworkAclEntry": vpcs.delete_network_acl_entry,
     "ReplaceNetworkAclEntry": vpcs.replace_network_acl_entry,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 EC2 = frozenset([
     "DeleteVpc", "DescribeVpcAttribute", "ModifyVpcAttribute", "DisassociateVpcCidrBlock",
-    "DeleteSubnet", "ModifySubnetAttribute",
+    "ModifySubnetAttribute",
     "CreateRouteTable", "AssociateRouteTable", "DisassociateRouteTable", "ReplaceRouteTableAssociation", "DeleteRoute",
     "CreateNetworkAcl", "DeleteNetworkAcl", "DescribeNetworkAcls", "CreateNetworkAclEntry",
     "DescribeSecurityGroupRules", "RevokeSecurityGroupIngress", "RevokeSecurityGroupEgress",
@@ -23,7 +23,7 @@ EC2 = frozenset([
 
 LOAD_BALANCERS = frozenset([
     "DescribeCapacityReservation", "DescribeListeners", "DescribeListenerAttributes",
-    "DescribeRules",
+    "CreateRule", "DeleteRule", "DescribeRules",
     "CreateTargetGroup", "DescribeTargetGroups", "ModifyTargetGroup",
     "DescribeTargetGroupAttributes", "ModifyTargetGroupAttributes", "RegisterTargets", "DeregisterTargets",
     "DescribeTargetHealth",

@@ -38,6 +38,8 @@ _WHOLE = frozenset(
         "tags",
         "Filters",
         "DefaultActions",
+        "Actions",
+        "Conditions",
         "Attributes",
         "Targets",
         "Matcher",

@@ -60,6 +60,14 @@ def create_subnet(call: Ec2Base) -> Any:
     return call.by_moto()
 
 
+def delete_subnet(call: Ec2Base) -> Any:
+    """Refused while an interface, such as a Resolver endpoint's, is in it."""
+    wanted = call.given("SubnetId")
+    if any(interface.subnet.id == wanted for interface in call.store.enis.values()):
+        raise ApiError("DependencyViolation", f"The subnet '{wanted}' has dependencies and cannot be deleted.")
+    return call.by_moto()
+
+
 def replace_network_acl_association(call: Ec2Base) -> Any:
     wanted = call.given("AssociationId")
     known = {a.id for acl in call.store.network_acls.values() for a in acl.associations}

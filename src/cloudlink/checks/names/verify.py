@@ -227,6 +227,13 @@ def _in_its_zone(dns: DnsSide, label: str) -> str:
     raise UsageError("The name does not say its zone", f"{label} {what}: {shown}.", f"cloudlink verify-dns {names[0]}")
 
 
+def configured_name(dns: DnsSide, name: str) -> str:
+    """Of the host that answers for a name, in full, ``*.`` of a wildcard before it; empty: none does."""
+    zone = dns.zone_of(name)
+    host = host_of(zone, name) if zone is not None else None
+    return host.fqdn(zone.name) if zone is not None and host is not None else ""
+
+
 def host_of(zone: PrivateZone, name: str) -> Host | None:
     """The configured host that answers for a name: the host itself, else the closest wildcard above it."""
     by_name = {h.fqdn(zone.name): h for h in zone.hosts}

@@ -14,6 +14,7 @@ from cloudlink.core.resource import Node
 from cloudlink.errors import CloudlinkError, Finding
 from cloudlink.link import Link
 from cloudlink.steps.dns_forward.step import FORWARD
+from cloudlink.steps.outputs import Targets
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Context:
     eks: Kube
     nodes: Mapping[str, Node[Any]] = field(default_factory=dict)  # of the topology, by address
     failed: Mapping[str, CloudlinkError] = field(default_factory=dict)  # reads of the plan that failed, by address
+    targets: Targets | None = None  # what the names lead to; None: not known
     # of the AKS clusters, where there are several: as if each was the link's only one, by label, the first one first
     clusters: Mapping[str, Context] = field(default_factory=dict)
 
@@ -59,6 +61,7 @@ class Context:
             self.eks,
             {name: node for at, node in self.nodes.items() if (name := here(at)) is not None},
             {name: error for at, error in self.failed.items() if (name := here(at)) is not None},
+            self.targets,
         )
 
 

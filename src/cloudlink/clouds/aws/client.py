@@ -808,6 +808,11 @@ class Aws:
         kind = f"aws.listeners/{balancer}"
         return self._list(kind, "elbv2", "describe_listeners", "Listeners", fresh=False, LoadBalancerArn=balancer)
 
+    def listener_rules(self, listener: str) -> list[AwsObject]:
+        """Of the listener with this ARN."""
+        kind = f"aws.rules/{listener}"
+        return self._list(kind, "elbv2", "describe_rules", "Rules", fresh=False, ListenerArn=listener)
+
     def target_groups(self, balancer: str) -> list[AwsObject]:
         """Of the load balancer with this ARN; none: it leads to none."""
         kind = f"aws.target_groups/{balancer}"

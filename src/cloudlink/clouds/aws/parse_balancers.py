@@ -52,6 +52,8 @@ def load_balancers(found: Iterable[AwsObject]) -> tuple[LoadBalancer, ...]:
 class Listener:
     port: int
     tls: bool
+    arn: str = ""
+    fixed: int = 0  # the status that it answers itself where no rule takes the request; 0: it hands it on
 
 
 @parsing("AWS's listeners")
@@ -59,8 +61,54 @@ def listeners(found: Iterable[AwsObject]) -> tuple[Listener, ...]:
     """Of one load balancer, those for TCP. A gateway load balancer's have no port."""
     heard = [b for b in found if b.get("Port") and text_or(b, "Protocol") != "UDP"]
     return tuple(
-        sorted((Listener(int(b["Port"]), text_or(b, "Protocol") in _TLS) for b in heard), key=lambda s: s.port)
+        sorted(
+            (
+                Listener(
+                    int(b["Port"]),
+                    text_or(b, "Protocol") in _TLS,
+                    text_or(b, "ListenerArn"),
+                    _fixed(parts(b, "DefaultActions")),
+                )
+                for b in heard
+            ),
+            key=lambda s: s.port,
+        )
     )
+
+
+@dataclass(frozen=True)
+class HostRule:
+    """A rule of a listener for HTTP, by the hosts that it is for."""
+
+    hosts: tuple[str, ...] = ()  # patterns of the load balancer's, in lower case; none: any
+    fixed: int = 0  # as of ``Listener``
+    always: bool = False  # no other condition: it takes every request for its hosts
+    unclear: bool = False  # its hosts are given in a way that is not understood here
+
+
+@parsing("AWS's rules of listeners")
+def host_rules(found: Iterable[AwsObject]) -> tuple[HostRule, ...]:
+    """In the order in which they are tried, without the default."""
+    named = [r for r in found if text_or(r, "Priority").isdigit()]
+    return tuple(map(_host_rule, sorted(named, key=lambda r: int(text(r, "Priority")))))
+
+
+def _host_rule(found: AwsObject) -> HostRule:
+    conditions = parts(found, "Conditions")
+    of_hosts = [c for c in conditions if text_or(c, "Field") == "host-header"]
+    hosts = [h for c in of_hosts for h in (part(c, "HostHeaderConfig").get("Values") or c.get("Values") or ())]
+    return HostRule(
+        tuple(str(h).lower() for h in hosts),
+        _fixed(parts(found, "Actions")),
+        always=len(conditions) == len(of_hosts),
+        unclear=len(of_hosts) > 1 or bool(of_hosts and not hosts) or bool(found.get("Transforms")),
+    )
+
+
+def _fixed(actions: Iterable[AwsObject]) -> int:
+    """Sign-in may come first; what answers comes last."""
+    last = max(actions, key=lambda a: int(a.get("Order") or 0), default={})
+    return int(text_or(part(last, "FixedResponseConfig"), "StatusCode") or 0)
 
 
 _TLS = ("HTTPS", "TLS")

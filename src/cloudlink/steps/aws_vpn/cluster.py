@@ -28,7 +28,7 @@ class EksClusterLookup(Lookup[EksCluster]):
             raise MissingError(
                 "The EKS cluster does not exist",
                 f"There is no cluster {side.eks_cluster} in {side.region}.",
-                f"List them with: aws eks list-clusters --region {side.region}",
+                f"aws eks list-clusters --region {side.region}",
                 resource=self.address,
             )
         if found.elsewhere:

@@ -32,8 +32,10 @@ class GroupLookup(Lookup[ResourceGroup]):
         if raw is None:
             raise MissingError(
                 "The resource group was not found",
-                f"The subscription {side.subscription} has no resource group {side.resource_group}.",
-                f"az group list --subscription {side.subscription} -o table",
+                f"The subscription {side.subscription} has no resource group {side.resource_group}, which "
+                "azure.resource_group names.",
+                f"az group create --name {side.resource_group} --location {region(side.location)} "
+                f"--subscription {side.subscription}",
                 resource=self.address,
             )
         found = azure_object(raw)

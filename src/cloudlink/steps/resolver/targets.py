@@ -94,7 +94,8 @@ class TargetLookup(Lookup[Targets]):
             "The load balancer does not exist",
             f"{name} points at {wanted}, but {self.link.aws.region} has no application or "
             "network load balancer of that name.",
-            f"List them with: aws elbv2 describe-load-balancers --region {self.link.aws.region}",
+            f"Have it made again, or name another one in dns.hosts (aws elbv2 describe-load-balancers --region "
+            f"{self.link.aws.region}).",
             resource=self.address,
         )
 
@@ -175,7 +176,7 @@ def _all_of(wrong: list[CloudError], address: str) -> CloudError:
     if away is not None or len(wrong) == 1:
         return away or wrong[0]
     kind = MissingError if all(isinstance(e, MissingError) for e in wrong) else CloudError
-    names = "; ".join(dict.fromkeys(e.detail for e in wrong))
+    names = "; ".join(dict.fromkeys(e.detail.rstrip(".") for e in wrong))
     made = kind(
         "Targets of several names are not as they must be",
         names,
