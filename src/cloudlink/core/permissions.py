@@ -25,4 +25,5 @@ class Permissions:
     delete: tuple[Permission, ...] = ()
     by_field: Mapping[str, tuple[Permission, ...]] = field(default_factory=dict)  # of an update, by what differs
     marks: tuple[Permission, ...] = ()  # to complete its tags
+    tagged: tuple[Permission, ...] = ()  # of a create that takes no tags, where the configuration has some
     owner_only: str = ""  # what of it only the owner of a VPC may do that is shared with other accounts; empty: nothing

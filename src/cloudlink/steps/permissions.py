@@ -70,23 +70,27 @@ def needed(link: Link, plan: Plan, nodes: Nodes) -> dict[Permission, tuple[str, 
     for change in plan.writes:
         node = nodes.get(change.address)
         if node is not None:
-            for permission in dict.fromkeys((*_of(change, node.permissions), *_joins(change, node))):
+            for permission in dict.fromkeys(
+                (*_of(change, node.permissions, tags=bool(link.tags)), *_joins(change, node))
+            ):
                 found.setdefault(placed(permission, link), []).append(change.address)
     return {permission: tuple(addresses) for permission, addresses in found.items()}
 
 
-def _of(change: Change, of: Permissions) -> Iterator[Permission]:
-    fields = {f.field for f in change.fields}
+def _of(change: Change, of: Permissions, *, tags: bool) -> Iterator[Permission]:
+    """tags: the configuration has some."""
+    marked = {f.field for f in change.fields if f.is_tag or f.field == "marks"}
+    fields = {f.field for f in change.fields} - marked
     if change.action in (Action.CREATE, Action.REPLACE):
-        yield from of.create
+        yield from (*of.create, *(of.tagged if tags else ()))
     if change.action in (Action.DELETE, Action.REPLACE):
         yield from of.delete
     if change.action is not Action.UPDATE:
         return
-    if fields != {"marks"}:
+    if fields or not marked:
         chosen = [permission for name in sorted(fields) for permission in of.by_field.get(name, ())]
         yield from (of.by_field and chosen) or of.update
-    if "marks" in fields:
+    if marked:
         yield from of.marks
 
 
