@@ -205,7 +205,7 @@ def test_a_teardown_killed_before_the_restart_goes_on(sandbox: KubeSandbox) -> N
     assert sandbox.settle() is None
 
 
-BROKEN = "shop.example:53 {\n kubernetes cluster.local {\n upstream\n }\n}\n"
+WRONG_SINCE = "shop.example:53 {\n kubernetes cluster.local {\n upstream\n }\n}\n"
 
 
 @pytest.mark.parametrize("killed", [False, True])
@@ -216,7 +216,7 @@ def test_a_teardown_writes_nothing_where_coredns_would_not_start_without_the_key
     found = sandbox.up()
     if killed:  # the key is gone, and CoreDNS was not restarted without it
         sandbox.set_key(KEY, None)
-    sandbox.set_key("rw.server", BROKEN)
+    sandbox.set_key("rw.server", WRONG_SINCE)
     sandbox.another_run()
     written = sandbox.writes()
     with pytest.raises(ConflictError, match="let go of the zone") as caught:
