@@ -452,6 +452,7 @@ class Inspection:
             if known is None:
                 raise
             made = check(back.NAME, Outcome.UNSEEN, str(known))
+            facts = replace(facts, hints={**facts.hints, back.NAME: known.hint})
         return replace(facts, back=made)
 
     def _led_elsewhere(self, facts: status_reads.Facts) -> dict[str, Check]:

@@ -60,7 +60,9 @@ class Zone(Resource[ZoneSpec, HostedZone]):
         create=(iam("route53:CreateHostedZone"),),
         update=(iam("route53:AssociateVPCWithHostedZone", "hosted-zone"),),
         delete=(iam("route53:DeleteHostedZone", "hosted-zone"),),
+        read_tags=(iam("route53:ListTagsForResource", "hosted-zone"),),
         marks=(iam("route53:ChangeTagsForResource", "hosted-zone"),),
+        tags_apart=True,
         owner_only="associate a private hosted zone",
     )
 
