@@ -186,7 +186,7 @@ class ForeignObjects:
 
     def config_map(self) -> None:
         with self.harness.sandbox.context.lock:
-            cluster = next(iter(self.harness.sandbox.aks.clusters.values()))
+            cluster = self.rng.choice(list(self.harness.sandbox.aks.clusters.values()))
             custom = cluster.store.get(CONFIGMAPS, "kube-system", "coredns-custom")
             key = self.rng.choice(("team.server", "log.override", "cloudlink-other.server", "cloudlink-demo.override"))
             zone = f"z{self.rng.randint(1, 999)}.example"
@@ -197,7 +197,7 @@ class ForeignObjects:
     def pod(self) -> None:
         """Named as the probe of verify-dns is, without its label."""
         with self.harness.sandbox.context.lock:
-            cluster = next(iter(self.harness.sandbox.aks.clusters.values()))
+            cluster = self.rng.choice(list(self.harness.sandbox.aks.clusters.values()))
             name = f"cloudlink-probe-{self.rng.randint(1, 10**6)}"
             cluster.store.objects[PODS.key]["default", name] = {
                 "apiVersion": "v1", "kind": "Pod",

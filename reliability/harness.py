@@ -60,8 +60,6 @@ class Harness:
         durations = Durations(overrides={kind: {**TAKES_LONGER, **takes}.get(kind, SHORT) for kind in MEDIANS})
         self.sandbox = Sandbox(self.home, speed=speed, durations=durations)
         self.seed()
-        with self.sandbox.context.lock:
-            self.sandbox.aks.by_name(self.link.azure.aks_cluster)  # has its content from now on
         self.gate = Gate()
         self.gate.stand_before(self.sandbox)
         self.sandbox.start()
@@ -91,7 +89,11 @@ class Harness:
 
     def seed(self) -> None:
         """What the configuration says exists is there from now on."""
-        self.sandbox.seed(parse(description(self.link)))
+        link = self.link
+        self.sandbox.seed(parse(description(link)))
+        with self.sandbox.context.lock:
+            for cluster in link.azure.clusters:
+                self.sandbox.aks.by_name(cluster.name)  # has its content from now on
 
     @property
     def link(self) -> Link:

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from cloudlink.connect import topology_unasked
 from cloudlink.steps.least_permissions import COMMANDS, Allowance, Where, least
 from reliability.fork_server import Ended
 from reliability.harness import Harness
+from reliability.link_kinds import EXAMPLE, EXAMPLE_KIND, KINDS, LinkKind
 from reliability.results import Point, Results
 from reliability.scenarios import prepare
 from reliability.snapshot import Snapshots
@@ -21,6 +22,8 @@ WORLDS = {
     "verify-dns": ("built",),
     "teardown": ("built",),
 }
+OF_OTHER_KINDS = ("empty", "changed")  # worlds of an up
+TRIED = (EXAMPLE_KIND, "several AKS clusters")
 ARGUMENTS = {"up": ("up",), "status": ("status",), "verify-dns": ("verify-dns",), "teardown": ("teardown", "--yes")}
 NOT_IN_THESE_WORLDS = {
     "up": {
@@ -71,9 +74,15 @@ def named(allowance: Allowance, ended: Ended) -> bool:
 
 
 class Runner:
-    def __init__(self, harness: Harness) -> None:
+    """kind: of link. What does not depend on it is tried on the example alone: of the others each command with exactly its
+    permissions, and without each of those in the AKS clusters."""
+
+    def __init__(self, harness: Harness, kind: LinkKind = EXAMPLE) -> None:
         self.harness = harness
-        prepare(harness, Snapshots(harness))
+        self.kind = kind
+        if kind is not EXAMPLE:
+            kind.begin(harness)
+        prepare(harness, Snapshots(harness), kind)
         self.nodes = topology_unasked(harness.link).nodes()
         self.grants = harness.sandbox.context.grants
 
@@ -81,13 +90,24 @@ class Runner:
         for command in COMMANDS:
             yield command, None
             for allowance in least(self.harness.link, self.nodes, [command]):
-                if allowance.action not in NOT_IN_THESE_WORLDS.get(command, ()):
+                tried = self.kind is EXAMPLE or allowance.where is Where.AKS
+                if tried and allowance.action not in NOT_IN_THESE_WORLDS.get(command, ()):
                     yield command, allowance
 
     def point(self, command: str, without: Allowance | None) -> Point:
         wrong = self._without(command, without) if without is not None else self._exactly(command)
         what = f"{command} without one of them" if without is not None else f"{command} with exactly these"
-        return Point("least_permissions", what, f"{command}: {without}", wrong)
+        return Point("least_permissions", what, f"{self.where}{command}: {without}", wrong)
+
+    @property
+    def where(self) -> str:
+        return "" if self.kind is EXAMPLE else f"{self.kind.name}, "
+
+    @property
+    def worlds(self) -> dict[str, tuple[str, ...]]:
+        if self.kind is EXAMPLE:
+            return WORLDS
+        return {**WORLDS, "up": tuple(w for w in WORLDS["up"] if w in OF_OTHER_KINDS)}
 
     def _run(self, command: str, world: str, without: Allowance | None) -> Ended:
         self.harness.back_to(world)
@@ -100,7 +120,7 @@ class Runner:
             self.grants.allow_all()
 
     def _exactly(self, command: str) -> str:
-        for world in WORLDS[command]:
+        for world in self.worlds[command]:
             ended = self._run(command, world, None)
             if ended.code != 0:
                 return f"{world}: denied {self._denied}\n{ended}"
@@ -108,21 +128,28 @@ class Runner:
 
     def _without(self, command: str, allowance: Allowance) -> str:
         seen = []
-        for world in WORLDS[command]:
+        for world in self.worlds[command]:
             ended = self._run(command, world, allowance)
-            if ended.code == 4 and named(allowance, ended):
+            # of several clusters the one that cannot be read leaves the others to be judged
+            codes = (4, 8) if allowance.where is Where.AKS and self.harness.link.azure.more_clusters else (4,)
+            if ended.code in codes and named(allowance, ended):
                 return ""
             seen.append(f"{world}: denied {self._denied}\n{ended}")
         return "\n".join(seen)
 
 
-def run(results: Results, *, seed: int, part: int = 0, of: int = 1, most: int = 0) -> int:
-    with Harness() as harness:
-        runner = Runner(harness)
-        points = list(runner.all_points())
-        chosen = points[part::of]
-        random.Random(seed).shuffle(chosen)
-        for command, allowance in results.in_time(chosen, most):
-            if f"{command}: {allowance}" not in results.done:
-                results.add(runner.point(command, allowance))
-        return len(points)
+def run(results: Results, *, seed: int, part: int = 0, of: int = 1, most: int = 0, kinds: Sequence[str] = TRIED) -> int:
+    """Returns the number of points that there are. most: points of each kind; 0: all."""
+    there_are = 0
+    for left, name in enumerate(kinds):
+        kind = KINDS.get(name, EXAMPLE)
+        with results.share(len(kinds) - left), kind.opened() as harness:
+            runner = Runner(harness, kind)
+            points = list(runner.all_points())
+            there_are += len(points)
+            chosen = points[part::of]
+            random.Random(seed).shuffle(chosen)
+            for command, allowance in results.in_time(chosen, most):
+                if f"{runner.where}{command}: {allowance}" not in results.done:
+                    results.add(runner.point(command, allowance))
+    return there_are

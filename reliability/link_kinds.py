@@ -65,6 +65,8 @@ zone = "other.example"
 name = "old"
 addresses = ["10.10.8.18"]
 """
+_CLUSTER = '[[azure.clusters]]\nname = "{}"\n'
+_GREEN, _BLUE = _CLUSTER.format("green"), _CLUSTER.format("blue")
 _BACK = '[[dns.back]]\nzone = "privatelink.blob.core.windows.net"\n'
 _OTHER_BACK = '[[dns.back]]\nzone = "corp.azure.example"\n'
 _TAG = ('team = "blue"', 'team = "green"')
@@ -81,6 +83,11 @@ NAMES: Edits = {
 }  # fmt: skip
 """Configurations that every kind may change to."""
 BACKS: Edits = {**NAMES, "a zone back less": ((_OTHER_BACK, ""),), "no names back": ((_BACK, ""), (_OTHER_BACK, ""))}
+CLUSTERS: Edits = {**NAMES, "a cluster more": ((_GREEN, _GREEN + _BLUE),), "a cluster less": ((_GREEN, ""),)}
+_PEERED = 'more_clusters = "peered"\n'
+PEERED_CLUSTERS: Edits = {**CLUSTERS, "a cluster less": ((_GREEN, ""), (_PEERED, ""))}
+BESIDE = ("green", "blue")
+"""Clusters that some of these configurations name and others do not."""
 
 
 def _nothing(harness: Harness) -> None:
@@ -229,6 +236,11 @@ KINDS = {
         LinkKind(
             "names back, on a resolver of others", _text('[link]\ntransport = "existing"', gateway="") + _BACK + _OTHER_BACK,
             'wire = "vpn"\n', edits=BACKS, prepare=_ruleset, changed="no names back",
+        ),
+        LinkKind("several AKS clusters", _text() + _GREEN, edits=CLUSTERS, changed="a cluster more"),
+        LinkKind(
+            "several AKS clusters in peered VNets", _text('[link]\ntransport = "existing"', gateway="") + _GREEN,
+            'wire = "vpn"\n' + _PEERED, edits=PEERED_CLUSTERS, changed="a cluster more",
         ),
         LinkKind("state in S3", _text(store=IN_S3), store=IN_S3),
         LinkKind("state in a blob", _text(store=IN_A_BLOB), store=IN_A_BLOB),

@@ -174,9 +174,9 @@ class ManualEdits:
                 rng.choice(gateways).properties["bgpSettings"]["asn"] = 64999
                 self.harness.sandbox.context.touch()
 
-    def _forward_key(self, new: str | None) -> None:
+    def _forward_key(self, rng: random.Random, new: str | None) -> None:
         with self.harness.sandbox.context.lock:
-            cluster = next(iter(self.harness.sandbox.aks.clusters.values()))
+            cluster = rng.choice(list(self.harness.sandbox.aks.clusters.values()))
             custom = cluster.store.get(CONFIGMAPS, "kube-system", "coredns-custom")
             key = f"cloudlink-{self.harness.link.name}.server"
             if key in (custom.get("data") or {}):
@@ -186,7 +186,7 @@ class ManualEdits:
                 self.harness.sandbox.context.touch()
 
     def the_forward_key_goes(self, rng: random.Random) -> None:
-        self._forward_key(None)
+        self._forward_key(rng, None)
 
     def the_forward_key_changes(self, rng: random.Random) -> None:
-        self._forward_key("cache 300")
+        self._forward_key(rng, "cache 300")

@@ -28,7 +28,7 @@ from reliability.foreign_objects import ForeignObjects
 from reliability.fork_server import Ended, ForkServer
 from reliability.harness import Harness
 from reliability.kill import BY_DESIGN
-from reliability.link_kinds import EXAMPLE, EXAMPLE_KIND, KINDS, Edits, LinkKind
+from reliability.link_kinds import BESIDE, EXAMPLE, EXAMPLE_KIND, KINDS, Edits, LinkKind
 from reliability.manual_edits import MANUAL_EDITS, ManualEdits
 from reliability.results import Point, Results
 from reliability.save_hooks import SAVE_MOMENTS
@@ -51,6 +51,7 @@ OF_A_STORE = {"lock left": 2, "two at once": 2, "store denies": 3, "newer state"
 # What a run may end with while a fault, or what an earlier kill left, is in its way. Never 1: that is a traceback.
 STOPS = (0, 4, 5, 6, 8, 9)
 KEPT_ADDRESSES = re.compile(r"~ azure resource .*/virtualNetworkGateways/shared.*customBgpIpAddresses", re.DOTALL)
+OF_A_CLUSTER_BESIDE = re.compile(rf"[-+~] kube .*\b({'|'.join(BESIDE)})/", re.DOTALL)
 REFUSED = (2, 3)  # a command that such a link does not have, and one that a paused link does not take
 
 
@@ -184,6 +185,8 @@ class World:
     def _told(self, different: list[str]) -> str:
         if self.lost:
             different = [d for d in different if not BY_DESIGN.match(d)]
+        if self.ever_lost:  # which clusters the configuration named before went with the state file
+            different = [d for d in different if not OF_A_CLUSTER_BESIDE.match(d)]
         return "\n".join(["the world differs:", *(d[:700] for d in different)]) if different else ""
 
     def _writes_nothing(self, command: tuple[str, ...], ends: int = 0) -> str:

@@ -60,7 +60,8 @@ class Snapshots:
         return self._clients[name]
 
     def raw(self) -> dict[str, list[Any]]:
-        """kind -> objects as the clouds describe them. What is being deleted is left out."""
+        """kind -> objects as the clouds describe them. What is being deleted is left out. The names of what is in an AKS cluster
+        beside the link's first begin with the cluster's."""
         ec2, route53, resolver = self.client("ec2"), self.client("route53"), self.client("route53resolver")
         seen: dict[str, list[Any]] = {
             "aws vpn gateway": ec2.describe_vpn_gateways()["VpnGateways"],
@@ -105,20 +106,22 @@ class Snapshots:
                 for r in store.resources.values()
             ]  # fmt: skip
             seen["azure group"] = [{"name": g.name, "tags": g.tags} for g in store.groups.values()]
+            first = self.harness.link.azure.aks_cluster
             for cluster in sandbox.aks.clusters.values():
                 cluster.catch_up()
+                on = "" if cluster.name == first else f"{cluster.name}/"
                 for (space, name), thing in cluster.store.objects[CONFIGMAPS.key].items():
                     seen.setdefault("kube config map", []).append(
-                        {"space": space, "name": name, "data": thing.get("data") or {}, "labels": thing["metadata"].get("labels"),
+                        {"space": space, "name": f"{on}{name}", "data": thing.get("data") or {}, "labels": thing["metadata"].get("labels"),
                          "annotations": thing["metadata"].get("annotations")}
                     )  # fmt: skip
                 custom = cluster.store.objects[CONFIGMAPS.key].get(("kube-system", "coredns-custom"), {})
                 of_key = _Marks(custom.get("data") or {})
                 seen.setdefault("kube deployment", []).extend(
-                    _deployment(d, of_key) for d in _all(cluster, DEPLOYMENTS)
+                    _deployment(d, of_key, on) for d in _all(cluster, DEPLOYMENTS)
                 )
-                seen.setdefault("kube service", []).extend(map(_service, _all(cluster, SERVICES)))
-                seen.setdefault("kube pod", []).extend(_pods(_all(cluster, PODS), of_key))
+                seen.setdefault("kube service", []).extend(_service(s, on) for s in _all(cluster, SERVICES))
+                seen.setdefault("kube pod", []).extend(_pods(_all(cluster, PODS), of_key, on))
         return {
             kind: [t for t in things if t.get("State", t.get("Status", "")) not in _GONE]
             for kind, things in seen.items()
@@ -224,27 +227,27 @@ class _Marks:
         }
 
 
-def _deployment(thing: dict[str, Any], marks: _Marks) -> dict[str, Any]:
-    """What it asks for, and how many of its pods serve."""
+def _deployment(thing: dict[str, Any], marks: _Marks, on: str) -> dict[str, Any]:
+    """What it asks for, and how many of its pods serve. on: see ``raw``."""
     meta, spec = thing["metadata"], json.loads(json.dumps(thing["spec"]))
     template = spec["template"]["metadata"]
     template["annotations"] = marks(template.get("annotations"))
     ready = thing.get("status", {}).get("readyReplicas", 0)
     return {
-        "id": f"{meta['namespace']}/{meta['name']}", "labels": meta.get("labels"),
+        "id": f"{on}{meta['namespace']}/{meta['name']}", "labels": meta.get("labels"),
         "annotations": _kept(meta.get("annotations")), "spec": spec, "ready": ready,
     }  # fmt: skip
 
 
-def _service(thing: dict[str, Any]) -> dict[str, Any]:
+def _service(thing: dict[str, Any], on: str) -> dict[str, Any]:
     meta = thing["metadata"]
     return {
-        "id": f"{meta['namespace']}/{meta['name']}", "labels": meta.get("labels"),
+        "id": f"{on}{meta['namespace']}/{meta['name']}", "labels": meta.get("labels"),
         "annotations": meta.get("annotations"), "spec": thing["spec"],
     }  # fmt: skip
 
 
-def _pods(things: list[dict[str, Any]], marks: _Marks) -> list[dict[str, Any]]:
+def _pods(things: list[dict[str, Any]], marks: _Marks, on: str) -> list[dict[str, Any]]:
     """Those of a Deployment are told apart by nothing but a number: their names are drawn anew with each restart. The
     pods of verify-dns are ``probe_pods``."""
     found: list[dict[str, Any]] = []
@@ -262,7 +265,7 @@ def _pods(things: list[dict[str, Any]], marks: _Marks) -> list[dict[str, Any]]:
         conditions = thing.get("status", {}).get("conditions", ())
         found.append(
             {
-                "id": f"{meta['namespace']}/{name}", "labels": _kept(meta.get("labels")),
+                "id": f"{on}{meta['namespace']}/{name}", "labels": _kept(meta.get("labels")),
                 "annotations": marks(meta.get("annotations")), "spec": spec,
                 "phase": thing.get("status", {}).get("phase"),
                 "ready": any(c["type"] == "Ready" and c["status"] == "True" for c in conditions),

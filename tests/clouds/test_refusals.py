@@ -158,6 +158,26 @@ def test_a_permission_on_the_scope_that_azure_names() -> None:
     assert "allows Microsoft.Network/virtualNetworks/read on /subscriptions/x/resourceGroups/y" in error.hint
 
 
+@pytest.mark.parametrize(
+    ("action", "role"),
+    [
+        ("Microsoft.ContainerService/managedClusters/listClusterUserCredential/action", "Cluster User Role"),
+        ("Microsoft.ContainerService/managedClusters/write", "Contributor"),
+        ("Microsoft.Resources/subscriptions/resourceGroups/write", "Contributor"),
+        ("Microsoft.Insights/diagnosticSettings/write", "Monitoring Contributor"),
+        ("Microsoft.Insights/eventtypes/values/read", "Reader"),
+        ("Microsoft.Authorization/roleAssignments/write", "User Access Administrator"),
+        ("Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write", "Storage Blob Data Contributor"),
+        ("Microsoft.Network/publicIPAddresses/write", "Network Contributor"),
+    ],
+)
+def test_the_role_to_ask_for_has_the_action(action: str, role: str) -> None:
+    of = f"The client 'u' with object id 'o' does not have authorization to perform action '{action}' over scope '/s'."
+    assert f"{role}, or activate" in azure(403, "AuthorizationFailed", of).hint
+    linked = LINKED.replace("Microsoft.Network/virtualNetworks/subnets/join/action", action)
+    assert f"{role}' --scope" in azure(403, "LinkedAuthorizationFailed", linked).hint
+
+
 def test_a_policy_is_named_with_what_it_wants() -> None:
     info = {
         "policyDefinitionDisplayName": "Require a tag",

@@ -113,6 +113,20 @@ def test_what_is_adopted_needs_no_creation(tmp_path: Path) -> None:
     assert "route53:CreateHostedZone" not in found
 
 
+def test_tags_are_read_and_written_by_calls_of_their_own(tmp_path: Path) -> None:
+    """AWS shows those of a hosted zone and of an endpoint nowhere else, and a zone's are no part of its create."""
+    tagged = tmp_path / "config.toml"
+    tagged.write_text(EXAMPLE.read_text().replace("[aws]\n", '[tags]\nteam = "blue"\n[aws]\n', 1))
+    link = load(tagged)
+    found = least(link, topology_unasked(link).nodes())
+    by_action = {a.action: commands for a, commands in found.items()}
+    for service in ("route53", "route53resolver"):
+        assert {"up", "status", "teardown"} <= {*by_action[f"{service}:ListTagsForResource"]}
+    writes = {"route53:ChangeTagsForResource", "Microsoft.Resources/tags/write"}
+    assert all("up" in by_action[write] and "status" not in by_action[write] for write in writes)
+    assert not writes & {a.action for a in least(LINK, NODES)}
+
+
 def test_checks_are_more() -> None:
     assert "iam:SimulatePrincipalPolicy" in printed("--checks")
     assert "iam:SimulatePrincipalPolicy" not in printed()

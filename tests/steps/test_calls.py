@@ -13,7 +13,7 @@ from cloudlink_sandbox.process import Sandbox
 from tests.support.cli import EXAMPLE
 from tests.support.life import Life
 
-MOST = {"plan": 51, "first up": 122, "second up": 26, "status": 38, "teardown": 131}
+MOST = {"plan": 52, "first up": 123, "second up": 26, "status": 38, "teardown": 131}
 
 
 @pytest.fixture(scope="module")

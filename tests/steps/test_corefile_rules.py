@@ -337,7 +337,17 @@ def test_durations(text: str, expected: float) -> None:
         ("forward eu.corp.example corp.example", ["eu.corp.example (forward)"]),
         ("forward . 10.1.1.1", []),
         ("grpc corp.example 10.1.1.1", ["corp.example (grpc)"]),
-        ("file /x eu.corp.example corp.example example", ["eu.corp.example (file)", "corp.example (file)"]),
+        ("forward Example. 10.1.1.1", ["example (forward)"]),
+        ("forward ample 10.1.1.1", []),
+        ("k8s_external corp.example", ["corp.example (k8s_external)"]),
+        ("hosts /x/list {\n fallthrough\n}", ["those that /x/list holds (hosts)"]),
+        ("hosts /x/list example other.net", ["those that /x/list holds (hosts)"]),
+        ("hosts /x/list other.net", []),
+        ("hosts /etc/hosts corp.example", []),
+        (
+            "file /x eu.corp.example corp.example example",
+            ["eu.corp.example (file)", "corp.example (file)", "example (file)"],
+        ),
         ("template IN corp.example", []),
         ("template IN A Corp.example. other.example", ["corp.example (template)"]),
         (
@@ -359,12 +369,21 @@ def test_names_of_a_line(line: str, names: list[str]) -> None:
     ("line", "names"),
     [
         ("name a.b c", ["a.b"]),
-        ("name exact A.b. c", ["a.b"]),
+        ("name exact A.B. c", ["a.b"]),
+        ("name exact b c", []),
         ("stop name suffix .a.b .c", ["a.b"]),
-        ("continue name prefix x- y-", ["x-"]),
-        ("name substring x y", ["x"]),
+        ("name suffix .b .c", [".b"]),
+        ("name suffix .c .d", []),
+        ("continue name prefix x- y-", []),
+        ("name substring a y", ["a"]),
+        ("name substring x y", []),
         ("name regex (.*)\\.a\\.b$ {1}.c", ["a.b"]),
         ("name regex (a\\.b) c", ["a.b"]),
+        ("name regex (.*)\\.b$ {1}.c", ["(.*)\\.b$"]),
+        ("name regex (.*)\\.b\\.$ {1}.c", ["(.*)\\.b\\.$"]),
+        ("name regex (.*)\\.c {1}.c", []),
+        ("name regex (.+)+\\.b {1}.c", []),  # may take for ever
+        ("name regex (.* {1}.c", []),
         ("name a", []),
         ("type ANY HINFO x", []),
         ("continue", []),
@@ -372,7 +391,7 @@ def test_names_of_a_line(line: str, names: list[str]) -> None:
     ],
 )
 def test_names_that_are_rewritten(line: str, names: list[str]) -> None:
-    assert list(_rewritten(line.split())) == names
+    assert list(_rewritten(line.split(), "a.b")) == names
 
 
 def test_a_long_list_is_cut() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cloudlink.core.resource import Observed, Ownership, Phase, Timing
-from cloudlink.inspection import still_made
+from cloudlink.inspection.drift import still_made
 
 USUAL = {"azure_vpn.gateway": Timing(create=1030), "aws_vpn.gateway": Timing(create=5)}
 

@@ -19,6 +19,7 @@ def main() -> int:
     parser.add_argument("--idle", type=float, default=1800.0, help="wall seconds without use after which it stops")
     options = parser.parse_args()
 
+    from cloudlink_sandbox.aws.cloud import read_models
     from cloudlink_sandbox.errors import SandboxError
     from cloudlink_sandbox.own_files import write_own
     from cloudlink_sandbox.process import Sandbox
@@ -43,6 +44,7 @@ def main() -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     address = options.home / ADDRESS_FILE
     write_own(address, json.dumps(sandbox.address()).encode())
+    read_models()  # while whoever started it is still on the way to the first question
     try:
         # wakes only to see whether it is still needed: an idle sandbox costs nothing
         while not sandbox.stopping.wait(min(60.0, max(1.0, options.idle / 4))):

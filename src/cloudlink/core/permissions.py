@@ -20,11 +20,10 @@ class Permissions:
     """What the calls of one kind of resource need."""
 
     read: tuple[Permission, ...] = ()  # of ``find``
-    read_tags: tuple[Permission, ...] = ()  # of ``find`` besides, where tags are configured
     create: tuple[Permission, ...] = ()
     update: tuple[Permission, ...] = ()
     delete: tuple[Permission, ...] = ()
     by_field: Mapping[str, tuple[Permission, ...]] = field(default_factory=dict)  # of an update, by what differs
     marks: tuple[Permission, ...] = ()  # to complete its tags
-    tags_apart: bool = False  # a create takes no tags: where some are configured, they are a write of their own
+    tagged: tuple[Permission, ...] = ()  # of a create that takes no tags, where the configuration has some
     owner_only: str = ""  # what of it only the owner of a VPC may do that is shared with other accounts; empty: nothing

@@ -92,6 +92,14 @@ def _through_transit(link: Link) -> bool:
     return link.makes_vpn and link.aws.transit
 
 
+def _tagged(link: Link) -> bool:
+    return bool(link.tags)
+
+
+def _tagged_zones(link: Link) -> bool:
+    return _tagged(link) and any(zone.adopt is None for zone in link.dns.zones)
+
+
 def _over_existing(link: Link) -> bool:
     return not link.makes_vpn
 
@@ -202,8 +210,8 @@ READS: tuple[Read, ...] = (
     _aws("ec2:DescribeTransitGatewayRouteTables", UP, STATUS, check=True, when=_through_transit),
     _aws("ec2:DescribeSubnets", UP, REHEARSE),
     _aws("ec2:DescribeVpcs", UP, REHEARSE),
-    _aws("ec2:DescribeNetworkAcls", STATUS),
-    _aws("ec2:DescribeNetworkAcls", UP, REHEARSE, check=True),
+    _aws("ec2:DescribeNetworkAcls", UP, STATUS),  # of an up: of the status at its end
+    _aws("ec2:DescribeNetworkAcls", REHEARSE, check=True),
     # only where a route table has routes to prefix lists, or a subnet of the cluster's a security group
     _aws("ec2:GetManagedPrefixListEntries", UP, STATUS, REHEARSE, check=True),
     _aws("ec2:DescribeTags", DOWN),
@@ -241,8 +249,11 @@ READS: tuple[Read, ...] = (
     _aws("elasticloadbalancing:DescribeRules", UP, VERIFY, check=True, when=_has_balancers),
     _aws("route53:GetChange", UP, DOWN),
     _aws("route53:GetHostedZone", *_READING),
+    # tags of the configuration, which these two do not show with the object
+    _aws("route53:ListTagsForResource", *_READING, when=_tagged_zones),
+    _aws("route53resolver:ListTagsForResource", *_READING, VERIFY, when=_tagged),
+    _aws("route53:ListTagsForResource", VERIFY, check=True, when=_tagged_zones),
     _aws("route53:ListHostedZones", UP, STATUS, DOWN),  # where the state does not know the zone, or it is gone
-    _aws("route53resolver:ListTagsForResource", VERIFY, when=lambda link: bool(link.tags)),
     _aws("route53:ListHostedZonesByVPC", UP, check=True),
     _aws("route53resolver:ListResolverEndpoints", *COMMANDS, PAUSE, REHEARSE),
     _aws("route53resolver:ListResolverEndpointIpAddresses", *COMMANDS, PAUSE, REHEARSE),
@@ -292,8 +303,8 @@ READS: tuple[Read, ...] = (
         for name in ("CreateSecret", "DescribeSecret", "GetSecretValue", "PutSecretValue", "TagResource")
     ),
     # of the cluster's subnets: they may lie in any group
-    _azure(f"{_NET}/networkSecurityGroups/read", SUBSCRIPTION, STATUS),
-    _azure(f"{_NET}/networkSecurityGroups/read", SUBSCRIPTION, UP, REHEARSE, check=True),
+    _azure(f"{_NET}/networkSecurityGroups/read", SUBSCRIPTION, UP, STATUS),
+    _azure(f"{_NET}/networkSecurityGroups/read", SUBSCRIPTION, REHEARSE, check=True),
     _azure(f"{_NET}/virtualNetworks/read", VNET, UP, STATUS, when=_over_existing),
     _azure(f"{_NET}/virtualNetworks/read", VNET, *_READING, when=_adopts_in_azure),
     _azure(f"{_NET}/virtualNetworks/read", VNET, REHEARSE),
@@ -430,6 +441,9 @@ def least(
             add(Allowance(Where.AKS, "list", space, kind), (UP, RESUME))
         for space in MESH_ROOTS:
             add(Allowance(Where.AKS, "list", space, "configmaps"), (UP, RESUME))
+        for space in (link.probe.namespace, "linkerd-egress"):
+            add(Allowance(Where.AKS, "list", space, "egressnetworks.policy.linkerd.io"), (UP, RESUME))
+        add(Allowance(Where.AKS, "list", "linkerd", "configmaps"), (UP, RESUME))
     for verb, resource in _PROBE:
         add(Allowance(Where.AKS, verb, link.probe.namespace, resource), (UP, VERIFY, RESUME))
         if link.dns.back:
@@ -450,11 +464,10 @@ def least(
                 (VERIFY,),
             )
     if checks:  # verify-dns reads the whole link to say why a name fails, and does without what it may not read
-        said = [node.permissions for node in nodes]
-        for permission in (p for of in said for p in (*of.read, *(of.read_tags if link.tags else ()))):
+        for permission in (p for node in nodes for p in node.permissions.read):
             where = Where.AZURE if permission.place else Where.AWS
             add(Allowance(where, permission.action, placed(permission, link).place), (VERIFY,))
-    for permission, needed_by in _of_resources(nodes, tagged=bool(link.tags)):
+    for permission, needed_by in _of_resources(nodes, tags=bool(link.tags)):
         where = Where.AZURE if permission.place else Where.AWS
         add(Allowance(where, permission.action, placed(permission, link).place), needed_by)
         for other in ON_BEHALF.get(permission.action, ()):
@@ -466,22 +479,24 @@ def _fields(allowance: Allowance, place: str) -> tuple[Where, str, str, str, str
     return allowance.where, allowance.action, place or allowance.place, allowance.resource, allowance.name
 
 
-def _of_resources(nodes: Iterable[Node[Any]], *, tagged: bool) -> Iterator[tuple[Permission, tuple[str, ...]]]:
+def _of_resources(nodes: Iterable[Node[Any]], *, tags: bool) -> Iterator[tuple[Permission, tuple[str, ...]]]:
     """Of everything that the configuration lets cloudlink make, change and remove. What is adopted is not made; what is
     gone by hand is made again, and what was changed is changed back. A pause, with --deep or without, and a resume are
-    about what a pause takes away: where something else was changed meanwhile, a resume needs what up needs. tagged: some
-    tags are configured, which are read, and written where they are not as configured."""
+    about what a pause takes away: where something else was changed meanwhile, a resume needs what up needs. tags: the
+    configuration has some, which may be others than they were."""
     nodes = list(nodes)
-    for node in nodes if tagged else ():
-        if isinstance(node, Resource) and type(node).complete_marks is not Resource.complete_marks:
-            yield from ((permission, (UP,)) for permission in node.permissions.marks)
     found = {node.address: node.permissions for node in nodes}
-    for said in found.values():
+    with_tags = {
+        n.address for n in nodes if isinstance(n, Resource) and type(n).complete_marks is not Resource.complete_marks
+    }
+    for address, said in found.items():
         by_field = (permission for several in said.by_field.values() for permission in several)
-        for permission in (*said.read, *(said.read_tags if tagged else ())):
+        for permission in said.read:
             yield permission, (*_READING, RESUME)
         for permission in (*said.create, *said.update, *by_field):
             yield permission, (UP,)
+        if tags and address in with_tags:
+            yield from ((permission, (UP,)) for permission in (*said.tagged, *said.marks))
         for permission in said.delete:
             yield permission, (UP, DOWN)
     for address in taken(found, deep=True, attachment=True):

@@ -14,7 +14,7 @@ from typing import Any
 
 from cloudlink.clouds.aws.requests import Request
 from cloudlink.core.permissions import Permission, Permissions
-from cloudlink.core.plan import Action, Change, FieldChange, Plan
+from cloudlink.core.plan import Action, Change, Plan
 from cloudlink.core.resource import Node
 from cloudlink.link import Link
 
@@ -71,38 +71,32 @@ def needed(link: Link, plan: Plan, nodes: Nodes) -> dict[Permission, tuple[str, 
         node = nodes.get(change.address)
         if node is not None:
             for permission in dict.fromkeys(
-                (*_of(change, node.permissions, tagged=bool(link.tags)), *_joins(change, node))
+                (*_of(change, node.permissions, tags=bool(link.tags)), *_joins(change, node))
             ):
                 found.setdefault(placed(permission, link), []).append(change.address)
     return {permission: tuple(addresses) for permission, addresses in found.items()}
 
 
-def _of(change: Change, of: Permissions, *, tagged: bool) -> Iterator[Permission]:
-    """tagged: some tags are configured."""
-    tags = {f.field for f in change.fields if _of_tags(f)}
-    fields = {f.field for f in change.fields} - tags
+def _of(change: Change, of: Permissions, *, tags: bool) -> Iterator[Permission]:
+    """tags: the configuration has some."""
+    marked = {f.field for f in change.fields if f.is_tag or f.field == "marks"}
+    fields = {f.field for f in change.fields} - marked
     if change.action in (Action.CREATE, Action.REPLACE):
-        yield from of.create
-        yield from of.marks if tagged and of.tags_apart else ()
+        yield from (*of.create, *(of.tagged if tags else ()))
     if change.action in (Action.DELETE, Action.REPLACE):
         yield from of.delete
     if change.action is not Action.UPDATE:
         return
-    if fields or not tags:
+    if fields or not marked:
         chosen = [permission for name in sorted(fields) for permission in of.by_field.get(name, ())]
         yield from (of.by_field and chosen) or of.update
-    if tags:
+    if marked:
         yield from of.marks
-
-
-def _of_tags(field: FieldChange) -> bool:
-    return field.field == "marks" or field.is_tag
 
 
 def _joins(change: Change, node: Node[Any]) -> Iterator[Permission]:
     """What is made anew has no references of others yet, and tags are written by themselves."""
-    others = [f for f in change.fields if not _of_tags(f)]
-    if change.action is Action.UPDATE and others and isinstance(node, Joins):
+    if change.action is Action.UPDATE and {f.field for f in change.fields} != {"marks"} and isinstance(node, Joins):
         yield from (Permission(f"{NETWORK}/{kind}/join/action", id_) for kind, id_ in node.joined())
 
 

@@ -1,4 +1,4 @@
-"""A service mesh that knows registered hosts only, as Istio is told it in several places."""
+"""A service mesh that keeps pods from AWS, as Istio and Linkerd are told it: AKS's add-on, or one that somebody has installed."""
 
 from __future__ import annotations
 
@@ -35,14 +35,20 @@ def settings(text: str, name: str = "istio") -> Json:
     return {"metadata": {"name": name}, "data": {"mesh": text}}
 
 
-ADD_ON_CLUSTER: Json = {"id": "/x/aks", "name": "aks", "properties": {"serviceMeshProfile": {"mode": "Istio"}}}
 REGISTRY_ONLY = settings("outboundTrafficPolicy:\n  mode: REGISTRY_ONLY\n")
 
 
 class Mesh:
-    def __init__(self, answers: dict[str, list[Json] | Exception]) -> None:
+    def __init__(self, answers: dict[str, list[Json] | Exception], groups: Any = None) -> None:
         self.answers = answers
+        self.groups = {"networking.istio.io": "v1"} if groups is None else groups
         self.asked: list[str] = []
+
+    def api_groups(self) -> dict[str, str]:
+        self.asked.append("/apis")
+        if isinstance(self.groups, Exception):
+            raise self.groups
+        return dict(self.groups)
 
     def objects(self, path: str) -> list[Json]:
         self.asked.append(path)
@@ -53,22 +59,31 @@ class Mesh:
 
 
 def found(answers: dict[str, list[Json] | Exception], **more: Any) -> list[Finding]:
-    aks: Any = Mesh(answers)
-    return list(
-        find(
-            replace(
-                context(more.get("its_plan"), azure={"aks_cluster": more.get("cluster", ADD_ON_CLUSTER)}),
-                aks=aks,
-                failed=more.get("failed", {}),
-            )
-        )
+    aks: Any = Mesh(answers, more.get("groups"))
+    return list(find(replace(context(more.get("its_plan")), aks=aks, failed=more.get("failed", {}))))
+
+
+@pytest.mark.parametrize("groups", [{}, {"apps": "v1", "cilium.io": "v2"}])
+def test_without_a_mesh_it_is_one_question(groups: Json) -> None:
+    aks: Any = Mesh({OWN: [sidecar("default", "REGISTRY_ONLY")]}, groups)
+    assert list(find(replace(context(), aks=aks))) == []
+    assert aks.asked == ["/apis"]
+
+
+def test_where_groups_may_not_be_asked_istio_is() -> None:
+    limited: dict[str, list[Json] | Exception] = {OWN: [sidecar("default", "REGISTRY_ONLY")]}
+    assert len(found(limited, groups=KubeApiError(403, "Forbidden", "", "GET"))) == 1
+    assert (
+        found({OWN: KubeApiError(404, "NotFound", "", "GET")}, groups=KubeApiError(403, "Forbidden", "", "GET")) == []
     )
+    with pytest.raises(KubeApiError):
+        found(limited, groups=KubeApiError(500, "InternalError", "", "GET"))
 
 
-def test_without_istio_it_is_one_question() -> None:
-    aks: Any = Mesh({OWN: KubeApiError(404, "NotFound", "", "GET")})
-    assert list(find(replace(context(azure={"aks_cluster": ADD_ON_CLUSTER}), aks=aks))) == []
-    assert aks.asked == [OWN]
+def test_the_version_that_the_cluster_prefers_is_asked() -> None:
+    """Istio before 1.22 has no v1."""
+    old: dict[str, list[Json] | Exception] = {OWN.replace("/v1/", "/v1beta1/"): [sidecar("default", "REGISTRY_ONLY")]}
+    assert len(found(old, groups={"networking.istio.io": "v1beta1"})) == 1
 
 
 @pytest.mark.parametrize(
@@ -135,12 +150,51 @@ def test_an_answer_without_its_form_is_malformed() -> None:
         found({OWN: [{"spec": {}}]})
 
 
-def test_which_clusters_are_asked() -> None:
-    """One question to each would be one too many: those with AKS's add-on, and those that enforce policies."""
-    limited: dict[str, list[Json] | Exception] = {OWN: [sidecar("x", "REGISTRY_ONLY")]}
-    enforcing = {
-        "id": "/x/aks",
-        "properties": {"networkProfile": {"networkPlugin": "azure", "networkPolicy": "cilium"}},
-    }
-    assert len(found(limited, cluster=enforcing)) == 1
-    assert found(limited, cluster={"id": "/x/aks", "properties": {}}) == []
+# --- Linkerd -----------------------------------------------------------------------------------------------------------
+
+LINKERD = {"policy.linkerd.io": "v1beta3"}
+EGRESS = "/apis/policy.linkerd.io/v1alpha1/namespaces/{}/egressnetworks"
+CONFIG = MAPS.format("linkerd")
+
+
+def egress(name: str, policy: str = "Deny", *networks: Json) -> Json:
+    spec: Json = {"trafficPolicy": policy, **({"networks": list(networks)} if networks else {})}
+    return {"metadata": {"name": name, "namespace": "linkerd-egress"}, "spec": spec}
+
+
+def narrowed(networks: str) -> Json:
+    return {"metadata": {"name": "linkerd-config"}, "data": {"values": f"clusterNetworks: {networks}\n"}}
+
+
+VPC = "10.10.0.0/16"
+
+
+@pytest.mark.parametrize(
+    ("answers", "shut"),
+    [
+        ({}, False),
+        ({EGRESS.format("linkerd-egress"): [egress("all")]}, False),  # private ranges count as the cluster
+        ({EGRESS.format("linkerd-egress"): [egress("all")], CONFIG: [narrowed("10.20.0.0/16,10.244.0.0/16")]}, True),
+        ({EGRESS.format("default"): [egress("all")], CONFIG: [narrowed("10.20.0.0/16,fd00::/8")]}, True),
+        (
+            {EGRESS.format("default"): [egress("all")], CONFIG: [{"metadata": {"name": "linkerd-config"}, "data": {}}]},
+            False,
+        ),
+        ({EGRESS.format("default"): [egress("some", "Deny", {"cidr": "10.0.0.0/8"})]}, True),
+        ({EGRESS.format("default"): [egress("some", "Allow", {"cidr": "10.0.0.0/8"})]}, False),
+        ({EGRESS.format("default"): [egress("some", "Deny", {"cidr": "10.0.0.0/8", "except": [VPC]})]}, False),
+        ({EGRESS.format("default"): [egress("some", "Deny", {"cidr": "192.168.0.0/16"}, {"cidr": "::/0"})]}, False),
+        ({EGRESS.format("default"): KubeApiError(404, "NotFound", "", "GET")}, False),  # before 2.17
+    ],
+)
+def test_an_egress_network_of_linkerd_over_the_vpc(answers: dict[str, list[Json] | Exception], shut: bool) -> None:
+    told = found(answers, groups=LINKERD)
+    assert [f.summary for f in told] == ["The service mesh keeps pods from the VPC"] * shut
+    assert all(VPC in f.detail and "linkerd-egress edit egressnetwork" in f.hint for f in told)
+
+
+def test_what_of_linkerd_may_not_be_read_is_not_known() -> None:
+    (finding,) = found({EGRESS.format("default"): KubeApiError(403, "Forbidden", "no", "GET")}, groups=LINKERD)
+    assert finding.severity is Severity.NOT_PROVED
+    with pytest.raises(KubeApiError):
+        found({EGRESS.format("default"): KubeApiError(500, "InternalError", "no", "GET")}, groups=LINKERD)

@@ -80,10 +80,26 @@ _ONE_AT_A_TIME = threading.RLock()  # moto's stores are global to the process
 _READS = ("Describe", "Get", "List", "Search", "Simulate", "Filter", "Lookup", "Assume")
 
 
-@cache
+_MODELS = (
+    threading.Lock()
+)  # EC2's takes half a second to read: whoever asks for it meanwhile waits, and reads it not as well
+
+
 def _operations(service: str) -> frozenset[str]:
     """Of a service's model, by the name in a signature's scope."""
+    with _MODELS:
+        return _read_operations(service)
+
+
+@cache
+def _read_operations(service: str) -> frozenset[str]:
     return frozenset(get_service_model("elbv2" if service == "elasticloadbalancing" else service).operation_names)
+
+
+def read_models() -> None:
+    """So that the first question of each service is answered as fast as the second."""
+    for service in _HANDLERS:
+        _operations(service)
 
 
 class AwsCloud(AwsAccount):

@@ -17,6 +17,7 @@ from cloudlink.clouds.aws.client import Aws
 from cloudlink.clouds.aws.permissions import Proof, Verdict
 from cloudlink.clouds.azure.client import Azure
 from cloudlink.clouds.azure.parse_permissions import DenyAssignment, Grant, allowed, deny_assignments, grants
+from cloudlink.clouds.azure.roles import built_in_role
 from cloudlink.core.permissions import Permission
 from cloudlink.core.plan import Plan
 from cloudlink.errors import Finding, Severity
@@ -276,13 +277,7 @@ def _named(place: str, scope: Scope) -> str:
 
 
 def _missing_in_azure(permission: Permission, scope: Scope, addresses: tuple[str, ...]) -> Finding:
-    role = (
-        "Azure Kubernetes Service Cluster User Role"
-        if permission.action.endswith("/listClusterUserCredential/action")
-        else "Network Contributor"
-        if permission.action.startswith("Microsoft.Network/")
-        else "Contributor"
-    )
+    role = built_in_role(permission.action)
     return Finding(
         TOPIC,
         Severity.OBSTACLE,

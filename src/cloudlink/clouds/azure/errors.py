@@ -12,6 +12,7 @@ from typing import Any
 from cloudlink.clouds.answers import seconds_to_wait
 from cloudlink.clouds.azure import signin_words
 from cloudlink.clouds.azure.parse_policy import PolicyRefusal, policies_named, policy_refusals
+from cloudlink.clouds.azure.roles import built_in_role
 from cloudlink.clouds.azure.versions import REFUSED, offered
 from cloudlink.clouds.local_settings import unusable
 from cloudlink.clouds.malformed import is_not_text
@@ -480,8 +481,8 @@ def _api_error(answer: ErrorResponse, login: str, subscription: str, location: s
         return CredentialsError(
             "Azure refused permission",
             needed,
-            f"Ask for a role{where}, such as Network Contributor, or activate the one that you are eligible for (PIM). A role that was given or "
-            f"activated a moment ago needs a new sign-in: {login}",
+            f"Ask for a role{where}, such as {built_in_role(action.group(1) if action else '')}, or activate the one that you are "
+            f"eligible for (PIM). A role that was given or activated a moment ago needs a new sign-in: {login}",
             **more,
         )
     if answer.code == "RequestDisallowedByPolicy" or answer.policies:
@@ -594,13 +595,11 @@ def _linked(answer: ErrorResponse, detail: str, login: str, more: dict[str, Any]
             **more,
         )
     place = scopes.group(1) if scopes else "the linked object"
-    role = (
-        "Network Contributor" if wanted.group(1).lower().startswith("microsoft.network/") else "a role with that action"
-    )
+    role = built_in_role(wanted.group(1))
     return CredentialsError(
         "Azure refused permission on a linked object",
         f"The action {wanted.group(1)} is missing on {place} (or that does not exist). {detail}",
-        f"Ask for {role} there: az role assignment create --assignee YOU --role 'Network Contributor' --scope {place}. "
+        f"Ask for {role} there: az role assignment create --assignee YOU --role '{role}' --scope {place}. "
         f"Then sign in again: {login}",
         **more,
     )

@@ -186,6 +186,12 @@ class Kube:
         """All of a kind, in every namespace. path: such as ``/api/v1/services``."""
         return list(self._json("GET", path).get("items") or ())
 
+    def api_groups(self) -> dict[str, str]:
+        """The groups of its API, such as ``networking.istio.io``, with the version that it prefers: they tell what is installed.
+        Anyone who is signed in may ask."""
+        groups = self._json("GET", "/apis").get("groups") or ()
+        return {str(g.get("name")): str((g.get("preferredVersion") or {}).get("version") or "v1") for g in groups}
+
     # --- transport ---------------------------------------------------------------------------------------
 
     def _open(self) -> _Opened:

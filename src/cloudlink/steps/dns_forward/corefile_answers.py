@@ -13,8 +13,9 @@ from ipaddress import ip_address
 from cloudlink.steps.dns_forward.corefile_grammar import Directive, Server
 
 _SHOWN = 12
-_FROM_ZONES = ("file", "auto", "secondary", "etcd", "route53", "azure", "clouddns")  # plugins whose arguments are zones
-_ANSWER = (*_FROM_ZONES, "hosts", "template", "rewrite", "forward", "grpc", "kubernetes", "k8s_external", "erratic")
+# plugins whose arguments are zones
+_FROM_ZONES = ("file", "auto", "secondary", "etcd", "route53", "azure", "clouddns", "kubernetes", "k8s_external")
+_ANSWER = (*_FROM_ZONES, "hosts", "template", "rewrite", "forward", "grpc", "erratic")
 _REWRITES = ("exact", "prefix", "suffix", "substring", "regex")
 
 
@@ -31,10 +32,23 @@ def answers_below(block: Server, zones: Sequence[str], ours: str, zone: str) -> 
             f"from now on{which}."
         )
         return
-    for key in dict.fromkeys(d.key for d in block.directives if d.key and d.key != ours):
-        names = _names([d for d in block.directives if d.key == key], zone)
+    asked = list(_asked(block.directives))
+    for key in dict.fromkeys(d.key for d in asked if d.key and d.key != ours):
+        names = _names([d for d in asked if d.key == key], zone)
         if names:
             yield (f"The key {key} answers names below {zone} today, which go to AWS from now on: {_listed(names)}.")
+
+
+def _asked(directives: Sequence[Directive]) -> Iterator[Directive]:
+    """Without forwards behind one of everything, as AKS has it above its import: the first that takes a name keeps it.
+    https://coredns.io/plugins/forward"""
+    everything = False
+    for directive in directives:
+        if directive.name != "forward":
+            yield directive
+        elif not everything:
+            everything = directive.arguments[:1] == (".",)
+            yield directive
 
 
 _AZURES_DNS = ("/etc/resolv.conf", "168.63.129.16")
@@ -86,18 +100,20 @@ def _of_directive(directive: Directive, zone: str) -> Iterator[str]:
     match directive.name:
         case "hosts":
             yield from (n for n in _hosts(directive) if is_below(n, zone))
+            file, *zones = arguments or ("",)
+            if file not in ("", "/etc/hosts") and (not zones or any(_meets(z, zone) for z in map(_plain, zones))):
+                yield f"those that {file} holds (hosts)"
         case "template":
             yield from (f"{z} (template)" for z in map(_plain, arguments[2:]) if is_below(z, zone))
             matches = [o[1] for o in directive.options if o[0] == "match" and len(o) > 1]
             yield from (f"{m} (template)" for m in matches if _bare(zone) in _bare(m))
         case "rewrite":
-            yield from (f"{n} (rewrite)" for n in _rewritten(arguments) if is_below(n, zone))
-            for option in directive.options:
-                yield from (f"{n} (rewrite)" for n in _rewritten(option) if is_below(n, zone))
+            for words in (arguments, *directive.options):
+                yield from (f"{n} (rewrite)" for n in _rewritten(words, zone))
         case "forward" | "grpc":
-            yield from (f"{z} ({directive.name})" for z in map(_plain, arguments[:1]) if is_below(z, zone))
+            yield from (f"{z} ({directive.name})" for z in map(_plain, arguments[:1]) if _meets(z, zone))
         case name if name in _FROM_ZONES:
-            yield from (f"{z} ({name})" for z in map(_plain, arguments) if is_below(z, zone))
+            yield from (f"{z} ({name})" for z in map(_plain, arguments) if _meets(z, zone))
 
 
 def _hosts(directive: Directive) -> Iterator[str]:
@@ -106,17 +122,39 @@ def _hosts(directive: Directive) -> Iterator[str]:
             yield from map(_plain, names)
 
 
-def _rewritten(words: Sequence[str]) -> Iterator[str]:
-    """The name of ``rewrite [continue|stop] name [exact|suffix|...] FROM TO``."""
+def _rewritten(words: Sequence[str], zone: str) -> Iterator[str]:
+    """The FROM of ``rewrite [continue|stop] name [exact|suffix|...] FROM TO``, where names below the zone are among those
+    that it takes."""
     rest = list(words)
     if rest and rest[0] in ("continue", "stop"):
         rest.pop(0)
     if len(rest) < 3 or rest.pop(0) != "name":
         return
-    if rest[0] in _REWRITES:
-        rest.pop(0)
+    how = rest.pop(0) if rest[0] in _REWRITES else "exact"
     # of a regular expression, what is behind its first part: (.*)\.corp\.example
-    yield re.sub(r"^[^a-z0-9_]+", "", _plain(rest[0].replace("\\", "").rstrip("$)")))
+    name = re.sub(r"^[^a-z0-9_]+", "", _plain(rest[0].replace("\\", "").rstrip("$)")))
+    if is_below(name, zone):
+        yield name
+    elif (
+        (how == "suffix" and is_below(zone, name))
+        or (how == "substring" and _plain(rest[0]) in zone)
+        or (how == "regex" and _takes(rest[0], zone))
+    ):
+        yield rest[0]
+
+
+# What may take for ever to look for, such as (a+)+
+_NESTED = re.compile(r"[+*}]\)[+*{]")
+
+
+def _takes(pattern: str, zone: str) -> bool:
+    """Whether a name below the zone matches; one that cannot be read as Python reads it does not."""
+    if _NESTED.search(pattern):
+        return False
+    try:
+        return re.search(pattern, f"name.{zone}.") is not None or re.search(pattern, f"name.{zone}") is not None
+    except re.error:
+        return False
 
 
 def _bare(text: str) -> str:
@@ -126,6 +164,11 @@ def _bare(text: str) -> str:
 
 def _plain(name: str) -> str:
     return name.lower().rstrip(".")
+
+
+def _meets(one: str, zone: str) -> bool:
+    """Whether names below the zone are below the other one, too. The root, where AKS forwards everything else, is none."""
+    return is_below(one, zone) or (one != "" and is_below(zone, one))
 
 
 def is_below(name: str, zone: str) -> bool:

@@ -136,7 +136,6 @@ class BackRule(Resource[BackRuleSpec, ResolverRule]):
         create=(_rule("CreateResolverRule"), _TAGS),
         update=(_rule("UpdateResolverRule"),),
         delete=(_rule("DeleteResolverRule"),),
-        read_tags=(_rule("ListTagsForResource"),),
         marks=(_TAGS,),
         owner_only="make a Resolver rule",
     )

@@ -133,7 +133,6 @@ class InboundEndpoint(Resource[EndpointSpec, Endpoint]):
             _INTERFACE,
         ),
         delete=(_resolver("DeleteResolverEndpoint"),),
-        read_tags=(_resolver("ListTagsForResource"),),
         marks=(_TAGS,),
         owner_only="make a Resolver endpoint",
     )

@@ -35,6 +35,8 @@ GENERATION_SECONDS = 300
 """After this long a new CallerReference is used. Until then a repeated create is refused instead of making a second
 zone; whether the reference of a deleted zone could be used again is not documented."""
 
+_TAGS = iam("route53:ChangeTagsForResource", "hosted-zone")
+
 
 @dataclass(frozen=True)
 class ZoneSpec:
@@ -60,9 +62,8 @@ class Zone(Resource[ZoneSpec, HostedZone]):
         create=(iam("route53:CreateHostedZone"),),
         update=(iam("route53:AssociateVPCWithHostedZone", "hosted-zone"),),
         delete=(iam("route53:DeleteHostedZone", "hosted-zone"),),
-        read_tags=(iam("route53:ListTagsForResource", "hosted-zone"),),
-        marks=(iam("route53:ChangeTagsForResource", "hosted-zone"),),
-        tags_apart=True,
+        marks=(_TAGS,),
+        tagged=(_TAGS,),
         owner_only="associate a private hosted zone",
     )
 
