@@ -322,6 +322,14 @@ READS: tuple[Read, ...] = (
         _aws(f"{_SECRETS}:{name}", UP, when=lambda link: link.aws.psk_storage == "secrets-manager")
         for name in ("CreateSecret", "DescribeSecret", "GetSecretValue", "PutSecretValue", "TagResource")
     ),
+    # what a network manager has put on the clusters' VNets; of verify-dns only where names stay silent
+    _azure(
+        f"{_NET}/virtualNetworks/listNetworkManagerEffectiveSecurityAdminRules/action",
+        SUBSCRIPTION,
+        UP,
+        VERIFY,
+        check=True,
+    ),
     # of the cluster's subnets: they may lie in any group
     _azure(f"{_NET}/networkSecurityGroups/read", SUBSCRIPTION, UP, STATUS),
     _azure(f"{_NET}/networkSecurityGroups/read", SUBSCRIPTION, REHEARSE, check=True),
