@@ -41,6 +41,7 @@ sys.argv[1:] = ["run", "--max-children", "2", *sys.stdin.read().splitlines()]
 cli()
 """
 MUTANTS = ROOT / "mutants" / "src"
+LOG = ROOT / "mutants" / "run.log"
 NOBODY = "no mutant has this name"  # makes the mutants, and runs none
 SURVIVED, NO_TESTS = 0, 33  # mutmut's exit codes; any other means that the tests noticed
 # Of steps/ the rest talks to the clouds, which no fast test does.
@@ -60,7 +61,7 @@ def main() -> int:
     _mutmut(options.files, [NOBODY], quietly=True)
     names = sorted(name for name in verdicts() if options.files in _file_of(name) and _counts(name))
     if not names:
-        sys.stderr.write("There are no mutants: look at what mutmut says, with .venv/bin/mutmut run.\n")
+        sys.stderr.write("There are no mutants.\n")
         return 2
     chosen = random.Random(options.seed).sample(names, min(options.sample, len(names))) if options.sample else names
     known = verdicts()
@@ -69,15 +70,21 @@ def main() -> int:
     ]  # there may be tests that there were not
     if todo:
         _mutmut(options.files, todo, quietly=bool(options.sample))
-    share = report({name: verdict for name, verdict in verdicts().items() if name in set(chosen)}, show=options.show)
+    judged = {name: verdict for name, verdict in verdicts().items() if name in set(chosen)}
+    if unjudged := sum(verdict is None for verdict in judged.values()):
+        sys.stderr.write(f"{unjudged} mutants were not judged: {LOG} has what mutmut said.\n")
+        return 2
+    share = report(judged, show=options.show)
     print(f"{len(chosen)} of {len(names)} mutants; took {time.monotonic() - began:.0f} s.")
     return 0 if share >= options.at_least else 1
 
 
 def _mutmut(files: str, names: list[str], *, quietly: bool) -> None:
-    out = subprocess.DEVNULL if quietly else None
     command = [sys.executable, "-c", PROGRAM, files]
-    subprocess.run(command, cwd=ROOT, check=False, stdout=out, stderr=out, input="\n".join(names), text=True)
+    LOG.parent.mkdir(exist_ok=True)
+    with LOG.open("w", encoding="utf-8") as log:
+        out = log if quietly else None
+        subprocess.run(command, cwd=ROOT, check=False, stdout=out, stderr=out, input="\n".join(names), text=True)
 
 
 def verdicts() -> dict[str, int | None]:

@@ -801,6 +801,13 @@ WHO_K = 'User "u" cannot patch resource "configmaps" in API group "" in the name
         (404, 'namespaces "tools" not found', 5, "no such object", "kubectl get namespaces"),
         (404, 'configmaps "coredns-custom" not found', 5, "no such object", ""),
         (401, "Unauthorized", 4, "does not accept our sign-in", "az login"),
+        (403, 'pods "p" is forbidden: node label selector conflict', 5, "node selector", "[probe] node_selector"),
+        (409, "Operation cannot be fulfilled: the object has been modified", 5, "in the meantime", "it reads first"),
+        (429, "The server has received too many requests", 5, "slow down", "Wait a few minutes"),
+        (407, "Proxy Authentication Required", 5, "sign-in of its own", "NO_PROXY"),
+        (403, "<!DOCTYPE html><title>Access denied by policy</title>", 5, "in the cluster's place", "NO_PROXY"),
+        (302, "<HTML><body>Please sign in</body></HTML>", 5, "in the cluster's place", "NO_PROXY"),
+        (422, 'Pod "p" is invalid: spec.imagePullSecrets[0].name: Required value', 5, "refused", "[probe] keys"),
     ],
 )
 def test_a_clusters_refusals(status: int, message: str, exit_code: int, summary: str, hint: str) -> None:
@@ -809,6 +816,20 @@ def test_a_clusters_refusals(status: int, message: str, exit_code: int, summary:
     assert error.exit_code == exit_code
     assert summary in error.summary and hint in error.hint
     assert message in error.detail
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "is forbidden: ValidatingAdmissionPolicy 'aks-managed-protect-system-namespaces' with binding 'b' denied request: no",
+        'admission webhook "aks-managed-protect.azmk8s.io" denied the request: no',
+    ],
+)
+def test_a_guarded_config_map_is_no_matter_of_the_probes_pod(message: str) -> None:
+    patch = "PATCH /api/v1/namespaces/kube-system/configmaps/coredns-custom of cluster test"
+    error = kube_errors.translate(kube_errors.KubeApiError(403, "Forbidden", message, patch))
+    assert error is not None
+    assert "coredns-custom" in error.hint and 'dns.forward = "vnet"' in error.hint and "[probe]" not in error.hint
 
 
 def test_a_cluster_that_hangs_up_is_told_without_the_names_of_exceptions() -> None:

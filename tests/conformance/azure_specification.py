@@ -79,9 +79,10 @@ def _definition(name: str) -> Schema:
 
 
 # Their files are not among those that are kept here: the SDK's models judge circuits, in tests/sandbox/test_wires.py, and
-# recordings the DNS resolvers, in tests/sandbox/azure/test_azure_dns_resolvers.py.
+# rules of network managers, in tests/sandbox/azure/test_admin_rules.py; recordings the DNS resolvers, in
+# tests/sandbox/azure/test_azure_dns_resolvers.py.
 NOT_IN_THE_COPY = re.compile(
-    "/(expressRouteCircuits|dnsResolver|dnsForwardingRuleset|listDns|privateDnsZones)", re.IGNORECASE
+    "/(expressRouteCircuits|dnsResolver|dnsForwardingRuleset|listDns|privateDnsZones|listNetworkManager)", re.IGNORECASE
 )
 
 

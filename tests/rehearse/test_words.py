@@ -206,6 +206,29 @@ def test_what_is_missing_is_one_message_with_one_line_to_type(
     assert caught.value.hint == "cloudlink rehearse --install"
 
 
+def test_a_strongswan_without_its_control_socket_counts_as_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As an older cloudlink unpacked it: the plugin vici lies in a package of its own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(programs, "_PLACES", ())
+    monkeypatch.setenv("PATH", str(tmp_path))
+    root = tmp_path / "cloudlink" / "rehearsal" / "root"
+    plugins = root / "usr/lib/ipsec/plugins"
+    plugins.mkdir(parents=True)
+    (root / "usr/sbin").mkdir()
+    for name in ("charon-systemd", "bird"):
+        (root / "usr/sbin" / name).touch()
+    (plugins / "libstrongswan-kernel-libipsec.so").touch()
+    with pytest.raises(UsageError, match="strongSwan is not on this machine") as caught:
+        programs.found("1.12.1")
+    assert "BIRD" not in caught.value.detail
+    (plugins / "libstrongswan-vici.so").touch()
+    with pytest.raises(UsageError) as caught:
+        programs.found("1.12.1")
+    assert "strongSwan" not in caught.value.detail
+
+
 @pytest.mark.parametrize(
     ("opened", "code", "problem", "typed"),
     [

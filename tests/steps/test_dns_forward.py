@@ -205,6 +205,38 @@ def test_a_teardown_killed_before_the_restart_goes_on(sandbox: KubeSandbox) -> N
     assert sandbox.settle() is None
 
 
+WRONG_SINCE = "shop.example:53 {\n kubernetes cluster.local {\n upstream\n }\n}\n"
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_teardown_writes_nothing_where_coredns_would_not_start_without_the_key_either(
+    sandbox: KubeSandbox, killed: bool
+) -> None:
+    """Another team's key has become wrong since: a running CoreDNS goes on with what it read, our zone included."""
+    found = sandbox.up()
+    if killed:  # the key is gone, and CoreDNS was not restarted without it
+        sandbox.set_key(KEY, None)
+    sandbox.set_key("rw.server", WRONG_SINCE)
+    sandbox.another_run()
+    written = sandbox.writes()
+    with pytest.raises(ConflictError, match="let go of the zone") as caught:
+        sandbox.forward.delete(found, None)
+    assert "the key rw.server" in caught.value.detail
+    assert "--leave-coredns" in caught.value.hint and "kubectl edit configmap coredns-custom" in caught.value.hint
+    assert sandbox.writes() == written
+    sandbox.set_key("rw.server", None)
+    sandbox.another_run()
+    assert sandbox.forward.delete(found, None) is not None
+    assert sandbox.settle() is None
+
+
+def test_another_key_with_our_zone_is_no_reason_to_keep_ours(sandbox: KubeSandbox) -> None:
+    found = sandbox.up()
+    sandbox.set_key("other.server", f"{ZONE} {{\n forward . 10.9.9.9\n}}\n")
+    sandbox.another_run()
+    assert sandbox.forward.delete(found, None) is not None
+
+
 @pytest.mark.parametrize(
     ("key", "text", "words"),
     [

@@ -8,6 +8,7 @@ from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
+from cloudlink.ipsec import IpsecPolicy
 from cloudlink.secret import Secret
 
 KINDS: dict[str, Any] = {
@@ -15,6 +16,7 @@ KINDS: dict[str, Any] = {
     "$time": datetime.fromisoformat,
     "$network": IPv4Network,
     "$address": IPv4Address,
+    "$policy": lambda fields: IpsecPolicy(**fields),
     "$tuple": lambda items: tuple(decoded(i) for i in items),
 }
 

@@ -306,6 +306,14 @@ class AzureConnection:
 
 
 @dataclass(frozen=True)
+class ManagedRule:
+    """Of a network manager. final: whether nothing else is tried after it; a rule that allows may leave it to security groups."""
+
+    rule: PacketRule
+    final: bool
+
+
+@dataclass(frozen=True)
 class VnetSubnet:
     """propagates: false when a route table with disableBgpRoutePropagation is on it.
 
@@ -320,6 +328,8 @@ class VnetSubnet:
     beating: frozenset[IPv4Network] = frozenset()
     leaving: tuple[PacketRule, ...] = ()
     entering: tuple[PacketRule, ...] = ()
+    managed_leaving: tuple[ManagedRule, ...] = ()  # tried before these
+    managed_entering: tuple[ManagedRule, ...] = ()
 
 
 @dataclass(frozen=True)

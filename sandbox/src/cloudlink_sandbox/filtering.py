@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
 
-from cloudlink_sandbox.facts import Interface, PacketRule, Subnet, VnetSubnet, VpcSender
+from cloudlink_sandbox.facts import Interface, ManagedRule, PacketRule, Subnet, VnetSubnet, VpcSender
 
 _EPHEMERAL = 40_000  # the sender's own port: any one above 32767, from which Linux chooses
 
@@ -30,13 +30,23 @@ def _verdict(rules: Iterable[PacketRule], packet: Packet) -> bool | None:
     )
 
 
+def _managed(rules: Iterable[ManagedRule], packet: Packet) -> tuple[bool, bool]:
+    """Whether a network manager's rules let it pass, and whether security groups are still asked."""
+    p = packet
+    found = next((r for r in rules if r.rule.fits(p.protocol, p.port, p.source, p.to)), None)
+    return (True, True) if found is None else (found.rule.allows, not found.final)
+
+
 def out_of_vnet(subnet: VnetSubnet | None, packet: Packet, learned: Iterable[IPv4Network]) -> str:
     """Why a packet does not reach the VPN gateway; empty when it does. learned: what the gateway's peers announce.
 
     The longest prefix decides, and of equal ones the user's own.
     https://learn.microsoft.com/azure/virtual-network/virtual-networks-udr-overview
     """
-    if subnet is not None and _verdict(subnet.leaving, packet) is False:
+    passes, asked = _managed(subnet.managed_leaving if subnet is not None else (), packet)
+    if not passes:
+        return f"a security admin rule of the VNet's network manager lets no {packet.protocol}/{packet.port} out"
+    if subnet is not None and asked and _verdict(subnet.leaving, packet) is False:
         return f"the network security group of the AKS subnet lets no {packet.protocol}/{packet.port} out"
     ways = [(p, "VirtualNetworkGateway") for p in learned if packet.to in p]
     has_way = bool(ways)
@@ -110,9 +120,14 @@ def into_vnet(subnet: VnetSubnet | None, packet: Packet, learned: Iterable[IPv4N
 
     Assumption: what comes through the VNet's gateway counts as VirtualNetwork, which the default rules let in.
     """
-    if subnet is not None and _verdict(subnet.entering, packet) is False:
+    passes, asked = _managed(subnet.managed_entering if subnet is not None else (), packet)
+    if not passes:
+        return f"a security admin rule of the VNet's network manager lets no {packet.protocol}/{packet.port} in"
+    if subnet is not None and asked and _verdict(subnet.entering, packet) is False:
         return (
             f"the network security group of {subnet.id} lets no {packet.protocol}/{packet.port} in from {packet.source}"
         )
-    answers = replace(subnet, leaving=()) if subnet is not None else None  # a group lets answers through
+    answers = (
+        replace(subnet, leaving=(), managed_leaving=()) if subnet is not None else None
+    )  # a group lets answers through
     return out_of_vnet(answers, Packet(packet.to, packet.source, packet.protocol, _EPHEMERAL), learned)

@@ -136,12 +136,27 @@ class Aws:
 
 
 @dataclass(frozen=True, slots=True)
+class AdminRule:
+    """A security admin rule that somebody's network manager has put on the VNet. It is tried before network security groups."""
+
+    name: str
+    access: Literal["Allow", "AlwaysAllow", "Deny"] = "Deny"
+    priority: int = 10
+    direction: Literal["Inbound", "Outbound"] = "Outbound"
+    protocol: Literal["Any", "Tcp", "Udp"] = "Any"
+    sources: tuple[str, ...] = ("*",)
+    destinations: tuple[str, ...] = ("*",)
+    ports: tuple[str, ...] = ("0-65535",)  # of the destination
+
+
+@dataclass(frozen=True, slots=True)
 class Vnet:
     name: str = "test-vnet"
     resource_group: str = "test"
     prefixes: tuple[IPv4Network, ...] = (IPv4Network("10.20.0.0/16"),)
     aks_subnet: IPv4Network | None = None  # of the nodes; none given: the first free part of the prefixes
     subscription: str | None = None  # none given: azure.subscription
+    admin_rules: tuple[AdminRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

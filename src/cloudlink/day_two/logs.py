@@ -184,6 +184,9 @@ class Logs:
             here.tag(first, LOGS_RUN_TAG, str(Mark(Stage.BEGAN, here.clock.now(), words)))
         if report.change == "on":
             arn, kept = self._make_group(days), days
+        for row, before in zip(report.due, ("", *(r.address for r in report.due)), strict=False):
+            needs = (before,) if before else ()
+            here.tell(ev.Queued(here.clock.now(), row.address, f"the logs of {row.name}", "update", needs, TYPICAL))
         for row in report.due:
             tunnel = next(t for t in here.link.tunnels if event_address(t) == row.address)
             began, title = here.clock.now(), f"the logs of {row.name}"

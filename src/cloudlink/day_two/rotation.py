@@ -87,6 +87,9 @@ class Rotation:
             chosen = numbers([int(row.address[7:-1]) + 1 for row in due])
             here.tag(first, RUN_TAG, str(Mark(Stage.BEGAN, here.clock.now(), chosen)))
         done: dict[str, TunnelKey] = {}
+        for row, before in zip(due, ("", *(r.address for r in due)), strict=False):  # so that all of them are counted
+            needs = (before,) if before else ()
+            here.tell(ev.Queued(here.clock.now(), row.address, f"the key of {row.name}", "update", needs, TYPICAL))
         for row in due:
             tunnel = next(t for t in here.link.tunnels if event_address(t) == row.address)
             began = here.clock.now()

@@ -17,7 +17,7 @@ from cloudlink.checks.names import clusters as names_clusters
 from cloudlink.checks.names import unread, verify
 from cloudlink.checks.names.diagnose import answered_wrong, kept_from_dns, silent, unconnected
 from cloudlink.checks.names.probe import Probe
-from cloudlink.checks.preflight import filters, host_rules, vpc_dns
+from cloudlink.checks.preflight import admin_rules, filters, host_rules, vpc_dns
 from cloudlink.checks.preflight import targets as behind
 from cloudlink.checks.report import (
     DnsReport,
@@ -263,7 +263,8 @@ class NamesOfLink(ReadLink):
         balancers = {name: b.arn for name, b in targets.load_balancers.items()} if targets is not None else {}
         advertised = network.advertised if network else ()
         try:
-            return status_reads.dropped(link, self.aws, azure, endpoint.addresses, balancers, advertised)
+            found = status_reads.dropped(link, self.aws, azure, endpoint.addresses, balancers, advertised)
+            return (*found, *self._managed(link, azure, endpoint, balancers))
         except Exception as error:
             if not isinstance(error, CloudlinkError) and self.translate(error) is None:
                 raise
@@ -292,6 +293,18 @@ class NamesOfLink(ReadLink):
             if not isinstance(error, CloudlinkError) and error_policy(self.link).translate(error) is None:
                 raise
         return {name: said for name, said in found.items() if said}
+
+    def _managed(
+        self, link: Link, azure: Azure, endpoint: Endpoint, balancers: Mapping[str, str]
+    ) -> tuple[Finding, ...]:
+        """Security admin rules in the way; none where they may not be read, as by a Reader."""
+        places = [d for d in status_reads.destinations(link, self.aws, endpoint.addresses, balancers) if d.networks]
+        try:
+            return tuple(admin_rules.check(*admin_rules.read(link, azure), places, ()))
+        except Exception as error:
+            if not isinstance(error, CloudlinkError) and self.translate(error) is None:
+                raise
+            return ()
 
     def _unanswered(self, names: Iterable[NameReport], targets: Targets | None) -> tuple[str, ...]:
         """Of names that connect, those whose load balancer answers HTTP for them itself; what cannot be read is not said."""

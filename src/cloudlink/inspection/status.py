@@ -218,6 +218,7 @@ class StatusOfLink(ReadLink):
             if known is None:
                 raise
             made = check(back.NAME, Outcome.UNSEEN, str(known))
+            facts = replace(facts, hints={**facts.hints, back.NAME: known.hint})
         return replace(facts, back=made)
 
     def _gone(self) -> dict[str, MissingError]:

@@ -20,6 +20,7 @@ PACKAGES = (
     "libstrongswan",
     "strongswan-libcharon",
     "libcharon-extra-plugins",
+    "strongswan-swanctl",  # vici
     "libstrongswan-standard-plugins",
     "bird2",
     "libssh-gcrypt-4",
@@ -30,6 +31,8 @@ USUAL_COREDNS = "1.14.3"  # where no cluster says which
 INSTALL = "cloudlink rehearse --install"
 _NEEDED = ("ip", "unshare", "nsenter", "mount")
 _DAEMONS = {"charon-systemd": "strongSwan", "bird": "BIRD"}
+_PLUGINS = Path("usr/lib/ipsec/plugins")  # where Debian has them
+_NEEDED_PLUGINS = {"charon-systemd": ("libstrongswan-vici.so", "libstrongswan-kernel-libipsec.so")}
 _PLACES = ("/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/local/bin")
 _LONGEST_BUILD = 1800.0  # seconds
 # CoreDNS 1.9.4 has a golang.org/x/net that reaches into the standard library, which Go's linker refuses since 1.23.
@@ -53,9 +56,9 @@ def found(coredns: str) -> Programs:
     own = cache() / "rehearsal" / "root"
     paths, libraries = {}, ""
     for name, title in _DAEMONS.items():
-        if installed := _which(name):
+        if installed := _installed(name):
             paths[name] = installed
-        elif (own / "usr/sbin" / name).exists():
+        elif _whole(own, name):
             paths[name], libraries = str(own / "usr/sbin" / name), str(own / "usr/lib")
         else:
             problems.append(f"{title} is not on this machine")
@@ -67,6 +70,21 @@ def found(coredns: str) -> Programs:
     if version:
         paths["coredns"] = str(cache() / "coredns" / version / "coredns")
     return Programs(paths, libraries, version)
+
+
+def _installed(name: str) -> str:
+    """The daemon of this machine; empty: there is none, or Debian's without the plugins that a rehearsal needs."""
+    path = _which(name)
+    return path if not (Path("/") / _PLUGINS).is_dir() or _has_plugins(Path("/"), name) else ""
+
+
+def _whole(root: Path, name: str) -> bool:
+    """Whether a folder has the daemon, and what it loads; an older cloudlink unpacked less."""
+    return (root / "usr/sbin" / name).exists() and _has_plugins(root, name)
+
+
+def _has_plugins(root: Path, name: str) -> bool:
+    return all((root / _PLUGINS / plugin).exists() for plugin in _NEEDED_PLUGINS.get(name, ()))
 
 
 def _nearest(wanted: str) -> str:
@@ -109,7 +127,7 @@ def isolated() -> list[str]:
 def install(coredns: str, tell: Callable[[str], None]) -> None:
     """Everything that is not there. Raises UsageError where that cannot be done."""
     folder = cache() / "rehearsal"
-    if not all(_which(n) or (folder / "root/usr/sbin" / n).exists() for n in _DAEMONS):
+    if not all(_installed(n) or _whole(folder / "root", n) for n in _DAEMONS):
         tell(f"Unpacking Debian's strongSwan and BIRD into {folder}; no service is started.")
         _unpack(folder)
     if coredns and not (cache() / "coredns" / coredns / "coredns").exists():

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudlink.core.permissions import Permission
-from cloudlink.core.resource import Node
+from cloudlink.core.resource import Node, Resource
 from cloudlink.link import AddressTarget, KubernetesTarget, Link
 from cloudlink.steps.aws_vpn.routes import by_subnets
 from cloudlink.steps.paused import arising, following, taken
@@ -163,10 +163,18 @@ _LOGS = (
     "UpdateLogDelivery",
 )
 
+_ONLY_WHERE_THERE = (
+    "ec2:DescribeTransitGatewayAttachments",
+    "ec2:SearchTransitGatewayRoutes",
+    "ec2:GetManagedPrefixListEntries",
+    "directconnect:DescribeDirectConnectGatewayAssociations",
+)
+"""Of what somebody else has joined: asked only where a route leads there."""
+
 READS: tuple[Read, ...] = (
-    # of what somebody else has joined: what is not read is said, and a pod proves the way
+    # of what somebody else has joined: an up says what is not read, and a pod proves the way; a status judges by it
     *(
-        _aws(action, UP, STATUS, check=True, when=_over_existing)
+        read
         for action in (
             "ec2:DescribeRouteTables",
             "ec2:DescribeVpnConnections",
@@ -176,14 +184,28 @@ READS: tuple[Read, ...] = (
             "ec2:GetManagedPrefixListEntries",
             "directconnect:DescribeDirectConnectGatewayAssociations",
         )
+        for read in (
+            _aws(action, STATUS, check=action in _ONLY_WHERE_THERE, when=_over_existing),
+            _aws(action, UP, check=True, when=_over_existing),
+        )
     ),
+    _aws("ec2:DescribeVpcs", STATUS, when=_over_existing),
+    _aws("ec2:DescribeSubnets", STATUS, when=_over_existing),
+    _aws("ec2:DescribeTransitGatewayRouteTables", DOWN, when=_through_transit),
+    # of a teardown, which looks for what is left of each kind
+    *(
+        _aws(f"ec2:{kind}", DOWN)
+        for kind in ("DescribeCustomerGateways", "DescribeVpnConnections", "DescribeVpnGateways")
+    ),
+    _aws("ec2:DescribeVpnGateways", STATUS, when=_through_transit),
     # of a transit gateway: what is not read of its routes is said
     _aws("ec2:DescribeTransitGateways", *_READING, REHEARSE, when=_through_transit),
     _aws("ec2:DescribeTransitGatewayAttachments", *_READING, REHEARSE, when=_through_transit),
     _aws("ec2:DescribeTransitGatewayVpcAttachments", *_READING, REHEARSE, when=_through_transit),
     _aws("ec2:GetTransitGatewayAttachmentPropagations", REHEARSE, check=True, when=_through_transit),
     _aws("ec2:DescribeSubnets", STATUS, when=lambda link: link.makes_vpn and (link.aws.transit or by_subnets(link))),
-    _aws("ec2:SearchTransitGatewayRoutes", UP, STATUS, REHEARSE, check=True, when=_through_transit),
+    _aws("ec2:SearchTransitGatewayRoutes", STATUS, when=_through_transit),
+    _aws("ec2:SearchTransitGatewayRoutes", UP, REHEARSE, check=True, when=_through_transit),
     # only where the gateway puts nothing into a table by itself
     _aws("ec2:DescribeTransitGatewayRouteTables", UP, STATUS, check=True, when=_through_transit),
     _aws("ec2:DescribeSubnets", UP, REHEARSE),
@@ -231,7 +253,7 @@ READS: tuple[Read, ...] = (
     _aws("route53:ListTagsForResource", *_READING, when=_tagged_zones),
     _aws("route53resolver:ListTagsForResource", *_READING, VERIFY, when=_tagged),
     _aws("route53:ListTagsForResource", VERIFY, check=True, when=_tagged_zones),
-    _aws("route53:ListHostedZones", UP, DOWN),
+    _aws("route53:ListHostedZones", UP, STATUS, DOWN),  # where the state does not know the zone, or it is gone
     _aws("route53:ListHostedZonesByVPC", UP, check=True),
     _aws("route53resolver:ListResolverEndpoints", *COMMANDS, PAUSE, REHEARSE),
     _aws("route53resolver:ListResolverEndpointIpAddresses", *COMMANDS, PAUSE, REHEARSE),
@@ -280,15 +302,24 @@ READS: tuple[Read, ...] = (
         _aws(f"{_SECRETS}:{name}", UP, when=lambda link: link.aws.psk_storage == "secrets-manager")
         for name in ("CreateSecret", "DescribeSecret", "GetSecretValue", "PutSecretValue", "TagResource")
     ),
+    # what a network manager has put on the clusters' VNets; of verify-dns only where names stay silent
+    _azure(
+        f"{_NET}/virtualNetworks/listNetworkManagerEffectiveSecurityAdminRules/action",
+        SUBSCRIPTION,
+        UP,
+        VERIFY,
+        check=True,
+    ),
     # of the cluster's subnets: they may lie in any group
     _azure(f"{_NET}/networkSecurityGroups/read", SUBSCRIPTION, UP, STATUS),
     _azure(f"{_NET}/networkSecurityGroups/read", SUBSCRIPTION, REHEARSE, check=True),
     _azure(f"{_NET}/virtualNetworks/read", VNET, UP, STATUS, when=_over_existing),
+    _azure(f"{_NET}/virtualNetworks/read", VNET, *_READING, when=_adopts_in_azure),
     _azure(f"{_NET}/virtualNetworks/read", VNET, REHEARSE),
     # only where the nodes' subnet has one
     _azure(f"{_NET}/routeTables/read", SUBSCRIPTION, REHEARSE),
     *(
-        _azure(f"{_NET}/{what}", SUBSCRIPTION, UP, STATUS, check=True, when=_over_existing)
+        read
         for what in (
             "virtualNetworkGateways/read",
             "virtualNetworkGateways/connections/read",
@@ -296,6 +327,10 @@ READS: tuple[Read, ...] = (
             "locations/operationResults/read",
             "localNetworkGateways/read",
             "routeTables/read",
+        )
+        for read in (
+            _azure(f"{_NET}/{what}", SUBSCRIPTION, STATUS, check=what == "routeTables/read", when=_over_existing),
+            _azure(f"{_NET}/{what}", SUBSCRIPTION, UP, check=True, when=_over_existing),
         )
     ),
     _azure(f"{_NET}/virtualNetworkGateways/getBgpPeerStatus/action", GROUP, UP, STATUS, when=_makes_vpn),
@@ -307,18 +342,21 @@ READS: tuple[Read, ...] = (
     _azure(f"{_NET}/locations/operationResults/read", SUBSCRIPTION, UP, STATUS, when=_makes_vpn),
     _azure(f"{_NET}/privateDnsZones/read", SUBSCRIPTION, UP, check=True, when=_by_vnet),
     _azure(f"{_NET}/privateDnsZones/virtualNetworkLinks/read", SUBSCRIPTION, UP, check=True, when=_by_vnet),
-    _azure(f"{_NET}/privateDnsZones/read", SUBSCRIPTION, UP, STATUS, VERIFY, check=True, when=_names_back),
-    _azure(
-        f"{_NET}/privateDnsZones/virtualNetworkLinks/read",
-        SUBSCRIPTION,
-        UP,
-        STATUS,
-        VERIFY,
-        check=True,
-        when=_names_back,
+    *(
+        read
+        for kind in ("privateDnsZones/read", "privateDnsZones/virtualNetworkLinks/read")
+        for read in (
+            _azure(f"{_NET}/{kind}", SUBSCRIPTION, STATUS, VERIFY, when=_names_back),
+            _azure(f"{_NET}/{kind}", SUBSCRIPTION, UP, check=True, when=_names_back),
+        )
     ),
-    _azure(f"{_NET}/privateDnsZones/A/read", SUBSCRIPTION, VERIFY, check=True, when=_names_back),
+    _azure(f"{_NET}/privateDnsZones/A/read", SUBSCRIPTION, VERIFY, when=_names_back),  # which names there are
     _aws("eks:DescribeCluster", VERIFY, when=_names_back),
+    # with the cluster read, the targets of names are as well
+    *(
+        _aws(action, VERIFY, when=lambda link: _names_back(link) and _has_balancers(link))
+        for action in ("elasticloadbalancing:DescribeLoadBalancers", "ec2:DescribeNetworkInterfaces")
+    ),
     _azure(f"{_NET}/locations/usages/read", SUBSCRIPTION, UP, check=True),
     _azure("Microsoft.ContainerService/managedClusters/read", AKS, UP, STATUS, REHEARSE),
     _azure(
@@ -424,6 +462,15 @@ def least(
             allowance = Allowance(Where.EKS, "get", host.target.namespace, kind, host.target.name)
             add(allowance, (UP, STATUS, RESUME, VERIFY) if checks else (UP, STATUS, RESUME))
     nodes = list(nodes)
+    asked = [n for n in nodes if n.step == "dns_forward" or n.address.startswith("resolver.back_")]
+    if link.dns.forward == "vnet" or link.dns.back:  # which resolvers verify-dns asks, and from where
+        for permission in (p for node in asked for p in node.permissions.read):
+            add(
+                Allowance(
+                    Where.AZURE if permission.place else Where.AWS, permission.action, placed(permission, link).place
+                ),
+                (VERIFY,),
+            )
     if checks:  # verify-dns reads the whole link to say why a name fails, and does without what it may not read
         for permission in (p for node in nodes for p in node.permissions.read):
             where = Where.AZURE if permission.place else Where.AWS
@@ -445,14 +492,18 @@ def _of_resources(nodes: Iterable[Node[Any]], *, tags: bool) -> Iterator[tuple[P
     gone by hand is made again, and what was changed is changed back. A pause, with --deep or without, and a resume are
     about what a pause takes away: where something else was changed meanwhile, a resume needs what up needs. tags: the
     configuration has some, which may be others than they were."""
+    nodes = list(nodes)
     found = {node.address: node.permissions for node in nodes}
-    for said in found.values():
+    with_tags = {
+        n.address for n in nodes if isinstance(n, Resource) and type(n).complete_marks is not Resource.complete_marks
+    }
+    for address, said in found.items():
         by_field = (permission for several in said.by_field.values() for permission in several)
         for permission in said.read:
             yield permission, (*_READING, RESUME)
         for permission in (*said.create, *said.update, *by_field):
             yield permission, (UP,)
-        if tags:
+        if tags and address in with_tags:
             yield from ((permission, (UP,)) for permission in (*said.tagged, *said.marks))
         for permission in said.delete:
             yield permission, (UP, DOWN)

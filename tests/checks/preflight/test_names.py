@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cloudlink.checks.preflight.names import NamesFacts, check, find, places
+from cloudlink.checks.preflight.names import NamesFacts, _wildcards_over, check, find, places
 from cloudlink.clouds.aws.parse_resolver import ResolverRule, rules_of_vpc
 from cloudlink.clouds.aws.parse_zones import AccountZone, FoundRecord, RecordFact, VpcZone, record_facts, zones_of_vpc
 from cloudlink.core.plan import Action, Change, Plan
@@ -161,6 +161,18 @@ def test_public_names_and_names_of_parent_zones_that_are_hidden() -> None:
     assert f"old.{ZONE} A" in finding.detail
     assert "Z9" in finding.detail
     assert found(hidden=((parent, (RecordFact(f"app.{ZONE}", "A"),)),)) == [], "it goes on being answered"
+
+
+def test_a_wildcard_of_a_parent_zone_answers_names_that_are_hidden() -> None:
+    parent = AccountZone("Z9", "example", True)
+    finding = one(hidden=((parent, (RecordFact("*.example", "A"),)),))
+    assert f"records for names below {ZONE}" in finding.detail and "*.example A" in finding.detail
+    wild = link(hosts=(Host("*", TARGET),))
+    assert found(wild, hidden=((parent, (RecordFact("*.example", "A"),)),)) == [], "ours answers them"
+
+
+def test_which_wildcards_are_over_a_zone() -> None:
+    assert list(_wildcards_over("a.b.c.d", "c.d")) == ["*.b.c.d", "*.c.d"]
 
 
 def test_more_subnets_than_addresses() -> None:

@@ -95,7 +95,7 @@ def test_an_endpoint_that_lost_an_interface(seeded: Account, endpoint: str) -> N
     assert set(addresses()) == {"ATTACHED"}
 
 
-FREE = "10.10.63.240/28"
+FREE = "10.20.255.240/28"
 
 
 @pytest.mark.documentation("A subnet with an interface in it is not deleted")

@@ -196,7 +196,7 @@ class Resolvers(_DnsPart):
 
     def list_of_vnet(self, request: Request) -> Answer:
         """POST virtualNetworks/{name}/listDnsResolvers."""
-        vnet = _asked_vnet(self.store, request)
+        vnet = asked_vnet(self.store, request)
         return Answer(200, {"value": [{"id": str(r.id)} for r in resolvers_of(self.store, vnet.id.key)]})
 
 
@@ -333,7 +333,7 @@ class Rulesets(_DnsPart):
 
     def list_of_vnet(self, request: Request) -> Answer:
         """POST virtualNetworks/{name}/listDnsForwardingRulesets."""
-        vnet = _asked_vnet(self.store, request)
+        vnet = asked_vnet(self.store, request)
         shown = [
             {"id": str(k.id.parent()), "properties": {"virtualNetworkLink": {"id": str(k.id)}}}
             for k in links_of(self.store, vnet.id.key)
@@ -430,7 +430,7 @@ def _metadata(given: Json) -> Json:
     return {"metadata": dict(found)} if found else {}
 
 
-def _asked_vnet(store: Store, request: Request) -> Record:
+def asked_vnet(store: Store, request: Request) -> Record:
     group = store.group(request.where["subscription"], request.where["group"])
     kind, name = ("virtualNetworks",), request.where["name"]
     id_ = ResourceId(group.subscription, group.name, "Microsoft.Network", kind, (name,))

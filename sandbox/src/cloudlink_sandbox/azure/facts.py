@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address, IPv4Network
 
+from cloudlink_sandbox.azure import admin_rules
 from cloudlink_sandbox.azure.asn import DEFAULT
 from cloudlink_sandbox.azure.dns_resolvers import inbound_endpoints, vnet_rules
 from cloudlink_sandbox.azure.exchange import Json
@@ -213,6 +214,8 @@ def _subnet(store: Store, record: Record) -> VnetSubnet:
         beating=overriding(table) if table is not None else frozenset(),
         leaving=rules_of(group, "Outbound") if group is not None else (),
         entering=rules_of(group, "Inbound") if group is not None else (),
+        managed_leaving=admin_rules.rules_of(store, record.id, "Outbound"),
+        managed_entering=admin_rules.rules_of(store, record.id, "Inbound"),
     )
 
 

@@ -6,6 +6,7 @@ import copy
 import zlib
 from ipaddress import IPv4Network
 
+from cloudlink_sandbox.azure import admin_rules
 from cloudlink_sandbox.azure.exchange import Json
 from cloudlink_sandbox.azure.ids import ResourceId
 from cloudlink_sandbox.azure.locations import zones_of
@@ -43,6 +44,7 @@ class Fixtures:
         if azure.vnet is not None:
             self._group(azure.vnet.resource_group, subscription=azure.vnet.subscription)
             self._network(azure.vnet)
+            self._manage(azure.vnet)
         if azure.aks is not None:
             self._group(azure.aks.resource_group, subscription=azure.aks.subscription)
             self._cluster(azure.aks, azure.vnet)
@@ -67,6 +69,14 @@ class Fixtures:
         self.store.place(Record(group, self.azure.location, {"securityRules": []}))
         self._vnet(vnet, [str(p) for p in wanted.prefixes])
         self._subnet(vnet, NODE_SUBNET, nodes, networkSecurityGroup={"id": str(group)})
+
+    def _manage(self, wanted: Vnet) -> None:
+        """What a network manager of somebody else's has put on the VNet; it may be changed later."""
+        vnet = self._id(wanted.resource_group, "virtualNetworks", wanted.name, wanted.subscription)
+        if wanted.admin_rules:
+            self.store.admin_rules[vnet.key] = [
+                admin_rules.shown(self.azure.subscription, one) for one in wanted.admin_rules
+            ]
 
     def _more_clusters(self) -> None:
         """Each in a subnet of the VNet of its own, or in a VNet of its own."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cloudlink_sandbox.azure.admin_rules import EffectiveRules
 from cloudlink_sandbox.azure.bgp import Bgp
 from cloudlink_sandbox.azure.connections import Connections
 from cloudlink_sandbox.azure.deployments import Deployments
@@ -49,6 +50,7 @@ class Parts:
     public_ips: PublicIps
     route_tables: RouteTables
     security_groups: SecurityGroups
+    admin_rules: EffectiveRules
     gateways: VpnGateways
     local_gateways: LocalGateways
     connections: Connections
@@ -124,6 +126,7 @@ def make_parts(store: Store, entra: Entra, endpoint: Callable[[], AksEndpoint]) 
         public_ips=public_ips,
         route_tables=route_tables,
         security_groups=security_groups,
+        admin_rules=EffectiveRules(store),
         gateways=gateways,
         local_gateways=local_gateways,
         connections=connections,

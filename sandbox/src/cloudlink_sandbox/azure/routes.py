@@ -177,6 +177,8 @@ def _names(parts: Parts) -> Iterator[Route]:
     yield from _child(NET, "dnsForwardingRulesets", "forwardingRules", parts.forwarding_rules)
     vnet = NET + "/virtualNetworks/{name}"
     yield Route("POST", vnet + "/listDnsResolvers", parts.resolvers.list_of_vnet, "listDnsResolvers", "name")
+    managed = "listNetworkManagerEffectiveSecurityAdminRules"
+    yield Route("POST", f"{vnet}/{managed}", parts.admin_rules.list_of_vnet, managed, "name")
     rulesets = "listDnsForwardingRulesets"
     yield Route("POST", f"{vnet}/{rulesets}", parts.rulesets.list_of_vnet, rulesets, "name")
     for word, endpoint in (

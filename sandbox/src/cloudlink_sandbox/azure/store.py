@@ -120,6 +120,7 @@ class Store:
         self.diagnosed: dict[str, float] = {}  # since when each of them is there
         self.activity: list[Json] = []  # what was written by whom, oldest first
         self.policies: dict[str, Json] = {}  # assignments, as they are shown
+        self.admin_rules: dict[str, list[Json]] = {}  # those in effect on a VNet, as they are shown
         self.unregistered: set[tuple[str, str]] = set()  # subscription and provider, both in lower case
         self.signing_key: str = uuid.uuid4().hex
         self.serial = 0
@@ -133,6 +134,7 @@ class Store:
         "deployments",
         "locks",
         "policies",
+        "admin_rules",
         "diagnostics",
         "diagnosed",
         "activity",

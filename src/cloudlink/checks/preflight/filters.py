@@ -277,6 +277,11 @@ def _subnets_of(link: Link, azure: Azure) -> tuple[tuple[parse_network.Subnet, .
     return tuple(found), known and not (cluster.hosted or cluster.makes_nodes or cluster.plugin == "none")
 
 
+def clusters_subnets(link: Link, azure: Azure) -> tuple[parse_network.Subnet, ...]:
+    """Those of the clusters' nodes and pods that are known."""
+    return _clusters_subnets(link, azure)[0]
+
+
 def clusters_ranges(link: Link, azure: Azure) -> tuple[IPv4Network, ...]:
     """Where the cluster's packets come from, as AWS sees them; empty: not known, and it may be anything that AWS learns. People
     who filter let in what they must, and that is not the whole VNet."""

@@ -128,6 +128,8 @@ def read(link: Link, aws: Aws, plan: Plan, at: Place) -> NamesFacts:
         for parent in account:
             if parent.name != at.zone.name and is_below(at.zone.name, parent.name) and _counts(parent, here):
                 below = [r for r in record_facts(aws.records_from(parent.id, at.zone.name)) if at.zone.holds(r.name)]
+                for star in _wildcards_over(at.zone.name, parent.name):
+                    below += [r for r in record_facts(aws.records_from(parent.id, star)) if r.name == star]
                 if below:
                     hidden.append((parent, tuple(below)))
     eks = cluster(aws.eks_cluster(link.aws.eks_cluster))
@@ -140,6 +142,13 @@ def read(link: Link, aws: Aws, plan: Plan, at: Place) -> NamesFacts:
         tuple(hidden),
         len(eks.subnets) if eks is not None else 0,
     )
+
+
+def _wildcards_over(zone: str, parent: str) -> Iterator[str]:
+    """The wildcards of a parent zone that answer names below the zone."""
+    while zone != parent:
+        zone = zone.partition(".")[2]
+        yield f"*.{zone}"
 
 
 def _counts(parent: AccountZone, on_vpc: Iterable[str]) -> bool:
@@ -450,13 +459,14 @@ def _what_is_hidden(facts: NamesFacts, link: Link, at: Place) -> Iterator[Findin
         kind = "private" if parent.private else "public"
         names = list(dict.fromkeys(str(r) for r in sorted(records)))
         configured = {h.fqdn(zone) for h in at.zone.hosts}
-        if all(r.name in configured for r in records):
+        wild = f"*.{zone}" in configured  # what a wildcard there answered, ours does
+        if all(r.name in configured or (wild and r.name.startswith("*.")) for r in records):
             continue
         yield _found(
             Severity.WARNING,
             "The zone hides names of another zone",
-            f"The {kind} zone {parent.name} ({parent.id}) has records below {zone}, which the VPC and AKS pods do not find "
-            f"any more: {_listed(names)}.",
+            f"The {kind} zone {parent.name} ({parent.id}) has records for names below {zone}, which the VPC and AKS pods do "
+            f"not find any more: {_listed(names)}.",
             f"Add these names to {at.table}.hosts, or choose a {at.table}.zone of its own.",
             key=f"{at.table}.zone",
             resource=at.resource,

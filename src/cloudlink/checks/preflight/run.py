@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from cloudlink.checks.preflight import (
+    admin_rules,
     aks,
     aws,
     azure,
@@ -60,6 +61,7 @@ TOPICS: tuple[tuple[str, Topic], ...] = (
     ("network ACLs", filters.find_aws),
     ("prefix lists", filters.find_prefix_lists),
     ("security groups", filters.find_azure),
+    ("network managers", admin_rules.find),
     ("azure", azure.find),
     ("azure", azure_gateway.find),
     ("aks", aks.find),

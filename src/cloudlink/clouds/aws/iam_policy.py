@@ -29,9 +29,11 @@ _TAGGED = (
 _ZONE = (
     "route53:AssociateVPCWithHostedZone",
     "route53:ChangeResourceRecordSets",
+    "route53:ChangeTagsForResource",
     "route53:DeleteHostedZone",
     "route53:GetHostedZone",
     "route53:ListResourceRecordSets",
+    "route53:ListTagsForResource",
 )
 _CHANGE = "route53:GetChange"
 _LOG_GROUP = (

@@ -148,7 +148,11 @@ def _document(document: str, outside: str) -> dict[str, str]:
     """What AWS's document for the other end says of the tunnel with this outside address; empty: nothing."""
     if not document:
         return {}
-    for tunnel in ET.fromstring(document).iter("ipsec_tunnel"):  # noqa: S314 - AWS's own answer, over TLS
+    try:
+        whole = ET.fromstring(document)  # noqa: S314 - AWS's own answer, over TLS
+    except ET.ParseError as error:  # which Python counts among the errors in its own programs
+        raise ValueError("the configuration of the other end is no XML") from error
+    for tunnel in whole.iter("ipsec_tunnel"):
         at = {
             "outside": "vpn_gateway/tunnel_outside_address/ip_address",
             "customer": "customer_gateway/tunnel_outside_address/ip_address",

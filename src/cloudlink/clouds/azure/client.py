@@ -48,6 +48,7 @@ __all__ = ["Azure", "Json", "missing", "retryable", "unknown_outcome"]
 Json = dict[str, Any]
 T = TypeVar("T")
 
+_MOST_PAGES = 20
 GATEWAY_SUBNET = "GatewaySubnet"  # the only name that Azure accepts for a gateway's subnet
 
 # What a write makes stale. A gateway shows in its subnet and in its public IPs, a subnet in its VNet.
@@ -277,6 +278,26 @@ class Azure:
     def thing(self, id_: str, *, fresh: bool = False) -> Json | None:
         """Any object by its id, whatever its subscription: a VNet that is peered, a route table of a subnet."""
         return self._one(f"azure.thing{id_.lower()}", id_, fresh)
+
+    def admin_rules(self, vnet_id: str) -> list[Json]:
+        """The security admin rules that network managers have put on a VNet; a Reader may not ask.
+
+        https://learn.microsoft.com/rest/api/networkmanager/list-network-manager-effective-security-admin-rules/list
+        """
+        path = f"{vnet_id}/listNetworkManagerEffectiveSecurityAdminRules"
+
+        def read() -> list[Json]:
+            found, token = list[Json](), ""
+            for _ in range(_MOST_PAGES):
+                body = {"skipToken": token} if token else {}
+                page = cast(Json, self._read(lambda body=body: self._session.ask("POST", path, body=body)).json())  # type: ignore[misc]
+                found += page.get("value") or ()
+                token = str(page.get("skipToken") or "")
+                if not token:
+                    break
+            return found
+
+        return self.cache.get(f"azure.admin_rules{vnet_id.lower()}", read, fresh=False)
 
     def locations(self) -> list[Json]:
         """The locations of the link's subscription, with their zones."""

@@ -5,6 +5,7 @@ https://learn.microsoft.com/azure/virtual-network/network-security-groups-overvi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
@@ -85,6 +86,40 @@ def _rule(raw: Json) -> FilterRule:
         sources=both("sourceAddressPrefix", "sourceAddressPrefixes"),
         destinations=both("destinationAddressPrefix", "destinationAddressPrefixes"),
     )
+
+
+@parsing("Azure's security admin rules")
+def admin_rules(found: Iterable[Json]) -> SecurityGroup:
+    """Those that network managers have put on a VNet, as if they were one group. One that allows leaves it to security groups, or
+    to nobody; one that denies is the end in any case.
+
+    https://learn.microsoft.com/azure/virtual-network-manager/concept-security-admins
+    """
+
+    def rule(raw: Json) -> FilterRule:
+        held, id_ = properties(raw), str(raw.get("id") or "")
+        return FilterRule(
+            name=id_,
+            priority=int(held.get("priority") or 0),
+            allows=str(held.get("access") or "").lower() != "deny",
+            protocol={"any": "*"}.get(word := str(held.get("protocol") or "Any").lower(), word),
+            ports=tuple(map(_ports, texts(held.get("destinationPortRanges")) or ("*",))),
+            sources=_prefixes(held.get("sources")),
+            destinations=_prefixes(held.get("destinations")),
+        )
+
+    rules = tuple(found)
+
+    def of(direction: str) -> tuple[FilterRule, ...]:
+        chosen = (r for r in rules if str(properties(r).get("direction") or "").lower() == direction)
+        return tuple(sorted(map(rule, chosen), key=lambda r: r.priority))
+
+    return SecurityGroup("", "", of("outbound"), of("inbound"))
+
+
+def _prefixes(items: object) -> tuple[str, ...]:
+    """A network group's members are not known here: it has no range. None given: everything."""
+    return tuple(str(i.get("addressPrefix") or "").lower() for i in as_list(items)) or ("*",)
 
 
 def _ports(text: str) -> tuple[int, int]:

@@ -84,6 +84,17 @@ def _unreachable(error: Exception) -> CloudlinkError:
     return known
 
 
+_MEET_POLICY = (
+    "Meet the policy that the message names (a probe's pod: the [probe] keys), or ask its owner for an exemption."
+)
+_MEET_RULE = (
+    "Meet the rule that the message names (a probe's pod: the [probe] keys), or ask its owner for an exemption."
+)
+_EXEMPT = (
+    "Ask its owner to exempt configmaps/coredns-custom and deployments/coredns in kube-system. Or let Azure's DNS forward the "
+    'zone, which writes nothing to the cluster: dns.forward = "vnet"'
+)
+
 # What an API server says when it refuses for a reason other than a missing permission, though the status is 403 too.
 # (marks in the message, summary, hint)
 _ADMISSION: tuple[tuple[re.Pattern[str], str, str], ...] = (
@@ -113,14 +124,19 @@ _ADMISSION: tuple[tuple[re.Pattern[str], str, str], ...] = (
         "Name one that exists: [probe] service_account, or another [probe] namespace.",
     ),
     (
+        re.compile(r"node label selector conflict"),
+        "The namespace has a node selector of its own, and the pod's is another",
+        "Take the label out of [probe] node_selector, or name another [probe] namespace.",
+    ),
+    (
         re.compile(r"ValidatingAdmissionPolicy '"),
         "An admission policy of the cluster refuses it",
-        "Meet the policy that the message names (a probe's pod: the [probe] keys), or ask its owner for an exemption.",
+        _MEET_POLICY,
     ),
     (
         re.compile(r"denied the request|denied by "),
         "An admission webhook of the cluster refuses it",
-        "Meet the rule that the message names (a probe's pod: the [probe] keys), or ask its owner for an exemption.",
+        _MEET_RULE,
     ),
     (
         re.compile(r"Too long: (must have at most|may not be more than) \d+|Request entity too large", re.I),
@@ -160,7 +176,7 @@ def _translated(error: KubeApiError) -> CloudlinkError:
             "Run the command again.",
             code=error.reason,
         )
-    if known := _admission(error, detail):
+    if known := _in_between(error, detail) or _admission(error, detail):
         return known
     if "system:anonymous" in error.message:
         return CredentialsError(
@@ -221,7 +237,48 @@ def _translated(error: KubeApiError) -> CloudlinkError:
         return UnreachableError(
             "The cluster answered with an error of its own", detail, "Run the command again.", code=error.reason
         )
-    return CloudError("The cluster refused a request", detail, code=error.reason)
+    return _passing(error, detail) or CloudError(
+        "The cluster refused a request",
+        detail,
+        "Do what the message says and run the same command again: it goes on from here. For a probe's pod compare the [probe] keys.",
+        code=error.reason,
+    )
+
+
+def _in_between(error: KubeApiError, detail: str) -> CloudlinkError | None:
+    """An API server answers in JSON. A page is of something else that has opened TLS, or of a balancer before it."""
+    if error.status == 407:
+        return UnreachableError(
+            "The proxy wants a sign-in of its own",
+            detail,
+            "Give user and password in the variable (HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT), or name the cluster's host in NO_PROXY.",
+        )
+    if error.status < 500 and error.message.lstrip()[:9].lower().startswith(("<html", "<!doctype")):
+        return UnreachableError(
+            "Something answers in the cluster's place",
+            f"{detail}. That is a page, and no answer of a Kubernetes API: as a rule a proxy's.",
+            "Name the cluster's host in NO_PROXY, or ask who runs the proxy to let it through.",
+        )
+    return None
+
+
+def _passing(error: KubeApiError, detail: str) -> CloudlinkError | None:
+    """What is over after a while, although it was tried for as long as a run waits."""
+    if error.status == 409:
+        return CloudError(
+            "The object was changed in the cluster in the meantime",
+            detail,
+            "Run the same command again: it reads first.",
+            code=error.reason,
+        )
+    if error.status == 429:
+        return CloudError(
+            "The cluster asks to slow down",
+            detail,
+            "Wait a few minutes and run the command again.",
+            code=error.reason,
+        )
+    return None
 
 
 def _admission(error: KubeApiError, detail: str) -> CloudlinkError | None:
@@ -231,6 +288,8 @@ def _admission(error: KubeApiError, detail: str) -> CloudlinkError | None:
     for mark, summary, hint in _ADMISSION:
         if mark.search(error.message):
             namespace = re.search(r"/namespaces/([^/ ]+)", error.what)
+            if hint in (_MEET_POLICY, _MEET_RULE) and "/pods" not in error.what:
+                hint = _EXEMPT
             return CloudError(
                 summary,
                 detail,

@@ -88,11 +88,12 @@ class CoreDns:
     def pods(self) -> tuple[Pod, ...]:
         return pods(self.kube.pods(NAMESPACE, _PODS))
 
-    def examination(self, state: State) -> corefile.Examination:
+    def examination(self, state: State, *, leaving: bool = False) -> corefile.Examination:
+        """leaving: as it will be without our key."""
         return corefile.examine(
             state.keys.text,
             self.key,
-            self.zones,
+            () if leaving else self.zones,
             version_of(state.deployment.images.get("coredns", "")),
             base=self.own_corefile() or corefile.USUAL_COREFILE,
             not_text=state.keys.not_text,
@@ -193,6 +194,19 @@ class CoreDns:
                 "CoreDNS would not start with the zone added",
                 f"{' '.join(found.conflicts)} Nothing was written.",
                 f"kubectl edit configmap {CONFIG_MAP} --namespace {NAMESPACE}",
+                resource=self.address,
+            )
+
+    def refuse_to_leave(self, state: State) -> None:
+        """Raises ConflictError where CoreDNS would not start without our key either: it goes on with what it read before, the
+        zone included, so that what the zone leads to has to stay."""
+        found = self.examination(state, leaving=True)
+        if found.conflicts:
+            raise ConflictError(
+                "CoreDNS cannot let go of the zone",
+                f"{' '.join(found.conflicts)} A running CoreDNS keeps what it read before, the zone included. Nothing was written, and "
+                "nothing that the zone leads to is deleted.",
+                f"{MEND_KEY}\nThen run the command again, or leave the zone in CoreDNS: cloudlink teardown --leave-coredns",
                 resource=self.address,
             )
 

@@ -228,7 +228,7 @@ def examine(
 
     A running CoreDNS keeps its old configuration when the new one is wrong, so that a mistake in any key goes unseen
     until the next restart, and that is what we are about to do. version: of the cluster's CoreDNS. base: the cluster's
-    own Corefile. not_text: keys whose content is not UTF-8.
+    own Corefile. not_text: keys whose content is not UTF-8. zones: none where our key is about to go.
     """
     others = {k: v for k, v in sorted(data.items()) if k != key}
     binary = tuple(
@@ -241,7 +241,7 @@ def examine(
         for other in others
         if not other.endswith((".server", ".override"))
     ]
-    everything = others | {key: f"{_heads_of(joined(zones))} {{\n}}\n"}
+    everything = others | ({key: f"{_heads_of(joined(zones))} {{\n}}\n"} if zones else {})
     try:
         base = _sound(base, version)
         blocks = _blocks(everything, version, base)

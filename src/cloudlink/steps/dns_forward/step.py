@@ -198,6 +198,7 @@ class Forward(Resource[ForwardSpec, Nothing]):
         if state.text is None and not state.applied:
             return None
         self.coredns.permission()
+        self.coredns.refuse_to_leave(state)
         if state.text is not None:
             self.coredns.patch_key(None, state.keys.version)
         self.coredns.restart(None)
