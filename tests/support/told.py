@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from enum import Enum
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -17,12 +19,33 @@ KINDS: dict[str, Any] = {
     "$network": IPv4Network,
     "$address": IPv4Address,
     "$policy": lambda fields: IpsecPolicy(**fields),
+    "$set": lambda items: frozenset(decoded(i) for i in items),
+    "$bytes": bytes.fromhex,
+    "$data": lambda kept: _kind(*kept[0])(**{k: decoded(v) for k, v in kept[1].items()}),
+    "$enum": lambda kept: _kind(*kept[0])(kept[1]),
     "$tuple": lambda items: tuple(decoded(i) for i in items),
 }
 
 
+def _kind(module: str, name: str) -> Any:
+    return getattr(importlib.import_module(module), name)
+
+
+def _named(value: Any) -> list[str]:
+    return [type(value).__module__, type(value).__name__]
+
+
 def encoded(value: Any) -> Any:
-    """For JSON. Raises TypeError for what is no answer of a cloud's."""
+    """For JSON. Raises TypeError for what is no answer of a cloud's, nor a fact read from one."""
+    if isinstance(value, Enum):
+        return {"$enum": [_named(value), value.value]}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = [f for f in dataclasses.fields(value) if f.init]
+        return {"$data": [_named(value), {f.name: encoded(getattr(value, f.name)) for f in fields}]}
+    if isinstance(value, (set, frozenset)):
+        return {"$set": sorted((encoded(v) for v in value), key=repr)}
+    if isinstance(value, bytes):
+        return {"$bytes": value.hex()}
     if isinstance(value, dict):
         return {str(k): encoded(v) for k, v in value.items()}
     if isinstance(value, list):
