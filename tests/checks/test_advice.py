@@ -47,6 +47,14 @@ GROUP = MissingError("The resource group was not found", "There is none", "az gr
 BALANCER = MissingError("The load balancer does not exist", "a.b points at c, which is not there.", "Name another one.")
 
 
+def test_of_a_read_it_is_not_said_that_its_effect_is_unknown() -> None:
+    unread = Check(
+        "tunnels", "x", Outcome.UNSEEN, "AWS's answer cannot be read: It is not known whether the call had its effect."
+    )
+    seen = advice.Seen(LINK, Health.UNKNOWN, (), (unread,), ())
+    assert advice.advise(seen).cause == "Not seen: tunnels. AWS's answer cannot be read."
+
+
 def test_what_the_configuration_names_and_is_not_there_comes_before_an_up() -> None:
     up = Advice("No gateway.", command="cloudlink up", effect="about 2 min", others=("not seen: CoreDNS",))
     assert advice.before_up(up, {}, tunnels_down=True) == up

@@ -54,6 +54,18 @@ def test_the_cause_of_most_names_comes_first_and_the_others_are_named() -> None:
     assert told.task == "Open it."
 
 
+def test_names_that_only_differ_in_the_address_that_answers_are_told_once_and_no_tunnel_is_blamed() -> None:
+    fix = "cloudlink up puts the endpoint's security group rules right; compare the network ACLs"
+    names = tuple(
+        replace(n, cause=f"The VPC is reachable (10.10.8.{i}:443 answers); only port 53 is silent")
+        for i, n in enumerate(report(fix, fix).names)
+    )
+    for tunnels in (Health.HEALTHY, Health.DEGRADED):
+        told = advised(replace(report(fix, fix), names=names), tunnels, ()).advice
+        assert told.cause == "All 2: The VPC is reachable (10.10.8.0:443 answers); only port 53 is silent."
+        assert (told.others, told.command, told.task) == ((), "", "compare the network ACLs.")
+
+
 def test_what_is_left_of_a_fix_when_an_up_would_find_nothing_to_do() -> None:
     mixed = "cloudlink up writes the key again; kubectl logs --namespace kube-system"
     assert advised(report(mixed), Health.HEALTHY, ()).names[0].fix == "kubectl logs --namespace kube-system"

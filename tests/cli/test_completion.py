@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.cli import make_cli
+
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 
 
@@ -56,6 +58,16 @@ def test_a_configuration_that_cannot_be_read_offers_nothing(folder: Path) -> Non
 
 def test_configurations(folder: Path) -> None:
     assert offered(folder, "cloudlink status --config o") == ["other.toml"]
+
+
+def test_what_a_fault_can_hit_in_the_sandbox_that_runs(tmp_path: Path, folder: Path) -> None:
+    with make_cli(tmp_path / "sandbox") as place:
+        assert place.sandbox("start").code == 0
+        pods = offered(place.folder, "cloudlink sandbox fault add pod-fails kube-system/coredns")
+        calls = offered(place.folder, "cloudlink sandbox fault add denied a")
+    assert pods and all(pod.startswith("kube-system/coredns-") for pod in pods)
+    assert calls in ([], [""])
+    assert offered(folder, "cloudlink sandbox fault add pod-fails k") in ([], [""]), "no sandbox runs here"
 
 
 def test_faults_and_commands_of_permissions(folder: Path) -> None:

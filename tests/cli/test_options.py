@@ -241,6 +241,12 @@ def test_status_waits_no_longer_than_it_was_told(place: Cli) -> None:
     assert time.monotonic() - begin < 20
 
 
+def test_status_watches_or_waits(place: Cli) -> None:
+    result = place.cloudlink("status", "--watch", "--wait", "5m")
+    assert result.code == 2
+    assert "Leave one of them out" in result.err
+
+
 def test_status_watch_shows_again_and_again_until_ctrl_c(place: Cli) -> None:
     watching = subprocess.Popen(
         [sys.executable, "-c", "from cloudlink.cli import main; main()", "status", "--watch", "--json", "--sandbox"],

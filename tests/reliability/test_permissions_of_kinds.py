@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from reliability.least_permissions import granted
@@ -12,6 +13,7 @@ from cloudlink.clouds.aws.iam_policy import iam_policy
 from cloudlink.config import load
 from cloudlink.connect import topology_unasked
 from cloudlink.steps.least_permissions import least
+from cloudlink.view import permissions
 
 LIVED = (
     "existing",
@@ -21,6 +23,8 @@ LIVED = (
     "adopted zone",
     "names for the whole VNet",
     "names back",
+    "state in S3",
+    "state in a blob",
 )
 LIFE = (
     ("up", "--no-verify"),
@@ -84,6 +88,35 @@ def test_without_tags_none_are_read_or_written(tmp_path: Path) -> None:
     link = load(path)
     actions = {a.action for a in least(link, topology_unasked(link).nodes())}
     assert not {a for a in actions if a.endswith(("ListTagsForResource", "ChangeTagsForResource", "tags/write"))}
+
+
+def forms_of(folder: Path, kind: str) -> tuple[dict[str, Any], dict[str, Any], str]:
+    path = folder / "config.toml"
+    path.write_text(KINDS[kind].text)
+    link = load(path)
+    found = least(link, topology_unasked(link).nodes())
+    return permissions.iam(found, link), permissions.azure_role(found, link), permissions.terraform(found, link)
+
+
+def test_a_state_in_s3_is_allowed_where_it_lies_and_in_any_region(tmp_path: Path) -> None:
+    policy, role, _ = forms_of(tmp_path, "state in S3")
+    parts = {s["Sid"]: s for s in policy["Statement"]}
+    state = parts["TheState"]
+    assert state["Action"] == ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+    assert state["Resource"] == [f"arn:aws:s3:::team-state/links/demo.json{end}" for end in ("", ".lock")]
+    assert parts["TheStatesBucket"]["Resource"] == "arn:aws:s3:::team-state"
+    assert "Condition" not in state and not role["DataActions"]
+    assert {"s3:GetObject", "s3:ListBucket"} == {
+        a for a in printed(tmp_path, "state in S3", "status") if a.startswith("s3:")
+    }
+
+
+def test_a_state_in_a_blob_takes_data_actions(tmp_path: Path) -> None:
+    _, role, terraform = forms_of(tmp_path, "state in a blob")
+    assert [a.rpartition("/")[2] for a in role["DataActions"]] == ["delete", "read", "write"]
+    assert not [a for a in role["Actions"] if "Microsoft.Storage" in a]
+    assert "data_actions = [" in terraform
+    assert "data_actions" not in forms_of(tmp_path, "state in S3")[2]
 
 
 def test_tags_of_a_zone_are_allowed_on_zones_alone() -> None:

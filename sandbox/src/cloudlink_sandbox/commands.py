@@ -141,6 +141,12 @@ def fault_kinds() -> dict[str, str]:
     return {kind.value: kind.meaning for kind in FaultKind}
 
 
+def fault_targets(home: Path, kind: str) -> list[str]:
+    """Addresses or names that exist now and that a fault of this kind can hit."""
+    answer = _running(home).call("GET", f"faults/targets/{kind}")
+    return [str(target) for target in answer["targets"]]
+
+
 def fault_remove(home: Path, number: int | None) -> str:
     """None: all of them."""
     _running(home).call("DELETE", "faults" if number is None else f"faults/{number}")

@@ -3,6 +3,7 @@
 GET  /status            what runs, since when, the clock, counts of calls
 POST /clock             {"speed": 60} or {"advance": 3600}
 GET  /faults            all faults in force
+GET  /faults/targets/<kind>  addresses or names that exist now and that a fault of this kind can hit
 POST /faults            {"kind", "target", "times", "skip", "seconds", "duration"}; the answer warns of a target that
                         matches nothing
 DELETE /faults[/<id>]   one, or all
@@ -50,6 +51,7 @@ class Controlled(Protocol):
     def world_file(self) -> WorldFile: ...
     def seed(self, world: WorldFile) -> bool: ...
     def fault_warning(self, fault: Fault) -> str: ...
+    def fault_targets(self, kind: FaultKind) -> list[str]: ...
     def save(self) -> Path: ...
     def stop_soon(self) -> None: ...
 
@@ -94,6 +96,8 @@ class Control:
                     "faults": [f.json() for f in context.faults.in_force()],
                     "kinds": {k: k.meaning for k in FaultKind},
                 }
+            case "GET", "faults", "targets", kind:
+                return {"targets": sandbox.fault_targets(FaultKind(kind))}
             case "POST", "faults":
                 fields = {k: body[k] for k in ("kind", "target", "times", "skip", "seconds", "duration") if k in body}
                 fault = context.faults.add(Fault(**fields))

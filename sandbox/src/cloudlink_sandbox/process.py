@@ -271,6 +271,11 @@ class Sandbox:
         with self.context.lock:
             return warning(fault, calls=self._calls(), names=self._names(FaultKind(fault.kind)))
 
+    def fault_targets(self, kind: FaultKind) -> list[str]:
+        """What exists now of the addresses or names that this kind is about; none of a kind that hits calls."""
+        with self.context.lock:
+            return sorted(set(self._names(kind)))
+
     def _calls(self) -> Iterator[str]:
         yield from self.aws.calls()
         yield from self.azure.app.calls()

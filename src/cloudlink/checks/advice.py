@@ -383,6 +383,7 @@ def _unseen(seen: Seen, check: Check) -> Advice:
     )
     more += _also_unseen(seen, but=_reason(check))
     # nothing was being written
+    said = said.replace(": It is not known whether the call had its effect", "")
     hint = re.sub(r"; (?:it checks before|what was begun)\b.*", ".", hint)
     typed = _typed(hint or "Remove what keeps it from being read, then look again.")
     return replace(typed, cause=said, others=more, waiting="Safe to wait: nothing is being changed.")

@@ -54,3 +54,18 @@ def faults(incomplete: str) -> list[tuple[str, str]]:
             return [(kind, says) for kind, says in found.fault_kinds().items() if kind.startswith(incomplete)]
     except (CloudlinkError, AttributeError):  # no sandbox, or an older one
         return []
+
+
+def fault_targets(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Addresses and pods that the folder's sandbox has now, for a kind of fault that is about these."""
+    from cloudlink.errors import CloudlinkError
+    from cloudlink.sandbox_client import commands
+    from cloudlink.session import sandbox_place
+
+    kind, config = ctx.params.get("kind"), ctx.params.get("config")
+    try:
+        home = sandbox_place(Path(config) if config else None).home
+        with commands() as found:
+            return [t for t in found.fault_targets(home, str(kind)) if t.startswith(incomplete)]
+    except (CloudlinkError, AttributeError):  # no sandbox runs, or it is an older one
+        return []

@@ -122,7 +122,12 @@ def clock(
 @fault.command("add")
 def fault_add(
     kind: Annotated[str, typer.Argument(autocompletion=completion.faults, help="See: cloudlink sandbox fault list")],
-    target: Annotated[str, typer.Argument(help="What it hits; shell patterns work, such as 'aws.CreateVpn*'.")],
+    target: Annotated[
+        str,
+        typer.Argument(
+            autocompletion=completion.fault_targets, help="What it hits; shell patterns work, such as 'aws.CreateVpn*'."
+        ),
+    ],
     config: Config = None,
     times: Annotated[int, typer.Option(help="How many calls it hits; 0: until removed.")] = 0,
     after: Annotated[int, typer.Option(help="How many calls to let through first.")] = 0,

@@ -55,11 +55,18 @@ def status(
 ) -> int:
     """Show the state of the link; exit code 8 when it is not healthy."""
     from cloudlink.cli.durations import seconds
+    from cloudlink.errors import UsageError
     from cloudlink.session import open_session
 
     if bundle is not None:
         _check_alone(watch=watch, wait=wait, prometheus=prometheus, config=config, sandbox=sandbox)
         return _of_bundle(bundle, everything=everything, json=json, color=color)
+    if watch and wait is not None:
+        raise UsageError(
+            "A watch has no end to wait for",
+            "--watch looks until Ctrl-C, and --wait ends as soon as the link is healthy.",
+            "Leave one of them out.",
+        )
     if prometheus is not None:
         _check_metrics(prometheus)
     deadline = seconds(wait) if wait is not None else None

@@ -17,7 +17,7 @@ from cloudlink.core.resource import Node, Resource
 from cloudlink.link import AddressTarget, KubernetesTarget, Link
 from cloudlink.steps.aws_vpn.routes import by_subnets
 from cloudlink.steps.paused import arising, following, taken
-from cloudlink.steps.permissions import AKS, GROUP, SUBSCRIPTION, VNET, place_of, placed
+from cloudlink.steps.permissions import AKS, CONTAINER, GROUP, SUBSCRIPTION, VNET, place_of, placed
 
 CALICO_GROUPS = ("crd.projectcalico.org", "projectcalico.org")
 """API groups of Calico's policies: its own, and that of its API server, which offers the same objects."""
@@ -31,6 +31,7 @@ DAY_TWO = ("rotate-keys", "test", "logs", "pause", "resume", "rehearse")
 ALL = COMMANDS + DAY_TWO
 UP, STATUS, VERIFY, DOWN = COMMANDS
 ROTATE, TEST, LOGS, PAUSE, RESUME, REHEARSE = DAY_TWO
+_CHANGING = (UP, DOWN, ROTATE, TEST, LOGS, PAUSE, RESUME)  # these write to the state, and hold its lock
 _ONE_TUNNEL = (ROTATE, TEST, LOGS)  # these work on the tunnels of a link that exists
 _READING = (UP, STATUS, DOWN, PAUSE)
 
@@ -120,6 +121,10 @@ def _adopts_in_azure(link: Link) -> bool:
     return link.azure.adopt_gateway is not None
 
 
+def _keeps_state_in(link: Link, store: str) -> bool:
+    return link.state is not None and link.state.store == store
+
+
 def _has_balancers(link: Link) -> bool:
     return any(not isinstance(host.target, AddressTarget) for _, host in link.dns.all_hosts)
 
@@ -142,6 +147,7 @@ _NET = "Microsoft.Network"
 _RESOURCES = "Microsoft.Resources"
 _AUTHORIZATION = "Microsoft.Authorization"
 _SECRETS = "secretsmanager"
+_BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
 
 _OF_TUNNELS = ("connections", "localNetworkGateways", "virtualNetworkGateways")
 _LOGS = (
@@ -172,6 +178,20 @@ _ONLY_WHERE_THERE = (
 """Of what somebody else has joined: asked only where a route leads there."""
 
 READS: tuple[Read, ...] = (
+    # of a state in an object store: the object, and the lock beside it
+    *(
+        _aws(f"s3:{action}", *ALL, when=lambda link: _keeps_state_in(link, "s3"))
+        for action in ("GetObject", "ListBucket")
+    ),
+    *(
+        _aws(f"s3:{action}", *_CHANGING, when=lambda link: _keeps_state_in(link, "s3"))
+        for action in ("DeleteObject", "PutObject")
+    ),
+    _azure(f"{_BLOBS}/read", CONTAINER, *ALL, when=lambda link: _keeps_state_in(link, "azblob")),
+    *(
+        _azure(f"{_BLOBS}/{action}", CONTAINER, *_CHANGING, when=lambda link: _keeps_state_in(link, "azblob"))
+        for action in ("delete", "write")
+    ),
     # of what somebody else has joined: an up says what is not read, and a pod proves the way; a status judges by it
     *(
         read

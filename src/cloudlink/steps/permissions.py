@@ -19,6 +19,7 @@ from cloudlink.core.resource import Node
 from cloudlink.link import Link
 
 GROUP, VNET, AKS, SUBSCRIPTION = "resource group", "VNet", "AKS cluster", "subscription"
+CONTAINER = "state's container"  # of blobs; what is done there are data actions
 GATEWAY_GROUP = "resource group of the VPN gateway"  # of an adopted one that is in another
 
 NETWORK = "Microsoft.Network"

@@ -12,7 +12,7 @@ from cloudlink.clouds.azure.custom_role import custom_role
 from cloudlink.clouds.kube.rbac import Rule, manifests
 from cloudlink.link import Link
 from cloudlink.steps.least_permissions import Allowance, Where
-from cloudlink.steps.permissions import AKS, GATEWAY_GROUP, GROUP, SUBSCRIPTION, VNET
+from cloudlink.steps.permissions import AKS, CONTAINER, GATEWAY_GROUP, GROUP, SUBSCRIPTION, VNET
 
 Least = Mapping[Allowance, tuple[str, ...]]
 
@@ -50,16 +50,23 @@ def _said(a: Allowance) -> str:
 def iam(least: Least, link: Link) -> dict[str, Any]:
     """One policy for the identity that cloudlink signs in with."""
     actions = [a.action for a in least if a.where is Where.AWS]
-    return iam_policy(actions, link=link.name, region=link.aws.region, zone_ids=[z.adopt for z in link.dns.zones])
+    state = (link.state.bucket, link.state.key) if link.state is not None and link.state.store == "s3" else None
+    return iam_policy(
+        actions, link=link.name, region=link.aws.region, zone_ids=[z.adopt for z in link.dns.zones], state=state
+    )
 
 
 def azure_role(least: Least, link: Link) -> dict[str, Any]:
-    """One custom role, to be assigned at each of its scopes."""
-    return custom_role(link.name, _azure_actions(least), _scopes_of(least, link))
+    """One custom role, to be assigned at each of its scopes; and at the container of a state in blobs."""
+    return custom_role(link.name, _azure_actions(least), _scopes_of(least, link), _azure_data_actions(least))
 
 
 def _azure_actions(least: Least) -> list[str]:
-    return sorted({a.action for a in least if a.where is Where.AZURE})
+    return sorted({a.action for a in least if a.where is Where.AZURE and a.place != CONTAINER})
+
+
+def _azure_data_actions(least: Least) -> list[str]:
+    return sorted({a.action for a in least if a.where is Where.AZURE and a.place == CONTAINER})
 
 
 def _scopes_of(least: Least, link: Link) -> list[str]:
@@ -76,7 +83,7 @@ def azure_scopes(link: Link, places: Collection[str]) -> list[str]:
         VNET: (side.vnet_subscription, side.vnet_resource_group),
         AKS: (side.aks_subscription, side.aks_resource_group),
     }
-    wanted_groups = {groups[place] for place in places}
+    wanted_groups = {groups[place] for place in places if place != CONTAINER}  # it may be in any subscription
     if AKS in places:
         wanted_groups |= {(c.within or side.subscription, c.resource_group) for c in side.more_clusters}
     wanted = sorted(wanted_groups)
@@ -126,7 +133,7 @@ def terraform(least: Least, link: Link) -> str:
     definition = (
         f"  name              = {_quoted(f'cloudlink {link.name}')}\n  scope             = {_quoted(scopes[0])}\n"
         f"  assignable_scopes = {_hcl(scopes, 1)}\n\n"
-        f"  permissions {{\n    actions = {_hcl(_azure_actions(least), 2)}\n  }}\n"
+        f"  permissions {{\n    actions = {_hcl(_azure_actions(least), 2)}\n{_data(least)}  }}\n"
     )
     blocks = [
         _block("aws_iam_policy", f"cloudlink_{name}", policy),
@@ -143,6 +150,11 @@ def terraform(least: Least, link: Link) -> str:
             kind = "kubernetes_role_v1" if namespace else "kubernetes_cluster_role_v1"
             blocks.append(_block(kind, label, head + "".join(map(_rule, rules))))
     return "\n".join(blocks)
+
+
+def _data(least: Least) -> str:
+    actions = _azure_data_actions(least)
+    return f"    data_actions = {_hcl(actions, 2)}\n" if actions else ""
 
 
 def _block(kind: str, label: str, body: str) -> str:

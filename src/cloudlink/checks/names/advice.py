@@ -6,6 +6,7 @@ need, and ``cloudlink status`` only where tunnels are down, which it then explai
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
@@ -26,6 +27,8 @@ _NAMES = (
     "azure_vpn.network",
 )
 _COMMANDS = ("az ", "aws ", "kubectl ")
+_WITNESS = re.compile(r" \([0-9a-f.:]+ answers\)")
+"""Of a cause: an address of the VPC that answers, so that no tunnel is the reason. It is another one for each name."""
 # Both ask the clouds, and not a pod: a name that only a pod finds wrong has another reason.
 _ELSEWHERE = (
     "The tunnels are up and everything of cloudlink is as configured: look at the network ACLs of the endpoint's subnets, at "
@@ -57,7 +60,10 @@ def advised(
     elsewhere: name -> what else answers or blocks it in the VPC.
     """
     outside = _ELSEWHERE if tunnels_are_ours else _OVER_EXISTING
-    names = tuple(replace(n, fix=_fix(n.fix, tunnels, drift, outside)) for n in report.names)
+    names = tuple(
+        replace(n, fix=_fix(n.fix, Health.HEALTHY if _WITNESS.search(n.cause) else tunnels, drift, outside))
+        for n in report.names
+    )
     if not _needed(drift):
         names = tuple(_caused(n, elsewhere.get(n.name, ())) for n in names)
     if tunnels is Health.HEALTHY and not _needed(drift):
@@ -71,10 +77,13 @@ def advised(
         return replace(report, names=names)
     groups: dict[tuple[str, str], list[NameReport]] = {}
     for name in wrong:
-        groups.setdefault((name.cause, name.fix), []).append(name)
-    (cause, fix), chosen = max(groups.items(), key=lambda g: len(g[1]))
+        groups.setdefault((_WITNESS.sub("", name.cause), name.fix), []).append(name)
+    (alike, fix), chosen = max(groups.items(), key=lambda g: len(g[1]))
+    cause = chosen[0].cause
     who = f"All {len(wrong)}" if len(chosen) == len(names) > 1 else ", ".join(n.name for n in chosen)
-    others = tuple(f"{', '.join(n.name for n in g)}: {c}" for (c, f), g in groups.items() if (c, f) != (cause, fix))
+    others = tuple(
+        f"{', '.join(n.name for n in g)}: {g[0].cause}" for (c, f), g in groups.items() if (c, f) != (alike, fix)
+    )
     base = Advice(f"{who}: {_sentence(cause)}", others=others)
     if fix == _UP:
         told = replace(

@@ -36,6 +36,8 @@ _ZONE = (
     "route53:ListTagsForResource",
 )
 _CHANGE = "route53:GetChange"
+_STATE = ("s3:DeleteObject", "s3:GetObject", "s3:PutObject")
+_LIST = "s3:ListBucket"  # else S3 answers 403 where there is no object yet
 _LOG_GROUP = (
     "logs:CreateLogGroup",
     "logs:DeleteLogGroup",
@@ -58,8 +60,16 @@ _PARTITIONS = (
 )  # by how the names of their regions begin
 
 
-def iam_policy(actions: Iterable[str], *, link: str, region: str, zone_ids: Sequence[str | None]) -> dict[str, Any]:
-    """zone_ids: of adopted zones; None among them: the id of one that is made is not known before."""
+def iam_policy(
+    actions: Iterable[str],
+    *,
+    link: str,
+    region: str,
+    zone_ids: Sequence[str | None],
+    state: tuple[str, str] | None = None,
+) -> dict[str, Any]:
+    """zone_ids: of adopted zones; None among them: the id of one that is made is not known before. state: bucket and key of an
+    object of S3, beside which its lock lies; the bucket may be in another region."""
     named = list(actions)
     partition = next((name for start, name in _PARTITIONS if region.startswith(start)), "aws")
     in_region = {"StringEquals": {"aws:RequestedRegion": region}}
@@ -67,12 +77,16 @@ def iam_policy(actions: Iterable[str], *, link: str, region: str, zone_ids: Sequ
     known = sorted({id_ for id_ in zone_ids if id_ is not None}) if None not in zone_ids else []
     arns = [f"arn:{partition}:route53:::hostedzone/{id_}" for id_ in known or ["*"]]
     log_group = f"arn:{partition}:logs:{region}:*:log-group:{PREFIX}{link}*"  # with its streams
-    elsewhere = (*_TAGGED, *_LOG_GROUP)
+    elsewhere = (*_TAGGED, *_LOG_GROUP, *_STATE, _LIST)
+    bucket, key = state or ("", "")
+    objects = [f"arn:{partition}:s3:::{bucket}/{key}{end}" for end in ("", ".lock")]
     parts = [
         ("InTheRegion", [a for a in named if not a.startswith(_GLOBAL) and a not in elsewhere], "*", in_region),
         ("ObjectsOfTheLink", [a for a in named if a in _TAGGED], "*", tagged),
         ("TheLogGroup", [a for a in named if a in _LOG_GROUP], log_group, None),
         ("TheZone", [a for a in named if a in _ZONE], arns[0] if len(arns) == 1 else arns, None),
+        ("TheState", [a for a in named if a in _STATE], objects, None),
+        ("TheStatesBucket", [a for a in named if a == _LIST], f"arn:{partition}:s3:::{bucket}", None),
         ("ChangesOfZones", [a for a in named if a == _CHANGE], f"arn:{partition}:route53:::change/*", None),
         ("Everywhere", [a for a in named if a.startswith(_GLOBAL) and a not in (*_ZONE, _CHANGE)], "*", None),
     ]

@@ -9,7 +9,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 
-def custom_role(link: str, actions: Iterable[str], scopes: Sequence[str]) -> dict[str, Any]:
+def custom_role(
+    link: str, actions: Iterable[str], scopes: Sequence[str], data_actions: Iterable[str] = ()
+) -> dict[str, Any]:
     """scopes: subscriptions and resource groups at which it is to be assigned; Azure takes nothing narrower."""
     return {
         "Name": f"cloudlink {link}",
@@ -17,7 +19,7 @@ def custom_role(link: str, actions: Iterable[str], scopes: Sequence[str]) -> dic
         "Description": f"What cloudlink needs for the link {link}.",
         "Actions": sorted(set(actions)),
         "NotActions": [],
-        "DataActions": [],
+        "DataActions": sorted(set(data_actions)),
         "NotDataActions": [],
         "AssignableScopes": list(scopes),
     }
