@@ -124,7 +124,7 @@ def _two_machines(runner: TrialRunner, second: ForkServer, name: str, rng: rando
     if not wrong and again.code == 0:
         different = difference(runner.wanted[name], runner.snapshots.take())
         wrong = "\n".join(line[:500] for line in different) or runner.nothing_left(scenario)
-    elif not wrong and not (again.code == 5 and "Two objects carry the same" in again.err + again.out):
+    elif not wrong and not (again.code in (3, 5) and "Two objects carry the same" in again.err + again.out):
         wrong = f"afterwards: {again}"
     seen = "nothing twice" if again.code == 0 else "made twice, and the next run says so"
     what = f"two machines, {scenario.title}: {seen}"

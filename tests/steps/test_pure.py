@@ -89,6 +89,8 @@ OURS = {**owner_of(LINK).tags("azure_vpn.gateway"), MADE_SUBNET_TAG: "true"}
         (FakeAzure("10.1.254.0/27"), subnet_receipt("create"), Ownership.ADOPTED),  # somebody was faster
         (FakeAzure("10.1.254.0/27"), subnet_receipt("delete"), Ownership.OWNED),
         (FakeAzure(tags=OURS), None, Ownership.OWNED),  # the state file is lost, the gateway's tag says it
+        # found there because another machine had just made it, which wrote it on the gateway
+        (FakeAzure(tags=OURS), subnet_receipt("", Ownership.ADOPTED), Ownership.OWNED),
         (FakeAzure(tags={**OURS, MADE_SUBNET_TAG: "false"}), None, Ownership.ADOPTED),
         (FakeAzure(tags={MADE_SUBNET_TAG: "true"}), None, Ownership.ADOPTED),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cloudlink.checks.preflight.gateways import GatewayFacts, check
@@ -32,6 +34,12 @@ def test_a_second_gateway_that_is_attached_or_attaching(state: str) -> None:
     assert finding.key == "aws.gateway"
     assert f"vgw-1 (ASN 64900) is {state} to {VPC}" in finding.detail
     assert 'aws.gateway = "vgw-1"' in finding.hint
+
+
+def test_a_second_gateway_with_our_tags_is_not_offered_for_adoption() -> None:
+    """Two machines have made one each: which of them goes is told once, and it is not by adopting one."""
+    assert findings(GatewayFacts(gateways=(replace(gateway("vgw-1", "attached"), link="demo"),))) == []
+    assert findings(GatewayFacts(gateways=(replace(gateway("vgw-1", "attached"), link="other"),)))
 
 
 @pytest.mark.parametrize("own", ["create", "vgw-2"])

@@ -54,7 +54,7 @@ def _other_gateways(facts: GatewayFacts, link: Link, plan: Plan) -> Iterator[Fin
         state = next((a.state for a in other.attachments if a.vpc == vpc and a.state in ("attached", "attaching")), "")
         if other.id != change.id and any(a.vpc == vpc and a.state == "detaching" for a in other.attachments):
             yield _leaving(other, link)
-        if other.id == change.id or not state:
+        if other.id == change.id or not state or other.link == link.name:  # of two with our tags the plan itself tells
             continue
         yield wrong(
             "aws.gateway",

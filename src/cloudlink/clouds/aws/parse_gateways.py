@@ -11,7 +11,7 @@ from cloudlink.clouds.aws.fields import AwsObject, number, parts, text, text_or
 from cloudlink.clouds.aws.parse_ec2 import GONE, Ec2Object
 from cloudlink.clouds.aws.tags import addresses_in
 from cloudlink.clouds.malformed import parsing
-from cloudlink.clouds.ownership import from_aws
+from cloudlink.clouds.ownership import LINK_TAG, from_aws
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class VpnGateway:
     asn: int
     attachments: tuple[Attachment, ...] = ()
     state: str = "available"
+    link: str = ""  # the cloudlink that its tag names
 
     @property
     def exists(self) -> bool:
@@ -86,6 +87,7 @@ def _vpn_gateway(found: AwsObject) -> VpnGateway:
         asn=0 if state == "deleted" else number(found, "AmazonSideAsn"),
         attachments=tuple(Attachment(text_or(a, "VpcId"), text_or(a, "State")) for a in parts(found, "VpcAttachments")),
         state=state,
+        link=from_aws(found.get("Tags")).get(LINK_TAG, ""),
     )
 
 

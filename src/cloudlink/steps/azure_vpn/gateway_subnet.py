@@ -100,10 +100,11 @@ class GatewaySubnetResource(Resource[GatewaySubnetSpec, GatewaySubnet], Joins):
 
     def _ours(self, receipts: Receipts, id_: str, prefixes: tuple[IPv4Network, ...]) -> bool:
         receipt = receipts.of(self)
-        if receipt is not None and receipt.intent != "create":
-            return receipt.owned is Ownership.OWNED
-        if receipt is not None and prefixes == (self._wanted,):
+        if receipt is not None and receipt.intent != "create" and receipt.owned is Ownership.OWNED:
+            return True
+        if receipt is not None and receipt.intent == "create" and prefixes == (self._wanted,):
             return True  # we had begun to make it when we were killed, and it is what we would have made
+        # Also where our receipt says that it was there before: a run on another machine had just made it.
         tags = tags_of(self.azure.gateway())
         here = id_.lower().startswith(f"{self.azure.vnet_of_gateway()}/subnets/")
         return here and owner_of(self.link).holds(tags) and tags.get(MADE_SUBNET_TAG) == "true"
