@@ -70,6 +70,8 @@ CASES = [
     ("servfail", "servfail", "servfail", "Resolver rule"),
     ("REFUSED", "REFUSED", "refused", "refuses to answer"),
     ("93.184.216.34", "93.184.216.34", "public-address", "AWS answers with a public address"),
+    ("169.254.171.33", "169.254.171.33", "link-local-address", "as services of VPC Lattice have"),
+    ("169.254.171.33", GOOD, "link-local-address", "the cluster's DNS does not ask it"),
     ("10.1.1.51", "10.1.1.51", "stale-address", "not the target's any more"),
     ("100.64.0.9", "100.64.0.9", "stale-address", "not the target's any more"),  # private, as clouds use it inside
     (GOOD, {(SERVERS[0], "udp"): "nxdomain"}, "nxdomain", "answer differently"),

@@ -52,3 +52,30 @@ def test_where_a_name_fails_the_permission_is_what_is_missing(linked: Cli, broke
     finally:
         if broken == "port":
             hand.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
+
+
+def test_a_name_of_somebody_elses_that_leads_to_a_service_of_vpc_lattice(linked: Cli) -> None:
+    """It has a link-local address, which a pod of Azure takes for its own network's."""
+    clouds = linked.clouds()
+    (zone,) = [z["Id"] for z in clouds.aws.hosted_zones() if z["Name"] == "prod.corp.example."]
+    record = {
+        "Name": "orders.prod.corp.example",
+        "Type": "A",
+        "TTL": 60,
+        "ResourceRecords": [{"Value": "169.254.171.33"}],
+    }
+
+    def change(action: str) -> None:
+        batch = {"Changes": [{"Action": action, "ResourceRecordSet": record}]}
+        clouds.aws.route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=batch)
+        linked.control("POST", "clock", {"advance": 120})
+
+    change("CREATE")
+    try:
+        result = linked.cloudlink("verify-dns", "orders", "--json")
+        assert result.code == 8, result.out + result.err
+        (name,) = result.json["names"]
+        assert name["verdict"] == "link-local-address"
+        assert "VPC Lattice" in name["cause"] and "service-network endpoint" in name["fix"]
+    finally:
+        change("DELETE")

@@ -31,7 +31,7 @@ _TITLES = {
     "network ACLs": "No network ACL drops what is to be carried",
     "prefix lists": "No prefix list leads packets for the VNet elsewhere",
     "security groups": "No security group in Azure drops what is to be carried",
-    "network managers": "No rule of a network manager drops what is to be carried",
+    "network managers": "No security admin rule of Azure drops what is to be carried",
     "azure": "Azure's side is as the link needs it",
     "path": "The networks are joined, there and back",
     "aks": "The AKS cluster can be used",

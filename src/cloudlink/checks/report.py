@@ -267,6 +267,7 @@ HopResult = Literal[
     "nodata",
     "servfail",
     "public-address",
+    "link-local-address",
     "stale-address",
     "reset",
     "error",

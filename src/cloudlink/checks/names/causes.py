@@ -156,8 +156,19 @@ def _zone_cause(wanted: Wanted, direct: Asked) -> Cause | None:
                 "record leads to an internet-facing load balancer",
                 _UP,
             )
+        case "link-local-address":
+            return _LINK_LOCAL
         case _:
             return Cause("The record leads to addresses that are not the target's any more", _UP)
+
+
+# https://docs.aws.amazon.com/vpc-lattice/latest/ug/vpc-associations.html
+_LINK_LOCAL = Cause(
+    "The name leads to a link-local address (169.254.0.0/16), as services of VPC Lattice have: only machines in a VPC that is "
+    "associated with the service network reach it, and no packet to it crosses a link",
+    "Make a service-network endpoint in the VPC, whose addresses are the VPC's own, or put a load balancer before the service, and "
+    "point the record there",
+)
 
 
 def _vnet_cause(context: DnsContext) -> Cause:
@@ -186,7 +197,7 @@ def _cluster_cause(wanted: Wanted, cluster: Hop, context: DnsContext) -> Cause |
     if context.by_vnet and cluster.result != "stale-address":
         return _vnet_cause(context)
     match cluster.result:
-        case "nxdomain" | "public-address" | "nodata":
+        case "nxdomain" | "public-address" | "link-local-address" | "nodata":
             if context.key_problem:
                 return Cause(f"{what}: {context.key_problem}", context.key_task or restart)
             if "asked 169.254.20.10" in cluster.detail:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address
 
-from cloudlink.addressing import is_private
+from cloudlink.addressing import LINK_LOCAL, is_private
 from cloudlink.checks.names.answers import Connect, Handshake, Query
 from cloudlink.checks.names.certificates import certificate_note
 from cloudlink.checks.names.wanted import Wanted
@@ -43,6 +43,8 @@ def _answer(query: Query, wanted: Wanted) -> tuple[HopResult, str]:
     if not addresses:
         return "nodata", ""
     expected = wanted.addresses
+    if any(a in LINK_LOCAL for a in addresses):
+        return "link-local-address", shown
     if any(not (a.is_private or is_private(a)) and a not in expected for a in addresses):
         return "public-address", shown
     if expected and not set(addresses) <= expected:
