@@ -266,7 +266,8 @@ class World:
         self.harness.settle()
         self.tagged = self.tagged or foreign.link_tagged
         now = Counter(self.snapshots.take())
-        self.theirs += now - before
+        self.theirs.update(now)
+        self.theirs.subtract(before)  # what was changed is another line from now on
         return ""
 
     def _kill(self, rng: random.Random) -> str:

@@ -267,25 +267,36 @@ def test_new_tags_are_added_to_what_stands(linked: Cli) -> None:
     assert clouds.azure.gateway()["tags"]["CostCenter"] == "4711"
 
 
-def test_a_hub_and_a_spoke_from_plan_to_names(tmp_path: Any) -> None:
-    with make_cli(tmp_path / "hub", speed=600) as place:
+def test_a_hub_and_two_spokes_from_plan_to_names(tmp_path: Any) -> None:
+    """Two clusters, each in a spoke. Azure takes useRemoteGateways only once the hub has its gateway, so that each spoke's owner sets
+    it after the ``up``; until then its cluster is named, and the other one is well."""
+    with make_cli(tmp_path / "hub", speed=600, more='more_clusters = "peered"\n') as place:
+        place.replace("[dns]\n", '[[azure.clusters]]\nname = "green"\n\n[dns]\n')
         assert place.sandbox("start").code == 0
         owner = Owner(place)
         owner.hub()
-        owner.peer("hub", "test-vnet", allowGatewayTransit=True)
-        owner.peer("test-vnet", "hub")
+        spokes = {"test": "test-vnet", "green": "green-vnet"}
+        for vnet in spokes.values():
+            owner.peer("hub", vnet, allowGatewayTransit=True)
+            owner.peer(vnet, "hub")
         into_hub(place)
         assert place.cloudlink("up", "--no-verify").code == 0
         place.control("POST", "clock", {"advance": 600})
-        before = place.cloudlink("status", "--json")
-        assert before.code == 8
-        assert "useRemoteGateways=true" in before.json["next"][0]
-        owner.peer("test-vnet", "hub", useRemoteGateways=True)
-        place.control("POST", "clock", {"advance": 600})
+        left = dict(spokes)
+        for cluster, vnet in spokes.items():
+            before = place.cloudlink("status", "--json")
+            assert before.code == 8
+            said = before.json["advice"]["cause"]
+            assert {name for name in spokes.values() if f"to-hub of {name} does not use" in said} == {*left.values()}
+            assert f"--vnet-name {vnet} --name to-hub --set useRemoteGateways=true" in before.json["next"][0]
+            owner.peer(vnet, "hub", useRemoteGateways=True)
+            place.control("POST", "clock", {"advance": 600})
+            del left[cluster]
+            names = place.cloudlink("verify-dns", "--json").json["names"]
+            well = {n["cluster"] for n in names} - {n["cluster"] for n in names if n["verdict"] != "ok"}
+            assert well == spokes.keys() - left.keys(), names
         after = place.cloudlink("status", "--json")
         assert after.json["health"] == "healthy", after.out
-        asked = place.cloudlink("verify-dns")
-        assert asked.code == 0, asked.out
 
 
 def test_a_cluster_behind_a_proxy_that_is_asked_for_the_zones_names(place: Cli) -> None:

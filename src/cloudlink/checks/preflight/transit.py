@@ -16,6 +16,7 @@ from cloudlink.clouds.aws.parse_connections import vpn_connections
 from cloudlink.clouds.azure.client import Azure
 from cloudlink.clouds.azure.parse_aks import aks_cluster
 from cloudlink.clouds.azure.parse_network import vnet as parse_vnet
+from cloudlink.clouds.ownership import owner_of
 from cloudlink.core.plan import Action, Plan
 from cloudlink.core.resource import Receipts
 from cloudlink.errors import CloudlinkError, Finding, Severity
@@ -51,6 +52,8 @@ class TransitFacts:
     attachments: tuple[parse_transit.Attachment, ...] = ()
     vpc_attachments: tuple[parse_transit.VpcAttachment, ...] = ()
     own: frozenset[str] = frozenset()  # ids of the link's VPN connections and of the VPC
+    beside: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """VPN connections of other links to the same VNet, by id: name and VPC of the link."""
     tables: TransitTables | None = None
     routes: Mapping[str, parse_transit.TransitTable] = field(default_factory=dict)  # of these tables, by id
     unread: str = ""  # why they could not be read
@@ -115,6 +118,11 @@ def _with_tables(found: TransitFacts, gateway: parse_transit.Gateway, link: Link
         found,
         attachments=tuple(a for a in parse_transit.attachments(aws.transit_attachments(gateway.id)) if a.exists),
         own=frozenset({link.aws.vpc_id, *(c.id for c in connections if c.link == link.name)}),
+        beside={
+            c.id: (c.link, c.vpc)
+            for c in connections
+            if c.exists and c.link not in ("", link.name) and c.vnet == owner_of(link).vnet
+        },
         tables=tables_of(link, aws, gateway.id, gateway.association_table),
     )
     wanted = {found.tables.vpc, *found.tables.vpn} if found.tables is not None else set()
@@ -430,8 +438,13 @@ def overlaps(facts: TransitFacts, link: Link) -> Iterator[Finding]:
             ]
             if taken:
                 yield _overlap(route, table, f"{link.aws.vpc_id}'s range {taken[0]}", _who(others), link, back=True)
+    beside: set[tuple[str, str]] = set()
     for route in _of_others(facts, facts.tables.vpc, mine, link):
         others = [kinds[a] for a in route.attachments if a in kinds]
+        if others and not route.static and all(a.resource in facts.beside for a in others):
+            if any(route.destination.subnet_of(r) for r in facts.azure):
+                beside |= {facts.beside[a.resource] for a in others}
+            continue  # to the very gateway of Azure that the link goes to
         for range_ in facts.azure:
             if route.destination == range_:
                 yield _overlap(route, facts.tables.vpc, f"Azure's range {range_}", _who(others), link, back=False)
@@ -443,6 +456,32 @@ def overlaps(facts: TransitFacts, link: Link) -> Iterator[Finding]:
                     severity=Severity.WARNING,
                     mistake=None,
                 )
+    yield from _beside(beside, facts, link)
+
+
+def _beside(found: set[tuple[str, str]], facts: TransitFacts, link: Link) -> Iterator[Finding]:
+    """Other links of this gateway to the same VNet. found: name and VPC of each."""
+    gateway = facts.gateway.id if facts.gateway else ""
+    for name in sorted(name for name, vpc in found if vpc == link.aws.vpc_id):
+        yield Finding(
+            TOPIC,
+            Severity.OBSTACLE,
+            "Another link joins this VPC with this VNet",
+            f"The link {name} goes from {link.aws.vpc_id} through {gateway} to {link.azure.vnet} already. A second one would use its "
+            "attachment and its routes, and lose them at its teardown.",
+            f'Add the names to the link {name} ([[dns.zones]], [[azure.clusters]]), or set link.transport = "existing", which makes '
+            "names of a link's own over it.",
+            key="aws.gateway",
+        )
+    if elsewhere := sorted(f"{name} ({vpc})" for name, vpc in found if vpc != link.aws.vpc_id):
+        yield Finding(
+            TOPIC,
+            Severity.WARNING,
+            "Another link goes through the transit gateway to the same VNet",
+            f"{gateway} leads to {link.azure.vnet} over the tunnels of {', '.join(elsewhere)} already. AWS spreads packets over the "
+            "tunnels of all of them, those of this link's VPC too; a teardown of one leaves the others whole.",
+            key="aws.gateway",
+        )
 
 
 def _of_others(facts: TransitFacts, table: str, mine: set[str], link: Link) -> list[parse_transit.TransitRoute]:

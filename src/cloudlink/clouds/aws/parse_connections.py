@@ -13,7 +13,7 @@ from cloudlink.clouds.aws.fields import AwsObject, part, parts, text, text_or
 from cloudlink.clouds.aws.parse_ec2 import GONE, Ec2Object, link_of, resource_of
 from cloudlink.clouds.aws.parse_ipsec import policy_of
 from cloudlink.clouds.malformed import parsing
-from cloudlink.clouds.ownership import from_aws
+from cloudlink.clouds.ownership import VNET_TAG, VPC_TAG, from_aws
 from cloudlink.clouds.spelling import values, words
 from cloudlink.ipsec import ANY_RANGE, IpsecPolicy
 from cloudlink.secret import Secret
@@ -74,6 +74,8 @@ class VpnConnection:
     link: str  # name of the link that its tag names; empty: none
     customer_gateway: str = ""
     state: str = "available"
+    vpc: str = ""  # of that link, as its tags say
+    vnet: str = ""
 
     @property
     def exists(self) -> bool:
@@ -95,6 +97,8 @@ def vpn_connections(found: Iterable[AwsObject]) -> tuple[VpnConnection, ...]:
             gateway=_gateway(c),
             insides=tuple(text_or(t, "TunnelInsideCidr") for t in _options(c)),
             link=link_of(c),
+            vpc=from_aws(c.get("Tags")).get(VPC_TAG, ""),
+            vnet=from_aws(c.get("Tags")).get(VNET_TAG, ""),
             customer_gateway=text_or(c, "CustomerGatewayId"),
             state=text_or(c, "State", "available"),
         )
