@@ -398,7 +398,7 @@ READS: tuple[Read, ...] = (
     _coredns("get", "configmaps", "coredns-custom", *COMMANDS, PAUSE, REHEARSE),
     Read(Allowance(Where.AKS, "get", "kube-system", "configmaps", "coredns-custom"), (UP,), True, _by_vnet),
     _coredns("patch", "configmaps", "coredns-custom", UP, DOWN, PAUSE),
-    _coredns("get", "configmaps", "coredns", UP, STATUS, VERIFY, PAUSE, check=True),
+    _coredns("get", "configmaps", "coredns", UP, STATUS, VERIFY, DOWN, PAUSE, check=True),
     _coredns("get", "deployments", "coredns", *_READING, REHEARSE),
     _coredns("patch", "deployments", "coredns", UP, DOWN, PAUSE),
     _coredns("get", "deployments", "coredns", VERIFY, check=True),  # its pods' labels, where policies select by them

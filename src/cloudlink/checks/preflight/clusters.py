@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from cloudlink.checks.preflight import aks, azure, coredns, existing, mesh, network_policies, permissions, ranges
+from cloudlink.checks.preflight import aks, azure, coredns, existing, mesh, network_policies, permissions, probe, ranges
 from cloudlink.checks.preflight.context import Context, Topic
 from cloudlink.clouds.azure import parse_aks
 from cloudlink.clouds.azure.parse_pieces import last, part
@@ -14,7 +14,14 @@ from cloudlink.link import Link
 from cloudlink.steps.dns_forward.step import FORWARD, address_on
 
 _CLUSTER = "azure_vpn.cluster"
-_OF_EACH: tuple[Topic, ...] = (aks.find, coredns.find, coredns.find_local_dns, network_policies.find, mesh.find)
+_OF_EACH: tuple[Topic, ...] = (
+    aks.find,
+    coredns.find,
+    coredns.find_local_dns,
+    probe.find,
+    network_policies.find,
+    mesh.find,
+)
 
 
 @dataclass(frozen=True)

@@ -93,8 +93,8 @@ class Kube:
     def pod(self, namespace: str, name: str) -> KubeObject:
         return self._json("GET", f"/api/v1/namespaces/{_q(namespace)}/pods/{_q(name)}")
 
-    def create_pod(self, namespace: str, manifest: Mapping[str, Any]) -> KubeObject:
-        return self._json("POST", f"/api/v1/namespaces/{_q(namespace)}/pods", manifest)
+    def create_pod(self, namespace: str, manifest: Mapping[str, Any], *, dry_run: bool = False) -> KubeObject:
+        return self._json("POST", f"/api/v1/namespaces/{_q(namespace)}/pods" + _DRY_RUN * dry_run, manifest)
 
     def pod_log(
         self, namespace: str, name: str, *, tail: int | None = None, previous: bool = False, container: str = ""
