@@ -9,6 +9,7 @@ from http.client import RemoteDisconnected
 from pathlib import Path
 from typing import Any
 
+import botocore.exceptions
 import pytest
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ServiceRequestError
 from botocore.exceptions import (
@@ -797,6 +798,13 @@ WHO_K = 'User "u" cannot patch resource "configmaps" in API group "" in the name
             "v.kyverno.svc",
         ),
         (422, "field is immutable when `immutable` is set", 5, "immutable", "coredns-custom"),
+        (
+            403,
+            'pods "cloudlink-verify" is forbidden: unable to create new content in namespace tools because it is being terminated',
+            5,
+            "namespace is being deleted",
+            "[probe] namespace",
+        ),
         (403, "no reason at all", 5, "forbids it", "admission policy or a quota"),
         (404, 'namespaces "tools" not found', 5, "no such object", "kubectl get namespaces"),
         (404, 'configmaps "coredns-custom" not found', 5, "no such object", ""),
@@ -959,3 +967,55 @@ def test_a_dead_proxy_is_named_by_all_three_sdks(monkeypatch: pytest.MonkeyPatch
         assert "HTTPS_PROXY (http://127.0.0.1:9)" in error.detail and "secret" not in str(error)
         # whom the SDK asked, where it says so: never the proxy's own address in its place
         assert "(127.0.0.1)" not in error.detail, side
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(409, "ScopeLocked"), (400, "BadRequest"), (409, "Conflict"), (500, "InternalServerError")]
+)
+def test_a_lock_is_told_under_whatever_code_another_provider_passes_it_on(status: int, code: str) -> None:
+    """AKS and others call the network's provider, and quote its refusal."""
+    message = (
+        "Call to Microsoft.Network failed. Error message: The scope '/subscriptions/s/x' cannot perform write operation because "
+        "following scope(s) are locked: '/subscriptions/s/resourceGroups/g'. Please remove the lock and try again."
+    )
+    error = azure(status, code, message)
+    assert (error.exit_code, error.summary) == (5, "A lock in Azure forbids it")
+    assert "az lock list" in error.hint
+    body = {"error": {"code": code, "message": message}}
+    raised = HttpResponseError(message="refused", response=Response(status, body))  # type: ignore[arg-type]
+    raised.status_code = status
+    assert not azure_errors.unknown_outcome(raised)
+    assert azure_errors.retryable(raised) is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        botocore.exceptions.UnauthorizedSSOTokenError(),
+        botocore.exceptions.SSOTokenLoadError(profile_name="p", error_msg="Token for p does not exist"),
+        botocore.exceptions.TokenRetrievalError(provider="sso", error_msg="Token has expired and refresh failed"),
+    ],
+)
+def test_each_way_in_which_a_sign_in_by_sso_ends(error: Exception) -> None:
+    found = aws_errors.translate(error)
+    assert found is not None
+    assert found.exit_code == 4
+    assert "aws sso login" in found.hint
+
+
+@pytest.mark.parametrize(
+    ("operation", "code", "words"),
+    [
+        ("CreateHostedZone", "TooManyHostedZones", "hosted zones (500 by default)"),
+        ("AuthorizeSecurityGroupIngress", "RulesPerSecurityGroupLimitExceeded", "rules in a security group"),
+    ],
+)
+def test_quotas_are_told_by_what_they_count(operation: str, code: str, words: str) -> None:
+    error = aws(operation, code, "The limit is reached.")
+    assert error.exit_code == 5
+    assert words in f"{error.summary} {error.detail} {error.hint}"
+
+
+def test_a_zonal_address_and_a_size_without_zones() -> None:
+    error = azure(400, "RegionalVmssVpnGatewayPublicIpsMustNotHaveZonesConfigured", "no zones for this SKU")
+    assert error.summary == "Azure wants the gateway's public IPs to have no zones"

@@ -617,6 +617,10 @@ def is_azure(error: Exception) -> bool:
     return type(error).__module__.partition(".")[0] == "azure" or is_not_text(error, "azure")
 
 
+# Recorded as "Call to Microsoft.X failed. Error message: ...": https://github.com/hashicorp/terraform-provider-azurerm/issues/17478
+_LOCKED = re.compile(r"following scope\(s\) are locked")
+
+
 def _answer(error: Exception) -> ErrorResponse | None:
     if not is_azure(error):
         return None
@@ -641,8 +645,11 @@ def _answer(error: Exception) -> ErrorResponse | None:
         policies = policies_named(" ".join(texts))
     message = " ".join(text for text in texts if text)
     request_id = next((headers[name] for name in _REQUEST_IDS if name in headers), "")
+    status = error.status_code
+    if _LOCKED.search(message):  # under whatever code another provider passes it on
+        status, code, codes = 409, "ScopeLocked", ["ScopeLocked"]
     return ErrorResponse(
-        error.status_code,
+        status,
         code,
         message or _first_lines(str(error)),
         tuple(codes),
