@@ -242,6 +242,9 @@ def test_an_interrupted_run_says_how_far_it_got_and_both_ways_on() -> None:
     made = status.incomplete(Said().report(), 9, 25)
     assert made.health is Health.DOWN
     assert made.advice.cause == "An up or a teardown was interrupted: 9 of 25 objects are there."
+    made = status.incomplete(Said().report(), 9, 25, "cloudlink up")
+    assert made.advice.cause == "An up was interrupted: 9 of 25 objects are there."
+    assert made.headline == "The link is not complete: an up has not ended."
     assert made.next == ("cloudlink up", "cloudlink teardown")
     assert "cloudlink teardown removes what is there" in made.advice.effect
 

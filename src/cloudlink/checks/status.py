@@ -199,12 +199,13 @@ def never_complete(made: StatusReport) -> bool:
     return made.health is Health.DOWN and never_made and not any(d.by_hand for d in made.drift)
 
 
-def incomplete(made: StatusReport, there: int, whole: int) -> StatusReport:
+def incomplete(made: StatusReport, there: int, whole: int, written_by: str = "") -> StatusReport:
     """Of a link without tunnels some of whose objects exist. there, whole: how many exist, and how many it has when it is
-    complete."""
-    said = "The link is not complete: an up or a teardown has not ended."
+    complete. written_by: the last command that changed something; empty: not known."""
+    who = "an up" if written_by == advice.UP else "an up or a teardown"
+    said = f"The link is not complete: {who} has not ended."
     told = Advice(
-        f"An up or a teardown was interrupted: {there} of {whole} objects are there.",
+        f"{who.capitalize()} was interrupted: {there} of {whole} objects are there.",
         command=advice.UP,
         effect=f"builds the rest{f', {advice.time_of(made.drift)}' if made.drift else ''}; {TEARDOWN} removes what is there",
         waiting=_COSTS,

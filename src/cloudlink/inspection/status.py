@@ -158,9 +158,9 @@ class StatusOfLink(ReadLink):
             return pauses.status(made, pause, own, self._found(), self.link, last, attachment=goes)
         by_hand = any(d.by_hand for d in made.drift)
         if path_report is not None and there < whole and not self._missing and not by_hand:
-            return status.incomplete(made, there, whole), True
+            return status.incomplete(made, there, whole, self.written_by), True
         if made.health is Health.ABSENT or status.never_complete(made):  # no tunnel yet, but some of our objects exist
-            return status.incomplete(made, there, whole), True
+            return status.incomplete(made, there, whole, self.written_by), True
         if self.paused is not None and self.written_by == pauses.PAUSE:
             return interrupted.pause_before_anything(made), True
         if path_report is None:
