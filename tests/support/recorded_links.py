@@ -2,8 +2,8 @@
 
 ``tests/steps/golden/links`` has a configuration for each kind of link, and beside it the answers of our clients, and what is told of
 them. A plan or a status that reads more is told as "Not recorded" there. To record and tell them again, which starts a sandbox and takes
-a minute: ``.venv/bin/python -m tests.support.recorded_links``; then delete ``tests/checks/golden/tunnels.txt``, which holds ids of these
-links, run its test, and read the difference.
+a minute: ``.venv/bin/python -m tests.support.recorded_links``; then delete ``tunnels.txt`` and ``recorded.txt`` below tests/checks, which hold ids of these
+links, run their tests, and read the difference.
 """
 
 from __future__ import annotations
