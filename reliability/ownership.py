@@ -299,6 +299,8 @@ def receipt(standing: Objects, after: Objects, result: dict[str, Any]) -> str:
         if kind in _PARTS and not any(line.startswith((_PARTS[kind], *_ROUTES.get(kind, ()))) for line in said):
             wrong.append(f"a {kind} was changed, and no row {_PARTS[kind]} says so")
     parts = {_PARTS[kind] for kind, _ in changed if kind in _PARTS}
+    if any(kind == "kube config map" for kind, _ in changed):  # each of several clusters has one
+        parts |= {row["address"] for row in rows if row["address"].startswith("dns_forward.forward[")}
     if any(id_.endswith(_ADOPTED) for _, id_ in changed):
         parts.add("azure_vpn.inside_addresses")
     if any(
