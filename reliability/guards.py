@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 import io
 import json
+import random
 import re
 import threading
 from collections.abc import Callable, Iterable
@@ -422,7 +423,7 @@ class Guards:
         """One thing differs, so that no other intent stands for it."""
         self.harness.back_to("built")
         hands = ManualEdits(self.harness, self.runner.snapshots)
-        hands.the_forward_key_changes(None)  # type: ignore[arg-type]  # it draws nothing
+        hands.the_forward_key_changes(random.Random(1))
         watch = OnDisk(self.harness)
         wrong = self._run(*UP, watch=watch)
         return wrong or "\n".join(watch.wrong) or ("" if watch.seen else "no write was seen")
