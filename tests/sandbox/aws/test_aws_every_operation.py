@@ -22,7 +22,7 @@ REFUSED = {
         "CreateNatGateway",
         "CreateFlowLogs",
     ),
-    "elbv2": ("CreateRule", "SetSubnets", "SetIpAddressType"),
+    "elbv2": ("ModifyRule", "SetSubnets", "SetIpAddressType"),
     "route53resolver": ("CreateResolverQueryLogConfig", "UpdateResolverDnssecConfig"),
 }
 

@@ -23,7 +23,7 @@ EC2 = frozenset([
 
 LOAD_BALANCERS = frozenset([
     "DescribeCapacityReservation", "DescribeListeners", "DescribeListenerAttributes",
-    "CreateRule", "DeleteRule", "DescribeRules",
+    "DescribeRules",
     "CreateTargetGroup", "DescribeTargetGroups", "ModifyTargetGroup",
     "DescribeTargetGroupAttributes", "ModifyTargetGroupAttributes", "RegisterTargets", "DeregisterTargets",
     "DescribeTargetHealth",

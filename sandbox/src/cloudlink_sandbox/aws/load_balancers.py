@@ -217,6 +217,29 @@ class LoadBalancerHandlers(Handlers, ELBV2Response):
         self.balancers.tagging_service.tag_resource(arn, self.given("Tags", []))
         return ActionResult({"Listeners": [listener]})
 
+    def create_rule(self) -> ActionResult:
+        """Of an application load balancer's listener. moto reads what AWS requires without a look whether it is there."""
+        listener = self.given("ListenerArn")
+        if not any(listener in b.listeners for b in self.balancers.load_balancers.values()):
+            raise ApiError("ListenerNotFound", f"Listeners '{listener}' not found")
+        for name in ("Conditions", "Actions"):
+            if not self.given(name):
+                # Assumption: the wording.
+                raise ApiError("ValidationError", f"At least one of '{name.lower()}' must be specified for a rule")
+        groups = self.balancers.target_groups
+        if missing := [arn for arn in listeners.target_groups(self.given("Actions")) if arn not in groups]:
+            raise ApiError("TargetGroupNotFound", f"Target groups '{missing[0]}' not found")
+        made: ActionResult = ELBV2Response.create_rule(self)
+        return made
+
+    def delete_rule(self) -> ActionResult:
+        arn = self.given("RuleArn")
+        every = (one for b in self.balancers.load_balancers.values() for one in b.listeners.values())
+        if not any(rule.arn == arn for one in every for rule in one.rules.values()):
+            raise ApiError("RuleNotFound", f"One or more rules not found: '{arn}'")
+        made: ActionResult = ELBV2Response.delete_rule(self)
+        return made
+
     def modify_listener(self) -> ActionResult:
         """What is not said stays, but for what another protocol does not have."""
         arn = self.given("ListenerArn")
