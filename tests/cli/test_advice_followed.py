@@ -263,7 +263,7 @@ def test_with_a_fault_in_force_the_advice_ends_in_health_or_in_a_task_that_is_na
     walk = follow(linked)
     (met,) = linked.control("GET", "faults")["faults"]
     assert fault.kind.lasting or (met["hits"] > 0) is fault.is_met
-    assert walk.healthy or walk.task, (walk.commands, walk.first)
+    assert walk.healthy or walk.task, (walk.commands, walk.first, walk.cause)
     assert len(set(walk.commands)) == len(walk.commands), "a command that leads to itself"
     said = f"{walk.first.get('cause')} {walk.cause} {walk.task}"
     assert all(word in said for word in fault.words), said
@@ -291,7 +291,7 @@ def test_what_a_command_of_the_second_day_says_under_a_fault_leads_on(linked: Cl
     walk = follow(linked, f"cloudlink {COMMANDS[command]} --sandbox")
     linked.control("DELETE", "faults")
     assert linked.cloudlink("resume", "--no-verify", "--new-addresses").code == 0
-    assert walk.healthy or walk.task, (walk.commands, walk.first)
+    assert walk.healthy or walk.task, (walk.commands, walk.first, walk.cause)
     assert len(set(walk.commands)) == len(walk.commands), walk.commands
 
 
