@@ -5,20 +5,18 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import ssl
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-import werkzeug.serving
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from kubernetes import client as kubernetes_client
 
 from cloudlink_sandbox.kube.server import KubeCloud
+from cloudlink_sandbox.listener import Listener
 from cloudlink_sandbox.wire.service import Wire
 from tests.sandbox.kube.small_world import CLUSTER_ID, SmallWorld
 
@@ -51,28 +49,17 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-class _Quiet(werkzeug.serving.WSGIRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log(self, *args: Any) -> None:
-        pass
-
-
 @pytest.fixture
 def world(tmp_path: Path) -> SmallWorld:
     return SmallWorld(tmp_path)
 
 
-def _serve(cloud: KubeCloud, certificate: Path) -> werkzeug.serving.BaseWSGIServer:
+def _serve(cloud: KubeCloud, certificate: Path) -> Listener:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    server = werkzeug.serving.make_server(
-        "127.0.0.1", 0, cloud.app, threaded=True, ssl_context=context, request_handler=_Quiet
-    )
-    server.daemon_threads = True  # type: ignore[attr-defined]
-    server.block_on_close = False  # type: ignore[attr-defined]
-    cloud.base_url = f"https://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    server = Listener(cloud.app, context)
+    cloud.base_url = server.url
+    server.start()
     return server
 
 
@@ -117,8 +104,7 @@ def aks(world: SmallWorld, certificate: Path) -> Iterator[Aks]:
     finally:
         cloud.stop()
         wire.stop()
-        server.shutdown()
-        server.server_close()
+        server.stop()
 
 
 @pytest.fixture
@@ -129,5 +115,4 @@ def eks(world: SmallWorld, certificate: Path) -> Iterator[KubeCloud]:
         yield cloud
     finally:
         cloud.stop()
-        server.shutdown()
-        server.server_close()
+        server.stop()
