@@ -194,3 +194,24 @@ def test_addresses_of_network_load_balancers(seeded: Account, balancers: Balance
     assert interface["PrivateIpAddress"] == wanted
     create = balancers.elb.create_load_balancer
     refused("InvalidConfigurationRequest", 400, create, **{**asked, "Name": "second"}, **mapping)
+
+
+@pytest.mark.documentation("A rule belongs to a listener, asks something, and leads to groups that there are")
+@pytest.mark.belief("The words for a rule without conditions or actions")
+def test_rules_of_a_listener(balancers: Balancers) -> None:
+    create, listener = balancers.elb.create_rule, balancers.listen(balancers.application, "HTTP", 80)["ListenerArn"]
+    group = balancers.groups["HTTP"]
+    asked: dict[str, Any] = {
+        "ListenerArn": listener,
+        "Priority": 1,
+        "Conditions": [{"Field": "host-header", "Values": ["a.example"]}],
+        "Actions": [{"Type": "forward", "TargetGroupArn": group}],
+    }
+    refused("ListenerNotFound", 400, create, **asked | {"ListenerArn": listener + "0"})
+    refused("ValidationError", 400, create, **asked | {"Conditions": []})
+    refused("ValidationError", 400, create, **asked | {"Actions": []})
+    unknown = [{"Type": "forward", "TargetGroupArn": group + "0"}]
+    refused("TargetGroupNotFound", 400, create, **asked | {"Actions": unknown})
+    (made,) = create(**asked)["Rules"]
+    balancers.elb.delete_rule(RuleArn=made["RuleArn"])
+    refused("RuleNotFound", 400, balancers.elb.delete_rule, RuleArn=made["RuleArn"])

@@ -226,9 +226,6 @@ class LoadBalancerHandlers(Handlers, ELBV2Response):
             if not self.given(name):
                 # Assumption: the wording.
                 raise ApiError("ValidationError", f"At least one of '{name.lower()}' must be specified for a rule")
-        groups = self.balancers.target_groups
-        if missing := [arn for arn in listeners.target_groups(self.given("Actions")) if arn not in groups]:
-            raise ApiError("TargetGroupNotFound", f"Target groups '{missing[0]}' not found")
         made: ActionResult = ELBV2Response.create_rule(self)
         return made
 
