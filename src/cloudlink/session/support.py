@@ -89,7 +89,7 @@ class Support(Building, Reading):
             findings = error.findings or (finding_of(error),)
             files["plan.json"] = text(error)
         try:  # what keeps a plan from being made may leave a status
-            status = self.inspection.status()
+            status = replace(self.inspection.status(), names_asked=self.names_asked())
             files["status.json"] = text(status)
         except CloudlinkError as error:
             findings = findings or error.findings or (finding_of(error),)
