@@ -44,7 +44,9 @@ def test_what_another_version_kept_is_passed_over(linked: Cli) -> None:
     kept = history(linked)
     assert linked.cloudlink("status").code == 0
     text = kept.read_text()
-    kept.write_text('{"format": 1, "link": "demo", "status": null, "history": [], "dns": {"at": "soon", "report": {"names": [{}]}}}')
+    kept.write_text(
+        '{"format": 1, "link": "demo", "status": null, "history": [], "dns": {"at": "soon", "report": {"names": [{}]}}}'
+    )
     try:
         assert "Whether names work is not known here" in screen(linked, "status")
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cloudlink.errors import CloudlinkError, Finding, Severity, finding_of, refusal
 from cloudlink.session.building import Building
