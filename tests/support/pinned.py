@@ -37,7 +37,9 @@ def pin(value: T, beside: object = None) -> T:
     golden, section, block = path.parent / "golden" / f"{path.stem}.txt", name.rpartition(":")[2], _block(value, beside)
     known = _sections(golden)
     if block and block not in known.get(section, {}):
-        assert os.environ.get("GOLDEN") == "write", f"{golden.name} has not below {section}:\n{block}"
+        assert os.environ.get("GOLDEN") == "write", (
+            f"{golden.name} has not below {section} (GOLDEN=write adds it):\n{block}"
+        )
         known.setdefault(section, {})[block] = None
         text = "\n\n".join(f"{name}\n" + "\n\n".join(blocks) for name, blocks in sorted(known.items()))
         golden.write_text(text + "\n", encoding="utf-8")
