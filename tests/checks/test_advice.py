@@ -219,7 +219,7 @@ def test_the_path_ends_where_nothing_passes() -> None:
         ("tunnels 0/4", "failed"),
         ("routes", "skipped"),
         ("DNS", "skipped"),
-        (f"{len(LINK.dns.hosts)} name{'s' * (len(LINK.dns.hosts) != 1)}", "skipped"),
+        (f"{len(LINK.dns.hosts)} record{'s' * (len(LINK.dns.hosts) != 1)}", "skipped"),
     ]
     assert [s.outcome.value for s in report_of(down(1)).path] == ["warning", "passed", "passed", "passed"]
 
