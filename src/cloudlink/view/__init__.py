@@ -7,11 +7,12 @@ rich is imported by the live view and by nothing else in cloudlink.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol, TextIO, TypeAlias
 
 from cloudlink.checks.doctor import DoctorReport
 from cloudlink.checks.report import DnsReport, PauseReport, StatusReport, TeardownReport
+from cloudlink.clouds.kube.contexts import KubectlContext
 from cloudlink.core.events import Event
 from cloudlink.core.plan import Plan
 from cloudlink.core.polling import Clock
@@ -96,11 +97,13 @@ def open_view(
     link: str,
     sandbox_speed: float | None,
     given: str = "",
+    contexts: Sequence[KubectlContext] = (),
 ) -> View:
     """color: None decides by the streams and NO_COLOR; only the live view has colours at all.
 
     command: ``up``, ``teardown``, ``plan``, ``status`` or ``verify-dns``. link: its name. sandbox_speed: None
     against real clouds. given: further options that commands to type next need, such as `` --config x.toml``.
+    contexts: of kubectl, of the link's clusters.
     """
     if kind == "json":
         from cloudlink.view.json_lines import JsonView
@@ -112,6 +115,7 @@ def open_view(
             command=command,
             link=link,
             given=" --sandbox" * (sandbox_speed is not None) + given,
+            contexts=contexts,
         )
     if kind == "plain":
         from cloudlink.view.plain import PlainView
@@ -125,6 +129,7 @@ def open_view(
             sandbox_speed=sandbox_speed,
             env=os.environ,
             given=given,
+            contexts=contexts,
         )
     from cloudlink.view.live import LiveView
 
@@ -138,4 +143,5 @@ def open_view(
         sandbox_speed=sandbox_speed,
         env=os.environ,
         given=given,
+        contexts=contexts,
     )

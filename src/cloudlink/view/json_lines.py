@@ -42,11 +42,13 @@ import enum
 import json
 import re
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from cloudlink.checks.doctor import DoctorReport
 from cloudlink.checks.report import DnsReport, Health, PauseReport, StatusReport, TeardownReport
+from cloudlink.clouds.kube.contexts import KubectlContext, only_context
 from cloudlink.core.events import Done, Event, Failed, Kept, Skipped, Tick
 from cloudlink.core.plan import Action, Change, Plan
 from cloudlink.core.polling import Clock
@@ -187,13 +189,13 @@ def _snake(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
-def _to_paste(thing: Any, given: str, name: str = "") -> Any:
+def _to_paste(thing: Any, given: str, context: str, name: str = "") -> Any:
     """The same with commands as they have to be typed here."""
     if isinstance(thing, dict):
-        return {key: _to_paste(value, given, key) for key, value in thing.items()}
+        return {key: _to_paste(value, given, context, key) for key, value in thing.items()}
     if isinstance(thing, list):
-        return [_to_paste(item, given, name) for item in thing]
-    return to_paste(thing, given) if isinstance(thing, str) and name in _TO_TYPE else thing
+        return [_to_paste(item, given, context, name) for item in thing]
+    return to_paste(thing, given, context) if isinstance(thing, str) and name in _TO_TYPE else thing
 
 
 def dumped(thing: Any) -> str:
@@ -204,13 +206,24 @@ def dumped(thing: Any) -> str:
 class JsonView:
     """Objects on stdout; only questions, and notes that have no line of their own, on stderr."""
 
-    def __init__(self, *, out: TextIO, err: TextIO, clock: Clock, command: str, link: str, given: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        out: TextIO,
+        err: TextIO,
+        clock: Clock,
+        command: str,
+        link: str,
+        given: str = "",
+        contexts: Sequence[KubectlContext] = (),
+    ) -> None:
         self._out = out
         self._err = Printer(err, colour=False)
         self._clock = clock
         self._command = command
         self._link = link
         self._given = given
+        self._context = only_context(contexts)
         self._streaming = command in _STREAMING
         self._began = clock.now()
         self._counts: Counter[str] = Counter()
@@ -333,5 +346,6 @@ class JsonView:
         self._write(thing)
 
     def _write(self, thing: Any) -> None:
-        self._out.write(dumped(_to_paste(thing, self._given) if self._given else thing) + "\n")
+        pasted = _to_paste(thing, self._given, self._context) if self._given or self._context else thing
+        self._out.write(dumped(pasted) + "\n")
         self._out.flush()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
+from cloudlink.clouds.kube.contexts import KubectlContext
 from cloudlink.core.events import Event, Failed, Halted, Note, Queued
 from cloudlink.core.polling import Clock
 from cloudlink.view import words
@@ -39,6 +40,7 @@ class LiveView(TextView):
         sandbox_speed: float | None,
         env: Mapping[str, str],
         given: str = "",
+        contexts: Sequence[KubectlContext] = (),
         wall: Callable[[], float] = time.monotonic,
         screen: Console | None = None,
     ) -> None:
@@ -52,6 +54,7 @@ class LiveView(TextView):
             sandbox_speed=sandbox_speed,
             env=env,
             given=given,
+            contexts=contexts,
         )
         self._unicode = speaks_unicode(err)
         self._screen = screen or console(err, colour=self._err_colour)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TextIO
 
+from cloudlink.clouds.kube.contexts import KubectlContext
 from cloudlink.core.events import Begun, Done, Event, Failed, Halted, Kept, Note, Progress, Queued, Skipped, Verb
 from cloudlink.core.polling import Clock
 from cloudlink.view import words
@@ -31,6 +32,7 @@ class PlainView(TextView):
         sandbox_speed: float | None,
         env: Mapping[str, str],
         given: str = "",
+        contexts: Sequence[KubectlContext] = (),
     ) -> None:
         super().__init__(
             out=out,
@@ -42,6 +44,7 @@ class PlainView(TextView):
             sandbox_speed=sandbox_speed,
             env=env,
             given=given,
+            contexts=contexts,
         )
         self._heartbeat = max(HEARTBEAT, _HEARTBEAT_WALL * (sandbox_speed or 0.0))
         self._last: float | None = None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TextIO
 
 from cloudlink.checks.doctor import DoctorReport
 from cloudlink.checks.report import DnsReport, PauseReport, StatusReport, TeardownReport
+from cloudlink.clouds.kube.contexts import KubectlContext, made_together, only_context
 from cloudlink.core.events import Event, Halted
 from cloudlink.core.plan import Plan
 from cloudlink.core.polling import Clock
@@ -66,11 +67,15 @@ class TextView(ABC):
         sandbox_speed: float | None,
         env: Mapping[str, str],
         given: str = "",
+        contexts: Sequence[KubectlContext] = (),
     ) -> None:
         given = " --sandbox" * (sandbox_speed is not None) + given
-        self._out = Printer(out, colour=takes_colour(out, env) if color is None else color, env=env, given=given)
+        context = only_context(contexts)
+        colour = takes_colour(out, env) if color is None else color
+        self._out = Printer(out, colour=colour, env=env, given=given, context=context)
         self._err_colour = takes_colour(err, env) if color is None else color
-        self._err = Printer(err, colour=self._err_colour, env=env, given=given)
+        self._err = Printer(err, colour=self._err_colour, env=env, given=given, context=context)
+        self._contexts = contexts
         self._clock = clock
         self._command = command
         self._link = link
@@ -190,6 +195,9 @@ class TextView(ABC):
         unseen = self._failures()
         if unseen:
             self.error(unseen[-1])
+        shown = self._out.contexts | self._err.contexts
+        for made_by, names in made_together(c for c in self._contexts if c.name in shown).items():
+            self.note(f"kubectl has {' and '.join(names)} after: {made_by}")
 
     def _failures(self) -> list[CloudlinkError]:
         errors = [item.error for item in self._board.of("failed") if item.error]

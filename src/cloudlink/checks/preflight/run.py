@@ -189,7 +189,7 @@ def _of_topics(
             if on is not None and on.alike:
                 found = [f for f in found if (f.summary, f.detail) not in said]
             said |= {(f.summary, f.detail) for f in found}
-            yield from map(on.said, found) if on is not None else found
+            yield from (on.said(f, _kubectl(context, on)) for f in found) if on is not None else found
         except LostContactError:
             raise
         except CloudlinkError as error:
@@ -201,6 +201,11 @@ def _of_topics(
                 yield replace(finding_of(error), resource="")  # the topic read it, and no resource
             else:
                 yield _not_proved(f"{name} on {on.label}" if on is not None else name, error)
+
+
+def _kubectl(context: Context, on: clusters.OnCluster) -> str:
+    at = context.clusters.get(on.label)
+    return at.aks.context if at is not None and at.aks is not None else ""
 
 
 def _run(name: str, topic: Topic, context: Context, guard: Guard) -> list[Finding]:
