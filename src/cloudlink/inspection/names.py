@@ -273,13 +273,8 @@ class NamesOfLink(ReadLink):
         self, link: Link, azure: Azure, endpoint: Endpoint, balancers: Mapping[str, str]
     ) -> tuple[Finding, ...]:
         """Security admin rules in the way; none where they may not be read, as by a Reader."""
-        places = [d for d in status_reads.destinations(link, self.aws, endpoint.addresses, balancers) if d.networks]
-        try:
-            return tuple(admin_rules.check(*admin_rules.read(link, azure), places, ()))
-        except Exception as error:
-            if not isinstance(error, CloudlinkError) and self.translate(error) is None:
-                raise
-            return ()
+        places = status_reads.destinations(link, self.aws, endpoint.addresses, balancers)
+        return admin_rules.standing(link, azure, places, error_policy(link).translate)
 
     def _unanswered(self, names: Iterable[NameReport], targets: Targets | None) -> tuple[str, ...]:
         """Of names that connect, those whose load balancer answers HTTP for them itself; what cannot be read is not said."""
