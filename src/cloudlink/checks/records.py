@@ -97,8 +97,10 @@ def record_check(link: Link, zones: Mapping[str, Zone], records: Iterable[FoundR
 # --- beside it ----------------------------------------------------------------------------------------------
 
 
-def target_check(wrong: CloudlinkError | None) -> Check:
-    """wrong: with something that a name points at."""
+def target_check(wrong: CloudlinkError | None, behind: Sequence[Finding] = ()) -> Check:
+    """wrong: with something that a name points at. behind: what keeps load balancers from answering, where that was asked."""
+    if wrong is None and behind:
+        return check("targets", Outcome.FAILED, " ".join(f.detail for f in behind), behind[0].hint.partition("\n")[0])
     if wrong is None:
         return check("targets", Outcome.PASSED, "all of them")
     return check("targets", Outcome.FAILED, wrong.detail or wrong.summary, wrong.hint)
