@@ -123,7 +123,10 @@ def rule_check(link: Link, rules: Sequence[ForwardRule] | None, elsewhere: Seque
     if not taken:
         return check("rules", Outcome.PASSED, "none does")
     words = "; ".join(f"{r.id} sends {r.domain} to {', '.join(r.targets) or 'others'}" for r in taken)
-    fix = f"aws route53resolver disassociate-resolver-rule --resolver-rule-id {taken[0].id} --vpc-id {link.aws.vpc_id}"
+    fix = (
+        f"aws route53resolver disassociate-resolver-rule --region {link.aws.region} --resolver-rule-id {taken[0].id} "
+        f"--vpc-id {link.aws.vpc_id}"
+    )
     return check("rules", Outcome.FAILED, f"the Resolver rule {words}, before the zone is asked", fix)
 
 
