@@ -5,13 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cloudlink.checks import doctor
-from cloudlink.checks.preflight.run import (
-    BEFORE_REMOVAL,
-    EXISTING_WITHOUT_WRITES,
-    OVER_EXISTING,
-    TOPICS,
-    WITHOUT_WRITES,
-)
+from cloudlink.checks.preflight.run import BEFORE_REMOVAL, EXISTING_WITHOUT_WRITES, WITHOUT_WRITES
+from cloudlink.checks.preflight.topics import OVER_EXISTING, TOPICS
 from tests.checks.test_tunnels import LINK
 from tests.support.pinned import pin
 
