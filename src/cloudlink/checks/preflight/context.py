@@ -9,6 +9,7 @@ from typing import Any
 from cloudlink.clouds.aws.client import Aws
 from cloudlink.clouds.azure.client import Azure
 from cloudlink.clouds.kube.client import Kube
+from cloudlink.clouds.kube.contexts import in_context
 from cloudlink.core.plan import Action, Plan
 from cloudlink.core.resource import Node
 from cloudlink.errors import CloudlinkError, Finding
@@ -83,8 +84,9 @@ class OnCluster:
     def __call__(self, context: Context) -> Iterable[Finding]:
         return self.topic(context.clusters[self.label])
 
-    def said(self, found: Finding) -> Finding:
-        """With the name of the cluster, and of its resources."""
+    def said(self, found: Finding, kubectl: str) -> Finding:
+        """With the name of the cluster, and of its resources. kubectl: its context."""
+        found = replace(found, hint=in_context(found.hint, kubectl))
         name = self.label.rpartition("/")[2]
         detail = found.detail if name in found.detail else f"On {self.label}: {found.detail}"
         if self.first:
