@@ -274,7 +274,7 @@ READS: tuple[Read, ...] = (
     _aws("route53resolver:ListTagsForResource", *_READING, VERIFY, when=_tagged),
     _aws("route53:ListTagsForResource", VERIFY, check=True, when=_tagged_zones),
     _aws("route53:ListHostedZones", UP, STATUS, DOWN),  # where the state does not know the zone, or it is gone
-    _aws("route53:ListHostedZonesByVPC", UP, check=True),
+    _aws("route53:ListHostedZonesByVPC", UP, STATUS, VERIFY, check=True),
     _aws("route53resolver:ListResolverEndpoints", *COMMANDS, PAUSE, REHEARSE),
     _aws("route53resolver:ListResolverEndpointIpAddresses", *COMMANDS, PAUSE, REHEARSE),
     _aws("route53resolver:ListResolverRules", UP, check=True),

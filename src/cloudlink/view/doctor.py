@@ -25,10 +25,10 @@ def doctor_lines(report: DoctorReport, look: Look) -> Iterator[Line]:
         yield from _check(check, look)
     yield EMPTY
     failed, warned = report.count(Outcome.FAILED), report.count(Outcome.WARNING, Outcome.UNSEEN)
-    state = "" if report.exists else " The link does not exist yet."
+    state = " The link does not exist yet." if report.exists is False else ""
     said = f"{failed} to fix, {words.count(warned, 'warning')}.{state} Nothing was changed."
     yield from paragraph(said, look)
-    if not failed and not report.exists:
+    if not failed and report.exists is False:
         yield from advice("cloudlink up", look, 0, "Next:")
 
 
