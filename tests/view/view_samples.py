@@ -19,6 +19,7 @@ from cloudlink.checks.report import (
     Health,
     Hop,
     NameReport,
+    NamesAsked,
     Outcome,
     RouteTableStatus,
     Stage,
@@ -292,7 +293,7 @@ DEGRADED = StatusReport(
         Stage("tunnels 3/4", Outcome.WARNING),
         Stage("routes", Outcome.FAILED),
         Stage("DNS", Outcome.PASSED),
-        Stage("1 name", Outcome.SKIPPED),
+        Stage("1 record", Outcome.SKIPPED),
     ),
     advice=Advice(
         "Tunnel 3: the pre-shared keys differ.",
@@ -316,11 +317,13 @@ HEALTHY = replace(
     next=("cloudlink verify-dns",),
     headline="All 4 tunnels are up and carry routes.",
     since=START - 11_520,
-    path=tuple(Stage(name, Outcome.PASSED) for name in ("tunnels 4/4", "routes", "DNS", "1 name")),
+    path=tuple(Stage(name, Outcome.PASSED) for name in ("tunnels 4/4", "routes", "DNS", "1 record")),
     advice=Advice("", command="cloudlink verify-dns", effect="asks each name from a pod that lives for half a minute"),
+    names_asked=NamesAsked(START - 7_500, 2, 2),
 )
 DOWN = replace(
     DEGRADED,
+    names_asked=NamesAsked(START - 300, 0, 2, ("app.corp.example", "vault.corp.example")),
     health=Health.DOWN,
     tunnels=tuple(_status(i, up=False) for i in range(4)),
     checks=(),
@@ -329,7 +332,7 @@ DOWN = replace(
     headline="No tunnel is up: nothing passes between AKS and the VPC.",
     path=(
         Stage("tunnels 0/4", Outcome.FAILED),
-        *(Stage(name, Outcome.SKIPPED) for name in ("routes", "DNS", "1 name")),
+        *(Stage(name, Outcome.SKIPPED) for name in ("routes", "DNS", "1 record")),
     ),
     advice=Advice(
         "All 4 tunnels are without IPsec, lost within 4 s; both sides are configured alike.",

@@ -159,7 +159,7 @@ def _stages(checks: Sequence[Check], names: int) -> tuple[Stage, ...]:
         outcome = worst(members)
         if stages[0].outcome is Outcome.FAILED and outcome is Outcome.PASSED:
             outcome = Outcome.SKIPPED
-        shown = name if name == "DNS" else f"{names} {'name' if names == 1 else 'names'}"
+        shown = name if name == "DNS" else f"{names} {'record' if names == 1 else 'records'}"
         stages.append(Stage(shown, outcome))
     return tuple(stages)
 

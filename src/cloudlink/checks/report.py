@@ -210,6 +210,16 @@ class ClusterForward:
 
 
 @dataclass(frozen=True)
+class NamesAsked:
+    """How all names did when they were last asked from a pod, by ``verify-dns``, ``up`` or ``test``."""
+
+    asked_at: float  # seconds since the epoch, in the clouds' time
+    good: int  # resolved and reached
+    asked: int
+    wrong: tuple[str, ...] = ()  # the others
+
+
+@dataclass(frozen=True)
 class StatusReport:
     """Everything that ``cloudlink status`` shows."""
 
@@ -235,6 +245,7 @@ class StatusReport:
     also_unseen: str = ""  # why not all of it, or whose it is, could be read
     transport: str = "vpn"  # existing: somebody else has joined the networks, and there are no tunnels of ours
     clusters: tuple[ClusterForward, ...] = ()  # of several AKS clusters each
+    names_asked: NamesAsked | None = None  # None: never, as far as is kept here
 
     @property
     def well(self) -> bool:

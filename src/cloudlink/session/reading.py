@@ -18,6 +18,7 @@ WATCH_EVERY = 5.0  # seconds of the user's time between two reads of a watch
 # Seconds that eight of ten questions from a pod take, until its answers are read: a node is found, the image is there or is
 # pulled (https://kubernetes.io/docs/concepts/containers/images/), Python starts, and each name is asked and connected to.
 NAMES_TAKE, NAMES_USUALLY = 30.0, (8.0, 90.0)
+_STATUS_READS = "changes nothing; says whether all of it is still so, and when names were asked last"
 TUNNELS_UP_WITHIN = 300.0  # seconds after the last write in which tunnels and BGP usually come up
 
 
@@ -28,7 +29,7 @@ class Reading(Run):
     def verify(self, *, thorough: bool, skip: bool = False) -> int:
         """The end of ``up``. thorough: waits for the tunnels and asks the names from a pod; else only what the run
         has read anyway is checked."""
-        from cloudlink.checks.report import Health
+        from cloudlink.checks.report import Advice, Health
 
         if skip:
             return 0
@@ -42,6 +43,8 @@ class Reading(Run):
         dns = self._names(())
         if report.well:
             report = replace(report, next=())  # it would be to ask the names, which has just been done
+            if dns.health is Health.HEALTHY and dns.advice == Advice(""):
+                dns = replace(dns, advice=Advice("", command="cloudlink status", effect=_STATUS_READS))
         self.view.status(report)
         self.view.dns(dns)
         self._raise_denials(report)
@@ -127,7 +130,7 @@ class Reading(Run):
                     raise Stopped
             else:
                 self.keep_status(report)
-                self.view.status(report, everything=everything)
+                self.view.status(replace(report, names_asked=self.names_asked()), everything=everything)
                 self._raise_denials(report)
                 return 0 if healthy else 8
             self.clouds.cache.clear()

@@ -17,7 +17,7 @@ from cloudlink.state import History, State, history_path, holders
 from cloudlink.view import View
 
 if TYPE_CHECKING:
-    from cloudlink.checks.report import DnsReport, Left, StatusReport
+    from cloudlink.checks.report import DnsReport, Left, NamesAsked, StatusReport
     from cloudlink.clouds.endpoints import Endpoints
     from cloudlink.core.engine import Engine
     from cloudlink.core.ports import ErrorPolicy
@@ -147,6 +147,22 @@ class Run:
         from cloudlink.view.json_lines import as_json, timestamp
 
         self.history.add_dns(timestamp(self.clock.now()), as_json(report))
+
+    def names_asked(self) -> NamesAsked | None:
+        """How all names did when they were last asked, as it is kept beside the state."""
+        from datetime import datetime
+
+        from cloudlink.checks.report import NamesAsked
+
+        kept = self.history.read()["dns"]
+        try:
+            rows = kept["report"]["names"]
+            wrong = tuple(dict.fromkeys(str(row["name"]) for row in rows if row["verdict"] != "ok"))
+            good = sum(row["verdict"] == "ok" for row in rows)
+            at = datetime.fromisoformat(kept["at"]).timestamp()
+        except (KeyError, TypeError, ValueError):  # another version may have written it
+            return None
+        return NamesAsked(at, good, len(rows), wrong) if rows else None
 
     def _reading(self) -> None:
         """Azure takes ten seconds for some answers; meanwhile the user is told what is waited for."""

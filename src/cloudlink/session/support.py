@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cloudlink.errors import CloudlinkError, Finding, Severity, finding_of, refusal
 from cloudlink.session.building import Building
@@ -101,7 +101,7 @@ class Support(Building, Reading):
             findings = error.findings or (finding_of(error),)
             files["plan.json"] = text(error)
         try:  # what keeps a plan from being made may leave a status
-            status = self.inspection.status()
+            status = replace(self.inspection.status(), names_asked=self.names_asked())
             files["status.json"] = text(status)
         except CloudlinkError as error:
             findings = findings or error.findings or (finding_of(error),)

@@ -80,6 +80,7 @@ NAMED_ROWS: dict[str, tuple[str, str, str]] = {
 TIMESTAMPS = frozenset(
     {
         "since",
+        "asked_at",
         "evidence_at",
         "azure_evidence_at",
         "key_changed",

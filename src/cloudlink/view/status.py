@@ -71,6 +71,7 @@ def status_lines(report: StatusReport, look: Look, now: float, *, everything: bo
     yield line(Span(f"   link {report.link}", "dim"))
     if report.path:
         yield _path(report.path, look)
+    yield from _names_asked(report, look, now)
     yield from _advice(report, look)
     yield from _evidence(report.tunnels, look, now)
     if report.health is Health.ABSENT:  # what does not exist has no parts worth listing
@@ -162,6 +163,20 @@ def _path(stages: tuple[Stage, ...], look: Look) -> Line:
         name, tone = _OUTCOMES[stage.outcome]
         parts += [Span(" " + 2 * look.glyph("bar_left"), "dim"), Span(f"{look.glyph(name)} {stage.name}", tone)]
     return line(*parts)
+
+
+def _names_asked(report: StatusReport, look: Look, now: float) -> Iterator[Line]:
+    """Whether names work is nothing that a cloud tells: what the last pod that asked them found."""
+    if report.health in (Health.ABSENT, Health.PAUSED) or not report.path:
+        return
+    if (last := report.names_asked) is None:
+        yield from paragraph("Whether names work is not known here: no pod has been asked yet.", look, 3, "dim")
+        return
+    said = f"{last.good} of {words.count(last.asked, 'name')} resolved and reached from a pod "
+    said += f"{words.duration(max(0.0, now - last.asked_at))} ago"
+    if last.wrong:
+        said += f", not {', '.join(_few(last.wrong))}"
+    yield from paragraph(f"{said}.", look, 3, "warn" if last.wrong else "dim")
 
 
 def _advice(report: StatusReport, look: Look) -> Iterator[Line]:
