@@ -27,7 +27,7 @@ from reliability.faults import ANY_CALL
 from reliability.foreign_objects import ForeignObjects
 from reliability.fork_server import Ended, ForkServer
 from reliability.harness import Harness
-from reliability.kill import BY_DESIGN
+from reliability.kill import by_design
 from reliability.link_kinds import BESIDE, EXAMPLE, EXAMPLE_KIND, KINDS, Edits, LinkKind
 from reliability.manual_edits import MANUAL_EDITS, ManualEdits
 from reliability.results import Point, Results
@@ -184,7 +184,7 @@ class World:
 
     def _told(self, different: list[str]) -> str:
         if self.lost:
-            different = [d for d in different if not BY_DESIGN.match(d)]
+            different = [d for d in different if not by_design(d)]
         if self.ever_lost:  # which clusters the configuration named before went with the state file
             different = [d for d in different if not OF_A_CLUSTER_BESIDE.match(d)]
         return "\n".join(["the world differs:", *(d[:700] for d in different)]) if different else ""

@@ -11,7 +11,8 @@ from cloudlink.checks import advice, status
 from cloudlink.checks.report import Advice, Check, Drift, Health, Outcome, StatusReport
 from cloudlink.checks.status_reads import Facts
 from cloudlink.errors import MissingError
-from tests.checks.test_tunnels import LINK, Said
+from tests.checks.test_tunnels import LINK, Said, plain
+from tests.support.pinned import pin
 
 SINCE = 1_800_000_000.0
 KEY = Drift("azure_vpn.connection[1]", "connection 2", "key differs", seconds=40)
@@ -24,7 +25,7 @@ def report_of(said: Said, *drift: Drift, age: float = 60.0) -> StatusReport:
         t if t.up or t.aws is None else replace(t, aws=replace(t.aws, since=SINCE)) for t in report.tunnels
     )
     seen = advice.Seen(LINK, report.health, statuses, report.checks, drift, SINCE + age, {}, {0: "20.1.1.1"})
-    return replace(report, tunnels=statuses, advice=advice.advise(seen))
+    return replace(report, tunnels=statuses, advice=pin(advice.advise(seen)))
 
 
 def down(*indexes: int, message: str = "IPSEC IS DOWN") -> Said:
@@ -52,27 +53,27 @@ def test_of_a_read_it_is_not_said_that_its_effect_is_unknown() -> None:
         "tunnels", "x", Outcome.UNSEEN, "AWS's answer cannot be read: It is not known whether the call had its effect."
     )
     seen = advice.Seen(LINK, Health.UNKNOWN, (), (unread,), ())
-    assert advice.advise(seen).cause == "Not seen: tunnels. AWS's answer cannot be read."
+    assert pin(advice.advise(seen)).cause == "Not seen: tunnels. AWS's answer cannot be read."
 
 
 def test_what_the_configuration_names_and_is_not_there_comes_before_an_up() -> None:
     up = Advice("No gateway.", command="cloudlink up", effect="about 2 min", others=("not seen: CoreDNS",))
     assert advice.before_up(up, {}, tunnels_down=True) == up
-    told = advice.before_up(up, {"azure_vpn.resource_group": GROUP}, tunnels_down=True)
+    told = pin(advice.before_up(up, {"azure_vpn.resource_group": GROUP}, tunnels_down=True))
     assert (told.cause, told.command) == (
         "The resource group was not found: There is none.",
         "az group create --name a",
     )
     assert (told.task.partition(".")[0], told.consequences, told.others) == ("cloudlink up", ("tunnels",), ())
     wait = Advice("All 4 tunnels are without IPsec.", command="cloudlink status --wait 10m")
-    told = advice.before_up(wait, {"azure_vpn.resource_group": GROUP}, tunnels_down=True)
+    told = pin(advice.before_up(wait, {"azure_vpn.resource_group": GROUP}, tunnels_down=True))
     assert (told.command, told.others) == (wait.command, ("The resource group was not found: There is none",))
 
 
 def test_a_name_that_leads_nowhere_keeps_an_up_from_repairing_the_rest() -> None:
     gone = {"resolver.targets": BALANCER}
     up = Advice("The keys differ.", command="cloudlink up", others=("a.b points at c",))
-    told = advice.before_up(up, gone, tunnels_down=True)
+    told = pin(advice.before_up(up, gone, tunnels_down=True))
     assert (told.cause, told.command, told.others) == ("The keys differ.", "", ())
     assert told.task.startswith(
         "cloudlink up is refused until this is put right: The load balancer does not exist: a.b"
@@ -162,7 +163,7 @@ def test_what_is_wrong_beside_the_tunnels(
     checks = tuple(
         Check(c.name, c.title, Outcome.FAILED, "it is wrong", fix) if c.name == name else c for c in report.checks
     )
-    told = advice.advise(advice.Seen(LINK, Health.DEGRADED, report.tunnels, checks, drift))
+    told = pin(advice.advise(advice.Seen(LINK, Health.DEGRADED, report.tunnels, checks, drift)))
     assert told.command == command
     assert task in told.task
     assert "It is wrong." in told.cause
@@ -174,7 +175,7 @@ def test_what_cannot_be_read_is_the_cause_and_its_hint_the_task() -> None:
         Check(c.name, c.title, Outcome.UNSEEN, "not allowed", "") if c.name == "tunnels" else c for c in facts.checks
     )
     hints = {"tunnels": "Ask the administrator."}
-    told = advice.advise(advice.Seen(LINK, Health.UNKNOWN, facts.tunnels, checks, (), None, hints))
+    told = pin(advice.advise(advice.Seen(LINK, Health.UNKNOWN, facts.tunnels, checks, (), None, hints)))
     assert (told.cause, told.task) == ("Not seen: tunnels. Not allowed.", "Ask the administrator.")
 
 
@@ -203,14 +204,14 @@ def test_over_a_gateway_of_one_instance_two_tunnels_are_all() -> None:
     seen = advice.Seen(
         LINK, report.health, report.tunnels[:2], report.checks, (Drift("aws_vpn.gateway", "", ""),), SINCE, {}, {}
     )
-    assert advice.advise(seen).effect == "touches all tunnels; about 1 min"
+    assert pin(advice.advise(seen)).effect == "touches all tunnels; about 1 min"
 
 
 def test_what_is_wrong_begins_with_a_capital_unless_it_is_an_id() -> None:
     for detail, begun in (("there is no zone", "There is no zone."), ("rtb-1 lacks a route", "rtb-1 lacks a route.")):
         check = Check("zone", "The zone belongs to the VPC", Outcome.FAILED, detail, "")
         seen = advice.Seen(LINK, Health.DEGRADED, Said().report().tunnels, (check,), (), SINCE, {}, {})
-        assert advice.advise(seen).cause == begun
+        assert pin(advice.advise(seen)).cause == begun
 
 
 def test_the_path_ends_where_nothing_passes() -> None:
@@ -218,7 +219,7 @@ def test_the_path_ends_where_nothing_passes() -> None:
         ("tunnels 0/4", "failed"),
         ("routes", "skipped"),
         ("DNS", "skipped"),
-        (f"{len(LINK.dns.hosts)} name{'s' * (len(LINK.dns.hosts) != 1)}", "skipped"),
+        (f"{len(LINK.dns.hosts)} record{'s' * (len(LINK.dns.hosts) != 1)}", "skipped"),
     ]
     assert [s.outcome.value for s in report_of(down(1)).path] == ["warning", "passed", "passed", "passed"]
 
@@ -239,10 +240,10 @@ def test_since_when() -> None:
 
 
 def test_an_interrupted_run_says_how_far_it_got_and_both_ways_on() -> None:
-    made = status.incomplete(Said().report(), 9, 25)
+    made = pin(status.incomplete(Said().report(), 9, 25), beside=plain())
     assert made.health is Health.DOWN
     assert made.advice.cause == "An up or a teardown was interrupted: 9 of 25 objects are there."
-    made = status.incomplete(Said().report(), 9, 25, "cloudlink up")
+    made = pin(status.incomplete(Said().report(), 9, 25, "cloudlink up"), beside=plain())
     assert made.advice.cause == "An up was interrupted: 9 of 25 objects are there."
     assert made.headline == "The link is not complete: an up has not ended."
     assert made.next == ("cloudlink up", "cloudlink teardown")
@@ -266,7 +267,7 @@ def test_an_up_that_was_stopped_before_its_connections_is_no_link_that_went_down
 
 def test_a_teardown_that_was_stopped_is_told_as_one() -> None:
     """With tunnels still up, too: what a half removed link lacks is no fault to repair."""
-    made = status.half_removed(report_of(down(1)), 14, 26)
+    made = pin(status.half_removed(report_of(down(1)), 14, 26), beside=plain())
     assert (made.health, made.since) == (Health.DOWN, None)
     assert made.headline == "The link is being removed: a teardown has not ended."
     assert made.advice.cause == "A teardown was interrupted: 12 of 26 objects are gone."

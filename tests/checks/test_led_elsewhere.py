@@ -15,6 +15,7 @@ from cloudlink.clouds.aws.parse_zones import FoundRecord, ZoneRecord
 from cloudlink.steps.resolver.vpc_dns import VpcDnsSpec
 from cloudlink.view.status import _grouped
 from tests.checks.test_tunnels import LINK, Said
+from tests.support.pinned import pin, pinned
 
 WANTED = ZoneRecord("db.corp.example", "A", ("10.10.8.15", "10.10.24.15"), ttl=60)
 
@@ -42,7 +43,7 @@ def found(kind: str, *values: str) -> FoundRecord:
     ],
 )
 def test_a_record_that_leads_elsewhere(there: list[FoundRecord], said: str, fix: str) -> None:
-    made = led_elsewhere.records([WANTED], there)
+    made = pin(led_elsewhere.records([WANTED], there))
     assert (made.detail if made else "") == said
     assert made is None or made.fix.startswith(fix)
 
@@ -54,7 +55,7 @@ def test_a_vpc_without_dns_settings_answers_nothing_from_private_zones() -> None
         (False, True, "DNS support is off in vpc-1"),
         (False, False, "DNS support and DNS hostnames are off in vpc-1"),
     ):
-        made = led_elsewhere.zone("vpc-1", VpcDnsSpec(support, hostnames))
+        made = pin(led_elsewhere.zone("vpc-1", VpcDnsSpec(support, hostnames)))
         assert made is not None and made.detail.startswith(begun)
         assert (made.name, made.outcome, made.fix) == ("zone", Outcome.FAILED, "cloudlink up")
 
@@ -63,7 +64,7 @@ def test_the_endpoints_own_security_group_is_opened_again_by_an_up() -> None:
     azure = IPv4Network("10.20.0.0/16")
     endpoint = filters.endpoint(["subnet-1"], [IPv4Address("10.10.1.4")], ["sg-1"])
     rules = {"sg-1": frozenset({Rule("tcp", 53, 53, "10.20.0.0/16", "")})}
-    (told,) = filters.check_groups([endpoint], rules, [azure], LINK)
+    (told,) = pinned(filters.check_groups([endpoint], rules, [azure], LINK))
     assert "lets no udp/53 in from 10.20.0.0/16" in told.detail
     assert told.hint == "cloudlink up"
     open_ = {"sg-1": frozenset({*rules["sg-1"], Rule("udp", 53, 53, "10.20.0.0/16", "")})}
@@ -86,7 +87,7 @@ RECORD_DRIFT = Drift("resolver.records", "records", "gone")
 
 
 def test_names_that_fail_come_before_a_tunnel_that_another_replaces() -> None:
-    told = advice.advise(seen(RECORDS, drift=(KEY_DRIFT, RECORD_DRIFT)))
+    told = pin(advice.advise(seen(RECORDS, drift=(KEY_DRIFT, RECORD_DRIFT))))
     assert told.cause == "No record for a.corp.example."
     assert told.others == ("Tunnel 1: the pre-shared keys differ",)
     assert told.command == "cloudlink up"
@@ -94,14 +95,14 @@ def test_names_that_fail_come_before_a_tunnel_that_another_replaces() -> None:
 
 
 def test_without_any_tunnel_the_tunnels_come_first_and_nothing_is_hidden() -> None:
-    told = advice.advise(seen(RECORDS, down=4, drift=(KEY_DRIFT, RECORD_DRIFT)))
+    told = pin(advice.advise(seen(RECORDS, down=4, drift=(KEY_DRIFT, RECORD_DRIFT))))
     assert told.cause == "All 4 tunnels: the pre-shared keys differ."
     assert told.others == ("no record for a.corp.example",)
 
 
 def test_what_could_not_be_read_is_told_beside_a_tunnel_that_is_down() -> None:
     hidden = Check("forward", "", Outcome.UNSEEN, "AKS cluster test: The cluster does not answer: cut")
-    told = advice.advise(seen(hidden, drift=(KEY_DRIFT,)))
+    told = pin(advice.advise(seen(hidden, drift=(KEY_DRIFT,))))
     assert told.others == ("not seen: CoreDNS: AKS cluster test: The cluster does not answer",)
 
 
@@ -115,7 +116,7 @@ def test_reads_that_failed_for_one_reason_are_one_cause() -> None:
         replace(t, aws=None, up=False, azure=t.azure and replace(t.azure, status="NotConnected"))
         for t in Said().report().tunnels[:2]
     )
-    told = advice.advise(advice.Seen(LINK, Health.UNKNOWN, azure, checks, ()))
+    told = pin(advice.advise(advice.Seen(LINK, Health.UNKNOWN, azure, checks, ())))
     assert told.cause.startswith("Not seen: tunnels, the zone. The sign-in to AWS has expired")
     assert told.others == ("Azure reports all 2 tunnels NotConnected",), "what the other cloud knows is not hidden"
 

@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import datetime
 from ipaddress import IPv4Address
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -17,12 +18,13 @@ from cloudlink.checks.names.answers import Connect, Handshake, NameFacts, ProbeF
 from cloudlink.checks.names.certificates import certificate_names, certificate_note, covers
 from cloudlink.checks.names.diagnose import diagnose, health, works
 from cloudlink.checks.names.wanted import DnsContext, Wanted
-from cloudlink.checks.report import Health
+from cloudlink.checks.report import Health, NameReport
 from cloudlink.errors import UsageError
 from cloudlink.link import AddressTarget, Host
 from cloudlink.steps.dns_forward.corefile import ForwardStatus
 from cloudlink.steps.outputs import LoadBalancer, Targets
 from tests.support.kube_sandbox import kube_link
+from tests.support.pinned import pin
 
 GOOD = "10.1.1.50"
 WANTED = Wanted("app.corp.example", "app.corp.example", "corp.example", frozenset({IPv4Address(GOOD)}))
@@ -90,14 +92,14 @@ CASES = [
 def test_the_first_wrong_hop_and_its_cause(
     cluster: str, direct: dict[tuple[str, str], str] | str, verdict: str, cause: str
 ) -> None:
-    report = diagnose(WANTED, facts(cluster, direct))
+    report = diagnosed(WANTED, facts(cluster, direct))
     assert report.verdict == verdict
     assert cause in report.cause
     assert report.fix
 
 
 def test_nothing_wrong() -> None:
-    report = diagnose(WANTED, facts(GOOD))
+    report = pin(diagnose(WANTED, facts(GOOD)))
     assert (report.verdict, report.cause, report.fix) == ("ok", "", "")
     assert report.answers == (GOOD,)
 
@@ -111,7 +113,7 @@ def test_nothing_wrong() -> None:
     ],
 )
 def test_what_is_known_of_coredns_tells_causes_apart(context: DnsContext, cause: str) -> None:
-    assert cause in diagnose(WANTED, facts("nxdomain"), context).cause
+    assert cause in diagnosed(WANTED, facts("nxdomain"), context).cause
 
 
 @pytest.mark.parametrize(
@@ -124,7 +126,7 @@ def test_what_is_known_of_coredns_tells_causes_apart(context: DnsContext, cause:
     ],
 )
 def test_connections(outcome: str, verdict: str, cause: str) -> None:
-    report = diagnose(WANTED, facts(GOOD, connects=(Connect(GOOD, 443, outcome, "x", 1.0, None),)))
+    report = diagnosed(WANTED, facts(GOOD, connects=(Connect(GOOD, 443, outcome, "x", 1.0, None),)))
     assert report.verdict == verdict
     assert cause in report.cause
 
@@ -151,15 +153,15 @@ def test_without_expectation_any_private_address_will_do() -> None:
 
 def test_a_pod_without_name_server() -> None:
     seen = facts(GOOD)
-    report = diagnose(WANTED, dataclasses.replace(seen, queries=seen.queries[1:]))
+    report = diagnosed(WANTED, dataclasses.replace(seen, queries=seen.queries[1:]))
     assert report.verdict == "error"
     assert report.hops[0].hop == "cluster-dns"
 
 
 def test_health() -> None:
-    good = diagnose(WANTED, facts(GOOD))
-    limping = diagnose(WANTED, facts(GOOD, ONE_SERVER))
-    down = diagnose(WANTED, facts("timeout", "timeout", ()))
+    good = diagnosed(WANTED, facts(GOOD))
+    limping = diagnosed(WANTED, facts(GOOD, ONE_SERVER))
+    down = diagnosed(WANTED, facts("timeout", "timeout", ()))
     assert health([good, good]) is Health.HEALTHY
     assert health([good, limping]) is Health.DEGRADED
     assert health([good, down]) is Health.DEGRADED
@@ -328,14 +330,14 @@ WANTED_APP = Wanted("app.corp.example", "app.corp.example", "corp.example", froz
 def test_a_pod_that_is_shut_off_is_told_from_a_link_that_is_down(
     control: str, connect: str, cause: str, fix: str
 ) -> None:
-    report = diagnose(WANTED_APP, all_silent(connect), DnsContext(control=control, namespace="checks"))
+    report = diagnosed(WANTED_APP, all_silent(connect), DnsContext(control=control, namespace="checks"))
     assert cause in report.cause and fix in report.fix
 
 
 def test_nodelocal_dnscache_that_forwards_elsewhere() -> None:
     queries = [query("cluster", "169.254.20.10", "udp", "nxdomain")]
     queries += [query("endpoint", "10.1.1.10", p, "10.1.1.50") for p in ("udp", "tcp")]
-    report = diagnose(WANTED_APP, NameFacts("app.corp.example", tuple(queries), ()))
+    report = diagnosed(WANTED_APP, NameFacts("app.corp.example", tuple(queries), ()))
     assert "NodeLocal DNSCache" in report.cause and "node-local-dns" in report.fix
 
 
@@ -350,8 +352,12 @@ def tried(address: str, port: int, outcome: str) -> Connect:
     return Connect(address, port, outcome, "", 9.0, TLS if outcome == "ok" else None)
 
 
+def diagnosed(*asked: Any) -> NameReport:
+    return pin(diagnose(*asked), beside=diagnose(WANTED, facts(GOOD)))
+
+
 def verdict_of(*connects: Connect) -> tuple[bool, Health]:
-    report = diagnose(WANTED, facts(GOOD, connects=connects))
+    report = diagnosed(WANTED, facts(GOOD, connects=connects))
     return works(report), health([report])
 
 

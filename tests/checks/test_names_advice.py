@@ -10,6 +10,7 @@ from cloudlink.checks.names.advice import advised
 from cloudlink.checks.names.diagnose import silent
 from cloudlink.checks.report import DnsReport, Drift, Health, Hop, HopResult, NameReport
 from cloudlink.errors import Finding, Severity
+from tests.support.pinned import pin
 
 FIX = "cloudlink status shows tunnels and route tables; cloudlink up puts security group rules and routes right"
 RULES = Drift("resolver.ingress", "rules that let Azure ask", "differ")
@@ -41,14 +42,14 @@ def report(*fixes: str) -> DnsReport:
     ],
 )
 def test_what_is_advised_helps(tunnels: Health, drift: tuple[Drift, ...], command: str, task: str) -> None:
-    told = advised(report(FIX), tunnels, drift).advice
+    told = pin(advised(report(FIX), tunnels, drift)).advice
     assert told.command == command
     assert task in told.task
     assert bool(told.task) == bool(task)
 
 
 def test_the_cause_of_most_names_comes_first_and_the_others_are_named() -> None:
-    told = advised(report("", "Look at it", "Open it", "Open it"), Health.HEALTHY, ()).advice
+    told = pin(advised(report("", "Look at it", "Open it", "Open it"), Health.HEALTHY, ())).advice
     assert told.cause == "n2.corp.example, n3.corp.example: because Open it."
     assert told.others == ("n1.corp.example: because Look at i",)
     assert told.task == "Open it."
@@ -61,19 +62,19 @@ def test_names_that_only_differ_in_the_address_that_answers_are_told_once_and_no
         for i, n in enumerate(report(fix, fix).names)
     )
     for tunnels in (Health.HEALTHY, Health.DEGRADED):
-        told = advised(replace(report(fix, fix), names=names), tunnels, ()).advice
+        told = pin(advised(replace(report(fix, fix), names=names), tunnels, ())).advice
         assert told.cause == "All 2: The VPC is reachable (10.10.8.0:443 answers); only port 53 is silent."
         assert (told.others, told.command, told.task) == ((), "", "compare the network ACLs.")
 
 
 def test_what_is_left_of_a_fix_when_an_up_would_find_nothing_to_do() -> None:
     mixed = "cloudlink up writes the key again; kubectl logs --namespace kube-system"
-    assert advised(report(mixed), Health.HEALTHY, ()).names[0].fix == "kubectl logs --namespace kube-system"
-    assert advised(report(mixed), Health.HEALTHY, ()).advice.command == "kubectl logs --namespace kube-system"
+    assert pin(advised(report(mixed), Health.HEALTHY, ())).names[0].fix == "kubectl logs --namespace kube-system"
+    assert pin(advised(report(mixed), Health.HEALTHY, ())).advice.command == "kubectl logs --namespace kube-system"
 
 
 def test_names_that_are_well_need_no_advice() -> None:
-    assert advised(report("", ""), Health.HEALTHY, (RULES,)).advice.cause == ""
+    assert pin(advised(report("", ""), Health.HEALTHY, (RULES,))).advice.cause == ""
 
 
 def test_a_filter_that_drops_the_packets_is_the_cause_of_silent_names() -> None:
@@ -81,13 +82,13 @@ def test_a_filter_that_drops_the_packets_is_the_cause_of_silent_names() -> None:
     nsg = Finding(
         "azure", Severity.OBSTACLE, "x", "The rule DenyAll of nsg drops udp/53.", "az network nsg rule create x"
     )
-    told = advised(report(FIX), Health.HEALTHY, (), (nsg,))
+    told = pin(advised(report(FIX), Health.HEALTHY, (), (nsg,)))
     assert told.advice.cause == "n0.corp.example: The rule DenyAll of nsg drops udp/53."
     assert told.advice.command == nsg.hint
-    assert advised(report(FIX), Health.HEALTHY, (RULES,), (nsg,)).advice.command == "cloudlink up"
-    assert advised(report(FIX), Health.DOWN, (), (nsg,)).advice.command == "cloudlink status"
+    assert pin(advised(report(FIX), Health.HEALTHY, (RULES,), (nsg,))).advice.command == "cloudlink up"
+    assert pin(advised(report(FIX), Health.DOWN, (), (nsg,))).advice.command == "cloudlink status"
     refused = replace(report(FIX), names=tuple(replace(n, verdict="nxdomain") for n in report(FIX).names))
-    assert "nsg" not in advised(refused, Health.HEALTHY, (), (nsg,)).advice.cause
+    assert "nsg" not in pin(advised(refused, Health.HEALTHY, (), (nsg,))).advice.cause
 
 
 @pytest.mark.parametrize(
@@ -120,17 +121,17 @@ def asked(*hops: Hop, verdict: str) -> NameReport:
 
 def test_a_policy_that_shuts_coredns_in_is_the_cause_where_the_endpoint_answers_the_pod() -> None:
     name = asked(Hop("cluster-dns", "servfail"), Hop("endpoint 10.10.1.4 udp", "ok"), verdict="servfail")
-    seen = advised(DnsReport("demo", Health.DOWN, (name,)), Health.HEALTHY, (), (), (MAY, SHUT))
+    seen = pin(advised(DnsReport("demo", Health.DOWN, (name,)), Health.HEALTHY, (), (), (MAY, SHUT)))
     assert seen.names[0].cause == "CoreDNS is shut in."
     assert seen.advice.command == "kubectl edit x"
     elsewhere = replace(name, hops=(Hop("cluster-dns", "nxdomain"), Hop("endpoint 10.10.1.4 udp", "ok")))
-    seen = advised(DnsReport("demo", Health.DOWN, (elsewhere,)), Health.HEALTHY, (), (), (SHUT,))
+    seen = pin(advised(DnsReport("demo", Health.DOWN, (elsewhere,)), Health.HEALTHY, (), (), (SHUT,)))
     assert seen.names[0].cause == "because", "CoreDNS was answered"
 
 
 def test_what_is_surely_in_the_way_comes_before_what_may_be() -> None:
     name = asked(Hop("cluster-dns", "ok"), Hop("connect 10.10.2.9:443", "timeout"), verdict="timeout")
-    seen = advised(DnsReport("demo", Health.DOWN, (name,)), Health.HEALTHY, (), (), (MAY, SHUT))
+    seen = pin(advised(DnsReport("demo", Health.DOWN, (name,)), Health.HEALTHY, (), (), (MAY, SHUT)))
     assert seen.names[0].cause == "CoreDNS is shut in. Pods may be."
-    down = advised(DnsReport("demo", Health.DOWN, (name,)), Health.DOWN, (), (), (MAY,))
+    down = pin(advised(DnsReport("demo", Health.DOWN, (name,)), Health.DOWN, (), (), (MAY,)))
     assert down.names[0].cause == "because", "with the tunnels down nothing is told of policies"

@@ -15,6 +15,7 @@ from cloudlink.checks.report import DnsReport, Health, NameReport, Outcome
 from cloudlink.core.resource import Observed, Ownership, Phase
 from cloudlink.errors import UsageError
 from tests.support.config_texts import SMALLEST, parsed
+from tests.support.pinned import pin
 
 ZONE = "privatelink.blob.core.windows.net"
 NAME = f"data.{ZONE}"
@@ -32,7 +33,7 @@ def report(name: str, own: Query | None, *beyond: Query, zone: str = ZONE) -> Na
     wants = back.wanted(LINK, {ZONE: {NAME: (IPv4Address("10.20.7.7"),)}}, [name])
     facts = NameFacts(name, tuple(q for q in (own, *beyond) if q is not None), ())
     (found,) = back.reports(ProbeFacts((), (), (facts,)), wants)
-    return found
+    return pin(found)
 
 
 RIGHT = ("answer", 0, "10.20.7.7")

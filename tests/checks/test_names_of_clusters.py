@@ -11,6 +11,7 @@ from cloudlink.config import parse
 from cloudlink.day_two.trials import from_pod
 from cloudlink.errors import CloudlinkError, UnreachableError, UsageError
 from tests.support.config_texts import SMALLEST
+from tests.support.pinned import pin
 
 NAME = "app.corp.example"
 GOOD = DnsReport("demo", Health.HEALTHY, (NameReport(NAME, ("10.1.1.50",), "ok", ()),))
@@ -22,7 +23,7 @@ STOPPED = UnreachableError("The names cannot be asked", "green is stopped.", "az
 
 
 def test_a_name_that_is_wrong_on_one_cluster_alone_is_told_with_it() -> None:
-    report = clusters.together("demo", {"blue": GOOD, "green": BAD})
+    report = pin(clusters.together("demo", {"blue": GOOD, "green": BAD}))
     assert report.health is Health.DEGRADED
     assert [(n.cluster, n.name, n.verdict) for n in report.names] == [("blue", NAME, "ok"), ("green", NAME, "nxdomain")]
     assert report.advice.cause == "On green: CoreDNS answers as before the key"
@@ -36,7 +37,7 @@ def test_a_name_that_is_wrong_on_one_cluster_alone_is_told_with_it() -> None:
 
 def test_what_is_wrong_on_two_in_the_same_way_is_said_once() -> None:
     other = DnsReport("demo", Health.DOWN, BAD.names, advice=Advice("Its key forwards elsewhere"))
-    report = clusters.together("demo", {"blue": BAD, "green": BAD, "red": other})
+    report = pin(clusters.together("demo", {"blue": BAD, "green": BAD, "red": other}))
     assert report.health is Health.DOWN
     assert report.advice.cause == "On blue and green: CoreDNS answers as before the key"
     assert report.advice.others == ("on red: Its key forwards elsewhere",)
@@ -56,7 +57,7 @@ def test_one_that_cannot_be_asked_proves_nothing(found: dict[str, DnsReport | Cl
 
 
 def test_a_test_does_not_pass_while_a_cluster_cannot_be_asked() -> None:
-    report = clusters.together("demo", {"blue": GOOD, "green": STOPPED})
+    report = pin(clusters.together("demo", {"blue": GOOD, "green": STOPPED}))
     passed, unproved = from_pod(report)
     assert (passed.name, passed.outcome) == (f"{NAME} on blue", Outcome.PASSED)
     assert unproved.outcome is Outcome.FAILED

@@ -22,6 +22,7 @@ from cloudlink.clouds.azure.parse_network import Peering, Route, RouteTable, Sub
 from cloudlink.errors import CloudError, Severity
 from cloudlink.ipsec import IpsecPolicy
 from tests.support.links import make_link
+from tests.support.pinned import pin
 
 VNET = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/apps"
 GATEWAY = "/subscriptions/s/resourceGroups/wan/providers/Microsoft.Network/virtualNetworkGateways/wan"
@@ -68,18 +69,22 @@ GOOD = PathFacts(
 )
 
 
+def diagnosed(facts: PathFacts) -> path.PathReport:
+    return pin(path.diagnose(facts, LINK), beside=path.diagnose(GOOD, LINK))
+
+
 def found(facts: PathFacts) -> dict[str, str]:
-    path_report = path.diagnose(facts, LINK)
+    path_report = diagnosed(facts)
     return {f.summary: f"{f.severity}: {f.detail} {f.hint}" for f in path_report.findings}
 
 
 def obstacles(facts: PathFacts) -> list[str]:
-    return [f.summary for f in path.diagnose(facts, LINK).findings if f.severity is Severity.OBSTACLE]
+    return [f.summary for f in diagnosed(facts).findings if f.severity is Severity.OBSTACLE]
 
 
 def test_a_way_there_and_back_is_found_clean_and_named() -> None:
     assert found(GOOD) == {}
-    path_report = path.diagnose(GOOD, LINK)
+    path_report = pin(path.diagnose(GOOD, LINK))
     assert path_report.there_by == ("VPN gateway wan",)
     assert path_report.back_by == ("virtual private gateway vgw-1 (1 VPN connection)",)
 
@@ -164,7 +169,7 @@ def over_transit(kind: str = "vpn", **changes: Any) -> dict[str, Any]:
 def test_a_transit_gateway_with_both_ways() -> None:
     facts = replace(GOOD, **over_transit())
     assert found(facts) == {}
-    assert path.diagnose(facts, LINK).back_by == ("transit gateway tgw-1",)
+    assert diagnosed(facts).back_by == ("transit gateway tgw-1",)
 
 
 @pytest.mark.parametrize(
@@ -241,7 +246,7 @@ def test_a_part_of_the_way_back_that_leads_elsewhere() -> None:
 
 
 def status(facts: PathFacts) -> existing_status.StatusReport:
-    return existing_status.report(LINK, Facts(), path.diagnose(facts, LINK))
+    return existing_status.report(LINK, Facts(), diagnosed(facts))
 
 
 def test_status_says_whose_link_it_is_and_what_carries_it() -> None:
@@ -249,7 +254,7 @@ def test_status_says_whose_link_it_is_and_what_carries_it() -> None:
     assert made.verdict.startswith("Link: not made by cloudlink (VPN gateway wan; virtual private gateway vgw-1")
     assert "Both clouds have a way there and back." in made.verdict
     assert made.transport == "existing"
-    assert existing_status.quick(LINK, path.diagnose(GOOD, LINK)).health is Health.HEALTHY
+    assert existing_status.quick(LINK, diagnosed(GOOD)).health is Health.HEALTHY
 
 
 def test_a_path_without_a_way_is_down_with_what_to_type() -> None:
@@ -263,12 +268,12 @@ def test_a_path_without_a_way_is_down_with_what_to_type() -> None:
 
 def test_a_path_that_may_not_be_read_is_unknown() -> None:
     facts = replace(GOOD, unread=(Unread("the gateway of the hub", "denied"),))
-    made = existing_status.quick(LINK, path.diagnose(facts, LINK))
+    made = existing_status.quick(LINK, diagnosed(facts))
     assert made.health is Health.UNKNOWN
     assert "denied" in made.advice.cause
     assert [c.name for c in made.checks if c.outcome is Outcome.UNSEEN] == ["routes-azure"]
     facts = replace(GOOD, unread_in_aws=(Unread("the route table tgw-rtb-1", "denied"),))
-    made = existing_status.quick(LINK, path.diagnose(facts, LINK))
+    made = existing_status.quick(LINK, diagnosed(facts))
     assert [c.name for c in made.checks if c.outcome is Outcome.UNSEEN] == ["routes-aws"]
 
 

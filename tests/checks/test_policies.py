@@ -12,6 +12,7 @@ from cloudlink.checks.policy_selectors import selects
 from cloudlink.clouds.kube.parse_cluster_policies import calico_policies, cilium_policies
 from cloudlink.clouds.kube.parse_policies import egress_policies
 from cloudlink.errors import MalformedError
+from tests.support.pinned import pin
 
 Json = dict[str, Any]
 COREDNS = Sender("kube-system", {"k8s-app": "kube-dns"})
@@ -27,7 +28,7 @@ def cilium(*specs: Json, own: tuple[Json, ...] = (), packet: Packet = ASK, space
         for i, s in enumerate(specs)
     ]
     policies = cilium_policies(found, "CiliumClusterwideNetworkPolicy")
-    return verdict(egress_policies(own), policies, COREDNS, packet, ("cilium",)).answer
+    return pin(verdict(egress_policies(own), policies, COREDNS, packet, ("cilium",))).answer
 
 
 def calico(*specs: Json, own: tuple[Json, ...] = (), packet: Packet = ASK, space: str = "") -> str:
@@ -36,7 +37,7 @@ def calico(*specs: Json, own: tuple[Json, ...] = (), packet: Packet = ASK, space
         for i, s in enumerate(specs)
     ]
     policies = calico_policies(found, "Calico GlobalNetworkPolicy")
-    return verdict(egress_policies(own), policies, COREDNS, packet, ("calico",)).answer
+    return pin(verdict(egress_policies(own), policies, COREDNS, packet, ("calico",))).answer
 
 
 ALL: Json = {"endpointSelector": {}}
@@ -259,7 +260,7 @@ def test_networkpolicies_are_calicos_policies_of_order_1000() -> None:
 def test_who_shuts_it_is_named() -> None:
     found = [{"metadata": {"name": "deny-metadata"}, "spec": {**ALL, "egressDeny": METADATA}}]
     policies = cilium_policies(found, "CiliumClusterwideNetworkPolicy")
-    told = verdict((), policies, COREDNS, ASK, ("cilium",))
+    told = pin(verdict((), policies, COREDNS, ASK, ("cilium",)))
     assert told.by == ("CiliumClusterwideNetworkPolicy deny-metadata",)
 
 

@@ -17,6 +17,7 @@ from cloudlink.clouds.kube.errors import KubeApiError
 from cloudlink.errors import CloudError, CloudlinkError, WaitError
 from cloudlink.link import Link, ProbeSettings, Toleration
 from tests.support.aws_sandbox import aws_link
+from tests.support.pinned import pin
 
 RESULT = MARK + json.dumps({"servers": [], "search": [], "names": []})
 LATE = "Pod was active on the node longer than the specified deadline"
@@ -97,7 +98,7 @@ def run(
 def refused(life: Sequence[tuple[float, dict[str, Any]]], log: str | KubeApiError = RESULT) -> CloudlinkError:
     with pytest.raises(CloudlinkError) as caught:
         run(life, log)
-    return caught.value
+    return pin(caught.value)
 
 
 def ours(**state: Any) -> dict[str, Any]:

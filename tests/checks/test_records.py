@@ -25,6 +25,7 @@ from cloudlink.errors import MissingError
 from cloudlink.link import AddressTarget, Host, PrivateZone
 from cloudlink.steps.dns_forward.corefile import ForwardStatus
 from tests.support.links import make_link
+from tests.support.pinned import pin
 
 HOSTS = (
     Host("app", AddressTarget((IPv4Address("10.10.0.1"),))),
@@ -46,8 +47,10 @@ def record(name: str, type_: str = "A", *values: str, alias: bool = False) -> Fo
 
 def test_an_endpoint_whose_addresses_are_attached_passes_in_order_of_its_addresses() -> None:
     status = endpoint_status(ENDPOINT, (SECOND, FIRST))
-    assert endpoint_check(status).outcome is Outcome.PASSED
-    assert endpoint_check(status).detail == "AWS reports it operational, which was not tried: 10.10.1.10, 10.10.2.9"
+    assert pin(endpoint_check(status)).outcome is Outcome.PASSED
+    assert (
+        pin(endpoint_check(status)).detail == "AWS reports it operational, which was not tried: 10.10.1.10, 10.10.2.9"
+    )
 
 
 @pytest.mark.parametrize(
@@ -70,13 +73,13 @@ def test_an_endpoint_whose_addresses_are_attached_passes_in_order_of_its_address
 def test_one_part_of_an_endpoint_that_does_not_work_fails_it(
     endpoint: Endpoint, address: EndpointAddress, words: str
 ) -> None:
-    said = endpoint_check(endpoint_status(endpoint, (FIRST, address)))
+    said = pin(endpoint_check(endpoint_status(endpoint, (FIRST, address))))
     assert (said.outcome, said.detail) == (Outcome.FAILED, words)
 
 
 def test_no_endpoint_fails() -> None:
     assert endpoint_status(None, ()) is None
-    assert endpoint_check(None).outcome is Outcome.FAILED
+    assert pin(endpoint_check(None)).outcome is Outcome.FAILED
 
 
 # --- the zone ---------------------------------------------------------------------------------------------
@@ -84,18 +87,21 @@ def test_no_endpoint_fails() -> None:
 
 def test_a_zone_must_be_associated_with_the_links_vpc() -> None:
     there = {ZONE.name: ZONE}
-    assert (zone_check(LINK, there).outcome, zone_check(LINK, there).detail) == (Outcome.PASSED, "corp.example (Z1)")
-    assert "not associated with vpc-1" in zone_check(LINK, {ZONE.name: replace(ZONE, vpcs=("vpc-2",))}).detail
-    assert zone_check(LINK, {}).outcome is Outcome.FAILED
+    assert (pin(zone_check(LINK, there)).outcome, pin(zone_check(LINK, there)).detail) == (
+        Outcome.PASSED,
+        "corp.example (Z1)",
+    )
+    assert "not associated with vpc-1" in pin(zone_check(LINK, {ZONE.name: replace(ZONE, vpcs=("vpc-2",))})).detail
+    assert pin(zone_check(LINK, {})).outcome is Outcome.FAILED
     assert zone_line(()) == ""
 
 
 def test_every_configured_name_needs_a_record_that_gives_an_address() -> None:
     app, wild = record("app", "A", "10.10.0.1"), record("*.wild", "CNAME", "lb.example")
-    assert record_check(LINK, {ZONE.name: ZONE}, (app, wild)).outcome is Outcome.PASSED
-    missing = record_check(LINK, {ZONE.name: ZONE}, (app, replace(wild, type="TXT")))
+    assert pin(record_check(LINK, {ZONE.name: ZONE}, (app, wild))).outcome is Outcome.PASSED
+    missing = pin(record_check(LINK, {ZONE.name: ZONE}, (app, replace(wild, type="TXT"))))
     assert (missing.outcome, missing.detail) == (Outcome.FAILED, "no record for *.wild.corp.example")
-    assert record_check(LINK, {}, ()).outcome is Outcome.SKIPPED
+    assert pin(record_check(LINK, {}, ())).outcome is Outcome.SKIPPED
 
 
 def test_our_records_are_shown_without_the_ownership_records_and_others_are_counted() -> None:
@@ -121,19 +127,19 @@ def test_our_records_are_shown_without_the_ownership_records_and_others_are_coun
 
 
 def test_a_rule_of_the_zones_name_fails_with_the_command_that_ends_it() -> None:
-    said = rule_check(LINK, (ForwardRule("rslvr-rr-1", "corp.example", ("10.9.9.9",)),))
+    said = pin(rule_check(LINK, (ForwardRule("rslvr-rr-1", "corp.example", ("10.9.9.9",)),)))
     assert said.outcome is Outcome.FAILED
     assert "rslvr-rr-1 sends corp.example to 10.9.9.9" in said.detail
     assert said.fix.endswith("--resolver-rule-id rslvr-rr-1 --vpc-id vpc-1")
-    assert rule_check(LINK, (ForwardRule("rslvr-rr-2", "other.example", ()),)).outcome is Outcome.PASSED
-    assert rule_check(LINK, None).outcome is Outcome.SKIPPED
+    assert pin(rule_check(LINK, (ForwardRule("rslvr-rr-2", "other.example", ()),))).outcome is Outcome.PASSED
+    assert pin(rule_check(LINK, None)).outcome is Outcome.SKIPPED
 
 
 def test_a_target_that_is_gone_fails_in_its_own_words() -> None:
     gone = MissingError("The load balancer is gone", "There is no web.", "Name another.")
-    said = target_check(gone)
+    said = pin(target_check(gone))
     assert (said.outcome, said.detail, said.fix) == (Outcome.FAILED, gone.detail, gone.hint)
-    assert target_check(None).outcome is Outcome.PASSED
+    assert pin(target_check(None)).outcome is Outcome.PASSED
 
 
 @pytest.mark.parametrize(
@@ -146,13 +152,13 @@ def test_a_target_that_is_gone_fails_in_its_own_words() -> None:
     ],
 )
 def test_coredns(status: ForwardStatus | None, outcome: Outcome, detail: str) -> None:
-    said = forward_check(status)
+    said = pin(forward_check(status))
     assert (said.outcome, said.detail) == (outcome, detail)
 
 
 def test_what_another_up_would_not_put_right_is_a_persons_to_do() -> None:
-    assert forward_check(ForwardStatus("a", "no key")).fix == "cloudlink up"
-    assert forward_check(ForwardStatus("a", "it is not read", task="Add the line.")).fix == "Add the line."
+    assert pin(forward_check(ForwardStatus("a", "no key"))).fix == "cloudlink up"
+    assert pin(forward_check(ForwardStatus("a", "it is not read", task="Add the line."))).fix == "Add the line."
 
 
 def test_of_several_zones_each_that_is_missing_is_named() -> None:
@@ -160,11 +166,11 @@ def test_of_several_zones_each_that_is_missing_is_named() -> None:
         LINK, dns=replace(LINK.dns, more_zones=(PrivateZone("b.example", (Host("x", LINK.dns.hosts[0].target),)),))
     )
     other = replace(ZONE, id="Z2", name="b.example")
-    whole = zone_check(both, {ZONE.name: ZONE, other.name: other})
+    whole = pin(zone_check(both, {ZONE.name: ZONE, other.name: other}))
     assert (whole.outcome, whole.detail) == (Outcome.PASSED, "corp.example (Z1), b.example (Z2)")
-    one = zone_check(both, {ZONE.name: ZONE})
+    one = pin(zone_check(both, {ZONE.name: ZONE}))
     assert (one.outcome, one.detail) == (Outcome.FAILED, "there is no private hosted zone b.example")
-    lacking = record_check(both, {ZONE.name: ZONE}, (record("app", "A"), record("*.wild", "A")))
+    lacking = pin(record_check(both, {ZONE.name: ZONE}, (record("app", "A"), record("*.wild", "A"))))
     assert lacking.detail == "no record for x.b.example"
-    taken = rule_check(both, (ForwardRule("r1", "b.example", ("10.1.1.1",)),))
+    taken = pin(rule_check(both, (ForwardRule("r1", "b.example", ("10.1.1.1",)),)))
     assert "r1 sends b.example to 10.1.1.1" in taken.detail

@@ -14,6 +14,7 @@ from cloudlink.clouds.azure.parse_connection import connection
 from cloudlink.clouds.azure.parse_gateway import learned_routes
 from cloudlink.errors import Finding, Severity
 from tests.support.links import make_link
+from tests.support.pinned import pin
 
 VNET = (IPv4Network("10.20.0.0/16"),)
 VPC = (IPv4Network("10.10.0.0/16"), IPv4Network("10.11.0.0/16"))
@@ -65,13 +66,13 @@ def test_only_what_a_tunnel_of_ours_taught_counts(origin: str, peer: str, hop: s
 def test_every_range_of_the_vpc_has_to_be_learned(
     learned: tuple[str, ...], advertised: tuple[IPv4Network, ...], outcome: Outcome, words: str
 ) -> None:
-    said = learned_check(True, learned, VPC, advertised)
+    said = pin(learned_check(True, learned, VPC, advertised))
     assert said.outcome is outcome
     assert words in said.detail
 
 
 def test_without_a_gateway_no_route_of_azure_is_missed() -> None:
-    assert learned_check(False, (), VPC, VNET).outcome is Outcome.SKIPPED
+    assert pin(learned_check(False, (), VPC, VNET)).outcome is Outcome.SKIPPED
 
 
 @pytest.mark.parametrize(("learned", "outcome"), [((), Outcome.FAILED), (tuple(map(str, VPC)), Outcome.WARNING)])
@@ -79,21 +80,21 @@ def test_without_a_gateway_no_route_of_azure_is_missed() -> None:
 def test_nat_rules_on_a_connection_are_named(kind: str, learned: tuple[str, ...], outcome: Outcome) -> None:
     """Tunnels and sessions are up, and the addresses that names lead to are others on the other side."""
     raw = {"id": "/c/1", "name": "connection-1", "properties": {kind: [{"id": "/g/natRules/partner"}]}}
-    said = learned_check(True, learned, VPC, VNET, [connection(raw)])
+    said = pin(learned_check(True, learned, VPC, VNET, [connection(raw)]))
     assert said.outcome is outcome
     assert "NAT rules (partner) change addresses on connection-1" in said.detail
     assert "--ids /c/1 --set ingressNatRules=[]" in said.fix
     plain = connection({**raw, "properties": {}})
-    assert learned_check(True, tuple(map(str, VPC)), VPC, VNET, [plain]).outcome is Outcome.PASSED
-    assert way_check(None).outcome is Outcome.SKIPPED
+    assert pin(learned_check(True, tuple(map(str, VPC)), VPC, VNET, [plain])).outcome is Outcome.PASSED
+    assert pin(way_check(None)).outcome is Outcome.SKIPPED
 
 
 def test_an_obstacle_on_the_way_to_the_gateway_fails_with_its_hint() -> None:
     wall = Finding("azure", Severity.OBSTACLE, "x", "rt-aks keeps the routes out.", "az network route-table update")
     hint = Finding("azure", Severity.WARNING, "y", "The peering is not in sync.", "az network vnet peering sync")
-    assert way_check(()).outcome is Outcome.PASSED
-    assert (way_check((hint,)).outcome, way_check((hint,)).fix) == (Outcome.WARNING, hint.hint)
-    failed = way_check((hint, wall))
+    assert pin(way_check(())).outcome is Outcome.PASSED
+    assert (pin(way_check((hint,))).outcome, pin(way_check((hint,))).fix) == (Outcome.WARNING, hint.hint)
+    failed = pin(way_check((hint, wall)))
     assert (failed.outcome, failed.detail, failed.fix) == (Outcome.FAILED, wall.detail, wall.hint)
 
 
@@ -109,7 +110,7 @@ def to(target: str, destination: str = "10.20.0.0/16", *, active: bool = True, p
 
 
 def outcome(found: Table) -> tuple[Outcome, str]:
-    said = table_check((table_status(found, OURS, VNET),), (found,), OURS, VNET, ())
+    said = pin(table_check((table_status(found, OURS, VNET),), (found,), OURS, VNET, ()))
     return said.outcome, said.detail
 
 
@@ -161,9 +162,9 @@ def test_a_static_route_to_elsewhere_of_the_same_range_wins() -> None:
 
 
 def test_what_is_not_known_is_skipped() -> None:
-    assert table_check((), (), OURS, VNET, ()).outcome is Outcome.SKIPPED
+    assert pin(table_check((), (), OURS, VNET, ())).outcome is Outcome.SKIPPED
     found = table(to("vgw-1"))
-    assert table_check((table_status(found, OURS, ()),), (found,), OURS, (), ()).outcome is Outcome.SKIPPED
+    assert pin(table_check((table_status(found, OURS, ()),), (found,), OURS, (), ())).outcome is Outcome.SKIPPED
 
 
 def test_a_table_that_leads_to_a_transit_gateway_is_not_blamed_for_taking_no_routes_from_it() -> None:

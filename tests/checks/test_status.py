@@ -220,7 +220,10 @@ def test_such_a_rule_is_named_with_what_ends_it() -> None:
     assert report.health is Health.DEGRADED
     found = check(report, "rules")
     assert "rslvr-rr-1 sends corp.example to 10.9.9.9" in found.detail
-    assert found.fix == "aws route53resolver disassociate-resolver-rule --resolver-rule-id rslvr-rr-1 --vpc-id vpc-1"
+    assert (
+        found.fix
+        == "aws route53resolver disassociate-resolver-rule --region eu-west-1 --resolver-rule-id rslvr-rr-1 --vpc-id vpc-1"
+    )
 
 
 @pytest.mark.parametrize(

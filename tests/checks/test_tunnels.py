@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -21,6 +22,7 @@ from cloudlink.clouds.azure.parse_ipsec import azure_ipsec_policy
 from cloudlink.secret import Secret
 from cloudlink.steps.dns_forward.corefile import ForwardStatus
 from tests.support.kube_sandbox import kube_link
+from tests.support.pinned import pin
 
 LINK = kube_link()
 OUTSIDE = [f"52.10.0.{i + 1}" for i in range(4)]
@@ -233,22 +235,22 @@ class Said:
         )
 
     def report(self) -> StatusReport:
-        return status.report(
-            LINK,
-            Facts(
-                self.aws(),
-                self.azure(),
-                None if self.learned is None else parse_gateway.learned_routes(self.learned),
-                parse_routes.tables(self.tables),
-                (IPv4Network("10.20.0.0/16"),),
-                (IPv4Network("10.1.0.0/16"),),
-                parse_resolver.endpoints([self.endpoint])[0] if self.endpoint else None,
-                parse_resolver.addresses(self.addresses),
-                parse_zones.zone(self.zone),
-                parse_zones.records(self.records),
-                self.forward,
-                **self.more,
-            ),
+        return pin(status.report(LINK, self.facts()), beside=plain())
+
+    def facts(self) -> Facts:
+        return Facts(
+            self.aws(),
+            self.azure(),
+            None if self.learned is None else parse_gateway.learned_routes(self.learned),
+            parse_routes.tables(self.tables),
+            (IPv4Network("10.20.0.0/16"),),
+            (IPv4Network("10.1.0.0/16"),),
+            parse_resolver.endpoints([self.endpoint])[0] if self.endpoint else None,
+            parse_resolver.addresses(self.addresses),
+            parse_zones.zone(self.zone),
+            parse_zones.records(self.records),
+            self.forward,
+            **self.more,
         )
 
     # spoiling
@@ -280,11 +282,16 @@ class Said:
         return found
 
 
+@cache
+def plain() -> StatusReport:
+    return status.report(LINK, Said().facts())
+
+
 # --- a link that works ------------------------------------------------------------------------------------
 
 
 def test_four_tunnels_are_up() -> None:
-    report = Said().report()
+    report = pin(status.report(LINK, Said().facts()))
     assert [t.up for t in report.tunnels] == [True] * 4
     assert report.health is Health.HEALTHY
     assert report.verdict == "All 4 tunnels are up and carry routes."

@@ -14,6 +14,7 @@ from cloudlink.checks.report import DnsReport, Health, Hop, NameReport
 from cloudlink.config import load
 from cloudlink.link import AddressTarget, Host, KubernetesTarget, LoadBalancerTarget
 from cloudlink.steps.resolver.targets import TargetLookup
+from tests.support.pinned import pin
 
 LINK = load(Path(__file__).parents[2] / "config.example.toml", sandbox=True)
 ARN = "arn:aws:elasticloadbalancing:eu-central-1:111122223333:loadbalancer/app/Portal/0123456789abcdef"
@@ -32,7 +33,7 @@ def told(label: str, leads: str = "", *, verdict: str = "ok", known: bool = Fals
     name = f"{label}.{ZONE}"
     report = NameReport(asked or name, ("10.10.2.9",), verdict, (Hop("cluster-dns", "ok"),))
     found = DnsReport("demo", Health.HEALTHY, (report,))
-    return unread.told(found, NAMED, {name} if known else set(), {name: leads} if leads else {}, DENIED)
+    return pin(unread.told(found, NAMED, {name} if known else set(), {name: leads} if leads else {}, DENIED))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from cloudlink_sandbox.faults import Fault
+from cloudlink_sandbox.kube.kinds import PODS
 from tests.cli import test_advice_followed as followed
 from tests.support.kept_link import KeptLink, kept_link
 from tests.support.manual_edits import ManualEdits
@@ -77,6 +78,19 @@ def coredns_to_no_pods(link: KeptLink) -> None:
     hand = ManualEdits(link)
     hand.clouds.aks.patch_deployment("kube-system", "coredns", {"spec": {"replicas": 0}})
     hand.later()
+
+
+def nodes_are_lost(link: KeptLink) -> None:
+    """As the node controller leaves the pods of nodes that are silent: not ready, their containers as they were last seen."""
+    for cluster in link.running.aks.clusters.values():
+        for pod in cluster.store.all(PODS):
+            if pod["metadata"]["namespace"] == "kube-system":
+                for condition in pod["status"]["conditions"]:
+                    if condition["type"] == "Ready":
+                        condition["status"] = "False"
+                cluster.store.replace(PODS, pod, bump=False)
+        cluster.deployments.sync("kube-system", "coredns")
+    link.later(120)
 
 
 def broken_key_of_others(link: KeptLink) -> None:
@@ -167,6 +181,9 @@ SITUATIONS: dict[str, Situation] = {
     "somebody's CNAME": Situation(edit(foreign_cname), ("somebody else's to db.other.example",), "Delete that record"),
     "the VPC forgets names": Situation(edit(followed.vpc_forgets_names), ("DNS hostnames are off in vpc-",)),
     "CoreDNS has no pods": Situation(coredns_to_no_pods, ("scaled to 0 pods",), "kubectl scale deployment coredns"),
+    "the AKS nodes are lost": Situation(
+        nodes_are_lost, ("0 of 2 CoreDNS pods are ready", "the node aks-nodepool1-", "is not ready"), "kubectl describe node aks-nodepool1"
+    ),
     "another key is broken": Situation(
         broken_key_of_others, ("The key other.server cannot be read", "no plugin frobnicate"), "kubectl edit configmap"
     ),

@@ -40,6 +40,39 @@ def test_names_that_failed_are_named_until_they_are_asked_again(linked: Cli) -> 
     assert "not sentry.prod.corp.example" in screen(linked, "status")
 
 
+def test_a_load_balancer_without_a_healthy_target(linked: Cli) -> None:
+    """No read of a link that works asks for it. status asks where names have failed, status --all and doctor always."""
+    clouds = linked.clouds()
+    elb = clouds.aws.client("elbv2")
+    balancer = next(
+        b for b in elb.describe_load_balancers()["LoadBalancers"] if b["LoadBalancerName"].startswith("k8s-vault-")
+    )
+    (group,) = elb.describe_target_groups(LoadBalancerArn=balancer["LoadBalancerArn"])["TargetGroups"]
+    (target,) = elb.describe_target_health(TargetGroupArn=group["TargetGroupArn"])["TargetHealthDescriptions"]
+    said = f"The target group {group['TargetGroupName']} of {balancer['LoadBalancerName']} has no targets"
+    assert linked.cloudlink("verify-dns").code == 0
+    assert linked.cloudlink("status", "--all").code == 0
+    elb.deregister_targets(TargetGroupArn=group["TargetGroupArn"], Targets=[target["Target"]])
+    name = f"ELB {balancer['LoadBalancerArn'].split(':loadbalancer/')[1]}"
+    interfaces = clouds.aws.ec2.describe_network_interfaces(Filters=[{"Name": "description", "Values": [name]}])
+    try:
+        everything = linked.cloudlink("status", "--all", "--json")
+        assert everything.code == 8 and said in everything.json["advice"]["cause"], everything.out
+        assert "aws elbv2 describe-target-health" in everything.json["advice"]["command"]
+        assert said in screen(linked, "doctor")
+        assert linked.cloudlink("status").code == 0, "names were reached when they were asked last"
+        for interface in interfaces["NetworkInterfaces"]:
+            fault = {"kind": "endpoint-ip-down", "target": interface["PrivateIpAddress"], "times": None}
+            linked.control("POST", "faults", fault)
+        assert linked.cloudlink("verify-dns").code == 8
+        after = linked.cloudlink("status")
+        assert after.code == 8 and said in " ".join(after.out.split()), after.out
+    finally:
+        elb.register_targets(TargetGroupArn=group["TargetGroupArn"], Targets=[target["Target"]])
+        linked.control("DELETE", "faults")
+        assert linked.cloudlink("verify-dns").code == 0
+
+
 def test_what_another_version_kept_is_passed_over(linked: Cli) -> None:
     kept = history(linked)
     assert linked.cloudlink("status").code == 0

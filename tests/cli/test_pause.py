@@ -162,6 +162,23 @@ def test_killed_and_run_again(awake: Cli) -> None:
     assert kept(awake.inventory()) == kept(before) and addresses(awake) == there
 
 
+def test_a_resume_that_died_before_its_last_call_and_lost_its_state_file(awake: Cli) -> None:
+    """The key says nothing of a pause any more, but CoreDNS was not restarted with it."""
+    kube = awake.clouds().aks
+    name = "cloudlink.dev/demo"
+    template = kube.deployment("kube-system", "coredns")["spec"]["template"]["metadata"]["annotations"]
+    wanted, state = template[name], awake.state.read_text()
+    kube.patch_deployment(
+        "kube-system", "coredns", {"spec": {"template": {"metadata": {"annotations": {name: "of the pause"}}}}}
+    )
+    awake.state.unlink()
+    resumed(awake)
+    template = kube.deployment("kube-system", "coredns")["spec"]["template"]["metadata"]["annotations"]
+    assert template[name] == wanted
+    awake.state.write_text(state)
+    awake.state.chmod(0o600)
+
+
 def test_deep_without_its_state_file_nor_harm_to_others(awake: Cli) -> None:
     """The gateway goes, the addresses and GatewaySubnet stay; the key in CoreDNS knows what the state file knew."""
     kube = awake.clouds().aks

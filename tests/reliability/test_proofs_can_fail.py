@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from reliability.__main__ import PROOFS, WEIGHTS, share
 from reliability.crash_state import CrashState
 from reliability.harness import Harness
-from reliability.kill import BY_DESIGN, told
+from reliability.kill import by_design, told
 from reliability.ownership import receipt, same
 from reliability.random_sequences import Step, shortest
 from reliability.results import Point, Results
@@ -55,9 +56,16 @@ def test_a_key_is_found_however_it_is_written() -> None:
 
 
 def test_the_exception_made_by_design_is_narrow() -> None:
-    assert BY_DESIGN.match('+ azure resource {"id": "/x/virtualNetworks/v/subnets/GatewaySubnet"}')
-    assert not BY_DESIGN.match('+ azure resource {"id": "/x/virtualNetworkGateways/cloudlink-demo-gateway"}')
-    assert not BY_DESIGN.match('- azure resource {"id": "/x/virtualNetworks/v/subnets/GatewaySubnet"}')
+    assert by_design('+ azure resource {"id": "/x/virtualNetworks/v/subnets/GatewaySubnet"}')
+    assert by_design('+ azure resource {"id": "/x/virtualNetworks/v/subnets/cloudlink-demo-dns-in"}')
+    assert not by_design('+ azure resource {"id": "/x/virtualNetworks/v/subnets/other"}')
+    assert not by_design('+ azure resource {"id": "/x/virtualNetworkGateways/cloudlink-demo-gateway"}')
+    gateway = {
+        "id": "/x/virtualNetworkGateways/g",
+        "properties": {"subnet": "/x/virtualNetworks/v/subnets/GatewaySubnet"},
+    }
+    assert not by_design(f"+ azure resource {json.dumps(gateway)}")
+    assert not by_design('- azure resource {"id": "/x/virtualNetworks/v/subnets/GatewaySubnet"}')
 
 
 def test_a_foreign_object_that_changes_is_seen() -> None:

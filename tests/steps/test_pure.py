@@ -275,12 +275,27 @@ def test_one_restart_of_coredns_is_no_crash() -> None:
         ),
         ({"containerStatuses": [{"state": {"waiting": {"reason": "ContainerCreating"}}}]}, ""),
         ({"conditions": [{"type": "Ready", "status": "True"}]}, ""),
+        (  # as the node controller leaves a pod whose node is silent
+            {
+                "phase": "Running",
+                "conditions": [{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}],
+                "containerStatuses": [{"name": "coredns", "ready": True, "state": {"running": {}}}],
+            },
+            "the node aks-1 of coredns-1 is not ready: kubectl describe node aks-1",
+        ),
+        (
+            {
+                "phase": "Running",
+                "conditions": [{"type": "Ready", "status": "False"}],
+                "containerStatuses": [{"name": "coredns", "ready": False, "state": {"running": {}}}],
+            },
+            "",
+        ),
     ],
 )
 def test_why_a_new_pod_of_coredns_does_not_begin(status: dict[str, Any], said: str) -> None:
-    one = parse_pods.pod(
-        {"metadata": {"name": "coredns-1", "annotations": {"cloudlink.dev/x": "new"}}, "status": status}
-    )
+    metadata = {"name": "coredns-1", "annotations": {"cloudlink.dev/x": "new"}}
+    one = parse_pods.pod({"metadata": metadata, "spec": {"nodeName": "aks-1"}, "status": status})
     assert held_up((one,), "cloudlink.dev/x", "new") == said
     assert held_up((one,), "cloudlink.dev/x", "of an older text") == ""
 

@@ -11,23 +11,23 @@ from tests.support.clocks import FakeClock
 
 from cloudlink.core.events import Note, Progress
 from cloudlink.view.live import LiveView
+from cloudlink.view.options import ViewOptions
 
 DRAWN = "\x1b[77m"  # means nothing to a terminal
 
 
 def main() -> None:
     wall = itertools.count()
-    view = LiveView(
+    options = ViewOptions(
         out=sys.stdout,
         err=sys.stderr,
         color=False,
         clock=FakeClock(samples.START),
         command="up",
         link="prod-test",
-        sandbox_speed=None,
         env=os.environ,
-        wall=lambda: float(next(wall)),
     )
+    view = LiveView(options, wall=lambda: float(next(wall)))
     sys.stderr.write("what was there before\n")
     for event in samples.up_events():
         if event.at > samples.START + 61:

@@ -20,6 +20,7 @@ from cloudlink.core.plan import Action
 from cloudlink.view import choose, open_view
 from cloudlink.view.board import Board
 from cloudlink.view.live import LiveView, frame, summary_lines
+from cloudlink.view.options import ViewOptions
 from cloudlink.view.printer import Printer
 from cloudlink.view.text import Look, cells, line, text_of
 
@@ -332,19 +333,17 @@ def live_view(width: int = 100, **more: Any) -> tuple[LiveView, samples.Terminal
         emoji=False,
         highlight=False,
     )
-    view = LiveView(
+    options = ViewOptions(
         out=out,
         err=err,
         color=False,
         clock=FakeClock(samples.START),
         command="up",
         link="prod-test",
-        sandbox_speed=None,
         env={"COLUMNS": str(width), "TERM": "xterm"},
-        wall=wall,
-        screen=screen,
         **more,
     )
+    view = LiveView(options, wall=wall, screen=screen)
     return view, out, err, wall
 
 

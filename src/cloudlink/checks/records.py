@@ -97,8 +97,10 @@ def record_check(link: Link, zones: Mapping[str, Zone], records: Iterable[FoundR
 # --- beside it ----------------------------------------------------------------------------------------------
 
 
-def target_check(wrong: CloudlinkError | None) -> Check:
-    """wrong: with something that a name points at."""
+def target_check(wrong: CloudlinkError | None, behind: Sequence[Finding] = ()) -> Check:
+    """wrong: with something that a name points at. behind: what keeps load balancers from answering, where that was asked."""
+    if wrong is None and behind:
+        return check("targets", Outcome.FAILED, " ".join(f.detail for f in behind), behind[0].hint.partition("\n")[0])
     if wrong is None:
         return check("targets", Outcome.PASSED, "all of them")
     return check("targets", Outcome.FAILED, wrong.detail or wrong.summary, wrong.hint)
@@ -121,7 +123,10 @@ def rule_check(link: Link, rules: Sequence[ForwardRule] | None, elsewhere: Seque
     if not taken:
         return check("rules", Outcome.PASSED, "none does")
     words = "; ".join(f"{r.id} sends {r.domain} to {', '.join(r.targets) or 'others'}" for r in taken)
-    fix = f"aws route53resolver disassociate-resolver-rule --resolver-rule-id {taken[0].id} --vpc-id {link.aws.vpc_id}"
+    fix = (
+        f"aws route53resolver disassociate-resolver-rule --region {link.aws.region} --resolver-rule-id {taken[0].id} "
+        f"--vpc-id {link.aws.vpc_id}"
+    )
     return check("rules", Outcome.FAILED, f"the Resolver rule {words}, before the zone is asked", fix)
 
 

@@ -175,7 +175,7 @@ def name_checks(link: Link, facts: Facts, endpoint: EndpointStatus | None) -> tu
         records.endpoint_check(endpoint),
         records.zone_check(link, facts.zones(link.dns.zone)),
         records.record_check(link, facts.zones(link.dns.zone), facts.records),
-        records.target_check(facts.target),
+        records.target_check(facts.target, facts.behind),
         records.rule_check(link, facts.rules, facts.elsewhere),
         records.forward_check(facts.forward),
         *((facts.back,) if facts.back is not None else ()),

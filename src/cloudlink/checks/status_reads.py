@@ -60,6 +60,7 @@ class Facts:
     target: CloudlinkError | None = None  # what is wrong with something that a name points at; None: nothing
     rules: Sequence[ForwardRule] | None = None  # Resolver rules that are in force in the VPC; None: not asked
     elsewhere: Sequence[Finding] = ()  # what else takes names away in the VPC, as far as it may be read
+    behind: tuple[Finding, ...] = ()  # what keeps load balancers from answering, where that was asked
     way: Sequence[Finding] | None = None  # what is in the way between cluster and gateway; None: not asked
     filters: Sequence[Finding] | None = None  # packet filters and prefix lists that stop what is asked; None: not asked
     unseen: Mapping[str, str] = field(default_factory=dict)  # check -> why what it looks at could not be read

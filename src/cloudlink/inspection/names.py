@@ -18,14 +18,12 @@ from cloudlink.checks.names import unread, verify
 from cloudlink.checks.names.diagnose import answered_wrong, kept_from_dns, silent, unconnected
 from cloudlink.checks.names.probe import Probe
 from cloudlink.checks.preflight import admin_rules, filters, host_rules, vpc_dns
-from cloudlink.checks.preflight import targets as behind
 from cloudlink.checks.preflight.aks import start_command
 from cloudlink.checks.report import (
     DnsReport,
     Health,
     NameReport,
 )
-from cloudlink.clouds.aws.parse_groups import rules_by_group
 from cloudlink.clouds.azure.client import Azure
 from cloudlink.clouds.errors import error_policy
 from cloudlink.clouds.kube.client import Kube
@@ -47,8 +45,6 @@ from cloudlink.steps.outputs import AzureInbound, Endpoint, Targets, VirtualNetw
 from cloudlink.steps.resolver.records import RecordsSpec
 from cloudlink.steps.resolver.targets import configured_addresses
 from cloudlink.topology import ClusterBeside
-
-_FEW = 5  # load balancers whose targets are looked at
 
 
 class NamesOfLink(ReadLink):
@@ -190,7 +186,7 @@ class NamesOfLink(ReadLink):
             wrong = [n.name for n in report.names if answered_wrong(n)]
             elsewhere = vpc_dns.causes(self.link, self.aws, wrong, error_policy(self.link).translate) if wrong else {}
             if tunnels is Health.HEALTHY and not dropped:
-                elsewhere = {**elsewhere, **self._behind(filter(unconnected, report.names), targets)}
+                elsewhere = {**elsewhere, **self._behind([r.name for r in filter(unconnected, report.names)], targets)}
             ours = self.link.makes_vpn
             report = names_advice.advised(report, tunnels, drift, dropped, stopped, elsewhere, tunnels_are_ours=ours)
         return report
@@ -278,30 +274,6 @@ class NamesOfLink(ReadLink):
             if not isinstance(error, CloudlinkError) and self.translate(error) is None:
                 raise
             return ()
-
-    def _behind(self, wrong: Iterable[NameReport], targets: Targets | None) -> dict[str, tuple[Finding, ...]]:
-        """Name -> what keeps connections to its load balancer from coming about, of names that resolve and stay silent; what cannot
-        be read is no finding. Of few load balancers: one that is wrong is enough to say so."""
-        led = {
-            r.name: targets.load_balancers[r.name].arn for r in wrong if targets and r.name in targets.load_balancers
-        }
-        network: VirtualNetwork | None = self._output(self.topology.azure_vpn.network)
-        hosts = {host.fqdn(zone.name): host for zone, host in self.link.dns.all_hosts}
-        found: dict[str, tuple[Finding, ...]] = {}
-        try:
-            groups = rules_by_group(self.aws.security_groups(self.link.aws.vpc_id)) if led else {}
-            sources = (filters.clusters_ranges(self.link, self.azure) if led else ()) or (
-                network.advertised if network else ()
-            )
-            read = {arn: behind.behind(self.link, self.aws, arn) for arn in sorted(set(led.values()))[:_FEW]}
-            for name, arn in led.items():
-                seen, host = read.get(arn), hosts.get(name)
-                if seen is not None and host is not None:
-                    found[name] = tuple(behind.causes(seen, host, groups, sources, self.link))
-        except Exception as error:
-            if not isinstance(error, CloudlinkError) and error_policy(self.link).translate(error) is None:
-                raise
-        return {name: said for name, said in found.items() if said}
 
     def _managed(
         self, link: Link, azure: Azure, endpoint: Endpoint, balancers: Mapping[str, str]

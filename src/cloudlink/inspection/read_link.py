@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from cloudlink.checks import (
@@ -16,11 +18,13 @@ from cloudlink.checks import (
 from cloudlink.checks.authors import Authors, Changed
 from cloudlink.checks.path import PathReport
 from cloudlink.checks.preflight import filters, network_policies
+from cloudlink.checks.preflight import targets as behind
 from cloudlink.checks.report import (
     Drift,
     StatusReport,
 )
 from cloudlink.clouds.aws.client import Aws
+from cloudlink.clouds.aws.parse_groups import rules_by_group
 from cloudlink.clouds.azure.client import Azure
 from cloudlink.clouds.errors import error_policy
 from cloudlink.clouds.kube.client import Kube
@@ -44,8 +48,10 @@ from cloudlink.steps.dns_forward.clusters import together
 from cloudlink.steps.dns_forward.corefile import ForwardStatus
 from cloudlink.steps.dns_forward.pauses import Pause
 from cloudlink.steps.dns_forward.step import FORWARD, address_on, is_forward
-from cloudlink.steps.outputs import Endpoint
+from cloudlink.steps.outputs import Endpoint, Targets, VirtualNetwork
 from cloudlink.topology import ClusterBeside, Topology
+
+_FEW = 5  # load balancers whose targets are looked at
 
 
 @dataclass
@@ -103,6 +109,32 @@ class ReadLink:
     ) -> tuple[Finding, ...]:
         """Of one cluster. link, azure: as if it was the only one."""
         return network_policies.standing(link, azure, aks, wanted, error_policy(self.link).translate)
+
+    def _behind(self, names: Iterable[str], targets: Targets | None) -> dict[str, tuple[Finding, ...]]:
+        """Name -> what keeps connections to its load balancer from coming about, of names that resolve and stay silent; what cannot
+        be read is no finding. Of few load balancers: one that is wrong is enough to say so."""
+        led = {n: targets.load_balancers[n].arn for n in names if targets and n in targets.load_balancers}
+        if not led:
+            return {}
+        network: VirtualNetwork | None = self._output(self.topology.azure_vpn.network)
+        hosts = {host.fqdn(zone.name): host for zone, host in self.link.dns.all_hosts}
+        found: dict[str, tuple[Finding, ...]] = {}
+        try:
+            groups = rules_by_group(self.aws.security_groups(self.link.aws.vpc_id))
+            sources = filters.clusters_ranges(self.link, self.azure) or (network.advertised if network else ())
+            self.aws.load_balancers()  # which each of them looks for
+            arns = sorted(set(led.values()))[:_FEW]
+            with ThreadPoolExecutor(_FEW, thread_name_prefix="targets") as pool:
+                read = dict(zip(arns, pool.map(partial(behind.behind, self.link, self.aws), arns), strict=True))
+            for name, arn in led.items():
+                seen, host = read.get(arn), hosts.get(name)
+                if seen is not None and host is not None:
+                    found[name] = tuple(behind.causes(seen, host, groups, sources, self.link))
+        except Exception as error:
+            if not isinstance(error, CloudlinkError) and error_policy(self.link).translate(error) is None:
+                raise
+            return {}
+        return {name: said for name, said in found.items() if said}
 
     def _said(self, address: str) -> str:
         """Why this could not be read, with the cluster's name."""

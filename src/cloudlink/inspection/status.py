@@ -66,9 +66,12 @@ _CHECKED = {
 class StatusOfLink(ReadLink):
     """All that there is of the link, and what it means."""
 
-    def status(self) -> StatusReport:
-        """Everything that ``cloudlink status`` shows. A missing cluster or load balancer is shown and not raised."""
-        made, half_done = self._status()
+    def status(self, *, thorough: bool = False) -> StatusReport:
+        """Everything that ``cloudlink status`` shows. A missing cluster or load balancer is shown and not raised.
+
+        thorough: also whether the load balancers have healthy targets, which takes four calls for each.
+        """
+        made, half_done = self._status(thorough)
         if half_done and (held := self.holder()) is not None:
             return interrupted.running(made, *held)
         if made.health is Health.ABSENT:
@@ -76,7 +79,7 @@ class StatusOfLink(ReadLink):
         told = advice.before_up(made.advice, self._gone(), tunnels_down=any(not t.up for t in made.tunnels))
         return made if told == made.advice else replace(made, advice=told, next=tuple(filter(None, [told.command])))
 
-    def _status(self) -> tuple[StatusReport, bool]:
+    def _status(self, thorough: bool) -> tuple[StatusReport, bool]:
         """The report, and whether a command that changes the link has not ended."""
         plan = self.engine.plan(tolerant=True, partial=True)
         self._raise_what_hides_all()
@@ -136,6 +139,9 @@ class StatusOfLink(ReadLink):
         )
         if self.link.dns.back:
             facts = self._with_back(facts)
+        if thorough and targets is not None and facts.target is None:
+            silent = self._behind(targets.load_balancers, targets)
+            facts = replace(facts, behind=tuple(dict.fromkeys(f for said in silent.values() for f in said)))
         facts = replace(facts, led=self._led_elsewhere(facts))
         drift = self._drift(plan)
         if path_report is not None:

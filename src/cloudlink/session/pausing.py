@@ -80,5 +80,10 @@ class Pausing(Building):
         return 0
 
     def is_paused(self) -> bool:
-        """Whether there is something to resume, after a plan."""
-        return self.inspection.found_pause() is not None or self.state.paused is not None
+        """Whether there is something to resume, after a plan: also the last call of a resume that died before it, CoreDNS's
+        restart with the key that says nothing of a pause any more, when the state file is lost."""
+        if self.inspection.found_pause() is not None or self.state.paused is not None:
+            return True
+        assert self._engine is not None, "is_paused comes after make_plan"
+        found = (self._engine.snapshot.found.get(forward.address) for forward in self.clouds.topology.forwards)
+        return any(f is not None and f.spec is not None and f.spec.zone and not f.spec.restarted for f in found)

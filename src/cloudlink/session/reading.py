@@ -110,10 +110,13 @@ class Reading(Run):
 
         start = self.clock.now()
         healthy = False
+        names_asked = self.names_asked()
+        # a name that failed may do so for what stands behind it, which is not asked for a link that works
+        thorough = everything or bool(names_asked and names_asked.wrong)
         self._reading()
         while True:
             try:
-                report = self.inspection.status()
+                report = replace(self.inspection.status(thorough=thorough), names_asked=names_asked)
             except CloudlinkError:
                 if watch and self.clock.stopped:  # Ctrl-C is how a watch ends; a read that it cut short is no error
                     return 0 if healthy else 8
@@ -130,7 +133,7 @@ class Reading(Run):
                     raise Stopped
             else:
                 self.keep_status(report)
-                self.view.status(replace(report, names_asked=self.names_asked()), everything=everything)
+                self.view.status(report, everything=everything)
                 self._raise_denials(report)
                 return 0 if healthy else 8
             self.clouds.cache.clear()

@@ -27,7 +27,7 @@ class Support(Building, Reading):
 
         try:
             plan = self.make_plan()
-            status = self.inspection.status()
+            status = self.inspection.status(thorough=True)
         except CloudlinkError as error:
             findings = error.findings or (finding_of(error),)
             self.view.doctor(doctor.report(self.link, (), findings, None, None, noted=bool(self.state.receipts())))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,17 @@ from cloudlink.steps.permissions import DryRunnable
 def gateway_phase(state: str) -> Phase:
     """Of AWS's word for a gateway or an attachment: pending, pendingAcceptance, available, modifying, deleting."""
     return {"available": Phase.READY, "deleting": Phase.DELETING}.get(state, Phase.CREATING)
+
+
+def started_unless_gone(aws: Aws, id_: str, delete: Callable[[], object]) -> Started | None:
+    """A deletion that goes on in the cloud; None where the object is gone already."""
+    try:
+        delete()
+    except Exception as error:
+        if aws.missing(error):
+            return None
+        raise
+    return Started(id_)
 
 
 @dataclass(frozen=True)
@@ -90,13 +101,7 @@ class AwsResource(Resource[SpecT, OutT], DryRunnable):
         return Started(found.id)
 
     def delete(self, found: Observed[SpecT, OutT], prior_state: Any) -> Started | None:
-        try:
-            self.remove(found.id)
-        except Exception as error:
-            if self.aws.missing(error):
-                return None
-            raise
-        return Started(found.id)
+        return started_unless_gone(self.aws, found.id, lambda: self.remove(found.id))
 
 
 def mark_of(link: Link, address: str, name: str) -> Mark:

@@ -251,12 +251,12 @@ READS: tuple[Read, ...] = (
     # of verify-dns: what the names should lead to, to be compared with what they do
     _aws("eks:DescribeCluster", VERIFY, check=True, when=_has_balancers),
     _aws("elasticloadbalancing:DescribeLoadBalancers", VERIFY, check=True, when=_has_balancers),
-    _aws("ec2:DescribeNetworkInterfaces", VERIFY, check=True, when=_has_balancers),
+    _aws("ec2:DescribeNetworkInterfaces", STATUS, VERIFY, check=True, when=_has_balancers),
     _aws("ec2:DescribeSubnets", VERIFY, check=True),
     _aws("ec2:DescribeDhcpOptions", UP, check=True, when=_names_back),
-    # only of names that resolve and stay silent: what their load balancers and targets are
+    # only of names that resolve and stay silent, and of status --all: what their load balancers and targets are
     *(
-        _aws(f"elasticloadbalancing:{name}", VERIFY, check=True, when=_has_balancers)
+        _aws(f"elasticloadbalancing:{name}", STATUS, VERIFY, check=True, when=_has_balancers)
         for name in (
             "DescribeListeners",
             "DescribeTargetGroups",

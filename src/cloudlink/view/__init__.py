@@ -18,6 +18,7 @@ from cloudlink.core.polling import Clock
 from cloudlink.day_two.reports import LogsReport, RotationReport, TrialReport
 from cloudlink.errors import CloudlinkError
 from cloudlink.link import Link
+from cloudlink.view.options import ViewOptions
 
 Kind: TypeAlias = Literal["live", "plain", "json"]
 
@@ -97,41 +98,11 @@ def open_view(
     sandbox_speed: float | None,
     given: str = "",
 ) -> View:
-    """color: None decides by the streams and NO_COLOR; only the live view has colours at all.
-
-    command: ``up``, ``teardown``, ``plan``, ``status`` or ``verify-dns``. link: its name. sandbox_speed: None
-    against real clouds. given: further options that commands to type next need, such as `` --config x.toml``.
-    """
-    if kind == "json":
-        from cloudlink.view.json_lines import JsonView
-
-        return JsonView(
-            out=out,
-            err=err,
-            clock=clock,
-            command=command,
-            link=link,
-            given=" --sandbox" * (sandbox_speed is not None) + given,
-        )
-    if kind == "plain":
-        from cloudlink.view.plain import PlainView
-
-        return PlainView(
-            out=out,
-            err=err,
-            clock=clock,
-            command=command,
-            link=link,
-            sandbox_speed=sandbox_speed,
-            env=os.environ,
-            given=given,
-        )
-    from cloudlink.view.live import LiveView
-
-    return LiveView(
+    """See `ViewOptions`."""
+    options = ViewOptions(
         out=out,
         err=err,
-        color=color,
+        color=color if kind == "live" else False,
         clock=clock,
         command=command,
         link=link,
@@ -139,3 +110,14 @@ def open_view(
         env=os.environ,
         given=given,
     )
+    if kind == "json":
+        from cloudlink.view.json_lines import JsonView
+
+        return JsonView(options)
+    if kind == "plain":
+        from cloudlink.view.plain import PlainView
+
+        return PlainView(options)
+    from cloudlink.view.live import LiveView
+
+    return LiveView(options)

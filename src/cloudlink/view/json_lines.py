@@ -43,17 +43,17 @@ import json
 import re
 from collections import Counter
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import Any
 
 from cloudlink.checks.doctor import DoctorReport
 from cloudlink.checks.report import DnsReport, Health, PauseReport, StatusReport, TeardownReport
 from cloudlink.core.events import Done, Event, Failed, Kept, Skipped, Tick
 from cloudlink.core.plan import Action, Change, Plan
-from cloudlink.core.polling import Clock
 from cloudlink.day_two.reports import LogsReport, RotationReport, TrialReport
 from cloudlink.errors import CloudlinkError, ConfigError, Severity
 from cloudlink.link import Link
 from cloudlink.secret import Secret
+from cloudlink.view.options import ViewOptions
 from cloudlink.view.printer import Printer
 from cloudlink.view.prompt import answered_yes
 from cloudlink.view.text import line, to_paste
@@ -205,15 +205,15 @@ def dumped(thing: Any) -> str:
 class JsonView:
     """Objects on stdout; only questions, and notes that have no line of their own, on stderr."""
 
-    def __init__(self, *, out: TextIO, err: TextIO, clock: Clock, command: str, link: str, given: str = "") -> None:
-        self._out = out
-        self._err = Printer(err, colour=False)
-        self._clock = clock
-        self._command = command
-        self._link = link
-        self._given = given
-        self._streaming = command in _STREAMING
-        self._began = clock.now()
+    def __init__(self, options: ViewOptions) -> None:
+        self._out = options.out
+        self._err = Printer(options.err, colour=False)
+        self._clock = options.clock
+        self._command = options.command
+        self._link = options.link
+        self._given = options.typed_after
+        self._streaming = self._command in _STREAMING
+        self._began = self._clock.now()
         self._counts: Counter[str] = Counter()
         self._results: dict[str, Any] = {"health": None, "status": None, "dns": None, "teardown": None, "pause": None}
         self._unhealthy = False

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from cloudlink.core.events import Event, Failed, Halted, Note, Queued
-from cloudlink.core.polling import Clock
 from cloudlink.view import words
 from cloudlink.view.board import Board, Item
+from cloudlink.view.options import ViewOptions
 from cloudlink.view.plain import timing, total_lines, totals
 from cloudlink.view.printer import console, reflows, rich_text, speaks_unicode
 from cloudlink.view.screens import TextView, halted_lines, note_lines
@@ -28,34 +28,12 @@ class LiveView(TextView):
     """Redraws on stderr from any event, at most eight times a second."""
 
     def __init__(
-        self,
-        *,
-        out: TextIO,
-        err: TextIO,
-        color: bool | None,
-        clock: Clock,
-        command: str,
-        link: str,
-        sandbox_speed: float | None,
-        env: Mapping[str, str],
-        given: str = "",
-        wall: Callable[[], float] = time.monotonic,
-        screen: Console | None = None,
+        self, options: ViewOptions, *, wall: Callable[[], float] = time.monotonic, screen: Console | None = None
     ) -> None:
-        super().__init__(
-            out=out,
-            err=err,
-            color=color,
-            clock=clock,
-            command=command,
-            link=link,
-            sandbox_speed=sandbox_speed,
-            env=env,
-            given=given,
-        )
-        self._unicode = speaks_unicode(err)
-        self._screen = screen or console(err, colour=self._err_colour)
-        self._reflows = reflows(env)
+        super().__init__(options)
+        self._unicode = speaks_unicode(options.err)
+        self._screen = screen or console(options.err, colour=self._err_colour)
+        self._reflows = reflows(options.env)
         self._wall = wall
         self._live: Live | None = None
         self._drawn = float("-inf")

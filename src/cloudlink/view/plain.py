@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TextIO
-
 from cloudlink.core.events import Begun, Done, Event, Failed, Halted, Kept, Note, Progress, Queued, Skipped, Verb
-from cloudlink.core.polling import Clock
 from cloudlink.view import words
 from cloudlink.view.board import Board, Item
+from cloudlink.view.options import ViewOptions
 from cloudlink.view.screens import TextView, halted_lines, note_lines
 from cloudlink.view.text import Line, Look, line, paragraph
 
@@ -20,30 +17,9 @@ _ADDRESS_WIDTH = 29  # the longest address; the columns stay where they are from
 class PlainView(TextView):
     """One line when something begins, ends, fails or changes its state in a cloud; a heartbeat in long waits."""
 
-    def __init__(
-        self,
-        *,
-        out: TextIO,
-        err: TextIO,
-        clock: Clock,
-        command: str,
-        link: str,
-        sandbox_speed: float | None,
-        env: Mapping[str, str],
-        given: str = "",
-    ) -> None:
-        super().__init__(
-            out=out,
-            err=err,
-            color=False,
-            clock=clock,
-            command=command,
-            link=link,
-            sandbox_speed=sandbox_speed,
-            env=env,
-            given=given,
-        )
-        self._heartbeat = max(HEARTBEAT, _HEARTBEAT_WALL * (sandbox_speed or 0.0))
+    def __init__(self, options: ViewOptions) -> None:
+        super().__init__(options)
+        self._heartbeat = max(HEARTBEAT, _HEARTBEAT_WALL * (options.sandbox_speed or 0.0))
         self._last: float | None = None
         self._introduced = False
         self._details: dict[str, str] = {}

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from typing import TextIO
+from collections.abc import Iterable
 
 from cloudlink.checks.doctor import DoctorReport
 from cloudlink.checks.report import DnsReport, PauseReport, StatusReport, TeardownReport
 from cloudlink.core.events import Event, Halted
 from cloudlink.core.plan import Plan
-from cloudlink.core.polling import Clock
 from cloudlink.day_two.reports import LogsReport, RotationReport, TrialReport
 from cloudlink.errors import CloudlinkError, is_denial
 from cloudlink.link import Link
@@ -20,9 +18,10 @@ from cloudlink.view.dns import dns_lines
 from cloudlink.view.doctor import doctor_lines
 from cloudlink.view.error import error_lines
 from cloudlink.view.logs import logs_lines
+from cloudlink.view.options import ViewOptions
 from cloudlink.view.pause import pause_lines
 from cloudlink.view.plan import plan_lines
-from cloudlink.view.printer import Printer, takes_colour
+from cloudlink.view.printer import Printer
 from cloudlink.view.prompt import answered_yes
 from cloudlink.view.rotation import rotation_lines
 from cloudlink.view.status import status_lines, up_lines, watch_lines
@@ -54,34 +53,18 @@ def halted_lines(event: Halted, board: Board, command: str, look: Look) -> list[
 class TextView(ABC):
     """Results as screens. Subclasses show what happens meanwhile."""
 
-    def __init__(
-        self,
-        *,
-        out: TextIO,
-        err: TextIO,
-        color: bool | None,
-        clock: Clock,
-        command: str,
-        link: str,
-        sandbox_speed: float | None,
-        env: Mapping[str, str],
-        given: str = "",
-    ) -> None:
-        given = " --sandbox" * (sandbox_speed is not None) + given
-        self._out = Printer(out, colour=takes_colour(out, env) if color is None else color, env=env, given=given)
-        self._err_colour = takes_colour(err, env) if color is None else color
-        self._err = Printer(err, colour=self._err_colour, env=env, given=given)
-        self._clock = clock
-        self._command = command
-        self._link = link
-        self._sandbox_speed = sandbox_speed
-        self._board = Board(simulated=sandbox_speed is not None)
-        self._does_work = command in (
-            "up",
-            "teardown",
-            "pause",
-            "resume",
-        )  # the others only look, and their result says all
+    def __init__(self, options: ViewOptions) -> None:
+        env, given = options.env, options.typed_after
+        self._out = Printer(options.out, colour=options.coloured(options.out), env=env, given=given)
+        self._err_colour = options.coloured(options.err)
+        self._err = Printer(options.err, colour=self._err_colour, env=env, given=given)
+        self._clock = options.clock
+        self._command = options.command
+        self._link = options.link
+        self._sandbox_speed = options.sandbox_speed
+        self._board = Board(simulated=self._sandbox_speed is not None)
+        # the others only look, and their result says all
+        self._does_work = self._command in ("up", "teardown", "pause", "resume")
         self._shown: list[CloudlinkError] = []
         self._told = ""  # the cause that the last status named
         self._said = False  # something from which a result or an error should stand apart
@@ -95,9 +78,8 @@ class TextView(ABC):
 
     def plan(self, plan: Plan, *, link: Link) -> None:
         self._show(plan_lines(plan, self._out.look, link=link))
-        self._board = Board(
-            simulated=self._sandbox_speed is not None
-        )  # what was read for the plan is no part of the work
+        # what was read for the plan is no part of the work
+        self._board = Board(simulated=self._sandbox_speed is not None)
 
     def status(self, report: StatusReport, *, everything: bool = False) -> None:
         look = self._out.look

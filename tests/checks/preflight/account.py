@@ -11,6 +11,7 @@ from cloudlink.checks.preflight.context import Context, Topic
 from cloudlink.core.plan import Plan
 from cloudlink.errors import CloudlinkError
 from cloudlink.link import Link
+from tests.support.pinned import pinned
 
 from .samples import VPC, first_plan, link, nodes
 
@@ -177,7 +178,7 @@ def context(
 
 
 def summaries(topic: Topic, **changes: Any) -> list[str]:
-    return [f.summary for f in topic(context(**changes))]
+    return [f.summary for f in pinned(topic(context(**changes)))]
 
 
 # --- permissions --------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from cloudlink.clouds.azure.parse_filters import admin_rules as parse
 from cloudlink.clouds.azure.parse_network import Subnet
 from cloudlink.core.plan import Action
 from cloudlink.errors import Finding, MalformedError, Severity
+from tests.support.pinned import pinned
 
 from .account import context
 from .samples import plan, told
@@ -51,7 +52,7 @@ def prefix(text: str, kind: str = "IPPrefix") -> list[dict[str, str]]:
 
 
 def found(*rules: dict[str, Any]) -> list[Finding]:
-    said = list(admin_rules.check([NODES], {VNET.lower(): parse(rules)}, [ENDPOINT], VPC))
+    said = pinned(admin_rules.check([NODES], {VNET.lower(): parse(rules)}, [ENDPOINT], VPC))
     assert told(said) == [
         (Severity.OBSTACLE, "A security admin rule of a network manager drops what goes to AWS") for _ in said
     ]

@@ -14,6 +14,7 @@ from cloudlink.config import load
 from cloudlink.core.plan import Action, Change, Plan
 from cloudlink.errors import Finding, Severity
 from cloudlink.link import Toleration
+from tests.support.pinned import pinned
 
 LINK = load(Path(__file__).parents[3] / "config.example.toml", sandbox=True)
 NAMES = Plan((Change("dns_forward.forward", "CoreDNS", Action.CREATE),))
@@ -42,7 +43,7 @@ def said(**properties: Any) -> dict[str, Any]:
 
 
 def found(plan: Plan = NAMES, reached: bool | None = True, why: str = "", **properties: Any) -> list[Finding]:
-    return list(check(AksFacts(aks_cluster(said(**properties)), reached, why), LINK, plan))
+    return pinned(check(AksFacts(aks_cluster(said(**properties)), reached, why), LINK, plan))
 
 
 def test_nothing_is_said_of_a_cluster_that_is_well() -> None:

@@ -17,6 +17,7 @@ from cloudlink.clouds.azure.parse_ranges import AzureRanges, Peering
 from cloudlink.core.plan import Action
 from cloudlink.errors import CloudlinkError, CredentialsError, Finding, ObstaclesError, Severity
 from cloudlink.link import AddressTarget, Host, KubernetesTarget, Link, LoadBalancerTarget
+from tests.support.pinned import pinned
 
 from .samples import VPC, first_plan, link, networks, nodes, plan, told
 
@@ -33,7 +34,7 @@ FACTS = AwsFacts(
 
 
 def findings(facts: AwsFacts, of: Link | None = None) -> list[Finding]:
-    found = list(check(facts, of or link(), first_plan()))
+    found = pinned(check(facts, of or link(), first_plan()))
     told(found)
     return found
 

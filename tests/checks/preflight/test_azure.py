@@ -25,6 +25,7 @@ from cloudlink.config import load
 from cloudlink.core.plan import Action, Change, Plan
 from cloudlink.errors import Finding, Severity
 from cloudlink.link import Link
+from tests.support.pinned import pinned
 
 LINK = load(Path(__file__).parents[3] / "config.example.toml", sandbox=True)
 SUB = LINK.azure.subscription
@@ -97,7 +98,7 @@ def facts(**more: Any) -> AzureFacts:
 
 
 def found(seen: AzureFacts, link: Link = LINK, plan: Plan = BUILD) -> list[Finding]:
-    return list(check(seen, link, plan))
+    return pinned(check(seen, link, plan))
 
 
 def side(**changes: Any) -> Link:

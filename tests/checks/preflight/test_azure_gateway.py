@@ -14,6 +14,7 @@ from cloudlink.clouds.azure.parse_gateway import Gateway, GatewayAddresses, Gate
 from cloudlink.core.plan import Action, Change, Plan
 from cloudlink.errors import CloudlinkError, CredentialsError, Finding, Severity
 from cloudlink.link import Link
+from tests.support.pinned import pinned
 
 from .samples import link as sample
 from .samples import told
@@ -60,7 +61,7 @@ def gateway(**changes: Any) -> Gateway:
 def findings(
     found: Gateway | None, *, others: tuple[GatewayConnection, ...] = (), of: Link = LINK, plan: Plan = ALTERS
 ) -> list[Finding]:
-    seen = list(check(GatewayFacts(found, others, vnet=VNET), of, plan))
+    seen = pinned(check(GatewayFacts(found, others, vnet=VNET), of, plan))
     told(seen)
     return seen
 

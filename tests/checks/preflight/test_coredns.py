@@ -19,6 +19,7 @@ from cloudlink.core.plan import Action
 from cloudlink.errors import Finding, Severity, UnreachableError
 from cloudlink.steps.dns_forward.coredns import KEYS_READ, CoreDns
 from tests.support.kube_sandbox import KubeSandbox
+from tests.support.pinned import pinned
 
 from .context import context, link, plan
 
@@ -29,7 +30,7 @@ ZONE = LINK.dns.zone
 def found(**facts: Any) -> list[Finding]:
     keys = facts.pop("keys", {})
     given = keys if isinstance(keys, KeyMap) else KeyMap(keys)
-    return list(check(CoreDnsFacts(given, **facts), LINK, plan()))
+    return pinned(check(CoreDnsFacts(given, **facts), LINK, plan()))
 
 
 def one(**facts: Any) -> Finding:
@@ -167,7 +168,7 @@ def local(mode: str = "Required", state: str = "Enabled", **overrides: dict[str,
     for name, zones in overrides.items():
         profile[f"{name}DNSOverrides"] = {z: {"forwardDestination": to} for z, to in zones.items()}
     pools = [{"name": "a", "localDNSProfile": profile}, {"name": "b"}]
-    return list(check_local_dns(pools_dns({"properties": {"agentPoolProfiles": pools}}), LINK))
+    return pinned(check_local_dns(pools_dns({"properties": {"agentPoolProfiles": pools}}), LINK))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from cloudlink.checks.preflight.prices import NOTED, PRICES
 from cloudlink.config.schema import _SKUS
 from cloudlink.core.plan import Action, Adopted, Plan
 from cloudlink.link import NewCluster
+from tests.support.pinned import pinned
 
 from .samples import ADDRESSES, first_plan, link, plan
 
@@ -22,7 +23,7 @@ WHOLE = 140.0 + 2 * 3.65 + 2 * 36.5 + 4 * 3.65 + 3 * 91.25 + 0.5
 def test_the_first_plan_makes_the_whole_link() -> None:
     cost = estimate(FACTS, link(), first_plan())
     assert (round(cost.whole, 2), round(cost.added, 2)) == (WHOLE, WHOLE)
-    (finding,) = check(FACTS, link(), first_plan())
+    (finding,) = pinned(check(FACTS, link(), first_plan()))
     assert f"about {WHOLE:,.0f} USD a month, plus traffic (list prices as of {NOTED}" in finding.detail
 
 
@@ -31,7 +32,7 @@ def test_a_plan_that_goes_on_adds_only_what_is_missing() -> None:
     changes = tuple(c if c.address.startswith("resolver.") else replace(c, action=Action.NO_OP) for c in there.changes)
     cost = estimate(FACTS, link(), Plan(changes))
     assert (round(cost.whole, 2), round(cost.added, 2)) == (WHOLE, 3 * 91.25 + 0.5)
-    (finding,) = check(FACTS, link(), Plan(changes))
+    (finding,) = pinned(check(FACTS, link(), Plan(changes)))
     assert "of which this plan adds 274" in finding.detail
 
 
@@ -83,8 +84,8 @@ def test_keys_in_secrets_manager_are_paid_for() -> None:
 
 def test_what_large_tunnels_cost_more_is_said() -> None:
     """The list price differs by region and is in no source that was read: the sum is without it, and says so."""
-    (standard,) = check(FACTS, link(aws={"gateway": "create-transit"}), first_plan())
-    (large,) = check(FACTS, link(aws={"gateway": "create-transit", "bandwidth": "large"}), first_plan())
+    (standard,) = pinned(check(FACTS, link(aws={"gateway": "create-transit"}), first_plan()))
+    (large,) = pinned(check(FACTS, link(aws={"gateway": "create-transit", "bandwidth": "large"}), first_plan()))
     assert "large tunnels" not in standard.detail
     assert "plus what large tunnels cost more than standard ones (https://aws.amazon.com/vpn/pricing)" in large.detail
 
@@ -102,7 +103,7 @@ def test_no_price_of_one_cloud_is_told_for_another(
     region: str, cloud: str, unpriced: tuple[str, ...], priced: bool
 ) -> None:
     elsewhere = link(aws={"region": region}, azure={"cloud": cloud})
-    (finding,) = check(FACTS, elsewhere, first_plan())
+    (finding,) = pinned(check(FACTS, elsewhere, first_plan()))
     assert finding.summary == "What the link costs is not known"
     assert all(name in finding.detail for name in unpriced) and finding.hint.count("https://") == len(unpriced)
     assert ("USD" in finding.detail) == priced  # of the part whose prices are known
@@ -117,5 +118,5 @@ def test_a_plan_without_anything_that_costs_says_nothing_there_either() -> None:
 
 def test_a_cluster_that_is_made_costs_by_its_nodes() -> None:
     made = NewCluster(1, "Standard_D2s_v5", None, IPv4Network("10.244.0.0/16"), IPv4Network("10.0.0.0/16"))
-    (finding,) = check(FACTS, link(azure={"new_cluster": made}), first_plan())
+    (finding,) = pinned(check(FACTS, link(azure={"new_cluster": made}), first_plan()))
     assert "plus the AKS cluster's nodes and traffic" in finding.detail

@@ -27,6 +27,7 @@ from cloudlink.clouds.azure.parse_filters import FilterRule, SecurityGroup, secu
 from cloudlink.clouds.azure.parse_network import Subnet
 from cloudlink.errors import Finding, Severity
 from cloudlink.link import Host, Link, LoadBalancerTarget
+from tests.support.pinned import pinned
 
 from .samples import VPC, link, told
 from .test_aws import FACTS
@@ -37,7 +38,7 @@ VPC_RANGE = IPv4Network("10.10.0.0/16")
 
 
 def check_aws(facts: AwsFacts, found: Any, wanted: Link) -> list[Finding]:
-    return list(check_acls(destinations(facts, wanted), found, learned(facts, wanted), wanted))
+    return pinned(check_acls(destinations(facts, wanted), found, learned(facts, wanted), wanted))
 
 
 def entry(number: int, action: str, cidr: str, *, egress: bool, protocol: str = "-1", ports: Any = None) -> Said:
@@ -171,7 +172,7 @@ def test_the_security_group_of_a_load_balancer(case: str) -> None:
     permissions, passes_ = LETS_IN[case]
     groups = rules_by_group([{"GroupId": "sg-web", "IpPermissions": permissions}])
     web = balancer("app", (443,), LoadBalancer("web", "arn:lb", VPC, (), groups=("sg-web",)))
-    found = list(check_groups([web], groups, [IPv4Network(AZURE)], link()))
+    found = pinned(check_groups([web], groups, [IPv4Network(AZURE)], link()))
     assert bool(found) is not passes_
     for severity, _ in told(found):
         assert severity is Severity.OBSTACLE
@@ -260,7 +261,7 @@ def test_the_security_group_of_the_clusters_subnet(case: str) -> None:
     wanted = link()
     host = Host("app", LoadBalancerTarget("web"), (443,))
     wanted = replace(wanted, dns=replace(wanted.dns, hosts=(host,)))
-    found = list(check_azure([SUBNET], {"/g/nsg": seen}, ANYWHERE, [VPC_RANGE], wanted))
+    found = pinned(check_azure([SUBNET], {"/g/nsg": seen}, ANYWHERE, [VPC_RANGE], wanted))
     told(found)
     assert bool(found) is bool(rule)
     for one in found:
@@ -281,7 +282,7 @@ def test_a_group_that_opens_exactly_what_is_asked_is_no_obstacle() -> None:
         balancer("app", (443,), LoadBalancer("web", "arn:lb", VPC, ()), (IPv4Network("10.10.8.0/24"),)),
         fixed("db", (5432,), [IPv4Address("10.10.8.9")]),
     )
-    (found,) = check_azure([SUBNET], {"/g/nsg": seen}, exact, [VPC_RANGE], link())
+    (found,) = pinned(check_azure([SUBNET], {"/g/nsg": seen}, exact, [VPC_RANGE], link()))
     assert "drops tcp/5432 to 10.10.8.9/32 (the addresses of db)" in found.detail
 
 

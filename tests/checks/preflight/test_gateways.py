@@ -12,6 +12,7 @@ from cloudlink.clouds.aws.parse_gateways import Attachment, VpnGateway
 from cloudlink.core.plan import Plan
 from cloudlink.errors import Finding, Severity
 from cloudlink.link import Link
+from tests.support.pinned import pinned
 
 from .samples import VPC, first_plan, link, told
 
@@ -19,7 +20,7 @@ OBSTACLE = Severity.OBSTACLE
 
 
 def findings(facts: GatewayFacts, of: Link | None = None) -> list[Finding]:
-    found = list(check(facts, of or link(), first_plan()))
+    found = pinned(check(facts, of or link(), first_plan()))
     told(found)
     return found
 

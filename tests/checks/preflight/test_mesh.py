@@ -11,6 +11,7 @@ from cloudlink.checks.preflight.mesh import find
 from cloudlink.clouds.kube.errors import KubeApiError
 from cloudlink.core.plan import Action
 from cloudlink.errors import Finding, MalformedError, Severity, UnreachableError
+from tests.support.pinned import pinned
 
 from .account import context
 from .samples import link, plan
@@ -60,7 +61,7 @@ class Mesh:
 
 def found(answers: dict[str, list[Json] | Exception], **more: Any) -> list[Finding]:
     aks: Any = Mesh(answers, more.get("groups"))
-    return list(find(replace(context(more.get("its_plan")), aks=aks, failed=more.get("failed", {}))))
+    return pinned(find(replace(context(more.get("its_plan")), aks=aks, failed=more.get("failed", {}))))
 
 
 @pytest.mark.parametrize("groups", [{}, {"apps": "v1", "cilium.io": "v2"}])

@@ -14,6 +14,7 @@ from cloudlink.clouds.aws.parse_zones import AccountZone, FoundRecord, RecordFac
 from cloudlink.core.plan import Action, Change, Plan
 from cloudlink.errors import Finding, MalformedError, Severity
 from cloudlink.link import AddressTarget, Host, Link, PrivateZone
+from tests.support.pinned import pinned
 
 from .context import context, link, plan
 
@@ -26,7 +27,7 @@ EXISTING = plan(resolver__zone=Action.NO_OP)
 def found(of: Link = LINK, adopted: bool = False, **facts: Any) -> list[Finding]:
     if adopted:
         of = replace(of, dns=replace(of.dns, adopt_zone="Z0OURS"))
-    return list(check(NamesFacts(**facts), of, EXISTING if adopted else plan(), places(of)[0]))
+    return pinned(check(NamesFacts(**facts), of, EXISTING if adopted else plan(), places(of)[0]))
 
 
 def one(of: Link = LINK, adopted: bool = False, **facts: Any) -> Finding:

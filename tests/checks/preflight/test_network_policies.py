@@ -13,6 +13,7 @@ from cloudlink.clouds.kube.errors import KubeApiError
 from cloudlink.clouds.kube.parse_policies import egress_policies, pod_labels
 from cloudlink.core.plan import Action
 from cloudlink.errors import CredentialsError, Finding, MalformedError, Severity, UnreachableError
+from tests.support.pinned import pinned
 
 from .account import context
 from .samples import link, plan
@@ -30,7 +31,7 @@ def policy(name: str = "deny", selector: Json | None = None, **spec: Any) -> Jso
 
 
 def told(*policies: Json) -> list[Finding]:
-    return list(check(PolicyFacts(egress_policies(policies), LABELS, ENDPOINT), link()))
+    return pinned(check(PolicyFacts(egress_policies(policies), LABELS, ENDPOINT), link()))
 
 
 OPEN: dict[str, tuple[Json, ...]] = {
@@ -138,7 +139,7 @@ def looked(answer: list[Json] | Exception, engine: str = "calico", plugin: str =
     cluster = {"id": "/x/aks", "name": "aks", "properties": {"networkProfile": network}}
     its = context(more.pop("its_plan", None), azure={"aks_cluster": cluster})
     aks: Any = Cluster(answer, more.get("others", {}))
-    return list(find(replace(its, aks=aks, failed=more.get("failed", {}))))
+    return pinned(find(replace(its, aks=aks, failed=more.get("failed", {}))))
 
 
 @pytest.mark.parametrize(("engine", "plugin"), [("calico", "azure"), ("cilium", "azure"), ("", "none")])
@@ -228,7 +229,7 @@ KUBE_SYSTEM: Json = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metada
 
 def of_pods(*policies: Json, **more: Any) -> list[str]:
     facts = PolicyFacts(labels=LABELS, endpoint=ENDPOINT, of_pods=egress_policies(policies), engines=("calico",))
-    return [f.summary for f in check(replace(facts, **more), link())]
+    return [f.summary for f in pinned(check(replace(facts, **more), link()))]
 
 
 @pytest.mark.parametrize(

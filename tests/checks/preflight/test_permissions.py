@@ -18,6 +18,7 @@ from cloudlink.errors import Finding, Severity
 from cloudlink.link import Link
 from cloudlink.steps import permissions
 from cloudlink.steps.permissions import AKS, GROUP, SUBSCRIPTION, VNET, DryRun
+from tests.support.pinned import pinned
 
 from .samples import ADDRESSES, first_plan, link, nodes, plan, told
 
@@ -43,7 +44,7 @@ def facts(**changes: Any) -> PermissionFacts:
 
 
 def findings(of: PermissionFacts) -> list[Finding]:
-    found = list(check(of, link(), first_plan()))
+    found = pinned(check(of, link(), first_plan()))
     told(found)
     return found
 

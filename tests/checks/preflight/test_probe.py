@@ -15,6 +15,7 @@ from cloudlink.core.plan import Action
 from cloudlink.errors import CredentialsError, Finding, Severity
 from cloudlink.link import ProbeSettings
 from tests.support.kube_sandbox import KubeSandbox
+from tests.support.pinned import pinned
 
 from .context import context, link, plan
 
@@ -34,7 +35,7 @@ class Cluster:
 
 
 def found(error: Exception | None) -> list[Finding]:
-    return list(probe.check(link(), Cluster(error)))  # type: ignore[arg-type]
+    return pinned(probe.check(link(), Cluster(error)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,13 @@ from cloudlink.clouds.azure.parse_usages import usages
 from cloudlink.core.plan import Action
 from cloudlink.errors import Finding, Severity
 from cloudlink.link import Link
+from tests.support.pinned import pinned
 
 from .samples import first_plan, link, plan, told
 
 
 def findings(facts: QuotaFacts, of: Link | None = None) -> list[Finding]:
-    found = list(check(facts, of or link(), first_plan()))
+    found = pinned(check(facts, of or link(), first_plan()))
     told(found)
     return found
 

@@ -19,6 +19,7 @@ from cloudlink.core.plan import Action, Change, Plan
 from cloudlink.errors import Finding, Severity
 from cloudlink.link import Link
 from cloudlink.steps.aws_vpn.transit import TransitTables, one_in_each_zone
+from tests.support.pinned import pin, pinned
 
 from .samples import VPC, first_plan, link, networks, told
 
@@ -51,7 +52,7 @@ def through(gateway: str = "tgw-1", **azure: Any) -> Link:
 
 
 def findings(facts: TransitFacts = FACTS, of: Link | None = None, plan: Plan | None = None) -> list[Finding]:
-    found = list(check(facts, of or through(), plan or first_plan()))
+    found = pinned(check(facts, of or through(), plan or first_plan()))
     told(found)
     return found
 
@@ -93,7 +94,7 @@ def test_one_tunnel_at_a_time_is_said_in_plan_and_status() -> None:
     facts = replace(FACTS, gateway=replace(GATEWAY, ecmp=False))
     (finding,) = findings(facts)
     assert finding.severity is Severity.WARNING and "VpnEcmpSupport" in finding.detail
-    assert transit_check(facts, through(), learned=True).outcome is Outcome.WARNING
+    assert pin(transit_check(facts, through(), learned=True)).outcome is Outcome.WARNING
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,7 @@ def test_one_tunnel_at_a_time_is_said_in_plan_and_status() -> None:
 )
 def test_routes_of_others(facts: TransitFacts, severity: Severity | None) -> None:
     assert [f.severity for f in findings(facts)] == ([severity] if severity else [])
-    failed = transit_check(facts, through(), learned=True).outcome is Outcome.FAILED
+    failed = pin(transit_check(facts, through(), learned=True)).outcome is Outcome.FAILED
     assert failed == (severity is Severity.OBSTACLE)
 
 
@@ -118,7 +119,7 @@ def test_a_table_that_cannot_be_told_or_read() -> None:
     assert "associate-transit-gateway-route-table" in finding.hint
     (unread,) = findings(replace(FACTS, unread="AWS refused permission"))
     assert unread.severity is Severity.NOT_PROVED
-    assert transit_check(replace(FACTS, unread="refused"), through(), learned=True).outcome is Outcome.UNSEEN
+    assert pin(transit_check(replace(FACTS, unread="refused"), through(), learned=True)).outcome is Outcome.UNSEEN
 
 
 def test_an_attachment_that_is_there() -> None:
@@ -169,7 +170,7 @@ def test_as_many_gateways_as_a_region_has() -> None:
 def test_status_names_the_way_that_is_missing(missing: str, learned: bool, words: str) -> None:
     routes = tuple(r for r in GOOD if str(r.destination) != missing)
     facts = replace(FACTS, routes={"tgw-rtb-1": TransitTable("tgw-rtb-1", routes)})
-    found = transit_check(facts, through(), learned)
+    found = pin(transit_check(facts, through(), learned))
     assert (found.outcome is Outcome.FAILED, words in found.detail) == (bool(words), True)
 
 

@@ -19,6 +19,7 @@ from cloudlink.link import Link
 from cloudlink.steps.dns_forward.resolver import free_prefix, used
 from tests.support.clocks import FakeClock
 from tests.support.config_texts import add, mistakes, parsed
+from tests.support.pinned import pinned
 
 LINK = parsed(add("dns", 'forward = "vnet"'))
 OTHERS = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/dnsForwardingRulesets/theirs"
@@ -40,7 +41,7 @@ def ruleset(*domains: str, id_: str = OTHERS) -> VnetDns:
 
 
 def found(link: Link = LINK, **facts: object) -> dict[str, Severity]:
-    return {f.summary: f.severity for f in vnet_dns.check(VnetDnsFacts(**facts), link)}  # type: ignore[arg-type]
+    return {f.summary: f.severity for f in pinned(vnet_dns.check(VnetDnsFacts(**facts), link))}  # type: ignore[arg-type]
 
 
 def test_nothing_is_in_the_way_of_an_empty_vnet() -> None:
@@ -185,7 +186,7 @@ def test_the_range_of_the_outbound_endpoints_subnet_fits_into_the_vnet(prefix: s
     space = {"addressSpace": {"addressPrefixes": ["10.20.0.0/16"]}, "subnets": [one]}
     room = vnet({"id": "/v", "name": "v", "location": "westeurope", "properties": space})
     link = replace(LINK, dns=replace(LINK.dns, outbound_subnet=IPv4Network(prefix)))
-    seen = list(vnet_dns.check(VnetDnsFacts(room=room), link))
+    seen = pinned(vnet_dns.check(VnetDnsFacts(room=room), link))
     assert [f.summary for f in seen] == ([summary] if summary else [])
     for finding in seen:
         assert finding.mistake is not None

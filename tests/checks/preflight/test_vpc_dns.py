@@ -14,6 +14,7 @@ from cloudlink.checks.report import DnsReport, Health, Hop, NameReport, Outcome
 from cloudlink.clouds.aws.parse_vpc_dns import fits
 from cloudlink.errors import CredentialsError, Finding, Severity
 from cloudlink.link import Host, LoadBalancerTarget
+from tests.support.pinned import pin, pinned
 
 from .samples import link
 
@@ -86,7 +87,7 @@ def nothing(_: Exception) -> None:
 
 def told(**answers: Any) -> list[Finding]:
     aws: Any = Aws(**answers)
-    return list(check(read(LINK, aws, nothing), LINK))
+    return pinned(check(read(LINK, aws, nothing), LINK))
 
 
 @pytest.mark.parametrize(
@@ -218,7 +219,7 @@ def test_verify_dns_names_it_as_the_cause() -> None:
 
 def test_status_names_it_in_the_check_of_rules() -> None:
     aws: Any = Aws(**group(rule("l"), l=["*"]))
-    seen = rule_check(LINK, (), standing(LINK, aws, nothing))
+    seen = pin(rule_check(LINK, (), standing(LINK, aws, nothing)))
     assert seen.outcome is Outcome.FAILED and "DNS Firewall" in seen.detail
     assert rule_check(LINK, ()).outcome is Outcome.PASSED
 

@@ -12,7 +12,7 @@ from ipaddress import IPv4Network
 
 from cloudlink.checks.preflight import aws as aws_topic
 from cloudlink.checks.preflight.context import Context
-from cloudlink.checks.preflight.filters import Destination, clusters_subnets, destinations
+from cloudlink.checks.preflight.filters import Destination, clusters_subnets, destinations, first_denial
 from cloudlink.clouds.azure.client import Azure
 from cloudlink.clouds.azure.parse_filters import SecurityGroup, admin_rules
 from cloudlink.clouds.azure.parse_network import Subnet
@@ -48,26 +48,17 @@ def check(
     """vpc: the ranges of what has no place of its own."""
     for subnet in subnets:
         group = held.get(vnet_of(subnet.id).lower(), SecurityGroup("", ""))
-        denied = [
-            (rule, f"{p}/{n}", str(network), one.what)
-            for source in subnet.prefixes[:1]
-            for one in wanted
-            for network in one.networks or vpc
-            for p, n in sorted(one.ports)
-            if (rule := group.deciding(p, n, source, network)) is not None and not rule.allows
-        ]
-        if not denied:
+        dropped = next((d for s in subnet.prefixes[:1] if (d := first_denial(group, s, wanted, vpc))), None)
+        if dropped is None:
             continue
-        rule = denied[0][0]
-        by_rule = [d[1:] for d in denied if d[0] is rule]
-        ports, networks, what = (dict.fromkeys(column) for column in zip(*by_rule, strict=True))
+        rule = dropped.rule
         manager = part(rule.name, "networkManagers")
         yield Finding(
             "azure",
             Severity.OBSTACLE,
             "A security admin rule of a network manager drops what goes to AWS",
             f"The rule {last(rule.name)} of the network manager {manager} (Azure Virtual Network Manager), which is in effect on "
-            f"{last(vnet_of(subnet.id))}, drops {', '.join(ports)} from {subnet.name} to {', '.join(networks)} ({', '.join(what)}). "
+            f"{last(vnet_of(subnet.id))}, drops {dropped.told(f' from {subnet.name}')}. "
             "It comes before every network security group, so that none can let it through.",
             f"See it: az rest --url {rule.name}?api-version=2024-05-01\n"
             f"Ask who runs {manager} for a rule that allows it before priority {rule.priority}, or to leave the VNet out of its group.",

@@ -359,7 +359,8 @@ def _through_an_appliance(facts: AwsFacts, link: Link) -> Iterator[Finding]:
                         if route.active
                         else "Packets for it are dropped."
                     ),
-                    "Ask who keeps that table; without an appliance: aws ec2 disassociate-route-table --association-id ID",
+                    "Ask who keeps that table; without an appliance: "
+                    f"aws ec2 disassociate-route-table --region {link.aws.region} --association-id ID",
                     key="aws.gateway",
                 )
 

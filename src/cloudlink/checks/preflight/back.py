@@ -193,7 +193,8 @@ def _in_aws(name: str, facts: BackFacts, link: Link) -> Iterator[Finding]:
                 Severity.OBSTACLE,
                 "A Resolver rule of the VPC is for the zone already",
                 f"{rule.id} ({rule.kind}) is associated with {vpc} for {name}, and AWS takes one rule for a name.",
-                f"aws route53resolver disassociate-resolver-rule --resolver-rule-id {rule.id} --vpc-id {vpc}",
+                f"aws route53resolver disassociate-resolver-rule --region {link.aws.region} --resolver-rule-id {rule.id} "
+                f"--vpc-id {vpc}",
             )
         elif rule.domain.endswith(f".{name}"):
             yield _found(

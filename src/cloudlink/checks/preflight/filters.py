@@ -20,7 +20,7 @@ from cloudlink.clouds.aws.parse_groups import Rule, lets_in, rules_by_group
 from cloudlink.clouds.aws.parse_vpc import prefix_list
 from cloudlink.clouds.azure import parse_aks, parse_network
 from cloudlink.clouds.azure.client import Azure
-from cloudlink.clouds.azure.parse_filters import SecurityGroup, security_group
+from cloudlink.clouds.azure.parse_filters import FilterRule, SecurityGroup, security_group
 from cloudlink.clouds.azure.parse_pieces import vnet_of
 from cloudlink.core.plan import Action, Plan
 from cloudlink.errors import Finding, Severity
@@ -339,6 +339,39 @@ def check_asked(
         return
 
 
+@dataclass(frozen=True)
+class Denial:
+    """What one rule keeps from going to AWS. ports: such as ``tcp/443``."""
+
+    rule: FilterRule
+    ports: tuple[str, ...]
+    networks: tuple[str, ...]
+    what: tuple[str, ...]
+
+    def told(self, origin: str = "") -> str:
+        return f"{', '.join(self.ports)}{origin} to {', '.join(self.networks)} ({', '.join(self.what)})"
+
+
+def first_denial(
+    group: SecurityGroup, source: IPv4Network, wanted: Iterable[Destination], vpc: Sequence[IPv4Network]
+) -> Denial | None:
+    """What the first of the rules drops that drops anything. vpc: the ranges of what has no place of its own."""
+    denied = [
+        (rule, f"{protocol}/{port}", str(network), one.what)
+        for one in wanted
+        for network in one.networks or vpc
+        for protocol, port in sorted(one.ports)
+        if (rule := group.deciding(protocol, port, source, network)) is not None and not rule.allows
+    ]
+    if not denied:
+        return None
+    rule = denied[0][0]
+    ports, networks, what = (
+        tuple(dict.fromkeys(column)) for column in zip(*(d[1:] for d in denied if d[0] is rule), strict=True)
+    )
+    return Denial(rule, ports, networks, what)
+
+
 def _one_group(
     group: SecurityGroup,
     subnet: parse_network.Subnet,
@@ -346,24 +379,16 @@ def _one_group(
     vpc: Sequence[IPv4Network],
 ) -> Iterator[Finding]:
     for source in subnet.prefixes[:1]:
-        denied = [
-            (p, n, network, rule, one)
-            for one in wanted
-            for network in one.networks or vpc
-            for p, n in sorted(one.ports)
-            if (rule := group.deciding(p, n, source, network)) is not None and not rule.allows
-        ]
-        if not denied:
+        dropped = first_denial(group, source, wanted, vpc)
+        if dropped is None:
             continue
-        rule = denied[0][3]
-        networks = list(dict.fromkeys(str(n) for _, _, n, r, _ in denied if r is rule))
-        ports = dict.fromkeys(f"{p}/{n}" for p, n, _, r, _ in denied if r is rule)
+        rule = dropped.rule
         yield Finding(
             "azure",
             Severity.OBSTACLE,
             "A network security group drops what goes to AWS",
             f"The rule {rule.name} of {group.name}, the security group of the cluster's subnet {subnet.name}, drops "
-            f"{', '.join(ports)} to {', '.join(networks)} ({', '.join(dict.fromkeys(d[4].what for d in denied))}).",
+            f"{dropped.told()}.",
             (
                 ""
                 if (free := group.free_before(rule))
@@ -371,6 +396,6 @@ def _one_group(
             )
             + f"az network nsg rule create {az_where(group.id)} --nsg-name {group.name} --name to-aws --priority "
             f"{free or 'NUMBER'} --direction Outbound --access Allow --protocol '*' "
-            f"--destination-address-prefixes {' '.join(networks)} --destination-port-ranges '*'",
+            f"--destination-address-prefixes {' '.join(dropped.networks)} --destination-port-ranges '*'",
             key="azure.aks.name",
         )

@@ -46,6 +46,7 @@ class Pod:
     # The node has not finished its network. https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-conditions
     without_network: bool = False
     containers: tuple[Container, ...] = ()
+    node: str = ""  # empty: none has taken it
 
     @property
     def ended(self) -> bool:
@@ -80,6 +81,7 @@ def pod(raw: Json) -> Pod:
             c.get("type") == "PodReadyToStartContainers" and c.get("status") == "False" for c in conditions
         ),
         containers=tuple(_container(c) for c in status.get("containerStatuses") or ()),
+        node=str((raw.get("spec") or {}).get("nodeName") or ""),
     )
 
 

@@ -28,7 +28,7 @@ from cloudlink.core.resource import (
 )
 from cloudlink.errors import ConflictError, MissingError
 from cloudlink.link import Link
-from cloudlink.steps.aws_resource import AwsResource, Parsed, gateway_phase
+from cloudlink.steps.aws_resource import AwsResource, Parsed, gateway_phase, started_unless_gone
 from cloudlink.steps.aws_vpn import transit
 from cloudlink.steps.outputs import EksCluster, Nothing, VpnGateway
 from cloudlink.steps.permissions import TAG, DryRunnable, Existing, iam
@@ -213,13 +213,7 @@ class Attachment(Resource[AttachmentSpec, Nothing], DryRunnable):
 
     def delete(self, found: Observed[AttachmentSpec, Nothing], prior_state: Any) -> Started | None:
         gateway, _, vpc = found.id.partition("/")
-        try:
-            gateways.detach(self.aws, gateway, vpc)
-        except Exception as error:
-            if self.aws.missing(error):
-                return None
-            raise
-        return Started(found.id)
+        return started_unless_gone(self.aws, found.id, lambda: gateways.detach(self.aws, gateway, vpc))
 
 
 def locate_gateway(

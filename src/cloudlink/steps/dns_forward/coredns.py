@@ -237,8 +237,12 @@ _NOT_BEGUN = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", 
 
 
 def held_up(there: Iterable[Pod], annotation: str, applied: str) -> str:
-    """Why a new pod of CoreDNS does not begin, which is no matter of our key: no node has room, or the image does not come;
-    empty: nothing of it is known. The old pods serve meanwhile."""
+    """Why a new pod of CoreDNS does not begin or serve, which is no matter of our key: no node has room, the image does not come,
+    or its node is lost; empty: nothing of it is known. The old pods serve meanwhile.
+
+    Of a node that is silent Kubernetes takes the pods for not ready and leaves their containers as they were last seen.
+    https://kubernetes.io/docs/concepts/architecture/nodes/#node-controller
+    """
     for pod in there:
         if pod.annotations.get(annotation) != applied or pod.ready or pod.going:
             continue
@@ -248,6 +252,8 @@ def held_up(there: Iterable[Pod], annotation: str, applied: str) -> str:
             waiting = container.state("waiting")
             if waiting is not None and waiting.reason in _NOT_BEGUN:
                 return f"the new pod {pod.name} does not begin: {waiting.reason}: {waiting.message[:200]}"
+        if pod.node and pod.containers and all(c.ready for c in pod.containers):
+            return f"the node {pod.node} of {pod.name} is not ready: kubectl describe node {pod.node}"
     return ""
 
 

@@ -33,7 +33,7 @@ from cloudlink.core.resource import (
 )
 from cloudlink.errors import ConflictError
 from cloudlink.link import Link
-from cloudlink.steps.aws_resource import Parsed, mark_of
+from cloudlink.steps.aws_resource import Parsed, mark_of, started_unless_gone
 from cloudlink.steps.outputs import AzureInbound, Nothing, ResolverRule, SecurityGroup
 from cloudlink.steps.permissions import iam
 from cloudlink.steps.resolver.endpoint import GENERATION_SECONDS, InboundEndpoint, Subnets, spread
@@ -200,13 +200,7 @@ class BackRule(Resource[BackRuleSpec, ResolverRule]):
     def delete(self, found: Observed[BackRuleSpec, ResolverRule], prior_state: Any) -> Started | None:
         """Raises the SDK's error where another VPC uses the rule, by somebody else's association, which stays."""
         del prior_state
-        try:
-            resolver.delete_rule(self.aws, found.id)
-        except Exception as error:
-            if self.aws.missing(error):
-                return None
-            raise
-        return Started(found.id)
+        return started_unless_gone(self.aws, found.id, lambda: resolver.delete_rule(self.aws, found.id))
 
 
 def _addresses(targets: Iterable[str]) -> list[IPv4Address]:
@@ -266,13 +260,9 @@ class BackAssociation(Resource[BackAssociationSpec, Nothing]):
         rule = self.rule.ours(fresh=True)
         if rule is None:
             return None
-        try:
-            resolver.disassociate_rule(self.aws, rule.id, self.link.aws.vpc_id)
-        except Exception as error:
-            if self.aws.missing(error):
-                return None
-            raise
-        return Started(found.id)
+        return started_unless_gone(
+            self.aws, found.id, lambda: resolver.disassociate_rule(self.aws, rule.id, self.link.aws.vpc_id)
+        )
 
 
 _PARTS = ("resolver.back_", "dns_forward.inbound")

@@ -33,7 +33,7 @@ from cloudlink.core.resource import (
 )
 from cloudlink.errors import CloudError, ConflictError, MissingError
 from cloudlink.link import Link
-from cloudlink.steps.aws_resource import mark_of
+from cloudlink.steps.aws_resource import mark_of, started_unless_gone
 from cloudlink.steps.outputs import EksCluster, Endpoint, SecurityGroup
 from cloudlink.steps.permissions import iam
 
@@ -284,10 +284,4 @@ class InboundEndpoint(Resource[EndpointSpec, Endpoint]):
         return Started(found.id)
 
     def delete(self, found: Observed[EndpointSpec, Endpoint], prior_state: Any) -> Started | None:
-        try:
-            resolver.delete_endpoint(self.aws, found.id)
-        except Exception as error:
-            if self.aws.missing(error):
-                return None
-            raise
-        return Started(found.id)
+        return started_unless_gone(self.aws, found.id, lambda: resolver.delete_endpoint(self.aws, found.id))

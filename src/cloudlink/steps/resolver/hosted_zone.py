@@ -27,6 +27,7 @@ from cloudlink.core.resource import (
 )
 from cloudlink.errors import CloudError, ConflictError, MissingError
 from cloudlink.link import Link, PrivateZone
+from cloudlink.steps.aws_resource import started_unless_gone
 from cloudlink.steps.outputs import HostedZone, Nothing
 from cloudlink.steps.permissions import iam
 
@@ -146,13 +147,7 @@ class Zone(Resource[ZoneSpec, HostedZone]):
                 f"{'cloudlink up' if self.unwanted else 'teardown'} again.",
                 resource=self.address,
             )
-        try:
-            zones.delete_zone(self.aws, found.id)
-        except Exception as error:
-            if self.aws.missing(error):
-                return None
-            raise
-        return Started(found.id)
+        return started_unless_gone(self.aws, found.id, lambda: zones.delete_zone(self.aws, found.id))
 
 
 def _belongs_to_zone(record: parse_zones.RecordFact, zone: Observed[ZoneSpec, HostedZone]) -> bool:

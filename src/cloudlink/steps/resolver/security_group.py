@@ -28,7 +28,7 @@ from cloudlink.core.resource import (
 )
 from cloudlink.errors import ConflictError
 from cloudlink.link import Link
-from cloudlink.steps.aws_resource import AwsResource, Parsed
+from cloudlink.steps.aws_resource import AwsResource, Parsed, started_unless_gone
 from cloudlink.steps.outputs import Nothing, SecurityGroup, VirtualNetwork
 from cloudlink.steps.permissions import TAG, Existing, iam
 
@@ -195,13 +195,10 @@ class Ingress(Resource[IngressSpec, Nothing]):
 
     def delete(self, found: Observed[IngressSpec, Nothing], prior_state: Any) -> Started | None:
         assert found.spec is not None
-        try:
-            resolver.change_rules(self.aws, found.id, "shut out", found.spec.rules)
-        except Exception as error:
-            if self.aws.missing(error):
-                return None
-            raise
-        return Started(found.id)
+        rules = found.spec.rules
+        return started_unless_gone(
+            self.aws, found.id, lambda: resolver.change_rules(self.aws, found.id, "shut out", rules)
+        )
 
 
 def _key(rule: Rule) -> tuple[str, int, int, str]:
