@@ -108,6 +108,11 @@ breakages *arguments:
 bench:
     {{bin}}/python bench/up.py
 
+# time, calls and price of each kind of link, from a run of each, into the tables of docs/links.md and the README
+kinds:
+    {{bin}}/python bench/kinds.py --write
+    {{bin}}/python docs/generate.py
+
 # the tests of docs/reliability.md, N of N: all of them, or `just reliability kill --minutes 20`
 reliability *arguments:
     {{bin}}/python -m reliability {{arguments}}

@@ -43,6 +43,14 @@ class Place:
         with opener.open(request, timeout=30) as answer:
             return json.load(answer)
 
+    def clock(self) -> float:
+        """What time it is in the clouds, in seconds."""
+        return float(self.control("status")["now"])
+
+    def calls(self) -> int:
+        """How many the clouds have been asked so far."""
+        return sum(self.control("status")["by_cloud"].values())
+
     def start(self, speed: float) -> Ran:
         return must(self.cloudlink("sandbox", "start", "--speed", f"{speed:g}"))
 

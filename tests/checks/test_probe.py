@@ -65,6 +65,16 @@ def test_it_is_told_how_the_pod_stands(sandbox: KubeSandbox) -> None:
     assert any("Pending" in word or "Running" in word for word in told)
 
 
+def test_its_first_state_is_the_creates_own_answer_and_it_is_not_asked_for_before_it_can_have_ended(
+    sandbox: KubeSandbox,
+) -> None:
+    told: list[tuple[float, str]] = []
+    dataclasses.replace(probe(sandbox), tell=lambda word: told.append((sandbox.time.now(), word))).run((), RESOLVERS)
+    (begun, first), (looked, _) = told[:2]
+    assert first.startswith("pod Pending")
+    assert looked - begun >= 6
+
+
 def the_name(report: DnsReport) -> NameReport:
     (name,) = report.names
     return name

@@ -19,7 +19,7 @@ from cloudlink.checks.preflight.paths import cluster_subnets, vnets_of
 from cloudlink.clouds.aws import parse_transit, parse_vpc
 from cloudlink.clouds.aws.client import Aws
 from cloudlink.clouds.aws.parse_connections import Connection, existing_connections
-from cloudlink.clouds.aws.parse_gateways import vpn_gateways
+from cloudlink.clouds.aws.parse_gateways import VpnGateway, vpn_gateways
 from cloudlink.clouds.aws.parse_routes import Table, TableRoute, tables
 from cloudlink.clouds.azure.client import Azure
 from cloudlink.clouds.azure.parse_connection import local_gateway
@@ -133,11 +133,16 @@ def read(link: Link, aws: Aws, azure: Azure, translate: Callable[[Exception], Cl
     around = azure_facts.read_path(link, azure, wanted)
     sources = tuple(p for s in cluster_subnets(around) for p in s.prefixes)
     found, wan = azure_gateways(azure, around, in_azure)
-    every = reader.several("virtual private gateways", lambda: vpn_gateways(aws.vpn_gateways()))
-    gateways = frozenset(g.id for g in every if g.exists and g.serves(link.aws.vpc_id))
     targets = {r.target for t in used for r in t.routes}
     transits = tuple(_transit(aws, t, link.aws.vpc_id, reader) for t in sorted(targets) if t.startswith("tgw-"))
-    connections = reader.several("VPN connections", lambda: existing_connections(aws.vpn_connections()))
+    behind_vgw = any(t.startswith("vgw-") for t in targets)
+    every: tuple[VpnGateway, ...] = ()
+    if behind_vgw or not transits:  # where there is no way back, one that is attached already is the shortest
+        every = reader.several("virtual private gateways", lambda: vpn_gateways(aws.vpn_gateways()))
+    gateways = frozenset(g.id for g in every if g.exists and g.serves(link.aws.vpc_id))
+    connections: tuple[Connection, ...] = ()
+    if behind_vgw or any(a.kind == "vpn" for t in transits for a in t.attachments):
+        connections = reader.several("VPN connections", lambda: existing_connections(aws.vpn_connections()))
     carried = {c.gateway for c in connections if any(t.state == "UP" for t in c.tunnels)}  # nothing else need be asked
     behind = [*sorted((targets & gateways) - carried), *(t.id for t in transits if _has_direct_connect(t))]
     direct = tuple(

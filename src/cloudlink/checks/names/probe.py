@@ -47,6 +47,7 @@ _OLD_SECONDS = DEADLINE + 60
 # In a sandbox, time runs fast but a pod's program does not: giving up takes this much time on the wall as well.
 _BUSY_SECONDS = 900.0  # as long as every write of a run waits for a cluster that is too busy
 _FAIR_WALL_SECONDS = 30.0
+_USUAL_SECONDS = 6.0  # from a pod's create to its end, with its image on the node: nothing to see before
 
 
 @dataclass(frozen=True)
@@ -85,11 +86,12 @@ class Probe:
         try:
             body = manifest(self.link, name, request(questions, endpoints, measure=measure), on_node=self.on_node)
             try:
-                self._create(body)
+                made = self._create(body)
             except KubeApiError as error:
                 if not (self.on_node and refused_by_policy(error)):
                     raise
-                self._create(outside_node(body))
+                made = self._create(outside_node(body))
+            self.tell(f"pod {account_of(made)}")
             ended, before = self._ended(name)
             if not ran(ended):
                 raise taken_away(ended, name, namespace, before)
@@ -101,9 +103,9 @@ class Probe:
             raise no_result(ended, name, namespace, log)
         return facts
 
-    def _create(self, body: Body) -> None:
-        poll(
-            lambda: self.kube.create_pod(self.link.probe.namespace, body),
+    def _create(self, body: Body) -> Pod:
+        return poll(
+            lambda: pod(self.kube.create_pod(self.link.probe.namespace, body)),
             lambda _: True,
             clock=self.clock,
             typical_seconds=1,
@@ -174,7 +176,15 @@ class Probe:
             self.tell(f"pod {account_of(seen)}")
             return seen
 
-        ended = poll(read, done, clock=self.clock, typical_seconds=6, deadline=float("inf"), passing=_passing)
+        ended = poll(
+            read,
+            done,
+            clock=self.clock,
+            typical_seconds=_USUAL_SECONDS,
+            deadline=float("inf"),
+            passing=_passing,
+            read_first=False,
+        )
         return ended, waiting[0] if waiting else None
 
     def _log(self, name: str, ended: Pod) -> str:
