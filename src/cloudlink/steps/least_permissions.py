@@ -264,6 +264,7 @@ READS: tuple[Read, ...] = (
             "DescribeTargetHealth",
         )
     ),
+    _aws("ec2:DescribeVpcs", STATUS, VERIFY, check=True, when=_has_balancers),
     # of application load balancers: whether they answer for the names that lead to them
     _aws("elasticloadbalancing:DescribeListeners", UP, check=True, when=_has_balancers),
     _aws("elasticloadbalancing:DescribeRules", UP, VERIFY, check=True, when=_has_balancers),
