@@ -178,6 +178,7 @@ def connect(link: Link, clock: Clock, endpoints: Endpoints | None) -> Clouds:
     from cloudlink.clouds.cache import ReadCache
     from cloudlink.clouds.kube.access import Access, aks_access, eks_access
     from cloudlink.clouds.kube.client import Kube
+    from cloudlink.clouds.kube.contexts import of_aks, of_eks
     from cloudlink.topology import ClusterBeside
 
     cache = ReadCache(clock)
@@ -187,10 +188,19 @@ def connect(link: Link, clock: Clock, endpoints: Endpoints | None) -> Clouds:
     def aks_of(azure: Azure) -> Access:
         return aks_access(azure.user_kubeconfig(), azure.token, sandbox=endpoints is not None)
 
+    def context_of(place: ClusterPlace) -> str:
+        return of_aks(link, place, sandbox=endpoints is not None).name
+
     def beside(place: ClusterPlace) -> ClusterBeside:
         own = link.on(place)
         side = azure.beside(own)
-        kube = Kube(place.name, partial(aks_of, side), cache.part(side.aks_id.lower()), beside=side.aks_id)
+        kube = Kube(
+            place.name,
+            partial(aks_of, side),
+            cache.part(side.aks_id.lower()),
+            beside=side.aks_id,
+            context=context_of(place),
+        )
         label = link.azure.label_of(place)
         return ClusterBeside(label, own, side, kube, partial(_prove, own, kube, clock, label))
 
@@ -224,8 +234,8 @@ def connect(link: Link, clock: Clock, endpoints: Endpoints | None) -> Clouds:
         link,
         aws,
         azure,
-        Kube(link.azure.aks_cluster, partial(aks_of, azure), cache),
-        Kube(link.aws.eks_cluster, eks, cache, "eks"),
+        Kube(link.azure.aks_cluster, partial(aks_of, azure), cache, context=context_of(link.azure.clusters[0])),
+        Kube(link.aws.eks_cluster, eks, cache, "eks", context=of_eks(link, sandbox=endpoints is not None).name),
         cache,
         clock,
         beside=tuple(map(beside, link.azure.more_clusters)),

@@ -143,7 +143,23 @@ class ObstaclesError(CloudlinkError):
 
 
 class CredentialsError(CloudlinkError):
+    """action: the one that is not allowed, as the cloud names it; empty where that is not known, or the sign-in is missing."""
+
     exit_code = 4
+
+    def __init__(
+        self,
+        summary: str,
+        detail: str = "",
+        hint: str = "",
+        *,
+        resource: str = "",
+        request_id: str = "",
+        code: str = "",
+        action: str = "",
+    ) -> None:
+        super().__init__(summary, detail, hint, resource=resource, request_id=request_id, code=code)
+        self.action = action
 
 
 class AccessError(CredentialsError):

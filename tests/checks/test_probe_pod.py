@@ -42,7 +42,7 @@ class Time:
 class Cluster:
     """Answers as an API server does. life: from which second on a pod shows which status."""
 
-    kind, name = "aks", "test"
+    kind, name, context = "aks", "test", "test"
 
     def __init__(
         self, time: Time, life: Sequence[tuple[float, dict[str, Any]]], log: str | KubeApiError = RESULT

@@ -33,7 +33,7 @@ Answer = Any  # what a call returns, or the error that it raises
 class Cluster:
     """Each call answers with the next of its answers, the last one for ever."""
 
-    kind, name = "aks", "test"
+    kind, name, context = "aks", "test", "test"
 
     def __init__(self, **answers: list[Answer]) -> None:
         self.answers: dict[str, list[Answer]] = {

@@ -45,6 +45,14 @@ def test_a_rule_that_denies_is_told_before_the_first_write_and_by_verify_dns(pla
     assert built.code == 0, built.out + built.err
     put(place, DNS)
     place.control("POST", "clock", {"advance": 600})
+    assert place.cloudlink("status").code == 0, "it is not asked for where nothing is known to be wrong"
+    seen = place.cloudlink("status", "--all")
+    assert seen.code == 8, seen.out + seen.err
+    assert told in words(seen)
+    place.control("POST", "faults", {"kind": "denied", "target": "azure.POST:*AdminRules*", "times": None})
+    assert place.cloudlink("status", "--all").code == 0, "a Reader may not ask, and nothing is claimed then"
+    place.control("DELETE", "faults")
     asked = place.cloudlink("verify-dns")
     assert asked.code == 8, asked.out + asked.err
     assert told in words(asked)
+    assert place.cloudlink("status").code == 8, "names that were wrong when they were asked last are a reason to ask"

@@ -118,7 +118,7 @@ def test_lost_tags_a_cluster_that_is_left_and_a_kill_before_the_subnet_goes(plac
     assert (
         f"az tag update --operation merge --resource-id {id_} --tags cloudlink-link=demo" in left["azure_vpn.gateway"]
     )
-    assert "kubectl patch configmap coredns-custom" in left["dns_forward.forward"]
+    assert "kubectl --context aks patch configmap coredns-custom" in left["dns_forward.forward"]
     assert report["leftovers"] == [], "only what another teardown would remove"
     place.control("DELETE", "faults")
 

@@ -383,6 +383,49 @@ def test_all_missing_permissions_of_both_clouds_are_told_at_once(place: Cli) -> 
         assert action in json.dumps(error)
 
 
+@pytest.mark.parametrize(
+    ("denied", "action"),
+    [
+        ("aws.DescribeVpcs", "ec2:DescribeVpcs"),
+        ("aws.DescribeNetworkAcls", "ec2:DescribeNetworkAcls"),
+        ("azure.GET:networkSecurityGroups*", "Microsoft.Network/networkSecurityGroups/read"),
+    ],
+)
+def test_a_read_that_only_the_checks_have_come_to_and_that_every_up_needs(place: Cli, denied: str, action: str) -> None:
+    error = missing(place, denied)
+    assert action in json.dumps(error)
+    screen = place.cloudlink("plan")
+    assert screen.code == 4
+    assert (screen.out + screen.err).count(f"allow {action}") + (screen.out + screen.err).count(f"allows {action}") == 1
+    assert "not proved" not in screen.out, "one cause is told once"
+
+
+def test_reads_that_are_missing_behind_others_are_told_with_them(place: Cli) -> None:
+    """The check of the network ACLs reads the VPC first, and Azure's network is read before the gateway."""
+    denied = (
+        "aws.DescribeVpcs",
+        "aws.DescribeNetworkAcls",
+        "azure.GET:virtualNetworks*",
+        "azure.GET:publicIPAddresses*",
+    )
+    error = missing(place, *denied)
+    for action in (
+        "ec2:DescribeVpcs",
+        "ec2:DescribeNetworkAcls",
+        "Microsoft.Network/virtualNetworks/read",
+        "Microsoft.Network/publicIPAddresses/read",
+    ):
+        assert json.dumps(error).count(f"{action} is") + json.dumps(error).count(f"may not {action}") == 1, action
+
+
+def test_what_only_a_check_reads_stays_not_proved(place: Cli) -> None:
+    place.control("POST", "faults", {"kind": "denied", "target": "aws.ListHostedZonesByVPC", "times": None})
+    planned = place.cloudlink("plan", "--json")
+    assert planned.code in (0, 2), planned.out + planned.err
+    (unread,) = [f for f in planned.json["findings"] if "route53:ListHostedZonesByVPC" in f["detail"]]
+    assert unread["severity"] == "not proved"
+
+
 def test_where_iam_may_not_be_asked_the_plan_says_what_is_not_proved(place: Cli) -> None:
     place.control("POST", "faults", {"kind": "denied", "target": "aws.SimulatePrincipalPolicy", "times": None})
     planned = place.cloudlink("plan", "--json")

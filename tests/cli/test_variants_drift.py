@@ -95,7 +95,14 @@ ROUNDS: tuple[dict[str, Case], ...] = (
             ),
         ),
         "azure_vpn.connection[3]": Case(
-            lambda h: h.policy(3, pfs_group="PFS2"), "update", ("policy: pfs group 2, wanted pfs group 20",), "dpd"
+            lambda h: (h.policy(3, pfs_group="PFS2"), h.selectors(3, "10.20.0.0/16", "10.10.0.0/16")),
+            "update",
+            (
+                "policy: pfs group 2, wanted pfs group 20",
+                "policy selectors: on, wanted off (AWS's tunnels are route-based",
+                "selectors: 10.20.0.0/16 to 10.10.0.0/16, wanted (none)",
+            ),
+            "dpd",
         ),
         "azure_vpn.local_gateway[2]": Case(
             lambda h: h.local_prefixes(2, "10.10.0.0/16"),

@@ -156,6 +156,11 @@ class ManualEdits:
             setattr(connection.properties, name, value)
         self._put_connection(connection)
 
+    def selectors(self, tunnel: int, azure: str, aws: str) -> None:
+        """A connection between these ranges only, as for a device that is policy-based."""
+        pair = {"localAddressRanges": [azure], "remoteAddressRanges": [aws]}
+        self.connection(tunnel, use_policy_based_traffic_selectors=True, traffic_selector_policies=[pair])
+
     def local_prefixes(self, tunnel: int, *prefixes: str) -> None:
         name = f"cloudlink-demo-local-gateway-{tunnel + 1}"
         local = self.network.local_network_gateways.get(GROUP, name)

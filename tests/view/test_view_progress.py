@@ -15,8 +15,10 @@ import view_samples as samples
 from rich.console import Console
 from tests.support.clocks import FakeClock
 
+from cloudlink.clouds.kube.contexts import KubectlContext
 from cloudlink.core.events import Begun, Done, Event, Kept, Note, Progress, Queued, Reading, Tick
 from cloudlink.core.plan import Action
+from cloudlink.errors import CloudError
 from cloudlink.view import choose, open_view
 from cloudlink.view.board import Board
 from cloudlink.view.live import LiveView, frame, summary_lines
@@ -483,3 +485,31 @@ def test_teardown_keeps_are_told() -> None:
 )
 def test_choice(json_wanted: bool, terminal: bool, env: dict[str, str], kind: str) -> None:
     assert choose(json_wanted, terminal, env) == kind
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_commands_of_kubectl_name_the_cluster_and_where_its_context_is_from(several: bool) -> None:
+    contexts = [KubectlContext("blue", "aks", "az aks get-credentials --name blue")]
+    if several:
+        contexts.append(KubectlContext("green", "aks", "az aks get-credentials --name green"))
+    error = CloudError("CoreDNS is ill", "x", "kubectl get pods; kubectl --context green get pods")
+    err, out = io.StringIO(), io.StringIO()
+    for kind, stream in (("plain", err), ("json", out)):
+        view = open_view(
+            kind,  # type: ignore[arg-type]
+            out=out,
+            err=err,
+            color=None,
+            clock=FakeClock(samples.START),
+            command="plan",
+            link="x",
+            sandbox_speed=None,
+            contexts=contexts,
+        )
+        view.error(error)
+        view.close()
+        said = stream.getvalue()
+        assert ("kubectl --context blue get pods" in said) is not several, said
+        assert said.count("--context green") == 1, "one that is named stays"
+    assert (err.getvalue().count("after: az aks get-credentials --name blue") == 1) is not several
+    assert (err.getvalue().count("after: az aks get-credentials --name green") == 1) is several

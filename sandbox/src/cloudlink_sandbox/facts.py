@@ -284,7 +284,7 @@ class AzureConnection:
     entry uses its first custom address, or its default one when it has none.
     changed_at covers the connection, its local network gateway and its gateway.
     own_pfs: what it proposes for PFS when it opens the tunnel itself; None: the same as it accepts.
-    sa_seconds: lifetime of phase 2.
+    sa_seconds: lifetime of phase 2. any_traffic: it is route-based, without policy-based traffic selectors.
     """
 
     id: str
@@ -303,6 +303,7 @@ class AzureConnection:
     changed_at: float
     own_pfs: frozenset[int] | None = None
     sa_seconds: float = 27_000.0
+    any_traffic: bool = True
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,10 @@ def mismatch(aws: AwsTunnel, azure: AzureConnection) -> str:
         return "the pre-shared keys differ"
     if why := proposals_mismatch(aws.proposals, azure.proposals):
         return why
+    # Azure asks for a match of all combinations then, and AWS's tunnel of a route-based connection offers any to any.
+    # https://learn.microsoft.com/azure/vpn-gateway/vpn-gateway-about-compliance-crypto
+    if not azure.any_traffic:
+        return "the traffic selectors differ: Azure's connection is policy-based, AWS's tunnel is route-based"
     if not aws.any_traffic:
         return "the traffic selectors differ: AWS's connection is limited to ranges, Azure's is not"
     if aws.proposals.ike_versions & azure.proposals.ike_versions == {1} and not _group_in_common(

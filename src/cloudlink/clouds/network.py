@@ -28,6 +28,37 @@ _OWN_AUTHORITY = (
     "If your company opens TLS, give its root certificate in a PEM file: export AWS_CA_BUNDLE=FILE (AWS) and "
     "REQUESTS_CA_BUNDLE=FILE (Azure, az)."
 )
+# The variables with a file of authorities that each SDK reads, the first that is set alone; both bring authorities of their own
+# (certifi), so that what Python itself reads (SSL_CERT_FILE) moves neither.
+# https://docs.aws.amazon.com/sdkref/latest/guide/feature-gen-config.html
+# https://requests.readthedocs.io/en/latest/user/advanced/#ssl-cert-verification
+_READ = {
+    "AWS": ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"),
+    "Azure": ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+    "Microsoft Entra": ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+}
+_OF_AUTHORITIES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+def _authorities(who: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    """What is to be said of the files of authorities that are set here, and what to do."""
+    read = _READ.get(who, ())
+    there = [name for name in _OF_AUTHORITIES if environ.get(name)]
+    if used := next((name for name in read if name in there), ""):
+        return (
+            f" The authorities are those of {used} ({environ[used]}) alone, and the one that signed it is not among them.",
+            f"Add your company's root certificate to that file, which also has to hold the public ones, or unset {used}.",
+        )
+    if read and there:
+        sdk, said = "AWS's" if who == "AWS" else "Azure's", " and ".join(there)
+        known = (
+            f"is set, which {sdk} SDK does not read"
+            if len(there) == 1
+            else f"are set, and {sdk} SDK reads none of them"
+        )
+        file = next((name for name in there if name != "SSL_CERT_DIR"), "")
+        return f" {said} {known}.", f"export {read[0]}=${file}" if file else _OWN_AUTHORITY
+    return "", _OWN_AUTHORITY
 
 
 def explain(error: BaseException, who: str, environ: Mapping[str, str] | None = None) -> CloudlinkError | None:
@@ -85,11 +116,12 @@ def explain(error: BaseException, who: str, environ: Mapping[str, str] | None = 
                 "Ask who runs the proxy for a newer root, or run cloudlink with Python 3.12 or 3.11.",
             )
         through = f" It is asked through {_proxy(environ)}." if _variable(environ) else ""
+        authorities, hint = _authorities(who, environ)
         return NoContactError(
             "A certificate was not issued by an authority that is trusted",
             f"{who}{_at(host)} shows a certificate that cannot be verified ({_verify_words(text)}): a proxy opens TLS, or "
-            f"something answers in its place.{through} Nothing was sent.",
-            _OWN_AUTHORITY,
+            f"something answers in its place.{through} Nothing was sent.{authorities}",
+            hint,
         )
     if "NameResolutionError" in names or "gaierror" in names or "Failed to resolve" in text:
         return NoContactError(

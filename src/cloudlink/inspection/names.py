@@ -27,6 +27,7 @@ from cloudlink.checks.report import (
 from cloudlink.clouds.azure.client import Azure
 from cloudlink.clouds.errors import error_policy
 from cloudlink.clouds.kube.client import Kube
+from cloudlink.clouds.kube.contexts import in_context
 from cloudlink.core.plan import Plan
 from cloudlink.core.polling import Stopped
 from cloudlink.errors import (
@@ -88,7 +89,7 @@ class NamesOfLink(ReadLink):
         if not chosen:
             report = self._from_pod(link, self.azure, self.aks, asked, self._forward(), measure, tell)
         elif len(chosen) == 1:
-            report = names_clusters.of(chosen[0].label, self._from_cluster(chosen[0], image, asked, measure, tell))
+            report = self._from_cluster(chosen[0], image, asked, measure, tell)
         else:
             report = names_clusters.together(
                 link.name, {c.label: self._or_why(c, image, asked, measure, tell) for c in chosen}
@@ -123,7 +124,8 @@ class NamesOfLink(ReadLink):
             tell(f"{at.label}: {word}")
 
         link, forward = self._probing(at.link, image), self._forward_of(at)
-        return self._from_pod(link, at.azure, at.aks, asked, forward, measure, told)
+        report = self._from_pod(link, at.azure, at.aks, asked, forward, measure, told)
+        return names_clusters.of(at.label, report, at.aks.context)
 
     def _or_why(
         self, at: ClusterBeside, image: str | None, asked: _Asked, measure: bool, tell: Callable[[str], None]
@@ -139,6 +141,7 @@ class NamesOfLink(ReadLink):
             known = error if isinstance(error, CloudlinkError) else self.translate(error)
             if known is None:
                 raise
+            known.hint = in_context(known.hint, at.aks.context)
             return known
 
     def _from_pod(
@@ -279,13 +282,8 @@ class NamesOfLink(ReadLink):
         self, link: Link, azure: Azure, endpoint: Endpoint, balancers: Mapping[str, str]
     ) -> tuple[Finding, ...]:
         """Security admin rules in the way; none where they may not be read, as by a Reader."""
-        places = [d for d in status_reads.destinations(link, self.aws, endpoint.addresses, balancers) if d.networks]
-        try:
-            return tuple(admin_rules.check(*admin_rules.read(link, azure), places, ()))
-        except Exception as error:
-            if not isinstance(error, CloudlinkError) and self.translate(error) is None:
-                raise
-            return ()
+        places = status_reads.destinations(link, self.aws, endpoint.addresses, balancers)
+        return admin_rules.standing(link, azure, places, error_policy(link).translate)
 
     def _unanswered(self, names: Iterable[NameReport], targets: Targets | None) -> tuple[str, ...]:
         """Of names that connect, those whose load balancer answers HTTP for them itself; what cannot be read is not said."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 from cloudlink.checks import (
     advice,
@@ -16,7 +18,7 @@ from cloudlink.checks import (
     status_reads,
     tunnels,
 )
-from cloudlink.checks.preflight import filters
+from cloudlink.checks.preflight import admin_rules, filters
 from cloudlink.checks.preflight.aks import start_command
 from cloudlink.checks.report import (
     Check,
@@ -31,6 +33,7 @@ from cloudlink.clouds.aws import logs
 from cloudlink.clouds.aws.parse_logs import TunnelLogEntry
 from cloudlink.clouds.aws.parse_zones import ZoneRecord
 from cloudlink.clouds.azure.parse_monitor import TUNNELS_QUERY, gateway_entries, workspaces_of_tunnels
+from cloudlink.clouds.errors import error_policy
 from cloudlink.clouds.kube.errors import NoCluster
 from cloudlink.core.resource import Outputs, Resource
 from cloudlink.errors import (
@@ -69,7 +72,8 @@ class StatusOfLink(ReadLink):
     def status(self, *, thorough: bool = False) -> StatusReport:
         """Everything that ``cloudlink status`` shows. A missing cluster or load balancer is shown and not raised.
 
-        thorough: also whether the load balancers have healthy targets, which takes four calls for each.
+        thorough: also whether the load balancers have healthy targets, which takes four calls for each, and what network managers
+        have put on the clusters' VNets.
         """
         made, half_done = self._status(thorough)
         if half_done and (held := self.holder()) is not None:
@@ -133,7 +137,7 @@ class StatusOfLink(ReadLink):
             ours=self._own_records(),
             unseen=unseen,
             hints=hints,
-            policies=self._policies,
+            policies=partial(self._policies, thorough=thorough),
             translate=self.translate,
             fresh=False,
         )
@@ -264,13 +268,18 @@ class StatusOfLink(ReadLink):
             keys.update(record.key for record in spec.records)
         return frozenset(keys)
 
-    def _policies(self, wanted: Sequence[filters.Destination]) -> tuple[Finding, ...]:
+    def _policies(self, wanted: Sequence[filters.Destination], *, thorough: bool) -> tuple[Finding, ...]:
         """Network policies of the clusters that are in the way to these; what may not be read is no finding, and no denial of
-        the command's."""
-        if not self.clusters:
-            return self._stopping(self.link, self.azure, self.aks, wanted)
-        each = ((c.label, self._stopping(c.link, c.azure, c.aks, wanted)) for c in self.clusters)
-        return tuple(replace(f, detail=f"On {label}: {f.detail}") for label, found in each for f in found)
+        the command's. thorough: also the rules of network managers, one call for each VNet."""
+        with ThreadPoolExecutor(1, thread_name_prefix="managed") as pool:
+            translate = error_policy(self.link).translate
+            managed = pool.submit(admin_rules.standing, self.link, self.azure, wanted, translate) if thorough else None
+            if not self.clusters:
+                stopping = self._stopping(self.link, self.azure, self.aks, wanted)
+            else:
+                each = ((c.label, self._stopping(c.link, c.azure, c.aks, wanted)) for c in self.clusters)
+                stopping = tuple(replace(f, detail=f"On {label}: {f.detail}") for label, found in each for f in found)
+            return (*(managed.result() if managed is not None else ()), *stopping)
 
     def _raise_what_hides_all(self) -> None:
         """Raise the errors after which there is nothing to show: objects that may be another link's, and both

@@ -67,7 +67,8 @@ class Building(Run):
                 "cloudlink up that finds it running takes the key away."
             )
             plan = replace(plan, warnings=(*plan.warnings, said))
-        return replace(plan, findings=(*findings, *planned.unread), also_learned=planned.rows)
+        unread = (f for f in planned.unread if not any(o.detail and o.detail in f.detail for o in findings))
+        return replace(plan, findings=(*findings, *unread), also_learned=planned.rows)
 
     def _also_learned(self, *, tried: bool) -> AlsoPlanned:
         """tried: the clouds could be read so far; else what fails is told by what has failed."""

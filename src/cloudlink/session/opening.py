@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from cloudlink.clouds.contact import CONTACT
+from cloudlink.clouds.kube.contexts import of_link
 from cloudlink.config import load
 from cloudlink.connect import missing_sign_ins, state_store
 from cloudlink.core.polling import Stopped, WallClock
@@ -94,6 +95,7 @@ def open_session(
         link=link.name,
         sandbox_speed=clock.speed if sandbox else None,
         given=f" --config {shlex.quote(str(config))}" if config is not None else "",
+        contexts=of_link(link, sandbox=sandbox),
     )
     if sandbox and config is None and path.name == EXAMPLE.name and not json:
         view.note(f"No {CONFIG} here: using {path}.")

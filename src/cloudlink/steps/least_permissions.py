@@ -328,6 +328,7 @@ READS: tuple[Read, ...] = (
         f"{_NET}/virtualNetworks/listNetworkManagerEffectiveSecurityAdminRules/action",
         SUBSCRIPTION,
         UP,
+        STATUS,
         VERIFY,
         check=True,
     ),

@@ -7,11 +7,12 @@ rich is imported by the live view and by nothing else in cloudlink.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol, TextIO, TypeAlias
 
 from cloudlink.checks.doctor import DoctorReport
 from cloudlink.checks.report import DnsReport, PauseReport, StatusReport, TeardownReport
+from cloudlink.clouds.kube.contexts import KubectlContext
 from cloudlink.core.events import Event
 from cloudlink.core.plan import Plan
 from cloudlink.core.polling import Clock
@@ -97,6 +98,7 @@ def open_view(
     link: str,
     sandbox_speed: float | None,
     given: str = "",
+    contexts: Sequence[KubectlContext] = (),
 ) -> View:
     """See `ViewOptions`."""
     options = ViewOptions(
@@ -109,6 +111,7 @@ def open_view(
         sandbox_speed=sandbox_speed,
         env=os.environ,
         given=given,
+        contexts=contexts,
     )
     if kind == "json":
         from cloudlink.view.json_lines import JsonView

@@ -188,13 +188,13 @@ def _snake(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
-def _to_paste(thing: Any, given: str, name: str = "") -> Any:
+def _to_paste(thing: Any, given: str, context: str, name: str = "") -> Any:
     """The same with commands as they have to be typed here."""
     if isinstance(thing, dict):
-        return {key: _to_paste(value, given, key) for key, value in thing.items()}
+        return {key: _to_paste(value, given, context, key) for key, value in thing.items()}
     if isinstance(thing, list):
-        return [_to_paste(item, given, name) for item in thing]
-    return to_paste(thing, given) if isinstance(thing, str) and name in _TO_TYPE else thing
+        return [_to_paste(item, given, context, name) for item in thing]
+    return to_paste(thing, given, context) if isinstance(thing, str) and name in _TO_TYPE else thing
 
 
 def dumped(thing: Any) -> str:
@@ -212,6 +212,7 @@ class JsonView:
         self._command = options.command
         self._link = options.link
         self._given = options.typed_after
+        self._context = options.context
         self._streaming = self._command in _STREAMING
         self._began = self._clock.now()
         self._counts: Counter[str] = Counter()
@@ -334,5 +335,6 @@ class JsonView:
         self._write(thing)
 
     def _write(self, thing: Any) -> None:
-        self._out.write(dumped(_to_paste(thing, self._given) if self._given else thing) + "\n")
+        pasted = _to_paste(thing, self._given, self._context) if self._given or self._context else thing
+        self._out.write(dumped(pasted) + "\n")
         self._out.flush()

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final, TextIO
 
+from cloudlink.clouds.kube.contexts import named_in
 from cloudlink.view.text import Line, Look, Tone, text_of
 from cloudlink.view.words import ascii_only, cells
 
@@ -79,9 +80,19 @@ def speaks_unicode(stream: TextIO) -> bool:
 class Printer:
     """Prints lines to one stream. rich is only imported where there is colour."""
 
-    def __init__(self, stream: TextIO, *, colour: bool, env: Mapping[str, str] | None = None, given: str = "") -> None:
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        colour: bool,
+        env: Mapping[str, str] | None = None,
+        given: str = "",
+        context: str = "",
+    ) -> None:
         self._stream = stream
         self._given = given
+        self._context = context
+        self.contexts: set[str] = set()  # of kubectl, in what was printed
         self._env = os.environ if env is None else env
         self._unicode = speaks_unicode(stream)
         self._console = console(stream, colour=True) if colour else None
@@ -90,9 +101,11 @@ class Printer:
     @property
     def look(self) -> Look:
         """Asked again for each screen: terminals are resized."""
-        return Look(width_of(self._stream, self._env), self._unicode, self._given)
+        return Look(width_of(self._stream, self._env), self._unicode, self._given, self._context)
 
     def print(self, lines: Iterable[Line]) -> None:
+        lines = list(lines)
+        self.contexts.update(name for parts in lines for name in named_in(text_of(parts)))
         if self._console is None:
             self._stream.write("".join(self.encodable(text_of(parts)) + "\n" for parts in lines))
         else:

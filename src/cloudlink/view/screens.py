@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from cloudlink.checks.doctor import DoctorReport
 from cloudlink.checks.report import DnsReport, PauseReport, StatusReport, TeardownReport
+from cloudlink.clouds.kube.contexts import made_together
 from cloudlink.core.events import Event, Halted
 from cloudlink.core.plan import Plan
 from cloudlink.day_two.reports import LogsReport, RotationReport, TrialReport
@@ -54,10 +55,11 @@ class TextView(ABC):
     """Results as screens. Subclasses show what happens meanwhile."""
 
     def __init__(self, options: ViewOptions) -> None:
-        env, given = options.env, options.typed_after
-        self._out = Printer(options.out, colour=options.coloured(options.out), env=env, given=given)
+        env, given, context = options.env, options.typed_after, options.context
+        self._out = Printer(options.out, colour=options.coloured(options.out), env=env, given=given, context=context)
         self._err_colour = options.coloured(options.err)
-        self._err = Printer(options.err, colour=self._err_colour, env=env, given=given)
+        self._err = Printer(options.err, colour=self._err_colour, env=env, given=given, context=context)
+        self._contexts = options.contexts
         self._clock = options.clock
         self._command = options.command
         self._link = options.link
@@ -172,6 +174,9 @@ class TextView(ABC):
         unseen = self._failures()
         if unseen:
             self.error(unseen[-1])
+        shown = self._out.contexts | self._err.contexts
+        for made_by, names in made_together(c for c in self._contexts if c.name in shown).items():
+            self.note(f"kubectl has {' and '.join(names)} after: {made_by}")
 
     def _failures(self) -> list[CloudlinkError]:
         errors = [item.error for item in self._board.of("failed") if item.error]

@@ -240,7 +240,7 @@ def advice_lines(
     label, changed = differs
     yield EMPTY
     if told.cause:
-        yield from labelled("cause", to_paste(told.cause, look.given), look, 3, _LABEL)
+        yield from labelled("cause", to_paste(told.cause, look.given, look.context), look, 3, _LABEL)
     if told.consequences:
         yield from labelled("so also", "; ".join(told.consequences), look, 3, _LABEL, text_tone="dim")
     if told.others:
@@ -252,7 +252,7 @@ def advice_lines(
     if told.command:
         yield from labelled_advice("next", told.command, look)
         if told.effect:
-            yield from paragraph(to_paste(told.effect, look.given), look, 3 + _LABEL + 2, "dim")
+            yield from paragraph(to_paste(told.effect, look.given, look.context), look, 3 + _LABEL + 2, "dim")
     if told.task:
         yield from labelled_advice("then" if told.command else "to do", told.task, look)
     if told.waiting:

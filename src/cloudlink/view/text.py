@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from cloudlink.clouds.kube.contexts import in_context
 from cloudlink.core.plan import Action
 from cloudlink.view import words
 from cloudlink.view.words import cells, visible
@@ -47,6 +48,7 @@ class Look:
     width: int = 100  # columns
     unicode: bool = True
     given: str = ""  # options that commands to type next need too, such as `` --sandbox``
+    context: str = ""  # of kubectl, for commands that do not name one; empty: several clusters may be meant
 
     @property
     def narrow(self) -> bool:
@@ -128,15 +130,15 @@ def labelled(
         first = " " * hang
 
 
-def to_paste(text: str, given: str) -> str:
+def to_paste(text: str, given: str, context: str = "") -> str:
     """The commands in it with the options that were given: without them they would be about another link, or about real
-    clouds."""
-    return _COMMANDS.sub(lambda found: found[0] + given, text)
+    clouds. context: of kubectl, which else asks whatever cluster is current."""
+    return in_context(_COMMANDS.sub(lambda found: found[0] + given, text), context)
 
 
 def advice(text: str, look: Look, indent: int, label: str = "", pad: int = 0) -> Iterator[Line]:
     """What to do next: sentences are folded, a command stays on one line so that it can be copied."""
-    text = to_paste(text, look.given)
+    text = to_paste(text, look.given, look.context)
     is_command = not text.rstrip().endswith((".", "!", "?", ":"))
     wide = replace(look, width=max(look.width, 10_000)) if is_command else look
     yield from labelled(label, text, wide, indent, pad) if label else paragraph(text, wide, indent)

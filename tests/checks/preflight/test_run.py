@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cloudlink.checks.preflight import denied_reads
 from cloudlink.checks.preflight.context import Context, Topic
 from cloudlink.checks.preflight.run import check
 from cloudlink.errors import (
@@ -84,6 +85,25 @@ def test_a_topic_that_cannot_be_read_is_not_proved_and_hides_no_other() -> None:
     assert [f.severity for f in found] == [Severity.NOT_PROVED, Severity.OBSTACLE]
     assert "No read on x" in found[0].detail
     assert "half" not in [f.summary for f in found]
+
+
+@pytest.mark.parametrize(
+    ("action", "stops"),
+    [
+        ("ec2:DescribeVpcs", True),
+        ("DescribeVpcs", True),  # not every answer of AWS's names the service
+        ("microsoft.network/networksecuritygroups/READ", True),
+        ("route53:ListHostedZonesByVPC", False),  # a check alone reads it
+        ("", False),  # nobody said which
+    ],
+)
+def test_a_read_that_no_up_can_do_without_is_missing_access(action: str, stops: bool) -> None:
+    error = CredentialsError("A permission is missing", "x", action=action)
+    assert denied_reads.stops(error, context()) is stops
+
+
+def test_an_expired_sign_in_is_no_missing_read() -> None:
+    assert not denied_reads.stops(CredentialsError("The sign-in has expired", action="ec2:DescribeVpcs"), context())
 
 
 def test_what_the_plan_could_not_read_is_not_told_again_by_a_topic() -> None:

@@ -144,7 +144,11 @@ def test_local_gateways(seeded: Azure, body: dict[str, Any], expected: str) -> N
         ({"localNetworkGateway2": None}, "GatewayConnectionMustHaveExactlyTwoEndpoints"),
         ({"connectionType": "Rope"}, "InvalidRequestFormat"),
         ({"connectionType": "Vnet2Vnet"}, "NotModelledBySandbox"),
-        ({"usePolicyBasedTrafficSelectors": True}, "NotModelledBySandbox"),
+        ({"trafficSelectorPolicies": [{"localAddressRanges": ["10.0.0.0/8"]}]}, "InvalidRequestFormat"),
+        (
+            {"trafficSelectorPolicies": [{"localAddressRanges": ["10.0.0.0/8"], "remoteAddressRanges": ["all"]}]},
+            "InvalidRequestFormat",
+        ),
         ({"enableBgp": "on"}, "InvalidRequestFormat"),
         ({"connectionMode": "Sometimes"}, "InvalidRequestFormat"),
         ({"sharedKey": "two words"}, "InvalidSharedKey"),

@@ -134,7 +134,10 @@ def test_an_instance_that_comes_back_negotiates_anew(world: SmallWorld) -> None:
 def test_traffic_selectors_of_one_side_alone(world: SmallWorld) -> None:
     change(world, aws={"any_traffic": False})
     world.context.clock.advance(600)
-    assert tunnel(world).why.startswith("the traffic selectors differ")
+    assert tunnel(world).why.startswith("the traffic selectors differ: AWS's connection is limited")
+    change(world, aws={"any_traffic": True}, azure={"any_traffic": False})
+    world.context.clock.advance(600)
+    assert tunnel(world).why.startswith("the traffic selectors differ: Azure's connection is policy-based")
 
 
 @pytest.mark.documentation("More than 100 prefixes announced to a virtual private gateway end the BGP session")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 import string
+from ipaddress import IPv4Network
 
 from cloudlink_sandbox.azure import errors
 from cloudlink_sandbox.azure.errors import ApiError
@@ -47,8 +48,6 @@ class Connections(ResourceProvider):
         kind = choice(given, "connectionType", ("IPsec", "Vnet2Vnet", "ExpressRoute", "VPNClient"))
         if kind != "IPsec":
             raise errors.not_modelled(f"connections of type {kind}", str(id_))
-        if flag(given, "usePolicyBasedTrafficSelectors", False) or array(given, "trafficSelectorPolicies"):
-            raise errors.not_modelled("policy-based traffic selectors", str(id_))
         gateway, local = self._ends(id_, given)
         protocol = choice(given, "connectionProtocol", ("IKEv2", "IKEv1"), "IKEv2")
         if old is not None and old.properties["connectionProtocol"] != protocol:
@@ -73,9 +72,9 @@ class Connections(ResourceProvider):
             "authenticationType": choice(given, "authenticationType", ("PSK",), "PSK"),
             "enableBgp": bgp,
             "useLocalAzureIpAddress": flag(given, "useLocalAzureIpAddress", False),
-            "usePolicyBasedTrafficSelectors": False,
+            "usePolicyBasedTrafficSelectors": flag(given, "usePolicyBasedTrafficSelectors", False),
             "ipsecPolicies": self._policies(given),
-            "trafficSelectorPolicies": [],
+            "trafficSelectorPolicies": [_selector(s) for s in objects(given, "trafficSelectorPolicies")],
             "expressRouteGatewayBypass": flag(given, "expressRouteGatewayBypass", False),
             "dpdTimeoutSeconds": dpd,
             "connectionMode": choice(given, "connectionMode", MODES, "Default"),
@@ -283,6 +282,27 @@ class Connections(ResourceProvider):
             locks=self.locks(record.id, record.properties),
             post=post,
         )
+
+
+def _selector(given: Json) -> Json:
+    """A pair of ranges. They have an effect only where policy-based traffic selectors are on.
+
+    https://learn.microsoft.com/azure/vpn-gateway/vpn-gateway-about-vpn-gateway-settings
+    """
+    kept = {}
+    for side in ("local", "remote"):
+        name = f"{side}AddressRanges"
+        ranges = array(given, name)
+        path = f"properties.trafficSelectorPolicies.{name}"
+        if not ranges:
+            raise errors.invalid_value(path, ranges, "at least one range")
+        for range_ in ranges:
+            try:
+                IPv4Network(str(range_))
+            except ValueError:
+                raise errors.invalid_value(path, range_, "a range such as 10.1.0.0/16") from None
+        kept[name] = list(ranges)
+    return kept
 
 
 def check_key(key: object) -> None:

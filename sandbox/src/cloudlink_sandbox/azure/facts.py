@@ -140,6 +140,7 @@ def _connection(store: Store, record: Record) -> AzureConnection | None:
         responds=mode != "InitiatorOnly",
         own_pfs=None if kept["ipsecPolicies"] else frozenset({0}),
         sa_seconds=kept["ipsecPolicies"][0]["saLifeTimeSeconds"] if kept["ipsecPolicies"] else _DEFAULT_SA_SECONDS,
+        any_traffic=not kept["usePolicyBasedTrafficSelectors"],
         bgp=kept["enableBgp"],
         custom_bgp=custom,
         ready=record.effective is not None and not _deleting(store, record),

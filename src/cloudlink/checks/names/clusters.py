@@ -6,16 +6,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from cloudlink.checks.report import Advice, DnsReport, Health
+from cloudlink.clouds.kube.contexts import in_context
 from cloudlink.errors import CloudlinkError
 from cloudlink.steps.dns_forward.clusters import alike, listed
 
 
-def of(label: str, report: DnsReport) -> DnsReport:
-    """The report of one of several clusters."""
+def of(label: str, report: DnsReport, kubectl: str = "") -> DnsReport:
+    """The report of one of several clusters. kubectl: its context, for the commands in it; empty: they have theirs."""
+    advice = report.advice
     return replace(
         report,
-        names=tuple(replace(name, cluster=label) for name in report.names),
+        names=tuple(replace(name, cluster=label, fix=in_context(name.fix, kubectl)) for name in report.names),
         ways=tuple(replace(way, cluster=label) for way in report.ways),
+        advice=replace(advice, command=in_context(advice.command, kubectl), task=in_context(advice.task, kubectl)),
     )
 
 

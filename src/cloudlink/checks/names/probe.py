@@ -35,6 +35,7 @@ from cloudlink.clouds.errors import retry_after, unknown_outcome
 from cloudlink.clouds.kube.body import Body
 from cloudlink.clouds.kube.body_pod import outside_node
 from cloudlink.clouds.kube.client import Kube
+from cloudlink.clouds.kube.contexts import in_context
 from cloudlink.clouds.kube.errors import KubeApiError, refused_by_policy
 from cloudlink.clouds.kube.parse_pods import Pod, pod, pods
 from cloudlink.core.polling import Clock, TimedOut, poll
@@ -70,6 +71,7 @@ class Probe:
         try:
             return self._run(questions, endpoints, measure=measure)
         except CloudlinkError as error:
+            error.hint = in_context(error.hint, self.kube.context)
             if (said := on_cluster(error, self.cluster)) is error:
                 raise
             raise said from error

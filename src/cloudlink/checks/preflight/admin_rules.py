@@ -7,7 +7,7 @@ https://learn.microsoft.com/azure/virtual-network-manager/concept-security-admin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Network
 
 from cloudlink.checks.preflight import aws as aws_topic
@@ -17,7 +17,7 @@ from cloudlink.clouds.azure.client import Azure
 from cloudlink.clouds.azure.parse_filters import SecurityGroup, admin_rules
 from cloudlink.clouds.azure.parse_network import Subnet
 from cloudlink.clouds.azure.parse_pieces import last, part, vnet_of
-from cloudlink.errors import Finding, Severity
+from cloudlink.errors import CloudlinkError, Finding, Severity
 from cloudlink.link import Link
 
 
@@ -37,6 +37,22 @@ def read(link: Link, azure: Azure) -> tuple[tuple[Subnet, ...], dict[str, Securi
     subnets = clusters_subnets(link, azure)
     vnets = {vnet_of(s.id).lower(): vnet_of(s.id) for s in subnets}
     return subnets, {key: admin_rules(azure.admin_rules(id_)) for key, id_ in vnets.items()}
+
+
+def standing(
+    link: Link, azure: Azure, wanted: Sequence[Destination], translate: Callable[[Exception], CloudlinkError | None]
+) -> tuple[Finding, ...]:
+    """What is in the way of a link that exists. Who may not ask (a Reader may not) sees no rule, for there may be none. wanted: what
+    has no place of its own is left out, for it is not known without another call."""
+    if link.azure.new_cluster is not None:
+        return ()
+    try:
+        subnets, held = read(link, azure)
+        return tuple(check(subnets, held, [one for one in wanted if one.networks], ()))
+    except Exception as error:
+        if not isinstance(error, CloudlinkError) and translate(error) is None:
+            raise
+        return ()
 
 
 def check(

@@ -9,6 +9,7 @@ from cloudlink.checks.preflight import aks, azure, coredns, existing, mesh, netw
 from cloudlink.checks.preflight.context import Context, Topic
 from cloudlink.clouds.azure import parse_aks
 from cloudlink.clouds.azure.parse_pieces import last, part
+from cloudlink.clouds.kube.contexts import in_context
 from cloudlink.errors import Finding, Severity
 from cloudlink.link import Link
 from cloudlink.steps.dns_forward.step import FORWARD, address_on
@@ -36,8 +37,9 @@ class OnCluster:
     def __call__(self, context: Context) -> Iterable[Finding]:
         return self.topic(context.clusters[self.label])
 
-    def said(self, found: Finding) -> Finding:
-        """With the name of the cluster, and of its resources."""
+    def said(self, found: Finding, kubectl: str) -> Finding:
+        """With the name of the cluster, and of its resources. kubectl: its context."""
+        found = replace(found, hint=in_context(found.hint, kubectl))
         name = self.label.rpartition("/")[2]
         detail = found.detail if name in found.detail else f"On {self.label}: {found.detail}"
         if self.first:

@@ -68,6 +68,13 @@ def read(link: Link, aws: Aws, azure: Azure, plan: Plan, nodes: Nodes) -> Permis
         return PermissionFacts(wants, tuple(proofs.values()), said)
 
 
+def read_scopes(link: Link, azure: Azure, places: Iterable[str]) -> dict[str, Scope]:
+    """By place, what the caller may do there; without what a deny assignment takes away."""
+    with ThreadPoolExecutor(8) as pool:
+        asked = {place: pool.submit(_scope, azure, _id(link, azure, place)) for place in places}
+        return {place: scope.result() for place, scope in asked.items()}
+
+
 def _with(scope: Scope, denied: Iterable[DenyAssignment]) -> Scope:
     """What is denied on it; nothing where even what is allowed could not be asked."""
     return scope if scope.unread else replace(scope, denied=tuple(d for d in denied if d.reaches(scope.id)))
@@ -198,7 +205,7 @@ def _aws(facts: PermissionFacts) -> Iterator[Finding]:
     asked = {p.action: addresses for p, addresses in facts.needed.items() if not p.place}
     for action, proof in proofs.items():
         if proof.verdict is Verdict.MISSING:
-            yield _missing_in_aws(proof, asked.get(action, ()))
+            yield missing_in_aws(proof, asked.get(action, ()))
     unknown: dict[str, list[str]] = {}
     for action in asked:
         proof = proofs.get(action, Proof(action, Verdict.UNKNOWN, "nobody was asked"))
@@ -214,7 +221,7 @@ def _aws(facts: PermissionFacts) -> Iterator[Finding]:
         )
 
 
-def _missing_in_aws(proof: Proof, addresses: tuple[str, ...]) -> Finding:
+def missing_in_aws(proof: Proof, addresses: tuple[str, ...]) -> Finding:
     who = proof.principal or "The caller"
     where = f" on {proof.resource}" if proof.resource else ""
     hint = f"Ask the account's administrator to allow {proof.action}, or use another aws.profile."
@@ -248,7 +255,7 @@ def _azure(facts: PermissionFacts) -> Iterator[Finding]:
             unread.setdefault(scope.unread if scope else "nobody was asked", []).append(permission.action)
             continue
         if not allowed(permission.action, scope.grants):
-            yield _missing_in_azure(permission, scope, addresses)
+            yield missing_in_azure(permission, scope, addresses)
             continue
         for assignment in scope.denied:
             if allowed(permission.action, assignment.denied):
@@ -276,7 +283,7 @@ def _named(place: str, scope: Scope) -> str:
     return f"the {_KINDS.get(scope.id.rpartition('/')[0].rpartition('/')[2].lower(), place)} {scope.id}"
 
 
-def _missing_in_azure(permission: Permission, scope: Scope, addresses: tuple[str, ...]) -> Finding:
+def missing_in_azure(permission: Permission, scope: Scope, addresses: tuple[str, ...]) -> Finding:
     role = built_in_role(permission.action)
     return Finding(
         TOPIC,

@@ -2,13 +2,15 @@
 
 Each would otherwise end an ``up`` half an hour in, or leave a link that is up and carries nothing. What the clouds
 would refuse, or what would drop the traffic, is an obstacle; what only may become a problem is a warning. Topics are
-read in parallel, and one that cannot be read hides no other: what it would have found is then not proved.
+read in parallel, and one that cannot be read hides no other: what it would have found is then not proved. Only a read that
+no up can do without, and that the caller may not make, is an obstacle: it is said with all that is missing beside it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 from cloudlink.checks.preflight import (
@@ -21,6 +23,7 @@ from cloudlink.checks.preflight import (
     clusters,
     coredns,
     cost,
+    denied_reads,
     existing,
     filters,
     gateways,
@@ -129,11 +132,14 @@ def check(
     for error in known:
         if not isinstance(error, CloudError | CredentialsError):
             raise error
-    of_topics = list(_of_topics(context, known, guard, tuple(topics)))
+    denied = {e.action for e in known if isinstance(e, CredentialsError) and is_denial(e)} - {""}
+    of_topics = list(_of_topics(context, known, guard, tuple(topics), denied))
     explained = {context.failed[f.explains].summary for f in of_topics if f.explains in context.failed}
     told = [e for e in known if not (isinstance(e, UnreachableError) and e.summary in explained)]
     found = [f for e in told for f in (e.findings or (finding_of(e),))]
     found += of_topics
+    if denied:
+        found += _denied_beside(context, guard, denied)
     if any(isinstance(e, CredentialsError) for e in known):
         raised = refusal(tuple(found))
         assert raised is not None
@@ -143,6 +149,14 @@ def check(
     if known and not others and all(isinstance(e, UnreachableError) for e in known):
         raise known[0]
     return tuple(found)
+
+
+def _denied_beside(context: Context, guard: Guard, denied: Iterable[str]) -> tuple[Finding, ...]:
+    """What else may not be read. Where that cannot be asked, what is known is told without it."""
+    try:
+        return tuple(guard("preflight.permissions", lambda: list(denied_reads.others(context, denied))))
+    except CloudlinkError:
+        return ()
 
 
 def _distinct(errors: Iterable[CloudlinkError]) -> list[CloudlinkError]:
@@ -157,8 +171,13 @@ def _distinct(errors: Iterable[CloudlinkError]) -> list[CloudlinkError]:
 
 
 def _of_topics(
-    context: Context, known: Iterable[CloudlinkError], guard: Guard, topics: tuple[tuple[str, Topic], ...]
+    context: Context,
+    known: Iterable[CloudlinkError],
+    guard: Guard,
+    topics: tuple[tuple[str, Topic], ...],
+    denied: set[str],
 ) -> Iterator[Finding]:
+    """denied: the actions that may not be done, to which those are added that a topic finds."""
     told = {(e.summary, e.detail) for e in known} | {(e.summary, "") for e in known if isinstance(e, UnreachableError)}
     with ThreadPoolExecutor(max(len(topics), 1), thread_name_prefix="preflight") as pool:
         reads = [(name, topic, pool.submit(_run, name, topic, context, guard)) for name, topic in topics]
@@ -170,12 +189,23 @@ def _of_topics(
             if on is not None and on.alike:
                 found = [f for f in found if (f.summary, f.detail) not in said]
             said |= {(f.summary, f.detail) for f in found}
-            yield from map(on.said, found) if on is not None else found
+            yield from (on.said(f, _kubectl(context, on)) for f in found) if on is not None else found
         except LostContactError:
             raise
         except CloudlinkError as error:
-            if (error.summary, error.detail) not in told and (error.summary, "") not in told:
+            if (error.summary, error.detail) in told or (error.summary, "") in told:
+                continue
+            if isinstance(error, CredentialsError) and denied_reads.stops(error, context):
+                denied.add(error.action)
+                told.add((error.summary, error.detail))
+                yield replace(finding_of(error), resource="")  # the topic read it, and no resource
+            else:
                 yield _not_proved(f"{name} on {on.label}" if on is not None else name, error)
+
+
+def _kubectl(context: Context, on: clusters.OnCluster) -> str:
+    at = context.clusters.get(on.label)
+    return at.aks.context if at is not None and at.aks is not None else ""
 
 
 def _run(name: str, topic: Topic, context: Context, guard: Guard) -> list[Finding]:

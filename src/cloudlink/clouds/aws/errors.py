@@ -797,7 +797,7 @@ def _denied(operation: str, whole: str, said: str, rest: dict[str, str]) -> Clou
     else:
         summary = "A permission is missing in AWS"
         hint = f"Ask the account's administrator to allow {action}, or use another profile."
-    return CredentialsError(summary, f"{action} is not allowed. {said}", hint + decode, **rest)
+    return CredentialsError(summary, f"{action} is not allowed. {said}", hint + decode, action=action, **rest)
 
 
 def _skew(error: Exception) -> str:

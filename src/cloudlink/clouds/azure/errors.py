@@ -483,6 +483,7 @@ def _api_error(answer: ErrorResponse, login: str, subscription: str, location: s
             needed,
             f"Ask for a role{where}, such as {built_in_role(action.group(1) if action else '')}, or activate the one that you are "
             f"eligible for (PIM). A role that was given or activated a moment ago needs a new sign-in: {login}",
+            action=action.group(1) if action else "",
             **more,
         )
     if answer.code == "RequestDisallowedByPolicy" or answer.policies:

@@ -21,6 +21,8 @@ _TENANT = re.compile(r"must match (?:one of )?the tenants? '?https?://[^/]+/([0-
 # https://learn.microsoft.com/entra/identity/authentication/concept-mandatory-multifactor-authentication
 SECOND_FACTOR = re.compile(r"must (authenticate with|use) (multi-?factor authentication|MFA)", re.IGNORECASE)
 _CODE = re.compile(r"AADSTS(\d+)")
+# Services of Azure's are named by an address, applications such as the API server of AKS by their id.
+_OF_APPLICATION = re.compile(r"resource principal named (?:api://)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b")
 _TIME = r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)"
 _ASSERTION = re.compile(rf"Current time: {_TIME}.*?valid from {_TIME}.*?expiry time of assertion {_TIME}", re.DOTALL)
 _SKEW_SECONDS, _A_DAY = 240.0, 86_400.0
@@ -124,7 +126,10 @@ _ENTRA = {
     "90002": ("The tenant does not exist", "Compare azure.tenant (or AZURE_TENANT_ID) with: az account list -o table"),
     "500011": (
         "The tenant does not know the resource",
-        "Compare azure.tenant and azure.cloud with: az account list -o table",
+        (
+            'Each tenant is of one cloud: set azure.cloud to the tenant\'s own ("public", "usgovernment", "china"), or azure.tenant to one '
+            "of that cloud's: az cloud show --query name; az account list -o table"
+        ),
     ),
     "50020": (
         "The signed-in user is not known in the tenant",
@@ -279,6 +284,15 @@ def refused(detail: str, login: str, *, code: str = "", request_id: str = "") ->
             "Sign the job in again and run the same command: it goes on from here. For a whole build use a managed identity, or "
             "a client secret or certificate.",
             code="AADSTS700024",
+            request_id=request_id,
+        )
+    if entra and entra[1] == "500011" and (application := _OF_APPLICATION.search(detail)):
+        return CredentialsError(
+            "The tenant does not know the application that a token is for",
+            detail,
+            "Compare azure.tenant with the cluster's (az aks show --query aadProfile.tenantID). If it is that one, ask who runs Entra: az ad sp "
+            f"create --id {application[1]}",
+            code="AADSTS500011",
             request_id=request_id,
         )
     if entra and (entra[1] in _ENTRA or entra[1].startswith("70021")):

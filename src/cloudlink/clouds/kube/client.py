@@ -17,6 +17,7 @@ from cloudlink.clouds import answers
 from cloudlink.clouds.cache import ReadCache
 from cloudlink.clouds.deferred import deferred
 from cloudlink.clouds.kube.access import Access, tls_context
+from cloudlink.clouds.kube.contexts import in_context
 from cloudlink.clouds.kube.errors import KubeApiError, NoCluster, api_error
 from cloudlink.clouds.malformed import parsing
 from cloudlink.clouds.recorded import RECORDING
@@ -39,13 +40,20 @@ class Kube:
     Azure's SDK with status 404, while there is none. Raises NoCluster then, :class:`KubeApiError`, and urllib3's
     errors; :func:`translate` turns the latter two
     into cloudlink's own. cache: shared by all that read the same objects. kind: ``aks`` or ``eks``. beside: of an AKS cluster beside
-    the first, its ARM id, by which a recording tells them apart.
+    the first, its ARM id, by which a recording tells them apart. context: as kubectl calls it, for commands to type.
     """
 
     def __init__(
-        self, name: str, access: Callable[[], Access], cache: ReadCache, kind: str = "aks", beside: str = ""
+        self,
+        name: str,
+        access: Callable[[], Access],
+        cache: ReadCache,
+        kind: str = "aks",
+        beside: str = "",
+        context: str = "",
     ) -> None:
         self.name = name
+        self.context = context
         self.kind = kind
         self._beside = beside.lower()
         self.cache = cache
@@ -158,7 +166,7 @@ class Kube:
             raise MissingError(
                 f"There is no such {kind} in the cluster",
                 f"Cluster {self.name} has no {kind} {name} in namespace {namespace}.",
-                f"kubectl get {kind} --all-namespaces",
+                in_context(f"kubectl get {kind} --all-namespaces", self.context),
             ) from error
         ingress = ((found.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
         names = [str(i["hostname"]) for i in ingress if i.get("hostname")]
@@ -177,7 +185,7 @@ class Kube:
                 f"The status of {kind} {name} in namespace {namespace} of cluster {self.name} names no load balancer. "
                 + ("Only a service of type LoadBalancer gets one. " if kind == "service" else "")
                 + "The AWS Load Balancer Controller usually needs a few minutes.",
-                f"kubectl describe {kind} {name} --namespace {namespace}",
+                in_context(f"kubectl describe {kind} {name} --namespace {namespace}", self.context),
             )
         return names[0]
 
@@ -261,6 +269,7 @@ class Kube:
             return raw
         wait = answers.seconds_to_wait(response.headers.get("Retry-After"), response.headers.get("Date"))
         error = api_error(response.status, raw, wait, self._what(method, path))
+        error.kind, error.context = self.kind, self.context
         if response.status == 401:
             error.hint = _hint(opened.access)
         raise error

@@ -6,6 +6,8 @@ import json
 import re
 import ssl
 
+from cloudlink.clouds.kube.access import AKS_HOSTS, EKS_HOSTS
+from cloudlink.clouds.kube.contexts import in_context
 from cloudlink.clouds.network import explain
 from cloudlink.errors import CloudError, CloudlinkError, CredentialsError, MissingError, UnreachableError
 
@@ -21,6 +23,8 @@ class KubeApiError(Exception):
         self.what = what
         self.retry_after = retry_after
         self.hint = ""  # what to type, where who asked knows
+        self.kind = ""  # aks or eks, where who asked knows
+        self.context = ""  # of kubectl, where who asked knows
 
 
 class NoCluster(MissingError):
@@ -42,13 +46,33 @@ def api_error(status: int, raw: bytes, wait: float | None, what: str) -> KubeApi
 def translate(error: Exception) -> CloudlinkError | None:
     """cloudlink's error for one of the cluster's; None when it is none of them."""
     if isinstance(error, KubeApiError):
-        return _translated(error)
+        found = _translated(error)
+        found.hint = in_context(found.hint, error.context)
+        return found
     if _is_transport(error):
         return _unreachable(error)
     return None
 
 
+# https://learn.microsoft.com/azure/aks/api-server-authorized-ip-ranges
+# https://docs.aws.amazon.com/eks/latest/userguide/cluster-endpoint.html
+_ADD_ADDRESS = {
+    "aks": "az aks update --api-server-authorized-ip-ranges",
+    "eks": "aws eks update-cluster-config --resources-vpc-config publicAccessCidrs=...",
+}
+
+
+def _kind_at(error: Exception) -> str:
+    """aks or eks, by the host that was asked; empty where that does not tell."""
+    host = str(getattr(getattr(error, "pool", None), "host", None) or "")
+    for kind, hosts in (("aks", AKS_HOSTS), ("eks", EKS_HOSTS)):
+        if any(host == one or host.endswith(f".{one}") for one in hosts):
+            return kind
+    return ""
+
+
 def _unreachable(error: Exception) -> CloudlinkError:
+    kind = _kind_at(error)
     known = explain(error, "The cluster's API")
     private = (
         "A private cluster's API is only known and reached from inside its network; with authorized ranges, from those."
@@ -71,15 +95,19 @@ def _unreachable(error: Exception) -> CloudlinkError:
         return UnreachableError(
             known.summary,
             f"{known.detail} Certificates of a cluster end where nobody renews them.",
-            "See whether the clock is right (date -u). If it is: az aks rotate-certs --name NAME --resource-group GROUP (that "
-            "restarts the nodes).",
+            "See whether the clock is right (date -u). If it is: "
+            + (
+                "EKS renews its certificates itself; ask AWS's support."
+                if kind == "eks"
+                else "az aks rotate-certs --name NAME --resource-group GROUP (that restarts the nodes)."
+            ),
         )
     if known.summary in ("A name does not resolve", "No connection in time"):
         return UnreachableError(
             "The cluster cannot be reached from here",
             f"{known.detail} {private}",
-            "Run cloudlink inside that network (VPN, a jump host), or add this machine's address: az aks update "
-            "--api-server-authorized-ip-ranges, aws eks update-cluster-config --resources-vpc-config publicAccessCidrs=...",
+            "Run cloudlink inside that network (VPN, a jump host), or add this machine's address: "
+            + ", ".join(command for of, command in _ADD_ADDRESS.items() if kind in ("", of)),
         )
     return known
 
@@ -159,14 +187,34 @@ _CHECK_FAILED = re.compile(r"Error occured during authorization check|[Cc]heckac
 _WEBHOOK_DOWN = re.compile(r"failed calling webhook \"?([^\":]+)")
 
 
+# By the kind of cluster; where nobody knows it, of both.
+_WANTED = {
+    "aks": "AKS with Entra wants a token of its tenant",
+    "eks": "EKS wants an access entry for the role",
+    "": "EKS wants an access entry for the role, AKS with Entra a token of its tenant",
+}
+_SIGN_IN = {"aks": "az login", "eks": "aws sso login", "": "az login, aws sso login"}
+_SUPPORT = {"aks": "Azure's", "eks": "AWS's", "": "Azure's or AWS's"}
+
+
+def _for_instance(kind: str, verb: str) -> str:
+    """What is made for it already.
+
+    https://docs.aws.amazon.com/eks/latest/userguide/access-policy-permissions.html
+    """
+    if kind == "eks":
+        policy = "AmazonEKSViewPolicy" if verb in ("get", "list", "watch") else "AmazonEKSEditPolicy"
+        return f"(on EKS for instance the access policy {policy}: aws eks associate-access-policy)"
+    return "(on AKS for instance Azure Kubernetes Service RBAC Writer)"
+
+
 def _translated(error: KubeApiError) -> CloudlinkError:
     detail = f"{error.what} was refused: {error.message or error.reason or error.status}"
     if error.status == 401:
         return CredentialsError(
             "The cluster does not accept our sign-in",
-            f"{detail}. The sign-in to the cloud is good, and the cluster does not know it: EKS wants an access entry for the role, "
-            "AKS with Entra a token of its tenant.",
-            error.hint or "Sign in again (az login, aws sso login) and run the command again.",
+            f"{detail}. The sign-in to the cloud is good, and the cluster does not know it: {_WANTED[error.kind]}.",
+            error.hint or f"Sign in again ({_SIGN_IN[error.kind]}) and run the command again.",
             code=error.reason,
         )
     if _CHECK_FAILED.search(error.message):
@@ -182,18 +230,17 @@ def _translated(error: KubeApiError) -> CloudlinkError:
         return CredentialsError(
             "The cluster does not know who asks",
             f"{detail}. It took the request for one of nobody (system:anonymous): the token did not reach it or was not read.",
-            error.hint or "Sign in again (az login, aws sso login); look for a proxy that takes headers away.",
+            error.hint or f"Sign in again ({_SIGN_IN[error.kind]}); look for a proxy that takes headers away.",
             code=error.reason,
         )
     if denied := _RBAC.search(error.message):
         verb, resource, _, namespace = denied.groups()
         azure = " in Azure" in error.message or "Azure does not have opinion" in error.message
         where = f" in the namespace {namespace}" if namespace else ""
-        role = (
-            "the role Azure Kubernetes Service RBAC Writer on the cluster"
-            if azure
-            else f"a Role with {verb} on {resource}{where} (on AKS for instance Azure Kubernetes Service RBAC Writer)"
-        )
+        if azure:
+            role = "the role Azure Kubernetes Service RBAC Writer on the cluster"
+        else:
+            role = f"a Role with {verb} on {resource}{where} {_for_instance(error.kind, verb)}".rstrip()
         return CredentialsError("A permission is missing in the cluster", detail, f"Ask for {role}.", code=error.reason)
     if error.status == 403:
         return CloudError(
@@ -220,9 +267,14 @@ def _translated(error: KubeApiError) -> CloudlinkError:
     if _NODE_AWAY.search(error.message):
         return UnreachableError(
             "The cluster's API does not reach its node",
-            f"{detail}. Logs and commands go from the API to port 10250 of the node, through a tunnel of the cluster's own.",
-            "Look at the tunnel's pods (kubectl get pods --namespace kube-system -l app=konnectivity-agent) and at the node; "
-            "then run the command again.",
+            f"{detail}. Logs and commands go from the API to port 10250 of the node"
+            + ("." if error.kind == "eks" else ", through a tunnel of the cluster's own."),
+            (
+                "Let the cluster's security group reach the nodes on port 10250, and look at the node; then run the command again."
+                if error.kind == "eks"
+                else "Look at the tunnel's pods (kubectl get pods --namespace kube-system -l app=konnectivity-agent) and at the "
+                "node; then run the command again."
+            ),
             code=error.reason,
         )
     if _STORE_FULL.search(error.message):
@@ -230,7 +282,7 @@ def _translated(error: KubeApiError) -> CloudlinkError:
             "The cluster's store is full",
             f"{detail}. Its API takes no writes until something is deleted (etcd is full).",
             "Delete what fills it: kubectl get --raw /metrics | grep apiserver_storage_objects shows which kinds; for a cluster that "
-            "does not recover ask Azure's or AWS's support.",
+            f"does not recover ask {_SUPPORT[error.kind]} support.",
             code=error.reason,
         )
     if error.status >= 500:
