@@ -15,7 +15,7 @@ from cloudlink.core.engine import Engine
 from cloudlink.core.plan import Action, FieldChange, spec_hash
 from cloudlink.core.ports import ErrorPolicy
 from cloudlink.core.resource import Node, Observed, Outputs, Ownership, Phase, Receipt, Receipts, Started, Timing
-from cloudlink.errors import CloudError, CloudlinkError, LostContactError
+from cloudlink.errors import CloudError, CloudlinkError, LostContactError, UnreachableError
 
 from .toy import POLICY, InstantClock, MemoryStore, RemadeToy, Spec, SteppingClock, Toy, ToyCloud, engine
 
@@ -567,6 +567,21 @@ def test_a_long_wait_says_how_long(cloud: ToyCloud, seconds: float, said: str) -
     cloud.trouble["create s.a"] = ["gone"]
     told = [e.detail for e in made_with(patient(seconds), cloud) if isinstance(e, ev.Progress)]
     assert said in told
+
+
+def test_an_hour_of_refusals_ends_with_what_was_done_about_it(cloud: ToyCloud) -> None:
+    """To wait some minutes is no advice any more."""
+    cloud.trouble["create s.a"] = ["busy"] * 1000
+    with pytest.raises(UnreachableError) as unreachable:
+        up([one(cloud)], cloud, MemoryStore())
+    assert "again and again for 67 min" in unreachable.value.detail and "at work" not in unreachable.value.hint
+    cloud.trouble["create s.a"] = ["busy"] * 1000
+    refused = replace(POLICY, translate=lambda _: CloudError("Busy", hint="Wait a few minutes and run it again."))
+    run = Engine([one(cloud)], clock=cloud.clock, store=MemoryStore(), error_policy=refused, workers=2)
+    with pytest.raises(CloudError) as caught:
+        list(run.apply(run.plan()))
+    assert "again and again for 67 min" in caught.value.detail, caught.value.detail
+    assert "at work there" in caught.value.hint and "few minutes" not in caught.value.hint
 
 
 def test_a_network_that_is_lost_is_told_without_the_resource_that_was_read_just_then() -> None:

@@ -11,9 +11,10 @@ import pytest
 import view_samples as samples
 
 from cloudlink.checks import doctor
+from cloudlink.checks.doctor import DoctorReport
 from cloudlink.checks.pauses import Saving
 from cloudlink.checks.preflight import run as preflight
-from cloudlink.checks.report import PauseReport, StatusReport
+from cloudlink.checks.report import Check, Outcome, PauseReport, StatusReport
 from cloudlink.config import load
 from cloudlink.core.plan import Action, Change, FieldChange
 from cloudlink.day_two.reports import LogLine, LogsReport, RotationReport, TunnelKey, TunnelLogs
@@ -86,6 +87,21 @@ def test_every_topic_of_doctor_is_a_sentence() -> None:
     assert not [c.title for c in report.checks if c.title == c.name or not c.title[0].isupper()]
     number = len(samples.LINK.dns.hosts)
     assert f"{number} name{'s' * (number != 1)} in" in said(doctor_lines(report, LOOK))
+
+
+def test_what_doctor_says_to_do_is_in_the_order_in_which_it_helps() -> None:
+    """An up ends with what the first one says. The top has scrolled away on a small terminal, so the end says it again."""
+    group = Check("azure", "The resource group was not found", Outcome.FAILED, "", "az group create --name rg")
+    tunnels = Check("tunnels", "Four tunnels are up", Outcome.FAILED, "none is", "cloudlink up")
+    differs = Check("differences", "Something is not as configured", Outcome.FAILED, "gone", "cloudlink up")
+    both = [text_of(each).strip() for each in doctor_lines(DoctorReport("demo", True, (tunnels, group, differs)), LOOK)]
+    assert both.count("then  cloudlink up") == 2 and "fix  cloudlink up" not in both
+    assert both[-2:] == ["First:  az group create --name rg", "Then:  cloudlink up"]
+    alone = [text_of(each).strip() for each in doctor_lines(DoctorReport("demo", True, (tunnels, differs)), LOOK)]
+    assert alone.count("fix  cloudlink up") == 2 and alone[-1] == "Next:  cloudlink up"
+    prose = replace(group, fix="Ask who keeps it.")
+    ends = [text_of(each) for each in doctor_lines(DoctorReport("demo", True, (prose, differs)), LOOK)]
+    assert ends[-2:] == ["First:  Ask who keeps it.", "Then:  cloudlink up"]
 
 
 def test_who_has_no_configuration_is_told_of_init(tmp_path: Path) -> None:

@@ -67,6 +67,26 @@ def test_heartbeats_come_once_a_minute_and_name_what_is_waited_for() -> None:
     assert rows[0].endswith("azure_vpn.gateway 1m00s, usually 9m to 44m")
 
 
+def test_what_a_cloud_refuses_for_long_is_named_again_and_again() -> None:
+    busy = "waiting: Azure is still busy with an earlier operation (AnotherOperationInProgress)"
+    events: list[Event] = [Begun(T, "azure_vpn.connection[1]", "connection 2", "update", 60)]
+    events += [Progress(T + 2, "azure_vpn.connection[1]", busy), Tick(T + 200)]
+    *_, row = [row for row in plain(events).splitlines() if "still waiting" in row]
+    assert row.endswith(busy), row
+    said = plain([*events, Progress(T + 210, "azure_vpn.connection[1]", "Updating"), Tick(T + 300)])
+    assert not said.splitlines()[-2].endswith(busy), "it has been taken"
+
+
+def test_what_is_gone_already_is_not_unchanged() -> None:
+    """A teardown that runs again finds nothing of what the last one has deleted."""
+    events: list[Event] = []
+    for address, changed in (("aws_vpn.gateway", True), ("aws_vpn.connection[0]", False), ("resolver.zone", False)):
+        events.append(Begun(T, address, "an object", "delete", 60))
+        events.append(Done(T + 5, address, "an object", "delete", 5.0, "", changed=changed))
+    said = plain(events)
+    assert "1 deleted, 2 already gone." in said and "unchanged" not in said, said
+
+
 def test_a_repeated_word_of_the_cloud_is_told_once() -> None:
     events: list[Event] = [Begun(T, "azure_vpn.gateway", "VPN gateway", "create", 1380)]
     events += [Progress(T + second, "azure_vpn.gateway", "Updating") for second in range(1, 30)]

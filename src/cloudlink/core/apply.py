@@ -20,7 +20,7 @@ from cloudlink.core.ports import ErrorPolicy, Store
 from cloudlink.core.resource import Lookup, Observed, Outputs, Ownership, Phase, Receipt, Resource, Started
 from cloudlink.core.schedule import End, Schedule, Task, typical_seconds_of, usual_range_of, verb_of
 from cloudlink.core.waiting import VISIBLE_WITHIN, WORK_PATIENCE, Waiting
-from cloudlink.errors import CloudError, CloudlinkError, DeclinedError
+from cloudlink.errors import CloudError, CloudlinkError, DeclinedError, UnreachableError
 
 T = TypeVar("T")
 
@@ -49,6 +49,19 @@ class UnknownOutcome(Exception):
         super().__init__(str(error))
         self.error = error
         self.attempts_left = attempts_left
+
+
+def _refused_throughout(error: CloudlinkError, seconds: float) -> CloudlinkError:
+    """With how long the cloud said that it will pass, which is no reason to wait any more."""
+    said = f"{error.detail.strip().rstrip('.')}. " if error.detail.strip() else ""
+    error.detail = f"{said}It was asked again and again for {seconds / 60:.0f} min, and answered the same."
+    if isinstance(error, UnreachableError):  # which has a hint of its own
+        return error
+    error.hint = (
+        "Find what else is at work there, in the cloud's console (in Azure: the Activity log), and end it or let it end; if it is "
+        "nothing of yours, open a support case. Nothing is lost: the same command goes on from here."
+    )
+    return error
 
 
 class NotBegun(Exception):
@@ -423,6 +436,7 @@ class Worker:
         """One write, repeated while the cloud says that it is not possible yet. Raises UnknownOutcome
         when nobody knows whether it had its effect, and our own errors."""
         node = job.node
+        refused_for = 0.0  # seconds
 
         def once() -> T:
             if self._clock.stopped:
@@ -434,14 +448,19 @@ class Worker:
         def pause(error: Exception, elapsed: float) -> float | None:
             if isinstance(error, CloudlinkError | Stopped | NotBegun):
                 return None
+            nonlocal refused_for
             wait = self._error_policy.retry_after(error)
             longest = max(node.timing.deadline, WORK_PATIENCE)
             if self._error_policy.not_seen_yet(error):
                 longest = VISIBLE_WITHIN
-            if wait is None or elapsed >= longest:
+            if wait is None:
+                return None
+            if elapsed >= longest:
+                refused_for = elapsed
                 return None
             translated = self._error_policy.translate(error)
-            said = translated.code or translated.summary if translated else "busy"
+            said = translated.summary if translated else "busy"
+            said += f" ({translated.code})" if translated and translated.code else ""
             again = f", again in {wait / 60:.0f} min" if wait >= LONG_WAIT else ""
             self._tell(ev.Progress(self._clock.now(), node.address, f"waiting: {said}{again}"))
             return wait
@@ -458,7 +477,8 @@ class Worker:
                 job.unknown_left -= 1
                 raise UnknownOutcome(error, job.unknown_left) from error
             self.in_flight.pop(node.address, None)
-            raise self.waiting.translated(error, node.address) from error
+            known = self.waiting.translated(error, node.address)
+            raise (_refused_throughout(known, refused_for) if refused_for >= WORK_PATIENCE else known) from error
         job.written = True
         return result
 

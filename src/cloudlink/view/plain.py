@@ -121,10 +121,15 @@ def timing(board: Board, item: Item) -> str:
 def waits(board: Board, running: list[Item]) -> str:
     """The longest waits, on one line."""
     longest = sorted(running, key=board.elapsed, reverse=True)
-    named = [f"{item.address} {timing(board, item)}".rstrip() for item in longest[:2]]
+    named = [f"{item.address} {timing(board, item)}{_refused(item)}".rstrip() for item in longest[:2]]
     if len(longest) > 2:
         named.append(f"and {len(longest) - 2} more")
     return "; ".join(named)
+
+
+def _refused(item: Item) -> str:
+    """Where the cloud does not take the write yet: why, for that is what the run waits for."""
+    return f", {item.detail}" if item.detail.startswith("waiting: ") else ""
 
 
 def totals(board: Board) -> str:
@@ -133,7 +138,8 @@ def totals(board: Board) -> str:
     verbs: tuple[Verb, ...] = ("create", "update", "replace", "delete", "restore")
     counts = [(words.did(verb), sum(1 for item in done if item.changed and item.verb == verb)) for verb in verbs]
     counts += [("checked", sum(1 for item in board.of("done") if item.verb == "check"))]
-    counts += [("unchanged", sum(1 for item in done if not item.changed))]
+    counts += [("already gone", sum(1 for item in done if not item.changed and item.verb == "delete"))]
+    counts += [("unchanged", sum(1 for item in done if not item.changed and item.verb != "delete"))]
     counts += [("kept", len(board.of("kept"))), ("failed", len(board.of("failed")))]
     counts += [("skipped", len(board.of("skipped", "waiting"))), ("not finished", len(board.of("running")))]
     return ", ".join(f"{number} {word}" for word, number in counts if number)

@@ -85,7 +85,9 @@ def doing(verb: Verb) -> str:
 
 
 def did(verb: Verb, changed: bool = True) -> str:
-    """The past tense of a verb; a write that was not necessary is ``unchanged``."""
+    """The past tense of a verb; a write that was not necessary is ``unchanged``, and what nobody had to delete ``already gone``."""
+    if verb == "delete" and not changed:
+        return "already gone"
     return _VERBS[verb][1] if changed or verb in ("read", "wait", "check") else "unchanged"
 
 

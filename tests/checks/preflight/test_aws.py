@@ -14,7 +14,7 @@ from cloudlink.clouds.aws.parse_balancers import LoadBalancer
 from cloudlink.clouds.aws.parse_cluster import Cluster
 from cloudlink.clouds.aws.parse_vpc import Route, RouteTable, Subnet, Vpc
 from cloudlink.clouds.azure.parse_ranges import AzureRanges, Peering
-from cloudlink.core.plan import Action
+from cloudlink.core.plan import Action, Change, FieldChange, Plan
 from cloudlink.errors import CloudlinkError, CredentialsError, Finding, ObstaclesError, Severity
 from cloudlink.link import AddressTarget, Host, KubernetesTarget, Link, LoadBalancerTarget
 from tests.support.pinned import pinned
@@ -100,6 +100,20 @@ def test_a_subnet_without_a_free_address() -> None:
     assert "subnet-1 has no free address" in finding.detail
     assert "subnet-2, subnet-3" in finding.hint
     assert list(check(facts, link(), plan(Action.UPDATE, "resolver.records"))) == [], "the endpoint is there already"
+
+
+def test_a_subnet_that_went_after_the_endpoint_was_made() -> None:
+    """EKS goes on naming it; AWS refuses an address in it only when it is asked for one."""
+    facts = replace(FACTS, cluster=Cluster(VPC, ("subnet-1", "subnet-2", "subnet-9"), None))
+    lost = (FieldChange("subnets", "", "subnet-9"),)
+    change = Change("resolver.endpoint", "endpoint", Action.UPDATE, id="rslvr-in-1", fields=lost)
+    (finding,) = check(facts, link(), Plan((change,)))
+    assert (finding.severity, finding.key) == (OBSTACLE, "dns.endpoint_subnets")
+    assert "still names subnet-9" in finding.detail and "for example of: subnet-1, subnet-2" in finding.hint
+    moved = replace(change, fields=(FieldChange("protocols", "", "Do53"),))
+    assert list(check(facts, link(), Plan((moved,)))) == [], "its addresses stay as they are"
+    full = replace(FACTS, subnets=tuple(replace(s, free_addresses=0) for s in FACTS.subnets))
+    assert list(check(full, link(), Plan((change,)))) == [], "those that have an address need no other"
 
 
 def test_only_the_six_subnets_that_are_taken_count() -> None:

@@ -188,7 +188,10 @@ def _and(items: list[str]) -> str:
 
 def _endpoint_subnets(facts: AwsFacts, link: Link, plan: Plan) -> Iterator[Finding]:
     change = plan.of("resolver.endpoint")
-    if change is None or change.action not in (Action.CREATE, Action.REPLACE):
+    makes = change is not None and change.action in (Action.CREATE, Action.REPLACE)
+    if not makes and not (
+        change is not None and change.action is Action.UPDATE and any(f.field == "subnets" for f in change.fields)
+    ):
         return
     known = {s.id: s for s in facts.subnets}
     for subnet in link.dns.endpoint_subnets or ():
@@ -215,6 +218,8 @@ def _endpoint_subnets(facts: AwsFacts, link: Link, plan: Plan) -> Iterator[Findi
             "Set dns.endpoint_subnets to two to six subnets"
             + (f", for example of: {', '.join(_roomy(facts))}." if _roomy(facts) else "."),
         )
+    if not makes:  # the others have an address already
+        return
     chosen = endpoint_subnets(facts, link)
     for subnet in chosen:
         yield from _unfit(known[subnet], facts)
