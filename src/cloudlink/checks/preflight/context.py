@@ -11,7 +11,7 @@ from cloudlink.clouds.azure.client import Azure
 from cloudlink.clouds.kube.client import Kube
 from cloudlink.core.plan import Action, Plan
 from cloudlink.core.resource import Node
-from cloudlink.errors import CloudlinkError, Finding
+from cloudlink.errors import CloudlinkError, CredentialsError, Finding, UnreachableError
 from cloudlink.link import Link
 from cloudlink.steps.dns_forward.step import FORWARD
 from cloudlink.steps.outputs import Targets
@@ -36,6 +36,15 @@ class Context:
     @property
     def creates(self) -> bool:
         return any(c.action in (Action.CREATE, Action.REPLACE) for c in self.plan.changes)
+
+    @property
+    def cluster_away(self) -> bool:
+        """Whether it is said by itself that the AKS cluster cannot be asked, so that nobody else need try: the plan could not read
+        its CoreDNS, or, where the VNet forwards and a plan has nothing to read there, it is stopped."""
+        if isinstance(self.failed.get(FORWARD), UnreachableError | CredentialsError):
+            return True
+        known = self.link.dns.forward == "vnet" and self.link.azure.new_cluster is None
+        return known and self.azure.aks_power().lower() == "stopped"
 
     def writes(self, step: str) -> bool:
         """Whether the plan writes in this step; an address such as ``resolver.zone`` names one resource."""
