@@ -338,6 +338,5 @@ class JsonView:
         self._write(thing)
 
     def _write(self, thing: Any) -> None:
-        pasted = _to_paste(thing, self._given, self._context) if self._given or self._context else thing
-        self._out.write(dumped(pasted) + "\n")
+        self._out.write(dumped(_to_paste(thing, self._given, self._context)) + "\n")
         self._out.flush()
