@@ -7,16 +7,13 @@ from dataclasses import replace
 import pytest
 
 from cloudlink.checks import doctor
-from cloudlink.checks.preflight.run import (
-    BEFORE_REMOVAL,
-    EXISTING_WITHOUT_WRITES,
-    OVER_EXISTING,
-    TOPICS,
-    WITHOUT_WRITES,
-)
+from cloudlink.checks.preflight.run import BEFORE_REMOVAL, EXISTING_WITHOUT_WRITES, WITHOUT_WRITES
+from cloudlink.checks.preflight.topics import OVER_EXISTING, TOPICS
 from cloudlink.checks.report import Check, Drift, Health, Outcome, StatusReport
 from cloudlink.core.plan import Accounts, Plan
 from cloudlink.errors import Finding, Severity
+from cloudlink.view.doctor import doctor_lines
+from cloudlink.view.text import Look
 from tests.checks.test_tunnels import LINK, Said
 from tests.support.pinned import pin
 
@@ -107,3 +104,22 @@ def test_how_many_of_a_kind_there_are() -> None:
     assert made.count(Outcome.PASSED) == 3 and made.count(Outcome.WARNING) == 1
     assert made.count(Outcome.PASSED, Outcome.WARNING) == 4 and made.count(Outcome.FAILED) == 0
     assert not made.exists
+
+
+def test_what_was_not_read_is_neither_passed_nor_said_to_be_missing() -> None:
+    """A topic whose part in the cluster could not be read is not proved, and a link that nobody could look for may exist."""
+    topics, unread = ["coredns", "quotas"], {"coredns": "The cluster could not be asked."}
+    made = doctor.report(LINK, topics, (), None, None, unread=unread)
+    outcomes = {c.name: (c.outcome, c.detail) for c in made.checks}
+    assert outcomes["coredns"] == (Outcome.UNSEEN, "The cluster could not be asked.")
+    assert outcomes["quotas"][0] is Outcome.PASSED
+    look = Look(100)
+    for noted, exists in ((False, None), (True, True)):
+        made = doctor.report(LINK, (), (), None, None, noted=noted)
+        assert made.exists is exists
+        assert "does not exist" not in "".join(s.text for one in doctor_lines(made, look) for s in one)
+
+
+def test_what_coredns_is_to_do_is_no_line_where_the_vnet_forwards() -> None:
+    by_vnet = replace(LINK, dns=replace(LINK.dns, forward="vnet"))
+    assert "coredns" not in {c.name for c in doctor.report(by_vnet, ["coredns"], (), None, None).checks}

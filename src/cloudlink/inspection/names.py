@@ -18,6 +18,7 @@ from cloudlink.checks.names import unread, verify
 from cloudlink.checks.names.diagnose import answered_wrong, kept_from_dns, silent, unconnected
 from cloudlink.checks.names.probe import Probe
 from cloudlink.checks.preflight import admin_rules, filters, host_rules, vpc_dns
+from cloudlink.checks.preflight.aks import start_command
 from cloudlink.checks.report import (
     DnsReport,
     Health,
@@ -34,9 +35,10 @@ from cloudlink.errors import (
     CredentialsError,
     Finding,
     UnhealthyError,
+    UnreachableError,
     UsageError,
 )
-from cloudlink.inspection.read_link import ReadLink, address_on_cluster, start_command
+from cloudlink.inspection.read_link import ReadLink, address_on_cluster
 from cloudlink.link import Link
 from cloudlink.steps.dns_forward.corefile import ForwardStatus
 from cloudlink.steps.dns_forward.step import is_forward
@@ -155,15 +157,22 @@ class NamesOfLink(ReadLink):
         """From a pod of one cluster. link, azure: as if it was the only one."""
         endpoint, targets = asked.endpoint, asked.targets
         addresses, why = self._leading_to(targets)
-        report = verify.dns(
-            link,
-            Probe(link, aks, self.clock, tell),
-            endpoint=list(endpoint.addresses.values()),
-            addresses=addresses,
-            asked=asked.names,
-            forward=forward,
-            measure=measure,
-        )
+        try:
+            report = verify.dns(
+                link,
+                Probe(link, aks, self.clock, tell),
+                endpoint=list(endpoint.addresses.values()),
+                addresses=addresses,
+                asked=asked.names,
+                forward=forward,
+                measure=measure,
+            )
+        except Exception as error:
+            # where the VNet forwards, nothing has asked the cluster before
+            known = error if isinstance(error, CloudlinkError) else self.translate(error)
+            if isinstance(known, UnreachableError) and azure.aks_power().lower() == "stopped":
+                raise self._cannot_ask(known, link, azure) from error
+            raise
         compared = {name for name, known in addresses.items() if known}
         report = unread.told(report, link, compared, self._record_targets(), why)
         report = replace(report, unproved=(*report.unproved, *self._unanswered(report.names, targets)))

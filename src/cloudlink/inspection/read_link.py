@@ -245,12 +245,6 @@ def address_on_cluster(cluster: ClusterBeside, clusters: Sequence[ClusterBeside]
     return FORWARD if cluster is clusters[0] else address_on(cluster.label)
 
 
-def start_command(link: Link) -> str:
-    """link: as if the cluster was its only one."""
-    side = link.azure
-    return f"az aks start --name {side.aks_cluster} --resource-group {side.aks_resource_group} --subscription {side.aks_subscription}"
-
-
 _NO_PODS = "it is stopped, so that it has no pods that ask"
 
 # Which cluster's API a node asks, besides CoreDNS's keys.

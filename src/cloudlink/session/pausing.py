@@ -48,7 +48,7 @@ class Pausing(Building):
             at = self.clouds.on(error.resource)
             if at is None or isinstance(error, ConflictError):
                 raise
-            raise pausing.cluster_not_asked(error, at.link) from error
+            raise pausing.cluster_not_asked(error, at.link, at.azure.aks_power()) from error
         before = self.inspection.found_pause()
         addresses = before.addresses if before is not None else {}
         addresses = addresses or pausing.addresses(engine.snapshot.outputs.get(topology.resolver.endpoint.address))

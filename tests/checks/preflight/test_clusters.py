@@ -8,8 +8,8 @@ from typing import Any, cast
 import pytest
 
 from cloudlink.checks.preflight import aks, coredns, mesh, network_policies
-from cloudlink.checks.preflight.clusters import OnCluster, find_shared, shared_subnets
-from cloudlink.checks.preflight.context import Context, Topic
+from cloudlink.checks.preflight.clusters import find_shared, shared_subnets
+from cloudlink.checks.preflight.context import Context, OnCluster, Topic
 from cloudlink.checks.preflight.run import topics_of
 from cloudlink.checks.preflight.transit import nodes_of
 from cloudlink.clouds.azure.client import Azure
@@ -135,13 +135,13 @@ def called(topic: Any) -> str:
 
 def test_which_topics_are_of_which_cluster() -> None:
     told = [
-        f"{name}: {called(t.topic)} on {t.label}{', first' * t.first}{', alike' * t.alike}"
-        if isinstance(t, OnCluster)
-        else f"{name}: {called(t)}"
+        f"{'writes' if writes else 'nothing is written'}, {name}: {called(t.topic)} on {t.label}{', alike' * t.alike}"
         for writes in (True, False)
         for name, t in topics_of(SEVERAL, writes=writes)
+        if isinstance(t, OnCluster)
     ]
-    pin(told)
+    assert all(t.first is (t.label == BLUE) for _, t in topics_of(SEVERAL, writes=True) if isinstance(t, OnCluster))
+    pinned(told)
     alone = parse(SMALLEST, "c.toml")
     assert not any(isinstance(t, OnCluster) for _, t in topics_of(alone, writes=True))
 

@@ -34,7 +34,13 @@ class Aws:
     """What the VPC has, as AWS answers it. Anything may be an error instead."""
 
     def __init__(self, **answers: Any) -> None:
-        self._answers: Json = {"firewall_associations": [], "profile_associations": [], "resolver_rules": [], **answers}
+        self._answers: Json = {
+            "firewall_associations": [],
+            "profile_associations": [],
+            "resolver_rules": [],
+            "zones_of_vpc": [],
+            **answers,
+        }
 
     def __getattr__(self, name: str) -> Any:
         def call(*of: str) -> Any:
@@ -216,3 +222,19 @@ def test_status_names_it_in_the_check_of_rules() -> None:
     seen = pin(rule_check(LINK, (), standing(LINK, aws, nothing)))
     assert seen.outcome is Outcome.FAILED and "DNS Firewall" in seen.detail
     assert rule_check(LINK, ()).outcome is Outcome.PASSED
+
+
+@pytest.mark.parametrize(
+    ("name", "taken"),
+    [(APP, [APP]), (f"dev.{ZONE}", [f"*.dev.{ZONE}"]), (f"new.{ZONE}", []), (ZONE, []), ("other.example", [])],
+)
+def test_a_more_specific_zone_that_others_put_on_the_vpc_later_takes_its_names(name: str, taken: list[str]) -> None:
+    aws: Any = Aws(zones_of_vpc=[{"HostedZoneId": "Z1", "Name": f"{name}.", "Owner": {"OwningAccount": "9"}}])
+    found = standing(LINK, aws, nothing)
+    assert bool(found) is bool(taken)
+    if taken:
+        check_of = rule_check(LINK, [], found)
+        assert check_of.outcome is Outcome.FAILED
+        assert f"{', '.join(taken)} is never answered from {ZONE}" in check_of.detail
+        assert "--hosted-zone-id Z1" in check_of.fix
+    assert not told(zones_of_vpc=[{"HostedZoneId": "Z1", "Name": f"{name}."}]), "a plan looks at them by itself"
