@@ -34,7 +34,7 @@ class Reading(Run):
         if skip:
             return 0
         if not thorough:
-            quick = self.inspection.quick()
+            quick = self.inspection.quick(whole_way=True)
             self.view.status(quick)
             return 0 if quick.well else 8
         self._denials.clear()  # those of the plan were told with it
