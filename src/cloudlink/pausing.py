@@ -43,11 +43,11 @@ def nodes(topology: Topology, pause: Pause | None) -> Iterator[Node[Any]]:
             yield node
 
 
-def resumed(topology: Topology, *, new_addresses: bool) -> Iterator[Node[Any]]:
-    """The link's nodes for its resumption. new_addresses: AWS chooses the endpoint's, whatever they were before."""
+def with_new_addresses(topology: Topology) -> Iterator[Node[Any]]:
+    """The link's nodes for its resumption, where AWS chooses the endpoint's addresses, whatever they were before."""
     endpoint = topology.resolver.endpoint
     for node in topology.nodes():
-        yield dataclasses.replace(endpoint, former=dict) if new_addresses and node is endpoint else node
+        yield dataclasses.replace(endpoint, former=dict) if node is endpoint else node
 
 
 def plan(removal: Plan, answering: Plan, *, deep: bool, attachment: bool = False, others: Collection[str] = ()) -> Plan:

@@ -7,13 +7,8 @@ from dataclasses import replace
 import pytest
 
 from cloudlink.checks import doctor
-from cloudlink.checks.preflight.run import (
-    BEFORE_REMOVAL,
-    EXISTING_WITHOUT_WRITES,
-    OVER_EXISTING,
-    TOPICS,
-    WITHOUT_WRITES,
-)
+from cloudlink.checks.preflight.run import BEFORE_REMOVAL, EXISTING_WITHOUT_WRITES, WITHOUT_WRITES
+from cloudlink.checks.preflight.topics import OVER_EXISTING, TOPICS
 from cloudlink.checks.report import Check, Drift, Health, Outcome, StatusReport
 from cloudlink.core.plan import Accounts, Plan
 from cloudlink.errors import Finding, Severity

@@ -25,7 +25,7 @@ from cloudlink.config import parse
 from cloudlink.core.plan import Action
 from cloudlink.core.resource import Ownership, Receipt, Started
 from cloudlink.errors import CloudlinkError, ConflictError, Interrupted, Severity, StateError
-from cloudlink.inspection import Inspection
+from cloudlink.inspection.inspection import Inspection
 from cloudlink.link import PrivateZone
 from cloudlink.session.building import Building
 from cloudlink.session.pausing import Pausing

@@ -23,7 +23,7 @@ from cloudlink.core.engine import Engine
 from cloudlink.core.plan import Plan
 from cloudlink.core.resource import Lookup, Node, Outputs, Receipts, Resource, UnknownOutput
 from cloudlink.errors import CloudlinkError
-from cloudlink.inspection import Inspection
+from cloudlink.inspection.inspection import Inspection
 from cloudlink.link import Link
 from cloudlink.steps.permissions import by_address
 from cloudlink.topology import Topology, build

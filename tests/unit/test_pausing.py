@@ -82,9 +82,10 @@ def test_neither_cluster_nor_load_balancer_is_asked_but_for_coredns() -> None:
 
 def test_a_resumed_endpoint_asks_for_its_former_addresses_unless_told_otherwise() -> None:
     made = topology()
-    as_before = next(n for n in pausing.resumed(made, new_addresses=False) if n.address == "resolver.endpoint")
-    assert as_before is made.resolver.endpoint
-    fresh: Any = next(n for n in pausing.resumed(made, new_addresses=True) if n.address == "resolver.endpoint")
+    fresh: Any = next(n for n in pausing.with_new_addresses(made) if n.address == "resolver.endpoint")
+    assert [n for n in made.nodes() if n is not made.resolver.endpoint] == [
+        n for n in pausing.with_new_addresses(made) if n is not fresh and n.address != "resolver.endpoint"
+    ]
     assert fresh.former() == {}
 
 

@@ -8,8 +8,8 @@ from typing import Any, cast
 import pytest
 
 from cloudlink.checks.preflight import aks, coredns, mesh, network_policies
-from cloudlink.checks.preflight.clusters import OnCluster, find_shared, shared_subnets
-from cloudlink.checks.preflight.context import Topic
+from cloudlink.checks.preflight.clusters import find_shared, shared_subnets
+from cloudlink.checks.preflight.context import OnCluster, Topic
 from cloudlink.checks.preflight.run import topics_of
 from cloudlink.checks.preflight.transit import nodes_of
 from cloudlink.clouds.azure.client import Azure

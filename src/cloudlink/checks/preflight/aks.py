@@ -10,7 +10,7 @@ from cloudlink.checks.preflight.context import Context
 from cloudlink.clouds.azure import parse_aks
 from cloudlink.clouds.azure.parse_aks import AgentPool, AksCluster
 from cloudlink.core.plan import Action, Plan
-from cloudlink.errors import Finding, Mistake, Severity, UnreachableError
+from cloudlink.errors import Finding, MalformedError, Mistake, Severity, UnreachableError
 from cloudlink.link import Link, Toleration
 
 TOPIC = "aks"
@@ -37,8 +37,9 @@ def find(context: Context) -> Iterator[Finding]:
     raw = context.azure.aks_cluster()
     cluster = parse_aks.aks_cluster(raw) if raw else None
     away = context.failed.get(_FORWARD)
+    answered = isinstance(away, MalformedError) or not isinstance(away, UnreachableError)
     # where the VNet forwards, the plan asks nothing of the cluster itself
-    reached = None if context.link.dns.forward == "vnet" else not isinstance(away, UnreachableError)
+    reached = None if context.link.dns.forward == "vnet" else answered
     yield from check(AksFacts(cluster, reached, str(away) if reached is False else ""), context.link, context.plan)
 
 

@@ -213,6 +213,7 @@ def bgp_peers(raw: Iterable[Json]) -> tuple[BgpPeer, ...]:
 
 @parsing("Azure's learned routes")
 def learned_routes(raw: Iterable[Json]) -> tuple[LearnedRoute, ...]:
+    """IPv4 only: a gateway of a dual-stack VNet learns IPv6 beside it."""
     return tuple(
         LearnedRoute(
             network=str(r.get("network") or ""),
@@ -221,6 +222,7 @@ def learned_routes(raw: Iterable[Json]) -> tuple[LearnedRoute, ...]:
             origin=str(r.get("origin") or ""),
         )
         for r in raw
+        if ":" not in str(r.get("network") or "")
     )
 
 
