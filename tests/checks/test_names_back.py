@@ -111,8 +111,8 @@ def test_the_verdict_is_on_both_directions() -> None:
     unproved = back.unproved(empty, "no pod")
     assert unproved.health is Health.UNKNOWN and "no pod" in unproved.unproved[0]
     names = back.wanted(LINK, {}, [NAME])
-    assert back.without_endpoint(empty, LINK, names).health is Health.DOWN
-    assert back.without_endpoint(both, LINK, names).health is Health.DEGRADED
+    assert pin(back.without_endpoint(empty, LINK, names)).health is Health.DOWN
+    assert pin(back.without_endpoint(both, LINK, names)).health is Health.DEGRADED
 
 
 def seen(phase: Phase = Phase.READY) -> Observed[object, object]:
@@ -123,11 +123,11 @@ def test_status_looks_at_zones_and_at_what_leads_to_them() -> None:
     zones = [ZoneSeen(z.name, "/z", linked=True) for z in LINK.dns.back]
     parts = ["dns_forward.inbound", "resolver.back_endpoint", *(f"resolver.back_association[{z.name}]" for z in zones)]
     found: dict[str, Observed[object, object] | None] = {a: seen() for a in parts}
-    assert status_of_back.status_check(LINK, found, zones).outcome is Outcome.PASSED
+    assert pin(status_of_back.status_check(LINK, found, zones)).outcome is Outcome.PASSED
     for address in parts:
         for wrong in (None, seen(Phase.FAILED)):
-            check = status_of_back.status_check(LINK, {**found, address: wrong}, zones)
+            check = pin(status_of_back.status_check(LINK, {**found, address: wrong}, zones))
             assert (check.outcome, check.fix) == (Outcome.FAILED, "cloudlink up")
     loose = [zones[0], ZoneSeen(zones[1].name, "/z")]
-    check = status_of_back.status_check(LINK, found, loose)
+    check = pin(status_of_back.status_check(LINK, found, loose))
     assert "azure.corp.test is not linked" in check.detail and check.fix.startswith("az network private-dns link")
