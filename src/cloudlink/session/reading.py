@@ -34,7 +34,7 @@ class Reading(Run):
         from cloudlink.checks.report import Advice, Health
 
         if not thorough:
-            quick = self.read_link.quick()
+            quick = self.read_link.quick(whole_way=True)
             self.view.status(quick)
             return 0 if quick.well else 8
         self._denials.clear()  # those of the plan were told with it

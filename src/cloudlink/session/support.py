@@ -46,8 +46,8 @@ class Support(Building, Reading):
         """Topics of the checks -> what they did not see, as an AKS cluster could not be asked."""
         from cloudlink.steps.dns_forward.step import is_forward
 
-        away = [e for address, e in self.inspection.engine.snapshot.missing.items() if is_forward(address)]
-        if not away:
+        missing = self.inspection.engine.snapshot.missing
+        if not any(is_forward(address) or address.startswith("azure_vpn.cluster") for address in missing):
             return {}
         return dict.fromkeys(
             ("coredns", "permissions"), "What is in an AKS cluster is not known: it could not be asked."
