@@ -142,13 +142,14 @@ def _import_everything() -> None:
     import yaml
 
     import cloudlink.checks.preflight.run
+    import cloudlink.checks.preflight.topics
     import cloudlink.cli.commands
     import cloudlink.clouds.aws.client
     import cloudlink.clouds.azure.client
     import cloudlink.clouds.kube.access
     import cloudlink.clouds.kube.client
     import cloudlink.core.engine
-    import cloudlink.inspection
+    import cloudlink.inspection.inspection
     import cloudlink.sandbox_client
     import cloudlink.sweep
     import cloudlink.topology

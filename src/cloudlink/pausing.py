@@ -8,10 +8,11 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from cloudlink.checks import pauses
+from cloudlink.checks.preflight.aks import start_command
 from cloudlink.checks.report import PauseReport
 from cloudlink.core.plan import Action, Adopted, Plan
 from cloudlink.core.resource import Lookup, Node, Outputs, UnknownOutput
-from cloudlink.errors import CloudlinkError
+from cloudlink.errors import CloudlinkError, MissingError
 from cloudlink.link import Link
 from cloudlink.steps.aws_vpn.transit import ATTACHMENT
 from cloudlink.steps.dns_forward.pauses import Pause
@@ -42,11 +43,11 @@ def nodes(topology: Topology, pause: Pause | None) -> Iterator[Node[Any]]:
             yield node
 
 
-def resumed(topology: Topology, *, new_addresses: bool) -> Iterator[Node[Any]]:
-    """The link's nodes for its resumption. new_addresses: AWS chooses the endpoint's, whatever they were before."""
+def with_new_addresses(topology: Topology) -> Iterator[Node[Any]]:
+    """The link's nodes for its resumption, where AWS chooses the endpoint's addresses, whatever they were before."""
     endpoint = topology.resolver.endpoint
     for node in topology.nodes():
-        yield dataclasses.replace(endpoint, former=dict) if new_addresses and node is endpoint else node
+        yield dataclasses.replace(endpoint, former=dict) if node is endpoint else node
 
 
 def plan(removal: Plan, answering: Plan, *, deep: bool, attachment: bool = False, others: Collection[str] = ()) -> Plan:
@@ -82,18 +83,32 @@ def addresses(outputs: object) -> dict[str, IPv4Address]:
     return dict(outputs.addresses) if isinstance(outputs, Endpoint) else {}
 
 
-def cluster_not_asked(error: CloudlinkError, link: Link) -> CloudlinkError:
-    """The same error with what it means for a pause. link: as if the cluster was its only one."""
-    side = link.azure
+def cluster_not_asked(error: CloudlinkError, link: Link, power: str) -> CloudlinkError:
+    """The same error with what it means for a pause. link: as if the cluster was its only one. power: Azure's word for the cluster;
+    empty: not known."""
+    side, stopped = link.azure, power.lower() == "stopped"
+    reason = f"The AKS cluster {side.aks_cluster} is stopped" if stopped else str(error).rstrip(".")
     return type(error)(
         "CoreDNS cannot be told of the pause",
-        f"{str(error).rstrip('.')}. Nothing was changed: while CoreDNS of {side.aks_cluster} sends {link.dns.zones_said} to AWS, "
+        f"{reason}. Nothing was changed: while CoreDNS of {side.aks_cluster} sends {link.dns.zones_said} to AWS, "
         "what answers there stays.",
-        f"{error.hint}\nthen run cloudlink pause again. If the cluster is stopped: az aks start --name {side.aks_cluster} "
-        f"--resource-group {side.aks_resource_group}".strip(),
+        f"{start_command(link) if stopped else error.hint}\nthen run cloudlink pause again.".strip(),
         resource=error.resource,
         request_id=error.request_id,
         code=error.code,
+    )
+
+
+def cluster_gone(link: Link, resource: str) -> MissingError:
+    """link: as if the cluster was its only one."""
+    side = link.azure
+    return MissingError(
+        "The AKS cluster was not found",
+        f"The resource group {side.aks_resource_group} has no AKS cluster {side.aks_cluster}, so that nobody's CoreDNS can be told of the "
+        "pause. Nothing was changed.",
+        f"az aks list --subscription {side.aks_subscription} -o table\nName what there is in the configuration and run cloudlink up "
+        "before a pause. Where the link is not needed any more: cloudlink teardown, which works all the same.",
+        resource=resource,
     )
 
 

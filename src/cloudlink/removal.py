@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
+from cloudlink.checks.preflight.aks import start_command
 from cloudlink.checks.preflight.azure_gateway import GatewayFacts
 from cloudlink.checks.report import Left
 from cloudlink.core.graph import Graph
@@ -269,11 +270,10 @@ def cluster_not_asked(error: CloudlinkError, link: Link, power: str) -> Cloudlin
     side = link.azure
     stopped = power.lower() == "stopped"
     reason = f"The AKS cluster {side.aks_cluster} is stopped." if stopped else str(error).rstrip(".") + "."
-    start = f"az aks start --name {side.aks_cluster} --resource-group {side.aks_resource_group}"
     return type(error)(
         "CoreDNS cannot be told to let go of the zone",
         f"{reason} Nothing was changed: while CoreDNS sends {link.dns.zones_said} to AWS, what answers there stays.",
-        (f"{start}\nthen run cloudlink teardown again." if stopped else error.hint.rstrip(".") + ".")
+        (f"{start_command(link)}\nthen run cloudlink teardown again." if stopped else error.hint.rstrip(".") + ".")
         + f"\nIf the cluster stays so, or is gone for good: {LEAVE_COREDNS}",
         resource=error.resource,
         request_id=error.request_id,

@@ -38,7 +38,7 @@ class Cluster:
     def __init__(self, **answers: list[Answer]) -> None:
         self.answers: dict[str, list[Answer]] = {
             "pods": [[]],
-            "create_pod": [{}],
+            "create_pod": [{"phase": "Pending"}],
             "pod": [SUCCEEDED],
             "pod_log": [RESULT],
             "delete_pod": [True],
@@ -56,6 +56,8 @@ class Cluster:
             answer = told.pop(0) if len(told) > 1 else told[0]
             if isinstance(answer, Exception):
                 raise answer
+            if name == "create_pod":
+                return {"metadata": arguments[1]["metadata"], "status": answer}
             return {"metadata": {"name": arguments[1]}, "status": answer} if name == "pod" else answer
 
         return call
@@ -115,7 +117,7 @@ def test_no_two_runs_use_one_name() -> None:
 
 def test_the_user_is_told_each_state_of_the_pod() -> None:
     told: list[str] = []
-    run(Cluster(pod=[{"phase": "Pending"}, {"phase": "Running"}, SUCCEEDED]), told=told)
+    run(Cluster(pod=[{"phase": "Running"}, SUCCEEDED]), told=told)  # the first is the create's own answer
     assert told == ["pod Pending", "pod Running", "pod Succeeded"]
 
 

@@ -1,4 +1,4 @@
-"""A DNS Firewall rule appears on the VPC of a link that works: verify-dns and status name it, and nothing else is blamed."""
+"""What takes names away from a link that works: verify-dns and status name it, and nothing else is blamed."""
 
 from __future__ import annotations
 
@@ -56,3 +56,23 @@ def test_without_the_permission_the_cause_is_not_known_and_nothing_ends_for_it(l
     asked = linked.cloudlink("verify-dns", "sentry", "--json")
     assert asked.code == 8, "the denial of a look beside is none of the command's"
     assert firewall not in asked.json["names"][0]["cause"]
+
+
+def test_a_more_specific_zone_of_another_team_is_told_by_status_and_verify_dns(linked: Cli) -> None:
+    route53: Any = linked.clouds().aws.route53
+    vpc = {"VPCRegion": linked.link.aws.region, "VPCId": linked.link.aws.vpc_id}
+    made = route53.create_hosted_zone(
+        Name=SENTRY, CallerReference="team", HostedZoneConfig={"PrivateZone": True, "Comment": ""}, VPC=vpc
+    )
+    zone = made["HostedZone"]["Id"].rpartition("/")[2]
+    try:
+        asked = linked.cloudlink("verify-dns", "sentry", "--json")
+        seen = linked.cloudlink("status", "--json")
+    finally:
+        route53.delete_hosted_zone(Id=zone)
+    assert asked.code == 8, asked.out + asked.err
+    assert zone in asked.json["names"][0]["cause"] and "more specific" not in asked.json["names"][0]["fix"]
+    assert "disassociate-vpc-from-hosted-zone" in asked.json["names"][0]["fix"]
+    (rules,) = [c for c in seen.json["checks"] if c["name"] == "rules"]
+    assert seen.code == 8 and rules["outcome"] == "failed"
+    assert f"{SENTRY} is never answered" in rules["detail"]

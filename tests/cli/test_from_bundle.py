@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from typing import Any
 import pytest
 
 from cloudlink import bundle
+from cloudlink.cli.sandbox import _start_from
+from cloudlink.errors import UsageError
 from cloudlink.secret import STAND_IN
 from tests.support.cli import Cli
 from tests.support.manual_edits import ManualEdits
@@ -145,3 +148,11 @@ def test_what_is_refused_writes_nothing(linked: Cli, tmp_path: Path) -> None:
     other = place.sandbox("start", "--from", str(file))
     assert other.code == 2 and "not overwritten" in other.err
     assert place.config.read_text() == own + "# another\n"
+
+
+def test_a_file_of_windows_is_printed_so_that_a_shell_takes_it() -> None:
+    """Under WSL most of a user's own files lie below a folder with a space."""
+    file = Path("/mnt/c/Users/Jane Doe/bundle.tar.gz")
+    with pytest.raises(UsageError) as raised:
+        _start_from(file, Path("config.toml"), None)
+    assert shlex.split(raised.value.hint) == ["cloudlink", "sandbox", "start", "--from", str(file)]

@@ -63,6 +63,34 @@ def test_who_changes_nothing_imports_no_models_of_azures(linked: Cli) -> None:
     assert "Nothing to do" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("arguments", "left"),
+    [
+        (["--no-verify", "--json"], {"checks.report", "day_two.reports", "inspection", "removal", "pausing"}),
+        ([], {"inspection.status", "inspection.names", "checks.names.probe", "removal", "pausing"}),
+    ],
+)
+def test_who_changes_nothing_loads_nothing_of_what_a_change_asks_for(
+    linked: Cli, arguments: list[str], left: set[str]
+) -> None:
+    """Cloudlink's own modules are a third of the processor time of such a run."""
+    code = (
+        "import sys; from cloudlink.cli.commands import run; code = run(['up', '--sandbox', *sys.argv[1:]]);"
+        "sys.stderr.write('\\n'.join(m for m in sys.modules if m.startswith('cloudlink.'))); sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=linked.folder,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    loaded = {name.removeprefix("cloudlink.") for name in done.stderr.split()}
+    assert "checks.preflight.run" in loaded
+    assert loaded & (left | {"checks.preflight.topics", "checks.preflight.permissions"}) == set()
+
+
 def test_status_as_json(linked: Cli) -> None:
     result = linked.cloudlink("status", "--json")
     assert result.code == 0

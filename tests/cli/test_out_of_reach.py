@@ -38,6 +38,13 @@ def outcomes(status: Result) -> dict[str, str]:
     return {c["name"]: c["outcome"] for c in status.json["checks"]}
 
 
+def test_an_answer_that_is_no_json_is_not_told_as_silence(place: Cli, fault: Any) -> None:
+    fault("garbage", "kube.GET:configmaps/*")
+    plan = place.cloudlink("plan")
+    assert plan.code == 5, plan.out + plan.err
+    assert "The cluster's answer cannot be read" in plan.err and "could not be reached" not in plan.err
+
+
 def test_a_reader_is_shown_what_a_reader_may_see(place: Cli, fault: Any) -> None:
     assert place.cloudlink("status").code == 0
     fault("denied", "azure.POST:*")

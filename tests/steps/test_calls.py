@@ -13,7 +13,7 @@ from cloudlink_sandbox.process import Sandbox
 from tests.support.cli import EXAMPLE
 from tests.support.life import Life
 
-MOST = {"plan": 54, "first up": 125, "second up": 26, "status": 38, "teardown": 132}
+MOST = {"plan": 54, "first up": 125, "second up": 26, "status": 39, "teardown": 132}
 
 
 @pytest.fixture(scope="module")

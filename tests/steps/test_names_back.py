@@ -21,7 +21,7 @@ from cloudlink.config import parse
 from cloudlink.core.plan import Action
 from cloudlink.core.resource import Started
 from cloudlink.errors import Interrupted, Severity, UsageError
-from cloudlink.inspection import Inspection
+from cloudlink.inspection.inspection import Inspection
 from cloudlink.session.pausing import Pausing
 from cloudlink.steps.least_permissions import least
 from cloudlink_sandbox.durations import Durations

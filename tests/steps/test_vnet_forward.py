@@ -25,13 +25,14 @@ from cloudlink.config import parse
 from cloudlink.core.plan import Action
 from cloudlink.core.resource import Ownership, Receipt, Started
 from cloudlink.errors import CloudlinkError, ConflictError, Interrupted, Severity, StateError
-from cloudlink.inspection import Inspection
+from cloudlink.inspection.inspection import Inspection
 from cloudlink.link import PrivateZone
 from cloudlink.session.building import Building
 from cloudlink.session.pausing import Pausing
 from cloudlink.steps.dns_forward.rules import VnetRules
 from cloudlink.steps.least_permissions import least
 from cloudlink_sandbox.durations import Durations
+from cloudlink_sandbox.faults import Fault
 from cloudlink_sandbox.process import Sandbox
 from tests.support.built_link import Killed
 from tests.support.config_texts import add, config_text
@@ -414,3 +415,42 @@ def test_the_check_is_of_the_vnet_where_the_vnet_forwards() -> None:
     checks = (check("zone", Outcome.PASSED, ""), check("forward", Outcome.PASSED, ""))
     assert [c.title for c in titled(checks, by_vnet=True)] == [CHECKS["zone"], "The VNet forwards the zone"]
     assert titled(checks, by_vnet=False) == checks
+
+
+def test_a_stopped_cluster_hides_nothing_of_what_azure_says(life: Life) -> None:
+    """Over what others have joined, a pod tries the way before the first rule."""
+    side = life.link.azure
+    group = f"/subscriptions/{side.subscription}/resourceGroups/{side.aks_resource_group}/providers"
+    cluster = f"{group}/Microsoft.ContainerService/managedClusters/{side.aks_cluster}"
+    arm(life, "POST", f"{cluster}/stop", api="2024-05-01")
+    zone = network(life, f"privateDnsZones/{ZONE}")
+    arm(life, "PUT", zone, {"location": "global"}, ZONES)
+    link = {"location": "global", "properties": {"virtualNetwork": {"id": vnet_id(life)}}}
+    arm(life, "PUT", f"{zone}/virtualNetworkLinks/x", link, ZONES)
+    obstacles = found(life)
+    assert set(obstacles) == {
+        "A private zone of Azure's comes before the forwarding rule",
+        "The AKS cluster is stopped",
+    }
+    assert "CoreDNS" not in obstacles["The AKS cluster is stopped"]
+    assert not [f for f in life.found if f.severity is Severity.NOT_PROVED], "it is said once"
+    arm(life, "POST", f"{cluster}/start", api="2024-05-01")
+    arm(life, "DELETE", f"{zone}/virtualNetworkLinks/x", api=ZONES)
+    arm(life, "DELETE", zone, api=ZONES)
+    assert made(life) == OWN
+    arm(life, "POST", f"{cluster}/stop", api="2024-05-01")
+    assert life.status().health is Health.HEALTHY
+    with pytest.raises(CloudlinkError, match="cannot be asked") as refused:
+        asked(life)
+    assert "which is stopped" in refused.value.detail and "az aks start --name" in refused.value.hint
+
+
+def test_a_cluster_that_may_not_be_asked_hides_nothing_of_what_azure_says(life: Life) -> None:
+    zone = network(life, f"privateDnsZones/{ZONE}")
+    arm(life, "PUT", zone, {"location": "global"}, ZONES)
+    link = {"location": "global", "properties": {"virtualNetwork": {"id": vnet_id(life)}}}
+    arm(life, "PUT", f"{zone}/virtualNetworkLinks/x", link, ZONES)
+    life.sandbox.context.faults.add(Fault("cut-before", "kube.GET:configmaps/*", times=None))
+    assert "A private zone of Azure's comes before the forwarding rule" in found(life)
+    unproved = [f for f in life.found if f.summary == "Whether CoreDNS of the cluster answers the zone is not known"]
+    assert len(unproved) == 1

@@ -17,7 +17,7 @@ from cloudlink.core.engine import Engine
 from cloudlink.core.plan import Plan
 from cloudlink.core.resource import Receipt, Receipts
 from cloudlink.errors import Finding
-from cloudlink.inspection import Inspection
+from cloudlink.inspection.inspection import Inspection
 from cloudlink.link import Link
 from cloudlink.sandbox_client import endpoints_of
 from cloudlink.sandbox_world import description

@@ -23,7 +23,7 @@ from cloudlink.core.engine import Engine
 from cloudlink.core.plan import Plan
 from cloudlink.core.resource import Lookup, Node, Outputs, Receipts, Resource, UnknownOutput
 from cloudlink.errors import CloudlinkError
-from cloudlink.inspection import Inspection
+from cloudlink.inspection.inspection import Inspection
 from cloudlink.link import Link
 from cloudlink.steps.permissions import by_address
 from cloudlink.topology import Topology, build
@@ -32,7 +32,7 @@ from tests.support.recorded_clients import Calls, Recorder, Replayed
 from tests.support.told import lines
 
 LINKS = Path(__file__).parent.parent / "steps" / "golden" / "links"
-BEFORE = ("example", "transit")  # of these, also what is there before the first run
+BEFORE = ("example", "transit", "back", "vnet")  # of these, also what is there before the first run
 HALF_MADE = ("creates", "transit")  # of these, also what is there in the middle of the first run
 _EVENTS = 40  # of a run, until its middle
 

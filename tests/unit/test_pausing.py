@@ -17,7 +17,7 @@ from cloudlink.core.plan import Action, Adopted, Change, Plan
 from cloudlink.core.planner import Snapshot
 from cloudlink.core.resource import Lookup, Observed, Outputs, Ownership, Phase, Resource
 from cloudlink.core.schedule import End, Schedule, Task
-from cloudlink.errors import CloudError
+from cloudlink.errors import CloudError, UnreachableError
 from cloudlink.steps.dns_forward.pauses import Pause
 from cloudlink.steps.paused import taken
 
@@ -82,9 +82,10 @@ def test_neither_cluster_nor_load_balancer_is_asked_but_for_coredns() -> None:
 
 def test_a_resumed_endpoint_asks_for_its_former_addresses_unless_told_otherwise() -> None:
     made = topology()
-    as_before = next(n for n in pausing.resumed(made, new_addresses=False) if n.address == "resolver.endpoint")
-    assert as_before is made.resolver.endpoint
-    fresh: Any = next(n for n in pausing.resumed(made, new_addresses=True) if n.address == "resolver.endpoint")
+    fresh: Any = next(n for n in pausing.with_new_addresses(made) if n.address == "resolver.endpoint")
+    assert [n for n in made.nodes() if n is not made.resolver.endpoint] == [
+        n for n in pausing.with_new_addresses(made) if n is not fresh and n.address != "resolver.endpoint"
+    ]
     assert fresh.former() == {}
 
 
@@ -187,3 +188,17 @@ def test_whose_attachment_goes(owned: Ownership | None, others: tuple[str, ...],
     removed = Change("aws_vpn.attachment", "attachment", Action.DELETE, "cloudlink made it", id="tgw-attach-1")
     made = pausing.plan(Plan((removed,)), forward(Action.UPDATE), deep=False, attachment=goes, others=others)
     assert any("172.28.0.0/16 in rtb-1" in k.why for k in made.kept) is bool(others)
+
+
+def test_a_stopped_cluster_is_named_with_the_command_that_starts_it() -> None:
+    error = UnreachableError("The cluster does not answer", "Closed.", "See that kubectl reaches it.", resource=FORWARD)
+    told = pausing.cluster_not_asked(error, LINK, "Stopped")
+    assert "is stopped. Nothing was changed" in told.detail and "Closed" not in told.detail
+    assert told.hint.startswith("az aks start --name") and f"--subscription {LINK.azure.subscription}" in told.hint
+    away = pausing.cluster_not_asked(error, LINK, "Running")
+    assert "Closed" in away.detail and "az aks start" not in away.hint and "kubectl" in away.hint
+
+
+def test_a_cluster_that_is_gone_is_named_with_both_ways_on() -> None:
+    told = pausing.cluster_gone(LINK, FORWARD)
+    assert "Nothing was changed" in told.detail and "az aks list" in told.hint and "cloudlink teardown" in told.hint

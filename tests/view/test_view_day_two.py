@@ -13,7 +13,7 @@ import view_samples as samples
 from cloudlink.checks import doctor
 from cloudlink.checks.doctor import DoctorReport
 from cloudlink.checks.pauses import Saving
-from cloudlink.checks.preflight import run as preflight
+from cloudlink.checks.preflight import topics as preflight
 from cloudlink.checks.report import Check, Outcome, PauseReport, StatusReport
 from cloudlink.config import load
 from cloudlink.core.plan import Action, Change, FieldChange

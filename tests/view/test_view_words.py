@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -23,7 +25,7 @@ from cloudlink.errors import CloudError, ConfigError, Finding, Mistake, Obstacle
 from cloudlink.secret import Secret
 from cloudlink.view import open_view, words
 from cloudlink.view.json_lines import as_json, dumped
-from cloudlink.view.text import Span
+from cloudlink.view.text import Span, to_paste
 
 
 @pytest.mark.parametrize(
@@ -212,3 +214,26 @@ def test_no_other_room_imports_rich() -> None:
     ]
     assert found
     assert all(name.startswith("view/") for name in found)
+
+
+ID = "/subscriptions/s/resourceGroups/rg(prod)/providers/Microsoft.Network/virtualNetworks/v"
+
+
+@pytest.mark.parametrize(
+    ("text", "pasted"),
+    [
+        ("az group show --name rg(prod)", "az group show --name 'rg(prod)'"),
+        (f"az lock delete --ids {ID}", f"az lock delete --ids '{ID}'"),
+        (f"Ask its owner (az lock delete --ids {ID}).", f"Ask its owner (az lock delete --ids '{ID}')."),
+        ("Its owner can (az group delete --name plain).", "Its owner can (az group delete --name plain)."),
+        ("az group show -g a(b), then -g c(d); done", "az group show -g 'a(b)', then -g 'c(d)'; done"),
+        ("az group show --name 'rg(prod)'", "az group show --name 'rg(prod)'"),
+        ("Whether (x) holds", "Whether (x) holds"),
+    ],
+)
+def test_names_that_a_shell_would_take_apart_are_quoted(text: str, pasted: str) -> None:
+    """A resource group of Azure's may have parentheses in its name."""
+    assert to_paste(text, "") == pasted
+    assert to_paste(pasted, "") == pasted
+    for command in [part for part in re.split(r"[;,]| \(|\)\.?$", pasted) if part.startswith("az ")]:
+        shlex.split(command)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from cloudlink.checks.report import Check, Health, Outcome, StatusReport
 from cloudlink.core.plan import Plan
@@ -14,12 +15,14 @@ from cloudlink.link import Link
 @dataclass(frozen=True)
 class DoctorReport:
     link: str
-    exists: bool  # whether cloudlink has made anything of it
+    exists: bool | None  # whether cloudlink has made anything of it; None: neither the state nor a cloud says it
     checks: tuple[Check, ...]
 
     def count(self, *outcomes: Outcome) -> int:
         return sum(check.outcome in outcomes for check in self.checks)
 
+
+NOTHING_UNREAD: Mapping[str, str] = MappingProxyType({})
 
 _TITLES = {
     "configuration": "The configuration is valid",
@@ -54,17 +57,25 @@ def report(
     findings: Sequence[Finding],
     plan: Plan | None,
     status: StatusReport | None,
+    *,
+    noted: bool = False,
+    unread: Mapping[str, str] = NOTHING_UNREAD,
 ) -> DoctorReport:
-    """topics: those that were checked before a write. plan: None where the clouds could not be read. status: of a link
+    """noted: the state says that cloudlink has made something. unread: topic -> why part of what it looks at could not be read.
+    topics: those that were checked before a write. plan: None where the clouds could not be read. status: of a link
     that exists."""
-    exists = status is not None and status.health is not Health.ABSENT
+    exists = status.health is not Health.ABSENT if status is not None else True if noted else None
     number = len(link.dns.all_hosts)
     checks = [_passed("configuration", f"{number} {'name' if number == 1 else 'names'} in {link.dns.zones_said}")]
     if plan is not None:
         topics = ("sign-in", *topics)
     for topic in dict.fromkeys([*topics, *(f.topic for f in findings)]):
         found = [f for f in findings if f.topic == topic]
-        checks += [_check(f) for f in found] or [_passed(topic, _signed_in(plan) if topic == "sign-in" else "")]
+        checks += [_check(f) for f in found]
+        if topic in unread:
+            checks.append(Check(topic, _TITLES.get(topic, topic), Outcome.UNSEEN, unread[topic]))
+        elif not found and (topic != "coredns" or link.dns.forward == "coredns"):
+            checks.append(_passed(topic, _signed_in(plan) if topic == "sign-in" else ""))
     if exists and status is not None:
         checks += [c for c in status.checks if c.outcome is not Outcome.SKIPPED]
         checks += _differences(status)

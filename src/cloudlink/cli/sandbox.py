@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,7 +64,7 @@ def _start_from(file: Path, config: Path | None, speed: float | None) -> int:
         raise UsageError(
             "--from stands alone",
             "The configuration and the time are those of the bundle.",
-            f"cloudlink sandbox start --from {file}",
+            f"cloudlink sandbox start --from {shlex.quote(str(file))}",
         )
     recorded = unpack_here(file)
     with commands() as found:

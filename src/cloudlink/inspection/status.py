@@ -19,6 +19,7 @@ from cloudlink.checks import (
     tunnels,
 )
 from cloudlink.checks.preflight import admin_rules, filters
+from cloudlink.checks.preflight.aks import start_command
 from cloudlink.checks.report import (
     Check,
     Health,
@@ -45,7 +46,7 @@ from cloudlink.errors import (
     UnreachableError,
     finding_of,
 )
-from cloudlink.inspection.read_link import ReadLink, address_on_cluster, start_command
+from cloudlink.inspection.read_link import ReadLink, address_on_cluster
 from cloudlink.steps.aws_vpn.routes import Tables
 from cloudlink.steps.aws_vpn.step import AwsVpn
 from cloudlink.steps.dns_forward.step import is_forward

@@ -35,10 +35,13 @@ class Building(Run):
 
         resuming: that the link is paused is no obstacle. new_addresses: AWS chooses those of the endpoint that a pause took.
         """
-        from cloudlink import pausing
-
         self.refuse_another_kind()
-        engine = self._make_engine(tuple(pausing.resumed(self.clouds.topology, new_addresses=new_addresses)))
+        nodes = tuple(self.clouds.topology.nodes())
+        if new_addresses:
+            from cloudlink import pausing
+
+            nodes = tuple(pausing.with_new_addresses(self.clouds.topology))
+        engine = self._make_engine(nodes)
         self._reading()
         with ThreadPoolExecutor(1, thread_name_prefix="accounts") as pool:
             accounts = pool.submit(accounts_of, self.clouds)
@@ -46,7 +49,9 @@ class Building(Run):
         if self.clock.stopped:  # some of it was not read then
             raise Stopped
         self._find_note()
-        plan = self.inspection.with_authors(replace(plan, accounts=accounts.result()))
+        plan = replace(plan, accounts=accounts.result())
+        if any(change.drift for change in plan.changes):
+            plan = self.read_link.with_authors(plan)
         if only:
             plan = self._only(plan, only)
         from cloudlink.checks.preflight import run as preflight
@@ -59,7 +64,7 @@ class Building(Run):
         with ThreadPoolExecutor(1, thread_name_prefix="also-learned") as pool:
             also = pool.submit(self._also_learned, tried=not failed)
             findings = preflight.check(self._context(plan, failed), engine.read, topics)
-        if not resuming and plan.writes and (pause := self.inspection.found_pause()) is not None:
+        if not resuming and plan.writes and (pause := self.read_link.found_pause()) is not None:
             from cloudlink.checks import pauses
 
             findings = (pauses.obstacle(plan, self.link, pause), *findings)
@@ -190,12 +195,14 @@ class Building(Run):
 
     def _find_note(self) -> Receipt | None:
         """What a lost state file has said of the addresses on an adopted gateway, as far as that can be told without it."""
+        self._note = None
+        if self.link.azure.adopt_gateway is None:
+            return None
         from cloudlink import removal
         from cloudlink.checks.preflight import azure_gateway
 
         assert self._engine is not None
         engine, found, receipts = self._engine, self._engine.snapshot.found, self.state.receipts()
-        self._note = None
         if found.get(removal.INSIDE_ADDRESSES) is not None and removal.INSIDE_ADDRESSES not in receipts:
             with contextlib.suppress(CloudlinkError):  # then nobody can tell
                 facts = engine.read(removal.INSIDE_ADDRESSES, lambda: azure_gateway.read(self.clouds.azure))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -59,7 +60,7 @@ def unpack_here(file: Path) -> Recorded:
         raise UsageError(
             f"There is another {CONFIG} here",
             "The bundle brings its own, and this one is not overwritten.",
-            f"mkdir bundle && cd bundle && cloudlink sandbox start --from {file.resolve()}",
+            f"mkdir bundle && cd bundle && cloudlink sandbox start --from {shlex.quote(str(file.resolve()))}",
         )
     CONFIG.write_text(text)
     place = sandbox_place(None, make=True)

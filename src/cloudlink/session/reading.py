@@ -29,12 +29,12 @@ class Reading(Run):
     def verify(self, *, thorough: bool, skip: bool = False) -> int:
         """The end of ``up``. thorough: waits for the tunnels and asks the names from a pod; else only what the run
         has read anyway is checked."""
-        from cloudlink.checks.report import Advice, Health
-
         if skip:
             return 0
+        from cloudlink.checks.report import Advice, Health
+
         if not thorough:
-            quick = self.inspection.quick()
+            quick = self.read_link.quick(whole_way=True)
             self.view.status(quick)
             return 0 if quick.well else 8
         self._denials.clear()  # those of the plan were told with it

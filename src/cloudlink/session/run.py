@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cloudlink.connect import Clouds, connect
 from cloudlink.core import events as ev
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from cloudlink.core.engine import Engine
     from cloudlink.core.ports import ErrorPolicy
     from cloudlink.core.resource import Receipt
-    from cloudlink.inspection import Inspection
+    from cloudlink.inspection.inspection import Inspection
+    from cloudlink.inspection.read_link import ReadLink
+
+T = TypeVar("T", bound="ReadLink")
 
 
 @dataclass
@@ -87,12 +90,22 @@ class Run:
 
     @property
     def inspection(self) -> Inspection:
-        from cloudlink.inspection import Inspection
+        from cloudlink.inspection.inspection import Inspection
 
+        return self._inspecting(Inspection)
+
+    @property
+    def read_link(self) -> ReadLink:
+        """What a plan has found, and the verdict on it: a run with nothing to do loads no more than that takes."""
+        from cloudlink.inspection.read_link import ReadLink
+
+        return self._inspecting(ReadLink)
+
+    def _inspecting(self, kind: type[T]) -> T:
         clouds = self.clouds
         engine = self._engine or self._make_engine(clouds.topology.nodes())
         translate = self._error_policy().translate
-        return Inspection(
+        return kind(
             self.link,
             clouds.aws,
             clouds.azure,

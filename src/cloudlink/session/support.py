@@ -30,16 +30,28 @@ class Support(Building, Reading):
             status = self.read_status(thorough=True)
         except CloudlinkError as error:
             findings = error.findings or (finding_of(error),)
-            self.view.doctor(doctor.report(self.link, (), findings, None, None))
+            self.view.doctor(doctor.report(self.link, (), findings, None, None, noted=bool(self.state.receipts())))
             return error.exit_code
         topics = preflight.topics_of(self.link, writes=bool(plan.writes))
         warnings = tuple(Finding("aws", Severity.WARNING, "", text) for text in plan.warnings)
         findings = (*plan.findings, *warnings)
-        self.view.doctor(doctor.report(self.link, [name for name, _ in topics], findings, plan, status))
+        names, unread = [name for name, _ in topics], self._unread_topics()
+        self.view.doctor(doctor.report(self.link, names, findings, plan, status, unread=unread))
         if (refused := refusal(plan.findings)) is not None:
             return refused.exit_code
         self._raise_denials(status)
         return 0 if status.well or status.health is Health.ABSENT else 8
+
+    def _unread_topics(self) -> dict[str, str]:
+        """Topics of the checks -> what they did not see, as an AKS cluster could not be asked."""
+        from cloudlink.steps.dns_forward.step import is_forward
+
+        missing = self.inspection.engine.snapshot.missing
+        if not any(is_forward(address) or address.startswith("azure_vpn.cluster") for address in missing):
+            return {}
+        return dict.fromkeys(
+            ("coredns", "permissions"), "What is in an AKS cluster is not known: it could not be asked."
+        )
 
     def gather(self) -> dict[str, str]:
         """File -> content, of all that somebody else needs to diagnose the link. What cannot be read is its error."""
@@ -94,7 +106,8 @@ class Support(Building, Reading):
         except CloudlinkError as error:
             findings = findings or error.findings or (finding_of(error),)
             files["status.json"] = text(error)
-        files["checks.json"] = text(doctor.report(self.link, (), findings, plan, status))
+        noted = bool(self.state.receipts())
+        files["checks.json"] = text(doctor.report(self.link, (), findings, plan, status, noted=noted))
         if plan is not None:  # without one there are no clouds to ask
             ids = frozenset(c.id for c in plan.changes) | {r.id for r in self.state.receipts().values()}
             clouds, policy = self.clouds, self._error_policy()

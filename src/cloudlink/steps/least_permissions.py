@@ -264,6 +264,7 @@ READS: tuple[Read, ...] = (
             "DescribeTargetHealth",
         )
     ),
+    _aws("ec2:DescribeVpcs", STATUS, VERIFY, check=True, when=_has_balancers),
     # of application load balancers: whether they answer for the names that lead to them
     _aws("elasticloadbalancing:DescribeListeners", UP, check=True, when=_has_balancers),
     _aws("elasticloadbalancing:DescribeRules", UP, VERIFY, check=True, when=_has_balancers),
@@ -274,7 +275,7 @@ READS: tuple[Read, ...] = (
     _aws("route53resolver:ListTagsForResource", *_READING, VERIFY, when=_tagged),
     _aws("route53:ListTagsForResource", VERIFY, check=True, when=_tagged_zones),
     _aws("route53:ListHostedZones", UP, STATUS, DOWN),  # where the state does not know the zone, or it is gone
-    _aws("route53:ListHostedZonesByVPC", UP, check=True),
+    _aws("route53:ListHostedZonesByVPC", UP, STATUS, VERIFY, check=True),
     _aws("route53resolver:ListResolverEndpoints", *COMMANDS, PAUSE, REHEARSE),
     _aws("route53resolver:ListResolverEndpointIpAddresses", *COMMANDS, PAUSE, REHEARSE),
     _aws("route53resolver:ListResolverRules", UP, check=True),

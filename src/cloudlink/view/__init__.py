@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol, TextIO, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TextIO, TypeAlias
 
-from cloudlink.checks.doctor import DoctorReport
-from cloudlink.checks.report import DnsReport, PauseReport, StatusReport, TeardownReport
 from cloudlink.clouds.kube.contexts import KubectlContext
 from cloudlink.core.events import Event
 from cloudlink.core.plan import Plan
 from cloudlink.core.polling import Clock
-from cloudlink.day_two.reports import LogsReport, RotationReport, TrialReport
 from cloudlink.errors import CloudlinkError
 from cloudlink.link import Link
 from cloudlink.view.options import ViewOptions
+
+if TYPE_CHECKING:
+    from cloudlink.checks.doctor import DoctorReport
+    from cloudlink.checks.report import DnsReport, PauseReport, StatusReport, TeardownReport
+    from cloudlink.day_two.reports import LogsReport, RotationReport, TrialReport
 
 Kind: TypeAlias = Literal["live", "plain", "json"]
 

@@ -30,10 +30,10 @@ def doctor_lines(report: DoctorReport, look: Look) -> Iterator[Line]:
         yield from _check(check, look, "then" if first and check.fix == UP else "fix")
     yield EMPTY
     failed, warned = report.count(Outcome.FAILED), report.count(Outcome.WARNING, Outcome.UNSEEN)
-    state = "" if report.exists else " The link does not exist yet."
+    state = " The link does not exist yet." if report.exists is False else ""
     said = f"{failed} to fix, {words.count(warned, 'warning')}.{state} Nothing was changed."
     yield from paragraph(said, look)
-    if not failed and not report.exists:
+    if not failed and report.exists is False:
         yield from advice(UP, look, 0, "Next:")
     if len(checks) > 1:  # the first of what is to fix has scrolled away by now
         for label, fix in zip(("First:" if len(to_do) > 1 else "Next:", "Then:"), (*first[:1], *last), strict=False):

@@ -43,13 +43,11 @@ import json
 import re
 from collections import Counter
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cloudlink.checks.doctor import DoctorReport
-from cloudlink.checks.report import DnsReport, Health, PauseReport, StatusReport, TeardownReport
+from cloudlink.checks.health import Health
 from cloudlink.core.events import Done, Event, Failed, Kept, Skipped, Tick
 from cloudlink.core.plan import Action, Change, Plan
-from cloudlink.day_two.reports import LogsReport, RotationReport, TrialReport
 from cloudlink.errors import CloudlinkError, ConfigError, Severity
 from cloudlink.link import Link
 from cloudlink.secret import Secret
@@ -57,6 +55,11 @@ from cloudlink.view.options import ViewOptions
 from cloudlink.view.printer import Printer
 from cloudlink.view.prompt import answered_yes
 from cloudlink.view.text import line, to_paste
+
+if TYPE_CHECKING:
+    from cloudlink.checks.doctor import DoctorReport
+    from cloudlink.checks.report import DnsReport, PauseReport, StatusReport, TeardownReport
+    from cloudlink.day_two.reports import LogsReport, RotationReport, TrialReport
 
 _STREAMING = frozenset({"up", "teardown", "pause", "resume"})
 COUNTED = {
@@ -335,6 +338,5 @@ class JsonView:
         self._write(thing)
 
     def _write(self, thing: Any) -> None:
-        pasted = _to_paste(thing, self._given, self._context) if self._given or self._context else thing
-        self._out.write(dumped(pasted) + "\n")
+        self._out.write(dumped(_to_paste(thing, self._given, self._context)) + "\n")
         self._out.flush()

@@ -7,6 +7,7 @@ reach a terminal as anything but characters.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
@@ -21,6 +22,10 @@ _COMMANDS = re.compile(
     r"\bcloudlink (?:up|plan|status|verify-dns|teardown|pause|resume|report|doctor|permissions|rotate-keys|logs|test|init|gather)\b"
     r"(?! --(?:sandbox|config))"
 )
+
+# Names of Azure's resource groups may hold them, and so the ids of all that is in these; a shell takes them for its own.
+# https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
+_PARENTHESES = re.compile(r"(\s--?[a-z][a-z-]*[ =])([^\s'\"`;]*\([^\s'\"`;]*)")
 
 Tone = Literal["", "strong", "dim", "good", "warn", "bad"]
 
@@ -133,7 +138,17 @@ def labelled(
 def to_paste(text: str, given: str, context: str = "") -> str:
     """The commands in it with the options that were given: without them they would be about another link, or about real
     clouds. context: of kubectl, which else asks whatever cluster is current."""
-    return in_context(_COMMANDS.sub(lambda found: found[0] + given, text), context)
+    return in_context(_COMMANDS.sub(lambda found: found[0] + given, _PARENTHESES.sub(_quoted, text)), context)
+
+
+def _quoted(found: re.Match[str]) -> str:
+    """The value of an option, as a shell takes it. A parenthesis that is the sentence's own stays outside."""
+    value, rest = found[2], ""
+    while value and (value[-1] in ".,:" or (value[-1] == ")" and value.count(")") > value.count("("))):
+        value, rest = value[:-1], value[-1] + rest
+    if "(" not in value or value.count("(") != value.count(")"):
+        return found[0]
+    return f"{found[1]}{shlex.quote(value)}{rest}"
 
 
 def advice(text: str, look: Look, indent: int, label: str = "", pad: int = 0) -> Iterator[Line]:

@@ -8,7 +8,7 @@ import time
 import unicodedata
 from typing import Final, Literal
 
-from cloudlink.checks.report import Health
+from cloudlink.checks.health import Health
 from cloudlink.core.events import Verb
 from cloudlink.core.plan import Action
 from cloudlink.steps import STEPS

@@ -250,3 +250,13 @@ def test_a_star_in_no_proxy_is_not_understood_by_every_program() -> None:
     (finding,) = found(httpProxyConfig={"httpProxy": "http://p:3128", "noProxy": [f"*.{LINK.dns.zone}"]})
     assert f"It names *.{LINK.dns.zone}, which some programs understand; Python's and curl do not." in finding.detail
     assert finding.hint.startswith(f"Add .{LINK.dns.zone} to noProxy")
+
+
+def test_a_stopped_cluster_where_the_vnet_forwards_keeps_from_the_proof_alone() -> None:
+    by_vnet = replace(LINK, dns=replace(LINK.dns, forward="vnet"))
+    stopped = AksFacts(aks_cluster(said(powerState={"code": "Stopped"})))
+    (one,) = check(stopped, by_vnet, NAMES)
+    assert one.severity is Severity.WARNING and "CoreDNS" not in one.detail
+    assert "--no-verify" in one.hint
+    (one,) = check(stopped, replace(by_vnet, transport="existing"), NAMES)
+    assert one.severity is Severity.OBSTACLE and "--no-verify" not in one.hint

@@ -639,6 +639,36 @@ def test_a_tag_that_the_policy_gives_another_value() -> None:
     assert found(seen, replace(LINK, tags=(("costcenter", "x"),))) == []
 
 
+def put_on_subnets(field: str, **rule: Any) -> tuple[parse_policy.Restriction, ...]:
+    said = {"fieldRestrictions": [{"field": field, "restrictions": [{"result": "Required", "policy": RULE, **rule}]}]}
+    return parse_policy.restrictions(said, "Microsoft.Network/virtualNetworks/subnets")
+
+
+def test_a_security_group_that_a_policy_puts_on_each_new_subnet() -> None:
+    """An effect "modify" or "append": what Azure then refuses is the gateway."""
+    group = f"{GROUP}/providers/Microsoft.Network/networkSecurityGroups/company"
+    (one,) = found(facts(restrictions=put_on_subnets(parse_policy.PUT_ON_SUBNETS[0], defaultValue=group)))
+    assert one.severity is Severity.OBSTACLE
+    assert "network security group company on each new subnet" in one.detail
+    assert (
+        f"az policy exemption create --name cloudlink --exemption-category Waiver --policy-assignment {CORP}"
+        in one.hint
+    )
+    assert one.hint.endswith(f"/virtualNetworks/{LINK.azure.vnet}")
+
+
+def test_a_route_table_that_a_policy_puts_on_each_new_subnet() -> None:
+    table = f"{GROUP}/providers/Microsoft.Network/routeTables/to-the-firewall"
+    (one,) = found(facts(restrictions=put_on_subnets(parse_policy.PUT_ON_SUBNETS[1].lower(), defaultValue=table)))
+    assert one.severity is Severity.WARNING
+    assert "route table to-the-firewall" in one.detail
+
+
+def test_what_a_policy_only_wants_on_subnets_is_told_by_its_refusal() -> None:
+    assert put_on_subnets(parse_policy.PUT_ON_SUBNETS[0]) == ()
+    assert put_on_subnets("Microsoft.Network/virtualNetworks/subnets/natGateway.id", defaultValue="x") == ()
+
+
 def test_policies_compare_values_without_case() -> None:
     """https://learn.microsoft.com/azure/governance/policy/concepts/definition-structure-policy-rule"""
     wanted = restricted(result="Required", values=["Prod", "Test"])
@@ -751,3 +781,12 @@ def test_a_transit_gateway_takes_ten_times_as_many() -> None:
     more = vnet(peerings=[peering(VNET, SPOKE, allowGatewayTransit=True, **ranges_of(1000))])
     (finding,) = [f for f in found(facts(vnet=more), transit) if "Too many" in f.summary]
     assert "at most 1000" in str(finding.mistake)
+
+
+@pytest.mark.parametrize(
+    ("state", "registered"),
+    [("Registered", True), ("Registering", True), ("NotRegistered", False), ("Unregistering", False), ("", False)],
+)
+def test_the_states_of_a_provider(state: str, registered: bool) -> None:
+    """One that is being registered is so before the first write comes to it; Azure registers in a minute or two."""
+    assert parse_subscription.Provider("Microsoft.Network", state).registered is registered

@@ -35,10 +35,11 @@ def refuse_silent(link: Link, facts: ProbeFacts, addresses: Sequence[IPv4Address
         return
     whole = len(silent) == len(asked)
     who = "none of the" if whole else f"{len(silent)} of {len(asked)}"
+    who_sends = "CoreDNS" if link.dns.forward == "coredns" else "The VNet"
     raise UnhealthyError(
         "A pod does not reach the inbound endpoint",
         f"From a pod on {link.azure.aks_cluster} {who} questions to port 53 of {_listed(addresses)} "
-        f"{'was' if whole else 'were not'} answered ({_outcomes(silent)}). CoreDNS was not told to send {link.dns.zones_said} there, "
+        f"{'was' if whole else 'were not'} answered ({_outcomes(silent)}). {who_sends} was not told to send {link.dns.zones_said} there, "
         "so that pods resolve names as before.",
         "cloudlink status\nIt says what of the way can be seen. What cannot: firewalls and appliances between the networks must "
         f"let UDP and TCP to port 53 of {_listed(addresses)} pass from {link.azure.aks_cluster}, and the answers back. "

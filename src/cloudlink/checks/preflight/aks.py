@@ -10,7 +10,7 @@ from cloudlink.checks.preflight.context import Context
 from cloudlink.clouds.azure import parse_aks
 from cloudlink.clouds.azure.parse_aks import AgentPool, AksCluster
 from cloudlink.core.plan import Action, Plan
-from cloudlink.errors import Finding, Mistake, Severity, UnreachableError
+from cloudlink.errors import Finding, MalformedError, Mistake, Severity, UnreachableError
 from cloudlink.link import Link, Toleration
 
 TOPIC = "aks"
@@ -37,8 +37,10 @@ def find(context: Context) -> Iterator[Finding]:
     raw = context.azure.aks_cluster()
     cluster = parse_aks.aks_cluster(raw) if raw else None
     away = context.failed.get(_FORWARD)
-    reached = not isinstance(away, UnreachableError)
-    yield from check(AksFacts(cluster, reached, "" if reached else str(away)), context.link, context.plan)
+    answered = isinstance(away, MalformedError) or not isinstance(away, UnreachableError)
+    # where the VNet forwards, the plan asks nothing of the cluster itself
+    reached = None if context.link.dns.forward == "vnet" else answered
+    yield from check(AksFacts(cluster, reached, str(away) if reached is False else ""), context.link, context.plan)
 
 
 def check(facts: AksFacts, link: Link, plan: Plan) -> Iterator[Finding]:
@@ -46,7 +48,9 @@ def check(facts: AksFacts, link: Link, plan: Plan) -> Iterator[Finding]:
         return
     cluster = replace(facts.cluster, name=facts.cluster.name or link.azure.aks_cluster)
     # a run that cannot read the cluster cannot end well either
-    needed = _names_change(plan) or facts.reached is False
+    # Where the VNet forwards, the cluster is asked only for a pod that tries what somebody else has joined, before the first rule.
+    asked = link.dns.forward == "coredns" or not link.makes_vpn
+    needed = (asked and _names_change(plan)) or facts.reached is False
     for finding in (*_state(cluster, facts, link, needed), *_reach(cluster, facts, link, needed)):
         obstacle = finding.severity is Severity.OBSTACLE
         yield replace(finding, explains=_FORWARD if obstacle and facts.reached is False else "")
@@ -72,6 +76,12 @@ def _found(severity: Severity, summary: str, detail: str, hint: str = "", key: s
     return Finding(TOPIC, severity, summary, detail, hint, resource="azure_vpn.cluster", key=key, mistake=mistake)
 
 
+def start_command(link: Link) -> str:
+    """link: as if the cluster was its only one."""
+    side = link.azure
+    return f"az aks start --name {side.aks_cluster} --resource-group {side.aks_resource_group} --subscription {side.aks_subscription}"
+
+
 def az_aks(verb: str, cluster: AksCluster, link: Link) -> str:
     side = link.azure
     return (
@@ -81,6 +91,24 @@ def az_aks(verb: str, cluster: AksCluster, link: Link) -> str:
 
 
 def _state(cluster: AksCluster, facts: AksFacts, link: Link, needed: bool) -> Iterator[Finding]:
+    if cluster.power.lower() == "stopped" and link.dns.forward == "vnet":
+        start = az_aks("start", cluster, link)
+        if needed:
+            what, hint = (
+                "no pod runs that could try the way to AWS, which is done before the VNet is told about the zone",
+                start,
+            )
+        else:
+            what = "no pod runs that could prove them, so that cloudlink up would end with an error after the build"
+            hint = f"{start}\nOr leave the proof out: cloudlink up --no-verify"
+        yield _found(
+            Severity.OBSTACLE if needed else Severity.WARNING,
+            "The AKS cluster is stopped",
+            f"{cluster.name} is stopped (Azure says {cluster.state or 'nothing'} of it all the same). The VNet gets the names without "
+            f"it, but {what}.",
+            hint,
+        )
+        return
     if cluster.power.lower() == "stopped":
         yield _found(
             Severity.OBSTACLE if needed else Severity.WARNING,

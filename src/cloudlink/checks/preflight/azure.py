@@ -25,7 +25,7 @@ from cloudlink.clouds.azure.errors import toml_key
 from cloudlink.clouds.azure.parse_gateway import AZURE_OWN_ASN
 from cloudlink.clouds.azure.parse_network import GATEWAY_SUBNET, Subnet, Vnet
 from cloudlink.clouds.azure.parse_pieces import last, vnet_of
-from cloudlink.clouds.azure.parse_policy import Restriction
+from cloudlink.clouds.azure.parse_policy import PUT_ON_SUBNETS, Restriction
 from cloudlink.clouds.azure.parse_subscription import Lock
 from cloudlink.core.plan import Action, Change, Plan
 from cloudlink.errors import Finding, MalformedError, Mistake, Severity
@@ -574,6 +574,9 @@ def _policies(restrictions: Iterable[Restriction], link: Link) -> Iterator[Findi
     concerned: dict[tuple[str, ...], tuple[Restriction, list[str]]] = {}
     replaced: dict[tuple[str, str, str], Restriction] = {}
     for one in restrictions:
+        if one.fills_in and one.field.lower() in map(str.lower, PUT_ON_SUBNETS):
+            yield _put_on_subnet(one, link)
+            continue
         if one.needs_tag:
             value = given.get(one.needs_tag.lower())
             if one.fills_in and value is not None and value.lower() != one.fills_in.lower():
@@ -615,6 +618,32 @@ def _policies(restrictions: Iterable[Restriction], link: Link) -> Iterator[Findi
                 f"Ask for an exemption, or see what it wants: az policy assignment show --name {last(one.assignment)}"
                 + (f" --scope {_scope(one.assignment)}" if _scope(one.assignment).startswith("/") else ""),
             )
+
+
+def _put_on_subnet(one: Restriction, link: Link) -> Finding:
+    """Of the gateway's own subnet: a policy does not know that this one takes neither.
+
+    https://learn.microsoft.com/azure/vpn-gateway/vpn-gateway-about-vpn-gateway-settings#gwsub
+    """
+    group = "networksecuritygroup" in one.field.lower()
+    what = "network security group" if group else "route table"
+    effect = (
+        "Azure supports none there and refuses the gateway"
+        if group
+        else "where it has a default route, or does not take the gateway's routes, Azure refuses the gateway, and other routes of it lead "
+        "AWS's packets elsewhere"
+    )
+    side = link.azure
+    vnet = f"/subscriptions/{side.vnet_subscription}/resourceGroups/{side.vnet_resource_group}/providers/Microsoft.Network/virtualNetworks/{side.vnet}"
+    return finding(
+        Severity.OBSTACLE if group else Severity.WARNING,
+        f"An Azure policy puts a {what} on GatewaySubnet",
+        f"The policy {last(one.policy) or 'without a name'} (assignment {last(one.assignment)}, in {_scope(one.assignment)}) puts the "
+        f"{what} {last(one.fills_in)} on each new subnet, GatewaySubnet among them: {effect}.",
+        "Ask who keeps the policy to leave GatewaySubnet out, or for an exemption: az policy exemption create --name cloudlink "
+        f"--exemption-category Waiver --policy-assignment {one.assignment} --scope {vnet}",
+        key="azure.vnet.name",
+    )
 
 
 def _among(value: str | None, values: Iterable[str]) -> bool:

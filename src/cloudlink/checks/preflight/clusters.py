@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 
 from cloudlink.checks.preflight import aks, azure, coredns, existing, mesh, network_policies, permissions, probe, ranges
-from cloudlink.checks.preflight.context import Context, Topic
+from cloudlink.checks.preflight.context import CLUSTER, Context, OnCluster, Topic
 from cloudlink.clouds.azure import parse_aks
 from cloudlink.clouds.azure.parse_pieces import last, part
-from cloudlink.clouds.kube.contexts import in_context
 from cloudlink.errors import Finding, Severity
 from cloudlink.link import Link
-from cloudlink.steps.dns_forward.step import FORWARD, address_on
 
-_CLUSTER = "azure_vpn.cluster"
 _OF_EACH: tuple[Topic, ...] = (
     aks.find,
     coredns.find,
@@ -23,40 +19,6 @@ _OF_EACH: tuple[Topic, ...] = (
     network_policies.find,
     mesh.find,
 )
-
-
-@dataclass(frozen=True)
-class OnCluster:
-    """A topic for one cluster. alike: what it finds of the first cluster as well is of both, and said once."""
-
-    topic: Topic
-    label: str
-    first: bool
-    alike: bool = False
-
-    def __call__(self, context: Context) -> Iterable[Finding]:
-        return self.topic(context.clusters[self.label])
-
-    def said(self, found: Finding, kubectl: str) -> Finding:
-        """With the name of the cluster, and of its resources. kubectl: its context."""
-        found = replace(found, hint=in_context(found.hint, kubectl))
-        name = self.label.rpartition("/")[2]
-        detail = found.detail if name in found.detail else f"On {self.label}: {found.detail}"
-        if self.first:
-            return replace(found, detail=detail)
-        names = {FORWARD: address_on(self.label), _CLUSTER: f"{_CLUSTER}[{self.label}]"}
-        key = "azure.clusters" if found.key.startswith("azure.aks") else found.key
-        mistake = found.mistake
-        if mistake is not None and mistake.path.startswith("azure.aks"):
-            mistake = replace(mistake, path="azure.clusters")
-        return replace(
-            found,
-            detail=detail,
-            key=key,
-            mistake=mistake,
-            resource=names.get(found.resource, found.resource),
-            explains=names.get(found.explains, found.explains),
-        )
 
 
 def find_shared(context: Context) -> Iterator[Finding]:
@@ -86,7 +48,7 @@ def shared_subnets(clusters: Mapping[str, parse_aks.AksCluster]) -> Iterator[Fin
                     f"Give the nodes of {label} a subnet of their own, or change it to Azure CNI Overlay: "
                     f"az aks update --name {cluster.name} --resource-group {part(cluster.id, 'resourceGroups')} "
                     f"--subscription {part(cluster.id, 'subscriptions')} --network-plugin azure --network-plugin-mode overlay",
-                    resource=f"{_CLUSTER}[{label}]",
+                    resource=f"{CLUSTER}[{label}]",
                     key="azure.clusters",
                 )
 

@@ -9,12 +9,16 @@ from typing import Any
 from cloudlink.clouds.aws.client import Aws
 from cloudlink.clouds.azure.client import Azure
 from cloudlink.clouds.kube.client import Kube
+from cloudlink.clouds.kube.contexts import in_context
 from cloudlink.core.plan import Action, Plan
 from cloudlink.core.resource import Node
-from cloudlink.errors import CloudlinkError, Finding
+from cloudlink.errors import CloudlinkError, CredentialsError, Finding, UnreachableError
 from cloudlink.link import Link
-from cloudlink.steps.dns_forward.step import FORWARD
+from cloudlink.steps.dns_forward.step import FORWARD, address_on
 from cloudlink.steps.outputs import Targets
+
+CLUSTER = "azure_vpn.cluster"
+"""The address of the AKS cluster."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,15 @@ class Context:
     @property
     def creates(self) -> bool:
         return any(c.action in (Action.CREATE, Action.REPLACE) for c in self.plan.changes)
+
+    @property
+    def cluster_away(self) -> bool:
+        """Whether it is said by itself that the AKS cluster cannot be asked, so that nobody else need try: the plan could not read
+        its CoreDNS, or, where the VNet forwards and a plan has nothing to read there, it is stopped."""
+        if isinstance(self.failed.get(FORWARD), UnreachableError | CredentialsError):
+            return True
+        known = self.link.dns.forward == "vnet" and self.link.azure.new_cluster is None
+        return known and self.azure.aks_power().lower() == "stopped"
 
     def writes(self, step: str) -> bool:
         """Whether the plan writes in this step; an address such as ``resolver.zone`` names one resource."""
@@ -66,3 +79,37 @@ class Context:
 
 
 Topic = Callable[[Context], Iterable[Finding]]
+
+
+@dataclass(frozen=True)
+class OnCluster:
+    """A topic for one cluster. alike: what it finds of the first cluster as well is of both, and said once."""
+
+    topic: Topic
+    label: str
+    first: bool
+    alike: bool = False
+
+    def __call__(self, context: Context) -> Iterable[Finding]:
+        return self.topic(context.clusters[self.label])
+
+    def said(self, found: Finding, kubectl: str) -> Finding:
+        """With the name of the cluster, and of its resources. kubectl: its context."""
+        found = replace(found, hint=in_context(found.hint, kubectl))
+        name = self.label.rpartition("/")[2]
+        detail = found.detail if name in found.detail else f"On {self.label}: {found.detail}"
+        if self.first:
+            return replace(found, detail=detail)
+        names = {FORWARD: address_on(self.label), CLUSTER: f"{CLUSTER}[{self.label}]"}
+        key = "azure.clusters" if found.key.startswith("azure.aks") else found.key
+        mistake = found.mistake
+        if mistake is not None and mistake.path.startswith("azure.aks"):
+            mistake = replace(mistake, path="azure.clusters")
+        return replace(
+            found,
+            detail=detail,
+            key=key,
+            mistake=mistake,
+            resource=names.get(found.resource, found.resource),
+            explains=names.get(found.explains, found.explains),
+        )

@@ -21,7 +21,7 @@ from cloudlink.clouds.kube.parse_mesh import (
     outbound_of_sidecars,
     registered_hosts,
 )
-from cloudlink.errors import CredentialsError, Finding, Severity, UnreachableError
+from cloudlink.errors import Finding, Severity
 from cloudlink.link import Link
 from cloudlink.steps.least_permissions import MESH_ROOTS
 
@@ -43,8 +43,7 @@ class MeshFacts:
 
 def find(context: Context) -> Iterator[Finding]:
     link = context.link
-    away = isinstance(context.failed.get("dns_forward.forward"), UnreachableError | CredentialsError)
-    if not context.writes("dns_forward") or link.azure.new_cluster is not None or away:
+    if not context.writes("dns_forward") or link.azure.new_cluster is not None or context.cluster_away:
         return
     groups = _groups(context.aks)
     if _ISTIO in groups:

@@ -20,7 +20,7 @@ from cloudlink.clouds.kube.client import Kube
 from cloudlink.clouds.kube.errors import KubeApiError, missing
 from cloudlink.clouds.kube.parse_cluster_policies import ClusterPolicy, calico_policies, cilium_policies
 from cloudlink.clouds.kube.parse_policies import EgressPolicy, Labels, Pod, egress_policies, pod_labels
-from cloudlink.errors import CloudlinkError, CredentialsError, Finding, LostContactError, Severity, UnreachableError
+from cloudlink.errors import CloudlinkError, Finding, LostContactError, Severity
 from cloudlink.link import Link
 from cloudlink.steps.dns_forward.coredns import DEPLOYMENT, DEPLOYMENT_READ, NAMESPACE
 from cloudlink.steps.least_permissions import CALICO_GROUPS
@@ -57,8 +57,7 @@ class PolicyFacts:
 
 def find(context: Context) -> Iterator[Finding]:
     link = context.link
-    away = isinstance(context.failed.get(FORWARD), UnreachableError | CredentialsError)
-    if not context.writes("dns_forward") or link.azure.new_cluster is not None or away:
+    if not context.writes("dns_forward") or link.azure.new_cluster is not None or context.cluster_away:
         return
     raw = context.azure.aks_cluster()
     if raw is None or not (found := aks_cluster(raw)).enforces_policies:

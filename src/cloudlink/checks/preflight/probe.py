@@ -9,16 +9,14 @@ from cloudlink.checks.names.pod import manifest
 from cloudlink.checks.preflight.context import Context
 from cloudlink.clouds.kube.client import Kube
 from cloudlink.clouds.kube.errors import KubeApiError, NoCluster, missing, no_permission, refused_by_policy, translate
-from cloudlink.errors import CredentialsError, Finding, Severity, UnreachableError
+from cloudlink.errors import Finding, Severity
 from cloudlink.link import Link
-from cloudlink.steps.dns_forward.step import FORWARD
 
 TOPIC = "coredns"
 
 
 def find(context: Context) -> Iterator[Finding]:
-    away = context.failed.get(FORWARD)
-    if context.writes("dns_forward") and not isinstance(away, UnreachableError | CredentialsError):
+    if context.writes("dns_forward") and not context.cluster_away:
         yield from check(context.link, context.aks)
 
 

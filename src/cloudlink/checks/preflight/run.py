@@ -13,35 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from cloudlink.checks.preflight import (
-    admin_rules,
-    aks,
-    aws,
-    azure,
-    azure_gateway,
-    back,
-    clusters,
-    coredns,
-    cost,
-    denied_reads,
-    existing,
-    filters,
-    gateways,
-    host_rules,
-    mesh,
-    names,
-    network_policies,
-    permissions,
-    probe,
-    quotas,
-    ranges,
-    signin,
-    targets,
-    transit,
-    vnet_dns,
-    vpc_dns,
-)
-from cloudlink.checks.preflight.context import Context, Topic
+from cloudlink.checks.preflight import azure, existing
+from cloudlink.checks.preflight.context import Context, OnCluster, Topic
+from cloudlink.clouds.kube.errors import NoCluster
 from cloudlink.errors import (
     CloudError,
     CloudlinkError,
@@ -57,71 +31,34 @@ from cloudlink.errors import (
 )
 from cloudlink.link import Link
 
-TOPICS: tuple[tuple[str, Topic], ...] = (
-    ("ranges", ranges.find),
-    ("aws", aws.find),
-    ("aws", gateways.find),
-    ("transit gateway", transit.find),
-    ("network ACLs", filters.find_aws),
-    ("prefix lists", filters.find_prefix_lists),
-    ("security groups", filters.find_azure),
-    ("network managers", admin_rules.find),
-    ("azure", azure.find),
-    ("azure", azure_gateway.find),
-    ("aks", aks.find),
-    ("names", names.find),
-    ("names", targets.find),
-    ("names", host_rules.find),
-    ("coredns", coredns.find),
-    ("coredns", coredns.find_local_dns),
-    ("coredns", probe.find),
-    ("names", vnet_dns.find),
-    ("names", vpc_dns.find),
-    ("names", back.find),
-    ("coredns", network_policies.find),
-    ("aks", mesh.find),
-    ("quotas", quotas.find),
-    ("permissions", permissions.find),
-    ("sign-in", signin.find),
-    ("cost", cost.find),
-)
-"""Each topic's name, and the function that reads its facts and gives its findings."""
-
 WITHOUT_WRITES: tuple[tuple[str, Topic], ...] = (("azure", azure.find_standing),)
-OVER_EXISTING: tuple[tuple[str, Topic], ...] = (
-    *(
-        ("path", existing.find) if topic is azure.find else (name, topic)
-        for name, topic in TOPICS
-        if topic not in (gateways.find, azure_gateway.find, transit.find, filters.find_prefix_lists)
-    ),
-    ("azure", azure.find_names),
-)
-"""The same where somebody else has joined the networks."""
-
 EXISTING_WITHOUT_WRITES: tuple[tuple[str, Topic], ...] = (("path", existing.find_standing),)
 BEFORE_REMOVAL: tuple[tuple[str, Topic], ...] = (("azure", azure.find_locked),)
+
+_CLUSTER = "azure_vpn.cluster"
 
 Guard = Callable[[str, Callable[[], Any]], Any]  # runs a read: tries again what may pass, translates the rest
 
 
 def topics_of(link: Link, *, writes: bool) -> tuple[tuple[str, Topic], ...]:
-    """writes: the plan writes something, or could not be made whole."""
-    found = _topics_of(link, writes=writes)
-    return tuple(clusters.on_each(found, link)) if link.azure.more_clusters else found
+    """writes: the plan writes something, or could not be made whole. A run with nothing to do does not load what else there is."""
+    if writes:
+        from cloudlink.checks.preflight import topics
 
+        found = topics.before_writes(link)
+    else:
+        found = WITHOUT_WRITES if link.makes_vpn else EXISTING_WITHOUT_WRITES
+    if not link.azure.more_clusters:
+        return found
+    from cloudlink.checks.preflight import clusters
 
-def _topics_of(link: Link, *, writes: bool) -> tuple[tuple[str, Topic], ...]:
-    if link.makes_vpn and writes:
-        return tuple(t for t in TOPICS if link.aws.transit or t[1] is not transit.find)
-    if link.makes_vpn:
-        return WITHOUT_WRITES
-    return OVER_EXISTING if writes else EXISTING_WITHOUT_WRITES
+    return tuple(clusters.on_each(found, link))
 
 
 def check(
     context: Context,
     guard: Guard,
-    topics: Iterable[tuple[str, Topic]] = TOPICS,
+    topics: Iterable[tuple[str, Topic]],
 ) -> tuple[Finding, ...]:
     """All findings: the reads of the plan that failed, and those of every topic.
 
@@ -153,6 +90,8 @@ def check(
 
 def _denied_beside(context: Context, guard: Guard, denied: Iterable[str]) -> tuple[Finding, ...]:
     """What else may not be read. Where that cannot be asked, what is known is told without it."""
+    from cloudlink.checks.preflight import denied_reads
+
     try:
         return tuple(guard("preflight.permissions", lambda: list(denied_reads.others(context, denied))))
     except CloudlinkError:
@@ -183,7 +122,7 @@ def _of_topics(
         reads = [(name, topic, pool.submit(_run, name, topic, context, guard)) for name, topic in topics]
     said: set[tuple[str, str]] = set()
     for name, topic, read in reads:
-        on = topic if isinstance(topic, clusters.OnCluster) else None
+        on = topic if isinstance(topic, OnCluster) else None
         try:
             found = [f for f in read.result() if (f.summary, f.detail) not in told]
             if on is not None and on.alike:
@@ -193,8 +132,12 @@ def _of_topics(
         except LostContactError:
             raise
         except CloudlinkError as error:
+            if isinstance(error, NoCluster) and any(a.startswith(_CLUSTER) for a in context.failed):
+                continue  # that it is not there is said by the plan's own read
             if (error.summary, error.detail) in told or (error.summary, "") in told:
                 continue
+            from cloudlink.checks.preflight import denied_reads
+
             if isinstance(error, CredentialsError) and denied_reads.stops(error, context):
                 denied.add(error.action)
                 told.add((error.summary, error.detail))
@@ -203,7 +146,7 @@ def _of_topics(
                 yield _not_proved(f"{name} on {on.label}" if on is not None else name, error)
 
 
-def _kubectl(context: Context, on: clusters.OnCluster) -> str:
+def _kubectl(context: Context, on: OnCluster) -> str:
     at = context.clusters.get(on.label)
     return at.aks.context if at is not None and at.aks is not None else ""
 

@@ -6,7 +6,7 @@ https://learn.microsoft.com/azure/dns/private-resolver-endpoints-rulesets
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 
@@ -15,10 +15,11 @@ from cloudlink.clouds.azure import parse_dns
 from cloudlink.clouds.azure.client import Azure
 from cloudlink.clouds.azure.parse_dns import VnetDns
 from cloudlink.clouds.azure.parse_network import GATEWAY_SUBNET, Vnet, vnet
+from cloudlink.clouds.errors import error_policy
 from cloudlink.clouds.kube.client import Kube
 from cloudlink.clouds.kube.errors import KubeApiError, NoCluster, missing, no_permission
 from cloudlink.clouds.kube.parse import key_map
-from cloudlink.errors import Finding, Mistake, Severity
+from cloudlink.errors import CloudlinkError, Finding, LostContactError, Mistake, Severity
 from cloudlink.link import Link
 from cloudlink.steps.dns_forward import corefile, resolver
 from cloudlink.steps.dns_forward.coredns import CONFIG_MAP, KEYS_READ, NAMESPACE
@@ -27,6 +28,8 @@ from cloudlink.steps.dns_forward.rules import MOST_RULES
 
 TOPIC = "names"
 
+Translate = Callable[[Exception], CloudlinkError | None]
+
 
 @dataclass(frozen=True)
 class VnetDnsFacts:
@@ -34,15 +37,19 @@ class VnetDnsFacts:
     zones: tuple[str, ...] = ()  # private zones that are linked to it and touch ours
     dns: VnetDns = field(default_factory=VnetDns)
     keys: Mapping[str, str] = field(default_factory=dict)  # of coredns-custom, which pods ask before the VNet
+    unread: CloudlinkError | None = None  # why these could not be read
     room: Vnet | None = None  # where the outbound endpoint's subnet is to be made; None: it is there, or not needed
 
 
 def find(context: Context) -> Iterator[Finding]:
     if context.link.dns.forward == "vnet" and context.link.azure.new_network is None and context.writes("dns_forward"):
-        yield from check(read(context.link, context.azure, context.aks), context.link)
+        translate = error_policy(context.link).translate
+        aks = None if context.cluster_away else context.aks
+        yield from check(read(context.link, context.azure, aks, translate), context.link)
 
 
-def read(link: Link, azure: Azure, aks: Kube) -> VnetDnsFacts:
+def read(link: Link, azure: Azure, aks: Kube | None, translate: Translate = lambda _: None) -> VnetDnsFacts:
+    """aks: None where it is said by itself that the cluster cannot be asked. translate: an SDK's error as ours; None: a bug. A cluster that cannot be asked hides nothing of what Azure says."""
     raw = azure.vnet()
     found = vnet(raw) if raw else None
     touching = [z for z in parse_dns.private_zones(azure.private_zones()) if _touches(z.name, link)]
@@ -50,7 +57,14 @@ def read(link: Link, azure: Azure, aks: Kube) -> VnetDnsFacts:
     dns = resolver.read(azure)
     needed = "endpoint" not in resolver.used(dns, resolver.names(azure)).others
     room = found if found and needed and found.subnet(azure.dns_subnet_id) is None else None
-    return VnetDnsFacts(found.dns_servers if found else (), tuple(linked), dns, _keys(aks), room)
+    keys, unread = dict[str, str](), None
+    try:
+        keys = dict(_keys(aks)) if aks is not None else keys
+    except Exception as error:
+        unread = error if isinstance(error, CloudlinkError) else translate(error)
+        if unread is None or isinstance(unread, LostContactError):
+            raise
+    return VnetDnsFacts(found.dns_servers if found else (), tuple(linked), dns, keys, unread, room)
 
 
 def _keys(aks: Kube) -> Mapping[str, str]:
@@ -95,6 +109,14 @@ def check(facts: VnetDnsFacts, link: Link) -> Iterator[Finding]:
             f"The private DNS zone {name} is linked to {side.vnet}, and answers all names below it, "
             + (f"those of {what} as well." if what else "which then do not come from AWS."),
             "Unlink it from the VNet, or choose a dns.zone that does not lie in it.",
+        )
+    if facts.unread is not None:
+        yield _found(
+            Severity.NOT_PROVED,
+            "Whether CoreDNS of the cluster answers the zone is not known",
+            f"A key in {NAMESPACE}/{CONFIG_MAP} of {side.aks_cluster} that serves {link.dns.zones_said} would keep its pods from "
+            f"asking the VNet. It could not be read: {facts.unread}",
+            facts.unread.hint,
         )
     for key, text in sorted(facts.keys.items()):
         if taken := _served(key, text, link):

@@ -1,4 +1,5 @@
-"""What else has a say in the names of the VPC: its DNS Firewall, and the Route 53 Profiles that it is given.
+"""What else has a say in the names of the VPC: its DNS Firewall, the Route 53 Profiles that it is given, and, of a link that
+exists, more specific private zones that others have put on it since.
 
 A profile brings private zones, Resolver rules and firewall rules that are found neither with the VPC's own zones nor with its
 own rules. What is said here of names holds for the machines of the VPC, and for what its inbound endpoint is asked.
@@ -23,6 +24,7 @@ from cloudlink.clouds.aws.parse_vpc_dns import (
     profile_resources,
     profiles_of,
 )
+from cloudlink.clouds.aws.parse_zones import VpcZone, zones_of_vpc
 from cloudlink.clouds.aws.parse_zones import zone as parse_zone
 from cloudlink.clouds.errors import error_policy
 from cloudlink.errors import CloudlinkError, Finding, Severity
@@ -61,6 +63,7 @@ class VpcDnsFacts:
     filters: tuple[Filter, ...] = ()  # in the order in which they are looked at
     zones: tuple[Brought, ...] = ()
     rules: tuple[Brought, ...] = ()
+    beside: tuple[VpcZone, ...] = ()  # private zones that the VPC uses; none where they are looked at elsewhere
     unread: tuple[str, ...] = ()  # what could not be read, and why
 
 
@@ -71,12 +74,12 @@ def find(context: Context) -> Iterator[Finding]:
 
 def standing(link: Link, aws: Aws, translate: Translate) -> tuple[Finding, ...]:
     """Of a link that exists; what may not be read is not known."""
-    found = check(read(link, aws, translate), link)
+    found = check(read(link, aws, translate, zones=True), link)
     return tuple(f for f in found if f.severity is not Severity.NOT_PROVED)
 
 
-def read(link: Link, aws: Aws, translate: Translate) -> VpcDnsFacts:
-    """Two calls where the VPC has neither."""
+def read(link: Link, aws: Aws, translate: Translate, *, zones: bool = False) -> VpcDnsFacts:
+    """Two calls where the VPC has neither. zones: the VPC's private zones as well, which a plan looks at by itself (``names``)."""
     vpc, unread = link.aws.vpc_id, list[str]()
 
     def ask(what: str, call: Callable[[str], T], of: str) -> T | None:
@@ -93,7 +96,12 @@ def read(link: Link, aws: Aws, translate: Translate) -> VpcDnsFacts:
         return list(firewall_groups(aws.firewall_associations(vpc), vpc))
 
     groups = ask("DNS Firewall", groups_of, vpc) or []
-    zones, rules = list[Brought](), list[Brought]()
+
+    def zones_on(vpc: str) -> tuple[VpcZone, ...]:
+        return zones_of_vpc(aws.zones_of_vpc(vpc))
+
+    beside = (ask("private zones", zones_on, vpc) or ()) if zones else ()
+    brought, rules = list[Brought](), list[Brought]()
     for profile in ask("Route 53 Profiles", lambda v: profiles_of(aws.profile_associations(v), v), vpc) or ():
         held = ask(f"profile {profile}", lambda p: profile_resources(aws.profile_resources(p)), profile)
         for resource in held or ():
@@ -101,7 +109,7 @@ def read(link: Link, aws: Aws, translate: Translate) -> VpcDnsFacts:
                 groups.append(FirewallGroup(resource.priority, resource.id, profile))
             elif resource.kind == "zone":
                 zone = ask(f"private zone {resource.id}", lambda z: parse_zone(aws.zone(z)), resource.id)
-                zones += [Brought(profile, resource.id, zone.name)] if zone is not None else []
+                brought += [Brought(profile, resource.id, zone.name)] if zone is not None else []
             else:
                 rule = ask(f"Resolver rule {resource.id}", lambda r: _rule(aws, r), resource.id)
                 forwards = rule is not None and rule.kind == "FORWARD"
@@ -113,7 +121,7 @@ def read(link: Link, aws: Aws, translate: Translate) -> VpcDnsFacts:
                 of = one.domains_id
                 domains = ask(f"domain list {of}", lambda d: firewall_domains(aws.firewall_domains(d)), of)
                 filters.append(Filter(group, one, domains or ()))
-    return VpcDnsFacts(tuple(filters), tuple(zones), tuple(rules), tuple(unread))
+    return VpcDnsFacts(tuple(filters), tuple(brought), tuple(rules), beside, tuple(unread))
 
 
 def _rule(aws: Aws, id_: str) -> ResolverRule | None:
@@ -123,7 +131,7 @@ def _rule(aws: Aws, id_: str) -> ResolverRule | None:
 
 def causes(link: Link, aws: Aws, names: Iterable[str], translate: Translate) -> dict[str, tuple[Finding, ...]]:
     """Name -> what surely takes it away, of names that were asked in vain."""
-    facts = read(link, aws, translate)
+    facts = read(link, aws, translate, zones=True)
     found = {name: [f for f in check(facts, link, [name]) if f.severity is Severity.OBSTACLE] for name in names}
     return {name: tuple(said) for name, said in found.items() if said}
 
@@ -140,6 +148,7 @@ def check(facts: VpcDnsFacts, link: Link, asked: Iterable[str] | None = None) ->
         *((r, "Resolver rule") for r in facts.rules),
     ):
         yield from _taken(brought, what, link, names)
+    yield from _closer(facts.beside, link, names)
     if facts.unread:
         yield Finding(
             TOPIC,
@@ -205,6 +214,41 @@ def _taken(brought: Brought, what: str, link: Link, names: Iterable[str]) -> Ite
         f"list-profile-resource-associations --region {link.aws.region} --profile-id {brought.profile}",
         resource=ZONE,
     )
+
+
+def _closer(beside: Iterable[VpcZone], link: Link, names: Iterable[str]) -> Iterator[Finding]:
+    """The zone with the longest name answers, with NXDOMAIN for what is not in it.
+
+    https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/hosted-zone-private-considerations.html
+    """
+    asked = list(names)
+    for other in beside:
+        zone, to_azure = link.dns.zone_of(other.name), link.dns.back_zone_of(other.name)
+        if to_azure is not None and to_azure.name != other.name:
+            yield Finding(
+                TOPIC,
+                Severity.WARNING,
+                "A narrower hosted zone takes names away",
+                f"{other.id} of {link.aws.vpc_id} answers {other.name}, and the longest name wins: Azure is not asked for these.",
+                resource=ZONE,
+            )
+            continue
+        if zone is None or other.name in link.dns.zone_names:
+            continue
+        taken = [name for name in asked if is_below(name, other.name)]
+        if taken:
+            yield Finding(
+                TOPIC,
+                Severity.OBSTACLE,
+                "A more specific private zone is on the VPC",
+                f"The private zone {other.id} ({other.name}, of {other.owner or 'an unknown owner'}) is on {link.aws.vpc_id} and answers "
+                f"for all names below {other.name}: {_listed(taken)} {'is' if len(taken) == 1 else 'are'} never answered from "
+                f"{zone.name}.",
+                f"aws route53 disassociate-vpc-from-hosted-zone --hosted-zone-id {other.id} --vpc "
+                f"VPCRegion={link.aws.region},VPCId={link.aws.vpc_id}\nis for its owner to run, where nothing else in the VPC needs "
+                "that zone; else put these names into it and take them out of the configuration.",
+                resource=ZONE,
+            )
 
 
 def _listed(names: list[str]) -> str:

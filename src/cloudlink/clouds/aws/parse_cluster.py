@@ -25,6 +25,9 @@ class Cluster:
     by_config_map: bool = False
     # networks outside AWS in which it has nodes and pods (hybrid nodes)
     remote: tuple[IPv4Network, ...] = ()
+    # who may ask its API from outside the VPC: whether anybody may, and from which ranges
+    public_access: bool = True
+    public_ranges: tuple[str, ...] = ()
     elsewhere: str = ""  # who runs a cluster that is registered with EKS and is in no VPC; empty: EKS does
 
     @property
@@ -59,5 +62,7 @@ def cluster(found: AwsObject | None) -> Cluster | None:
         authority=said(part(found, "certificateAuthority"), "data"),
         version=said(found, "version"),
         remote=_remote(part(found, "remoteNetworkConfig")),
+        public_access=network.get("endpointPublicAccess") is not False,
+        public_ranges=texts(network, "publicAccessCidrs"),
         by_config_map=text_or(part(found, "accessConfig"), "authenticationMode") == "CONFIG_MAP",
     )

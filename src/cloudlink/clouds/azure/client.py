@@ -30,6 +30,7 @@ from cloudlink.clouds.azure.credential import Identity, Lasting, identity_of, la
 from cloudlink.clouds.azure.errors import missing, retryable, unknown_outcome
 from cloudlink.clouds.azure.parse_object import AzureObject, azure_objects
 from cloudlink.clouds.azure.parse_pieces import named
+from cloudlink.clouds.azure.parse_policy import PUT_ON_SUBNETS
 from cloudlink.clouds.azure.parse_subscription import Subscription
 from cloudlink.clouds.azure.session import AzureSession, FirstAnswer
 from cloudlink.clouds.cache import ReadCache
@@ -319,14 +320,16 @@ class Azure:
     ) -> Json:
         """What policies would do with an object that is to be made in the link's group. Changes nothing.
 
-        whole_subscription: the group is not there yet. parent: id of the object that it is made in, which may be in another group.
+        whole_subscription: the group is not there yet. parent: id of the VNet that a subnet is made in, which may be in another group;
+        of a subnet it is asked what policies would put on it, which has no tags.
         https://learn.microsoft.com/rest/api/policyinsights/policy-restrictions/check-at-resource-group-scope
         """
         side = self.side
         group = parent.partition("/providers/")[0] or self.group_id(side.resource_group)
         scope = group.rpartition("/resourceGroups/")[0] if whole_subscription else group
         details = {"resourceContent": resource, "apiVersion": api_version, **({"scope": parent} if parent else {})}
-        body = {"resourceDetails": details, "pendingFields": [] if parent else [{"field": "tags"}]}
+        pending = PUT_ON_SUBNETS if parent else ("tags",)
+        body = {"resourceDetails": details, "pendingFields": [{"field": name} for name in pending]}
         path = f"{scope}/providers/Microsoft.PolicyInsights/checkPolicyRestrictions"
         return cast(Json, self._read(lambda: self._session.ask("POST", path, body=body)).json())
 

@@ -77,6 +77,7 @@ class Gateway:
     type: str = ""  # Vpn, ExpressRoute
     routing: str = ""  # RouteBased, PolicyBased
     sku: str = ""
+    generation: str = ""  # Generation1, Generation2; empty or None: Azure does not say
     active_active: bool = False
     bgp: bool = False
     asn: int | None = None
@@ -118,6 +119,7 @@ def gateway(raw: Json) -> Gateway:
         type=str(held.get("gatewayType") or ""),
         routing=str(held.get("vpnType") or ""),
         sku=str(as_map(held.get("sku")).get("name") or ""),
+        generation=str(held.get("vpnGatewayGeneration") or ""),
         active_active=bool(held.get("activeActive")),
         bgp=bool(held.get("enableBgp")),
         asn=None if asn is None else int(asn),
@@ -213,6 +215,7 @@ def bgp_peers(raw: Iterable[Json]) -> tuple[BgpPeer, ...]:
 
 @parsing("Azure's learned routes")
 def learned_routes(raw: Iterable[Json]) -> tuple[LearnedRoute, ...]:
+    """IPv4 only: a gateway of a dual-stack VNet learns IPv6 beside it."""
     return tuple(
         LearnedRoute(
             network=str(r.get("network") or ""),
@@ -221,6 +224,7 @@ def learned_routes(raw: Iterable[Json]) -> tuple[LearnedRoute, ...]:
             origin=str(r.get("origin") or ""),
         )
         for r in raw
+        if ":" not in str(r.get("network") or "")
     )
 
 

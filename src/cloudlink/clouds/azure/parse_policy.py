@@ -11,6 +11,12 @@ from typing import Any
 from cloudlink.clouds.azure.parse_pieces import Json
 from cloudlink.clouds.malformed import parsing
 
+PUT_ON_SUBNETS = (
+    "Microsoft.Network/virtualNetworks/subnets/networkSecurityGroup.id",
+    "Microsoft.Network/virtualNetworks/subnets/routeTable.id",
+)
+"""What a policy may put on a subnet (effects modify and append), as policies name it."""
+
 
 @dataclass(frozen=True)
 class Restriction:
@@ -46,7 +52,8 @@ def restrictions(raw: Json, kind: str) -> tuple[Restriction, ...]:
         tag = tag_in(name)
         for rule in _list(entry.get("restrictions")):
             result, policy = str(rule.get("result") or "").lower(), _map(rule.get("policy"))
-            if result == "removed" or (result == "required" and not tag):
+            puts = bool(rule.get("defaultValue")) and name.lower() in map(str.lower, PUT_ON_SUBNETS)
+            if result == "removed" or (result == "required" and not tag and not puts):
                 continue
             found.append(
                 Restriction(

@@ -21,7 +21,7 @@ from cloudlink.clouds.kube.contexts import in_context
 from cloudlink.clouds.kube.errors import KubeApiError, NoCluster, api_error
 from cloudlink.clouds.malformed import parsing
 from cloudlink.clouds.recorded import RECORDING
-from cloudlink.errors import MissingError, UnreachableError
+from cloudlink.errors import MalformedError, MissingError
 
 # (connect, read) in seconds. The API of a private cluster that cannot be reached drops packets: find out soon.
 _TIMEOUT = (10.0, 30.0)
@@ -224,7 +224,7 @@ class Kube:
         except ValueError:
             value = None
         if not isinstance(value, dict):
-            raise UnreachableError(
+            raise MalformedError(
                 "The cluster's answer cannot be read",
                 f"{self._what(method, path)} was answered with something that is not a JSON object.",
                 "Run the command again; if it happens again, look for a proxy between here and the cluster.",
