@@ -109,7 +109,7 @@ def test_the_verdict_is_on_both_directions() -> None:
     assert back.together(Health.DOWN, [wrong]) is Health.DOWN
     assert back.together(Health.DOWN, [well]) is Health.DOWN
     empty, both = DnsReport("l", Health.HEALTHY, ()), DnsReport("l", Health.HEALTHY, (well,))
-    unproved = back.unproved(empty, "no pod")
+    unproved = pin(back.unproved(empty, "no pod"))
     assert unproved.health is Health.UNKNOWN and "no pod" in unproved.unproved[0]
     names = back.wanted(LINK, {}, [NAME])
     assert pin(back.without_endpoint(empty, LINK, names)).health is Health.DOWN

@@ -23,6 +23,7 @@ from cloudlink.checks.preflight import (
     ranges,
     targets,
     transit,
+    vnet_dns,
 )
 from cloudlink.checks.preflight import back as back_topic
 from cloudlink.checks.preflight.context import Context
@@ -199,3 +200,28 @@ def test_names_back() -> None:
 @pytest.mark.parametrize("name", ["example", "adopted", "transit"])
 def test_topics_of_a_link_that_is_made_again(name: str, topic: Any) -> None:
     pinned(topic(context(name)))
+
+
+def test_quotas_of_names_back() -> None:
+    """An endpoint each way."""
+    calls = answers("back-before")
+    for there, told in ((2, False), (3, True)):
+        calls["Aws: resolver_endpoints [[], {}]"] = [
+            {"Id": f"rslvr-in-{n}", "Status": "OPERATIONAL"} for n in range(there)
+        ]
+        calls["Aws: customer_gateways [[], {}]"] = []
+        calls["Azure: network_usages [[], {}]"] = []
+        found = pinned(quotas.find(context("back-before", calls=calls)))
+        assert any("Resolver endpoints" in f.detail for f in found) is told
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_a_private_zone_that_the_vnets_resolver_asks_first(linked: bool) -> None:
+    calls = answers("vnet-before")
+    id_ = f"{GATEWAY}/privateDnsZones/aws.corp.example"
+    of(calls, "Azure: private_zones").append({"id": id_, "name": "aws.corp.example", "properties": {}})
+    vnet = of(calls, "Azure: vnet ")["id"]
+    link = {"name": "l", "id": f"{id_}/virtualNetworkLinks/l", "properties": {"virtualNetwork": {"id": vnet}}}
+    calls[f'Azure: vnet_links [["{id_}"], {{}}]'] = [link] if linked else []
+    found = pinned(vnet_dns.find(context("vnet-before", calls=calls)))
+    assert any("aws.corp.example" in f"{f.detail}{f.hint}" for f in found) is linked
