@@ -12,7 +12,7 @@ from cloudlink.checks.preflight.aks import start_command
 from cloudlink.checks.report import PauseReport
 from cloudlink.core.plan import Action, Adopted, Plan
 from cloudlink.core.resource import Lookup, Node, Outputs, UnknownOutput
-from cloudlink.errors import CloudlinkError
+from cloudlink.errors import CloudlinkError, MissingError
 from cloudlink.link import Link
 from cloudlink.steps.aws_vpn.transit import ATTACHMENT
 from cloudlink.steps.dns_forward.pauses import Pause
@@ -96,6 +96,19 @@ def cluster_not_asked(error: CloudlinkError, link: Link, power: str) -> Cloudlin
         resource=error.resource,
         request_id=error.request_id,
         code=error.code,
+    )
+
+
+def cluster_gone(link: Link, resource: str) -> MissingError:
+    """link: as if the cluster was its only one."""
+    side = link.azure
+    return MissingError(
+        "The AKS cluster was not found",
+        f"The resource group {side.aks_resource_group} has no AKS cluster {side.aks_cluster}, so that nobody's CoreDNS can be told of the "
+        "pause. Nothing was changed.",
+        f"az aks list --subscription {side.aks_subscription} -o table\nName what there is in the configuration and run cloudlink up "
+        "before a pause. Where the link is not needed any more: cloudlink teardown, which works all the same.",
+        resource=resource,
     )
 
 

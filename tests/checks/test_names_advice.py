@@ -48,6 +48,15 @@ def test_what_is_advised_helps(tunnels: Health, drift: tuple[Drift, ...], comman
     assert bool(told.task) == bool(task)
 
 
+def test_what_keeps_packets_from_the_gateway_comes_before_what_an_up_would_write() -> None:
+    """That ``up`` would end with the same, as an obstacle."""
+    hint = "az network vnet peering update --set useRemoteGateways=true"
+    way = Finding("azure", Severity.WARNING, "No use of the gateway", "The peering does not use it.", hint)
+    for drift in ((), (RULES,)):
+        told = pin(advised(report(FIX), Health.HEALTHY, drift, way=(way,))).advice
+        assert (told.command, told.cause) == (hint, "n0.corp.example: The peering does not use it.")
+
+
 def test_the_cause_of_most_names_comes_first_and_the_others_are_named() -> None:
     told = pin(advised(report("", "Look at it", "Open it", "Open it"), Health.HEALTHY, ())).advice
     assert told.cause == "n2.corp.example, n3.corp.example: because Open it."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
@@ -11,7 +12,7 @@ from cloudlink.checks.back import ZoneSeen
 from cloudlink.checks.names import back
 from cloudlink.checks.names.answers import NameFacts, ProbeFacts, Query
 from cloudlink.checks.names.verify import checked_name
-from cloudlink.checks.report import DnsReport, Health, NameReport, Outcome
+from cloudlink.checks.report import Advice, DnsReport, Health, NameReport, Outcome
 from cloudlink.core.resource import Observed, Ownership, Phase
 from cloudlink.errors import UsageError
 from tests.support.config_texts import SMALLEST, parsed
@@ -111,8 +112,8 @@ def test_the_verdict_is_on_both_directions() -> None:
     unproved = back.unproved(empty, "no pod")
     assert unproved.health is Health.UNKNOWN and "no pod" in unproved.unproved[0]
     names = back.wanted(LINK, {}, [NAME])
-    assert back.without_endpoint(empty, LINK, names).health is Health.DOWN
-    assert back.without_endpoint(both, LINK, names).health is Health.DEGRADED
+    assert pin(back.without_endpoint(empty, LINK, names)).health is Health.DOWN
+    assert pin(back.without_endpoint(both, LINK, names)).health is Health.DEGRADED
 
 
 def seen(phase: Phase = Phase.READY) -> Observed[object, object]:
@@ -123,11 +124,43 @@ def test_status_looks_at_zones_and_at_what_leads_to_them() -> None:
     zones = [ZoneSeen(z.name, "/z", linked=True) for z in LINK.dns.back]
     parts = ["dns_forward.inbound", "resolver.back_endpoint", *(f"resolver.back_association[{z.name}]" for z in zones)]
     found: dict[str, Observed[object, object] | None] = {a: seen() for a in parts}
-    assert status_of_back.status_check(LINK, found, zones).outcome is Outcome.PASSED
+    assert pin(status_of_back.status_check(LINK, found, zones)).outcome is Outcome.PASSED
     for address in parts:
         for wrong in (None, seen(Phase.FAILED)):
-            check = status_of_back.status_check(LINK, {**found, address: wrong}, zones)
+            check = pin(status_of_back.status_check(LINK, {**found, address: wrong}, zones))
             assert (check.outcome, check.fix) == (Outcome.FAILED, "cloudlink up")
     loose = [zones[0], ZoneSeen(zones[1].name, "/z")]
-    check = status_of_back.status_check(LINK, found, loose)
+    check = pin(status_of_back.status_check(LINK, found, loose))
     assert "azure.corp.test is not linked" in check.detail and check.fix.startswith("az network private-dns link")
+
+
+def test_a_zone_that_is_gone_is_told_as_such_and_one_in_another_group_is_linked_by_ids() -> None:
+    there = [ZoneSeen(z.name, "/z", linked=True) for z in LINK.dns.back]
+    gone = status_of_back.status_check(LINK, {}, [there[0], ZoneSeen("azure.corp.test")])
+    assert "there is no private DNS zone azure.corp.test" in gone.detail
+    assert gone.fix.startswith("az network private-dns zone create --name azure.corp.test")
+    side = LINK.azure
+    own = f"/subscriptions/{side.vnet_subscription}/resourceGroups/{side.vnet_resource_group}/providers/x/privateDnsZones/{ZONE}"
+    beside = status_of_back.linking(LINK, ZoneSeen(ZONE, own))
+    assert f"--virtual-network {side.vnet} " in beside and "--subscription" not in beside
+    far = ZoneSeen(ZONE, f"/subscriptions/9999/resourceGroups/dns/providers/x/privateDnsZones/{ZONE}")
+    line = status_of_back.linking(LINK, far)
+    assert f"--virtual-network /subscriptions/{side.vnet_subscription}/resourceGroups/" in line
+    assert "--resource-group dns " in line and line.endswith("--subscription 9999")
+
+
+def test_a_name_of_azures_that_fails_has_its_cause_and_one_thing_to_do() -> None:
+    """Beside names of AWS that work, which have nothing to advise."""
+    works = NameReport("app.corp.example", ("10.10.1.1",), "ok", (), "", "")
+    lost = report(NAME, query("cluster", "answer", 3), query("endpoint", "answer", 3))
+    both = DnsReport("names", Health.DEGRADED, (works, lost))
+    told = back.explained(both, LINK, [ZoneSeen(ZONE, "/subscriptions/s/resourceGroups/dns/x/y/z/w/v")], ())
+    assert f"{NAME}: {ZONE} is not linked" in told.advice.cause
+    assert told.advice.command.startswith("az network private-dns link vnet create")
+    assert told.names[0] == works and "--resource-group dns" in told.names[1].fix
+    linked = back.explained(both, LINK, [ZoneSeen(ZONE, "/z", linked=True)], ())
+    assert linked.advice.command == "cloudlink status" and "tunnels" not in linked.advice.effect
+    before = replace(both, advice=Advice("app.corp.example: no answer.", command="cloudlink up"))
+    beside = back.explained(before, LINK, [], ())
+    assert beside.advice.command == "cloudlink up" and NAME in beside.advice.others[0]
+    assert back.explained(replace(both, names=(works,)), LINK, [], ()).advice.cause == ""

@@ -246,7 +246,7 @@ def test_a_part_of_the_way_back_that_leads_elsewhere() -> None:
 
 
 def status(facts: PathFacts) -> existing_status.StatusReport:
-    return existing_status.report(LINK, Facts(), diagnosed(facts))
+    return pin(existing_status.report(LINK, Facts(), diagnosed(facts)))
 
 
 def test_status_says_whose_link_it_is_and_what_carries_it() -> None:
@@ -254,7 +254,7 @@ def test_status_says_whose_link_it_is_and_what_carries_it() -> None:
     assert made.verdict.startswith("Link: not made by cloudlink (VPN gateway wan; virtual private gateway vgw-1")
     assert "Both clouds have a way there and back." in made.verdict
     assert made.transport == "existing"
-    assert existing_status.quick(LINK, diagnosed(GOOD)).health is Health.HEALTHY
+    assert pin(existing_status.quick(LINK, diagnosed(GOOD))).health is Health.HEALTHY
 
 
 def test_a_path_without_a_way_is_down_with_what_to_type() -> None:
@@ -268,12 +268,12 @@ def test_a_path_without_a_way_is_down_with_what_to_type() -> None:
 
 def test_a_path_that_may_not_be_read_is_unknown() -> None:
     facts = replace(GOOD, unread=(Unread("the gateway of the hub", "denied"),))
-    made = existing_status.quick(LINK, diagnosed(facts))
+    made = pin(existing_status.quick(LINK, diagnosed(facts)))
     assert made.health is Health.UNKNOWN
     assert "denied" in made.advice.cause
     assert [c.name for c in made.checks if c.outcome is Outcome.UNSEEN] == ["routes-azure"]
     facts = replace(GOOD, unread_in_aws=(Unread("the route table tgw-rtb-1", "denied"),))
-    made = existing_status.quick(LINK, diagnosed(facts))
+    made = pin(existing_status.quick(LINK, diagnosed(facts)))
     assert [c.name for c in made.checks if c.outcome is Outcome.UNSEEN] == ["routes-aws"]
 
 
@@ -354,3 +354,8 @@ def test_a_bug_while_reading_is_no_unread_thing() -> None:
 def test_a_peering_with_virtual_wan_is_told_by_its_name() -> None:
     wan = azure(peerings=(Peering("p", "to-wan", VNET, VNET.replace("apps", "HV_hub_1"), uses_gateway=True),))
     assert read_gateways(Clouds({}, []), wan)[:2] == ((), "to-wan")
+
+
+def test_of_what_does_not_exist_no_path_is_told() -> None:
+    made = pin(existing_status.absent(status(GOOD), LINK))
+    assert (made.health, made.transport, made.next) == (Health.ABSENT, LINK.transport, ("cloudlink up",))

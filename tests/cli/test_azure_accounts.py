@@ -201,6 +201,10 @@ def test_status_names_the_route_table_that_keeps_packets_from_the_gateway(linked
         (failed,) = [c for c in status.json["checks"] if c["outcome"] == "failed"]
         assert failed["name"] == "routes-aks"
         assert PROPAGATE in failed["fix"]
+        again = linked.cloudlink("up", "--json")
+        assert again.code == 8 and again.lines[-1]["health"] == "degraded", "what keeps packets away is not healthy"
+        asked = linked.cloudlink("verify-dns", "sentry", "--json").json
+        assert PROPAGATE in asked["names"][0]["fix"], asked
     finally:
         owner.put_table(off=False)
 
@@ -295,6 +299,8 @@ def test_a_hub_and_two_spokes_from_plan_to_names(tmp_path: Any) -> None:
             names = place.cloudlink("verify-dns", "--json").json["names"]
             well = {n["cluster"] for n in names} - {n["cluster"] for n in names if n["verdict"] != "ok"}
             assert well == spokes.keys() - left.keys(), names
+            silent = {n["cluster"]: n["cause"] for n in names if n["verdict"] != "ok"}
+            assert all(f"to-hub of {left[at]} does not use" in why for at, why in silent.items()), silent
         after = place.cloudlink("status", "--json")
         assert after.json["health"] == "healthy", after.out
 

@@ -303,3 +303,15 @@ def test_a_paused_link_whose_resource_group_is_gone_is_not_sent_to_resume(link: 
     told = json.loads(link.cloudlink("status", "--json").out)["advice"]
     assert told["command"].startswith("az group create")
     assert told["task"].startswith("cloudlink resume --sandbox. ")
+
+
+@pytest.mark.long
+def test_a_pause_of_a_link_whose_cluster_is_gone_does_not_begin(link: KeptLink) -> None:
+    """It would write its note, change nothing, and leave a link that is told to be paused."""
+    aks_goes(link)
+    paused = link.cloudlink("pause", "--yes")
+    said = " ".join((paused.out + paused.err).split())
+    assert paused.code == 5 and "has no AKS cluster test" in said and "az aks list" in said, said
+    assert json.loads(link.cloudlink("status", "--json").out)["health"] != "paused"
+    checked = {c["name"]: c["outcome"] for c in json.loads(link.cloudlink("doctor", "--json").out)["checks"]}
+    assert checked["coredns"] == "not seen"

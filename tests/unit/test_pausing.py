@@ -197,3 +197,8 @@ def test_a_stopped_cluster_is_named_with_the_command_that_starts_it() -> None:
     assert told.hint.startswith("az aks start --name") and f"--subscription {LINK.azure.subscription}" in told.hint
     away = pausing.cluster_not_asked(error, LINK, "Running")
     assert "Closed" in away.detail and "az aks start" not in away.hint and "kubectl" in away.hint
+
+
+def test_a_cluster_that_is_gone_is_named_with_both_ways_on() -> None:
+    told = pausing.cluster_gone(LINK, FORWARD)
+    assert "Nothing was changed" in told.detail and "az aks list" in told.hint and "cloudlink teardown" in told.hint

@@ -11,7 +11,7 @@ from cloudlink.checks.report import Check, Outcome, check
 from cloudlink.clouds.azure import parse_dns
 from cloudlink.clouds.azure.client import Azure
 from cloudlink.core.resource import Observed, Phase
-from cloudlink.link import BackZone, Link
+from cloudlink.link import AzureSide, BackZone, Link
 
 NAME = "names-back"
 
@@ -51,9 +51,9 @@ def addresses(seen: ZoneSeen, azure: Azure) -> dict[str, tuple[IPv4Address, ...]
 
 def status_check(link: Link, found: Mapping[str, Observed[Any, Any] | None], zones: Sequence[ZoneSeen]) -> Check:
     """found: the link's objects, by address."""
-    wrong = [f"{z.name} is not linked to {link.azure.vnet}" for z in zones if not z.linked]
+    wrong = [(z, why) for z in zones if (why := unanswered(link, z))]
     if wrong:
-        return check(NAME, Outcome.FAILED, "; ".join(wrong), linking(link, next(z for z in zones if not z.linked)))
+        return check(NAME, Outcome.FAILED, "; ".join(why for _, why in wrong), mending(link, wrong[0][0]))
     for address, what in (
         ("dns_forward.inbound", "Azure's inbound endpoint"),
         ("resolver.back_endpoint", "the outbound endpoint"),
@@ -67,9 +67,40 @@ def status_check(link: Link, found: Mapping[str, Observed[Any, Any] | None], zon
     return check(NAME, Outcome.PASSED, ", ".join(z.name for z in zones))
 
 
+def unanswered(link: Link, zone: ZoneSeen) -> str:
+    """Why Azure's resolver does not know the zone's names; empty: it does."""
+    if not zone.id:
+        return f"there is no private DNS zone {zone.name} that could be seen"
+    return "" if zone.linked else f"{zone.name} is not linked to {link.azure.vnet}"
+
+
+def mending(link: Link, zone: ZoneSeen) -> str:
+    """What to do about that."""
+    return linking(link, zone) if zone.id else creating(link, zone)
+
+
+def creating(link: Link, zone: ZoneSeen) -> str:
+    side = link.azure
+    command = f"az network private-dns zone create --name {zone.name} --resource-group {side.resource_group}"
+    return f"{command}\nIf it is in another subscription, name it: dns.back.private_zone"
+
+
 def linking(link: Link, zone: ZoneSeen) -> str:
-    group = zone.id.split("/")[4] if zone.id.count("/") > 4 else link.azure.resource_group
+    side, parts = link.azure, zone.id.split("/")
+    known = len(parts) > 4
+    subscription, group = (parts[2], parts[4]) if known else (side.vnet_subscription, side.resource_group)
+    beside = (subscription.lower(), group.lower()) == (side.vnet_subscription.lower(), side.vnet_resource_group.lower())
+    # by its name a VNet is looked for in the zone's own group
+    network = side.vnet if beside else vnet_id(side)
+    where = "" if subscription.lower() == side.subscription.lower() else f" --subscription {subscription}"
     return (
-        f"az network private-dns link vnet create --zone-name {zone.name} --resource-group {group} --name {link.azure.vnet} "
-        f"--virtual-network {link.azure.vnet} --registration-enabled false"
+        f"az network private-dns link vnet create --zone-name {zone.name} --resource-group {group} --name {side.vnet} "
+        f"--virtual-network {network} --registration-enabled false{where}"
+    )
+
+
+def vnet_id(side: AzureSide) -> str:
+    return (
+        f"/subscriptions/{side.vnet_subscription}/resourceGroups/{side.vnet_resource_group}/providers/Microsoft.Network/"
+        f"virtualNetworks/{side.vnet}"
     )

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from cloudlink.checks import advice, also_learned, records, routes, tunnels
+from cloudlink.checks.preflight.paths import keeps_away
 from cloudlink.checks.report import (
     Advice,
     Check,
@@ -23,25 +24,36 @@ from cloudlink.checks.tunnel_ends import AwsFacts, AzureFacts, ends_of
 from cloudlink.clouds.aws.client import Aws
 from cloudlink.clouds.azure.client import Azure
 from cloudlink.core.also_learned import AlsoLearned
+from cloudlink.errors import Finding
 from cloudlink.link import Link
 
 # What need not be seen for a link to be called healthy: AWS calls a tunnel up only while its BGP session is.
 _TOLD_ELSEWHERE = frozenset({"bgp"})
 
 
-def quick(link: Link, aws: Aws, azure: Azure, *, now: float | None = None, fresh: bool = False) -> StatusReport:
+def quick(
+    link: Link,
+    aws: Aws,
+    azure: Azure,
+    *,
+    now: float | None = None,
+    fresh: bool = False,
+    way: Sequence[Finding] = (),
+) -> StatusReport:
     """The verdict on the tunnels alone, without asking for BGP: AWS says UP only when BGP is established. Of an ``up``
     that found nothing to do, so that nothing is advised that another one would have to do.
 
     Makes no call when ``up`` has just read these objects (fresh False): customer gateways and connections included.
-    now: in the clouds' time.
+    now: in the clouds' time. way: what is known to be between the cluster and the gateway.
     """
     facts = tunnel_facts(link, aws, azure, fresh=fresh)
     statuses = tunnels.statuses(link, *facts)
     health = tunnels.health(statuses)
-    checks = (tunnels.tunnel_check(statuses),)
+    verdict = tunnels.verdict(statuses)
+    checks = (tunnels.tunnel_check(statuses), *((routes.way_check(way),) if any(map(keeps_away, way)) else ()))
+    health, verdict = _whole(health, verdict, checks)
     seen = advice.Seen(link, health, statuses, checks, (), now, {}, _public_addresses(link, *facts))
-    return _advised(StatusReport(link.name, health, tunnels.verdict(statuses), statuses, checks=checks), seen)
+    return _advised(StatusReport(link.name, health, verdict, statuses, checks=checks), seen)
 
 
 def report(

@@ -170,7 +170,7 @@ def gather(
         found = ask("azure bgp routes-azure", lambda: _gateway(azure, fresh)).or_none() if makes_vpn else None
         peers = ask("bgp", lambda: bgp_peers(azure.bgp_peers())) if found else None
         learned = ask("routes-azure", lambda: learned_routes(azure.learned_routes())) if found else None
-        ranges = partial(_ranges_of, aws, vpc_id)
+        ranges = partial(ranges_of, aws, vpc_id)
         way = ask("routes-aks", partial(standing_on_each, link, azure, ranges)) if found else None
         connections = {
             t.index: ask("azure", partial(_connection, azure, t.index, fresh)) for t in link.tunnels if makes_vpn
@@ -300,7 +300,7 @@ def _connection(azure: Azure, index: int, fresh: bool) -> Connection | None:
     return connection(raw) if raw else None
 
 
-def _ranges_of(aws: Aws, vpc_id: str) -> tuple[IPv4Network, ...]:
+def ranges_of(aws: Aws, vpc_id: str) -> tuple[IPv4Network, ...]:
     """Each range of a VPC is a local route in its tables, which have been read; that of a table may have been given another
     target, but not that of each."""
     local = {r.destination for t in tables(aws.route_tables(vpc_id)) for r in t.routes if r.target == "local"}

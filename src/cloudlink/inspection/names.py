@@ -82,7 +82,7 @@ class NamesOfLink(ReadLink):
             )
         to_azure = [n for n in names if self.link.dns.back_zone_of(n.strip().rstrip(".").lower()) is not None]
         if to_azure and len(to_azure) == len(names):
-            return self._names_back(DnsReport(link.name, Health.HEALTHY, ()), link, to_azure, tell)
+            return self._names_back(DnsReport(link.name, Health.HEALTHY, ()), link, to_azure, tell, plan)
         asked = _Asked(
             plan, endpoint, [n for n in names if n not in to_azure], self._output(self.topology.resolver.targets)
         )
@@ -95,7 +95,7 @@ class NamesOfLink(ReadLink):
                 link.name, {c.label: self._or_why(c, image, asked, measure, tell) for c in chosen}
             )
         if link.dns.back and (to_azure or not names):
-            report = self._names_back(report, link, to_azure, tell)
+            report = self._names_back(report, link, to_azure, tell, plan)
         return report
 
     def _probing(self, link: Link, image: str | None) -> Link:
@@ -180,7 +180,10 @@ class NamesOfLink(ReadLink):
             tunnels, drift = self._tunnels_health(), self._drift(asked.plan)
             stopped: tuple[Finding, ...] = ()
             dropped: tuple[Finding, ...] = ()
-            if tunnels is Health.HEALTHY:
+            way: tuple[Finding, ...] = ()
+            if tunnels is Health.HEALTHY and link.makes_vpn and any(map(silent, report.names)):
+                way = self._way(link, azure)
+            if tunnels is Health.HEALTHY and not way:
                 if any(silent(n) or kept_from_dns(n) for n in report.names):
                     arns = {name: b.arn for name, b in targets.load_balancers.items()} if targets is not None else {}
                     stopped = self._stopping(link, azure, aks, self._destinations(endpoint, arns, addresses))
@@ -188,23 +191,27 @@ class NamesOfLink(ReadLink):
                     dropped = self._dropped(link, azure, endpoint, targets)
             wrong = [n.name for n in report.names if answered_wrong(n)]
             elsewhere = vpc_dns.causes(self.link, self.aws, wrong, error_policy(self.link).translate) if wrong else {}
-            if tunnels is Health.HEALTHY and not dropped:
+            if tunnels is Health.HEALTHY and not dropped and not way:
                 elsewhere = {**elsewhere, **self._behind([r.name for r in filter(unconnected, report.names)], targets)}
             ours = self.link.makes_vpn
-            report = names_advice.advised(report, tunnels, drift, dropped, stopped, elsewhere, tunnels_are_ours=ours)
+            report = names_advice.advised(
+                report, tunnels, drift, dropped, stopped, elsewhere, way=way, tunnels_are_ours=ours
+            )
         return report
 
     def _names_back(
-        self, report: DnsReport, link: Link, asked: Sequence[str], tell: Callable[[str], None]
+        self, report: DnsReport, link: Link, asked: Sequence[str], tell: Callable[[str], None], plan: Plan
     ) -> DnsReport:
         """The report with the names of Azure's zones, asked from a pod on EKS. Where that cannot be asked, they are unproved, and
         what was proved before stays."""
         if self.eks is None:
             return report
-        names = names_back.wanted(link, self._known_back(), [n.strip().rstrip(".").lower() for n in asked])
+        zones = self._zones_back()
+        names = names_back.wanted(link, self._known_back(zones), [n.strip().rstrip(".").lower() for n in asked])
         inbound: AzureInbound | None = self._output(self.topology.back.inbound) if self.topology.back else None
         if inbound is None:
-            return names_back.without_endpoint(report, link, names)
+            report = names_back.without_endpoint(report, link, names)
+            return names_back.explained(report, link, zones, self._drift(plan))
         try:
             facts = Probe(link, self.eks, self.clock, tell).run(names_back.questions(names), (inbound.address,))
         except Exception as error:
@@ -212,12 +219,22 @@ class NamesOfLink(ReadLink):
             if known is None:
                 raise
             return names_back.unproved(report, f"EKS cluster {link.aws.eks_cluster}: {known}")
-        return names_back.added(report, link, names, facts)
+        report = names_back.added(report, link, names, facts)
+        return names_back.explained(report, link, zones, self._drift(plan))
 
-    def _known_back(self) -> dict[str, dict[str, tuple[IPv4Address, ...]]]:
+    def _zones_back(self) -> tuple[back.ZoneSeen, ...]:
+        """As far as they can be read."""
+        try:
+            return back.read(self.link, self.azure)
+        except Exception as error:
+            if not isinstance(error, CloudlinkError) and self.translate(error) is None:
+                raise
+            return ()
+
+    def _known_back(self, zones: Sequence[back.ZoneSeen]) -> dict[str, dict[str, tuple[IPv4Address, ...]]]:
         """What the zones have, by zone; of one that cannot be read nothing."""
         try:
-            return {z.name: back.addresses(z, self.azure) for z in back.read(self.link, self.azure)}
+            return {z.name: back.addresses(z, self.azure) for z in zones}
         except Exception as error:
             if not isinstance(error, CloudlinkError) and self.translate(error) is None:
                 raise

@@ -14,11 +14,14 @@ from cloudlink.checks import (
     path_reads,
     pauses,
     status,
+    status_reads,
 )
 from cloudlink.checks.authors import Authors, Changed
 from cloudlink.checks.path import PathReport
 from cloudlink.checks.preflight import filters, network_policies
 from cloudlink.checks.preflight import targets as behind
+from cloudlink.checks.preflight.azure import standing_on_each
+from cloudlink.checks.preflight.paths import keeps_away
 from cloudlink.checks.report import (
     Drift,
     StatusReport,
@@ -38,6 +41,7 @@ from cloudlink.errors import (
     CloudlinkError,
     CredentialsError,
     Finding,
+    LostContactError,
     MissingError,
     UnreachableError,
     is_denial,
@@ -98,11 +102,24 @@ class ReadLink:
             raise error
         return known
 
-    def quick(self) -> StatusReport:
-        """The verdict on the tunnels, or on the path that somebody else has made, from what has been read anyway."""
+    def quick(self, *, whole_way: bool = False) -> StatusReport:
+        """The verdict on the tunnels, or on the path that somebody else has made, from what has been read anyway. whole_way: what
+        lies between the cluster and the gateway as well, which a plan without writes has read."""
         if not self.link.makes_vpn:
             return existing_status.quick(self.link, self._path())
-        return status.quick(self.link, self.aws, self.azure, now=self.clock.now())
+        way = self._way(self.link, self.azure) if whole_way else ()
+        return status.quick(self.link, self.aws, self.azure, now=self.clock.now(), way=way)
+
+    def _way(self, link: Link, azure: Azure) -> tuple[Finding, ...]:
+        """What keeps packets of the cluster from the gateway; what cannot be read is no finding."""
+        try:
+            found = standing_on_each(link, azure, lambda: status_reads.ranges_of(self.aws, link.aws.vpc_id))
+        except Exception as error:
+            known = error if isinstance(error, CloudlinkError) else self.translate(error)
+            if known is None or isinstance(known, LostContactError):
+                raise
+            return ()
+        return tuple(f for f in found if keeps_away(f))
 
     def _stopping(
         self, link: Link, azure: Azure, aks: Kube, wanted: Sequence[filters.Destination]

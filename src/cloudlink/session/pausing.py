@@ -49,6 +49,11 @@ class Pausing(Building):
             if at is None or isinstance(error, ConflictError):
                 raise
             raise pausing.cluster_not_asked(error, at.link, at.azure.aks_power()) from error
+        there = any(seen is not None for seen in engine.snapshot.found.values())
+        for cluster, forward in zip(self.clouds.clusters if there else (), topology.forwards, strict=False):
+            # CoreDNS could not be told, and a pause would end at once with nothing but its note
+            if engine.snapshot.found.get(forward.address) is None and cluster.azure.aks_cluster() is None:
+                raise pausing.cluster_gone(cluster.link, forward.address)
         before = self.inspection.found_pause()
         addresses = before.addresses if before is not None else {}
         addresses = addresses or pausing.addresses(engine.snapshot.outputs.get(topology.resolver.endpoint.address))

@@ -27,7 +27,7 @@ class Support(Building, Reading):
 
         try:
             plan = self.make_plan()
-            status = self.inspection.status(thorough=True)
+            status = self.read_status(thorough=True)
         except CloudlinkError as error:
             findings = error.findings or (finding_of(error),)
             self.view.doctor(doctor.report(self.link, (), findings, None, None, noted=bool(self.state.receipts())))
@@ -46,8 +46,8 @@ class Support(Building, Reading):
         """Topics of the checks -> what they did not see, as an AKS cluster could not be asked."""
         from cloudlink.steps.dns_forward.step import is_forward
 
-        away = [e for address, e in self.inspection.engine.snapshot.missing.items() if is_forward(address)]
-        if not away:
+        missing = self.inspection.engine.snapshot.missing
+        if not any(is_forward(address) or address.startswith("azure_vpn.cluster") for address in missing):
             return {}
         return dict.fromkeys(
             ("coredns", "permissions"), "What is in an AKS cluster is not known: it could not be asked."
@@ -101,7 +101,7 @@ class Support(Building, Reading):
             findings = error.findings or (finding_of(error),)
             files["plan.json"] = text(error)
         try:  # what keeps a plan from being made may leave a status
-            status = replace(self.inspection.status(), names_asked=self.names_asked())
+            status = replace(self.read_status(), names_asked=self.names_asked())
             files["status.json"] = text(status)
         except CloudlinkError as error:
             findings = findings or error.findings or (finding_of(error),)

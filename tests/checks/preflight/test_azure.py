@@ -781,3 +781,12 @@ def test_a_transit_gateway_takes_ten_times_as_many() -> None:
     more = vnet(peerings=[peering(VNET, SPOKE, allowGatewayTransit=True, **ranges_of(1000))])
     (finding,) = [f for f in found(facts(vnet=more), transit) if "Too many" in f.summary]
     assert "at most 1000" in str(finding.mistake)
+
+
+@pytest.mark.parametrize(
+    ("state", "registered"),
+    [("Registered", True), ("Registering", True), ("NotRegistered", False), ("Unregistering", False), ("", False)],
+)
+def test_the_states_of_a_provider(state: str, registered: bool) -> None:
+    """One that is being registered is so before the first write comes to it; Azure registers in a minute or two."""
+    assert parse_subscription.Provider("Microsoft.Network", state).registered is registered

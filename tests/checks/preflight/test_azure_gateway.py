@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cloudlink.checks.preflight.azure_gateway import GatewayFacts, check, check_others, read_far
+from cloudlink.checks.preflight.azure_gateway import GatewayFacts, check, check_others, read_far, resized
 from cloudlink.clouds.azure.parse_connection import LocalGateway, local_gateway
 from cloudlink.clouds.azure.parse_gateway import Gateway, GatewayAddresses, GatewayConfig, GatewayConnection
 from cloudlink.core.plan import Action, Change, Plan
@@ -226,3 +226,24 @@ class Sites:
 
 def test_what_others_connections_lead_to_is_read_once_each() -> None:
     assert [s.id.rpartition("/")[2] for s in read_far(LINK, Sites())] == ["office"]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("generation", "sku", "refused"),
+    [
+        ("Generation1", "VpnGw3AZ", False),
+        ("Generation1", "VpnGw4AZ", True),
+        ("Generation1", "VpnGw5AZ", True),
+        ("Generation2", "VpnGw5AZ", False),
+        ("Generation2", "VpnGw1AZ", False),  # Azure has moved such to the second generation
+        ("", "VpnGw5AZ", False),  # Azure does not say
+    ],
+)
+def test_the_links_own_gateway_is_not_resized_across_generations(generation: str, sku: str, refused: bool) -> None:
+    wanted = replace(LINK, azure=replace(LINK.azure, sku=sku))
+    found = list(resized(gateway(generation=generation), wanted))
+    assert bool(found) is refused
+    for one in found:
+        assert one.severity is Severity.OBSTACLE
+        assert one.key == "azure.vpn_gateway.sku"
+        assert "cloudlink teardown" in one.hint

@@ -13,7 +13,7 @@ from cloudlink.checks.records import rule_check
 from cloudlink.checks.report import DnsReport, Health, Hop, NameReport, Outcome
 from cloudlink.clouds.aws.parse_vpc_dns import fits
 from cloudlink.errors import CredentialsError, Finding, Severity
-from cloudlink.link import Host, LoadBalancerTarget
+from cloudlink.link import BackZone, Host, LoadBalancerTarget
 from tests.support.pinned import pin, pinned
 
 from .samples import link
@@ -238,3 +238,13 @@ def test_a_more_specific_zone_that_others_put_on_the_vpc_later_takes_its_names(n
         assert f"{', '.join(taken)} is never answered from {ZONE}" in check_of.detail
         assert "--hosted-zone-id Z1" in check_of.fix
     assert not told(zones_of_vpc=[{"HostedZoneId": "Z1", "Name": f"{name}."}]), "a plan looks at them by itself"
+
+
+def test_a_narrower_zone_than_one_of_azures_is_a_warning_in_status() -> None:
+    back = replace(LINK, dns=replace(LINK.dns, back=(BackZone("azure.corp.test", None),)))
+    aws: Any = Aws(
+        zones_of_vpc=[{"HostedZoneId": f"Z{n}", "Name": n} for n in ("a.azure.corp.test.", "azure.corp.test.")]
+    )
+    (one,) = standing(back, aws, nothing)
+    assert one.severity is Severity.WARNING and "answers a.azure.corp.test" in one.detail
+    assert rule_check(back, [], [one]).outcome is Outcome.WARNING

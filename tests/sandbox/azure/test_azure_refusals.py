@@ -77,6 +77,41 @@ def test_gateways(ready: Azure, path: str, value: Any, expected: str) -> None:
     assert ready.call("PUT", address, gateway(ready)).status_code == 201
 
 
+@pytest.mark.documentation("A gateway keeps its generation; VpnGw2AZ and VpnGw3AZ are of either, 4 and 5 of the second")
+@pytest.mark.belief("The code for a resize across generations")
+@pytest.mark.parametrize(
+    ("generation", "sku", "to", "refused"),
+    [
+        (None, "VpnGw1AZ", "VpnGw3AZ", False),
+        (None, "VpnGw1AZ", "VpnGw4AZ", True),
+        ("Generation2", "VpnGw2AZ", "VpnGw5AZ", False),
+        ("Generation2", "VpnGw2AZ", "VpnGw1AZ", True),
+        (None, "VpnGw5AZ", "VpnGw2AZ", False),
+    ],
+)
+def test_resizing(ready: Azure, generation: str | None, sku: str, to: str, refused: bool) -> None:
+    address, size = (
+        ready.path("virtualNetworkGateways", "gw"),
+        {"vpnGatewayGeneration": generation} if generation else {},
+    )
+    made = gateway(ready, sku={"name": sku, "tier": sku}, **size)
+    ready.settle(ready.call("PUT", address, made))
+    was = ready.call("GET", address).json()["properties"]["vpnGatewayGeneration"]
+    answer = ready.call("PUT", address, gateway(ready, sku={"name": to, "tier": to}))
+    if refused:
+        assert code(answer) == (400, "ResizeOfGatewayAcrossGenerationsNotAllowed")
+    else:
+        ready.settle(answer)
+        assert ready.call("GET", address).json()["properties"]["vpnGatewayGeneration"] == was
+
+
+@pytest.mark.documentation("A size is refused in a generation that does not have it")
+@pytest.mark.parametrize(("sku", "generation"), [("VpnGw1AZ", "Generation2"), ("VpnGw5AZ", "Generation1")])
+def test_sizes_of_the_other_generation(ready: Azure, sku: str, generation: str) -> None:
+    wrong = gateway(ready, sku={"name": sku, "tier": sku}, vpnGatewayGeneration=generation)
+    assert code(ready.call("PUT", ready.path("virtualNetworkGateways", "gw"), wrong)) == (400, "InvalidRequestFormat")
+
+
 @pytest.mark.documentation("The addresses of a gateway have zones, the same ones, and are two")
 @pytest.mark.documentation("A reference to nothing is InvalidResourceReference")
 def test_gateways_need_public_ips_with_the_same_zones(ready: Azure) -> None:

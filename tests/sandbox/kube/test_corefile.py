@@ -90,7 +90,7 @@ def test_a_zone_in_capitals_is_another_zone() -> None:
 
 
 @pytest.mark.program("The block that cloudlink writes works in every version that AKS ships")
-@pytest.mark.parametrize("version", ["1.9.4", "1.11.3", "1.12.1", "1.13.1", "1.14.3"])
+@pytest.mark.parametrize("version", ["1.9.4", "1.11.3", "1.12.1", "1.13.1", "1.14.3", "1.14.6", "1.15.0"])
 def test_the_recommended_block_works_everywhere(version: str) -> None:
     made = custom(version, link__server=GOOD)
     assert [b.zone for b in made.blocks] == [".", "corp.example."]
@@ -146,10 +146,15 @@ def test_what_is_fatal(keys: dict[str, str], says: str) -> None:
 @pytest.mark.program("Options of forward are unknown before their version")
 @pytest.mark.parametrize(
     ("option", "first"),
-    [("next NXDOMAIN", "1.12.1"), ("failover SERVFAIL", "1.13.1"), ("max_age 10s", "1.14.3")],
+    [
+        ("next NXDOMAIN", "1.12.1"),
+        ("failover SERVFAIL", "1.13.1"),
+        ("max_age 10s", "1.14.3"),
+        ("source_address 10.0.0.1", "1.14.6"),
+    ],
 )
 def test_options_know_their_first_version(option: str, first: str) -> None:
-    versions = ["1.9.4", "1.11.3", "1.12.1", "1.13.1", "1.14.3"]
+    versions = ["1.9.4", "1.11.3", "1.12.1", "1.13.1", "1.14.3", "1.14.6"]
     text = GOOD.replace("prefer_udp", option)
     for version in versions[: versions.index(first)]:
         with pytest.raises(BrokenCorefile, match="unknown property"):

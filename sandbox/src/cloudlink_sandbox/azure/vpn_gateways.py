@@ -36,6 +36,9 @@ def connections_lock(gateway_key: str) -> str:
     return f"{gateway_key}#connections"
 
 
+_SECOND = ("VpnGw4AZ", "VpnGw5AZ")  # of the second generation alone
+
+
 class VpnGateways(ResourceProvider):
     kinds = ("virtualNetworkGateways",)
     word = "VirtualNetworkGateway"
@@ -96,7 +99,7 @@ class VpnGateways(ResourceProvider):
             accept_policy(policy)
         active_active = flag(given, "activeActive", False)
         configs = self._configs(id_, given, active_active, old)
-        generation = "Generation2" if sku in ("VpnGw4AZ", "VpnGw5AZ") else "Generation1"
+        generation = self._generation(id_, given, sku, old)
         return {
             "packetCaptureDiagnosticState": "None",
             "enablePrivateIpAddress": flag(given, "enablePrivateIpAddress", False),
@@ -112,9 +115,7 @@ class VpnGateways(ResourceProvider):
             "enableBgp": flag(given, "enableBgp", False),
             "activeActive": active_active,
             "bgpSettings": self._bgp(id_, given, configs, active_active, old),
-            "vpnGatewayGeneration": choice(
-                given, "vpnGatewayGeneration", ("None", "Generation1", "Generation2"), generation
-            ),
+            "vpnGatewayGeneration": generation,
             "allowRemoteVnetTraffic": flag(given, "allowRemoteVnetTraffic", False),
             "allowVirtualWanTraffic": flag(given, "allowVirtualWanTraffic", False),
         }
@@ -141,14 +142,30 @@ class VpnGateways(ResourceProvider):
                 f"Virtual network gateway Sku specified is not valid for gateway {id_} with DeploymentType VMScaleSet. "
                 f"The allowed Skus are {listed},{listed}.",
             )
-        if old is not None and _generation(old.properties["sku"]["name"]) != _generation(name):
+        return name
+
+    def _generation(self, id_: ResourceId, given: Json, sku: str, old: Record | None) -> str:
+        """Which goes with the size, and stays: VpnGw1AZ is of the first, 4 and 5 of the second, 2 and 3 of either.
+
+        https://learn.microsoft.com/azure/vpn-gateway/about-gateway-skus
+        """
+        now = str(old.properties["vpnGatewayGeneration"]).replace("None", "") if old is not None else ""
+        default = now or ("Generation2" if sku in _SECOND else "Generation1")
+        wanted = choice(given, "vpnGatewayGeneration", ("None", "Generation1", "Generation2"), default)
+        wanted = default if wanted == "None" else wanted
+        # Azure itself has moved gateways of the first generation to the second, and their sizes stayed.
+        stays = old is not None and old.properties["sku"]["name"] == sku
+        fits = wanted != "Generation1" if sku in _SECOND else wanted != "Generation2" or sku != "VpnGw1AZ" or stays
+        if now and (wanted != now or not fits):
             # Assumption: the code; resizing across generations is documented as impossible.
             raise ApiError(
                 400,
                 "ResizeOfGatewayAcrossGenerationsNotAllowed",
-                f"Gateway {id_} cannot be resized from {old.properties['sku']['name']} to {name}.",
+                f"Gateway {id_} cannot be resized from {old.properties['sku']['name'] if old else ''} ({now}) to {sku}.",
             )
-        return name
+        if not fits:
+            raise errors.invalid_value("properties.vpnGatewayGeneration", wanted, f"a generation that has {sku}")
+        return wanted
 
     def _configs(self, id_: ResourceId, given: Json, active_active: bool, old: Record | None) -> list[Json]:
         configs = objects(given, "ipConfigurations")
@@ -560,7 +577,3 @@ def speakers_of(configs: list[Json], active_active: bool) -> list[Json]:
     Assumption: it is the last, and has no BGP address.
     """
     return configs[: 2 if active_active else 1]
-
-
-def _generation(sku: str) -> int:
-    return 2 if sku in ("VpnGw4AZ", "VpnGw5AZ") else 1

@@ -51,13 +51,15 @@ def advised(
     stopped: Sequence[Finding] = (),
     elsewhere: Mapping[str, Sequence[Finding]] = MappingProxyType({}),
     *,
+    way: Sequence[Finding] = (),
     tunnels_are_ours: bool = True,
 ) -> DnsReport:
     """The report with one thing to do, and without fixes that would find nothing to do.
 
     tunnels: the verdict on them, or on the path that somebody else has made. drift: what an ``up`` would write. dropped:
     what the clouds' packet filters drop of it. stopped: what the cluster's network policies stop, or may.
-    elsewhere: name -> what else answers or blocks it in the VPC.
+    elsewhere: name -> what else answers or blocks it in the VPC. way: what keeps packets of the cluster from the gateway, which no
+    ``up`` puts right.
     """
     outside = _ELSEWHERE if tunnels_are_ours else _OVER_EXISTING
     names = tuple(
@@ -72,31 +74,36 @@ def advised(
             _caused(n, [*dropped, *stopped]) if silent(n) else _caused(n, of_coredns) if kept_from_dns(n) else n
             for n in names
         )
+    names = tuple(_caused(n, way) if silent(n) else n for n in names)
     wrong = [n for n in names if n.verdict != "ok"]
     if not wrong:
         return replace(report, names=names)
+    told = one_thing(wrong, len(names), drift, tunnels_are_ours=tunnels_are_ours)
+    return replace(report, names=names, advice=told)
+
+
+def one_thing(wrong: Sequence[NameReport], of: int, drift: Sequence[Drift], *, tunnels_are_ours: bool = True) -> Advice:
+    """What most of these names, of which none works, have in common. of: how many were asked."""
     groups: dict[tuple[str, str], list[NameReport]] = {}
     for name in wrong:
         groups.setdefault((_WITNESS.sub("", name.cause), name.fix), []).append(name)
     (alike, fix), chosen = max(groups.items(), key=lambda g: len(g[1]))
     cause = chosen[0].cause
-    who = f"All {len(wrong)}" if len(chosen) == len(names) > 1 else ", ".join(n.name for n in chosen)
+    who = f"All {len(wrong)}" if len(chosen) == of > 1 else ", ".join(n.name for n in chosen)
     others = tuple(
         f"{', '.join(n.name for n in g)}: {g[0].cause}" for (c, f), g in groups.items() if (c, f) != (alike, fix)
     )
     base = Advice(f"{who}: {_sentence(cause)}", others=others)
     if fix == _UP:
-        told = replace(
+        return replace(
             base, command=_UP, effect=f"puts right what differs: {', '.join(d.title for d in _needed(drift))}"
         )
-    elif fix == _STATUS:
+    if fix == _STATUS:
         says = f"says {'why tunnels are down' if tunnels_are_ours else 'where the path is broken'}, and what to do"
-        told = replace(base, command=_STATUS, effect=says)
-    elif fix.startswith(_COMMANDS) and ";" not in fix:
-        told = replace(base, command=fix)
-    else:
-        told = replace(base, task=_sentence(fix))
-    return replace(report, names=names, advice=told)
+        return replace(base, command=_STATUS, effect=says)
+    if fix.startswith(_COMMANDS) and ";" not in fix:
+        return replace(base, command=fix)
+    return replace(base, task=_sentence(fix))
 
 
 def _caused(name: NameReport, found: Sequence[Finding]) -> NameReport:

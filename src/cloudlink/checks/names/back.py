@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address
 
+from cloudlink.checks.back import ZoneSeen, mending, unanswered
+from cloudlink.checks.names.advice import one_thing
 from cloudlink.checks.names.answers import NameFacts, ProbeFacts, Question
 from cloudlink.checks.names.hops import query_hop
 from cloudlink.checks.names.wanted import Wanted
-from cloudlink.checks.report import DnsReport, Health, Hop, NameReport
+from cloudlink.checks.report import DnsReport, Drift, Health, Hop, NameReport
 from cloudlink.link import Link
 
 CLUSTER = "eks-dns"  # the hop of what EKS's own DNS answers
@@ -128,6 +130,29 @@ def unproved(report: DnsReport, why: str) -> DnsReport:
 def _alone(names: Sequence[NameReport]) -> Health:
     wrong = sum(n.verdict != "ok" for n in names)
     return Health.HEALTHY if not wrong else Health.DOWN if wrong == len(names) else Health.DEGRADED
+
+
+def explained(report: DnsReport, link: Link, zones: Sequence[ZoneSeen], drift: Sequence[Drift]) -> DnsReport:
+    """Pure: the report with what is surely wrong with the zones of Azure's whose names failed, and with one thing to do where the
+    other names give none. drift: what an ``up`` would write."""
+    known = {z.name: (why, mending(link, z)) for z in zones if (why := unanswered(link, z))}
+    back_to = {n.name: held.name for n in report.names if (held := link.dns.back_zone_of(n.name)) is not None}
+
+    def said(name: NameReport) -> NameReport:
+        why = known.get(back_to.get(name.name, ""))
+        return replace(name, cause=f"{why[0]}.", fix=why[1]) if why and name.verdict != "ok" else name
+
+    names = tuple(map(said, report.names))
+    wrong = [n for n in names if n.verdict != "ok" and n.name in back_to]
+    report = replace(report, names=names)
+    if not wrong:
+        return report
+    told = one_thing(wrong, len(names), drift)
+    if told.command == _STATUS:
+        told = replace(told, effect="says what of the way to Azure can be seen, and what to do")
+    if not report.advice.cause:
+        return replace(report, advice=told)
+    return replace(report, advice=replace(report.advice, others=(*report.advice.others, told.cause, *told.others)))
 
 
 def together(link: Health, names: Iterable[NameReport]) -> Health:

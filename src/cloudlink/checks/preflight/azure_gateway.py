@@ -29,6 +29,8 @@ PATH = "azure.vpn_gateway.adopt"
 CONNECTIONS = 30  # of VpnGw1 to 3; larger sizes 100
 CONNECTIONS_OF_LARGE = 100
 MOST_FAR_READ = 10  # each takes a call
+_GATEWAY = "azure_vpn.gateway"
+_OF_SECOND_GENERATION = ("VpnGw4", "VpnGw5")
 _INSIDE = "azure_vpn.inside_addresses"
 _RETIRED = re.compile(r"VpnGw(?P<size>[1-5])|Standard|HighPerformance|UltraPerformance", re.IGNORECASE)
 
@@ -65,6 +67,31 @@ def find(context: Context) -> Iterator[Finding]:
         if facts.others and context.creates:
             vpc = parse_vpc.vpc(context.aws.vpc(link.aws.vpc_id))
             yield from check_others(replace(facts, far=read_far(link, azure)), vpc.ranges if vpc else ())
+    elif any(f.field == "sku" for c in context.plan.writes if c.address == _GATEWAY for f in c.fields):
+        raw = azure.gateway()
+        if raw is not None:
+            yield from resized(gateway(raw), link)
+
+
+def resized(found: Gateway, link: Link) -> Iterator[Finding]:
+    """The link's own gateway, to another size. Which sizes there are goes with its generation, which stays.
+
+    https://learn.microsoft.com/azure/vpn-gateway/about-gateway-skus
+    """
+    wanted = link.azure.sku
+    if found.generation == "Generation1" and wanted.startswith(_OF_SECOND_GENERATION):
+        path = "azure.vpn_gateway.sku"
+        yield Finding(
+            TOPIC,
+            Severity.OBSTACLE,
+            "The VPN gateway cannot be resized to that",
+            f"{last(found.id)} ({found.sku}) is of the first generation, which has VpnGw1AZ to VpnGw3AZ. Azure resizes no gateway across "
+            f"generations, and {wanted} is of the second.",
+            "Set azure.vpn_gateway.sku to VpnGw3AZ at most; or have the gateway made anew, with new addresses and 30 minutes without the "
+            "link: cloudlink teardown, then cloudlink up",
+            key=path,
+            mistake=Mistake(path, wanted, "VpnGw1AZ to VpnGw3AZ: the gateway that is there is of the first generation"),
+        )
 
 
 def read_far(link: Link, azure: Azure) -> tuple[LocalGateway, ...]:

@@ -147,8 +147,7 @@ def _in_azure(zone: ZoneSeen, link: Link) -> Iterator[Finding]:
             "The private DNS zone does not exist",
             f"No private DNS zone {zone.name} can be seen in the subscription {side.vnet_subscription}: Azure would answer EKS with "
             "what the public DNS says.",
-            f"Create it: az network private-dns zone create --name {zone.name} --resource-group {side.resource_group}\n"
-            "If it is in another subscription, name it: dns.back.private_zone",
+            f"Create it: {back.creating(link, zone)}",
         )
     elif not zone.linked:
         yield _found(

@@ -223,7 +223,16 @@ def _closer(beside: Iterable[VpcZone], link: Link, names: Iterable[str]) -> Iter
     """
     asked = list(names)
     for other in beside:
-        zone = link.dns.zone_of(other.name)
+        zone, to_azure = link.dns.zone_of(other.name), link.dns.back_zone_of(other.name)
+        if to_azure is not None and to_azure.name != other.name:
+            yield Finding(
+                TOPIC,
+                Severity.WARNING,
+                "A narrower hosted zone takes names away",
+                f"{other.id} of {link.aws.vpc_id} answers {other.name}, and the longest name wins: Azure is not asked for these.",
+                resource=ZONE,
+            )
+            continue
         if zone is None or other.name in link.dns.zone_names:
             continue
         taken = [name for name in asked if is_below(name, other.name)]

@@ -94,6 +94,10 @@ _KNOWN = {
         "AWS has no capacity left for this now",
         "This passes: run the same command again in some minutes.",
     ),
+    "ResourceUnavailableException": (  # of Resolver's; it was tried for as long as a run waits
+        "AWS is still changing an object of Resolver's",
+        "This passes: run the same command again in some minutes.",
+    ),
     "InsufficientFreeAddressesInSubnet": (
         "A subnet has no free address left",
         "Name other subnets: dns.endpoint_subnets",

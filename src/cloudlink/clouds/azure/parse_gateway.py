@@ -77,6 +77,7 @@ class Gateway:
     type: str = ""  # Vpn, ExpressRoute
     routing: str = ""  # RouteBased, PolicyBased
     sku: str = ""
+    generation: str = ""  # Generation1, Generation2; empty or None: Azure does not say
     active_active: bool = False
     bgp: bool = False
     asn: int | None = None
@@ -118,6 +119,7 @@ def gateway(raw: Json) -> Gateway:
         type=str(held.get("gatewayType") or ""),
         routing=str(held.get("vpnType") or ""),
         sku=str(as_map(held.get("sku")).get("name") or ""),
+        generation=str(held.get("vpnGatewayGeneration") or ""),
         active_active=bool(held.get("activeActive")),
         bgp=bool(held.get("enableBgp")),
         asn=None if asn is None else int(asn),
