@@ -159,7 +159,7 @@ class VnetRules:
             return ForwardStatus(line or problem, problem)
         if found.link is None:
             return ForwardStatus(line, "the forwarding ruleset is not linked to the VNet")
-        if (away := unlinked(self.link, self.azure)) and found.ruleset is not None:
+        if (away := self._unlinked()) and found.ruleset is not None:
             problem = f"the forwarding ruleset is not linked to {last(away[0])}, in which a cluster is"
             return ForwardStatus(line, problem, task=linking(found.ruleset.object.id, away[0], self.azure))
         for rule in there:
@@ -169,6 +169,15 @@ class VnetRules:
         below = [r.domain for r in rules.values() if r.enabled and any(r.domain.endswith(f".{z}") for z in zones)]
         others = tuple(f"Another forwarding rule answers {d}." for d in below if d not in zones)
         return ForwardStatus(line, warnings=others)
+
+    def _unlinked(self) -> tuple[str, ...]:
+        """None where the clusters may not be read: that says nothing of the rules."""
+        try:
+            return unlinked(self.link, self.azure)
+        except Exception as error:
+            if self.azure.translate(error) is None:
+                raise
+            return ()
 
 
 def unlinked(link: Link, azure: Azure) -> tuple[str, ...]:
