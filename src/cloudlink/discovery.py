@@ -19,7 +19,7 @@ from cloudlink.clouds.azure.parse_pieces import part
 from cloudlink.clouds.endpoints import Endpoints
 from cloudlink.clouds.kube.survey import Exposed
 from cloudlink.config.written import NewBeside, NewConfig, NewHost
-from cloudlink.core.polling import Clock
+from cloudlink.core.polling import Clock, Stopped
 from cloudlink.errors import CloudlinkError, MissingError, UsageError
 
 if TYPE_CHECKING:
@@ -82,6 +82,8 @@ class Survey:
         from cloudlink.clouds.azure import errors as azure_errors
         from cloudlink.clouds.kube import errors as kube_errors
 
+        if self.clock.stopped:
+            raise Stopped
         try:
             return call()
         except Exception as error:

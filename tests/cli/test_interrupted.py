@@ -77,3 +77,27 @@ def test_a_killed_failover_test(linked: Cli) -> None:
     linked.control("POST", "clock", {"advance": 120})
     assert not linked.clouds().aks.pods("default", ""), "the pod that measured is gone as well"
     assert linked.inventory() == before
+
+
+@pytest.mark.parametrize(
+    ("command", "read"),
+    [
+        *((command, "DescribeVpnConnections") for command in ("status", "doctor", "plan", "gather", "report")),
+        ("init --out mine.toml", "ListClusters"),
+    ],
+)
+def test_a_command_that_reads_ends_at_ctrl_c_and_tells_nothing_half_read(linked: Cli, command: str, read: str) -> None:
+    """What an end in the middle leaves unread is not told as something that could not be read."""
+    linked.control("DELETE", "journal")
+    slow = {"kind": "slow", "target": f"aws.{read}", "seconds": 6.0, "times": None}
+    linked.control("POST", "faults", slow)
+    with begin(linked, *command.split()) as reading:
+        start = time.monotonic()
+        while not linked.control("GET", "journal")["calls"]:
+            assert time.monotonic() - start < 90 and reading.poll() is None, reading.communicate()
+            time.sleep(0.02)
+        reading.send_signal(signal.SIGINT)
+        out, err = reading.communicate(timeout=120)
+    assert reading.returncode == 130, out + err
+    assert "Stopped as asked" in err and not out, out
+    assert not [f for f in ("cloudlink-bundle.tar.gz", "mine.toml", "mine.schema.json") if (linked.folder / f).exists()]

@@ -24,19 +24,20 @@ from cloudlink_sandbox import client as sandbox_program
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _LONGEST = 240.0  # seconds of one command
 
-# what is typed, after how many seconds it is killed the first time (None: it is not), and the exit code of the second run
-LIFE: list[tuple[str, float | None, int]] = [
-    ("init --sandbox", 1.0, 0),
-    ("doctor --sandbox", 1.5, 0),
-    ("up --sandbox --yes", 8.0, 0),
-    ("status --sandbox", 1.5, 0),
-    ("test --sandbox --yes", 3.0, 0),
-    ("rotate-keys --sandbox --yes --tunnel 2", 3.0, 0),
-    ("pause --sandbox --yes", 3.0, 0),
-    ("resume --sandbox --yes", 3.0, 0),
-    ("report --sandbox --out report.html", 1.5, 0),
-    ("gather --sandbox", 1.5, 0),
-    ("teardown --sandbox --yes", 5.0, 0),
+# What is typed, after how much of it it is ended the first time, and what its first screen after that says. How much: of the
+# sandbox's answers ("calls") or of its writes, so that a slow machine is in the middle of it as well.
+LIFE: list[tuple[str, str, int, str]] = [
+    ("init --sandbox", "calls", 3, "ABSENT"),
+    ("doctor --sandbox", "calls", 12, "ABSENT"),
+    ("up --sandbox --yes", "writes", 12, "An up was interrupted"),
+    ("status --sandbox", "calls", 12, "HEALTHY"),
+    ("test --sandbox --yes", "writes", 1, "HEALTHY"),
+    ("rotate-keys --sandbox --yes --tunnel 2", "writes", 2, "cloudlink rotate-keys"),
+    ("pause --sandbox --yes", "writes", 4, "cloudlink pause was interrupted"),
+    ("resume --sandbox --yes", "writes", 4, "cloudlink resume was interrupted"),
+    ("report --sandbox --out report.html", "calls", 12, "HEALTHY"),
+    ("gather --sandbox", "calls", 12, "HEALTHY"),
+    ("teardown --sandbox --yes", "writes", 6, "A teardown was interrupted"),
 ]
 
 
@@ -46,8 +47,20 @@ class Shell:
     def __init__(self, folder: Path, columns: int, rows: int) -> None:
         self.folder, self.columns, self.rows = folder, columns, rows
 
-    def run(self, line: str, *, kill_after: float | None = None) -> tuple[int, str]:
-        """Its exit code, negative where it was killed, and what it wrote."""
+    def done(self, what: str) -> int:
+        """How much the sandbox has answered, or written, so far."""
+        for home in self.folder.glob(".cloudlink/sandbox/*"):
+            running = sandbox_program.find(home)
+            if running is not None:
+                journal = running.call("GET", "journal")
+                return int(journal["writes"]) if what == "writes" else len(journal["calls"])
+        return 0
+
+    def run(
+        self, line: str, *, end_at: tuple[str, int] | None = None, by: signal.Signals = signal.SIGKILL
+    ) -> tuple[int, str]:
+        """Its exit code, negative where it was killed, and what it wrote. end_at: when it is ended, see LIFE."""
+        before = self.done(end_at[0]) if end_at else 0
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", self.rows, self.columns, 0, 0))
         surroundings = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "CI", "NO_COLOR")}
@@ -63,7 +76,7 @@ class Shell:
         os.close(theirs)
         said, began = b"", time.monotonic()
         while True:
-            ready, _, _ = select.select([ours], [], [], 0.2)
+            ready, _, _ = select.select([ours], [], [], 0.05)
             if ready:
                 try:
                     part = os.read(ours, 65_536)
@@ -73,9 +86,9 @@ class Shell:
                 if b"?" in part and (b"[1" in part or b"[y/N]" in part):
                     os.write(ours, b"\n")  # whoever only presses Enter
             passed = time.monotonic() - began
-            if kill_after is not None and passed > kill_after:
-                process.send_signal(signal.SIGKILL)
-                kill_after = None
+            if end_at is not None and self.done(end_at[0]) - before >= end_at[1]:
+                process.send_signal(by)
+                end_at = None
             if passed > _LONGEST:
                 process.kill()
                 break
@@ -85,30 +98,42 @@ class Shell:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("columns", "rows"), [(80, 24)])
-def test_each_command_is_killed_once_and_run_again(tmp_path: Path, columns: int, rows: int) -> None:
+@pytest.mark.parametrize(("columns", "rows", "by"), [(80, 24, signal.SIGKILL), (200, 50, signal.SIGINT)])
+def test_each_command_is_ended_once_and_run_again(tmp_path: Path, columns: int, rows: int, by: signal.Signals) -> None:
+    earlier = signal.signal(signal.SIGINT, signal.default_int_handler)  # else a child of a background job ignores it
     shell = Shell(tmp_path, columns, rows)
     try:
-        for line, kill_after, wanted in LIFE:
-            if kill_after is not None:
-                shell.run(line, kill_after=kill_after)
+        for line, what, much, screen in LIFE:
+            ended, told = shell.run(line, end_at=(what, much), by=by)
+            told = _ESCAPES.sub("", told)
+            assert ended == (-by if by is signal.SIGKILL else 130), f"{line}: {ended}\n{told}"
+            assert "Traceback" not in told, told
+            if by is signal.SIGINT:
+                assert "Interrupted" in told and "✗" not in told.rpartition("Interrupted")[2], told
+            check(shell, line, told)
+            state = _ESCAPES.sub("", shell.run("status --sandbox")[1])
+            assert screen in " ".join(state.split()).replace(" --sandbox", ""), f"after {line}:\n{state}"
+            assert state.count("\n") <= 24, "the verdict scrolls away"
             code, said = shell.run(line)
-            if line.startswith("init") and code == 2 and "already" in said:  # the killed one had written it
-                code = 0
             plain = _ESCAPES.sub("", said)
-            assert code == wanted, f"{line}: {code}\n{plain}"
-            assert "Traceback" not in plain, plain
-            wide = [
-                row
-                for row in re.split(r"[\r\n]+", plain)
-                if len(row) > columns and not re.search(r"\S{60}|cloudlink ", row)
-            ]
-            assert not wide, (line, wide)
+            if line.startswith("init") and code == 2 and "already" in said:  # the one that was ended had written it
+                code = 0
+            assert code == 0, f"{line}: {code}\n{plain}"
+            check(shell, line, plain)
             if line.startswith("status"):
                 assert plain.count("\n") <= rows - 2, "the verdict scrolls away"
                 assert "HEALTHY" in plain
         last = shell.run("status --sandbox")[1]
         assert "ABSENT" in last
     finally:
+        signal.signal(signal.SIGINT, earlier)
         for home in tmp_path.glob(".cloudlink/sandbox/*"):
             sandbox_program.stop(home)
+
+
+def check(shell: Shell, line: str, plain: str) -> None:
+    """That no line is wider than the terminal, but for what is to be pasted."""
+    assert "Traceback" not in plain, plain
+    rows = re.split(r"[\r\n]+", plain)
+    wide = [row for row in rows if len(row) > shell.columns and not re.search(r"\S{60}|cloudlink ", row)]
+    assert not wide, (line, wide)

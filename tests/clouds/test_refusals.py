@@ -565,6 +565,188 @@ WHO = "User: arn:aws:sts::123456789012:assumed-role/dev/me is not authorized to 
         ("X", "LimitExceededException", "[RSLVR-00309] has exceeded 'max-endpoints'", 5, "quota", "servicequotas"),
         ("X", "NotAuthorizedException", "x", 5, "another account", "create-vpc-association-authorization"),
         ("X", "InvalidVPCId", "not authorized to make the association", 5, "this account", "owner"),
+        (
+            "GetRoleCredentials",
+            "UnauthorizedException",
+            "Session token not found or invalid",
+            4,
+            "sign-in to AWS has expired",
+            "aws sso login",
+        ),
+        (
+            "GetSecretValue",
+            "AccessDeniedException",
+            "Access to KMS is not allowed",
+            4,
+            "may not use the key (KMS)",
+            "kms:Decrypt",
+        ),
+        (
+            "GetSecretValue",
+            "InvalidRequestException",
+            "You can't perform this operation on the secret because it was marked for deletion.",
+            5,
+            "is being deleted",
+            "restore-secret",
+        ),
+        (
+            "ChangeResourceRecordSets",
+            "AccessDenied",
+            (
+                "The resource hostedzone/Z1 can only be managed through AWS Cloud Map "
+                "(arn:aws:servicediscovery:eu-west-2:1:namespace/ns-1)"
+            ),
+            4,
+            "A service of AWS keeps the hosted zone",
+            "one below it",
+        ),
+        (
+            "ChangeResourceRecordSets",
+            "InvalidChangeBatch",
+            "[Tried to create an alias that targets lb.elb.amazonaws.com., type A in zone Z1, but that target was not found]",
+            5,
+            "not there any more",
+            "run the same command again",
+        ),
+        (
+            "ChangeResourceRecordSets",
+            "InvalidInput",
+            "HostedZone Z1 is marked disabled for mutation",
+            5,
+            "locked the hosted zone",
+            "wait a minute",
+        ),
+        (
+            "CreateResolverEndpoint",
+            "InvalidRequestException",
+            "[RSLVR-00407] Cannot use subnet subnet-1: its availability zone is not supported",
+            5,
+            "does not take a subnet",
+            "dns.endpoint_subnets",
+        ),
+        (
+            "CreateVpnConnection",
+            "InvalidParameterValue",
+            "Invalid value for TunnelInsideCidr: the inside CIDR 169.254.21.0/30 is in use",
+            5,
+            "inside address range",
+            "vpn.inside_pool",
+        ),
+        (
+            "AttachVpnGateway",
+            "UnauthorizedOperation",
+            "This functionality has been disabled by a Declarative Policy in your Organization. Custom Message: ask the net team",
+            4,
+            "policy of the AWS organization",
+            "administrator",
+        ),
+        (
+            "CreateVpnConnection",
+            "AsnConflict",
+            "The ASN of the specified customer gateway and virtual private gateway are the same.",
+            5,
+            "same AS number",
+            "azure.vpn_gateway.asn",
+        ),
+        (
+            "ChangeResourceRecordSets",
+            "InvalidChangeBatch",
+            (
+                "[RRSet of type A with DNS name a.corp. is not permitted because a conflicting RRSet of type CNAME with the same "
+                "DNS name already exists in zone corp.]"
+            ),
+            5,
+            "in the way",
+            "[[dns.hosts]]",
+        ),
+        (
+            "ChangeResourceRecordSets",
+            "InvalidChangeBatch",
+            "[Tried to create resource record set [name='a.corp.', type='TXT'] but it already exists]",
+            5,
+            "in the way",
+            "[[dns.hosts]]",
+        ),
+        (
+            "ChangeResourceRecordSets",
+            "InvalidChangeBatch",
+            "[Tried to delete resource record set [name='a.corp.', type='A'] but it was not found]",
+            5,
+            "while cloudlink worked",
+            "again",
+        ),
+        ("AssociateVPCWithHostedZone", "PublicZoneVPCAssociation", "x", 5, "public", "dns.hosted_zone"),
+        ("CreateHostedZone", "InvalidDomainName", "corp is not a valid domain name", 5, "name of the zone", "dns.zone"),
+        (
+            "CreateResolverEndpoint",
+            "InvalidRequestException",
+            "[RSLVR-00400] Resolver endpoint need to have at least 2 IP addresses.",
+            5,
+            "two addresses",
+            "dns.endpoint_subnets",
+        ),
+        (
+            "CreateResolverEndpoint",
+            "InvalidParameterException",
+            "[RSLVR-00403] The subnet subnet-1 has no free address.",
+            5,
+            "subnet or an address",
+            "dns.endpoint_subnets",
+        ),
+        ("CreateResolverEndpoint", "InvalidTagException", "x", 5, "tag", "[tags]"),
+        ("CreateTags", "TagLimitExceeded", "You have exceeded the limit", 5, "more tags", "[tags]"),
+        ("CreateTags", "InvalidTagKey.Malformed", "x", 5, "key of a tag", "aws:"),
+        ("AttachVpnGateway", "OperationNotPermitted", "x", 5, "does not let this account", "owner"),
+        ("AuthorizeSecurityGroupIngress", "InvalidPermission.Duplicate", "x", 5, "rule already", "by hand"),
+        (
+            "DetachVpnGateway",
+            "InvalidParameterValue",
+            "there are pending VPNs or Virtual Interfaces",
+            5,
+            "off",
+            "again",
+        ),
+        ("AssumeRole", "RegionDisabledException", "STS is not activated in this region", 5, "switched off", "STS"),
+        (
+            "AssumeRole",
+            "AccessDenied",
+            "User: arn:aws:iam::1:user/me is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::1:role/r",
+            4,
+            "assume it",
+            "trust policy",
+        ),
+        (
+            "AssumeRole",
+            "AccessDenied",
+            (
+                "User: u is not authorized to perform: sts:AssumeRole because no role trust policy allows the sts:AssumeRole "
+                "action"
+            ),
+            4,
+            "assume it",
+            "trust policy",
+        ),
+        (
+            "CreateHostedZone",
+            "AccessDenied",
+            (
+                "User: u is not authorized to perform: route53:CreateHostedZone on resource: * with an explicit deny in a "
+                "service control policy"
+            ),
+            4,
+            "AWS organization denies",
+            "asked in us-east-1",
+        ),
+        ("AssumeRoleWithWebIdentity", "InvalidIdentityToken", "x", 5, "web identity", "trust policy"),
+        ("GetRoleCredentials", "ForbiddenException", "No access", 4, "no access", "sso_role_name"),
+        ("CreateCluster", "ResourceLimitExceededException", "x", 5, "quota of EKS", "servicequotas"),
+        ("CreateResolverEndpoint", "ServiceQuotaExceededException", "x", 5, "A quota of AWS", "servicequotas"),
+        ("EnableVgwRoutePropagation", "RouteLimitExceeded", "x", 5, "A quota of AWS", "servicequotas"),
+        ("CreateResolverEndpoint", "NetworkInterfaceLimitExceeded", "x", 5, "A quota of AWS", "servicequotas"),
+        ("AttachVpnGateway", "VpnGatewayAttachmentLimitExceeded", "x", 5, "attached to another VPC", "Detach"),
+        ("CreateResolverEndpoint", "UnsupportedOperation", "not in a Local Zone", 5, "zone", "dns.endpoint_subnets"),
+        ("CreateResolverEndpoint", "InvalidSecurityGroupID.NotFound", "x", 5, "does not exist", "status"),
+        ("DescribeVpcs", "RequestLimitExceeded", "Request limit exceeded.", 5, "too often", "Wait a minute"),
     ],
 )
 def test_awss_refusals(operation: str, code: str, message: str, exit_code: int, summary: str, hint: str) -> None:
@@ -572,6 +754,7 @@ def test_awss_refusals(operation: str, code: str, message: str, exit_code: int, 
     assert (error.exit_code, error.code) == (exit_code, code)
     assert summary in error.summary
     assert hint in error.hint
+    assert code in error.detail
 
 
 def test_a_wrong_clock_is_told_by_the_date_of_the_answer() -> None:

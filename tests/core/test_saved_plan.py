@@ -35,7 +35,38 @@ def test_what_is_saved_is_read() -> None:
             {"address": "aws_vpn.gateway", "action": "create", "id": "", "fields": []},
             {"address": "resolver.records", "action": "update", "id": "Z1/demo", "fields": [["ttl", "30", "60"]]},
         ),
+        json.loads(save(PLAN, LINK, "1.2"))["sections"],
     )
+
+
+def test_a_file_of_which_one_byte_was_changed_is_not_taken_for_a_changed_world() -> None:
+    """Each byte: it is no plan, or not the plan that was written; none gets as far as the clouds."""
+    text = save(PLAN, LINK, "1.2")
+    for place, was in enumerate(text):
+        if was in " \n":
+            continue
+        changed = text[:place] + ("x" if was != "x" else "y") + text[place + 1 :]
+        with pytest.raises(UsageError) as caught:
+            read(changed, "f.plan")
+        assert caught.value.summary in ("The saved plan was changed", "The saved plan cannot be read")
+    assert "not any more what cloudlink plan --out has written" in refusal_of(text.replace("Z1/demo", "Z2/demo"))
+
+
+def refusal_of(text: str) -> str:
+    with pytest.raises(UsageError) as caught:
+        read(text, "f.plan")
+    return caught.value.detail
+
+
+def test_the_section_of_the_configuration_that_was_changed_is_named() -> None:
+    for section, link in (
+        ("dns", replace(LINK, dns=replace(LINK.dns, record_ttl=61))),
+        ("probe", replace(LINK, probe=replace(LINK.probe, image="another"))),
+        ("tags", replace(LINK, tags=(("team", "a"),))),
+    ):
+        with pytest.raises(DeclinedError) as caught:
+            check_link(saved(), link, "1.2", "f.plan")
+        assert f"The configuration was changed in [{section}] after it was made." in caught.value.detail
 
 
 def test_another_format_is_named() -> None:

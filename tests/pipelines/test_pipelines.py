@@ -67,7 +67,7 @@ def test_a_saved_plan_is_refused_when_the_configuration_was_changed(place: Cli, 
         place.config.write_text(text)
     assert (refused.code, place.writes()) == (9, before)
     assert "The plan has changed" in refused.err
-    assert "configuration was changed" in refused.err
+    assert "configuration was changed in [azure] after" in " ".join(refused.err.split())
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,17 @@ def test_a_saved_plan_is_refused_when_the_world_has_changed(place: Cli, tmp_path
     before = place.writes()
     refused = place.cloudlink("up", str(saved), "--json", "--yes")
     assert (refused.code, place.writes()) == (9, before)
-    assert "resolver.records" in str(refused.lines)
+    assert "resolver.records was no-op and is update" in str(refused.lines)
+    place.control("POST", "faults", {"kind": "denied", "target": "aws.ChangeResourceRecordSets", "times": None})
+    obstacle = place.cloudlink("up", str(saved))
+    place.control("DELETE", "faults")
+    assert (obstacle.code, place.writes()) == (4, before), "an obstacle that has come since is told as itself"
+    assert "route53:ChangeResourceRecordSets" in obstacle.err
+    text = saved.read_text()
+    saved.write_text(text.replace("resolver.records", "resolver.recordz"))
+    damaged = place.cloudlink("up", str(saved))
+    assert (damaged.code, place.writes()) == (2, before) and "The saved plan was changed" in damaged.err
+    saved.write_text(text)
     for line in refused.lines:
         valid("up", line)
     # a plan of the world as it is now is carried out, and without a question

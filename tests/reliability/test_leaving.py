@@ -50,6 +50,23 @@ def test_a_second_ctrl_c_while_the_end_is_told_says_so_and_ends(folder: Path) ->
     assert "Traceback" not in ended.stderr
 
 
+EARLY = """
+import os, signal, sys
+import cloudlink.session
+from cloudlink.cli import commands
+cloudlink.session.open_session = lambda *_, **__: os.kill(os.getpid(), signal.SIGINT)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(commands.run(["status"]))
+"""
+
+
+def test_ctrl_c_before_a_command_watches_for_it_is_told(folder: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", EARLY], cwd=folder, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (ended.returncode, ended.stderr.strip()) == (130, "Interrupted; nothing further was begun.")
+
+
 def gone_terminal() -> int:
     """Our end of a terminal that somebody has closed."""
     ours, theirs = pty.openpty()

@@ -170,7 +170,7 @@ def with_azures_evidence(
     found = []
     for status in statuses:
         outside = status.aws.outside_ip if status.aws and not status.up else ""
-        said = last.get((outside, "ike")) or last.get((outside, "tunnel"))
+        said = (last.get((outside, "ike")) or last.get((outside, "tunnel"))) if outside else None
         found.append(replace(status, azure_evidence=said.text, azure_evidence_at=said.at) if said else status)
     return tuple(found)
 

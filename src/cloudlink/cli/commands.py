@@ -34,7 +34,7 @@ from cloudlink.cli import (
     up,
     verify_dns,
 )
-from cloudlink.errors import CloudlinkError, OutputError
+from cloudlink.errors import CloudlinkError, Interrupted, OutputError
 
 app = typer.Typer(
     name="cloudlink",
@@ -126,6 +126,10 @@ def _run(arguments: list[str]) -> int:
         for text in taken:
             sys.stderr.write(f"{text}\n")
         result = command.main(args=arguments, prog_name="cloudlink", standalone_mode=False)
+        if (
+            result == Interrupted.exit_code
+        ):  # typer's own answer to Ctrl-C, before a command watches for it: ours are raised
+            return _interrupted()
         return int(result or 0)
     except typer.Exit as end:
         return int(end.exit_code)
@@ -141,14 +145,18 @@ def _run(arguments: list[str]) -> int:
         # the only one that the command line's library raises here: for a closed pipe, which has a code of its own
         return 141 if end.code == 1 else int(end.code or 0)
     except KeyboardInterrupt:
-        sys.stderr.write("\nInterrupted; nothing further was begun.\n")
-        return 130
+        return _interrupted()
     except Exception as error:
         usage = _usage(error)
         if usage is None:
             raise
         sys.stderr.write(usage)
         return 2
+
+
+def _interrupted() -> int:
+    sys.stderr.write("\nInterrupted; nothing further was begun.\n")
+    return 130
 
 
 def _usage(error: Exception) -> str | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudlink.core.plan import Change, Plan, spec_hash
+from cloudlink.digests import digest
 from cloudlink.errors import DeclinedError, UsageError
 from cloudlink.link import Link
 
@@ -27,6 +28,7 @@ class SavedPlan:
     configuration: str  # fingerprint
     only: tuple[str, ...]  # steps, where the plan was limited to some
     changes: tuple[Mapping[str, Any], ...]
+    sections: Mapping[str, str]  # section of the configuration -> its fingerprint, to name the one that was changed
 
 
 def save(plan: Plan, link: Link, version: str, only: tuple[str, ...] = ()) -> str:
@@ -37,9 +39,30 @@ def save(plan: Plan, link: Link, version: str, only: tuple[str, ...] = ()) -> st
         "version": version,
         "configuration": spec_hash(link),
         "only": list(only),
+        "sections": _sections(link),
         "changes": [_content(c) for c in plan.changes],
     }
-    return json.dumps(content, indent=1) + "\n"
+    return json.dumps({**content, "digest": _digest(content)}, indent=1) + "\n"
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    """Against slips, not against people: who may write the file may write this as well."""
+    return digest(json.dumps(content, sort_keys=True), 32)
+
+
+def _sections(link: Link) -> dict[str, str]:
+    parts = {
+        "link": (link.name, link.transport),
+        "aws": link.aws,
+        "azure": link.azure,
+        "vpn": (link.policy, link.tunnels, link.spare),
+        "dns": link.dns,
+        "probe": link.probe,
+        "tags": link.tags,
+        "state": (link.state, link.state_region),
+        "sandbox": link.sandbox,
+    }
+    return {name: spec_hash(part) for name, part in parts.items()}
 
 
 def read(text: str, file: str) -> SavedPlan:
@@ -52,6 +75,12 @@ def read(text: str, file: str) -> SavedPlan:
                 f"{file} has format {raw['format']!r:.20}; this version of cloudlink reads format {FORMAT}.",
                 "Make it again: cloudlink plan --out FILE",
             )
+        if raw.pop("digest") != _digest(raw):
+            raise UsageError(
+                "The saved plan was changed",
+                f"{file} is not any more what cloudlink plan --out has written. Nothing was changed in the clouds.",
+                "Make it again: cloudlink plan --out FILE",
+            )
         changes = tuple({key: c[key] for key in ("address", "action", "id", "fields")} for c in raw["changes"])
         return SavedPlan(
             str(raw["link"]),
@@ -60,6 +89,7 @@ def read(text: str, file: str) -> SavedPlan:
             str(raw["configuration"]),
             tuple(map(str, raw["only"])),
             changes,
+            {str(k): str(v) for k, v in raw["sections"].items()},
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise UsageError(
@@ -83,7 +113,10 @@ def check_link(saved: SavedPlan, link: Link, version: str, file: str) -> None:
     if saved.version != version:
         raise _changed(file, f"It was made by cloudlink {saved.version}; this is {version}.")
     if saved.configuration != spec_hash(link):
-        raise _changed(file, "The configuration was changed after it was made.")
+        now = _sections(link)
+        named = [f"[{s}]" for s in now if saved.sections.get(s) != now[s]]
+        where = f" in {', '.join(named)}" if named else ""
+        raise _changed(file, f"The configuration was changed{where} after it was made.")
 
 
 def check_world(saved: SavedPlan, plan: Plan, file: str) -> None:

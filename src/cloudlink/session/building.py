@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from cloudlink.clouds.errors import error_policy
 from cloudlink.connect import accounts_of
 from cloudlink.core.plan import Action, Plan
+from cloudlink.core.polling import Stopped
 from cloudlink.errors import CloudlinkError, CredentialsError, Interrupted, StateError, UsageError, refusal
 from cloudlink.session.run import Run
 from cloudlink.session.run_log import record
@@ -45,6 +46,8 @@ class Building(Run):
         with ThreadPoolExecutor(1, thread_name_prefix="accounts") as pool:
             accounts = pool.submit(accounts_of, self.clouds)
             plan = engine.plan(collect=True)
+        if self.clock.stopped:  # some of it was not read then
+            raise Stopped
         self._find_note()
         plan = replace(plan, accounts=accounts.result())
         if any(change.drift for change in plan.changes):

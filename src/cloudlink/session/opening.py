@@ -204,7 +204,17 @@ def open_survey(
         endpoints, name = running.endpoints(), place.link.name
     quiet_sdks()
     with stop_on_signals(clock):
-        yield Survey(endpoints, clock, profile, cloud), name
+        try:
+            yield Survey(endpoints, clock, profile, cloud), name
+            if clock.stopped:
+                raise Stopped
+        except (Stopped, CloudlinkError) as error:
+            if not clock.stopped:
+                raise
+            # also in place of what a read that was cut short says of the cloud
+            raise Interrupted(
+                "Interrupted", "Stopped as asked. Nothing was written.", "Run the same command again."
+            ) from error
 
 
 def _name_log(session: Session, *, json: bool) -> None:

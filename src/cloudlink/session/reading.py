@@ -72,6 +72,14 @@ class Reading(Run):
             self.keep_dns(report)
         return report
 
+    def read_status(self, *, thorough: bool = False) -> StatusReport:
+        """Raises Stopped where the user has stopped it meanwhile: what was then not read would be told as something that could
+        not be read."""
+        report = self.inspection.status(thorough=thorough)
+        if self.clock.stopped:
+            raise Stopped
+        return report
+
     def _wait_until_healthy(self, deadline: float) -> Any:
 
         if not self.link.makes_vpn:
@@ -116,8 +124,8 @@ class Reading(Run):
         self._reading()
         while True:
             try:
-                report = replace(self.inspection.status(thorough=thorough), names_asked=names_asked)
-            except CloudlinkError:
+                report = replace(self.read_status(thorough=thorough), names_asked=names_asked)
+            except (CloudlinkError, Stopped):
                 if watch and self.clock.stopped:  # Ctrl-C is how a watch ends; a read that it cut short is no error
                     return 0 if healthy else 8
                 raise
@@ -141,7 +149,7 @@ class Reading(Run):
     def look(self, *, names: bool) -> None:
         """Read the link's state, and on demand its names from a pod, to be kept."""
         self._reading()
-        report = self.inspection.status()
+        report = self.read_status()
         self.keep_status(report)
         if names:
             self._names(())

@@ -27,7 +27,7 @@ class Support(Building, Reading):
 
         try:
             plan = self.make_plan()
-            status = self.inspection.status(thorough=True)
+            status = self.read_status(thorough=True)
         except CloudlinkError as error:
             findings = error.findings or (finding_of(error),)
             self.view.doctor(doctor.report(self.link, (), findings, None, None, noted=bool(self.state.receipts())))
@@ -101,7 +101,7 @@ class Support(Building, Reading):
             findings = error.findings or (finding_of(error),)
             files["plan.json"] = text(error)
         try:  # what keeps a plan from being made may leave a status
-            status = replace(self.inspection.status(), names_asked=self.names_asked())
+            status = replace(self.read_status(), names_asked=self.names_asked())
             files["status.json"] = text(status)
         except CloudlinkError as error:
             findings = findings or error.findings or (finding_of(error),)

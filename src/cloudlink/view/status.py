@@ -170,6 +170,8 @@ def _names_asked(report: StatusReport, look: Look, now: float) -> Iterator[Line]
     if report.health in (Health.ABSENT, Health.PAUSED) or not report.path:
         return
     if (last := report.names_asked) is None:
+        if report.health is Health.DOWN:  # and it is no question yet
+            return
         yield from paragraph("Whether names work is not known here: no pod has been asked yet.", look, 3, "dim")
         return
     said = f"{last.good} of {words.count(last.asked, 'name')} resolved and reached from a pod "
