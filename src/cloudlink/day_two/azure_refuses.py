@@ -31,7 +31,8 @@ def refuse(azure: Azure, connections: Iterable[str], translate: Callable[[Except
                 raise
             return otherwise
 
-    found = read(lambda: locks(azure.locks(group.split("/")[2])), ())
+    none: tuple[Lock, ...] = ()
+    found = read(lambda: locks(azure.locks(group.split("/")[2])), none)
     if (lock := _over(ids, found)) is not None:
         note = f' Its note says: "{lock.notes}".' if lock.notes else ""
         raise CloudError(
