@@ -12,8 +12,10 @@ from cloudlink.checks.names.answers import NameFacts, ProbeFacts, Query
 from cloudlink.checks.names.diagnose import answered_wrong, diagnose, kept_from_dns, silent, unconnected
 from cloudlink.checks.names.wanted import DnsContext, Wanted
 from cloudlink.checks.report import DnsReport, Health, Hop, NameReport
-from cloudlink.errors import UnhealthyError, UsageError
+from cloudlink.clouds.aws.parse_balancers import LoadBalancer
+from cloudlink.errors import CloudError, UnhealthyError, UsageError
 from cloudlink.link import AddressTarget, Host, PrivateZone
+from cloudlink.steps.outputs import Targets
 from tests.checks import test_names
 from tests.checks.test_tunnels import LINK
 from tests.support.pinned import pin
@@ -229,4 +231,29 @@ def test_a_silent_endpoint_is_refused(outcomes: list[tuple[str, str]], words: st
     with pytest.raises(UnhealthyError) as caught:
         reach.refuse_silent(LINK, asked(*outcomes), ADDRESSES, "dns_forward.forward[blue]")
     assert words in caught.value.detail
+    pin(caught.value)
+
+
+# --- notes, and addresses that are none -----------------------------------------------------------------------
+
+
+def test_what_is_noted_beside_the_names() -> None:
+    cut = replace(query("cluster", "answer", GOOD), truncated=True)
+    facts = ProbeFacts(("169.254.10.11", "fd00::1"), (), (NameFacts(NAME, (cut,), ()),))
+    told = pin(verify.build_report(LINK, facts, [WANTED]))
+    assert len(told.notes) == 4 and "LocalDNS is on" in told.notes[1]
+    plain = ProbeFacts(("10.0.0.10",), (), (NameFacts(NAME, (query("cluster", "answer", GOOD),), ()),))
+    assert [n.split()[0] for n in pin(verify.build_report(LINK, plain, [WANTED])).notes] == ["The", "Pods"]
+
+
+def test_an_address_of_a_load_balancer_that_is_none() -> None:
+    balancer = LoadBalancer("lb", "arn:lb", "vpc-1", ("subnet-1",))
+    targets = Targets({NAME: balancer}, {f"db.{ZONE}": (IPv4Address(GOOD),)})
+    assert verify.expected(targets, {"arn:lb": ["10.10.2.7"]}) == {
+        NAME: (IPv4Address("10.10.2.7"),),
+        f"db.{ZONE}": (IPv4Address(GOOD),),
+    }
+    assert verify.expected(targets, {})[NAME] == ()
+    with pytest.raises(CloudError) as caught:
+        verify.expected(targets, {"arn:lb": ["ten"]})
     pin(caught.value)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cloudlink.checks.policies import Packet, Sender, verdict
+from cloudlink.checks.policies import Packet, Sender, Verdict, verdict
 from cloudlink.checks.policy_selectors import selects
 from cloudlink.clouds.kube.parse_cluster_policies import calico_policies, cilium_policies
 from cloudlink.clouds.kube.parse_policies import egress_policies
@@ -302,3 +302,41 @@ def test_an_answer_without_its_form_is_malformed(parse: Any) -> None:
 )
 def test_what_a_selector_of_calicos_takes(selector: str, taken: bool | None) -> None:
     assert selects(selector, {"a": "x", "b": "xyz"}, lambda key: not key.startswith("pcsa.")) is taken
+
+
+def test_of_two_engines_the_worst_answer_counts() -> None:
+    """What one of them drops does not arrive, whatever the other lets out."""
+    shut = cilium_policies([{"metadata": {"name": "c"}, "spec": {**ALL, "egress": [{}]}}], "Cilium")
+    calm = cilium_policies(
+        [{"metadata": {"name": "c"}, "spec": {**ALL, "egress": [{"toCIDR": ["10.0.0.0/8"]}]}}], "Cilium"
+    )
+    deny = calico_policies([{"metadata": {"name": "k"}, "spec": {**EGRESS, "egress": [{"action": "Deny"}]}}], "Calico")
+    allow = calico_policies(
+        [{"metadata": {"name": "k"}, "spec": {**EGRESS, "egress": [{"action": "Allow"}]}}], "Calico"
+    )
+    unsure = calico_policies(
+        [{"metadata": {"name": "k"}, "spec": {**EGRESS, "selector": "global()", "egress": [{"action": "Deny"}]}}],
+        "Calico",
+    )
+    for of_cilium, of_calico, answer in (
+        (shut, allow, "shut"),
+        (calm, deny, "shut"),
+        (calm, allow, "open"),
+        (calm, unsure, "unsure"),
+        (shut, unsure, "shut"),
+    ):
+        for engines in (("cilium", "calico"), ("calico", "cilium")):
+            told = pin(verdict((), (*of_cilium, *of_calico), COREDNS, ASK, engines))
+            assert told.answer == answer, (of_cilium, of_calico)
+    assert verdict((), (), COREDNS, ASK, ("cilium", "calico")) == verdict((), (), COREDNS, ASK, ()) == Verdict("open")
+    assert verdict(egress_policies((OWN_SHUT,)), (), COREDNS, ASK, ("calico",)).answer == "shut"
+
+
+def test_labels_that_calico_adds_to_each_pod() -> None:
+    for selector, answer in (
+        ("projectcalico.org/orchestrator == 'k8s'", "shut"),
+        ("projectcalico.org/orchestrator == 'cni'", "open"),
+        ("projectcalico.org/namespace == 'kube-system'", "shut"),
+        ("projectcalico.org/namespace == 'default'", "open"),
+    ):
+        assert calico({**EGRESS, "selector": selector, "egress": [{"action": "Deny"}]}) == answer

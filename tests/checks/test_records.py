@@ -174,3 +174,13 @@ def test_of_several_zones_each_that_is_missing_is_named() -> None:
     assert lacking.detail == "no record for x.b.example"
     taken = pin(rule_check(both, (ForwardRule("r1", "b.example", ("10.1.1.1",)),)))
     assert "r1 sends b.example to 10.1.1.1" in taken.detail
+
+
+def test_a_cluster_that_was_not_checked_or_not_read() -> None:
+    assert pin(forward_check(None)).outcome is Outcome.SKIPPED
+    whole = pin(forward_check(ForwardStatus("corp.example to 10.1.1.10.", unread="The cluster is away")))
+    assert (whole.name, whole.outcome) == ("forward", Outcome.UNSEEN)
+    assert whole.detail == "The cluster is away. corp.example to 10.1.1.10."
+    assert pin(forward_check(ForwardStatus("", unread="The cluster is away"))).detail == "The cluster is away."
+    warned = pin(forward_check(ForwardStatus("a", warnings=("One.", "Two."))))
+    assert (warned.outcome, warned.detail) == (Outcome.WARNING, "a. One. Two.")

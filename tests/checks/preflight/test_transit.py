@@ -18,7 +18,7 @@ from cloudlink.clouds.aws.parse_vpc import Subnet
 from cloudlink.core.plan import Action, Change, Plan
 from cloudlink.errors import Finding, Severity
 from cloudlink.link import Link
-from cloudlink.steps.aws_vpn.transit import TransitTables, one_in_each_zone
+from cloudlink.steps.aws_vpn.transit import VPN_TABLE, TransitTables, one_in_each_zone
 from tests.support.pinned import pin, pinned
 
 from .samples import VPC, first_plan, link, networks, told
@@ -254,3 +254,35 @@ def test_more_routes_than_a_transit_gateway_holds() -> None:
     assert findings(whole, of, plan) == []
     (finding,) = findings(replace(FACTS, routes={"tgw-rtb-1": TransitTable("tgw-rtb-1", GOOD, whole=False)}), of, plan)
     assert "tgw-rtb-1 has more than AWS lists at once" in finding.detail and "10000" in finding.detail
+
+
+@pytest.mark.parametrize(
+    ("facts", "outcome"),
+    [
+        (None, Outcome.SKIPPED),
+        (replace(FACTS, gateway=None), Outcome.FAILED),
+        (replace(FACTS, tables=None), Outcome.FAILED),
+        (replace(FACTS, unread="refused"), Outcome.UNSEEN),
+        (replace(FACTS, routes={}), Outcome.FAILED),
+        (replace(FACTS, routes={"tgw-rtb-1": TransitTable("tgw-rtb-1", GOOD[:1])}), Outcome.FAILED),
+        (replace(FACTS, routes={"tgw-rtb-1": TransitTable("tgw-rtb-1", GOOD[1:])}), Outcome.FAILED),
+        (replace(FACTS, gateway=replace(GATEWAY, ecmp=False)), Outcome.WARNING),
+        (FACTS, Outcome.PASSED),
+    ],
+)
+def test_what_status_says_of_a_transit_gateway(facts: TransitFacts | None, outcome: Outcome) -> None:
+    """Without a tunnel that is up nothing can have been learned from Azure."""
+    assert pin(transit_check(facts, through(), learned=True)).outcome is outcome
+    if facts is not None and facts.gateway is None:
+        gone = pin(transit_check(facts, through("create-transit"), learned=True))
+        assert (gone.detail, gone.fix) == ("it does not exist any more", "cloudlink up")
+    pin(transit_check(facts, through(), learned=False))
+
+
+@pytest.mark.parametrize("action", [Action.CREATE, Action.REPLACE, Action.DELETE, Action.UPDATE, Action.NO_OP])
+def test_connections_that_move_to_another_table_are_told(action: Action) -> None:
+    ours = tuple(replace(a, table="tgw-rtb-1") for a in FACTS.attachments)
+    plan = Plan((Change(VPN_TABLE, "a", action),))
+    found = [f for f in findings(replace(FACTS, attachments=ours), plan=plan) if "move to another" in f.summary]
+    assert bool(found) is (action in (Action.CREATE, Action.REPLACE, Action.DELETE))
+    assert not [f for f in findings(FACTS, plan=plan) if "move to another" in f.summary], "in no table yet"
