@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "cloudlink"
 SANDBOX = ROOT / "sandbox" / "src" / "cloudlink_sandbox"
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "sandbox" / "src"), str(ROOT), str(ROOT / "docs")]
+sys.path.append(str(ROOT / "bench"))
 
 _BLOCK = re.compile(r"(<!-- begin: (?P<name>[a-z-]+) -->\n)(?P<body>.*?)(<!-- end: (?P=name) -->)", re.DOTALL)
 _MARKER = re.compile(r"<!-- (?:begin|end): ")
@@ -360,7 +361,15 @@ def rehearsal_differences() -> str:
     return "\n".join(rows)
 
 
+def kinds_of_link() -> str:
+    """What `just kinds` measured and wrote."""
+    import kinds
+
+    return str(kinds.table(kinds.written()))
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
+    "kinds": kinds_of_link,
     "configuration": configuration,
     "exit-codes": exit_codes,
     "commands": commands,

@@ -305,6 +305,33 @@ def test_a_hub_and_two_spokes_from_plan_to_names(tmp_path: Any) -> None:
         assert after.json["health"] == "healthy", after.out
 
 
+def test_the_hubs_ruleset_does_not_serve_a_spoke_until_its_owner_links_it(tmp_path: Any) -> None:
+    """dns.forward = "vnet" with the cluster in a spoke: what is asked there, the rules of the hub do not see."""
+    with make_cli(tmp_path / "hub", speed=600) as place:
+        assert place.sandbox("start").code == 0
+        owner = Owner(place)
+        owner.hub()
+        owner.peer("hub", "test-vnet", allowGatewayTransit=True)
+        owner.peer("test-vnet", "hub")
+        into_hub(place)
+        place.replace("[dns]\n", '[dns]\nforward = "vnet"\n')
+        assert "The cluster's VNet is not linked to the forwarding ruleset" in told(place, 0)
+        assert place.cloudlink("up", "--no-verify").code == 0
+        owner.peer("test-vnet", "hub", useRemoteGateways=True)
+        place.control("POST", "clock", {"advance": 600})
+        status = place.cloudlink("status", "--json")
+        assert status.code == 8 and "not linked to test-vnet" in status.json["advice"]["cause"], status.out
+        line = f"{status.json['advice']['command']}{status.json['advice']['task']}"
+        ruleset = f"{GROUP}/providers/Microsoft.Network/dnsForwardingRulesets/cloudlink-demo-dns"
+        assert line.startswith("az dns-resolver vnet-link create") and "--ruleset-name cloudlink-demo-dns" in line
+        assert "not linked to test-vnet" in place.cloudlink("verify-dns", "sentry", "--json").json["names"][0]["cause"]
+        vnet = f"{SUB}/resourceGroups/test/providers/Microsoft.Network/virtualNetworks/test-vnet"
+        owner.ask("PUT", f"{ruleset}/virtualNetworkLinks/test-vnet", {"properties": {"virtualNetwork": {"id": vnet}}})
+        place.control("POST", "clock", {"advance": 600})
+        assert place.cloudlink("status").code == 0
+        assert place.cloudlink("verify-dns", "sentry").code == 0
+
+
 def test_a_cluster_behind_a_proxy_that_is_asked_for_the_zones_names(place: Cli) -> None:
     clusters = Owner(place).clouds.azure.containers.managed_clusters
     read = clusters.get("test", "test").as_dict()

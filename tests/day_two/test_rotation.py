@@ -248,9 +248,9 @@ def test_no_key_is_told_or_kept(place: BuiltLink, capfd: pytest.CaptureFixture[s
 
 
 def test_an_azure_that_refuses_says_so_and_the_next_run_finishes(place: BuiltLink) -> None:
-    place.fault("denied", "azure.PUT:sharedkey/*")
     run = rotation(place)
     planned = run.plan((1,))
+    place.fault("denied", "azure.PUT:sharedkey/*")  # after the plan, which would say so
     with pytest.raises(CredentialsError, match="finishes this tunnel first") as caught:
         run.carry_out(planned)
     assert "tunnel 1" in caught.value.detail
@@ -271,3 +271,29 @@ def test_keys_that_aws_keeps_in_secrets_manager(tmp_path: Path) -> None:
         assert healthy(place)
     finally:
         place.stop()
+
+
+def test_a_lock_in_azure_is_told_before_aws_gets_a_new_key(place: BuiltLink) -> None:
+    before, azure = keys(place), place.connect().azure
+    group = azure.group_id(place.link.azure.resource_group)
+    lock = f"{group}/providers/Microsoft.Authorization/locks/keep"
+    azure._session.ask("PUT", lock, body={"properties": {"level": "ReadOnly", "notes": "ask Ann"}})
+    try:
+        with pytest.raises(CloudError) as raised:
+            rotate(place)
+    finally:
+        azure._session.ask("DELETE", lock)
+    assert raised.value.summary == "A lock in Azure forbids it"
+    assert "ask Ann" in raised.value.detail
+    assert keys(place) == before
+    assert healthy(place)
+
+
+def test_a_permission_that_is_missing_in_azure_is_told_before_aws_gets_a_new_key(place: BuiltLink) -> None:
+    before = keys(place)
+    place.fault("denied", "azure.PUT:sharedkey/*", times=None)
+    with pytest.raises(CredentialsError) as raised:
+        rotate(place)
+    assert "sharedKey/write" in raised.value.detail
+    assert keys(place) == before
+    assert healthy(place)

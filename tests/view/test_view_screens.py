@@ -15,7 +15,7 @@ from tests.support.clocks import FakeClock
 from cloudlink.checks.report import Advice
 from cloudlink.core.events import Failed
 from cloudlink.core.plan import Adopted
-from cloudlink.errors import CloudError, CloudlinkError
+from cloudlink.errors import CloudError, CloudlinkError, CredentialsError
 from cloudlink.view import View, open_view
 from cloudlink.view.printer import _that_fit
 from cloudlink.view.text import fold, line, text_of
@@ -204,6 +204,26 @@ def test_an_error_is_shown_once() -> None:
     view.close()
     assert err.getvalue().count("What to do:") == 1
     assert err.getvalue().count(samples.REFUSED.request_id) == 1
+
+
+def test_what_a_healthy_link_did_not_show_is_told_before_the_error_points_at_it() -> None:
+    """All works, but a permission to look at one part is missing: the last line of ``up`` said "see above" of nothing."""
+    out, err = io.StringIO(), io.StringIO()
+    view = open_view(
+        "plain",
+        out=out,
+        err=err,
+        color=None,
+        clock=FakeClock(samples.START),
+        command="up",
+        link="x",
+        sandbox_speed=None,
+    )
+    missing = CredentialsError("Azure refused permission", "The action a/b/read is missing.", "Ask for it.")
+    view.status(replace(samples.HEALTHY, advice=Advice(f"Not seen: BGP sessions. {missing}", task=missing.hint)))
+    view.error(missing)
+    view.close()
+    assert missing.detail in " ".join(out.getvalue().split()) or missing.detail in " ".join(err.getvalue().split())
 
 
 def test_the_same_failure_of_four_objects_is_one_message_that_names_them() -> None:

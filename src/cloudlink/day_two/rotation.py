@@ -28,6 +28,7 @@ from cloudlink.checks.marks import (
     tag_of,
 )
 from cloudlink.core import events as ev
+from cloudlink.day_two import azure_refuses
 from cloudlink.day_two.endpoints import AWS_READY, TunnelEndpoints, TunnelNow, event_address
 from cloudlink.day_two.reports import RotationReport, TunnelKey
 from cloudlink.errors import CloudlinkError
@@ -44,7 +45,7 @@ class Rotation:
     def plan(self, only: Collection[int] = (), older_than: float | None = None) -> RotationReport:
         """What is to be done. only: numbers of tunnels, from 1; none: all. older_than: seconds; a key of unknown age is old.
 
-        Raises UsageError for a tunnel that the link does not have, and UnhealthyError where another tunnel than one that was left half done is down, or where a key differs without
+        Raises UsageError for a tunnel that the link does not have, what keeps Azure from taking a key, and UnhealthyError where another tunnel than one that was left half done is down, or where a key differs without
         a rotation of ours: the rotation would take down what is left.
         """
         self.endpoints.refuse_unknown(only)
@@ -73,6 +74,9 @@ class Rotation:
         report = RotationReport(self.endpoints.link.name, tuple(rows), resumed=resumed)
         if report.due:
             self._refuse(found)
+            azure_refuses.refuse(
+                self.endpoints.azure, (each.azure.id for each in found), self.endpoints.policy.translate
+            )
         return report
 
     def carry_out(self, report: RotationReport) -> RotationReport:

@@ -117,7 +117,8 @@ def up_lines(report: StatusReport, look: Look) -> Iterator[Line]:
     sentence = f"The link {report.link} {words.HEALTH_SENTENCES[report.health]}"
     sentence += f": {up} of {words.count(len(report.tunnels), 'tunnel')} up." if report.tunnels else "."
     yield from table([[health_mark(report.health, look), Span(sentence, "strong")]], look)
-    if report.health is not Health.HEALTHY or report.advice.command not in ("", "cloudlink verify-dns"):
+    told = report.advice.cause or report.advice.command not in ("", "cloudlink verify-dns")
+    if report.health is not Health.HEALTHY or told:
         yield from _advice(report, look)
         yield from advice("All details: cloudlink status --all", look, 3)
         return

@@ -72,6 +72,9 @@ class Zones:
     def vnet(self) -> None:
         return None
 
+    def aks_cluster(self) -> None:
+        return None
+
     def private_zones(self) -> list[dict[str, Any]]:
         return [{"id": f"/z/{n}", "name": n} for n in self.names]
 
@@ -101,6 +104,13 @@ class NoKeys:
 
     def config_map(self, namespace: str, name: str) -> dict[str, Any]:
         return {}
+
+
+def test_a_spoke_that_the_ruleset_is_not_linked_to_is_a_warning_with_the_command() -> None:
+    facts = VnetDnsFacts(spokes=("/s/virtualNetworks/spoke",), linking="az dns-resolver vnet-link create")
+    (one,) = pinned(vnet_dns.check(facts, LINK))
+    assert one.severity is Severity.WARNING and "are in spoke" in one.detail and "after cloudlink up" in one.detail
+    assert one.hint == "az dns-resolver vnet-link create"
 
 
 def test_own_servers_of_the_vnet_are_an_obstacle() -> None:

@@ -21,7 +21,7 @@ from cloudlink.clouds.kube.errors import KubeApiError, NoCluster, missing, no_pe
 from cloudlink.clouds.kube.parse import key_map
 from cloudlink.errors import CloudlinkError, Finding, LostContactError, Mistake, Severity
 from cloudlink.link import Link
-from cloudlink.steps.dns_forward import corefile, resolver
+from cloudlink.steps.dns_forward import corefile, resolver, rules
 from cloudlink.steps.dns_forward.coredns import CONFIG_MAP, KEYS_READ, NAMESPACE
 from cloudlink.steps.dns_forward.corefile_grammar import Unreadable
 from cloudlink.steps.dns_forward.rules import MOST_RULES
@@ -37,6 +37,8 @@ class VnetDnsFacts:
     zones: tuple[str, ...] = ()  # private zones that are linked to it and touch ours
     dns: VnetDns = field(default_factory=VnetDns)
     keys: Mapping[str, str] = field(default_factory=dict)  # of coredns-custom, which pods ask before the VNet
+    spokes: tuple[str, ...] = ()  # ids of the cluster's VNets that are not linked to the ruleset
+    linking: str = ""  # the command for the first of them
     unread: CloudlinkError | None = None  # why these could not be read
     room: Vnet | None = None  # where the outbound endpoint's subnet is to be made; None: it is there, or not needed
 
@@ -64,7 +66,10 @@ def read(link: Link, azure: Azure, aks: Kube | None, translate: Translate = lamb
         unread = error if isinstance(error, CloudlinkError) else translate(error)
         if unread is None or isinstance(unread, LostContactError):
             raise
-    return VnetDnsFacts(found.dns_servers if found else (), tuple(linked), dns, keys, unread, room)
+    away = rules.unlinked(link, azure)
+    command = rules.linking(dns.ruleset.object.id if dns.ruleset else "", away[0], azure) if away else ""
+    servers = found.dns_servers if found else ()
+    return VnetDnsFacts(servers, tuple(linked), dns, keys, away, command, unread, room)
 
 
 def _keys(aks: Kube) -> Mapping[str, str]:
@@ -98,6 +103,15 @@ def check(facts: VnetDnsFacts, link: Link) -> Iterator[Finding]:
             "a forwarding rule has no effect.",
             f"Let these servers send {link.dns.zones_said} to AWS or to 168.63.129.16, or take them off the VNet: az network vnet "
             f'update --name {side.vnet} --resource-group {side.vnet_resource_group} --dns-servers ""',
+        )
+    if facts.spokes:
+        yield _found(
+            Severity.WARNING,
+            "The cluster's VNet is not linked to the forwarding ruleset",
+            f"The nodes of {side.aks_cluster} are in {', '.join(v.rpartition('/')[2] for v in facts.spokes)}, and the ruleset is linked to "
+            f"{side.vnet}: what is asked there, its rules do not see. The ruleset is there after cloudlink up; until its owner has linked "
+            "the cluster's VNet, no pod gets the names. Before cloudlink teardown that link is taken away.",
+            facts.linking,
         )
     for name in facts.zones:
         hidden = [z for z in link.dns.zone_names if _covers(name, z)]

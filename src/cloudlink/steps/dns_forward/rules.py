@@ -14,7 +14,10 @@ from typing import Any, ClassVar
 
 from cloudlink.clouds.azure import body_dns
 from cloudlink.clouds.azure.client import Azure
-from cloudlink.clouds.azure.parse_dns import Rule, Server
+from cloudlink.clouds.azure.parse_aks import aks_cluster
+from cloudlink.clouds.azure.parse_dns import Rule, Server, linked_to
+from cloudlink.clouds.azure.parse_network import vnet
+from cloudlink.clouds.azure.parse_pieces import last, part
 from cloudlink.clouds.ownership import Claim, owner_of, place_in, same_name_elsewhere
 from cloudlink.core.permissions import Permissions
 from cloudlink.core.resource import Node, Observed, Outputs, Ownership, Receipts, Resource, Started, Timing
@@ -156,6 +159,9 @@ class VnetRules:
             return ForwardStatus(line or problem, problem)
         if found.link is None:
             return ForwardStatus(line, "the forwarding ruleset is not linked to the VNet")
+        if (away := self._unlinked()) and found.ruleset is not None:
+            problem = f"the forwarding ruleset is not linked to {last(away[0])}, in which a cluster is"
+            return ForwardStatus(line, problem, task=linking(found.ruleset.object.id, away[0], self.azure))
         for rule in there:
             if wanted is not None and rule.servers != servers_of(wanted):
                 said = f"the VNet sends {rule.domain} to {_said(rule.servers)}, the endpoint has {_said(servers_of(wanted))}"
@@ -163,6 +169,44 @@ class VnetRules:
         below = [r.domain for r in rules.values() if r.enabled and any(r.domain.endswith(f".{z}") for z in zones)]
         others = tuple(f"Another forwarding rule answers {d}." for d in below if d not in zones)
         return ForwardStatus(line, warnings=others)
+
+    def _unlinked(self) -> tuple[str, ...]:
+        """None where the clusters may not be read: that says nothing of the rules."""
+        try:
+            return unlinked(self.link, self.azure)
+        except Exception as error:
+            if self.azure.translate(error) is None:
+                raise
+            return ()
+
+
+def unlinked(link: Link, azure: Azure) -> tuple[str, ...]:
+    """Ids of the VNets of AKS clusters in a spoke that do not use the ruleset that the hub is linked to: what their pods ask, the
+    rules of the hub do not see. A VNet with DNS servers of its own has these to ask.
+
+    https://learn.microsoft.com/azure/dns/private-resolver-architecture
+    """
+    if link.azure.new_cluster is not None:
+        return ()
+    asked = (azure, *(azure.beside(link.on(cluster)) for cluster in link.azure.more_clusters))
+    raw = [found for one in asked if (found := one.aks_cluster())]
+    nets = {v.lower(): v for found in raw for v in aks_cluster(found).vnets}
+    away = [v for key, v in nets.items() if key != azure.vnet_id.lower()]
+    if not away:
+        return ()
+    ruleset = resolver.read(azure).ruleset
+    links = azure.vnet_links(ruleset.object.id) if ruleset is not None else []
+    asking = [v for v in away if not linked_to(links, v)]
+    return tuple(v for v in asking if not ((there := azure.thing(v)) and vnet(there).dns_servers))
+
+
+def linking(ruleset: str, vnet_id: str, azure: Azure) -> str:
+    """ruleset: its id; empty: the one that is to be made."""
+    id_ = ruleset or resolver.names(azure)["ruleset"]
+    return (
+        f"az dns-resolver vnet-link create --subscription {part(id_, 'subscriptions')} --resource-group {part(id_, 'resourceGroups')} "
+        f"--ruleset-name {last(id_)} --name {last(vnet_id)} --id {vnet_id}"
+    )
 
 
 class VnetForward:
