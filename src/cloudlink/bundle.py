@@ -18,6 +18,7 @@ from cloudlink.secret import STAND_IN, masked
 FORMAT = 1
 MANIFEST = "manifest.json"
 ANSWERS, STATE, CONFIGURATION = "answers.jsonl", "state.json", "configuration.toml"
+NAMES = "names.json"  # how the names did when they were last asked
 LARGEST = 64 * 1024 * 1024  # bytes that are read of a bundle
 _MASK = "********"
 

@@ -58,7 +58,7 @@ def test_a_second_of_silence_is_measured_as_one_and_the_flows_that_felt_it_are_c
         )
     found = gap_facts("what an image prints\n" + done.stdout, MARK)
     assert found[0].felt == 0, "nothing was lost at first"
-    assert 0.8 < found[-1].longest < 1.6 and (found[-1].felt, found[-1].flows) == (2, 4)
+    assert 0.6 < found[-1].longest < 2.5 and (found[-1].felt, found[-1].flows) == (2, 4)
     assert gap_facts(done.stdout.rstrip("\n")[:-3], MARK) == found[:-1], "a line that is still being written is none"
 
 

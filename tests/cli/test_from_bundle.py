@@ -58,11 +58,20 @@ def denied(place: Cli) -> None:
     place.control("POST", "faults", {"kind": "denied", "target": "aws.DescribeRouteTables", "times": None})
 
 
+def names_wrong(place: Cli) -> None:
+    """What a pod found when it asked last is part of a status, which then looks at more."""
+    hand = ManualEdits(place)
+    hand.remove_records("sentry.prod.corp.example.")
+    place.control("POST", "clock", {"advance": 600})
+    assert place.cloudlink("verify-dns").code == 8
+
+
 CASES: dict[str, Callable[[Cli], object]] = {
     "all is well": lambda _: None,
     "a tunnel is down": tunnel_down,
     "a key and a record by hand": by_hand,
     "a read is denied": denied,
+    "names were wrong": names_wrong,
 }
 
 
@@ -83,6 +92,7 @@ def differences(told: Any, wanted: Any, where: str = "") -> list[str]:
         ("a tunnel is down", False),
         ("a key and a record by hand", True),
         ("a read is denied", False),
+        ("names were wrong", False),
     ],
 )
 def test_the_same_status(linked: Cli, tmp_path: Path, case: str, redact: bool) -> None:
@@ -95,6 +105,7 @@ def test_the_same_status(linked: Cli, tmp_path: Path, case: str, redact: bool) -
     with started_from(file, tmp_path / "theirs") as place:
         told = place.cloudlink("status", "--json")
         assert not differences(told.json, wanted)
+        assert case != "names were wrong" or told.json["names_asked"]["wrong"] == ["sentry.prod.corp.example"]
         if not redact:
             assert told.code == linked.cloudlink("status", "--json").code
         assert place.writes() == 0

@@ -16,7 +16,7 @@ from cloudlink.errors import UsageError
 from cloudlink.own_files import open_own
 from cloudlink.sandbox_world import description
 from cloudlink.session.locations import CONFIG, sandbox_place
-from cloudlink.state import state_path
+from cloudlink.state import History, history_path, state_path
 
 _STATE_TABLE = re.compile(r"(?ms)^\[state\].*?(?=^\[|\Z)")
 
@@ -49,6 +49,7 @@ def unpack_here(file: Path) -> Recorded:
         said = str(json.loads(files["versions.json"])["read_at"])
         read_at = datetime.fromisoformat(said).timestamp()
         text = files[bundle.CONFIGURATION]
+        asked = json.loads(files[bundle.NAMES]) if bundle.NAMES in files else None
     except (KeyError, ValueError) as error:
         raise UsageError(
             "The bundle holds no answers of the clouds",
@@ -68,4 +69,6 @@ def unpack_here(file: Path) -> Recorded:
         path = state_path(place.home, place.link.name)
         with os.fdopen(open_own(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "w") as out:
             out.write(files[bundle.STATE])
+    if asked is not None:
+        History(history_path(place.home, place.link.name), place.link.name).add_dns(asked["at"], asked["report"])
     return Recorded(place.link.name, place.home, description(place.link), exchanges, read_at, said)

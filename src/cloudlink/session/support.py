@@ -73,6 +73,8 @@ class Support(Building, Reading):
         files[bundle.ANSWERS] = with_stand_ins("".join(json.dumps(one) + "\n" for one in answered))
         with contextlib.suppress(OSError):
             files[bundle.STATE] = state_path(self.log_file.parent, self.link.name).read_text()
+        if asked := self.history.read()["dns"]:
+            files[bundle.NAMES] = text(asked)
         packages = ("cloudlink-cli", "boto3", "azure-identity", "kubernetes", "rich", "typer")
         versions = {"python": sys.version.split()[0], "platform": sys.platform, "read_at": timestamp(self.clock.now())}
         for package in packages:
@@ -101,7 +103,9 @@ class Support(Building, Reading):
             findings = error.findings or (finding_of(error),)
             files["plan.json"] = text(error)
         try:  # what keeps a plan from being made may leave a status
-            status = replace(self.read_status(), names_asked=self.names_asked())
+            names_asked = self.names_asked()
+            thorough = bool(names_asked and names_asked.wrong)  # as status looks then
+            status = replace(self.read_status(thorough=thorough), names_asked=names_asked)
             files["status.json"] = text(status)
         except CloudlinkError as error:
             findings = findings or error.findings or (finding_of(error),)
