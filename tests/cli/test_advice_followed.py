@@ -130,6 +130,7 @@ EDITS: dict[str, Change] = {
     "no custom addresses": lambda h: h.connection(1, gateway_custom_bgp_ip_addresses=[]),
     "another custom address": lambda h: h.bgp_address(2, "169.254.22.6"),
     "another policy": another_policy,
+    "policy-based": lambda h: h.selectors(3, "10.20.0.0/16", "10.10.0.0/16"),
     "another PFS group": lambda h: h.policy(3, pfs_group="PFS2"),
     "another key": wrong_key,
     "the gateway loses an address": lambda h: h.gateway_without("169.254.22.2"),

@@ -55,7 +55,8 @@ def test_coredns_is_let_out_to_azures_dns_alone(linked: Cli, policy: Policy) -> 
     seen = linked.cloudlink("status", "--all")
     assert seen.code == 8, said(seen)
     assert "NetworkPolicy shut in kube-system" in said(seen)
-    assert "kubectl edit networkpolicy shut --namespace kube-system" in said(seen)
+    printed = " ".join(said(seen).split())
+    assert "kubectl --context aks edit networkpolicy shut --namespace kube-system" in printed, printed
 
 
 def test_the_probes_namespace_is_let_out_to_coredns_alone(linked: Cli, policy: Policy) -> None:

@@ -21,7 +21,7 @@ SHARE_SECONDS = 2.0
 class _Entry:
     value: Any
     version: int
-    started: float  # infinite: as good as fresh until something is written
+    started: float
 
 
 class ReadCache:
@@ -55,17 +55,12 @@ class ReadCache:
             self._entries[kind] = _Entry(value, version, now)
             return value
 
-    def put(self, kind: str, value: Any, *, until_written: bool = False) -> None:
-        """Keep what a write was answered with, where a read would show the same.
-
-        until_written: a fresh read is served as well, until this run writes: for what is so new that nobody else has a
-        reason to write to it, and whose next write the cloud refuses if somebody did.
-        """
+    def put(self, kind: str, value: Any) -> None:
+        """Keep what a write was answered with, where a read would show the same."""
         with self._guard:
             lock = self._locks[kind]
         with lock:
-            started = float("inf") if until_written else self._clock.now()
-            self._entries[kind] = _Entry(value, self._versions[kind], started)
+            self._entries[kind] = _Entry(value, self._versions[kind], self._clock.now())
 
     def invalidate(self, *kinds: str) -> None:
         """Forget what was read of these kinds: something was written (also call it when the outcome is unknown)."""
@@ -93,8 +88,8 @@ class _Part(ReadCache):
     def get(self, kind: str, call: Callable[[], T], *, fresh: bool = False) -> T:
         return self._whole.get(f"{kind} {self._name}", call, fresh=fresh)
 
-    def put(self, kind: str, value: Any, *, until_written: bool = False) -> None:
-        self._whole.put(f"{kind} {self._name}", value, until_written=until_written)
+    def put(self, kind: str, value: Any) -> None:
+        self._whole.put(f"{kind} {self._name}", value)
 
     def invalidate(self, *kinds: str) -> None:
         self._whole.invalidate(*(f"{kind} {self._name}" for kind in kinds))

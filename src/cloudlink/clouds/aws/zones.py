@@ -31,9 +31,6 @@ def create_zone(aws: Aws, name: str, vpc: str, *, reference: str, comment: str) 
     there = parse_zones.zone(shown)
     assert there is not None
     aws.cache.put(f"{cached.ZONE_VPCS}/{there.id}", shown)
-    # Nothing is in it but its SOA and NS, which are no record of ours. Were somebody faster than the records that follow,
-    # Route 53 would refuse their create.
-    aws.cache.put(f"{cached.RECORDS}/{there.id}", [], until_written=True)
     return there
 
 
