@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from cloudlink import cli
+from cloudlink.checks.marks import COMES_UP_WITHIN
 from cloudlink_sandbox.faults import FaultKind
 from tests.support.cli import Cli, Result
 from tests.support.manual_edits import KEY, ManualEdits
@@ -285,6 +286,7 @@ IN_FORCE = ["a tunnel is down", "denied", "denied in Kubernetes", "busy"]
 @pytest.mark.parametrize("command", COMMANDS)
 def test_what_a_command_of_the_second_day_says_under_a_fault_leads_on(linked: Cli, command: str, fault: str) -> None:
     """It works, or its advice ends in a task that is named: never back at itself."""
+    ManualEdits(linked).later(COMES_UP_WITHIN)  # what an earlier command has disturbed is no reason any more
     found = FAULTS[fault]
     target = outside(linked) if found.target == "OUTSIDE" else found.target
     linked.control("POST", "faults", {"kind": found.kind, "target": target, "times": None, "seconds": found.seconds})

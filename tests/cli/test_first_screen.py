@@ -180,12 +180,12 @@ SITUATIONS: dict[str, Situation] = {
     "a record leads elsewhere": Situation(edit(followed.wrong_record), ("leads to 10.10.8.99 instead of 10.10.8.15",)),
     "somebody's CNAME": Situation(edit(foreign_cname), ("somebody else's to db.other.example",), "Delete that record"),
     "the VPC forgets names": Situation(edit(followed.vpc_forgets_names), ("DNS hostnames are off in vpc-",)),
-    "CoreDNS has no pods": Situation(coredns_to_no_pods, ("scaled to 0 pods",), "kubectl scale deployment coredns"),
+    "CoreDNS has no pods": Situation(coredns_to_no_pods, ("scaled to 0 pods",), "kubectl --context aks scale deployment coredns"),
     "the AKS nodes are lost": Situation(
-        nodes_are_lost, ("0 of 2 CoreDNS pods are ready", "the node aks-nodepool1-", "is not ready"), "kubectl describe node aks-nodepool1"
+        nodes_are_lost, ("0 of 2 CoreDNS pods are ready", "the node aks-nodepool1-", "is not ready"), "kubectl --context aks describe node aks-nodepool1"
     ),
     "another key is broken": Situation(
-        broken_key_of_others, ("The key other.server cannot be read", "no plugin frobnicate"), "kubectl edit configmap"
+        broken_key_of_others, ("The key other.server cannot be read", "no plugin frobnicate"), "kubectl --context aks edit configmap"
     ),
     "an address of the endpoint goes": Situation(
         edit(followed.endpoint_address_goes), ("which the inbound endpoint has no more",)
