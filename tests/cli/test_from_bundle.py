@@ -153,6 +153,8 @@ def test_what_is_refused_writes_nothing(linked: Cli, tmp_path: Path) -> None:
 
     assert "not what cloudlink gather writes" in refused(file.read_bytes()[:2000])
     assert "no answers" in refused(packed({k: v for k, v in files.items() if k != bundle.ANSWERS}))
+    for made_up in ("[1]", "{}", '{"at": "now", "report": 3}'):
+        assert "What to do" in refused(packed({**files, bundle.NAMES: made_up}))
     own = linked.config.read_text()
     shutil.copy(linked.config, folder / "config.toml")
     (folder / "config.toml").write_text(own + "# another\n")

@@ -50,7 +50,8 @@ def unpack_here(file: Path) -> Recorded:
         read_at = datetime.fromisoformat(said).timestamp()
         text = files[bundle.CONFIGURATION]
         asked = json.loads(files[bundle.NAMES]) if bundle.NAMES in files else None
-    except (KeyError, ValueError) as error:
+        names = (str(asked["at"]), dict(asked["report"])) if asked is not None else None
+    except (KeyError, ValueError, TypeError) as error:
         raise UsageError(
             "The bundle holds no answers of the clouds",
             f"{file} was made by a cloudlink that did not keep them, or without a configuration.",
@@ -69,6 +70,6 @@ def unpack_here(file: Path) -> Recorded:
         path = state_path(place.home, place.link.name)
         with os.fdopen(open_own(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "w") as out:
             out.write(files[bundle.STATE])
-    if asked is not None:
-        History(history_path(place.home, place.link.name), place.link.name).add_dns(asked["at"], asked["report"])
+    if names is not None:
+        History(history_path(place.home, place.link.name), place.link.name).add_dns(*names)
     return Recorded(place.link.name, place.home, description(place.link), exchanges, read_at, said)
