@@ -147,18 +147,9 @@ class CredentialsError(CloudlinkError):
 
     exit_code = 4
 
-    def __init__(
-        self,
-        summary: str,
-        detail: str = "",
-        hint: str = "",
-        *,
-        resource: str = "",
-        request_id: str = "",
-        code: str = "",
-        action: str = "",
-    ) -> None:
-        super().__init__(summary, detail, hint, resource=resource, request_id=request_id, code=code)
+    def __init__(self, summary: str, detail: str = "", hint: str = "", *, action: str = "", **more: str) -> None:
+        """more: as for any other error."""
+        super().__init__(summary, detail, hint, **more)
         self.action = action
 
 
