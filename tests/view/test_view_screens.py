@@ -186,11 +186,10 @@ def test_every_hop_is_that_of_the_name_that_was_asked(monkeypatch: pytest.Monkey
     assert "Every hop: cloudlink verify-dns --all" in shown("dns")[0]
 
 
-def test_an_error_is_shown_once() -> None:
-    err = io.StringIO()
-    view = open_view(
+def of_up(out: io.StringIO, err: io.StringIO) -> View:
+    return open_view(
         "plain",
-        out=io.StringIO(),
+        out=out,
         err=err,
         color=None,
         clock=FakeClock(samples.START),
@@ -198,6 +197,11 @@ def test_an_error_is_shown_once() -> None:
         link="x",
         sandbox_speed=None,
     )
+
+
+def test_an_error_is_shown_once() -> None:
+    err = io.StringIO()
+    view = of_up(io.StringIO(), err)
     for event in samples.up_events():
         view.event(event)
     view.error(samples.REFUSED)
@@ -209,16 +213,7 @@ def test_an_error_is_shown_once() -> None:
 def test_what_a_healthy_link_did_not_show_is_told_before_the_error_points_at_it() -> None:
     """All works, but a permission to look at one part is missing: the last line of ``up`` said "see above" of nothing."""
     out, err = io.StringIO(), io.StringIO()
-    view = open_view(
-        "plain",
-        out=out,
-        err=err,
-        color=None,
-        clock=FakeClock(samples.START),
-        command="up",
-        link="x",
-        sandbox_speed=None,
-    )
+    view = of_up(out, err)
     missing = CredentialsError("Azure refused permission", "The action a/b/read is missing.", "Ask for it.")
     view.status(replace(samples.HEALTHY, advice=Advice(f"Not seen: BGP sessions. {missing}", task=missing.hint)))
     view.error(missing)
@@ -228,16 +223,7 @@ def test_what_a_healthy_link_did_not_show_is_told_before_the_error_points_at_it(
 
 def test_the_same_failure_of_four_objects_is_one_message_that_names_them() -> None:
     err = io.StringIO()
-    view = open_view(
-        "plain",
-        out=io.StringIO(),
-        err=err,
-        color=None,
-        clock=FakeClock(samples.START),
-        command="up",
-        link="x",
-        sandbox_speed=None,
-    )
+    view = of_up(io.StringIO(), err)
     failures = [
         CloudError(
             "Azure refused the request", "InvalidIpsecPolicy", "Change it.", resource=f"azure_vpn.connection[{i}]"
@@ -254,16 +240,7 @@ def test_the_same_failure_of_four_objects_is_one_message_that_names_them() -> No
 
 def test_failures_that_nobody_reports_are_shown_on_closing() -> None:
     err = io.StringIO()
-    view = open_view(
-        "plain",
-        out=io.StringIO(),
-        err=err,
-        color=None,
-        clock=FakeClock(samples.START),
-        command="up",
-        link="x",
-        sandbox_speed=None,
-    )
+    view = of_up(io.StringIO(), err)
     for event in samples.up_events():
         view.event(event)
     view.error(CloudlinkError("The run was not finished"))
